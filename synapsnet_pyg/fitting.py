@@ -1,0 +1,73 @@
+"""From session files to a run's folder: what stands between the command line and the training."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from synapsnet_pyg.models.registry import build_model
+from synapsnet_pyg.run import Run, read_settings, write_settings
+from synapsnet_pyg.session import Session
+from synapsnet_pyg.training import PRESETS, fit
+
+
+def fit_files(
+    paths: Sequence[str | os.PathLike[str]],
+    out: Path,
+    model: str = "synapsnet",
+    arguments: dict[str, Any] | None = None,
+    preset: str = "paper",
+    training: dict[str, Any] | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    progress: bool = True,
+) -> Run:
+    """Fits a model to session files and leaves a run.
+
+    Args:
+        paths: Session files.
+        out: Folder of the run; made, and must not hold a run unless it is resumed.
+        model: Name of the model.
+        arguments: Of the model.
+        preset: Key of :data:`~synapsnet_pyg.training.PRESETS`.
+        training: Arguments of :func:`~synapsnet_pyg.training.fit` instead of the preset's; None entries are ignored.
+        seed: Of everything random.
+        resume: Continue, given the same arguments again; only ``epochs`` may differ.
+        progress: Show it.
+
+    Raises:
+        FileExistsError: The folder holds a run or other files.
+        ValueError: An argument or a file does not do, or a resumed run was begun differently.
+    """
+    arguments = dict(arguments or {})
+    settings = PRESETS[preset] | {key: value for key, value in (training or {}).items() if value is not None}
+    settings["seed"] = seed
+    sessions = [Session.load(path) for path in paths]
+    torch.manual_seed(seed)
+    made = build_model(model, sessions, arguments)
+    if resume:
+        _check_same(out, [session.name for session in sessions], model, arguments, settings)
+    elif (out / "run.json").exists():
+        raise FileExistsError(f"'{out}' holds a run already; continue it with --resume or choose another --out.")
+    out.mkdir(parents=True, exist_ok=True)
+    write_settings(out, list(zip(sessions, map(Path, paths), strict=True)), model, arguments, settings)
+    for session in sessions:
+        session.standardise(inplace=True)
+    fit(made, sessions, out, model, **settings, resume=resume, progress=progress)
+    return Run(out, read_settings(out), made, {session.name: session for session in sessions})
+
+
+def _check_same(out: Path, names: list[str], model: str, arguments: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Only the same fit can be continued."""
+    begun = read_settings(out)
+    pairs = {
+        "sessions": (names, [session["name"] for session in begun["sessions"]]),
+        "model": (model, begun["model"]["name"]),
+        "model arguments": (arguments, begun["model"]["arguments"]),
+        **{key: (settings.get(key), begun["training"].get(key)) for key in settings | begun["training"] if key != "epochs"},
+    }
+    for what, (now, then) in pairs.items():
+        if now != then:
+            raise ValueError(f"'{out}' was begun with {what} {then} (got {now}); give the same command again to resume it.")

@@ -1,0 +1,139 @@
+"""How good a forecast, how good a connectivity: the definitions behind every number we print."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def correlation(truth: Tensor, forecast: Tensor) -> Tensor:
+    r"""Pearson correlation of each neuron over time, the forecasting score of SynapsNet (section 3.1).
+
+    .. math::
+        r_i = \frac{\sum_t (x_i - \bar x_i)(\hat x_i - \bar{\hat x}_i)}
+                   {\sqrt{\sum_t (x_i - \bar x_i)^2 \sum_t (\hat x_i - \bar{\hat x}_i)^2}}
+
+    Args:
+        truth: :math:`(N, T)`.
+        forecast: :math:`(N, T)`.
+
+    Returns:
+        :math:`(N)` in float64, from -1 to 1. NaN where the *truth* is constant, since no forecast can be scored there;
+        0 where the forecast alone is constant, since it tells nothing of the truth's course.
+    """
+    x, y = truth.double(), forecast.double()
+    x, y = x - x.mean(1, keepdim=True), y - y.mean(1, keepdim=True)
+    power_x, power_y = (x * x).sum(1), (y * y).sum(1)
+    # What rounding leaves of a constant row is no variation.
+    flat_x = power_x <= (1e-7 * truth.double()).square().sum(1)
+    flat_y = power_y <= (1e-7 * forecast.double()).square().sum(1)
+    r = (x * y).sum(1) / (power_x * power_y).sqrt()
+    r = torch.where(flat_y, torch.zeros_like(r), r.clamp(-1, 1))
+    return torch.where(flat_x, torch.full_like(r, torch.nan), r)
+
+
+def mean_squared_error(truth: Tensor, forecast: Tensor) -> float:
+    """Mean over neurons and time of the squared error; about 1 for the mean forecast of standardised activity."""
+    return float((truth.double() - forecast.double()).square().mean())
+
+
+def pc_correlation(truth: Tensor, forecast: Tensor, components: int = 3) -> Tensor:
+    """Correlation of true and forecast population activity along the first principal axes of the truth (figure 2).
+
+    Args:
+        truth: :math:`(N, T)`.
+        forecast: :math:`(N, T)`; both are centred with the truth's mean.
+        components: How many axes.
+
+    Returns:
+        :math:`(\\min(components, N))` in float64, each as in :func:`correlation`.
+    """
+    x, mean = truth.double(), truth.double().mean(1, keepdim=True)
+    # Eigenvectors of [N, N] rather than of [N, T]: the recording is longer than the population is large.
+    axes = torch.linalg.eigh((x - mean) @ (x - mean).t()).eigenvectors.flip(1)[:, :components].t()
+    return correlation(axes @ (x - mean), axes @ (forecast.double() - mean))
+
+
+class ConnectivityScore(NamedTuple):
+    """How well a matrix of weights recovers the true one; NaN where a score is undefined (no edges, all equal)."""
+
+    pearson: float
+    """Of the signed weights: SynapsNet's "accuracy"."""
+    spearman: float
+    """Of their ranks, ties sharing the average rank."""
+    auroc: float
+    """Chance that a true edge has a larger absolute weight than a pair without one; 0.5 is guessing."""
+    auprc: float
+    """Average precision of the absolute weights; the density of edges is guessing."""
+    auroc_excitatory: float
+    """The same for the signed weight against "is a positive edge"."""
+    auroc_inhibitory: float
+    """And for its negative against "is a negative edge"."""
+    auprc_excitatory: float
+    """Average precision for positive edges."""
+    auprc_inhibitory: float
+    """Average precision for negative edges."""
+    sign_accuracy: float
+    """Share of the true edges whose sign is right; zero is wrong."""
+
+
+def connectivity_score(estimate: Tensor, truth: Tensor, diagonal: bool = False) -> ConnectivityScore:
+    """Compares an estimated connectivity with the true one.
+
+    Args:
+        estimate: :math:`(N, N)`, ``[i, j]`` the effect of j on i.
+        truth: :math:`(N, N)`, zero where there is no edge.
+        diagonal: Whether self-connections count too.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    if estimate.shape != truth.shape or truth.dim() != 2:
+        raise ValueError(f"Expected two matrices [N, N] (got {list(estimate.shape)} and {list(truth.shape)}).")
+    kept = torch.ones_like(truth, dtype=torch.bool) if diagonal else ~torch.eye(len(truth), dtype=torch.bool)
+    e, t = estimate.detach().cpu()[kept.cpu()].double().numpy(), truth.detach().cpu()[kept.cpu()].double().numpy()
+    edge = t != 0
+    return ConnectivityScore(
+        _pearson(e, t),
+        _pearson(_ranks(e), _ranks(t)),
+        _auroc(np.abs(e), edge),
+        _average_precision(np.abs(e), edge),
+        _auroc(e, t > 0),
+        _auroc(-e, t < 0),
+        _average_precision(e, t > 0),
+        _average_precision(-e, t < 0),
+        float((np.sign(e) == np.sign(t))[edge].mean()) if edge.any() else float("nan"),
+    )
+
+
+def _pearson(x: np.ndarray, y: np.ndarray) -> float:
+    r = correlation(torch.from_numpy(y)[None], torch.from_numpy(x)[None])
+    # A constant estimate is not wrong in a measurable way either: both cases are undefined here.
+    return float(r) if np.ptp(x) > 0 else float("nan")
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 1, ties sharing their average rank."""
+    _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count - 1) / 2)[inverse]
+
+
+def _auroc(score: np.ndarray, positive: np.ndarray) -> float:
+    """Area under the ROC curve from the rank sum (Mann-Whitney); ties count one half."""
+    P = int(positive.sum())
+    if P in (0, len(positive)):
+        return float("nan")
+    return float((_ranks(score)[positive].sum() - P * (P + 1) / 2) / (P * (len(positive) - P)))
+
+
+def _average_precision(score: np.ndarray, positive: np.ndarray) -> float:
+    """Sum over distinct thresholds of the gain in recall times the precision, without interpolation."""
+    P = int(positive.sum())
+    if P == 0:
+        return float("nan")
+    order = np.argsort(-score, kind="stable")
+    hits = np.cumsum(positive[order])
+    last = np.append(np.diff(score[order]) != 0, True)  # the last of each run of ties
+    precision = hits[last] / (np.flatnonzero(last) + 1)
+    return float((np.diff(hits[last], prepend=0) / P * precision).sum())

@@ -1,0 +1,129 @@
+"""All models by name, and how a model is saved and made again without pickles."""
+
+import os
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from synapsnet_pyg.atomic import atomic_path
+from synapsnet_pyg.models.forecaster import Copy, Forecaster, Mean, Population, Recorded
+from synapsnet_pyg.models.linear import Autoregression, VectorAutoregression
+from synapsnet_pyg.models.synapsnet import SynapsNet
+from synapsnet_pyg.nn.dynamics import RECURRENT
+from synapsnet_pyg.nn.functional_connectivity import PENALTIES
+
+MODELS: dict[str, Callable[..., Forecaster]] = {
+    "synapsnet": SynapsNet,
+    "mean": Mean,
+    "copy": Copy,
+    "ar5": partial(Autoregression, lags=5),
+    "var1": partial(VectorAutoregression, lags=1),
+    "var5": partial(VectorAutoregression, lags=5),
+}
+"""Name -> what makes the model from sessions and arguments."""
+
+ANCHORS = ("mean", "copy", "ar5", "var1", "var5")
+"""The models that stand in every table beside the trained one."""
+
+PARTS: dict[str, Mapping[str, Any]] = {"recurrent": RECURRENT, "penalty": PENALTIES}
+"""Arguments that are parts: argument -> name of a part -> the part."""
+
+
+def build_model(name: str, sessions: Iterable[Recorded], arguments: Mapping[str, Any] | None = None) -> Forecaster:
+    """Makes a model from its name.
+
+    Args:
+        name: A key of :data:`MODELS`, or ``package.module.Class`` of a forecaster of your own.
+        sessions: Who is recorded.
+        arguments: Of the model; parts by their names in :data:`PARTS`.
+
+    Raises:
+        ValueError: There is no such model or part, or an argument does not suit it.
+    """
+    arguments = {key: _part(key, value) for key, value in (arguments or {}).items()}
+    make = _model(name)
+    try:
+        return make(sessions, **arguments)
+    except TypeError as error:
+        raise ValueError(f"Expected other arguments for model '{name}' ({error}).") from None
+
+
+def save_model(model: Forecaster, name: str, path: str | os.PathLike[str]) -> None:
+    """Writes a model to one file, wholly or not at all; :func:`load_model` makes it again.
+
+    Args:
+        model: Any forecaster.
+        name: What :func:`build_model` finds it by.
+        path: Of the file.
+    """
+    state = {f"model.{key}": value for key, value in model.state_dict().items()}
+    with atomic_path(path) as temporary:
+        torch.save({"description": describe(model, name), "state_dict": state}, temporary)
+
+
+def load_model(path: str | os.PathLike[str]) -> Forecaster:
+    """Makes the model of a file again, in evaluation mode on the CPU. Nothing is unpickled but tensors and texts.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is not a model, or damaged.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"Expected a saved model (there is no file '{path}').")
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        description, state = saved["description"], saved["state_dict"]
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise ValueError(f"'{path}' is not a readable model: foreign, cut short or damaged ({_first_line(error)}).") from None
+    populations = [Population(*population) for population in description["populations"]]
+    model = build_model(description["name"], populations, description["arguments"])
+    model.load_state_dict({key.removeprefix("model."): value for key, value in state.items()})
+    return model.eval()
+
+
+def describe(model: Forecaster, name: str) -> dict[str, Any]:
+    """What :func:`load_model` needs beside the weights: numbers, texts and tensors only."""
+    return {
+        "name": name,
+        "arguments": {key: _part_name(key, value) for key, value in model.arguments.items()},
+        "populations": [tuple(population) for population in model.populations.values()],
+    }
+
+
+def _model(name: str) -> Callable[..., Forecaster]:
+    if name in MODELS:
+        return MODELS[name]
+    if "." in name:
+        try:
+            found = pkgutil.resolve_name(name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ValueError(f"Expected model '{name}' to be importable ({error}).") from None
+        if isinstance(found, type) and issubclass(found, Forecaster):
+            return found
+        raise ValueError(f"Expected '{name}' to be a subclass of Forecaster (got {found!r}).")
+    raise ValueError(f"Expected a model among {', '.join(MODELS)} or package.module.Class (got '{name}').")
+
+
+def _part(key: str, value: Any) -> Any:
+    if key not in PARTS or not isinstance(value, str):
+        return value
+    if value not in PARTS[key]:
+        raise ValueError(f"Expected '{key}' among {', '.join(PARTS[key])} (got '{value}').")
+    return PARTS[key][value]
+
+
+def _part_name(key: str, value: Any) -> Any:
+    if not callable(value):
+        return value
+    for name, part in PARTS.get(key, {}).items():
+        if part is value:
+            return name
+    raise ValueError(f"Expected '{key}' to be one of the parts that can be saved: {', '.join(PARTS.get(key, {}))}.")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,183 @@
+"""SynapsNet: forecasts through a learned graph of who drives whom."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
+from synapsnet_pyg.nn.dynamics import Dynamics
+from synapsnet_pyg.nn.functional_connectivity import FunctionalConnectivity, absolute_sum
+from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
+from synapsnet_pyg.session import Session
+from synapsnet_pyg.windows import Window, cut
+
+
+class SynapsNet(Forecaster):
+    r"""SynapsNet (Delavari, Oruc and Murphy, section 2.2).
+
+    .. math::
+        I_i(t) &= \sum_j A_{ij}\, a_j(t) \\
+        \hat a_i(t + 1) &= f\big(a_i(t-W+1{:}t),\ I_i(t-W+1{:}t),\ b(t-W+1{:}t),\ E_i\big) \\
+        \mathcal{L} &= \mathrm{MSE}(\hat a, a) + \lambda \|A\|
+
+    Each session has its own connectivity :math:`A`, each neuron its own embedding :math:`E_i` wherever it was
+    recorded, and all neurons of all sessions share the dynamics :math:`f`. The connectivity is the only way from one
+    neuron to another.
+
+    What the paper leaves open is an argument here. Each batch pays the penalty of its own session's :math:`A`.
+
+    Args:
+        sessions: Who is recorded in each session.
+        window: W.
+        embedding_dim: D.
+        hidden_size: Size of the hidden state of the dynamics.
+        num_layers: Its layers.
+        recurrent: Its class, :class:`torch.nn.GRU`, :class:`torch.nn.LSTM` or :class:`torch.nn.RNN`.
+        dropout: See :class:`~synapsnet_pyg.nn.dynamics.Dynamics`.
+        penalty: Norm of the weights in force, a function of the tensor of weights; see
+            :mod:`synapsnet_pyg.nn.functional_connectivity`. The paper writes :math:`\|A\|_2`; the sum of absolute
+            values recovers known wiring better (``examples/recovery.py``) and is the default.
+        penalty_weight: :math:`\lambda`, on activity with unit variance. Not given in the paper.
+        self_connections: Whether :math:`A_{ii}` is learned too.
+        initial_scale: See :class:`~synapsnet_pyg.nn.functional_connectivity.FunctionalConnectivity`.
+        edge_index: Session name -> the only edges :math:`(2, E)` that may carry a weight; sessions without an entry
+            have complete graphs.
+        use_embedding: False: ablation "without neuronal embeddings" (Table 2).
+        use_activity: False: ablation "without previous activity".
+        use_connectivity: False: ablation "without functional connectivity".
+        use_behaviour: False: without behaviour.
+
+    Shapes:
+        - **window:** activity :math:`(B, N, L)`, behaviour :math:`(B, L, K)`, target :math:`(B, N, P)`
+        - **output:** activity :math:`(B, N, P)`, current :math:`(B, N, L)`
+
+    Example:
+        >>> session = Session(torch.randn(3, 50), bin_size=0.1, name="demo")
+        >>> model = SynapsNet([session])
+        >>> model(cut(session, window=5)[0].gather(torch.arange(8))).activity.shape
+        torch.Size([8, 3, 1])
+    """
+
+    def __init__(
+        self,
+        sessions: Iterable[Recorded],
+        window: int = 5,
+        embedding_dim: int = 32,
+        hidden_size: int = 40,
+        num_layers: int = 1,
+        recurrent: Callable[..., torch.nn.RNNBase] = torch.nn.GRU,
+        dropout: float = 0.1,
+        penalty: Callable[[Tensor], Tensor] = absolute_sum,
+        penalty_weight: float = 3e-5,
+        self_connections: bool = False,
+        initial_scale: float = 0.1,
+        edge_index: Mapping[str, Tensor] | None = None,
+        use_embedding: bool = True,
+        use_activity: bool = True,
+        use_connectivity: bool = True,
+        use_behaviour: bool = True,
+    ) -> None:
+        super().__init__(sessions, window)
+        self.penalty, self.penalty_weight = penalty, penalty_weight
+        self.use_activity, self.use_connectivity, self.use_behaviour = use_activity, use_connectivity, use_behaviour
+        populations = list(self.populations.values())
+        edges = edge_index or {}
+        self.functional_connectivity = torch.nn.ModuleList(
+            FunctionalConnectivity(len(p.neuron_id), edges.get(p.name), self_connections, initial_scale)
+            for p in populations
+            if use_connectivity
+        )
+        ids = [neuron_id for p in populations for neuron_id in p.neuron_id]
+        self.embedding = NeuronEmbedding(ids, embedding_dim if use_embedding else 0)
+        for s, p in enumerate(populations):
+            self.register_buffer(f"rows_{s}", self.embedding.rows(p.neuron_id), persistent=False)
+        self.dynamics = Dynamics(
+            num_series=int(use_activity) + int(use_connectivity),
+            num_behaviours=self.num_behaviours if use_behaviour else 0,
+            embedding_dim=self.embedding.weight.shape[1],
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            recurrent=recurrent,
+            dropout=dropout,
+        )
+
+    def forward(self, window: Window) -> Forecast:
+        """Forecasts the bin after each of the window's last P positions."""
+        current = self.input_current(window)
+        return Forecast(self._decode(window, current), current, self._penalty(window.session))
+
+    def input_current(self, window: Window) -> Tensor | None:
+        """What each neuron receives at every position [B, N, L]; None without connectivity."""
+        if not self.use_connectivity:
+            return None
+        current: Tensor = self.functional_connectivity[self.index_of(window.session)](window.activity)
+        return current
+
+    def raw_connectivity(self, session: Session | str) -> Tensor:
+        """The parameter A [N, N] itself, whose sign and scale mean nothing alone: see :meth:`connectivity`."""
+        name = session if isinstance(session, str) else session.name
+        return self.functional_connectivity[self.index_of(name)].matrix()  # type: ignore[operator]
+
+    @torch.no_grad()
+    def connectivity(self, session: Session) -> Tensor:
+        r"""Functional connectivity :math:`(N, N)`: what one more unit of j's activity adds to i's next bin.
+
+        .. math::
+            C = \mathrm{diag}(g)\, A, \qquad g_i = \Big\langle \frac{\partial \hat a_i(t+1)}{\partial I_i(t)} \Big\rangle
+
+        The loss fixes neither sign nor scale of A: the dynamics can undo both. Their product with the mean gain
+        :math:`g` over the windows of ``session`` is free of that choice.
+
+        Args:
+            session: The training part, standardised as in training.
+
+        Raises:
+            NotImplementedError: The model was made without connectivity.
+            KeyError: The model does not know the session.
+        """
+        if not self.use_connectivity:
+            raise NotImplementedError("SynapsNet without functional connectivity tells no connectivity.")
+        return self.gain(session)[:, None] * self.raw_connectivity(session)
+
+    def gain(self, session: Session, max_windows: int = 4096) -> Tensor:
+        r"""Mean derivative :math:`g` (N) of each neuron's forecast with respect to its own newest input current.
+
+        Args:
+            session: The training part.
+            max_windows: From longer recordings this many windows are taken, evenly spread.
+
+        Raises:
+            ValueError: No segment is longer than the window.
+        """
+        windows = cut(session, self.window)
+        if not windows:
+            raise ValueError(f"Expected a segment of more than {self.window} bins in session '{session.name}'.")
+        was_training = self.training
+        self.eval()
+        which = torch.arange(0, len(windows[0]), max(1, len(windows[0]) // max_windows))
+        total = session.activity.new_zeros(session.num_neurons)
+        for batch in which.split(64):
+            window = windows[0].gather(batch)
+            with torch.enable_grad():
+                current = self.input_current(window).detach().requires_grad_()  # type: ignore[union-attr]
+                # A neuron's forecast depends on no other neuron's current: one backward pass gives all derivatives.
+                (slope,) = torch.autograd.grad(self._decode(window, current).sum(), current)
+            total += slope[..., -1].sum(0)
+        self.train(was_training)
+        return total / len(which)
+
+    def _decode(self, window: Window, current: Tensor | None) -> Tensor:
+        """The shared dynamics: from what each neuron saw and received to its forecast [B, N, P]."""
+        s = self.index_of(window.session)
+        series = [one for one, used in ((window.activity, self.use_activity), (current, True)) if used and one is not None]
+        behaviour = window.behaviour if self.use_behaviour else window.behaviour[..., :0]
+        embedding = self.embedding(self.get_buffer(f"rows_{s}"))
+        forecast: Tensor = self.dynamics(series, behaviour, embedding, window.target.shape[-1])
+        return forecast
+
+    def _penalty(self, session: str) -> Tensor | float:
+        if not self.use_connectivity or self.penalty_weight == 0:
+            return 0.0
+        weight = self.functional_connectivity[self.index_of(session)].edge_weight()  # type: ignore[operator]
+        return self.penalty_weight * self.penalty(weight)

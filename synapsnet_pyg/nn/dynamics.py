@@ -1,0 +1,110 @@
+"""The dynamical model f, shared by all neurons: what a neuron saw in, its forecast out."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.nn.gru import node_gru
+
+
+class Dynamics(torch.nn.Module):
+    r"""A recurrent network and a linear read-out that every neuron uses by itself.
+
+    .. math::
+        u_i(s) &= [a_i(s),\ I_i(s),\ b(s),\ E_i] \\
+        h_i(s) &= \mathrm{GRU}(u_i(s), h_i(s - 1)), \quad h_i = 0 \text{ before the window} \\
+        \hat a_i(s + 1) &= w^\top h_i(s) + c
+
+    (SynapsNet, section 2.2, "Dynamical model"). Parts that a model leaves out are simply not among the inputs; the
+    order of the rest stays.
+
+    On a CPU a single-layer GRU runs through :func:`~synapsnet_pyg.nn.gru.node_gru`, which gives the same numbers about
+    three times faster; everything else, and a GPU, runs the plain way.
+
+    Args:
+        num_series: How many inputs differ between neurons and bins: activity and current make 2.
+        num_behaviours: K.
+        embedding_dim: D.
+        hidden_size: Size of :math:`h`.
+        num_layers: Layers of the recurrent network.
+        recurrent: Its class: :class:`torch.nn.GRU` (the paper's), :class:`torch.nn.LSTM` or :class:`torch.nn.RNN`.
+        dropout: Share of :math:`h`'s entries that training sets to zero before the read-out (and between layers). One
+            mask is drawn for each window and neuron and shared by the window's targets. The paper says only "in all
+            networks"; the inputs are spared, since noise on two scalars would hide what a neuron saw.
+
+    Shapes:
+        - **series:** ``num_series`` tensors :math:`(B, N, L)`
+        - **behaviour:** :math:`(B, L, K)`, **embedding:** :math:`(N, D)`
+        - **output:** :math:`(B, N, P)`
+    """
+
+    def __init__(
+        self,
+        num_series: int,
+        num_behaviours: int,
+        embedding_dim: int,
+        hidden_size: int = 40,
+        num_layers: int = 1,
+        recurrent: Callable[..., torch.nn.RNNBase] = torch.nn.GRU,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.num_series, self.dropout = num_series, dropout
+        inputs = num_series + num_behaviours + embedding_dim
+        if inputs == 0:
+            raise ValueError("Expected at least one input of the dynamics (activity, current, behaviour, embedding).")
+        between_layers = dropout if num_layers > 1 else 0.0
+        self.recurrent = recurrent(inputs, hidden_size, num_layers=num_layers, batch_first=True, dropout=between_layers)
+        self.readout = torch.nn.Linear(hidden_size, 1)
+
+    def reset_parameters(self) -> None:
+        """Draws all weights anew."""
+        self.recurrent.reset_parameters()
+        self.readout.reset_parameters()
+
+    def forward(self, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int) -> Tensor:
+        """Forecast [B, N, P] of the bins that follow the last P positions."""
+        if self._has_fast_path(behaviour):
+            return self._fast_forward(series, behaviour, embedding, targets)
+        return self._plain_forward(series, behaviour, embedding, targets)
+
+    def _plain_forward(self, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int) -> Tensor:
+        """The definition: every neuron's inputs side by side, every neuron a sequence of its own."""
+        B, L, K = behaviour.shape
+        N, D = embedding.shape
+        inputs = torch.cat(
+            [
+                *(one[..., None] for one in series),
+                behaviour[:, None].expand(B, N, L, K),
+                embedding[None, :, None].expand(B, N, L, D),
+            ],
+            dim=-1,
+        )
+        hidden = self.recurrent(inputs.reshape(B * N, L, -1))[0][:, -targets:]
+        mask = self._dropout_mask(hidden[:, :1])
+        return self.readout(hidden if mask is None else hidden * mask).reshape(B, N, targets)
+
+    def _fast_forward(self, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int) -> Tensor:
+        """The same through :func:`node_gru`, whose hidden state comes as [P, H, B N]."""
+        (B, L, _), N = behaviour.shape, len(embedding)
+        hidden = node_gru(self.recurrent, series, behaviour, embedding, targets)
+        mask = self._dropout_mask(hidden[:1])
+        forecast = self.readout.weight @ (hidden if mask is None else hidden * mask) + self.readout.bias
+        return forecast.reshape(targets, B, N).permute(1, 2, 0)
+
+    def _has_fast_path(self, behaviour: Tensor) -> bool:
+        recurrent = self.recurrent
+        return type(recurrent) is torch.nn.GRU and recurrent.num_layers == 1 and behaviour.device.type == "cpu"
+
+    def _dropout_mask(self, hidden: Tensor) -> Tensor | None:
+        if not self.training or self.dropout == 0:
+            return None
+        return torch.nn.functional.dropout(torch.ones_like(hidden), self.dropout)
+
+
+RECURRENT: dict[str, Callable[..., torch.nn.RNNBase]] = {
+    "gru": torch.nn.GRU,
+    "lstm": torch.nn.LSTM,
+    "rnn": torch.nn.RNN,
+}

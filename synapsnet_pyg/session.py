@@ -1,0 +1,471 @@
+"""One recording of one population, as a graph."""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+from torch_geometric.data import Data
+
+from synapsnet_pyg.atomic import atomic_path
+
+FORMAT = "synapsnet session"
+VERSION = 1
+
+# Everything else that a session holds describes neurons, one entry each.
+_PER_SESSION = {"activity", "behaviour", "bin_size", "segment", "neuron_id", "behaviour_name", "name", "num_nodes"}
+_STATISTICS = ("activity_mean", "activity_scale", "constant", "behaviour_mean", "behaviour_scale")
+_RESERVED = _PER_SESSION | {"edge_index", "edge_weight", *_STATISTICS}
+
+
+class Split(NamedTuple):
+    """The three parts of a session, contiguous in time. Their activity is a view of the session's, not a copy."""
+
+    train: "Session"
+    validation: "Session"
+    test: "Session"
+
+
+class Session(Data):
+    r"""One recording of one population of neurons, as a graph whose nodes are the neurons.
+
+    The graph's edges, where given, are the *true* connectivity (of a simulation or a connectome), used for scoring
+    alone. With ``edge_index[0]`` the sender :math:`j` and ``edge_index[1]`` the receiver :math:`i`, ``edge_weight`` is
+    the effect of :math:`j` on :math:`i`.
+
+    Args:
+        activity: What is forecast (dF/F, deconvolved events, counts), floating point, finite: :math:`(N, T)`.
+        behaviour: What all neurons share (running, pupil, hand), finite: :math:`(T, K)`. None: :math:`K = 0`.
+        bin_size: Duration of one bin in seconds.
+        segment: First bin and end (exclusive) of each stretch of consecutive bins, in order, :math:`(S, 2)`; no window
+            crosses its border. None: the whole recording is one.
+        neuron_id: A text for each neuron, unique here and stable across sessions: the same id in two sessions is the
+            same neuron. None: ``"<name>/<row>"``.
+        behaviour_name: A text for each behaviour. None: ``"behaviour 0"`` and so on.
+        name: What the recording is called in tables; unique among sessions that are fitted together.
+        edge_index: True edges :math:`(2, E)`, or None.
+        edge_weight: Their weights :math:`(E)`, or None for all one.
+        **neuron_fields: Anything known about each neuron, such as ``position`` :math:`(N, 3)`, ``area`` or
+            ``cell_type`` (N texts): tensors, arrays or lists with N entries.
+
+    Raises:
+        ValueError: A shape, range or value is not as described; the message says what came and how to mend it.
+        TypeError: Something is of the wrong kind.
+
+    Example:
+        >>> session = Session(torch.randn(3, 50), bin_size=0.1, name="demo", area=["V1", "V1", "LM"])
+        >>> session
+        Session('demo', 3 neurons x 50 bins of 0.1 s, 0 behaviours, 1 segment, area)
+        >>> session.neuron_id
+        ['demo/0', 'demo/1', 'demo/2']
+    """
+
+    def __init__(
+        self,
+        activity: Tensor | None = None,
+        behaviour: Tensor | None = None,
+        bin_size: float | None = None,
+        segment: Tensor | None = None,
+        neuron_id: list[str] | None = None,
+        behaviour_name: list[str] | None = None,
+        name: str = "session",
+        edge_index: Tensor | None = None,
+        edge_weight: Tensor | None = None,
+        **neuron_fields: Any,
+    ) -> None:
+        super().__init__()
+        if activity is None:  # PyG makes empty Data objects of a class and fills them itself.
+            for key, value in neuron_fields.items():
+                setattr(self, key, value)
+            return
+        _check_activity(activity)
+        N, T = activity.shape
+        self.activity = activity
+        self.num_nodes = N
+        self.name = str(name)
+        self.bin_size = _checked_bin_size(bin_size)
+        self.behaviour = _checked_behaviour(behaviour, activity)
+        self.segment = _checked_segment(segment, T)
+        ids = [f"{name}/{i}" for i in range(N)] if neuron_id is None else neuron_id
+        self.neuron_id = _checked_names("neuron_id", ids, N, "neuron", "rows of activity")
+        K = self.behaviour.shape[1]
+        names = [f"behaviour {k}" for k in range(K)] if behaviour_name is None else behaviour_name
+        self.behaviour_name = _checked_names("behaviour_name", names, K, "behaviour", "columns of behaviour")
+        if edge_index is not None:
+            self.edge_index, self.edge_weight = _checked_edges(edge_index, edge_weight, N)
+        elif edge_weight is not None:
+            raise ValueError("Expected edge_index [2, E] beside edge_weight (got none); pass both or neither.")
+        for key, value in neuron_fields.items():
+            if value is not None:
+                setattr(self, key, value if key in _STATISTICS else _checked_neuron_field(key, value, N))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        activity: ArrayLike,
+        behaviour: ArrayLike | None = None,
+        *,
+        bin_size: float,
+        name: str = "session",
+        segment: ArrayLike | None = None,
+        neuron_id: ArrayLike | None = None,
+        behaviour_name: ArrayLike | None = None,
+        true_connectivity: ArrayLike | None = None,
+        **neuron_fields: Any,
+    ) -> "Session":
+        r"""Makes a session from numpy arrays or anything that numpy reads as such.
+
+        Args:
+            activity: :math:`(N, T)`, neurons first; integers become float32.
+            behaviour: :math:`(T, K)`, or :math:`(T)` for a single one.
+            bin_size: Duration of one bin in seconds.
+            name: What the recording is called in tables.
+            segment: :math:`(S, 2)` first bin and end (exclusive) of each stretch.
+            neuron_id: N texts or numbers.
+            behaviour_name: K texts.
+            true_connectivity: :math:`(N, N)` with ``[i, j]`` the effect of neuron j on neuron i; zeros are no edges.
+            **neuron_fields: N entries each.
+
+        Raises:
+            ValueError: As for the class.
+
+        Example:
+            >>> Session.from_arrays(np.random.poisson(1.0, (4, 60)), np.zeros(60), bin_size=0.05, name="probe")
+            Session('probe', 4 neurons x 60 bins of 0.05 s, 1 behaviour, 1 segment)
+        """
+        edge_index = edge_weight = None
+        if true_connectivity is not None:
+            truth = torch.from_numpy(np.array(true_connectivity, dtype=np.float32))
+            if truth.dim() != 2 or truth.shape[0] != truth.shape[1]:
+                raise ValueError(f"Expected true_connectivity of shape [N, N] (got {list(truth.shape)}).")
+            receiver, sender = truth.nonzero(as_tuple=True)
+            edge_index, edge_weight = torch.stack([sender, receiver]), truth[receiver, sender]
+        if behaviour is not None:
+            behaviour = _as_float(behaviour, "behaviour")
+            behaviour = behaviour[:, None] if behaviour.dim() == 1 else behaviour
+        return cls(
+            _as_float(activity, "activity"),
+            behaviour,
+            bin_size,
+            None if segment is None else torch.from_numpy(np.array(segment, dtype=np.int64)),
+            _as_texts(neuron_id),
+            _as_texts(behaviour_name),
+            name,
+            edge_index,
+            edge_weight,
+            **neuron_fields,
+        )
+
+    @property
+    def num_neurons(self) -> int:
+        """N."""
+        return int(self.activity.shape[0])
+
+    @property
+    def num_bins(self) -> int:
+        """T."""
+        return int(self.activity.shape[1])
+
+    @property
+    def num_behaviours(self) -> int:
+        """K."""
+        return int(self.behaviour.shape[1])
+
+    @property
+    def neuron_fields(self) -> dict[str, Any]:
+        """What is known about each neuron beside its id: name of the field -> N entries."""
+        return {key: self[key] for key in self.keys() if key not in _RESERVED}  # noqa: SIM118 (Data is no dict)
+
+    @property
+    def true_connectivity(self) -> Tensor | None:
+        """The true weights as a matrix :math:`(N, N)`, ``[i, j]`` the effect of j on i; None where unknown."""
+        if "edge_index" not in self:
+            return None
+        matrix = self.edge_weight.new_zeros(self.num_neurons, self.num_neurons)
+        matrix[self.edge_index[1], self.edge_index[0]] = self.edge_weight
+        return matrix
+
+    def slice(self, start: int, stop: int) -> "Session":
+        """The bins ``start`` to ``stop`` (exclusive) as a session: views of the same memory, segments clipped.
+
+        Raises:
+            ValueError: Not 0 <= start <= stop <= T.
+        """
+        if not 0 <= start <= stop <= self.num_bins:
+            raise ValueError(f"Expected 0 <= start <= stop <= {self.num_bins} bins (got {start} and {stop}).")
+        part = self._shallow_copy()
+        part.activity = self.activity[:, start:stop]
+        part.behaviour = self.behaviour[start:stop]
+        segment = self.segment.clamp(start, stop) - start
+        part.segment = segment[segment[:, 1] > segment[:, 0]]
+        return part
+
+    def split(self, train: float = 0.8, validation: float = 0.1, test: float = 0.1) -> Split:
+        """Cuts the session into three parts, contiguous in time; the default is the protocol of all our scores.
+
+        With three segments or more, whole segments go to one part: each cut moves to the nearest border between
+        segments. A recording of fewer segments, or one in which that would cost the training part half of its share
+        (one long stretch and a few snippets), is cut at the wanted bin, and no window crosses the cut.
+
+        Args:
+            train: Share of the bins for training.
+            validation: Share for choosing (epoch, ridge).
+            test: Share for the scores. The three add up to one.
+
+        Raises:
+            ValueError: The shares are not positive or do not add up to one, or the session has under three bins.
+        """
+        shares = (train, validation, test)
+        if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
+            raise ValueError(f"Expected three positive shares that add up to 1 (got {shares}).")
+        length = self.segment[:, 1] - self.segment[:, 0]
+        in_segments = int(length.sum())
+        if in_segments < 3:
+            raise ValueError(f"Expected at least 3 bins to split (session '{self.name}' has {in_segments}).")
+        borders = length.cumsum(0)  # counted in bins that lie in a segment
+        first, second = round(in_segments * train), round(in_segments * (train + validation))
+        if len(borders) >= 3:
+            a = int((borders[:-2] - first).abs().argmin())
+            b = a + 1 + int((borders[a + 1 : -1] - second).abs().argmin())
+            if borders[a] >= first / 2:
+                return self._cut(int(self.segment[a + 1, 0]), int(self.segment[b + 1, 0]))
+        first = min(max(first, 1), in_segments - 2)
+        second = min(max(second, first + 1), in_segments - 1)
+        return self._cut(self._bin_of(first), self._bin_of(second))
+
+    def _bin_of(self, count: int) -> int:
+        """The bin that has ``count`` bins of segments before it."""
+        end = (self.segment[:, 1] - self.segment[:, 0]).cumsum(0)
+        s = int(torch.searchsorted(end, count, right=True))
+        return int(self.segment[s, 1]) - int(end[s]) + count
+
+    def _cut(self, first: int, second: int) -> Split:
+        return Split(self.slice(0, first), self.slice(first, second), self.slice(second, self.num_bins))
+
+    def standardise(self, train: "Session | None" = None, inplace: bool = False) -> "Session":
+        r"""Brings each neuron and each behaviour to mean zero and deviation one **over the training part**.
+
+        .. math::
+            a_i(t) \leftarrow (a_i(t) - \mu_i) / \sigma_i
+
+        with the population deviation. What is constant in training gets :math:`\sigma = 1`; constant neurons are
+        marked in ``constant`` :math:`(N)`. The statistics stay in ``activity_mean``, ``activity_scale`` :math:`(N)`
+        and ``behaviour_mean``, ``behaviour_scale`` :math:`(K)`.
+
+        Args:
+            train: The part whose statistics are used; None takes ``self.split().train``.
+            inplace: Overwrite this session's memory instead of copying it, for recordings as large as the memory.
+        """
+        if "activity_scale" in self:
+            raise ValueError(f"Session '{self.name}' is standardised already; load it anew to do it otherwise.")
+        train = self.split().train if train is None else train
+        bins = torch.cat([torch.arange(int(a), int(b)) for a, b in train.segment])
+        contiguous = len(bins) == train.num_bins
+        session = self if inplace else self._shallow_copy()
+        for name, over_time in (("activity", self.activity), ("behaviour", self.behaviour.t())):
+            part = train.activity if name == "activity" else train.behaviour.t()
+            # A neuron at a time, so that the largest recording needs no second copy of itself.
+            statistics = [_mean_and_scale(row if contiguous else row[bins]) for row in part]
+            mean = over_time.new_tensor([m for m, _ in statistics])
+            scale = over_time.new_tensor([s for _, s in statistics])
+            target = over_time if inplace else over_time.clone()
+            target.sub_(mean[:, None]).div_(torch.where(scale > 0, scale, torch.ones_like(scale))[:, None])
+            if name == "activity":
+                session.activity, session.constant = target, scale == 0
+            else:
+                session.behaviour = target.t()
+            session[f"{name}_mean"] = mean
+            session[f"{name}_scale"] = torch.where(scale > 0, scale, torch.ones_like(scale))
+        return session
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the session to one HDF5 file, wholly or not at all.
+
+        Raises:
+            OSError: The folder is missing, not writable or full; what was at ``path`` is untouched.
+        """
+        with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+            file.attrs.update(format=FORMAT, version=VERSION, name=self.name, bin_size=self.bin_size)
+            for key in self.keys():  # noqa: SIM118
+                if key not in {"name", "bin_size", "num_nodes"}:
+                    _write(file, key, self[key])
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Session":
+        """Reads a session that :meth:`save` wrote. Nothing is unpickled.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: The file is not a session, is damaged, or holds what no session can hold.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"Expected a session file (there is no file '{path}').")
+        try:
+            with h5py.File(path, "r") as file:
+                if _text(file.attrs.get("format")) != FORMAT:
+                    raise ValueError(f"'{path}' is HDF5 but no session file; make one with 'synapsnet convert'.")
+                if int(file.attrs["version"]) > VERSION:
+                    raise ValueError(
+                        f"'{path}' has session format {file.attrs['version']}, this program reads {VERSION}; update it."
+                    )
+                fields = {key: _read(dataset) for key, dataset in file.items()}
+                scalars = {"name": _text(file.attrs["name"]), "bin_size": float(file.attrs["bin_size"])}
+        except (OSError, KeyError, RuntimeError) as error:
+            raise ValueError(f"'{path}' is not a readable session file: foreign, cut short or damaged ({error}).") from None
+        try:
+            return cls(**fields, **scalars)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"'{path}': {error}") from None
+
+    def _shallow_copy(self) -> "Session":
+        """A session of its own that shares every tensor."""
+        copy: Session = self.__copy__()
+        return copy
+
+    def __repr__(self) -> str:
+        if "activity" not in self:
+            return "Session()"
+        K, S = self.num_behaviours, len(self.segment)
+        parts = [
+            f"{self.num_neurons} neurons x {self.num_bins} bins of {self.bin_size:g} s",
+            f"{K} behaviour{'s' * (K != 1)}",
+            f"{S} segment{'s' * (S != 1)}",
+            *self.neuron_fields,
+        ]
+        if "edge_index" in self:
+            parts.append(f"true graph of {self.edge_index.shape[1]} edges")
+        if "activity_scale" in self:
+            parts.append("standardised")
+        return f"Session({self.name!r}, {', '.join(parts)})"
+
+
+def _mean_and_scale(values: Tensor) -> tuple[float, float]:
+    """Mean and population deviation; a deviation that is rounding error of a constant counts as zero."""
+    values = values.double()
+    mean, scale = float(values.mean()), float(values.std(correction=0))
+    return mean, scale if scale > 1e-7 * abs(mean) else 0.0
+
+
+def _as_float(values: ArrayLike, name: str) -> Tensor:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"Expected {name} of real numbers (got {array.dtype}).")
+    return torch.from_numpy(np.array(array, dtype=np.float64 if array.dtype == np.float64 else np.float32)).float()
+
+
+def _as_texts(values: ArrayLike | None) -> list[str] | None:
+    return None if values is None else [_text(value) for value in np.asarray(values).ravel().tolist()]
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def _check_activity(activity: Tensor) -> None:
+    if not isinstance(activity, Tensor) or not activity.is_floating_point():
+        kind = activity.dtype if isinstance(activity, Tensor) else type(activity).__name__
+        raise TypeError(f"Expected activity as a floating-point tensor (got {kind}); Session.from_arrays converts arrays.")
+    if activity.dim() != 2 or activity.shape[0] == 0:
+        raise ValueError(f"Expected activity of shape [N, T], neurons first (got {list(activity.shape)}).")
+    # Row by row: a mask of the whole recording would be another quarter of it.
+    bad = [i for i, row in enumerate(activity) if not bool(row.isfinite().all())]
+    if bad:
+        raise ValueError(
+            f"Expected finite activity (neurons {_some(bad)} hold NaN or infinity); leave them out or fill the gaps."
+        )
+
+
+def _checked_bin_size(bin_size: float | None) -> float:
+    if bin_size is None or not np.isfinite(bin_size) or bin_size <= 0:
+        raise ValueError(f"Expected bin_size, the duration of one bin in seconds, above 0 (got {bin_size}).")
+    return float(bin_size)
+
+
+def _checked_behaviour(behaviour: Tensor | None, activity: Tensor) -> Tensor:
+    T = activity.shape[1]
+    if behaviour is None:
+        return activity.new_zeros(T, 0)
+    if behaviour.dim() != 2 or behaviour.shape[0] != T:
+        hint = "; transpose it?" if behaviour.dim() == 2 and behaviour.shape[1] == T else ""
+        raise ValueError(f"Expected behaviour of shape [T, K] with T = {T} bins (got {list(behaviour.shape)}){hint}")
+    bad = [k for k in range(behaviour.shape[1]) if not bool(behaviour[:, k].isfinite().all())]
+    if bad:
+        raise ValueError(f"Expected finite behaviour (columns {_some(bad)} hold NaN or infinity); fill the gaps.")
+    return behaviour.to(activity.dtype)
+
+
+def _checked_segment(segment: Tensor | None, T: int) -> Tensor:
+    if segment is None:
+        return torch.tensor([[0, T]])
+    if segment.dim() != 2 or segment.shape[1] != 2 or segment.is_floating_point():
+        raise ValueError(f"Expected segment of whole numbers [S, 2], start and stop (got {list(segment.shape)}).")
+    flat = segment.flatten()
+    ordered = bool((segment[:, 0] < segment[:, 1]).all()) and bool((flat[1:] >= flat[:-1]).all())
+    if len(flat) and (not ordered or int(flat[0]) < 0 or int(flat[-1]) > T):
+        raise ValueError(
+            f"Expected segments in order, apart, each start < stop, within 0..{T} (got {segment.tolist()[:4]}...)."
+        )
+    return segment.long()
+
+
+def _checked_names(field: str, names: Any, length: int, what: str, where: str) -> list[str]:
+    names = [_text(name) for name in names]
+    if len(names) != length:
+        raise ValueError(f"Expected one {field} for each of the {length} {where} (got {len(names)}); transpose it?")
+    if len(set(names)) != length:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"Expected a different {field} for each {what} ({_some(twice)} come more than once).")
+    return names
+
+
+def _checked_edges(edge_index: Tensor, edge_weight: Tensor | None, N: int) -> tuple[Tensor, Tensor]:
+    if edge_index.dim() != 2 or edge_index.shape[0] != 2 or edge_index.is_floating_point():
+        raise ValueError(f"Expected edge_index of whole numbers [2, E], sender and receiver (got {list(edge_index.shape)}).")
+    if edge_index.numel() and (int(edge_index.min()) < 0 or int(edge_index.max()) >= N):
+        raise ValueError(f"Expected edge_index within 0..{N - 1} (got {int(edge_index.min())}..{int(edge_index.max())}).")
+    E = edge_index.shape[1]
+    edge_weight = torch.ones(E) if edge_weight is None else edge_weight
+    if edge_weight.shape != (E,) or not bool(edge_weight.isfinite().all()):
+        raise ValueError(f"Expected {E} finite edge weights, one an edge (got {list(edge_weight.shape)}).")
+    return edge_index, edge_weight
+
+
+def _checked_neuron_field(key: str, value: Any, N: int) -> Any:
+    if key in _RESERVED or key.startswith("_"):
+        raise ValueError(f"Expected another name than '{key}' for a field of the neurons; a session uses it itself.")
+    array = value if isinstance(value, Tensor) else np.asarray(value)
+    if len(array.shape) == 0 or array.shape[0] != N:
+        raise ValueError(f"Expected {N} entries in '{key}', one a neuron (got {list(array.shape)}).")
+    if isinstance(array, Tensor):
+        return array
+    if array.dtype.kind in "fiub":
+        return torch.from_numpy(np.array(array))
+    if array.ndim != 1:
+        raise ValueError(f"Expected one text a neuron in '{key}' (got {list(array.shape)}).")
+    return [_text(entry) for entry in array.tolist()]
+
+
+def _some(values: list[Any]) -> str:
+    """The first few of many, for a message."""
+    shown = ", ".join(str(value) for value in values[:5])
+    return shown if len(values) <= 5 else f"{shown} and {len(values) - 5} more"
+
+
+def _write(file: h5py.File, key: str, value: Any) -> None:
+    if isinstance(value, Tensor):
+        array = value.detach().cpu().numpy()
+        packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if array.size > 1000 else {}
+        file.create_dataset(key, data=array, **packed)
+    else:
+        file.create_dataset(key, data=[str(entry) for entry in value], dtype=h5py.string_dtype())
+
+
+def _read(dataset: h5py.Dataset) -> Any:
+    if h5py.check_string_dtype(dataset.dtype) is not None:
+        return [_text(entry) for entry in dataset[()].tolist()]
+    return torch.from_numpy(np.asarray(dataset[()]))

@@ -1,0 +1,53 @@
+"""Scores as tables on a terminal."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+_PCS = ("PC1", "PC2", "PC3")
+
+
+def print_scores(scores: dict[str, Any]) -> None:
+    """Prints what :func:`~synapsnet_pyg.evaluation.evaluate` found: a table a session, and one over sessions."""
+    console = Console(highlight=False)
+    for name, models in scores["sessions"].items():
+        neurons = scores["neurons"][name]
+        with_truth = any("connectivity" in score for score in models.values())
+        table = Table(title=f"{name}: test part", title_justify="left", caption_justify="left", box=None)
+        table.caption = f"{neurons['scored']} of {neurons['recorded']} neurons scored"
+        if neurons["constant_in_training"]:
+            table.caption += f", {neurons['constant_in_training']} constant in training"
+        table.add_column("model")
+        headers = ("corr", "MSE", *_PCS, *(("conn r", "rho", "AUROC", "AUPRC") if with_truth else ()))
+        for header in headers:
+            table.add_column(header, justify="right")
+        for model, score in models.items():
+            values = [score["correlation"], score["mse"], *_padded(score["pc_correlation"])]
+            values += list(score["connectivity"].values()) if with_truth else []
+            table.add_row(model, *map(_number, values))
+        console.print(table)
+    if len(scores["sessions"]) > 1:
+        table = Table(title=f"mean +- SEM over {len(scores['sessions'])} sessions", title_justify="left", box=None)
+        keys = list(dict.fromkeys(key for score in scores["summary"].values() for key in score))
+        table.add_column("model")
+        for key in keys:
+            table.add_column(key.replace("connectivity_", "conn ").replace("pc_", "PC"), justify="right")
+        for model, score in scores["summary"].items():
+            cells = [f"{score[key]['mean']:.3f} +- {score[key]['sem'] or 0:.3f}" if key in score else "-" for key in keys]
+            table.add_row(model, *cells)
+        console.print(table)
+    if scores["left_out"]:
+        console.print(f"left out, for want of bins in a segment: {', '.join(scores['left_out'])}")
+    console.print(
+        "corr: Pearson over time, mean over neurons; PC1-3: along the true activity's principal axes; conn: recovery of\n"
+        "the true connectivity off the diagonal (r Pearson, rho Spearman); -: undefined."
+    )
+
+
+def _padded(values: list[float | None]) -> list[float | None]:
+    return values + [None] * (len(_PCS) - len(values))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

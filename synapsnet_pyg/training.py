@@ -1,0 +1,326 @@
+"""Fitting a forecaster: the only file that knows Lightning."""
+
+import csv
+import logging
+import shutil
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from synapsnet_pyg.atomic import atomic_path
+from synapsnet_pyg.evaluation import mean_correlation, scored_neurons
+from synapsnet_pyg.metrics import mean_squared_error
+from synapsnet_pyg.models.forecaster import Forecaster, forecast_session
+from synapsnet_pyg.models.linear import ClosedForm
+from synapsnet_pyg.models.registry import describe, save_model
+from synapsnet_pyg.session import Session, Split
+from synapsnet_pyg.windows import EpochSampler, Window, Windows, cut
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {"epochs": 100, "targets": 1, "batch_size": 32, "learning_rate": 1e-3, "halve_every": 10},
+    "fast": {"epochs": 12, "targets": 16, "batch_size": 8, "learning_rate": 2e-3, "halve_every": 3},
+}
+"""Training recipes: ``paper`` is Appendix A.1; ``fast`` trains 16 targets a window, in a tenth of the time."""
+
+
+def fit(
+    model: Forecaster,
+    sessions: Sequence[Session],
+    out: Path,
+    model_name: str = "synapsnet",
+    *,
+    epochs: int = 100,
+    targets: int = 1,
+    batch_size: int = 32,
+    learning_rate: float = 1e-3,
+    halve_every: int = 10,
+    patience: int | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    progress: bool = True,
+) -> Forecaster:
+    r"""Fits a forecaster to sessions and returns it at the epoch with the best validation correlation.
+
+    Minimises the mean squared error of the forecast plus the model's penalty with Adam, a batch of windows of one
+    session at a time (SynapsNet, Appendix A.1). Every session is split 80/10/10 in time and standardised with its
+    training part. A GPU is used where there is one. A closed-form model is solved.
+
+    Args:
+        model: Made for these sessions.
+        sessions: The recordings; those that are not standardised yet are, as copies.
+        out: An existing folder, where ``best.ckpt``, ``last.ckpt`` and ``history.csv`` go.
+        model_name: What :func:`~synapsnet_pyg.models.registry.build_model` finds the model by.
+        epochs: Passes over all training windows.
+        targets: P, bins forecast in each window.
+        batch_size: B.
+        learning_rate: Of the first epochs.
+        halve_every: Epochs after which the learning rate is halved, again and again.
+        patience: Stop after this many epochs without a better validation correlation; None: never.
+        seed: Decides order and dropout, together with the epoch's number alone, so that a run that was interrupted
+            and resumed ends bit-identical to one that was not. The weights' start is the caller's to seed.
+        resume: Continue from ``last.ckpt`` if there is one.
+        progress: Show a bar and a line for each epoch on standard error.
+
+    Raises:
+        ValueError: A session is too short for the window, or a number is out of range.
+        OSError: The folder cannot be written, or has too little room.
+        FloatingPointError: The error is no longer finite.
+    """
+    if min(epochs, targets, batch_size, halve_every) < 1 or not 0 < learning_rate < 1:
+        raise ValueError(
+            "Expected epochs, targets, batch_size and halve_every >= 1 and 0 < learning_rate < 1 "
+            f"(got {epochs}, {targets}, {batch_size}, {halve_every} and {learning_rate})."
+        )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    sessions = [session if "activity_scale" in session else session.standardise() for session in sessions]
+    split = {session.name: session.to(device).split() for session in sessions}
+    if isinstance(model, ClosedForm):
+        model.to(device).solve({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
+        save_model(model.cpu(), model_name, out / "best.ckpt")
+        return model
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    if not parameters:
+        save_model(model, model_name, out / "best.ckpt")
+        return model
+
+    windows = [shape for part in split.values() for shape in cut(part.train, model.window, targets)]
+    for name, part in split.items():
+        for kind, piece in part._asdict().items():
+            if not cut(piece, model.window):
+                raise ValueError(
+                    f"Expected a segment of more than {model.window} bins in the {kind} part of session '{name}'; "
+                    "use a shorter window, longer segments or a longer recording."
+                )
+    # Weights and Adam's two moments, in best, last and the one being written.
+    _require_room(out, 3 * 3 * sum(p.numel() * p.element_size() for p in parameters))
+    module = _Training(model, model_name, split, learning_rate, halve_every, targets, seed, out)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\.")
+        _silence_lightning()
+        trainer = Trainer(
+            accelerator="gpu" if device == "cuda" else "cpu",
+            devices=1,
+            max_epochs=epochs,
+            limit_val_batches=0,
+            num_sanity_val_steps=0,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            plugins=[_AtomicCheckpointIO()],
+            callbacks=_callbacks(out, epochs, patience, progress),
+        )
+        sampler = EpochSampler(windows, batch_size, seed)
+        loader = DataLoader(
+            _Gathered(windows),
+            sampler=sampler,  # type: ignore[arg-type]
+            batch_size=None,
+            collate_fn=_as_it_is,
+            generator=torch.Generator(),  # else every pass draws from the random numbers that dropout uses
+        )
+        last = out / "last.ckpt"
+        trainer.fit(module, loader, ckpt_path=last if resume and last.is_file() else None, weights_only=True)
+    best = torch.load(out / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
+    model.cpu().load_state_dict({key.removeprefix("model."): value for key, value in best.items()})
+    return model.eval()
+
+
+class _Training(LightningModule):
+    """One step of training, and the validation after each epoch."""
+
+    def __init__(
+        self,
+        model: Forecaster,
+        model_name: str,
+        split: Mapping[str, Split],
+        learning_rate: float,
+        halve_every: int,
+        targets: int,
+        seed: int,
+        out: Path,
+    ) -> None:
+        super().__init__()
+        self.model, self.model_name, self.split = model, model_name, split
+        self.learning_rate, self.halve_every, self.targets, self.seed, self.out = (
+            learning_rate,
+            halve_every,
+            targets,
+            seed,
+            out,
+        )
+        self.history: list[dict[str, float]] = []
+        self._started = 0.0
+        self._error = torch.tensor(0.0)
+        self._batches = 0
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.model.parameters(), lr=self.learning_rate, fused=True)
+
+    def on_train_epoch_start(self) -> None:
+        # All that is random in an epoch follows from its number, and so does the learning rate: nothing to restore.
+        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
+        for group in self.optimizers().param_groups:  # type: ignore[union-attr]
+            group["lr"] = self.learning_rate * 0.5 ** (self.current_epoch // self.halve_every)
+        self._error, self._batches = torch.zeros((), device=self.device), 0
+        self._started = time.monotonic()
+
+    def training_step(self, window: Window) -> Tensor:
+        forecast = self.model(window)
+        error = torch.nn.functional.mse_loss(forecast.activity, window.target)
+        self._error += error.detach()
+        self._batches += 1
+        return error + forecast.penalty
+
+    def on_train_epoch_end(self) -> None:
+        error = float(self._error) / self._batches
+        if not torch.isfinite(torch.tensor(error)):
+            raise FloatingPointError(
+                f"The training error is no longer finite in epoch {self.current_epoch + 1}; use a lower learning rate."
+            )
+        correlations, errors = [], []
+        for part in self.split.values():
+            forecast = forecast_session(self.model, part.validation, self.targets)
+            kept = scored_neurons(part.validation, forecast.truth)
+            correlations.append(mean_correlation(part.validation, forecast))
+            errors.append(mean_squared_error(forecast.truth[kept], forecast.forecast[kept]))
+        validation = sum(correlations) / len(correlations)
+        self.history.append(
+            {
+                "epoch": self.current_epoch + 1,
+                "train_mse": error,
+                "validation_correlation": validation,
+                "validation_mse": sum(errors) / len(errors),
+                "learning_rate": self.optimizers().param_groups[0]["lr"],  # type: ignore[union-attr]
+                "seconds": time.monotonic() - self._started,
+            }
+        )
+        self.log("validation_correlation", validation)
+        with atomic_path(self.out / "history.csv") as temporary, temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self.history[0])
+            writer.writeheader()
+            writer.writerows(self.history)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["description"] = describe(self.model, self.model_name)
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.history = checkpoint["history"]
+
+
+class _Gathered(Dataset[Window]):
+    """Windows by what the sampler draws: gathered on the device, where the recording lies."""
+
+    def __init__(self, windows: Sequence[Windows]) -> None:
+        self.windows = windows
+
+    def __getitem__(self, drawn: tuple[int, Tensor]) -> Window:
+        shape, which = drawn
+        return self.windows[shape].gather(which)
+
+
+def _as_it_is(window: Window) -> Window:
+    return window
+
+
+class _AtomicCheckpointIO(TorchCheckpointIO):
+    """Checkpoints that are whole or not there, whatever happens while they are written."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        with atomic_path(path) as temporary:
+            torch.save(checkpoint, temporary)
+
+
+class _Progress(Callback):
+    """One bar over the whole fit, and a line for each epoch."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        console = Console(stderr=True)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.told = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        batches = int(trainer.num_training_batches)
+        self.told = trainer.current_epoch
+        self.bar.start()
+        self.task = self.bar.add_task("", total=self.epochs * batches, completed=trainer.current_epoch * batches)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._tell(pl_module)
+        best = max((row["validation_correlation"] for row in pl_module.history), default=None)  # type: ignore[union-attr]
+        so_far = "" if best is None else f", best validation correlation {best:.4f}"
+        self.bar.update(self.task, description=f"epoch {trainer.current_epoch + 1}/{self.epochs}{so_far}")
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        self.bar.advance(self.task)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._tell(pl_module)
+        self.bar.stop()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self.bar.stop()
+
+    def _tell(self, module: Any) -> None:
+        """Prints the epochs that were finished since."""
+        for row in module.history[self.told :]:
+            best = row["validation_correlation"] >= max(r["validation_correlation"] for r in module.history)
+            self.bar.console.print(
+                f"epoch {row['epoch']:3d}/{self.epochs}  train MSE {row['train_mse']:.4f}  "
+                f"validation correlation {row['validation_correlation']:.4f}{' *' if best else '  '}  {row['seconds']:.1f} s",
+                highlight=False,
+            )
+        self.told = len(module.history)
+
+
+def _callbacks(out: Path, epochs: int, patience: int | None, progress: bool) -> list[Callback]:
+    folder = {"dirpath": out, "enable_version_counter": False, "save_on_train_epoch_end": True}
+    callbacks: list[Callback] = [
+        # Best before last, so that what last.ckpt says of the best is never older than best.ckpt.
+        ModelCheckpoint(filename="best", monitor="validation_correlation", mode="max", **folder),  # type: ignore[arg-type]
+        ModelCheckpoint(filename="last", **folder),  # type: ignore[arg-type]
+    ]
+    if patience is not None:
+        stop = EarlyStopping(
+            "validation_correlation", patience=patience, mode="max", check_on_train_epoch_end=True, verbose=False
+        )
+        callbacks.insert(0, stop)
+    if progress:
+        callbacks.append(_Progress(epochs))
+    return callbacks
+
+
+def _require_room(out: Path, wanted: int) -> None:
+    """Tells before training what would otherwise be found out after the first epoch."""
+    with atomic_path(out / ".room") as temporary:
+        temporary.write_bytes(b"x")
+    (out / ".room").unlink()
+    free = shutil.disk_usage(out).free
+    if free < wanted:
+        raise OSError(f"Expected {wanted / 1e6:.0f} MB of free disk for the checkpoints in '{out}' (got {free / 1e6:.0f}).")
+
+
+def _silence_lightning() -> None:
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
