@@ -1,0 +1,40 @@
+"""SynapsNet on PyTorch Geometric: forecast a recorded population and learn who drives whom."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from synapsnet_pyg.evaluation import evaluate as evaluate
+    from synapsnet_pyg.export import to_networkx as to_networkx
+    from synapsnet_pyg.fitting import fit_files as fit_files
+    from synapsnet_pyg.models.forecaster import forecast_session as forecast_session
+    from synapsnet_pyg.models.synapsnet import SynapsNet as SynapsNet
+    from synapsnet_pyg.run import Run as Run
+    from synapsnet_pyg.session import Session as Session
+    from synapsnet_pyg.training import fit as fit
+    from synapsnet_pyg.windows import cut as cut
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Run": "run",
+    "Session": "session",
+    "SynapsNet": "models.synapsnet",
+    "cut": "windows",
+    "evaluate": "evaluation",
+    "fit": "training",
+    "fit_files": "fitting",
+    "forecast_session": "models.forecaster",
+    "to_networkx": "export",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Found when asked for: torch and PyG take seconds to import, which 'synapsnet --help' must not pay.
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOME]

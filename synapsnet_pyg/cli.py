@@ -256,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class _Parser(ArgumentParser):
     """Tells what is wrong in one line."""
 
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:  # type: ignore[override]
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         print(f"{self.prog}: error: {' '.join(message.split())} (see --help)", file=sys.stderr)
         raise SystemExit(2)
 

@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from synapsnet_pyg.metrics import connectivity_score, correlation, mean_squared_error, pc_correlation
@@ -86,15 +85,19 @@ def evaluate(run: Run) -> dict[str, Any]:
             left_out.append(anchor)
         elif anchor != name:
             if isinstance(made, ClosedForm):
-                made.solve({s: part.train for s, part in split.items()}, {s: part.validation for s, part in split.items()})
+                made.solve(
+                    {s: part.train for s, part in split.items()}, {s: part.validation for s, part in split.items()}
+                )
             models[anchor] = made
     first = max(model.window for model in models.values())
     sessions: dict[str, dict[str, Any]] = {}
     neurons = {}
     for s, session in run.sessions.items():
-        scores = {m: score(model, session, split[s], run.targets if m == name else 1, first) for m, model in models.items()}
+        scores = {
+            m: score(model, session, split[s], run.targets if m == name else 1, first) for m, model in models.items()
+        }
         sessions[s] = {m: _plain(result) for m, result in scores.items()}
-        truth = forecast_session(models[ANCHORS[0]] if ANCHORS[0] in models else run.model, split[s].test, 1, first).truth
+        truth = forecast_session(models.get("mean", run.model), split[s].test, 1, first).truth
         neurons[s] = {
             "recorded": session.num_neurons,
             "scored": int(scored_neurons(session, truth).sum()),

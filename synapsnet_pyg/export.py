@@ -1,4 +1,4 @@
-"""Connectivity out: networkx, GraphML, tables. The one place where [receiver, sender] is turned into sender -> receiver."""
+"""Connectivity out: networkx, GraphML, tables. Only here is [receiver, sender] turned into sender -> receiver."""
 
 import csv
 from pathlib import Path
@@ -93,7 +93,9 @@ def node_columns(session: Session) -> dict[str, list[Any]]:
         elif value.dim() == 1:
             columns[key] = value.tolist()
         elif value.dim() == 2 and value.shape[1] <= 3:
-            columns |= {f"{key}_{axis}": value[:, a].tolist() for a, axis in zip(range(value.shape[1]), "xyz", strict=False)}
+            columns |= {
+                f"{key}_{axis}": value[:, a].tolist() for a, axis in zip(range(value.shape[1]), "xyz", strict=False)
+            }
     return columns
 
 

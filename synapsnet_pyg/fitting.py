@@ -66,8 +66,14 @@ def _check_same(out: Path, names: list[str], model: str, arguments: dict[str, An
         "sessions": (names, [session["name"] for session in begun["sessions"]]),
         "model": (model, begun["model"]["name"]),
         "model arguments": (arguments, begun["model"]["arguments"]),
-        **{key: (settings.get(key), begun["training"].get(key)) for key in settings | begun["training"] if key != "epochs"},
+        **{
+            key: (settings.get(key), begun["training"].get(key))
+            for key in settings | begun["training"]
+            if key != "epochs"
+        },
     }
     for what, (now, then) in pairs.items():
         if now != then:
-            raise ValueError(f"'{out}' was begun with {what} {then} (got {now}); give the same command again to resume it.")
+            raise ValueError(
+                f"'{out}' was begun with {what} {then} (got {now}); give the same command again to resume it."
+            )

@@ -69,7 +69,9 @@ def forecast_course(
     return ax
 
 
-def training_curve(ax: Axes, epochs: Sequence[int], correlation: Sequence[float], anchors: Mapping[str, float] = {}) -> Axes:
+def training_curve(
+    ax: Axes, epochs: Sequence[int], correlation: Sequence[float], anchors: Mapping[str, float] = {}
+) -> Axes:
     """Validation correlation over epochs, the chosen epoch marked, anchors as lines."""
     best = int(np.argmax(correlation))
     ax.plot(epochs, correlation, color=_BLUE, marker="o", ms=3)

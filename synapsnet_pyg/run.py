@@ -78,7 +78,11 @@ class Run:
 
 
 def write_settings(
-    folder: Path, sessions: list[tuple[Session, Path | None]], model_name: str, arguments: dict[str, Any], training: dict[str, Any]
+    folder: Path,
+    sessions: list[tuple[Session, Path | None]],
+    model_name: str,
+    arguments: dict[str, Any],
+    training: dict[str, Any],
 ) -> None:
     """Writes ``run.json`` of a run that is about to start."""
     settings = {
@@ -114,7 +118,9 @@ def read_settings(folder: Path) -> dict[str, Any]:
     """
     path = folder / "run.json"
     if not path.is_file():
-        raise FileNotFoundError(f"Expected a run's folder (there is no '{path}'); 'synapsnet fit ... --out {folder}' makes one.")
+        raise FileNotFoundError(
+            f"Expected a run's folder (there is no '{path}'); 'synapsnet fit ... --out {folder}' makes one."
+        )
     try:
         settings = json.loads(path.read_text())
         if settings["format"] != FORMAT or settings["version"] > VERSION:

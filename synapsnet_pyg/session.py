@@ -178,7 +178,7 @@ class Session(Data):
     @property
     def neuron_fields(self) -> dict[str, Any]:
         """What is known about each neuron beside its id: name of the field -> N entries."""
-        return {key: self[key] for key in self.keys() if key not in _RESERVED}  # noqa: SIM118 (Data is no dict)
+        return {key: self[key] for key in self.keys() if key not in _RESERVED}
 
     @property
     def true_connectivity(self) -> Tensor | None:
@@ -290,7 +290,7 @@ class Session(Data):
         """
         with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
             file.attrs.update(format=FORMAT, version=VERSION, name=self.name, bin_size=self.bin_size)
-            for key in self.keys():  # noqa: SIM118
+            for key in self.keys():
                 if key not in {"name", "bin_size", "num_nodes"}:
                     _write(file, key, self[key])
 
@@ -313,12 +313,14 @@ class Session(Data):
                     raise ValueError(
                         f"'{path}' has session format {file.attrs['version']}, this program reads {VERSION}; update it."
                     )
-                fields = {key: _read(dataset) for key, dataset in file.items()}
-                scalars = {"name": _text(file.attrs["name"]), "bin_size": float(file.attrs["bin_size"])}
+                fields: dict[str, Any] = {key: _read(dataset) for key, dataset in file.items()}
+                fields |= {"name": _text(file.attrs["name"]), "bin_size": float(file.attrs["bin_size"])}
         except (OSError, KeyError, RuntimeError) as error:
-            raise ValueError(f"'{path}' is not a readable session file: foreign, cut short or damaged ({error}).") from None
+            raise ValueError(
+                f"'{path}' is not a readable session file: foreign, cut short or damaged ({error})."
+            ) from None
         try:
-            return cls(**fields, **scalars)
+            return cls(**fields)
         except (ValueError, TypeError) as error:
             raise ValueError(f"'{path}': {error}") from None
 
@@ -369,7 +371,9 @@ def _text(value: Any) -> str:
 def _check_activity(activity: Tensor) -> None:
     if not isinstance(activity, Tensor) or not activity.is_floating_point():
         kind = activity.dtype if isinstance(activity, Tensor) else type(activity).__name__
-        raise TypeError(f"Expected activity as a floating-point tensor (got {kind}); Session.from_arrays converts arrays.")
+        raise TypeError(
+            f"Expected activity as a floating-point tensor (got {kind}); Session.from_arrays converts arrays."
+        )
     if activity.dim() != 2 or activity.shape[0] == 0:
         raise ValueError(f"Expected activity of shape [N, T], neurons first (got {list(activity.shape)}).")
     # Row by row: a mask of the whole recording would be another quarter of it.
@@ -425,9 +429,13 @@ def _checked_names(field: str, names: Any, length: int, what: str, where: str) -
 
 def _checked_edges(edge_index: Tensor, edge_weight: Tensor | None, N: int) -> tuple[Tensor, Tensor]:
     if edge_index.dim() != 2 or edge_index.shape[0] != 2 or edge_index.is_floating_point():
-        raise ValueError(f"Expected edge_index of whole numbers [2, E], sender and receiver (got {list(edge_index.shape)}).")
+        raise ValueError(
+            f"Expected edge_index of whole numbers [2, E], sender and receiver (got {list(edge_index.shape)})."
+        )
     if edge_index.numel() and (int(edge_index.min()) < 0 or int(edge_index.max()) >= N):
-        raise ValueError(f"Expected edge_index within 0..{N - 1} (got {int(edge_index.min())}..{int(edge_index.max())}).")
+        raise ValueError(
+            f"Expected edge_index within 0..{N - 1} (got {int(edge_index.min())}..{int(edge_index.max())})."
+        )
     E = edge_index.shape[1]
     edge_weight = torch.ones(E) if edge_weight is None else edge_weight
     if edge_weight.shape != (E,) or not bool(edge_weight.isfinite().all()):

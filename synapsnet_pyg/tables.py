@@ -18,7 +18,7 @@ def print_scores(scores: dict[str, Any]) -> None:
         table.caption = f"{neurons['scored']} of {neurons['recorded']} neurons scored"
         if neurons["constant_in_training"]:
             table.caption += f", {neurons['constant_in_training']} constant in training"
-        table.add_column("model")
+        table.add_column("model", no_wrap=True)
         headers = ("corr", "MSE", *_PCS, *(("conn r", "rho", "AUROC", "AUPRC") if with_truth else ()))
         for header in headers:
             table.add_column(header, justify="right")
@@ -30,19 +30,22 @@ def print_scores(scores: dict[str, Any]) -> None:
     if len(scores["sessions"]) > 1:
         table = Table(title=f"mean +- SEM over {len(scores['sessions'])} sessions", title_justify="left", box=None)
         keys = list(dict.fromkeys(key for score in scores["summary"].values() for key in score))
-        table.add_column("model")
+        table.add_column("model", no_wrap=True)
         for key in keys:
             table.add_column(key.replace("connectivity_", "conn ").replace("pc_", "PC"), justify="right")
         for model, score in scores["summary"].items():
-            cells = [f"{score[key]['mean']:.3f} +- {score[key]['sem'] or 0:.3f}" if key in score else "-" for key in keys]
-            table.add_row(model, *cells)
+            table.add_row(model, *(_mean_and_sem(score.get(key)) for key in keys))
         console.print(table)
     if scores["left_out"]:
         console.print(f"left out, for want of bins in a segment: {', '.join(scores['left_out'])}")
     console.print(
-        "corr: Pearson over time, mean over neurons; PC1-3: along the true activity's principal axes; conn: recovery of\n"
-        "the true connectivity off the diagonal (r Pearson, rho Spearman); -: undefined."
+        "corr: Pearson over time, mean over neurons. PC1-3: along the true principal axes."
+        + ("\nconn: recovery of the true off-diagonal weights (Pearson r, Spearman rho)." if with_truth else "")
     )
+
+
+def _mean_and_sem(value: dict[str, float] | None) -> str:
+    return "-" if value is None else f"{value['mean']:.3f} +- {value['sem']:.3f}"
 
 
 def _padded(values: list[float | None]) -> list[float | None]:

@@ -123,7 +123,7 @@ def fit(
         sampler = EpochSampler(windows, batch_size, seed)
         loader = DataLoader(
             _Gathered(windows),
-            sampler=sampler,  # type: ignore[arg-type]
+            sampler=sampler,
             batch_size=None,
             collate_fn=_as_it_is,
             generator=torch.Generator(),  # else every pass draws from the random numbers that dropout uses
@@ -169,7 +169,7 @@ class _Training(LightningModule):
     def on_train_epoch_start(self) -> None:
         # All that is random in an epoch follows from its number, and so does the learning rate: nothing to restore.
         torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
-        for group in self.optimizers().param_groups:  # type: ignore[union-attr]
+        for group in self.optimizers().param_groups:
             group["lr"] = self.learning_rate * 0.5 ** (self.current_epoch // self.halve_every)
         self._error, self._batches = torch.zeros((), device=self.device), 0
         self._started = time.monotonic()
@@ -200,7 +200,7 @@ class _Training(LightningModule):
                 "train_mse": error,
                 "validation_correlation": validation,
                 "validation_mse": sum(errors) / len(errors),
-                "learning_rate": self.optimizers().param_groups[0]["lr"],  # type: ignore[union-attr]
+                "learning_rate": self.optimizers().param_groups[0]["lr"],
                 "seconds": time.monotonic() - self._started,
             }
         )
@@ -229,7 +229,7 @@ class _Gathered(Dataset[Window]):
         return self.windows[shape].gather(which)
 
 
-def _as_it_is(window: Window) -> Window:
+def _as_it_is(window: Any) -> Any:
     return window
 
 
@@ -268,7 +268,7 @@ class _Progress(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._tell(pl_module)
-        best = max((row["validation_correlation"] for row in pl_module.history), default=None)  # type: ignore[union-attr]
+        best = max((row["validation_correlation"] for row in pl_module.history), default=None)
         so_far = "" if best is None else f", best validation correlation {best:.4f}"
         self.bar.update(self.task, description=f"epoch {trainer.current_epoch + 1}/{self.epochs}{so_far}")
 
@@ -287,8 +287,8 @@ class _Progress(Callback):
         for row in module.history[self.told :]:
             best = row["validation_correlation"] >= max(r["validation_correlation"] for r in module.history)
             self.bar.console.print(
-                f"epoch {row['epoch']:3d}/{self.epochs}  train MSE {row['train_mse']:.4f}  "
-                f"validation correlation {row['validation_correlation']:.4f}{' *' if best else '  '}  {row['seconds']:.1f} s",
+                f"epoch {row['epoch']:3d}/{self.epochs}  train MSE {row['train_mse']:.4f}  validation correlation "
+                f"{row['validation_correlation']:.4f}{' *' if best else '  '}  {row['seconds']:.1f} s",
                 highlight=False,
             )
         self.told = len(module.history)
@@ -298,8 +298,8 @@ def _callbacks(out: Path, epochs: int, patience: int | None, progress: bool) -> 
     folder = {"dirpath": out, "enable_version_counter": False, "save_on_train_epoch_end": True}
     callbacks: list[Callback] = [
         # Best before last, so that what last.ckpt says of the best is never older than best.ckpt.
-        ModelCheckpoint(filename="best", monitor="validation_correlation", mode="max", **folder),  # type: ignore[arg-type]
-        ModelCheckpoint(filename="last", **folder),  # type: ignore[arg-type]
+        ModelCheckpoint(filename="best", monitor="validation_correlation", mode="max", **folder),
+        ModelCheckpoint(filename="last", **folder),
     ]
     if patience is not None:
         stop = EarlyStopping(
@@ -318,7 +318,9 @@ def _require_room(out: Path, wanted: int) -> None:
     (out / ".room").unlink()
     free = shutil.disk_usage(out).free
     if free < wanted:
-        raise OSError(f"Expected {wanted / 1e6:.0f} MB of free disk for the checkpoints in '{out}' (got {free / 1e6:.0f}).")
+        raise OSError(
+            f"Expected {wanted / 1e6:.0f} MB of free disk for the checkpoints in '{out}' (got {free / 1e6:.0f})."
+        )
 
 
 def _silence_lightning() -> None:

@@ -1,0 +1,1 @@
+"""Recordings on disk to sessions, one kind a file."""

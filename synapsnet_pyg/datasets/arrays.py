@@ -65,7 +65,8 @@ def read_arrays(
         values = file.numbers(activity)
         if values.ndim != len(axes):
             raise ValueError(
-                f"Expected {len(axes)} axes ({','.join(axes)}) in '{activity}' of '{source}' (got shape {list(values.shape)})."
+                f"Expected {len(axes)} axes ({','.join(axes)}) in '{activity}' of '{source}' "
+                f"(got shape {list(values.shape)})."
             )
         trials = values.shape[0] if axes[0] == "trial" else None
         # [trials, N, bins of a trial], one trial for a continuous recording.
@@ -156,7 +157,9 @@ class _Behaviour:
         full = {order for order in orders if set(lengths) <= set(order)} or orders
         if not full:
             told = " and ".join(f"{length} {axis}s" for axis, length in lengths.items())
-            raise ValueError(f"Expected an axis of the activity's {told} in behaviour '{self.key}' (got shape {list(shape)}).")
+            raise ValueError(
+                f"Expected an axis of the activity's {told} in behaviour '{self.key}' (got shape {list(shape)})."
+            )
         if len(full) > 1:
             raise ValueError(
                 f"Behaviour '{self.key}' of shape {list(shape)} fits in several ways; say which with --behaviour-axes "
@@ -169,7 +172,9 @@ class _Behaviour:
         order = tuple(order)
         fits = len(order) == len(self.shape) and len(set(order)) == len(order) and set(order) <= set(wanted)
         if not fits or any(lengths.get(axis, n) != n for axis, n in zip(order, self.shape, strict=True)):
-            raise ValueError(f"Behaviour '{self.key}' of shape {list(self.shape)} does not have the axes {','.join(order)}.")
+            raise ValueError(
+                f"Behaviour '{self.key}' of shape {list(self.shape)} does not have the axes {','.join(order)}."
+            )
         return order
 
 
@@ -265,7 +270,9 @@ class _Source:
             array = np.char.decode(array, "utf-8")
         fitting = [axis for axis, length in enumerate(array.shape) if length == N]
         if not fitting or array.ndim > 2:
-            raise ValueError(f"Expected {N} entries, one a neuron, in '{key}' of '{self.path}' (got {list(array.shape)}).")
+            raise ValueError(
+                f"Expected {N} entries, one a neuron, in '{key}' of '{self.path}' (got {list(array.shape)})."
+            )
         array = np.moveaxis(array, fitting[0], 0)
         return np.char.strip(array) if array.dtype.kind == "U" else array
 

@@ -54,7 +54,7 @@ def simulate(
 
     Example:
         >>> simulate(bins=100, neurons=30, recorded=10)
-        Session('simulated-0', 10 neurons x 100 bins of 0.0333333 s, 2 behaviours, 1 segment, true graph of 8 edges)
+        Session('simulated-0', 10 neurons x 100 bins of 0.0333333 s, 2 behaviours, 1 segment, true graph of 9 edges)
     """
     if bins < 1 or not 1 <= recorded <= neurons:
         raise ValueError(f"Expected bins >= 1 and 1 <= recorded <= neurons (got {bins}, {recorded}, {neurons}).")
@@ -128,7 +128,7 @@ class SimulatedPopulation(Dataset):
     Example:
         >>> dataset = SimulatedPopulation("data/simulated", seeds=range(3), bins=30_000)  # doctest: +SKIP
         >>> dataset[0]  # doctest: +SKIP
-        Session('simulated-0', 200 neurons x 30000 bins of 0.0333333 s, 2 behaviours, 1 segment, true graph of 4272 edges)
+        Session('simulated-0', 200 neurons x 30000 bins of 0.0333333 s, 2 behaviours, 1 segment, true graph ...)
     """
 
     def __init__(

@@ -25,17 +25,34 @@ class Forecast(NamedTuple):
 class Recorded(Protocol):
     """What a model needs to know of a session before it sees any activity. Every session tells it."""
 
-    name: str
-    neuron_id: list[str]
-    behaviour_name: list[str]
+    @property
+    def name(self) -> str:
+        """Unique among the sessions."""
+        ...
+
+    @property
+    def neuron_id(self) -> list[str]:
+        """One a neuron."""
+        ...
+
+    @property
+    def behaviour_name(self) -> list[str]:
+        """One a behaviour."""
+        ...
+
+    @property
+    def num_bins(self) -> int:
+        """Length of the recording."""
+        ...
 
 
 class Population(NamedTuple):
-    """Who was recorded, without the recording: what is saved with a model in place of its sessions."""
+    """Who was recorded for how long, without the recording: what is saved with a model in place of its sessions."""
 
     name: str
     neuron_id: list[str]
     behaviour_name: list[str]
+    num_bins: int
 
 
 class Forecaster(torch.nn.Module):
@@ -60,6 +77,7 @@ class Forecaster(torch.nn.Module):
     arguments: dict[str, Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Forecaster":
+        """Remembers the arguments."""
         model = super().__new__(cls)
         bound = inspect.signature(cls.__init__).bind(model, *args, **kwargs)
         bound.apply_defaults()
@@ -77,7 +95,7 @@ class Forecaster(torch.nn.Module):
             if session.name in self.populations:
                 raise ValueError(f"Expected sessions of different names ('{session.name}' comes twice); rename one.")
             self.populations[session.name] = Population(
-                session.name, list(session.neuron_id), list(session.behaviour_name)
+                session.name, list(session.neuron_id), list(session.behaviour_name), session.num_bins
             )
         names = {tuple(population.behaviour_name) for population in self.populations.values()}
         if len(names) > 1:

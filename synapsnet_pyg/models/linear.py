@@ -105,7 +105,9 @@ class Autoregression(ClosedForm):
         super().__init__(sessions, window=lags)
         self.lags = lags
         for s, population in enumerate(self.populations.values()):
-            self.register_buffer(f"coefficients_{s}", torch.zeros(len(population.neuron_id), lags + self.num_behaviours))
+            self.register_buffer(
+                f"coefficients_{s}", torch.zeros(len(population.neuron_id), lags + self.num_behaviours)
+            )
             self.register_buffer(f"intercept_{s}", torch.zeros(len(population.neuron_id)))
 
     def solve(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> None:
@@ -140,7 +142,7 @@ class Autoregression(ClosedForm):
 def _newest(window: Window, lags: int) -> tuple[list[Tensor], Tensor]:
     """For each target the activity of the last ``lags`` bins, newest first [B, N, P], and the behaviour [B, K, P]."""
     P, L = window.target.shape[-1], window.activity.shape[-1]
-    if L - P + 1 < lags:
+    if lags > L - P + 1:
         raise ValueError(f"Expected windows of at least {lags} past bins (got {L - P + 1}).")
     lagged = [window.activity[..., L - P - lag : L - lag] for lag in range(lags)]
     return lagged, window.behaviour[:, L - P :].transpose(1, 2)
@@ -149,7 +151,7 @@ def _newest(window: Window, lags: int) -> tuple[list[Tensor], Tensor]:
 class _Moments(NamedTuple):
     """Means over bins of inputs u, targets y and their products, in float64."""
 
-    count: int
+    bins: int
     u: Tensor
     y: Tensor
     uu: Tensor
@@ -161,7 +163,7 @@ class _Moments(NamedTuple):
         covariance = self.uu - torch.outer(self.u, self.u)
         cross = self.yu - torch.outer(self.y, self.u)
         penalised = covariance + torch.eye(len(self.u), dtype=covariance.dtype, device=covariance.device) * (
-            ridge / self.count
+            ridge / self.bins
         )
         factor, failed = torch.linalg.cholesky_ex(penalised)
         if int(failed):  # without a ridge the inputs can be dependent: least squares of least norm

@@ -78,7 +78,9 @@ def load_model(path: str | os.PathLike[str]) -> Forecaster:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         description, state = saved["description"], saved["state_dict"]
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise ValueError(f"'{path}' is not a readable model: foreign, cut short or damaged ({_first_line(error)}).") from None
+        raise ValueError(
+            f"'{path}' is not a readable model: foreign, cut short or damaged ({_first_line(error)})."
+        ) from None
     populations = [Population(*population) for population in description["populations"]]
     model = build_model(description["name"], populations, description["arguments"])
     model.load_state_dict({key.removeprefix("model."): value for key, value in state.items()})

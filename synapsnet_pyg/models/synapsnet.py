@@ -1,5 +1,6 @@
 """SynapsNet: forecasts through a learned graph of who drives whom."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 import torch
@@ -38,9 +39,13 @@ class SynapsNet(Forecaster):
         penalty: Norm of the weights in force, a function of the tensor of weights; see
             :mod:`synapsnet_pyg.nn.functional_connectivity`. The paper writes :math:`\|A\|_2`; the sum of absolute
             values recovers known wiring better (``examples/recovery.py``) and is the default.
-        penalty_weight: :math:`\lambda`, on activity with unit variance. Not given in the paper.
+        penalty_weight: :math:`\lambda`, not given in the paper. None: :math:`\sqrt{\log N / T} / N`, with T the
+            bins of the recording: the price at which the lasso (Bickel, Ritov and Tsybakov 2009) keeps chance
+            correlations out, so that a short recording is held back more than a long one. 0 switches it off.
         self_connections: Whether :math:`A_{ii}` is learned too.
         initial_scale: See :class:`~synapsnet_pyg.nn.functional_connectivity.FunctionalConnectivity`.
+        forecast_change: Forecast :math:`\hat a(t+1) = a(t) + f(\ldots)`, the change instead of the activity. Not in the
+            paper; for slow signals such as calcium, where copying the newest bin is hard to beat.
         edge_index: Session name -> the only edges :math:`(2, E)` that may carry a weight; sessions without an entry
             have complete graphs.
         use_embedding: False: ablation "without neuronal embeddings" (Table 2).
@@ -69,9 +74,10 @@ class SynapsNet(Forecaster):
         recurrent: Callable[..., torch.nn.RNNBase] = torch.nn.GRU,
         dropout: float = 0.1,
         penalty: Callable[[Tensor], Tensor] = absolute_sum,
-        penalty_weight: float = 3e-5,
+        penalty_weight: float | None = None,
         self_connections: bool = False,
         initial_scale: float = 0.1,
+        forecast_change: bool = False,
         edge_index: Mapping[str, Tensor] | None = None,
         use_embedding: bool = True,
         use_activity: bool = True,
@@ -79,9 +85,10 @@ class SynapsNet(Forecaster):
         use_behaviour: bool = True,
     ) -> None:
         super().__init__(sessions, window)
-        self.penalty, self.penalty_weight = penalty, penalty_weight
+        self.penalty, self.forecast_change = penalty, forecast_change
         self.use_activity, self.use_connectivity, self.use_behaviour = use_activity, use_connectivity, use_behaviour
         populations = list(self.populations.values())
+        self.penalty_weight = [lasso_price(p) if penalty_weight is None else penalty_weight for p in populations]
         edges = edge_index or {}
         self.functional_connectivity = torch.nn.ModuleList(
             FunctionalConnectivity(len(p.neuron_id), edges.get(p.name), self_connections, initial_scale)
@@ -124,7 +131,8 @@ class SynapsNet(Forecaster):
         r"""Functional connectivity :math:`(N, N)`: what one more unit of j's activity adds to i's next bin.
 
         .. math::
-            C = \mathrm{diag}(g)\, A, \qquad g_i = \Big\langle \frac{\partial \hat a_i(t+1)}{\partial I_i(t)} \Big\rangle
+            C = \mathrm{diag}(g)\, A, \qquad
+            g_i = \Big\langle \frac{\partial \hat a_i(t+1)}{\partial I_i(t)} \Big\rangle
 
         The loss fixes neither sign nor scale of A: the dynamics can undo both. Their product with the mean gain
         :math:`g` over the windows of ``session`` is free of that choice.
@@ -170,14 +178,23 @@ class SynapsNet(Forecaster):
     def _decode(self, window: Window, current: Tensor | None) -> Tensor:
         """The shared dynamics: from what each neuron saw and received to its forecast [B, N, P]."""
         s = self.index_of(window.session)
-        series = [one for one, used in ((window.activity, self.use_activity), (current, True)) if used and one is not None]
+        series = [window.activity] if self.use_activity else []
+        series += [] if current is None else [current]
         behaviour = window.behaviour if self.use_behaviour else window.behaviour[..., :0]
         embedding = self.embedding(self.get_buffer(f"rows_{s}"))
-        forecast: Tensor = self.dynamics(series, behaviour, embedding, window.target.shape[-1])
-        return forecast
+        P = window.target.shape[-1]
+        forecast: Tensor = self.dynamics(series, behaviour, embedding, P)
+        return forecast + window.activity[..., -P:] if self.forecast_change else forecast
 
     def _penalty(self, session: str) -> Tensor | float:
-        if not self.use_connectivity or self.penalty_weight == 0:
+        s = self.index_of(session)
+        if not self.use_connectivity or self.penalty_weight[s] == 0:
             return 0.0
-        weight = self.functional_connectivity[self.index_of(session)].edge_weight()  # type: ignore[operator]
-        return self.penalty_weight * self.penalty(weight)
+        weight = self.functional_connectivity[s].edge_weight()  # type: ignore[operator]
+        return self.penalty_weight[s] * self.penalty(weight)
+
+
+def lasso_price(population: Recorded) -> float:
+    r"""Default :math:`\lambda` of a session: :math:`\sqrt{\log N / T} / N`."""
+    N, T = len(population.neuron_id), max(population.num_bins, 1)
+    return math.sqrt(math.log(max(N, 2)) / T) / N

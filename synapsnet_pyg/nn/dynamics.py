@@ -65,8 +65,9 @@ class Dynamics(torch.nn.Module):
 
     def forward(self, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int) -> Tensor:
         """Forecast [B, N, P] of the bins that follow the last P positions."""
-        if self._has_fast_path(behaviour):
-            return self._fast_forward(series, behaviour, embedding, targets)
+        gru = self.recurrent
+        if type(gru) is torch.nn.GRU and gru.num_layers == 1 and behaviour.device.type == "cpu":
+            return self._fast_forward(gru, series, behaviour, embedding, targets)
         return self._plain_forward(series, behaviour, embedding, targets)
 
     def _plain_forward(self, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int) -> Tensor:
@@ -83,19 +84,18 @@ class Dynamics(torch.nn.Module):
         )
         hidden = self.recurrent(inputs.reshape(B * N, L, -1))[0][:, -targets:]
         mask = self._dropout_mask(hidden[:, :1])
-        return self.readout(hidden if mask is None else hidden * mask).reshape(B, N, targets)
+        forecast: Tensor = self.readout(hidden if mask is None else hidden * mask)
+        return forecast.reshape(B, N, targets)
 
-    def _fast_forward(self, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int) -> Tensor:
+    def _fast_forward(
+        self, gru: torch.nn.GRU, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int
+    ) -> Tensor:
         """The same through :func:`node_gru`, whose hidden state comes as [P, H, B N]."""
-        (B, L, _), N = behaviour.shape, len(embedding)
-        hidden = node_gru(self.recurrent, series, behaviour, embedding, targets)
+        B, N = len(behaviour), len(embedding)
+        hidden = node_gru(gru, series, behaviour, embedding, targets)
         mask = self._dropout_mask(hidden[:1])
         forecast = self.readout.weight @ (hidden if mask is None else hidden * mask) + self.readout.bias
         return forecast.reshape(targets, B, N).permute(1, 2, 0)
-
-    def _has_fast_path(self, behaviour: Tensor) -> bool:
-        recurrent = self.recurrent
-        return type(recurrent) is torch.nn.GRU and recurrent.num_layers == 1 and behaviour.device.type == "cpu"
 
     def _dropout_mask(self, hidden: Tensor) -> Tensor | None:
         if not self.training or self.dropout == 0:

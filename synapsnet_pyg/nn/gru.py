@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _BLOCK = 2400
 """Sequences that are computed together: three gates of 40 units fill about one megabyte, a core's cache."""
 
@@ -30,9 +31,9 @@ def node_gru(gru: torch.nn.GRU, series: list[Tensor], behaviour: Tensor, embeddi
     Returns:
         :math:`(P, H, B N)`, sequences ordered by window, then neuron.
     """
-    (B, L, K), (N, D), H = behaviour.shape, embedding.shape, gru.hidden_size
+    (B, L, K), N, H = behaviour.shape, len(embedding), gru.hidden_size
     varying = len(series) + K
-    weight_ih, bias_ih, bias_hh = gru.weight_ih_l0, gru.bias_ih_l0, gru.bias_hh_l0
+    weight_ih, weight_hh, bias_ih, bias_hh = (gru.get_parameter(f"{name}_l0") for name in _WEIGHTS)
     # [L, C, B N]: one row for each input that changes with time.
     inputs = torch.cat(
         [
@@ -45,7 +46,7 @@ def node_gru(gru: torch.nn.GRU, series: list[Tensor], behaviour: Tensor, embeddi
     bias = bias_ih + torch.cat([bias_hh[: 2 * H], torch.zeros_like(bias_hh[2 * H :])])
     constant = (embedding @ weight_ih[:, varying:].t() + bias).t().contiguous()
     hidden: Tensor = _NodeGRU.apply(
-        inputs, constant, weight_ih[:, :varying].contiguous(), gru.weight_hh_l0, bias_hh[2 * H :], targets
+        inputs, constant, weight_ih[:, :varying].contiguous(), weight_hh, bias_hh[2 * H :], targets
     )
     return hidden
 
@@ -71,7 +72,7 @@ class _NodeGRU(torch.autograd.Function):
     def forward(
         ctx: Any, inputs: Tensor, constant: Tensor, weight_x: Tensor, weight_h: Tensor, bias_n: Tensor, targets: int
     ) -> Tensor:
-        L, C, S = inputs.shape
+        L, _, S = inputs.shape
         H, N = len(constant) // 3, constant.shape[1]
         weight_rz, weight_n, bias_n = weight_h[: 2 * H], weight_h[2 * H :], bias_n[:, None]
         hidden = inputs.new_empty(targets, H, S)
@@ -97,7 +98,7 @@ class _NodeGRU(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_hidden: Tensor) -> tuple[Tensor | None, ...]:
         inputs, constant, weight_x, weight_h, *saved = ctx.saved_tensors
-        (L, C, S), (rows, N), P = inputs.shape, constant.shape, len(grad_hidden)
+        (L, _, S), (rows, N), P = inputs.shape, constant.shape, len(grad_hidden)
         H = rows // 3
         grad_inputs, grad_constant = torch.empty_like(inputs), torch.zeros_like(constant)
         grad_weight_x, grad_weight_h = torch.zeros_like(weight_x), torch.zeros_like(weight_h)

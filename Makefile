@@ -1,0 +1,41 @@
+# make test, make demo: each makes the virtual environment on first use.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: test test-slow demo format clean
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed; say which: make PYTHON=python3.11 $(MAKECMDGOALS)")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -U "pip>=26" -c constraints.txt "setuptools>=77" wheel torch numpy
+	$(BIN)/pip install -q --no-build-isolation -c constraints.txt -e ".[dev]"
+	$(BIN)/python -c "import torch, torch_scatter, torch_geometric"
+	@touch $@
+
+test: $(READY)
+	$(BIN)/ruff format --check -q .
+	$(BIN)/ruff check -q .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest -n 2 -m "not slow"
+
+test-slow: $(READY)
+	$(BIN)/pytest -m slow
+
+demo: $(READY)
+	rm -rf demo
+	mkdir -p demo
+	$(BIN)/synapsnet simulate demo/population.h5 --bins 20000 --recorded 100
+	$(BIN)/synapsnet fit demo/population.h5 --out demo/run --preset fast
+	$(BIN)/synapsnet evaluate demo/run
+	$(BIN)/synapsnet connectivity demo/run --out demo/results --top-k 1000
+	$(BIN)/synapsnet figures demo/run --out demo/results
+	@echo "The connectivity (npz, graphml), its strongest edges (csv) and the figures (png) lie in demo/results."
+
+format: $(READY)
+	$(BIN)/ruff format -q .
+	$(BIN)/ruff check -q --fix .
+
+clean:
+	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache
