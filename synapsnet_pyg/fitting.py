@@ -10,7 +10,7 @@ import torch
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.run import Run, read_settings, write_settings
 from synapsnet_pyg.session import Session
-from synapsnet_pyg.training import PRESETS, fit
+from synapsnet_pyg.training import PRESETS, check_fit, fit
 
 
 def fit_files(
@@ -51,6 +51,7 @@ def fit_files(
         _check_same(out, [session.name for session in sessions], model, arguments, settings)
     elif (out / "run.json").exists():
         raise FileExistsError(f"'{out}' holds a run already; continue it with --resume or choose another --out.")
+    check_fit(made, sessions, **settings)
     out.mkdir(parents=True, exist_ok=True)
     write_settings(out, list(zip(sessions, map(Path, paths), strict=True)), model, arguments, settings)
     for session in sessions:

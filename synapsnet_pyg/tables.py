@@ -6,6 +6,8 @@ from rich.console import Console
 from rich.table import Table
 
 _PCS = ("PC1", "PC2", "PC3")
+_SUMMARY = {"correlation": "corr", "mse": "MSE", "pc_1": "PC1", "connectivity_pearson": "conn r"}
+_STYLE: dict[str, Any] = {"box": None, "padding": (0, 1, 0, 0)}
 
 
 def print_scores(scores: dict[str, Any]) -> None:
@@ -14,32 +16,31 @@ def print_scores(scores: dict[str, Any]) -> None:
     for name, models in scores["sessions"].items():
         neurons = scores["neurons"][name]
         with_truth = any("connectivity" in score for score in models.values())
-        table = Table(title=f"{name}: test part", title_justify="left", caption_justify="left", box=None)
+        table = Table(title=f"{name}: test part", title_justify="left", caption_justify="left", **_STYLE)
         table.caption = f"{neurons['scored']} of {neurons['recorded']} neurons scored"
         if neurons["constant_in_training"]:
             table.caption += f", {neurons['constant_in_training']} constant in training"
         table.add_column("model", no_wrap=True)
         headers = ("corr", "MSE", *_PCS, *(("conn r", "rho", "AUROC", "AUPRC") if with_truth else ()))
         for header in headers:
-            table.add_column(header, justify="right")
+            table.add_column(header, justify="right", no_wrap=True)
         for model, score in models.items():
             values = [score["correlation"], score["mse"], *_padded(score["pc_correlation"])]
             values += list(score["connectivity"].values()) if with_truth else []
-            table.add_row(model, *map(_number, values))
+            table.add_row(model, _number(values[0], 4), *map(_number, values[1:]))
         console.print(table)
     if len(scores["sessions"]) > 1:
-        table = Table(title=f"mean +- SEM over {len(scores['sessions'])} sessions", title_justify="left", box=None)
-        keys = list(dict.fromkeys(key for score in scores["summary"].values() for key in score))
+        table = Table(title=f"mean +- SEM over {len(scores['sessions'])} sessions", title_justify="left", **_STYLE)
         table.add_column("model", no_wrap=True)
-        for key in keys:
-            table.add_column(key.replace("connectivity_", "conn ").replace("pc_", "PC"), justify="right")
+        for header in _SUMMARY.values():
+            table.add_column(header, justify="right", no_wrap=True)
         for model, score in scores["summary"].items():
-            table.add_row(model, *(_mean_and_sem(score.get(key)) for key in keys))
+            table.add_row(model, *(_mean_and_sem(score.get(key)) for key in _SUMMARY))
         console.print(table)
     if scores["left_out"]:
         console.print(f"left out, for want of bins in a segment: {', '.join(scores['left_out'])}")
     console.print(
-        "corr: Pearson over time, mean over neurons. PC1-3: along the true principal axes."
+        "corr: Pearson over time, mean over neurons. PC1-3: along true principal axes."
         + ("\nconn: recovery of the true off-diagonal weights (Pearson r, Spearman rho)." if with_truth else "")
     )
 
@@ -52,5 +53,5 @@ def _padded(values: list[float | None]) -> list[float | None]:
     return values + [None] * (len(_PCS) - len(values))
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+def _number(value: float | None, decimals: int = 3) -> str:
+    return "-" if value is None else f"{value:.{decimals}f}"

@@ -77,11 +77,8 @@ def fit(
         OSError: The folder cannot be written, or has too little room.
         FloatingPointError: The error is no longer finite.
     """
-    if min(epochs, targets, batch_size, halve_every) < 1 or not 0 < learning_rate < 1:
-        raise ValueError(
-            "Expected epochs, targets, batch_size and halve_every >= 1 and 0 < learning_rate < 1 "
-            f"(got {epochs}, {targets}, {batch_size}, {halve_every} and {learning_rate})."
-        )
+    check_fit(model, sessions, epochs, targets, batch_size, learning_rate, halve_every, patience)
+    _require_room(out, model)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     sessions = [session if "activity_scale" in session else session.standardise() for session in sessions]
     split = {session.name: session.to(device).split() for session in sessions}
@@ -89,21 +86,10 @@ def fit(
         model.to(device).solve({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
         save_model(model.cpu(), model_name, out / "best.ckpt")
         return model
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    if not parameters:
+    if not list(model.parameters()):
         save_model(model, model_name, out / "best.ckpt")
         return model
-
     windows = [shape for part in split.values() for shape in cut(part.train, model.window, targets)]
-    for name, part in split.items():
-        for kind, piece in part._asdict().items():
-            if not cut(piece, model.window):
-                raise ValueError(
-                    f"Expected a segment of more than {model.window} bins in the {kind} part of session '{name}'; "
-                    "use a shorter window, longer segments or a longer recording."
-                )
-    # Weights and Adam's two moments, in best, last and the one being written.
-    _require_room(out, 3 * 3 * sum(p.numel() * p.element_size() for p in parameters))
     module = _Training(model, model_name, split, learning_rate, halve_every, targets, seed, out)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\.")
@@ -133,6 +119,36 @@ def fit(
     best = torch.load(out / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
     model.cpu().load_state_dict({key.removeprefix("model."): value for key, value in best.items()})
     return model.eval()
+
+
+def check_fit(
+    model: Forecaster,
+    sessions: Sequence[Session],
+    epochs: int = 100,
+    targets: int = 1,
+    batch_size: int = 32,
+    learning_rate: float = 1e-3,
+    halve_every: int = 10,
+    patience: int | None = None,
+    **_: Any,
+) -> None:
+    """Tells what cannot be fitted, before anything is written.
+
+    Raises:
+        ValueError: A session is too short for the window, or a number is out of range.
+    """
+    if min(epochs, targets, batch_size, halve_every, 1 if patience is None else patience) < 1 or not learning_rate > 0:
+        raise ValueError(
+            "Expected epochs, targets, batch size, halve-every and patience >= 1 and a learning rate > 0 "
+            f"(got {epochs}, {targets}, {batch_size}, {halve_every}, {patience} and {learning_rate})."
+        )
+    for session in sessions:
+        for kind, part in session.split()._asdict().items():
+            if not cut(part, model.window):
+                raise ValueError(
+                    f"Expected a segment of more than {model.window} bins in the {kind} part of session "
+                    f"'{session.name}'; use a shorter window, longer segments or a longer recording."
+                )
 
 
 class _Training(LightningModule):
@@ -311,11 +327,13 @@ def _callbacks(out: Path, epochs: int, patience: int | None, progress: bool) -> 
     return callbacks
 
 
-def _require_room(out: Path, wanted: int) -> None:
+def _require_room(out: Path, model: Forecaster) -> None:
     """Tells before training what would otherwise be found out after the first epoch."""
     with atomic_path(out / ".room") as temporary:
         temporary.write_bytes(b"x")
     (out / ".room").unlink()
+    # Weights and Adam's two moments, in best, last and the one being written.
+    wanted = 3 * 3 * sum(p.numel() * p.element_size() for p in model.parameters())
     free = shutil.disk_usage(out).free
     if free < wanted:
         raise OSError(

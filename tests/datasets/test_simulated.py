@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+import torch
+
+from synapsnet_pyg.datasets.simulated import SimulatedPopulation, mandelbrot, simulate
+from synapsnet_pyg.metrics import connectivity_score, correlation, mean_squared_error
+from synapsnet_pyg.models.forecaster import forecast_session
+from synapsnet_pyg.models.linear import VectorAutoregression
+from synapsnet_pyg.session import Session
+
+
+def test_the_same_seed_makes_the_same_session():
+    one, same, other = (simulate(60, seed, 30, 12) for seed in (4, 4, 5))
+    assert torch.equal(one.activity, same.activity)
+    assert torch.equal(one.edge_weight, same.edge_weight)
+    assert not torch.equal(one.activity, other.activity)
+
+
+def test_counts_behaviour_and_truth():
+    session = simulate(2000, 1, 50, 20)
+    assert (session.num_neurons, session.num_bins, session.num_behaviours) == (20, 2000, 2)
+    assert bool((session.activity >= 0).all())
+    assert torch.equal(session.activity, session.activity.round())
+    truth = session.true_connectivity
+    assert truth.diagonal().abs().max() == 0
+    assert truth.count_nonzero() > 0
+    # Each neuron is named by its place in the whole population.
+    places = [int(neuron_id.split("/")[1]) for neuron_id in session.neuron_id]
+    assert places == sorted(set(places))
+    assert {(i, j) for i, j in truth.nonzero().tolist()} <= {
+        (i, j) for i in range(20) for j in range(20) if mandelbrot(50)[places[i], places[j]]
+    }
+
+
+def test_edges_have_the_density_of_the_design():
+    edges = mandelbrot(600)
+    assert not edges.diagonal().any()
+    assert edges.sum() / (600 * 599) == pytest.approx(0.11, abs=0.005)
+    real, imaginary = np.linspace(-2, 0.6, 600), np.linspace(-1.15, 1.15, 600)
+    for i, j in np.random.default_rng(0).integers(0, 600, (300, 2)).tolist():
+        z, escape = 0j, 0
+        while escape < 200 and abs(z := z * z + complex(real[j], imaginary[i])) <= 2:
+            escape += 1
+        assert edges[i, j] == (8 <= escape < 200 and i != j)
+
+
+def test_refuses_numbers_out_of_range():
+    with pytest.raises(ValueError, match="recorded <= neurons"):
+        simulate(10, neurons=5, recorded=6)
+
+
+def test_dataset_keeps_a_file_for_each_seed_and_law(tmp_path, capsys):
+    dataset = SimulatedPopulation(str(tmp_path), seeds=(3, 8), bins=40, neurons=20, recorded=7)
+    assert len(dataset) == 2
+    assert isinstance(dataset[1], Session)
+    assert torch.equal(dataset[1].activity, simulate(40, 8, 20, 7).activity)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.h5")}
+    SimulatedPopulation(str(tmp_path), seeds=(3,), bins=40, neurons=20, recorded=7)
+    SimulatedPopulation(str(tmp_path), seeds=(3,), bins=41, neurons=20, recorded=7)
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.h5")}
+    assert before.items() <= after.items()
+    assert len(after) == 3
+
+
+@pytest.mark.slow
+def test_reproduces_the_linear_columns_of_the_design():
+    """design.md: over 5 seeds lag-1 0.31 +- 0.01, ridge VAR(1) 0.805 +- 0.01, its forecast 0.330 / 0.886."""
+    lagged, recovered, forecasts, errors = [], [], [], []
+    for seed in range(5):
+        session = simulate(seed=seed).standardise()
+        truth, split = session.true_connectivity, session.split()
+        a = split.train.activity.double()
+        lagged.append([connectivity_score(a[:, d:] @ a[:, : a.shape[1] - d].t(), truth).pearson for d in range(3)])
+        model = VectorAutoregression([session])
+        model.solve({session.name: split.train}, {session.name: split.validation})
+        recovered.append(connectivity_score(model.connectivity(split.train), truth).pearson)
+        forecast = forecast_session(model, split.test, first=5)
+        forecasts.append(correlation(forecast.truth, forecast.forecast).mean().item())
+        errors.append(mean_squared_error(forecast.truth, forecast.forecast))
+    assert np.mean(lagged, axis=0) == pytest.approx([0.01, 0.31, 0.0], abs=0.015)
+    assert np.mean(recovered) == pytest.approx(0.805, abs=0.01)
+    assert np.mean(forecasts) == pytest.approx(0.330, abs=0.005)
+    assert np.mean(errors) == pytest.approx(0.886, abs=0.01)

@@ -1,0 +1,27 @@
+import csv
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from synapsnet_pyg.session import Session
+
+
+def make_session(N: int = 5, T: int = 120, K: int = 2, name: str = "demo", **fields) -> Session:
+    """A small session whose sizes all differ."""
+    random = torch.Generator().manual_seed(N * 1000 + T)
+    return Session(
+        torch.randn(N, T, generator=random), torch.randn(T, K, generator=random), bin_size=0.1, name=name, **fields
+    )
+
+
+def close(ours: torch.Tensor, reference: np.ndarray, tolerance: float) -> bool:
+    """Relative to max(1, largest absolute value), as the oracles' README has it."""
+    ours, expected = ours.detach(), torch.from_numpy(np.asarray(reference))
+    assert ours.shape == expected.shape, (ours.shape, expected.shape)
+    return float((ours.double() - expected.double()).abs().max()) <= tolerance * max(1.0, float(expected.abs().max()))
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,198 @@
+"""The contract that every model keeps: a new one is tested by being listed in the registry."""
+
+import pytest
+import torch
+from helpers import make_session
+
+from synapsnet_pyg.models.forecaster import Forecaster, forecast_session, roll_out
+from synapsnet_pyg.models.linear import ClosedForm
+from synapsnet_pyg.models.registry import MODELS, build_model, load_model, save_model
+from synapsnet_pyg.windows import Window, cut
+
+B, P = 4, 3
+every_model = pytest.mark.parametrize("name", sorted(MODELS))
+
+
+def sessions():
+    """Two sessions of different size that share two neurons."""
+    one = make_session(N=5, T=80, name="monday", neuron_id=list("abcde")).standardise()
+    two = make_session(N=4, T=70, name="tuesday.1", neuron_id=list("dexy")).standardise()
+    return [one, two]
+
+
+def fitted(name: str) -> Forecaster:
+    model = build_model(name, sessions())
+    if isinstance(model, ClosedForm):
+        split = {session.name: session.split(0.5, 0.25, 0.25) for session in sessions()}
+        model.solve({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
+    return model
+
+
+def windows_of(model: Forecaster, session, targets: int = P) -> Window:
+    return cut(session, model.window, targets)[0].gather(torch.arange(B))
+
+
+@every_model
+@pytest.mark.parametrize("targets", [1, P])
+def test_shapes(name, targets):
+    model = fitted(name)
+    for session in sessions():
+        window = windows_of(model, session, targets)
+        forecast = model(window)
+        assert forecast.activity.shape == window.target.shape == (B, session.num_neurons, targets)
+        if forecast.current is not None:
+            assert forecast.current.shape == window.activity.shape
+        assert model.connectivity(session).shape == (session.num_neurons, session.num_neurons)
+
+
+@every_model
+def test_gradient_reaches_every_parameter(name):
+    model = fitted(name)
+    forecasts = [model(windows_of(model, session)) for session in sessions()]
+    loss = sum(f.activity.square().mean() + f.penalty for f in forecasts)
+    parameters = dict(model.named_parameters())
+    if parameters:
+        loss.backward()
+    for key, parameter in parameters.items():
+        assert parameter.grad is not None, key
+        assert parameter.grad.abs().sum() > 0, key
+
+
+@every_model
+def test_several_targets_equal_as_many_windows_when_the_past_is_the_same(name):
+    """The first target of a window is what a window of one target forecasts."""
+    model = fitted(name).eval()
+    session = sessions()[0]
+    many, one = windows_of(model, session, P), windows_of(model, session, 1)
+    starts_many, starts_one = (cut(session, model.window, p)[0].start[:B] for p in (P, 1))
+    same = [(i, j) for i, a in enumerate(starts_many.tolist()) for j, b in enumerate(starts_one.tolist()) if a == b]
+    assert same
+    for i, j in same:
+        torch.testing.assert_close(model(many).activity[i, :, 0], model(one).activity[j, :, 0])
+
+
+@every_model
+def test_blind_to_the_future(name):
+    """Changing a bin changes no forecast of that bin or of earlier ones; nor does the target itself."""
+    model = fitted(name).eval()
+    window = windows_of(model, sessions()[0])
+    before = model(window).activity
+    L = window.activity.shape[-1]
+    for position in range(L):
+        activity, behaviour = window.activity.clone(), window.behaviour.clone()
+        activity[..., position] += 10
+        behaviour[:, position] += 10
+        after = model(window._replace(activity=activity, behaviour=behaviour, target=window.target + 1)).activity
+        unseen = [p for p in range(P) if L - P + p < position]
+        torch.testing.assert_close(after[..., unseen], before[..., unseen])
+
+
+@every_model
+def test_permuting_neurons_permutes_the_forecast(name):
+    """A model made for the same neurons in another order, with its weights permuted alike, tells the same."""
+    if name != "synapsnet":
+        pytest.skip("has no weights of its own that could be permuted here")
+    one = sessions()[0]
+    order = torch.tensor([3, 0, 4, 1, 2])
+    other = make_session(N=5, T=80, name="monday", neuron_id=[one.neuron_id[i] for i in order])
+    model = build_model(name, [one]).eval()
+    permuted = build_model(name, [other]).eval()
+    state = model.state_dict()
+    state["functional_connectivity.0.weight"] = state["functional_connectivity.0.weight"][order][:, order]
+    state["embedding.weight"] = state["embedding.weight"][order]
+    state["embedding._extra_state"] = other.neuron_id
+    permuted.load_state_dict(state)
+    window = windows_of(model, one)
+    moved = window._replace(activity=window.activity[:, order], target=window.target[:, order])
+    torch.testing.assert_close(permuted(moved).activity, model(window).activity[:, order])
+
+
+@every_model
+def test_saved_and_made_again(name, tmp_path):
+    model = fitted(name).eval()
+    save_model(model, name, tmp_path / "model.ckpt")
+    again = load_model(tmp_path / "model.ckpt")
+    assert repr(again) == repr(model)
+    assert again.populations == model.populations
+    for session in sessions():
+        window = windows_of(model, session)
+        assert torch.equal(again(window).activity, model(window).activity)
+        assert torch.equal(again.connectivity(session), model.connectivity(session))
+
+
+@every_model
+def test_same_result_in_evaluation_mode(name):
+    model = fitted(name).eval()
+    window = windows_of(model, sessions()[0])
+    assert torch.equal(model(window).activity, model(window).activity)
+    assert type(model).__name__ in repr(model)
+
+
+@every_model
+def test_overfits_one_batch(name):
+    model = build_model(name, sessions())
+    if not list(model.parameters()):
+        pytest.skip("has nothing to train")
+    model.dynamics.dropout, model.penalty_weight = 0.0, [0.0, 0.0]
+    window = windows_of(model, sessions()[0], 1)
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.02)
+    for _ in range(200):
+        optimiser.zero_grad()
+        loss = (model(window).activity - window.target).square().mean()
+        loss.backward()
+        optimiser.step()
+    assert loss.item() < 0.05 * window.target.square().mean().item()
+
+
+@every_model
+def test_forecast_session_covers_every_bin_whatever_the_batch(name):
+    model = fitted(name)
+    session = sessions()[0]
+    small, large = (forecast_session(model, session, P, first=6, batch_size=size) for size in (3, 100))
+    assert small.bins.tolist() == list(range(6, 80))
+    torch.testing.assert_close(small.forecast, large.forecast)
+    assert torch.equal(small.truth, session.activity[:, 6:])
+    assert small.forecast.isfinite().all()
+
+
+@every_model
+def test_roll_out_feeds_forecasts_back(name):
+    model = fitted(name).eval()
+    window = windows_of(model, sessions()[0], 1)
+    ahead = roll_out(model, window, horizon=3)
+    assert ahead.shape == (B, 5, 3)
+    torch.testing.assert_close(ahead[..., :1], model(window).activity)
+    second = window._replace(
+        activity=torch.cat([window.activity, ahead[..., :1]], -1)[..., 1:],
+        behaviour=torch.cat([window.behaviour, window.behaviour[:, -1:]], 1)[:, 1:],
+    )
+    torch.testing.assert_close(ahead[..., 1:2], model(second).activity)
+    with pytest.raises(ValueError, match="horizon of at least 1"):
+        roll_out(model, window, 0)
+    with pytest.raises(ValueError, match="2 future bins"):
+        roll_out(model, window, 3, torch.zeros(B, 1, 2))
+
+
+def test_mean_and_copy():
+    session = sessions()[0]
+    window = windows_of(build_model("copy", [session]), session, 2)
+    assert torch.equal(build_model("copy", [session])(window).activity, window.activity[..., -2:])
+    assert build_model("mean", [session])(window).activity.abs().max() == 0
+    assert torch.equal(build_model("copy", [session]).connectivity(session), torch.eye(5))
+
+
+def test_refuses_sessions_that_do_not_go_together():
+    with pytest.raises(ValueError, match="'demo' comes twice"):
+        build_model("mean", [make_session(), make_session()])
+    with pytest.raises(ValueError, match="same behaviours"):
+        build_model("mean", [make_session(), make_session(K=3, name="b")])
+    with pytest.raises(ValueError, match="at least one session"):
+        build_model("mean", [])
+    with pytest.raises(KeyError, match="not 'other'"):
+        build_model("mean", [make_session()]).index_of("other")
+
+
+def test_tells_of_segments_that_are_too_short():
+    session = make_session(T=9, segment=torch.tensor([[0, 4], [4, 9]]))
+    with pytest.raises(ValueError, match="more than 5 bins"):
+        forecast_session(build_model("synapsnet", [session]), session)

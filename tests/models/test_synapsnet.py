@@ -1,0 +1,252 @@
+import pytest
+import torch
+from helpers import close, make_session
+
+from synapsnet_pyg.models.synapsnet import SynapsNet, lasso_price
+from synapsnet_pyg.nn.dynamics import RECURRENT
+from synapsnet_pyg.nn.functional_connectivity import PENALTIES
+from synapsnet_pyg.session import Session
+from synapsnet_pyg.windows import Window, cut
+
+
+def oracle_cases(reference):
+    return sorted({key.split("/")[0] for key in reference if key.endswith("/output")})
+
+
+def from_oracle(reference, case, dtype, **arguments):
+    """The model of one case with the reference's weights, and its window."""
+    weights = case if f"{case}/head/weight" in reference else case.removesuffix("_no_self")
+    left_out = weights.removeprefix("without_") if weights.startswith("without_") else None
+    kind = weights.split("_")[0]
+    recurrent = {k: v for k, v in reference.items() if k.startswith(f"{weights}/state/")}
+    session = Session(
+        torch.from_numpy(reference["activity"][0]),
+        torch.from_numpy(reference["behaviour"][0]),
+        bin_size=1,
+        name="oracle",
+    )
+    model = SynapsNet(
+        [session],
+        window=reference["activity"].shape[-1],
+        embedding_dim=reference["embedding"].shape[1],
+        hidden_size=reference[f"{weights}/head/weight"].shape[1],
+        num_layers=sum("weight_ih" in key for key in recurrent),
+        recurrent=RECURRENT.get(kind, torch.nn.GRU),
+        dropout=0.0,
+        self_connections=not case.endswith("_no_self"),
+        use_embedding=left_out != "embedding",
+        use_activity=left_out != "activity",
+        use_connectivity=left_out != "current",
+        **arguments,
+    ).to(dtype)
+    state = model.state_dict()
+    for key, value in recurrent.items():
+        state[f"dynamics.recurrent.{key.rsplit('/', 1)[1]}"] = torch.from_numpy(value)
+    for key in ("weight", "bias"):
+        state[f"dynamics.readout.{key}"] = torch.from_numpy(reference[f"{weights}/head/{key}"])
+    if left_out != "embedding":
+        state["embedding.weight"] = torch.from_numpy(reference["embedding"])
+    if left_out != "current":
+        state["functional_connectivity.0.weight"] = torch.from_numpy(reference["connectivity"])
+    model.load_state_dict(state)
+    window = Window(
+        torch.from_numpy(reference["activity"]).to(dtype),
+        torch.from_numpy(reference["behaviour"]).to(dtype),
+        torch.from_numpy(reference["target"])[..., None].to(dtype),
+        "oracle",
+    )
+    return model, window
+
+
+def named_parameters(model, reference, case):
+    """Our parameter for each of the reference's gradients or stepped weights under ``case``."""
+    ours = {
+        "connectivity": model.functional_connectivity[0].weight if model.use_connectivity else None,
+        "embedding": model.embedding.weight,
+        "head/weight": model.dynamics.readout.weight,
+        "head/bias": model.dynamics.readout.bias,
+        **{f"state/{key}": value for key, value in model.dynamics.recurrent.named_parameters()},
+    }
+    return {key: value for key, value in ours.items() if f"{case}/{key}" in reference}
+
+
+def test_forward_agrees_with_oracle(oracle):
+    reference = oracle("gru_window.npz")
+    assert oracle_cases(reference)
+    for case in oracle_cases(reference):
+        model, window = from_oracle(reference, case, torch.float64)
+        forecast = model(window)
+        assert close(forecast.activity[..., 0], reference[f"{case}/output"], 1e-12), case
+        if model.use_connectivity and not case.endswith("_no_self"):
+            assert close(forecast.current, reference["current"], 1e-12)
+        if f"{case}/output_f32" in reference:
+            model, window = from_oracle(reference, case, torch.float32)
+            assert close(model(window).activity[..., 0], reference[f"{case}/output_f32"], 2e-6), case
+
+
+def test_gradients_agree_with_oracle(oracle):
+    reference = oracle("gru_window.npz")
+    cases = [case for case in oracle_cases(reference) if f"{case}/loss" in reference]
+    assert cases
+    for case in cases:
+        model, window = from_oracle(reference, case, torch.float64)
+        window = window._replace(activity=window.activity.requires_grad_())
+        loss = (model(window).activity - window.target).square().mean()
+        assert close(loss.detach(), reference[f"{case}/loss"], 1e-12), case
+        loss.backward()
+        compared = named_parameters(model, reference, f"{case}/grad")
+        assert compared
+        for key, parameter in compared.items():
+            assert close(parameter.grad, reference[f"{case}/grad/{key}"], 1e-10), (case, key)
+        if f"{case}/grad/activity" in reference:
+            assert close(window.activity.grad, reference[f"{case}/grad/activity"], 1e-10), case
+
+
+def test_penalised_loss_and_adam_step_agree_with_oracle(oracle):
+    reference = oracle("gru_window.npz")
+    weight = float(reference["config/lambda"])
+    for name in ("frobenius_squared", "frobenius"):
+        model, window = from_oracle(reference, "gru", torch.float64, penalty=PENALTIES[name], penalty_weight=weight)
+        forecast = model(window)
+        loss = (forecast.activity - window.target).square().mean() + forecast.penalty
+        assert close(loss.detach(), reference[f"gru/loss_with_{name}"], 1e-12)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    loss.backward()
+    optimiser.step()
+    for key, parameter in named_parameters(model, reference, "gru_after_adam").items():
+        assert close(parameter.detach(), reference[f"gru_after_adam/{key}"], 1e-10), key
+
+
+def small_model(session, **arguments):
+    torch.manual_seed(1)
+    return SynapsNet([session], embedding_dim=3, hidden_size=6, initial_scale=2.0, **arguments).eval()
+
+
+def test_jacobian_vanishes_where_the_graph_has_no_edge():
+    session = make_session()
+    edges = torch.tensor([[0, 1, 1, 4], [1, 0, 3, 2]])
+    model = small_model(session, edge_index={"demo": edges})
+    window = cut(session, 5)[0].gather(torch.tensor([7]))
+
+    def forecast(activity):
+        return model(window._replace(activity=activity)).activity[0, :, 0]
+
+    jacobian = torch.autograd.functional.jacobian(forecast, window.activity)[:, 0].abs().sum(-1)  # [receiver, sender]
+    allowed = torch.eye(5, dtype=torch.bool)
+    allowed[edges[1], edges[0]] = True
+    assert (jacobian[allowed] > 0).all()
+    assert (jacobian[~allowed] == 0).all()
+
+
+def test_given_edges_and_dense_graph_forecast_alike():
+    session = make_session()
+    sparse = small_model(session, edge_index={"demo": torch.tensor([[0, 1, 1, 4], [1, 0, 3, 2]])})
+    dense = small_model(session)
+    state = dense.state_dict() | {k: v for k, v in sparse.state_dict().items() if not k.startswith("functional")}
+    state["functional_connectivity.0.weight"] = sparse.raw_connectivity("demo").detach()
+    dense.load_state_dict(state)
+    window = cut(session, 5, 4)[0].gather(torch.arange(6))
+    torch.testing.assert_close(sparse(window).activity, dense(window).activity)
+    torch.testing.assert_close(sparse.connectivity(session), dense.connectivity(session))
+
+
+def test_exported_connectivity_does_not_change_when_sign_and_scale_of_the_weights_do():
+    session = make_session()
+    model = small_model(session)
+    before, raw = model.connectivity(session), model.raw_connectivity(session).detach().clone()
+    window = cut(session, 5)[0].gather(torch.arange(9))
+    forecast = model(window).activity
+    for factor in (-1.0, 0.25, -3.0):
+        gauged = small_model(session)
+        state = {
+            key: value.clone() if isinstance(value, torch.Tensor) else value
+            for key, value in model.state_dict().items()
+        }
+        state["functional_connectivity.0.weight"] *= factor
+        state["dynamics.recurrent.weight_ih_l0"][:, 1] /= factor  # input 1 is the current
+        gauged.load_state_dict(state)
+        torch.testing.assert_close(gauged(window).activity, forecast)
+        torch.testing.assert_close(gauged.raw_connectivity(session), factor * raw)
+        torch.testing.assert_close(gauged.connectivity(session), before)
+
+
+def test_connectivity_is_the_mean_effect_of_the_newest_bin():
+    """Brute force: the Jacobian of the forecast with respect to the senders' newest activity, through the current."""
+    session = make_session(T=40)
+    model = small_model(session, use_activity=False)
+    windows = cut(session, 5)[0]
+    total = torch.zeros(5, 5)
+    for w in range(len(windows)):
+        window = windows.gather(torch.tensor([w]))
+        jacobian = torch.autograd.functional.jacobian(
+            lambda a, window=window: model(window._replace(activity=a)).activity[0, :, 0], window.activity
+        )
+        total += jacobian[:, 0, :, -1]
+    torch.testing.assert_close(model.connectivity(session), total / len(windows))
+
+
+def test_connectivity_orientation_on_a_two_neuron_chain():
+    """Neuron 0 drives neuron 1: after training, connectivity[1, 0] is large and [0, 1] is not."""
+    a = torch.randn(2, 600)
+    a[1, 1:] = 0.9 * a[0, :-1] + 0.1 * a[1, 1:]
+    session = Session(a, bin_size=1, name="chain").standardise()
+    model = SynapsNet([session], window=2, embedding_dim=2, hidden_size=8, dropout=0.0)
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.02)
+    window = cut(session, 2, 16)[0].gather(torch.arange(37))
+    for _ in range(150):
+        optimiser.zero_grad()
+        forecast = model(window)
+        ((forecast.activity - window.target).square().mean() + forecast.penalty).backward()
+        optimiser.step()
+    connectivity = model.connectivity(session)
+    assert connectivity[1, 0] == pytest.approx(0.99, abs=0.2)
+    assert abs(connectivity[0, 1]) < 0.2
+
+
+def test_one_neuron_in_two_sessions_has_one_embedding():
+    one = make_session(name="one", neuron_id=list("abcde"))
+    two = make_session(N=3, name="two", neuron_id=["e", "x", "a"])
+    model = SynapsNet([one, two], embedding_dim=3, hidden_size=6)
+    assert model.embedding.weight.shape == (6, 3)
+    model(cut(two, 5)[0].gather(torch.arange(4))).activity.sum().backward()
+    touched = model.embedding.weight.grad.abs().sum(1) > 0
+    assert touched.tolist() == [True, False, False, False, True, True]
+    assert model.functional_connectivity[0].weight.grad is None
+    assert model.functional_connectivity[1].weight.shape == (3, 3)
+
+
+@pytest.mark.parametrize("left_out", ["embedding", "activity", "connectivity", "behaviour"])
+def test_ablations_leave_the_part_out(left_out):
+    session = make_session()
+    model = small_model(session, **{f"use_{left_out}": False})
+    window = cut(session, 5)[0].gather(torch.arange(4))
+    before = model(window).activity
+    inputs = {"embedding": 3, "activity": 1, "connectivity": 1, "behaviour": 2}
+    assert model.dynamics.recurrent.input_size == sum(inputs.values()) - inputs[left_out]
+    if left_out == "behaviour":
+        assert torch.equal(model(window._replace(behaviour=window.behaviour + 1)).activity, before)
+    if left_out == "connectivity":
+        assert model(window).current is None
+        activity = window.activity.clone()
+        activity[:, 0] += 1
+        assert torch.equal(model(window._replace(activity=activity)).activity[:, 1:], before[:, 1:])
+        with pytest.raises(NotImplementedError, match="tells no connectivity"):
+            model.connectivity(session)
+
+
+def test_forecasting_the_change_adds_the_newest_bin():
+    session = make_session()
+    change, plain = small_model(session, forecast_change=True), small_model(session)
+    window = cut(session, 5, 3)[0].gather(torch.arange(4))
+    torch.testing.assert_close(change(window).activity, plain(window).activity + window.activity[..., -3:])
+
+
+def test_penalty_is_of_the_batchs_session_and_scaled_with_the_recording():
+    long, short = make_session(T=400, name="long"), make_session(T=100, name="short")
+    model = SynapsNet([long, short])
+    assert lasso_price(short) == pytest.approx(2 * lasso_price(long))
+    for session in (long, short):
+        penalty = model(cut(session, 5)[0].gather(torch.arange(2))).penalty
+        expected = lasso_price(session) * model.raw_connectivity(session).abs().sum()
+        torch.testing.assert_close(penalty, expected)
+    assert SynapsNet([long], penalty_weight=0.0)(cut(long, 5)[0].gather(torch.arange(2))).penalty == 0

@@ -1,0 +1,58 @@
+import pytest
+import torch
+
+from synapsnet_pyg.nn import gru
+from synapsnet_pyg.nn.dynamics import Dynamics
+
+B, N, L, K, D, P = 3, 5, 7, 2, 4, 3
+
+
+def inputs(dtype=torch.float64):
+    series = [torch.randn(B, N, L, dtype=dtype, requires_grad=True) for _ in range(2)]
+    behaviour = torch.randn(B, L, K, dtype=dtype, requires_grad=True)
+    embedding = torch.randn(N, D, dtype=dtype, requires_grad=True)
+    return series, behaviour, embedding
+
+
+@pytest.mark.parametrize("block", [1, 2 * N, 10_000])
+@pytest.mark.parametrize("targets", [1, P, L])
+def test_fast_gru_equals_its_definition_gradients_included(monkeypatch, block, targets):
+    monkeypatch.setattr(gru, "_BLOCK", block)
+    dynamics = Dynamics(2, K, D, hidden_size=6, dropout=0.0).double()
+    series, behaviour, embedding = inputs()
+    leaves = [*series, behaviour, embedding, *dynamics.parameters()]
+    weights = torch.randn(B, N, targets, dtype=torch.float64)
+    results = []
+    for forward in (dynamics._plain_forward, lambda *a: dynamics._fast_forward(dynamics.recurrent, *a)):
+        forecast = forward(series, behaviour, embedding, targets)
+        results.append([forecast, *torch.autograd.grad((forecast * weights).sum(), leaves)])
+    for plain, fast in zip(*results, strict=True):
+        torch.testing.assert_close(fast, plain, rtol=1e-10, atol=1e-12)
+
+
+def test_fast_gru_in_single_precision():
+    dynamics = Dynamics(2, K, D, hidden_size=6, dropout=0.0)
+    series, behaviour, embedding = inputs(torch.float32)
+    plain = dynamics._plain_forward(series, behaviour, embedding, P)
+    torch.testing.assert_close(dynamics(series, behaviour, embedding, P), plain, rtol=0, atol=2e-6)
+
+
+def test_parts_may_be_missing():
+    series, behaviour, embedding = inputs()
+    for used in (series[:1], []):
+        dynamics = Dynamics(len(used), 0, D, hidden_size=6, dropout=0.0).double()
+        args = (used, behaviour[..., :0], embedding, P)
+        torch.testing.assert_close(dynamics(*args), dynamics._plain_forward(*args))
+    with pytest.raises(ValueError, match="at least one input"):
+        Dynamics(0, 0, 0)
+
+
+@pytest.mark.parametrize("recurrent", [torch.nn.GRU, torch.nn.LSTM, torch.nn.RNN])
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_dropout_draws_one_mask_a_window_and_neuron(recurrent, num_layers):
+    dynamics = Dynamics(2, K, D, hidden_size=6, num_layers=num_layers, recurrent=recurrent, dropout=0.5)
+    series, behaviour, embedding = inputs(torch.float32)
+    args = (series, behaviour, embedding, P)
+    assert not torch.equal(dynamics(*args), dynamics(*args))
+    dynamics.eval()
+    assert torch.equal(dynamics(*args), dynamics(*args))

@@ -1,0 +1,202 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pytest
+from helpers import read_csv
+
+from synapsnet_pyg.cli import COMMANDS, main
+from synapsnet_pyg.session import Session
+
+
+def run(capsys, *arguments):
+    """Exit status, standard output and standard error of a command."""
+    try:
+        status = main([str(argument) for argument in arguments])
+    except SystemExit as error:
+        status = error.code
+    told = capsys.readouterr()
+    return status, told.out, told.err
+
+
+def refused(capsys, *arguments):
+    """The one line that a command says about bad input."""
+    status, out, error = run(capsys, *arguments)
+    assert status == 2, error
+    assert out == ""
+    assert "Traceback" not in error
+    assert error.count("\n") == 1, error
+    return error
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """Two small simulated sessions and a run fitted to both."""
+    folder = tmp_path_factory.mktemp("cli")
+    for seed in (0, 1):
+        size = ["--bins", "600", "--neurons", "30", "--recorded", str(9 + seed)]
+        assert main(["simulate", f"{folder}/sim{seed}.h5", "--seed", str(seed), *size]) == 0
+    arguments = ["--out", f"{folder}/run", "--preset", "fast", "--epochs", "2", "--model-args.hidden_size", "8"]
+    assert main(["fit", f"{folder}/sim0.h5", f"{folder}/sim1.h5", *arguments]) == 0
+    return folder
+
+
+def test_help_is_there_without_torch():
+    code = "import sys; from synapsnet_pyg.cli import main\n"
+    code += "try: main(sys.argv[1:])\nfinally: assert 'torch' not in sys.modules"
+    for arguments in ([], *([command.__name__] for command in COMMANDS)):
+        told = subprocess.run(
+            [sys.executable, "-c", code, *arguments, "--help"], capture_output=True, text=True, check=True
+        )
+        assert "usage: synapsnet" in told.stdout
+
+
+def test_fit_leaves_a_whole_run(fitted):
+    files = sorted(path.name for path in (fitted / "run").iterdir())
+    assert files == ["best.ckpt", "history.csv", "last.ckpt", "run.json"]
+    settings = json.loads((fitted / "run" / "run.json").read_text())
+    assert settings["training"]["epochs"] == 2
+    assert settings["training"]["targets"] == 16
+    assert settings["model"]["arguments"] == {"hidden_size": 8}
+
+
+def test_evaluate_as_json(fitted, capsys):
+    status, out, _ = run(capsys, "evaluate", fitted / "run", "--json")
+    scores = json.loads(out)
+    assert status == 0
+    assert list(scores["sessions"]) == ["sim0", "sim1"]
+    for models in scores["sessions"].values():
+        assert list(models) == ["synapsnet", "mean", "copy", "ar5", "var1", "var5"]
+        for score in models.values():
+            assert score.keys() == {"correlation", "mse", "pc_correlation", "connectivity"}
+            assert score["connectivity"].keys() == {"pearson", "spearman", "auroc", "auprc"}
+            assert len(score["pc_correlation"]) == 3
+        assert models["mean"]["correlation"] == 0
+        assert models["mean"]["connectivity"]["pearson"] is None
+        assert -1 < models["var1"]["connectivity"]["pearson"] < 1
+    summary = scores["summary"]["var1"]["correlation"]
+    assert summary["mean"] == pytest.approx(np.mean([m["var1"]["correlation"] for m in scores["sessions"].values()]))
+
+
+def test_evaluate_as_tables(fitted, capsys):
+    _, out, _ = run(capsys, "evaluate", fitted / "run")
+    for wanted in ("sim0: test part", "synapsnet", "var5", "AUPRC", "over 2 sessions", "9 of 9 neurons"):
+        assert wanted in out
+
+
+def test_connectivity_files(fitted, capsys, tmp_path):
+    status, _, _ = run(capsys, "connectivity", fitted / "run", "--out", tmp_path / "new", "--top-k", 7)
+    assert status == 0
+    with np.load(tmp_path / "new" / "sim1.npz", allow_pickle=False) as file:
+        matrix, ids = file["connectivity"], file["neuron_id"].tolist()
+    assert matrix.shape == (10, 10)
+    rows = read_csv(tmp_path / "new" / "sim1-edges.csv")
+    assert len(rows) == 7
+    for row in rows:
+        assert matrix[ids.index(row["target"]), ids.index(row["source"])] == pytest.approx(float(row["weight"]))
+    graph = nx.read_graphml(tmp_path / "new" / "sim1.graphml")
+    assert {(row["source"], row["target"]) for row in rows} == set(graph.edges)
+
+
+def test_figures_are_drawn(fitted, capsys, tmp_path):
+    status, out, _ = run(capsys, "figures", fitted / "run", "--out", tmp_path)
+    assert status == 0
+    for name in ("connectivity.png", "forecast.png", "training.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+        assert name in out
+
+
+def test_convert_then_fit_with_config(tmp_path, capsys):
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "lab.npz", counts=random.poisson(1.0, (200, 6)), running=random.standard_normal(200))
+    arguments = ["--activity", "counts", "--axes", "bin,neuron", "--behaviour", "running", "--bin-size", "0.05"]
+    status, out, _ = run(capsys, "convert", tmp_path / "lab.npz", tmp_path / "lab.h5", *arguments)
+    assert status == 0
+    assert "6 neurons, 200 bins" in out
+    assert Session.load(tmp_path / "lab.h5").name == "lab"
+    (tmp_path / "fit.yaml").write_text("preset: fast\nepochs: 1\nmodel_args:\n  hidden_size: 5\n")
+    status, _, error = run(
+        capsys, "fit", tmp_path / "lab.h5", "--out", tmp_path / "run", "--config", tmp_path / "fit.yaml"
+    )
+    assert status == 0
+    assert "epoch   1/1" in error
+    status, out, _ = run(capsys, "evaluate", tmp_path / "run", "--json")
+    assert "connectivity" not in json.loads(out)["sessions"]["lab"]["synapsnet"]
+    assert run(capsys, "figures", tmp_path / "run", "--out", tmp_path)[0] == 0
+
+
+def test_print_config(capsys):
+    status, out, _ = run(capsys, "fit", "a.h5", "--out", "b", "--epochs", "7", "--print_config")
+    assert status == 0
+    assert "epochs: 7" in out
+
+
+@pytest.mark.parametrize("model", ["var1", "copy"])
+def test_anchors_can_be_fitted_too(fitted, capsys, tmp_path, model):
+    assert run(capsys, "fit", fitted / "sim0.h5", "--out", tmp_path / "run", "--model", model)[0] == 0
+    status, out, _ = run(capsys, "evaluate", tmp_path / "run", "--json")
+    assert status == 0
+    assert next(iter(json.loads(out)["sessions"]["sim0"])) == model
+    assert run(capsys, "connectivity", tmp_path / "run", "--out", tmp_path)[0] == 0
+
+
+def test_resume_continues_the_same_fit_and_no_other(fitted, capsys, tmp_path):
+    begin = ["fit", fitted / "sim0.h5", "--out", tmp_path / "run", "--preset", "fast", "--epochs"]
+    assert run(capsys, *begin, 1)[0] == 0
+    assert "holds a run already" in refused(capsys, *begin, 1)
+    status, _, error = run(capsys, *begin, 3, "--resume")
+    assert status == 0
+    assert re.findall(r"epoch +(\d)/3", error) == ["2", "3"]
+    assert "begun with targets 16 (got 4)" in refused(capsys, *begin, 3, "--resume", "--targets", 4)
+    assert "begun with sessions" in refused(
+        capsys, "fit", fitted / "sim1.h5", "--out", tmp_path / "run", "--preset", "fast", "--resume"
+    )
+
+
+def test_bad_input_gets_one_line_and_leaves_nothing(fitted, capsys, tmp_path):
+    no_session = tmp_path / "no.h5"
+    no_session.write_text("this is no session")
+    sim, out = fitted / "sim0.h5", tmp_path / "out"
+    assert "missing.h5" in refused(capsys, "fit", tmp_path / "missing.h5", "--out", out)
+    assert "no.h5" in refused(capsys, "fit", no_session, "--out", out)
+    assert "a model among" in refused(capsys, "fit", sim, "--out", out, "--model", "gru")
+    assert "hiden" in refused(capsys, "fit", sim, "--out", out, "--model-args.hiden", "3")
+    assert "preset" in refused(capsys, "fit", sim, "--out", out, "--preset", "quick")
+    assert "epochs" in refused(capsys, "fit", sim, "--out", out, "--epochs", "many")
+    assert "epochs" in refused(capsys, "fit", sim, "--out", out, "--epochs", "0")
+    assert "comes twice" in refused(capsys, "fit", sim, sim, "--out", out)
+    assert "bins" in refused(capsys, "fit", sim, "--out", out, "--window", "500")
+    assert "no such" in refused(capsys, "simulate", tmp_path / "no such" / "sim.h5")
+    assert "recorded" in refused(capsys, "simulate", tmp_path / "sim.h5", "--recorded", "700")
+    assert "missing.npz" in refused(
+        capsys, "convert", tmp_path / "missing.npz", out, "--axes", "neuron,bin", "--bin-size", "1"
+    )
+    assert "run.json" in refused(capsys, "evaluate", tmp_path)
+    assert "no run" in refused(capsys, "evaluate", tmp_path / "no run")
+    assert "xlsx" in refused(capsys, "connectivity", fitted / "run", "--out", out, "--format", "xlsx")
+    assert "sim7" in refused(capsys, "figures", fitted / "run", "--out", out, "--session", "sim7")
+    assert "following arguments are required" in refused(capsys, "fit", sim)
+    assert "invalid choice" in refused(capsys, "fitt")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["no.h5"]
+
+
+def test_a_recording_that_moved_or_changed_is_told(fitted, capsys, tmp_path):
+    one = tmp_path / "sim.h5"
+    one.write_bytes((fitted / "sim0.h5").read_bytes())
+    assert run(capsys, "fit", one, "--out", tmp_path / "run", "--preset", "fast", "--epochs", 1)[0] == 0
+    one.write_bytes((fitted / "sim1.h5").read_bytes())
+    assert "not the recording" in refused(capsys, "evaluate", tmp_path / "run")
+    one.unlink()
+    assert "put it back" in refused(capsys, "evaluate", tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_text("{")
+    assert "not a readable run" in refused(capsys, "evaluate", tmp_path / "run")
+
+
+def test_readme_names_every_command():
+    readme = Path(__file__).parents[1].joinpath("README.md").read_text()
+    for command in COMMANDS:
+        assert f"synapsnet {command.__name__}" in readme
