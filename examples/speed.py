@@ -85,7 +85,7 @@ def main() -> None:
         gathering = statistics.median(timed(lambda p=targets: draw(p)) for _ in range(5))
         print(
             f"{name:14s} {median * 1e3:7.1f} ms a step, {plain_time / median * targets:5.2f} x plain per target, "
-            f"loading {gathering / median:.1%} of the step"
+            f"loading {gathering / median:.2%} of the step"
         )
 
 

@@ -9,7 +9,7 @@ import torch
 from synapsnet_pyg import SynapsNet, fit, forecast_session, to_networkx
 from synapsnet_pyg.datasets.simulated import simulate
 from synapsnet_pyg.metrics import connectivity_score, correlation
-from synapsnet_pyg.training import PRESETS
+from synapsnet_pyg.training import recipe
 
 
 def main(bins: int = 10_000, neurons: int = 300, recorded: int = 60) -> None:
@@ -17,7 +17,7 @@ def main(bins: int = 10_000, neurons: int = 300, recorded: int = 60) -> None:
     torch.manual_seed(0)
     model = SynapsNet([session])
     with tempfile.TemporaryDirectory() as folder:
-        fit(model, [session], Path(folder), **PRESETS["fast"])
+        fit(model, [session], Path(folder), **recipe("fast", bins))
 
     train, _, test = session.split()
     forecast = forecast_session(model, test)

@@ -129,7 +129,7 @@ def fit(
         sessions: Session files; several are fitted together, a neuron id that comes twice is one neuron.
         out: Folder of the run, to be made.
         model: synapsnet, mean, copy, ar5, var1, var5, or package.module.Class of your own.
-        preset: Training recipe: paper (one target a window, 100 epochs) or fast (16 targets, 12 epochs).
+        preset: Training recipe: paper (one target a window, 100 epochs) or fast (16 targets, 12 epochs or more).
         window: Past bins that a forecast sees; 5 if not given.
         targets: Bins forecast in each window, instead of the preset's.
         epochs: Instead of the preset's.

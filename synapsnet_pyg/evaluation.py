@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from synapsnet_pyg.metrics import connectivity_score, correlation, mean_squared_error, pc_correlation
+from synapsnet_pyg.metrics import connectivity_score, correlation, pc_correlation, squared_error
 from synapsnet_pyg.models.forecaster import Forecaster, SessionForecast, forecast_session
 from synapsnet_pyg.models.linear import ClosedForm
 from synapsnet_pyg.models.registry import ANCHORS, build_model
@@ -30,12 +30,21 @@ class Score(NamedTuple):
 
 def scored_neurons(session: Session, truth: Tensor) -> Tensor:
     """Which neurons count [N]: those that vary both in training and over the scored bins."""
-    return ~session.constant & (truth.double().std(1) > 1e-7 * truth.double().abs().amax(1))
+    return ~session.constant & (truth.amax(1) > truth.amin(1))
 
 
-def mean_correlation(session: Session, forecast: SessionForecast) -> float:
-    """Mean over the scored neurons of the correlation over time."""
-    return float(correlation(forecast.truth, forecast.forecast)[scored_neurons(session, forecast.truth)].nanmean())
+class ForecastScore(NamedTuple):
+    """How good a forecast is, means over the scored neurons."""
+
+    correlation: float
+    mse: float
+
+
+def score_forecast(session: Session, forecast: SessionForecast) -> ForecastScore:
+    """Correlation over time and squared error, mean over the scored neurons; NaN where there are none."""
+    kept = scored_neurons(session, forecast.truth)
+    r, error = correlation(forecast.truth, forecast.forecast), squared_error(forecast.truth, forecast.forecast)
+    return ForecastScore(float(r[kept].mean()), float(error[kept].mean()))
 
 
 def score(model: Forecaster, session: Session, split: Split, targets: int = 1, first: int | None = None) -> Score:
@@ -49,19 +58,14 @@ def score(model: Forecaster, session: Session, split: Split, targets: int = 1, f
         first: Position of the first scored bin in each segment.
     """
     forecast = forecast_session(model, split.test, targets, first)
-    kept = scored_neurons(session, forecast.truth)
-    truth, predicted = forecast.truth[kept], forecast.forecast[kept]
     true_connectivity = session.true_connectivity
     connectivity = None
     if true_connectivity is not None:
         recovered = connectivity_score(model.connectivity(split.train), true_connectivity)
         connectivity = {key: getattr(recovered, key) for key in CONNECTIVITY_SCORES}
-    return Score(
-        mean_correlation(session, forecast),
-        mean_squared_error(truth, predicted),
-        pc_correlation(truth, predicted).tolist() if len(truth) else [],
-        connectivity,
-    )
+    kept = scored_neurons(session, forecast.truth)
+    along_axes = pc_correlation(forecast.truth[kept], forecast.forecast[kept]).tolist() if bool(kept.any()) else []
+    return Score(*score_forecast(session, forecast), along_axes, connectivity)
 
 
 def evaluate(run: Run) -> dict[str, Any]:

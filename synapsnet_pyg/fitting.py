@@ -10,7 +10,7 @@ import torch
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.run import Run, read_settings, write_settings
 from synapsnet_pyg.session import Session
-from synapsnet_pyg.training import PRESETS, check_fit, fit
+from synapsnet_pyg.training import check_fit, fit, recipe
 
 
 def fit_files(
@@ -42,9 +42,9 @@ def fit_files(
         ValueError: An argument or a file does not do, or a resumed run was begun differently.
     """
     arguments = dict(arguments or {})
-    settings = PRESETS[preset] | {key: value for key, value in (training or {}).items() if value is not None}
-    settings["seed"] = seed
     sessions = [Session.load(path) for path in paths]
+    settings = recipe(preset, sum(session.num_bins for session in sessions))
+    settings |= {key: value for key, value in (training or {}).items() if value is not None} | {"seed": seed}
     torch.manual_seed(seed)
     made = build_model(model, sessions, arguments)
     if resume:

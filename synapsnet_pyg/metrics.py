@@ -1,5 +1,6 @@
 """How good a forecast, how good a connectivity: the definitions behind every number we print."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -22,20 +23,38 @@ def correlation(truth: Tensor, forecast: Tensor) -> Tensor:
         :math:`(N)` in float64, from -1 to 1. NaN where the *truth* is constant, since no forecast can be scored there;
         0 where the forecast alone is constant, since it tells nothing of the truth's course.
     """
-    x, y = truth.double(), forecast.double()
-    x, y = x - x.mean(1, keepdim=True), y - y.mean(1, keepdim=True)
+    return torch.cat([_correlation(x, y) for x, y in _rows(truth, forecast)])
+
+
+def _correlation(truth: Tensor, forecast: Tensor) -> Tensor:
+    x, y = truth - truth.mean(1, keepdim=True), forecast - forecast.mean(1, keepdim=True)
     power_x, power_y = (x * x).sum(1), (y * y).sum(1)
     # What rounding leaves of a constant row is no variation.
-    flat_x = power_x <= (1e-7 * truth.double()).square().sum(1)
-    flat_y = power_y <= (1e-7 * forecast.double()).square().sum(1)
+    flat_x = power_x <= 1e-14 * truth.square().sum(1)
+    flat_y = power_y <= 1e-14 * forecast.square().sum(1)
     r = (x * y).sum(1) / (power_x * power_y).sqrt()
     r = torch.where(flat_y, torch.zeros_like(r), r.clamp(-1, 1))
     return torch.where(flat_x, torch.full_like(r, torch.nan), r)
 
 
-def mean_squared_error(truth: Tensor, forecast: Tensor) -> float:
-    """Mean over neurons and time of the squared error; about 1 for the mean forecast of standardised activity."""
-    return float((truth.double() - forecast.double()).square().mean())
+def squared_error(truth: Tensor, forecast: Tensor) -> Tensor:
+    """Mean over time of each neuron's squared error, about 1 for the mean forecast of standardised activity.
+
+    Args:
+        truth: :math:`(N, T)`.
+        forecast: :math:`(N, T)`.
+
+    Returns:
+        :math:`(N)` in float64; its mean is the mean squared error.
+    """
+    return torch.cat([(x - y).square().mean(1) for x, y in _rows(truth, forecast)])
+
+
+def _rows(*matrices: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """A few rows at a time in float64, so that a long recording is never held twice."""
+    step = max(1, 2**20 // max(1, matrices[0].shape[1]))
+    for rows in zip(*(matrix.split(step) for matrix in matrices), strict=True):
+        yield tuple(part.double() for part in rows)
 
 
 def pc_correlation(truth: Tensor, forecast: Tensor, components: int = 3) -> Tensor:

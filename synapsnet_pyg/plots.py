@@ -35,8 +35,8 @@ def true_against_learned(ax: Axes, truth: Tensor, learned: Tensor) -> Axes:
     x, y = truth.detach().cpu().numpy()[off], learned.detach().cpu().numpy()[off]
     ax.axhline(0, color="0.85", lw=0.8, zorder=0)
     ax.axvline(0, color="0.85", lw=0.8, zorder=0)
-    ax.scatter(x[x == 0], y[x == 0], s=2, color="0.7", alpha=0.3, lw=0, label="no edge", rasterized=True)
     ax.scatter(x[x != 0], y[x != 0], s=3, color=_BLUE, alpha=0.5, lw=0, label="edge", rasterized=True)
+    ax.scatter(x[x == 0], y[x == 0], s=2, color="0.6", alpha=0.5, lw=0, label="no edge", rasterized=True)
     ax.set(xlabel="true weight", ylabel="learned weight", title=f"Pearson {np.corrcoef(x, y)[0, 1]:.2f}")
     ax.legend(frameon=False, markerscale=4, loc="upper left")
     return ax
@@ -76,10 +76,7 @@ def training_curve(
     best = int(np.argmax(correlation))
     ax.plot(epochs, correlation, color=_BLUE, marker="o", ms=3)
     ax.plot(epochs[best], correlation[best], "o", ms=9, mfc="none", mec=_ORANGE, mew=1.5)
-    ax.annotate(
-        f"chosen: epoch {epochs[best]}", (epochs[best], correlation[best]), (0, -14), textcoords="offset points",
-        ha="right", va="top", color=_ORANGE,
-    )  # fmt: skip
+    ax.set_title(f"chosen: epoch {epochs[best]}, correlation {correlation[best]:.3f}", color=_ORANGE, fontsize="medium")
     for name, value in anchors.items():
         ax.axhline(value, color=_GREY, ls=":", lw=1)
         ax.annotate(name, (1, value), (-2, 2), xycoords=("axes fraction", "data"), textcoords="offset points",

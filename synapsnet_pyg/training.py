@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import math
 import shutil
 import time
 import warnings
@@ -19,8 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from synapsnet_pyg.atomic import atomic_path
-from synapsnet_pyg.evaluation import mean_correlation, scored_neurons
-from synapsnet_pyg.metrics import mean_squared_error
+from synapsnet_pyg.evaluation import score_forecast
 from synapsnet_pyg.models.forecaster import Forecaster, forecast_session
 from synapsnet_pyg.models.linear import ClosedForm
 from synapsnet_pyg.models.registry import describe, save_model
@@ -32,6 +32,19 @@ PRESETS: dict[str, dict[str, Any]] = {
     "fast": {"epochs": 12, "targets": 16, "batch_size": 8, "learning_rate": 2e-3, "halve_every": 3},
 }
 """Training recipes: ``paper`` is Appendix A.1; ``fast`` trains 16 targets a window, in a tenth of the time."""
+
+
+def recipe(preset: str, bins: int) -> dict[str, Any]:
+    """The arguments of :func:`fit` that a preset means for recordings of ``bins`` bins in all.
+
+    ``fast`` makes more passes over short recordings, so that Adam always makes at least 1,500 steps.
+    """
+    settings = dict(PRESETS[preset])
+    if preset == "fast":
+        steps = 0.8 * bins / (settings["targets"] * settings["batch_size"]) * settings["epochs"]
+        longer = max(1, math.ceil(1500 / steps))
+        settings |= {"epochs": longer * settings["epochs"], "halve_every": longer * settings["halve_every"]}
+    return settings
 
 
 def fit(
@@ -203,19 +216,17 @@ class _Training(LightningModule):
             raise FloatingPointError(
                 f"The training error is no longer finite in epoch {self.current_epoch + 1}; use a lower learning rate."
             )
-        correlations, errors = [], []
-        for part in self.split.values():
-            forecast = forecast_session(self.model, part.validation, self.targets)
-            kept = scored_neurons(part.validation, forecast.truth)
-            correlations.append(mean_correlation(part.validation, forecast))
-            errors.append(mean_squared_error(forecast.truth[kept], forecast.forecast[kept]))
-        validation = sum(correlations) / len(correlations)
+        scores = [
+            score_forecast(part.validation, forecast_session(self.model, part.validation, self.targets))
+            for part in self.split.values()
+        ]
+        validation = sum(score.correlation for score in scores) / len(scores)
         self.history.append(
             {
                 "epoch": self.current_epoch + 1,
                 "train_mse": error,
                 "validation_correlation": validation,
-                "validation_mse": sum(errors) / len(errors),
+                "validation_mse": sum(score.mse for score in scores) / len(scores),
                 "learning_rate": self.optimizers().param_groups[0]["lr"],
                 "seconds": time.monotonic() - self._started,
             }

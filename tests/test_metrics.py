@@ -5,14 +5,15 @@ import pytest
 import torch
 from helpers import close
 
-from synapsnet_pyg.metrics import connectivity_score, correlation, mean_squared_error, pc_correlation
+from synapsnet_pyg.metrics import connectivity_score, correlation, pc_correlation, squared_error
 
 
 def test_forecast_scores_agree_with_oracle(oracle):
     reference = oracle("metrics.npz")
     truth, prediction = torch.from_numpy(reference["truth"]), torch.from_numpy(reference["prediction"])
     assert close(correlation(truth, prediction), reference["pearson_per_neuron"], 1e-12)
-    assert mean_squared_error(truth, prediction) == pytest.approx(float(reference["mse"]), rel=1e-12)
+    assert close(squared_error(truth, prediction), reference["mse_per_neuron"], 1e-12)
+    assert squared_error(truth, prediction).mean().item() == pytest.approx(float(reference["mse"]), rel=1e-12)
     components = len(reference["pc_correlations"])
     assert close(pc_correlation(truth, prediction, components), reference["pc_correlations"], 1e-12)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.session import Session
-from synapsnet_pyg.windows import Window, Windows, cut
+from synapsnet_pyg.windows import Window, cut
 
 
 class Forecast(NamedTuple):
@@ -207,12 +207,11 @@ def forecast_session(
             values = model(shape.gather(which)).activity
             forecast[:, shape.target_bins(which).flatten()] = values.transpose(0, 1).flatten(1)
     model.train(was_training)
-    bins = _target_bins(windows)
-    return SessionForecast(bins, session.activity[:, bins], forecast[:, bins])
-
-
-def _target_bins(windows: list[Windows]) -> Tensor:
-    return torch.cat([shape.target_bins(torch.arange(len(shape))).flatten() for shape in windows]).unique()
+    bins = torch.cat([shape.target_bins(torch.arange(len(shape))).flatten() for shape in windows]).unique()
+    begin, end = int(bins[0]), int(bins[-1]) + 1
+    # Without gaps a view does; a copy of a long recording would cost as much memory as the recording.
+    chosen = slice(begin, end) if end - begin == len(bins) else bins
+    return SessionForecast(bins, session.activity[:, chosen], forecast[:, chosen])
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from synapsnet_pyg.datasets.simulated import SimulatedPopulation, mandelbrot, simulate
-from synapsnet_pyg.metrics import connectivity_score, correlation, mean_squared_error
+from synapsnet_pyg.metrics import connectivity_score, correlation, squared_error
 from synapsnet_pyg.models.forecaster import forecast_session
 from synapsnet_pyg.models.linear import VectorAutoregression
 from synapsnet_pyg.session import Session
@@ -76,7 +76,7 @@ def test_reproduces_the_linear_columns_of_the_design():
         recovered.append(connectivity_score(model.connectivity(split.train), truth).pearson)
         forecast = forecast_session(model, split.test, first=5)
         forecasts.append(correlation(forecast.truth, forecast.forecast).mean().item())
-        errors.append(mean_squared_error(forecast.truth, forecast.forecast))
+        errors.append(squared_error(forecast.truth, forecast.forecast).mean().item())
     assert np.mean(lagged, axis=0) == pytest.approx([0.01, 0.31, 0.0], abs=0.015)
     assert np.mean(recovered) == pytest.approx(0.805, abs=0.01)
     assert np.mean(forecasts) == pytest.approx(0.330, abs=0.005)
