@@ -178,7 +178,7 @@ class SessionForecast(NamedTuple):
 
 @torch.no_grad()
 def forecast_session(
-    model: Forecaster, session: Session, targets: int = 1, first: int | None = None, batch_size: int = 64
+    model: Forecaster, session: Session, targets: int = 1, first: int | None = None, batch_size: int = 32
 ) -> SessionForecast:
     """Forecasts every bin of a session that has enough bins before it in its segment.
 

@@ -46,7 +46,13 @@ def node_gru(gru: torch.nn.GRU, series: list[Tensor], behaviour: Tensor, embeddi
     bias = bias_ih + torch.cat([bias_hh[: 2 * H], torch.zeros_like(bias_hh[2 * H :])])
     constant = (embedding @ weight_ih[:, varying:].t() + bias).t().contiguous()
     hidden: Tensor = _NodeGRU.apply(
-        inputs, constant, weight_ih[:, :varying].contiguous(), weight_hh, bias_hh[2 * H :], targets
+        inputs,
+        constant,
+        weight_ih[:, :varying].contiguous(),
+        weight_hh,
+        bias_hh[2 * H :],
+        targets,
+        torch.is_grad_enabled(),
     )
     return hidden
 
@@ -70,7 +76,14 @@ class _NodeGRU(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, inputs: Tensor, constant: Tensor, weight_x: Tensor, weight_h: Tensor, bias_n: Tensor, targets: int
+        ctx: Any,
+        inputs: Tensor,
+        constant: Tensor,
+        weight_x: Tensor,
+        weight_h: Tensor,
+        bias_n: Tensor,
+        targets: int,
+        keep: bool,
     ) -> Tensor:
         L, _, S = inputs.shape
         H, N = len(constant) // 3, constant.shape[1]
@@ -80,17 +93,19 @@ class _NodeGRU(torch.autograd.Function):
         for block in _blocks(S, N):
             x = inputs[..., block]
             width = x.shape[-1]
-            gates, q, h = x.new_empty(L, 3 * H, width), x.new_empty(L, H, width), x.new_empty(L + 1, H, width)
+            kept = L if keep else 1  # without a backward pass each bin's gates overwrite the last one's
+            gates, q, h = x.new_empty(kept, 3 * H, width), x.new_empty(kept, H, width), x.new_empty(L + 1, H, width)
             h[0] = 0
             for t in range(L):
-                g = torch.mm(weight_x, x[t], out=gates[t])
+                g = torch.mm(weight_x, x[t], out=gates[t % kept])
                 g.view(3 * H, -1, N).add_(constant[:, None])
-                torch.addmm(bias_n, weight_n, h[t], out=q[t])
+                candidate = torch.addmm(bias_n, weight_n, h[t], out=q[t % kept])
                 rz = g[: 2 * H].addmm_(weight_rz, h[t]).sigmoid_()
-                n = g[2 * H :].addcmul_(rz[:H], q[t]).mul_(2).sigmoid_().mul_(2).sub_(1)
+                n = g[2 * H :].addcmul_(rz[:H], candidate).mul_(2).sigmoid_().mul_(2).sub_(1)
                 torch.lerp(n, h[t], rz[H:], out=h[t + 1])
             hidden[..., block] = h[L + 1 - targets :]
-            saved += [gates, q, h]
+            if keep:
+                saved += [gates, q, h]
         ctx.save_for_backward(inputs, constant, weight_x, weight_h, *saved)
         return hidden
 
@@ -128,7 +143,7 @@ class _NodeGRU(torch.autograd.Function):
                 torch.mm(weight_x.t(), grad_gates, out=grad_inputs[t, :, block])
                 grad_h = grad_h.mul_(z).addmm_(weight_h.t(), grad_gates_h)
             grad_constant += sum_gates.view(3 * H, -1, N).sum(1)
-        return grad_inputs, grad_constant, grad_weight_x, grad_weight_h, grad_bias_n, None
+        return grad_inputs, grad_constant, grad_weight_x, grad_weight_h, grad_bias_n, None, None
 
 
 def _blocks(sequences: int, neurons: int) -> list[slice]:

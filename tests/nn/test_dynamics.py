@@ -30,6 +30,13 @@ def test_fast_gru_equals_its_definition_gradients_included(monkeypatch, block, t
         torch.testing.assert_close(fast, plain, rtol=1e-10, atol=1e-12)
 
 
+def test_fast_gru_without_gradients():
+    dynamics = Dynamics(2, K, D, hidden_size=6, dropout=0.0).double()
+    args = (*inputs(), P)
+    with torch.no_grad():
+        torch.testing.assert_close(dynamics(*args), dynamics._plain_forward(*args))
+
+
 def test_fast_gru_in_single_precision():
     dynamics = Dynamics(2, K, D, hidden_size=6, dropout=0.0)
     series, behaviour, embedding = inputs(torch.float32)
