@@ -8,7 +8,8 @@ READY := .venv/ready
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed; say which: make PYTHON=python3.11 $(MAKECMDGOALS)")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q -U "pip>=26" -c constraints.txt "setuptools>=77" wheel torch numpy
+	$(BIN)/pip install -q -U "pip>=26"
+	$(BIN)/pip install -q -c constraints.txt "setuptools>=77" wheel torch numpy
 	$(BIN)/pip install -q --no-build-isolation -c constraints.txt -e ".[dev]"
 	$(BIN)/python -c "import torch, torch_scatter, torch_geometric"
 	@touch $@
@@ -18,7 +19,7 @@ test: $(READY)
 	$(BIN)/ruff check -q .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: $(READY)
 	$(BIN)/pytest -m slow
@@ -26,7 +27,7 @@ test-slow: $(READY)
 demo: $(READY)
 	rm -rf demo
 	mkdir -p demo
-	$(BIN)/synapsnet simulate demo/population.h5 --bins 20000 --recorded 100
+	$(BIN)/synapsnet simulate demo/population.h5
 	$(BIN)/synapsnet fit demo/population.h5 --out demo/run --preset fast
 	$(BIN)/synapsnet evaluate demo/run
 	$(BIN)/synapsnet connectivity demo/run --out demo/results --top-k 1000

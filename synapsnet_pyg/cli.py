@@ -237,6 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     values.pop("config", None)
     try:
         with warnings.catch_warnings():
+            warnings.filterwarnings("always", category=UserWarning)
             warnings.showwarning = _show_warning
             command(**values)
         return 0

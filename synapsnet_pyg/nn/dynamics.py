@@ -83,24 +83,22 @@ class Dynamics(torch.nn.Module):
             dim=-1,
         )
         hidden = self.recurrent(inputs.reshape(B * N, L, -1))[0][:, -targets:]
-        mask = self._dropout_mask(hidden[:, :1])
+        mask = self._dropout_mask(torch.ones_like(hidden[:, :1]))
         forecast: Tensor = self.readout(hidden if mask is None else hidden * mask)
         return forecast.reshape(B, N, targets)
 
     def _fast_forward(
         self, gru: torch.nn.GRU, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int
     ) -> Tensor:
-        """The same through :func:`node_gru`, whose hidden state comes as [P, H, B N]."""
+        """The same through :func:`node_gru`, whose results come as [P, B N]."""
         B, N = len(behaviour), len(embedding)
-        hidden = node_gru(gru, series, behaviour, embedding, targets)
-        mask = self._dropout_mask(hidden[:1])
-        forecast = self.readout.weight @ (hidden if mask is None else hidden * mask) + self.readout.bias
-        return forecast.reshape(targets, B, N).permute(1, 2, 0)
+        mask = self._dropout_mask(embedding.new_ones(gru.hidden_size, B * N))
+        forecast = node_gru(gru, self.readout.weight[0], mask, series, behaviour, embedding, targets)
+        return forecast.reshape(targets, B, N).permute(1, 2, 0) + self.readout.bias
 
-    def _dropout_mask(self, hidden: Tensor) -> Tensor | None:
-        if not self.training or self.dropout == 0:
-            return None
-        return torch.nn.functional.dropout(torch.ones_like(hidden), self.dropout)
+    def _dropout_mask(self, ones: Tensor) -> Tensor | None:
+        dropped = self.training and self.dropout > 0
+        return torch.nn.functional.dropout(ones, self.dropout) if dropped else None
 
 
 RECURRENT: dict[str, Callable[..., torch.nn.RNNBase]] = {

@@ -11,25 +11,36 @@ _BLOCK = 2400
 """Sequences that are computed together: three gates of 40 units fill about one megabyte, a core's cache."""
 
 
-def node_gru(gru: torch.nn.GRU, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int) -> Tensor:
-    r"""Hidden states of a single-layer GRU over the inputs [series..., behaviour, embedding] of every neuron.
+def node_gru(
+    gru: torch.nn.GRU,
+    readout: Tensor,
+    mask: Tensor | None,
+    series: list[Tensor],
+    behaviour: Tensor,
+    embedding: Tensor,
+    targets: int,
+) -> Tensor:
+    r"""Single-layer GRU over the inputs [series..., behaviour, embedding] of every neuron, and a linear read-out.
 
-    Equal to concatenating all inputs and calling ``gru``, with three differences in how it is computed:
+    Equal to concatenating all inputs, calling ``gru`` and weighting its last states, but computed otherwise:
 
     - The embedding is the same at every bin, so its part of the gates, :math:`W_E E_i + b`, is computed once.
     - Gates lie as rows of [3H, sequences] and windows are taken a few at a time, so that each step works on contiguous
-      memory that is still in the cache, instead of walking through tens of megabytes for each of its operations.
+      memory that is still in the cache, instead of walking through tens of megabytes for each of its operations. Of
+      the states only their read-out leaves the cache.
     - :math:`\tanh x = 2 \sigma(2x) - 1`, since PyTorch's vectorised sigmoid is ten times faster than its tanh.
 
     Args:
         gru: Holds the weights, in PyTorch's gate order r, z, n.
+        readout: Weights :math:`w` of the read-out :math:`(H)`.
+        mask: Dropout's factors of the states :math:`(H, B N)`, the same for all targets, or None.
         series: Tensors :math:`(B, N, L)`.
         behaviour: :math:`(B, L, K)`.
         embedding: :math:`(N, D)`.
-        targets: P, how many of the last states are wanted.
+        targets: P, how many of the last states are read out.
 
     Returns:
-        :math:`(P, H, B N)`, sequences ordered by window, then neuron.
+        :math:`w^\top h` of the last P states :math:`(P, B N)`, sequences ordered by window, then neuron.
     """
     (B, L, K), N, H = behaviour.shape, len(embedding), gru.hidden_size
     varying = len(series) + K
@@ -45,16 +56,18 @@ def node_gru(gru: torch.nn.GRU, series: list[Tensor], behaviour: Tensor, embeddi
     # The candidate's hidden bias stands inside the reset gate's product and must stay apart.
     bias = bias_ih + torch.cat([bias_hh[: 2 * H], torch.zeros_like(bias_hh[2 * H :])])
     constant = (embedding @ weight_ih[:, varying:].t() + bias).t().contiguous()
-    hidden: Tensor = _NodeGRU.apply(
+    result: Tensor = _NodeGRU.apply(
         inputs,
         constant,
         weight_ih[:, :varying].contiguous(),
         weight_hh,
         bias_hh[2 * H :],
+        readout,
+        mask,
         targets,
         torch.is_grad_enabled(),
     )
-    return hidden
+    return result
 
 
 class _NodeGRU(torch.autograd.Function):
@@ -64,7 +77,7 @@ class _NodeGRU(torch.autograd.Function):
 
     .. math::
         r &= \sigma(g_r), \quad z = \sigma(g_z), \quad q = U_n h + b_n, \quad n = \tanh(g_n + r q) \\
-        h' &= (1 - z) n + z h
+        h' &= (1 - z) n + z h, \quad y = w^\top (m \odot h')
 
     and, for a gradient :math:`d` of :math:`h'`,
 
@@ -82,51 +95,58 @@ class _NodeGRU(torch.autograd.Function):
         weight_x: Tensor,
         weight_h: Tensor,
         bias_n: Tensor,
+        readout: Tensor,
+        mask: Tensor | None,
         targets: int,
         keep: bool,
     ) -> Tensor:
         L, _, S = inputs.shape
         H, N = len(constant) // 3, constant.shape[1]
         weight_rz, weight_n, bias_n = weight_h[: 2 * H], weight_h[2 * H :], bias_n[:, None]
-        hidden = inputs.new_empty(targets, H, S)
+        result = inputs.new_empty(targets, S)
         saved = []
         for block in _blocks(S, N):
-            x = inputs[..., block]
+            x, weight_y = inputs[..., block], _masked(readout, mask, block)
             width = x.shape[-1]
-            kept = L if keep else 1  # without a backward pass each bin's gates overwrite the last one's
-            gates, q, h = x.new_empty(kept, 3 * H, width), x.new_empty(kept, H, width), x.new_empty(L + 1, H, width)
+            # Without a backward pass each bin's gates and states overwrite older ones.
+            kept, states = (L, L + 1) if keep else (1, 2)
+            gates, q, h = x.new_empty(kept, 3 * H, width), x.new_empty(kept, H, width), x.new_empty(states, H, width)
             h[0] = 0
             for t in range(L):
+                before, after = h[t % states], h[(t + 1) % states]
                 g = torch.mm(weight_x, x[t], out=gates[t % kept])
                 g.view(3 * H, -1, N).add_(constant[:, None])
-                candidate = torch.addmm(bias_n, weight_n, h[t], out=q[t % kept])
-                rz = g[: 2 * H].addmm_(weight_rz, h[t]).sigmoid_()
+                candidate = torch.addmm(bias_n, weight_n, before, out=q[t % kept])
+                rz = g[: 2 * H].addmm_(weight_rz, before).sigmoid_()
                 n = g[2 * H :].addcmul_(rz[:H], candidate).mul_(2).sigmoid_().mul_(2).sub_(1)
-                torch.lerp(n, h[t], rz[H:], out=h[t + 1])
-            hidden[..., block] = h[L + 1 - targets :]
+                torch.lerp(n, before, rz[H:], out=after)
+                if t >= L - targets:
+                    result[t - L + targets, block] = (after * weight_y).sum(0)
             if keep:
                 saved += [gates, q, h]
-        ctx.save_for_backward(inputs, constant, weight_x, weight_h, *saved)
-        return hidden
+        ctx.save_for_backward(inputs, constant, weight_x, weight_h, readout, mask, *saved)
+        return result
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_hidden: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, constant, weight_x, weight_h, *saved = ctx.saved_tensors
-        (L, _, S), (rows, N), P = inputs.shape, constant.shape, len(grad_hidden)
+    def backward(ctx: Any, grad_result: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, constant, weight_x, weight_h, readout, mask, *saved = ctx.saved_tensors
+        (L, _, S), (rows, N), P = inputs.shape, constant.shape, len(grad_result)
         H = rows // 3
         grad_inputs, grad_constant = torch.empty_like(inputs), torch.zeros_like(constant)
         grad_weight_x, grad_weight_h = torch.zeros_like(weight_x), torch.zeros_like(weight_h)
-        grad_bias_n = inputs.new_zeros(H)
+        grad_bias_n, grad_readout = inputs.new_zeros(H), torch.zeros_like(readout)
         for b, block in enumerate(_blocks(S, N)):
-            x, grad_out = inputs[..., block], grad_hidden[..., block]
+            x, weight_y = inputs[..., block], _masked(readout, mask, block)
             gates, q, h = saved[3 * b : 3 * b + 3]
             width = x.shape[-1]
-            grad_gates, grad_h = x.new_empty(3 * H, width), x.new_zeros(H, width)
+            grad_gates, grad_h, grad_y = x.new_empty(3 * H, width), x.new_zeros(H, width), x.new_zeros(H, width)
             grad_gates_h, sum_gates = torch.empty_like(grad_gates), torch.zeros_like(grad_gates)
             for t in reversed(range(L)):
                 if t >= L - P:
-                    grad_h += grad_out[t - L + P]
+                    grad_out = grad_result[t - L + P, block]
+                    grad_h.addcmul_(weight_y, grad_out)
+                    grad_y.addcmul_(h[t + 1], grad_out)
                 r, z, n = gates[t].split(H)
                 grad_n = torch.mul(grad_h, 1 - z, out=grad_gates[2 * H :])
                 torch.mul(grad_n, z, out=grad_gates[H : 2 * H]).mul_(h[t] - n)
@@ -143,7 +163,13 @@ class _NodeGRU(torch.autograd.Function):
                 torch.mm(weight_x.t(), grad_gates, out=grad_inputs[t, :, block])
                 grad_h = grad_h.mul_(z).addmm_(weight_h.t(), grad_gates_h)
             grad_constant += sum_gates.view(3 * H, -1, N).sum(1)
-        return grad_inputs, grad_constant, grad_weight_x, grad_weight_h, grad_bias_n, None, None
+            grad_readout += (grad_y if mask is None else grad_y * mask[:, block]).sum(1)
+        return grad_inputs, grad_constant, grad_weight_x, grad_weight_h, grad_bias_n, grad_readout, None, None, None
+
+
+def _masked(readout: Tensor, mask: Tensor | None, block: slice) -> Tensor:
+    """Read-out weights of a block's sequences, dropout applied: [H, width] or [H, 1]."""
+    return readout[:, None] if mask is None else readout[:, None] * mask[:, block]
 
 
 def _blocks(sequences: int, neurons: int) -> list[slice]:

@@ -88,26 +88,6 @@ def test_blind_to_the_future(name):
 
 
 @every_model
-def test_permuting_neurons_permutes_the_forecast(name):
-    """A model made for the same neurons in another order, with its weights permuted alike, tells the same."""
-    if name != "synapsnet":
-        pytest.skip("has no weights of its own that could be permuted here")
-    one = sessions()[0]
-    order = torch.tensor([3, 0, 4, 1, 2])
-    other = make_session(N=5, T=80, name="monday", neuron_id=[one.neuron_id[i] for i in order])
-    model = build_model(name, [one]).eval()
-    permuted = build_model(name, [other]).eval()
-    state = model.state_dict()
-    state["functional_connectivity.0.weight"] = state["functional_connectivity.0.weight"][order][:, order]
-    state["embedding.weight"] = state["embedding.weight"][order]
-    state["embedding._extra_state"] = other.neuron_id
-    permuted.load_state_dict(state)
-    window = windows_of(model, one)
-    moved = window._replace(activity=window.activity[:, order], target=window.target[:, order])
-    torch.testing.assert_close(permuted(moved).activity, model(window).activity[:, order])
-
-
-@every_model
 def test_saved_and_made_again(name, tmp_path):
     model = fitted(name).eval()
     save_model(model, name, tmp_path / "model.ckpt")

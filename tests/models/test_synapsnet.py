@@ -138,6 +138,21 @@ def test_jacobian_vanishes_where_the_graph_has_no_edge():
     assert (jacobian[~allowed] == 0).all()
 
 
+def test_permuting_neurons_permutes_the_forecast():
+    session = make_session()
+    order = torch.tensor([3, 0, 4, 1, 2])
+    other = make_session(neuron_id=[session.neuron_id[i] for i in order])
+    model, permuted = small_model(session), small_model(other)
+    state = model.state_dict()
+    state["functional_connectivity.0.weight"] = state["functional_connectivity.0.weight"][order][:, order]
+    state["embedding.weight"] = state["embedding.weight"][order]
+    state["embedding._extra_state"] = other.neuron_id
+    permuted.load_state_dict(state)
+    window = cut(session, 5, 3)[0].gather(torch.arange(6))
+    moved = window._replace(activity=window.activity[:, order], target=window.target[:, order])
+    torch.testing.assert_close(permuted(moved).activity, model(window).activity[:, order])
+
+
 def test_given_edges_and_dense_graph_forecast_alike():
     session = make_session()
     sparse = small_model(session, edge_index={"demo": torch.tensor([[0, 1, 1, 4], [1, 0, 3, 2]])})

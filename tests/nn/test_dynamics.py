@@ -30,6 +30,20 @@ def test_fast_gru_equals_its_definition_gradients_included(monkeypatch, block, t
         torch.testing.assert_close(fast, plain, rtol=1e-10, atol=1e-12)
 
 
+def test_fast_gru_drops_the_same_states(monkeypatch):
+    """With one mask given to both ways, the results and gradients are the same."""
+    dynamics = Dynamics(2, K, D, hidden_size=6, dropout=0.5).double()
+    series, behaviour, embedding = inputs()
+    mask = (torch.rand(6, B * N) < 0.5).double() * 2
+    results = []
+    for forward, given in ((dynamics._plain_forward, mask.t()[:, None]), (dynamics.forward, mask)):
+        monkeypatch.setattr(dynamics, "_dropout_mask", lambda _, given=given: given)
+        forecast = forward(series, behaviour, embedding, P)
+        results.append([forecast, *torch.autograd.grad(forecast.square().sum(), [*series, *dynamics.parameters()])])
+    for plain, fast in zip(*results, strict=True):
+        torch.testing.assert_close(fast, plain, rtol=1e-10, atol=1e-12)
+
+
 def test_fast_gru_without_gradients():
     dynamics = Dynamics(2, K, D, hidden_size=6, dropout=0.0).double()
     args = (*inputs(), P)

@@ -1,0 +1,22 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+SMALL = {
+    "first_steps.py": [],
+    "memory.py": ["--neurons", "20", "--bins", "3000"],
+    "recovery.py": "--seeds 1 --bins 800 --neurons 40 --recorded 12 --epochs 1 --out".split(),
+    "speed.py": "--neurons 12 --batch 3 --targets 4 --rounds 1".split(),
+    "train_minimal.py": ["1500", "40", "12"],
+}
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in EXAMPLES.glob("*.py")))
+def test_runs_from_top_to_bottom(script, tmp_path):
+    arguments = [*SMALL[script], *([tmp_path] if SMALL[script][-1:] == ["--out"] else [])]
+    ran = subprocess.run([sys.executable, EXAMPLES / script, *arguments], capture_output=True, text=True, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout
