@@ -9,8 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from docstring_parser import parse as parse_docstring
-from jsonargparse import ArgumentParser
+try:
+    from docstring_parser import parse as parse_docstring
+    from jsonargparse import ArgumentParser
+except ImportError as error:
+    raise SystemExit(f"synapsnet: error: {error}; install synapsnet_pyg with its extras, [train,viz]") from None
 
 
 def simulate(
@@ -249,8 +252,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"synapsnet {command.__name__}: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except ImportError as error:
+        print(f"synapsnet {command.__name__}: error: {error}; install the extras [train,viz]", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print(f"synapsnet {command.__name__}: interrupted", file=sys.stderr)
+        hint = "; the same command with --resume goes on after the last whole epoch" if command is fit else ""
+        print(f"synapsnet {command.__name__}: interrupted{hint}", file=sys.stderr)
         return 130
 
 

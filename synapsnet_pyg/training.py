@@ -1,5 +1,6 @@
 """Fitting a forecaster: the only file that knows Lightning."""
 
+import copy
 import csv
 import logging
 import math
@@ -87,6 +88,7 @@ def fit(
 
     Raises:
         ValueError: A session is too short for the window, or a number is out of range.
+        KeyboardInterrupt: The user interrupted; ``resume`` goes on after the last whole epoch.
         OSError: The folder cannot be written, or has too little room.
         FloatingPointError: The error is no longer finite.
     """
@@ -94,7 +96,8 @@ def fit(
     _require_room(out, model)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     sessions = [session if "activity_scale" in session else session.standardise() for session in sessions]
-    split = {session.name: session.to(device).split() for session in sessions}
+    # PyG moves a graph in place: the caller's session stays where it is.
+    split = {session.name: copy.copy(session).to(device).split() for session in sessions}
     if isinstance(model, ClosedForm):
         model.to(device).solve({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
         save_model(model.cpu(), model_name, out / "best.ckpt")
@@ -128,7 +131,10 @@ def fit(
             generator=torch.Generator(),  # else every pass draws from the random numbers that dropout uses
         )
         last = out / "last.ckpt"
-        trainer.fit(module, loader, ckpt_path=last if resume and last.is_file() else None, weights_only=True)
+        try:
+            trainer.fit(module, loader, ckpt_path=last if resume and last.is_file() else None, weights_only=True)
+        except SystemExit:  # what Lightning makes of Ctrl-C, without a word
+            raise KeyboardInterrupt from None
     best = torch.load(out / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
     model.cpu().load_state_dict({key.removeprefix("model."): value for key, value in best.items()})
     return model.eval()
