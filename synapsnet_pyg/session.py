@@ -259,8 +259,16 @@ class Session(Data):
         Args:
             train: The part whose statistics are used; None takes ``self.split().train``.
             inplace: Overwrite this session's memory instead of copying it, for recordings as large as the memory.
+
+        Returns:
+            The standardised session; itself if it is so already.
+
+        Raises:
+            ValueError: It is standardised already, and ``train`` asks for it anew.
         """
         if "activity_scale" in self:
+            if train is None:
+                return self
             raise ValueError(f"Session '{self.name}' is standardised already; load it anew to do it otherwise.")
         train = self.split().train if train is None else train
         bins = torch.cat([torch.arange(int(a), int(b)) for a, b in train.segment])

@@ -45,8 +45,10 @@ def print_scores(scores: dict[str, Any]) -> None:
     )
 
 
-def _mean_and_sem(value: dict[str, float] | None) -> str:
-    return "-" if value is None else f"{value['mean']:.3f} +- {value['sem']:.3f}"
+def _mean_and_sem(value: dict[str, float | None] | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value['mean']:.3f}" + ("" if value["sem"] is None else f" +- {value['sem']:.3f}")
 
 
 def _padded(values: list[float | None]) -> list[float | None]:

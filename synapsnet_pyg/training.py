@@ -4,6 +4,7 @@ import copy
 import csv
 import logging
 import math
+import os
 import shutil
 import time
 import warnings
@@ -51,7 +52,7 @@ def recipe(preset: str, bins: int) -> dict[str, Any]:
 def fit(
     model: Forecaster,
     sessions: Sequence[Session],
-    out: Path,
+    out: str | os.PathLike[str],
     model_name: str = "synapsnet",
     *,
     epochs: int = 100,
@@ -73,7 +74,7 @@ def fit(
     Args:
         model: Made for these sessions.
         sessions: The recordings; those that are not standardised yet are, as copies.
-        out: An existing folder, where ``best.ckpt``, ``last.ckpt`` and ``history.csv`` go.
+        out: Folder, made if need be, where ``best.ckpt``, ``last.ckpt`` and ``history.csv`` go.
         model_name: What :func:`~synapsnet_pyg.models.registry.build_model` finds the model by.
         epochs: Passes over all training windows.
         targets: P, bins forecast in each window.
@@ -93,11 +94,12 @@ def fit(
         FloatingPointError: The error is no longer finite.
     """
     check_fit(model, sessions, epochs, targets, batch_size, learning_rate, halve_every, patience)
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
     _require_room(out, model)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    sessions = [session if "activity_scale" in session else session.standardise() for session in sessions]
     # PyG moves a graph in place: the caller's session stays where it is.
-    split = {session.name: copy.copy(session).to(device).split() for session in sessions}
+    split = {session.name: copy.copy(session.standardise()).to(device).split() for session in sessions}
     if isinstance(model, ClosedForm):
         model.to(device).solve({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
         save_model(model.cpu(), model_name, out / "best.ckpt")

@@ -127,8 +127,9 @@ def test_standardises_with_the_training_part_alone(inplace):
     restored = standardised.activity * standardised.activity_scale[:, None] + standardised.activity_mean[:, None]
     torch.testing.assert_close(restored, before)
     assert inplace or torch.equal(session.activity, before)
+    assert standardised.standardise() is standardised
     with pytest.raises(ValueError, match="standardised already"):
-        standardised.standardise()
+        standardised.standardise(train)
 
 
 def test_standardise_ignores_what_lies_outside_training():
