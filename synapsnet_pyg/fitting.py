@@ -48,7 +48,7 @@ def fit_files(
     torch.manual_seed(seed)
     made = build_model(model, sessions, arguments)
     if resume:
-        _check_same(out, [session.name for session in sessions], model, arguments, settings)
+        _check_same(out, sessions, model, arguments, settings)
     elif (out / "run.json").exists():
         raise FileExistsError(f"'{out}' holds a run already; continue it with --resume or choose another --out.")
     check_fit(made, sessions, **settings)
@@ -60,11 +60,16 @@ def fit_files(
     return Run(out, read_settings(out), made, {session.name: session for session in sessions})
 
 
-def _check_same(out: Path, names: list[str], model: str, arguments: dict[str, Any], settings: dict[str, Any]) -> None:
+def _check_same(
+    out: Path, sessions: Sequence[Session], model: str, arguments: dict[str, Any], settings: dict[str, Any]
+) -> None:
     """Only the same fit can be continued."""
     begun = read_settings(out)
     pairs = {
-        "sessions": (names, [session["name"] for session in begun["sessions"]]),
+        "sessions (name, neurons, bins)": (
+            [(session.name, session.num_neurons, session.num_bins) for session in sessions],
+            [(session["name"], session["neurons"], session["bins"]) for session in begun["sessions"]],
+        ),
         "model": (model, begun["model"]["name"]),
         "model arguments": (arguments, begun["model"]["arguments"]),
         **{

@@ -25,7 +25,7 @@ from synapsnet_pyg.atomic import atomic_path
 from synapsnet_pyg.evaluation import score_forecast
 from synapsnet_pyg.models.forecaster import Forecaster, forecast_session
 from synapsnet_pyg.models.linear import ClosedForm
-from synapsnet_pyg.models.registry import describe, save_model
+from synapsnet_pyg.models.registry import describe, read_checkpoint, save_model
 from synapsnet_pyg.session import Session, Split
 from synapsnet_pyg.windows import EpochSampler, Window, Windows, cut
 
@@ -88,7 +88,7 @@ def fit(
         progress: Show a bar and a line for each epoch on standard error.
 
     Raises:
-        ValueError: A session is too short for the window, or a number is out of range.
+        ValueError: A session is too short for the window, a number is out of range, or ``last.ckpt`` is damaged.
         KeyboardInterrupt: The user interrupted; ``resume`` goes on after the last whole epoch.
         OSError: The folder cannot be written, or has too little room.
         FloatingPointError: The error is no longer finite.
@@ -137,7 +137,7 @@ def fit(
             trainer.fit(module, loader, ckpt_path=last if resume and last.is_file() else None, weights_only=True)
         except SystemExit:  # what Lightning makes of Ctrl-C, without a word
             raise KeyboardInterrupt from None
-    best = torch.load(out / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
+    best = read_checkpoint(out / "best.ckpt")["state_dict"]
     model.cpu().load_state_dict({key.removeprefix("model."): value for key, value in best.items()})
     return model.eval()
 
@@ -274,6 +274,9 @@ class _AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         with atomic_path(path) as temporary:
             torch.save(checkpoint, temporary)
+
+    def load_checkpoint(self, path: Any, *_: Any, **__: Any) -> dict[str, Any]:
+        return read_checkpoint(path)
 
 
 class _Progress(Callback):

@@ -144,6 +144,15 @@ def test_a_disk_that_fills_up_leaves_the_last_good_checkpoint(tmp_path, monkeypa
     train(tmp_path / "run", epochs=4, resume=True)
 
 
+@pytest.mark.parametrize("damage", [b"", b"no checkpoint", None])
+def test_a_damaged_checkpoint_is_told(tmp_path, damage):
+    train(tmp_path / "run", epochs=1)
+    last = tmp_path / "run" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:5_000] if damage is None else damage)
+    with pytest.raises(ValueError, match=r"last\.ckpt' is not a readable model"):
+        train(tmp_path / "run", epochs=2, resume=True)
+
+
 def test_an_error_that_is_not_finite_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.nn.functional, "mse_loss", lambda a, b: a.sum() * torch.inf)
     with pytest.raises(FloatingPointError, match="lower learning rate"):

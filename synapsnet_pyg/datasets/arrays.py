@@ -221,6 +221,7 @@ class _Source:
 
     def _open_mat(self) -> None:
         import scipy.io
+        import scipy.sparse
 
         if h5py.is_hdf5(self.path):  # v7.3
             self._open_hdf5()
@@ -228,13 +229,19 @@ class _Source:
             return
         loaded = scipy.io.loadmat(self.path)
         self.keys = [key for key in loaded if not key.startswith("__")]
-        self._get = lambda key: loaded[key]
+        # Spikes are often stored as a sparse matrix.
+        self._get = lambda key: loaded[key].toarray() if scipy.sparse.issparse(loaded[key]) else loaded[key]
 
     def _open_hdf5(self) -> None:
         file = self._file = h5py.File(self.path, "r")
         self.keys = []
-        file.visititems(lambda key, item: self.keys.append(key) if isinstance(item, h5py.Dataset) else None)
-        self._get = lambda key: file[key][()]
+
+        def note(key: str, item: h5py.Dataset | h5py.Group) -> None:
+            if isinstance(item, h5py.Dataset) or "MATLAB_sparse" in item.attrs:
+                self.keys.append(key)
+
+        file.visititems(note)
+        self._get = lambda key: file[key][()] if isinstance(file[key], h5py.Dataset) else _sparse(file[key])
 
     def get(self, key: str | None) -> np.ndarray:
         """The array of a key."""
@@ -253,11 +260,8 @@ class _Source:
     def numbers(self, key: str | None) -> np.ndarray:
         """The array of a key, which must hold real numbers."""
         array = self.get(key)
-        if hasattr(array, "toarray"):
-            array = array.toarray()
         if array.dtype.kind not in "fiub":
             raise ValueError(f"Expected real numbers in '{key}' of '{self.path}' (got {array.dtype}).")
-        # MATLAB has no vectors: [1, T] and [T, 1] are both written for T values.
         return array
 
     def per_neuron(self, key: str, N: int) -> Any:
@@ -292,6 +296,16 @@ class _Source:
         if entry.attrs.get("MATLAB_class") == b"char":
             return "".join(chr(c) for c in values.ravel())
         return str(values.squeeze())
+
+
+def _sparse(group: h5py.Group) -> np.ndarray:
+    """A sparse matrix of MATLAB v7.3 (columns compressed), its axes reversed like those of its other arrays."""
+    start = group["jc"][()]
+    rows, columns = int(group.attrs["MATLAB_sparse"]), np.repeat(np.arange(len(start) - 1), np.diff(start))
+    matrix = np.zeros((len(start) - 1, rows))
+    if len(columns):  # an empty one has no entries at all
+        matrix[columns, group["ir"][()]] = group["data"][()]
+    return matrix
 
 
 def _stretches(trial: np.ndarray) -> list[tuple[int, int]]:

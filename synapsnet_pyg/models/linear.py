@@ -190,7 +190,7 @@ def _moments(session: Session, lags: int, chunk: int = 4096) -> _Moments:
     N, K = session.num_neurons, session.num_behaviours
     zeros = session.activity.new_zeros
     u, uu = zeros(N * lags + K, dtype=torch.float64), zeros(N * lags + K, N * lags + K, dtype=torch.float64)
-    y, yy, yu = (zeros(n, dtype=torch.float64) for n in (N, N, N))
+    y, yy = zeros(N, dtype=torch.float64), zeros(N, dtype=torch.float64)
     yu = zeros(N, N * lags + K, dtype=torch.float64)
     count = 0
     for begin, end in session.segment.tolist():

@@ -72,19 +72,30 @@ def load_model(path: str | os.PathLike[str]) -> Forecaster:
         FileNotFoundError: There is no such file.
         ValueError: It is not a model, or damaged.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"Expected a saved model (there is no file '{path}').")
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        description, state = saved["description"], saved["state_dict"]
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise ValueError(
-            f"'{path}' is not a readable model: foreign, cut short or damaged ({_first_line(error)})."
-        ) from None
+    saved = read_checkpoint(path)
+    description, state = saved["description"], saved["state_dict"]
     populations = [Population(*population) for population in description["populations"]]
     model = build_model(description["name"], populations, description["arguments"])
     model.load_state_dict({key.removeprefix("model."): value for key, value in state.items()})
     return model.eval()
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a model's file or a checkpoint of its training holds, on the CPU.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is not a model, or damaged.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"Expected a saved model (there is no file '{path}').")
+    try:
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # torch raises many kinds for a damaged file
+        saved = {}
+    if not isinstance(saved, dict) or not {"description", "state_dict"} <= saved.keys():
+        raise ValueError(f"'{path}' is not a readable model: foreign, cut short or damaged.")
+    return saved
 
 
 def describe(model: Forecaster, name: str) -> dict[str, Any]:
@@ -125,7 +136,3 @@ def _part_name(key: str, value: Any) -> Any:
         if part is value:
             return name
     raise ValueError(f"Expected '{key}' to be one of the parts that can be saved: {', '.join(PARTS.get(key, {}))}.")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+import scipy.sparse
 
 from synapsnet_pyg.datasets.arrays import DataWarning, read_arrays
 
@@ -171,3 +172,17 @@ def test_never_unpickles(tmp_path):
         read_arrays(tmp_path / "a.npz", "a", ["neuron", "bin"], 1.0)
     with pytest.raises(ValueError, match="ending in"):
         read_arrays(__file__, "a", ["neuron", "bin"], 1.0)
+
+
+@pytest.mark.parametrize("version", [5, 7.3])
+def test_reads_sparse_matrices_of_matlab(tmp_path, version):
+    path, spikes = tmp_path / "spikes.mat", scipy.sparse.csc_matrix(COUNTS.T)
+    if version == 5:
+        scipy.io.savemat(path, {"spikes": spikes})
+    else:
+        with h5py.File(path, "w") as file:
+            group = file.create_group("spikes")
+            group.attrs["MATLAB_sparse"] = np.uint64(len(COUNTS.T))
+            group["data"], group["ir"], group["jc"] = spikes.data.astype(float), spikes.indices, spikes.indptr
+    session = read_arrays(path, "spikes", ("bin", "neuron"), 0.05)
+    np.testing.assert_array_equal(session.activity, COUNTS)
