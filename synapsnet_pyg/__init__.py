@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+# Where each public name lives.
 _HOME = {
     "Run": "run",
     "Session": "session",
@@ -27,6 +28,8 @@ _HOME = {
     "forecast_session": "models.forecaster",
     "to_networkx": "export",
 }
+
+__all__ = ["Run", "Session", "SynapsNet", "cut", "evaluate", "fit", "fit_files", "forecast_session", "to_networkx"]
 
 
 def __getattr__(name: str) -> Any:

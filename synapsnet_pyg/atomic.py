@@ -1,10 +1,25 @@
-"""Files that are written wholly or not at all."""
+"""Folders that are made, and files that are written wholly or not at all."""
 
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Makes a folder, and those above it, if it is not there.
+
+    Raises:
+        OSError: It cannot be made; the message says why.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "there is a file of that name" if path.is_file() else error.strerror
+        raise type(error)(f"Expected a folder '{path}', or a place to make it ({reason}).") from None
+    return path
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """The commands. Each is a typed function; heavy libraries are imported by the command that needs them."""
 
-import inspect
 import json as json_text
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -37,7 +38,7 @@ def simulate(
         bin_size: Seconds a bin.
         name: Name of the session; the file's name without its ending if not given.
     """
-    path = _output_file(out)
+    path = _session_file(out)
     from synapsnet_pyg.datasets.simulated import simulate as simulate_session
 
     session = simulate_session(bins, seed, neurons, recorded, bin_size, name or path.stem)
@@ -49,64 +50,201 @@ def convert(
     source: str,
     out: str,
     *,
-    axes: str,
-    bin_size: float,
+    axes: str | None = None,
+    bin_size: float | None = None,
     activity: str | None = None,
+    times: str | None = None,
+    spike_times: str | None = None,
+    spike_index: str | None = None,
+    spike_neuron: str | None = None,
+    sampling_rate: float | None = None,
+    start: float | None = None,
+    stop: float | None = None,
     behaviour: str | None = None,
     behaviour_axes: str | None = None,
+    behaviour_times: str | None = None,
     areas: str | None = None,
     types: str | None = None,
     positions: str | None = None,
     neuron_ids: str | None = None,
     fields: str | None = None,
+    truth: str | None = None,
     rebin: int = 1,
     rebin_by: Literal["sum", "mean"] = "sum",
+    fill_nan: float = 0.0,
     name: str | None = None,
 ) -> None:
-    """Make a session file of your own arrays (.npz, .npy, .mat, .h5).
+    """Make a session file of your own arrays (.npz, .npy, .mat, .h5, a folder of .npy).
 
     Args:
-        source: File of arrays.
+        source: File of arrays, or a folder of .npy files, whose keys are their names.
         out: Session file to write.
         axes: Order of the activity's axes: neuron,bin or bin,neuron or trial,neuron,bin or trial,bin,neuron.
-        bin_size: Seconds a bin as stored in the source.
+        bin_size: Seconds a bin as stored in the source; may be left out beside --times.
         activity: Key of the activity; may be left out where the file holds one array.
+        times: Key of the time of each bin in seconds; gaps end a segment.
+        spike_times: Key of spike times, instead of --activity and --axes; they are counted in bins.
+        spike_index: Key of the end of each neuron's spikes among them (as in NWB), or
+        spike_neuron: key of the neuron of each spike (as spike_clusters of phy).
+        sampling_rate: Hz, where spike times count samples.
+        start: Seconds at which to begin counting spikes; the first spike if not given.
+        stop: Seconds at which to end; the last spike if not given.
         behaviour: Keys of what all neurons share, separated by commas; their axes are found by length.
         behaviour_axes: Order of the behaviour's axes (of trial, bin, value), asked for where lengths leave it open.
+        behaviour_times: Key of the behaviour's own clock in seconds; it is brought onto the bins linearly.
         areas: Key of the neurons' brain areas.
         types: Key of the neurons' cell types.
         positions: Key of the neurons' positions.
-        neuron_ids: Key of the neurons' ids; the same id in two sessions means the same neuron.
+        neuron_ids: Key of the neurons' ids; the same id in two sessions means the same neuron, an empty one a
+            new neuron.
         fields: Keys of anything else known about each neuron, separated by commas.
+        truth: Key of the true connectivity, [receiver, sender], where it is known.
         rebin: Bins to join into one.
         rebin_by: Whether joined bins are added up (counts) or averaged (dF/F).
+        fill_nan: Keep neurons with at most this share of NaN, such as 0.01, filled linearly; others are left out.
         name: Name of the session; the out file's name without its ending if not given.
     """
-    path = _output_file(out)
-    from synapsnet_pyg.datasets.arrays import read_arrays
+    path = _session_file(out)
+    from synapsnet_pyg.datasets.arrays import read_arrays, read_spike_times
 
     named = {"area": areas, "cell_type": types, "position": positions}
     known = {field: key for field, key in named.items() if key is not None}
     known |= {key.rsplit("/", 1)[-1]: key for key in _listed(fields)}
-    session = read_arrays(
-        source,
-        activity,
-        _listed(axes),
-        bin_size,
-        _listed(behaviour),
-        _listed(behaviour_axes) or None,
-        known,
-        neuron_ids,
-        rebin,
-        rebin_by == "mean",
-        name or path.stem,
-    )
+    if spike_times is not None:
+        if bin_size is None or activity or axes or rebin != 1:
+            raise ValueError("Expected --bin-size beside --spike-times, and neither --activity, --axes nor --rebin.")
+        session = read_spike_times(
+            source,
+            spike_times,
+            bin_size,
+            spike_index,
+            spike_neuron,
+            1.0 if sampling_rate is None else 1 / sampling_rate,
+            start,
+            stop,
+            _listed(behaviour),
+            behaviour_times,
+            known,
+            neuron_ids,
+            name or path.stem,
+            truth,
+        )
+    elif axes is None:
+        raise ValueError("Expected the order of the activity's axes, such as --axes neuron,bin (or --spike-times KEY).")
+    else:
+        session = read_arrays(
+            source,
+            activity,
+            _listed(axes),
+            bin_size,
+            _listed(behaviour),
+            _listed(behaviour_axes) or None,
+            known,
+            neuron_ids,
+            rebin,
+            rebin_by == "mean",
+            name or path.stem,
+            times,
+            behaviour_times,
+            truth,
+            fill_nan,
+        )
     session.save(path)
     print(f"found   {session.num_neurons} neurons, {session.num_bins} bins of {session.bin_size:g} s")
     print(f"        = {session.num_bins * session.bin_size:.1f} s in {len(session.segment)} segment(s)")
     print(f"        behaviour: {', '.join(session.behaviour_name) or 'none'}")
     print(f"        known of each neuron: {', '.join(['id', *session.neuron_fields])}")
     print(f"written to {path}")
+
+
+def prepare(
+    dataset: str,
+    root: str,
+    *,
+    out: str | None = None,
+    stimulus: str | None = None,
+    bin_size: float | None = None,
+    behaviour: str | None = None,
+    sessions: str | None = None,
+    jobs: int = 1,
+    set_args: dict[str, Any] | None = None,
+) -> None:
+    """Make session files of a public set, NWB files or a Suite2p folder.
+
+    Args:
+        dataset: bugeon, allen-neuropixels, nwb or suite2p.
+        root: Folder of the recordings (or one NWB file).
+        out: Folder for the session files; processed under the root if not given.
+        stimulus: Such as "natural scenes", "drifting gratings", "spontaneous"; several separated by commas.
+        bin_size: Seconds a bin, for spikes.
+        behaviour: What all neurons share, separated by commas, by the names that the set or the file has.
+        sessions: Names of sessions to take, separated by commas; wildcards allowed.
+        jobs: How many processes read at once.
+        set_args: Any other argument of the set, as in --set-args.frame_rate 30 or --set-args.areas '[VISp]'.
+    """
+    from synapsnet_pyg.datasets.registry import open_dataset
+
+    given: dict[str, Any] = {
+        "stimulus": _listed(stimulus) or None,
+        "bin_size": bin_size,
+        "behaviour": None if behaviour is None else _listed(behaviour),
+        "sessions": _listed(sessions) or None,
+        "processed": out,
+    }
+    arguments = {key: value for key, value in given.items() if value is not None} | dict(set_args or {})
+    made = open_dataset(dataset, root, {"jobs": jobs} | arguments)
+    for session in made:
+        print(session)
+    print(f"{len(made)} session files in {made.processed_dir}; now: synapsnet fit {made.processed_dir} --out run")
+
+
+def download(
+    dataset: str, root: str, *, sessions: str | None = None, source: Literal["cache", "dandi"] = "cache"
+) -> None:
+    """Fetch a public set: bugeon, or sessions of allen-neuropixels.
+
+    Args:
+        dataset: bugeon or allen-neuropixels.
+        root: Folder to fill; what is there already is not fetched again.
+        sessions: For allen-neuropixels: session ids, separated by commas (715093703), or of DANDI 000021/sub-707296975.
+        source: For allen-neuropixels: the AllenSDK's cache, or dandi.
+    """
+    from synapsnet_pyg.datasets.allen_neuropixels import AllenNeuropixels
+    from synapsnet_pyg.datasets.bugeon import Bugeon
+
+    if dataset == "bugeon":
+        Bugeon.download(root)
+    elif dataset == "allen-neuropixels":
+        if not _listed(sessions):
+            raise ValueError(
+                "Expected --sessions: each is 2 to 3 GB, so say which; ids stand in the cache's sessions.csv."
+            )
+        AllenNeuropixels.download(root, _listed(sessions), source)
+    else:
+        raise ValueError(f"Expected bugeon or allen-neuropixels, which can be fetched (got '{dataset}').")
+    print(f"fetched into {root}; now: synapsnet prepare {dataset} {root} --out sessions")
+
+
+def inspect(path: str, *, figure: str | None = None) -> None:
+    """Tell what a recording holds: sizes, rates, silent neurons, behaviour, segments, cost of a fit.
+
+    Args:
+        path: Session file, NWB file, arrays, or a folder of recordings.
+        figure: PNG file to draw a session into: activity of all neurons, behaviour under it.
+    """
+    from synapsnet_pyg.inspection import draw_session, inspect_path
+    from synapsnet_pyg.session import Session, is_session_file
+
+    target = None if figure is None else _existing_folder(figure)
+    if target is not None and not is_session_file(path):
+        raise ValueError(f"Expected a session file to draw (got '{path}'); make one with convert or prepare.")
+    told = inspect_path(path)
+    width = max(len(what) for what, _ in told)
+    for what, value in told:
+        print(f"{what:{width}s}  {value}")
+    if target is not None:
+        draw_session(Session.load(path), target)
+        print(f"{'figure':{width}s}  written to {target}")
 
 
 def fit(
@@ -129,7 +267,8 @@ def fit(
     """Fit a model to one or more sessions.
 
     Args:
-        sessions: Session files; several are fitted together, a neuron id that comes twice is one neuron.
+        sessions: Session files, or folders of them; several are fitted together, a neuron id that comes twice is one
+            neuron.
         out: Folder of the run, to be made.
         model: synapsnet, mean, copy, ar5, var1, var5, or package.module.Class of your own.
         preset: Training recipe: paper (one target a window, 100 epochs) or fast (16 targets, 12 epochs or more).
@@ -155,7 +294,7 @@ def fit(
         "patience": patience,
     }
     arguments = dict(model_args or {}) | ({} if window is None else {"window": window})
-    fit_files(sessions, Path(out), model, arguments, preset, given, seed, resume)
+    fit_files(_session_files(sessions), Path(out), model, arguments, preset, given, seed, resume)
     print(f"fitted run in {out}; now: synapsnet evaluate {out}")
 
 
@@ -196,18 +335,21 @@ def connectivity(
         top_k: Keep only so many strongest edges in table and graph.
     """
     formats = _listed(format)
-    from synapsnet_pyg.export import FORMATS, save_connectivity
+    from synapsnet_pyg.export import FORMATS, save_connectivity, strongest
     from synapsnet_pyg.run import Run
 
     unknown = [one for one in formats if one not in FORMATS]
     if unknown or not formats:
         raise ValueError(f"Expected formats among {', '.join(FORMATS)} (got '{format}').")
     loaded = Run.load(run)
+    matrices = {name: loaded.model.connectivity(part.train) for name, part in loaded.split().items()}
+    edges = {name: int(strongest(matrix, threshold, top_k).count_nonzero()) for name, matrix in matrices.items()}
     folder = _output_folder(out)
-    for name, part in loaded.split().items():
-        matrix = loaded.model.connectivity(part.train)
+    for name, matrix in matrices.items():
         for one in formats:
-            print(f"written to {save_connectivity(loaded.sessions[name], matrix, folder, one, threshold, top_k)}")
+            path = save_connectivity(loaded.sessions[name], matrix, folder, one, threshold, top_k)
+            count = "all weights" if one == "npz" else f"{edges[name]} edges"
+            print(f"written to {path}: {count}")
 
 
 def figures(run: str, *, out: str, session: str | None = None) -> None:
@@ -216,7 +358,7 @@ def figures(run: str, *, out: str, session: str | None = None) -> None:
     Args:
         run: Folder of the run.
         out: Folder for the PNG files, made if it is not there.
-        session: Which session; the first if not given.
+        session: Which session; all if not given.
     """
     from synapsnet_pyg.figures import draw_run
     from synapsnet_pyg.run import Run
@@ -224,17 +366,32 @@ def figures(run: str, *, out: str, session: str | None = None) -> None:
     loaded = Run.load(run)
     if session is not None and session not in loaded.sessions:
         raise ValueError(f"Expected a session among {', '.join(loaded.sessions)} (got '{session}').")
-    for path in draw_run(loaded, session or next(iter(loaded.sessions)), _output_folder(out)):
+    folder = _output_folder(out)
+    for path in draw_run(loaded, [session] if session else list(loaded.sessions), folder):
         print(f"written to {path}")
 
 
-COMMANDS: tuple[Callable[..., None], ...] = (simulate, convert, fit, evaluate, connectivity, figures)
+COMMANDS: tuple[Callable[..., None], ...] = (
+    simulate,
+    convert,
+    prepare,
+    download,
+    inspect,
+    fit,
+    evaluate,
+    connectivity,
+    figures,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit status: 2 after one line on what was wrong with the input."""
     parser = _parser()
-    given = parser.parse_args(list(sys.argv[1:] if arguments is None else arguments))
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words:
+        parser.print_help(sys.stderr)
+        return 2
+    given = parser.parse_args(words)
     command = next(c for c in COMMANDS if c.__name__ == given.command)
     values = given[given.command].as_dict()
     values.pop("config", None)
@@ -265,7 +422,10 @@ class _Parser(ArgumentParser):
     """Tells what is wrong in one line."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        print(f"{self.prog}: error: {' '.join(message.split())} (see --help)", file=sys.stderr)
+        # In a user's words, not in those of Python's types.
+        message = re.sub(r"a typing\.Literal\[(.*?)\]", r"one of \1", " ".join(message.split()))
+        message = re.sub(r"an? <class 'float'>", "a number", re.sub(r"an? <class 'int'>", "a whole number", message))
+        print(f"{self.prog}: error: {message} (see --help)", file=sys.stderr)
         raise SystemExit(2)
 
 
@@ -277,29 +437,29 @@ def _parser() -> _Parser:
         one = _Parser(description=told.short_description)
         one.add_argument("--config", action="config", help="YAML file of options.")
         described = {parameter.arg_name: parameter.description for parameter in told.params}
-        for parameter in inspect.signature(command).parameters.values():
+        for parameter in signature(command).parameters.values():
             _add(one, parameter, described[parameter.name] or "")
         subcommands.add_subcommand(command.__name__, one, help=told.short_description)
     return parser
 
 
-def _add(parser: _Parser, parameter: inspect.Parameter, told: str) -> None:
+def _add(parser: _Parser, parameter: Parameter, told: str) -> None:
     """A parameter before the star is an argument, one after it an option."""
-    if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+    if parameter.kind is not Parameter.KEYWORD_ONLY:
         many = {"nargs": "+", "type": str} if parameter.annotation == list[str] else {"type": parameter.annotation}
         parser.add_argument(parameter.name, help=told, **many)
         return
     flag = f"--{parameter.name.replace('_', '-')}"
     if parameter.annotation is bool:
         parser.add_argument(flag, action="store_true", help=told)
-    elif parameter.default is inspect.Parameter.empty:
+    elif parameter.default is Parameter.empty:
         parser.add_argument(flag, type=parameter.annotation, required=True, help=told)
     else:
         parser.add_argument(flag, type=parameter.annotation, default=parameter.default, help=told)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    from synapsnet_pyg.datasets.arrays import DataWarning
+    from synapsnet_pyg.datasets.clocks import DataWarning
 
     if issubclass(category, DataWarning):
         print(f"warning: {message}", file=sys.stderr)
@@ -309,17 +469,43 @@ def _listed(text: str | None) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()] if text else []
 
 
-def _output_file(out: str) -> Path:
+def _session_files(paths: list[str]) -> list[str]:
+    """Files as they are, folders as the session files in them."""
+    files: list[str] = []
+    for path in paths:
+        inside = sorted(map(str, Path(path).glob("*.h5"))) if Path(path).is_dir() else [path]
+        if not inside:
+            raise FileNotFoundError(f"Expected session files in '{path}' (there are none).")
+        files += inside
+    return files
+
+
+def _existing_folder(out: str) -> Path:
     path = Path(out)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"Expected an existing folder for '{path}' (there is no '{path.parent}').")
     return path
 
 
-def _output_folder(out: str) -> Path:
-    path = Path(out)
-    path.mkdir(parents=True, exist_ok=True)
+def _session_file(out: str) -> Path:
+    """Where a session may be written: to a new file, or over an older session, but never over anything else."""
+    path = _existing_folder(out)
+    if path.suffix in (".npy", ".npz", ".mat"):
+        raise ValueError(f"Expected a session file, which ends in .h5 (got '{path}').")
+    if path.exists():
+        from synapsnet_pyg.session import is_session_file
+
+        if not is_session_file(path):
+            raise FileExistsError(
+                f"'{path}' is there and no session file, so it is not overwritten; choose another name."
+            )
     return path
+
+
+def _output_folder(out: str) -> Path:
+    from synapsnet_pyg.atomic import make_folder
+
+    return make_folder(out)
 
 
 if __name__ == "__main__":

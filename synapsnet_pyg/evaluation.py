@@ -77,8 +77,8 @@ def evaluate(run: Run) -> dict[str, Any]:
     Returns:
         ``{"sessions": {session: {model: {"correlation", "mse", "pc_correlation", "connectivity"}}},
         "summary": {model: {score: {"mean", "sem"}}}, "neurons": {session: {"recorded", "scored",
-        "constant_in_training"}}, "left_out": [...]}``, ready for JSON: undefined scores are None. ``connectivity`` is
-        there where the session knows its true graph.
+        "constant_in_training", "constant_in_test"}}, "left_out": [...]}``, ready for JSON: undefined scores
+        are None. ``connectivity`` is there where the session knows its true graph.
 
     Raises:
         ValueError: A test part is too short for the model.
@@ -105,10 +105,12 @@ def evaluate(run: Run) -> dict[str, Any]:
         }
         sessions[s] = {m: _plain(result) for m, result in scores.items()}
         truth = forecast_session(models.get("mean", run.model), split[s].test, 1, first).truth
+        scored = scored_neurons(session, truth)
         neurons[s] = {
             "recorded": session.num_neurons,
-            "scored": int(scored_neurons(session, truth).sum()),
+            "scored": int(scored.sum()),
             "constant_in_training": int(session.constant.sum()),
+            "constant_in_test": int((~scored & ~session.constant).sum()),
         }
     return {"sessions": sessions, "summary": _summary(sessions), "neurons": neurons, "left_out": left_out}
 

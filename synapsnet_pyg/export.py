@@ -124,7 +124,7 @@ def save_connectivity(
     if format not in FORMATS:
         raise ValueError(f"Expected a format among {', '.join(FORMATS)} (got '{format}').")
     _check_fits(session, connectivity)
-    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in session.name)
+    name = file_name(session.name)
     path = folder / (f"{name}-edges.csv" if format == "csv" else f"{name}.{format}")
     with atomic_path(path) as temporary:
         if format == "npz":
@@ -139,6 +139,11 @@ def save_connectivity(
             graph = to_networkx(session, connectivity, threshold, top_k)
             (nx.write_graphml if format == "graphml" else nx.write_gexf)(graph, temporary)
     return path
+
+
+def file_name(session: str) -> str:
+    """The name of a session as a file's name."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in session)
 
 
 def _write_edges(session: Session, connectivity: Tensor, path: Path) -> None:

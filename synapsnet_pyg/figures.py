@@ -1,54 +1,37 @@
 """The figures of a run, as PNG files."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
+
+import torch
 
 from synapsnet_pyg import plots
 from synapsnet_pyg.atomic import atomic_path
+from synapsnet_pyg.export import file_name
 from synapsnet_pyg.metrics import correlation
 from synapsnet_pyg.models.forecaster import forecast_session
 from synapsnet_pyg.run import Run
 
 
-def draw_run(run: Run, session: str, folder: Path) -> list[Path]:
-    """Draws connectivity (beside the true one where known), forecasts of the best neurons, and the training curve.
+def draw_run(run: Run, sessions: Sequence[str], folder: Path) -> list[Path]:
+    """Draws the connectivity of sessions (beside the true one where known), a few forecasts, and the training curve.
 
     Args:
         run: With a model that tells a connectivity.
-        session: Name of one of its sessions.
+        sessions: Names of some of its sessions.
         folder: An existing folder.
 
     Returns:
-        The files written.
+        The files written: ``<session>-connectivity.png``, ``<session>-forecast.png``, ``training.png``.
     """
-    recorded = run.sessions[session]
-    split = recorded.split()
-    drawn = []
-    learned, truth = run.model.connectivity(split.train), recorded.true_connectivity
-    if truth is None:
-        figure, (ax,) = plots.figure(5.4, 4.6)
-        plots.matrix(ax, learned, "learned connectivity")
-    else:
-        figure, (left, middle, right) = plots.figure(14, 4.4, 3)
-        plots.matrix(left, truth, "true connectivity")
-        plots.matrix(middle, learned, "learned connectivity")
-        plots.true_against_learned(right, truth, learned)
-    drawn.append((figure, "connectivity.png"))
-
-    forecast = forecast_session(run.model, split.test, run.targets)
-    best = correlation(forecast.truth, forecast.forecast).nan_to_num(-1).argsort(descending=True)[:5]
-    shown = slice(0, min(300, len(forecast.bins)))
-    start = recorded.num_bins - split.test.num_bins
-    figure, (ax,) = plots.figure(10, 5)
-    plots.forecast_course(
-        ax,
-        ((start + forecast.bins[shown]) * recorded.bin_size).numpy(),
-        forecast.truth[best][:, shown].numpy(),
-        forecast.forecast[best][:, shown].numpy(),
-        [recorded.neuron_id[i] for i in best.tolist()],
-    )
-    drawn.append((figure, "forecast.png"))
-
+    drawn: list[tuple[plots.Figure, str]] = []
+    for name in sessions:
+        prefix = file_name(name)
+        drawn += [
+            (_connectivity(run, name), f"{prefix}-connectivity.png"),
+            (_forecasts(run, name), f"{prefix}-forecast.png"),
+        ]
     history = run.folder / "history.csv"
     if history.is_file():
         with history.open(newline="") as file:
@@ -62,3 +45,45 @@ def draw_run(run: Run, session: str, folder: Path) -> list[Path]:
         with atomic_path(folder / name) as temporary:
             figure.savefig(temporary, dpi=120)
     return [folder / name for _, name in drawn]
+
+
+def _connectivity(run: Run, name: str) -> plots.Figure:
+    session = run.sessions[name]
+    learned, truth = run.model.connectivity(session.split().train), session.true_connectivity
+    areas = session.neuron_fields.get("area")
+    areas = areas if isinstance(areas, list) else None
+    if truth is None:
+        figure, (ax,) = plots.figure(5.8, 4.6)
+        plots.matrix(ax, learned, f"{name}: learned connectivity", groups=areas)
+        return figure
+    figure, (left, middle, right) = plots.figure(14, 4.4, 3)
+    plots.matrix(left, truth, f"{name}: true connectivity", groups=areas)
+    plots.matrix(middle, learned, "learned connectivity", groups=areas)
+    plots.true_against_learned(right, truth, learned)
+    return figure
+
+
+def _forecasts(run: Run, name: str) -> plots.Figure:
+    """The five neurons that are forecast best, over the first bins of the test part."""
+    session = run.sessions[name]
+    test = session.split().test
+    forecast = forecast_session(run.model, test, run.targets)
+    r = correlation(forecast.truth, forecast.forecast).nan_to_num(-1)
+    best = r.argsort(descending=True)[:5]
+    bins = forecast.bins[:300]
+    # A line must not run on from one segment into the next.
+    belongs = torch.searchsorted(test.segment[:, 1].contiguous(), bins, right=True)
+    new = torch.nonzero((bins.diff() > 1) | (belongs.diff() > 0)).flatten() + 1
+    figure, (ax,) = plots.figure(10, 5)
+    plots.forecast_course(
+        ax,
+        ((session.num_bins - test.num_bins + bins) * session.bin_size).numpy(),
+        forecast.truth[best][:, : len(bins)].numpy(),
+        forecast.forecast[best][:, : len(bins)].numpy(),
+        [f"{session.neuron_id[i]}\nr = {float(r[i]):.2f}" for i in best.tolist()],
+        new.tolist(),
+    )
+    ax.set_title(
+        f"{name}: the {len(best)} best forecast neurons, beginning of the test part", loc="left", fontsize="medium"
+    )
+    return figure

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from synapsnet_pyg.atomic import make_folder
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.run import Run, read_settings, write_settings
 from synapsnet_pyg.session import Session
@@ -47,12 +48,12 @@ def fit_files(
     settings |= {key: value for key, value in (training or {}).items() if value is not None} | {"seed": seed}
     torch.manual_seed(seed)
     made = build_model(model, sessions, arguments)
+    check_fit(made, sessions, **settings)
     if resume:
         _check_same(out, sessions, model, arguments, settings)
     elif (out / "run.json").exists():
         raise FileExistsError(f"'{out}' holds a run already; continue it with --resume or choose another --out.")
-    check_fit(made, sessions, **settings)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_settings(out, list(zip(sessions, map(Path, paths), strict=True)), model, arguments, settings)
     for session in sessions:
         session.standardise(inplace=True)
@@ -66,9 +67,9 @@ def _check_same(
     """Only the same fit can be continued."""
     begun = read_settings(out)
     pairs = {
-        "sessions (name, neurons, bins)": (
-            [(session.name, session.num_neurons, session.num_bins) for session in sessions],
-            [(session["name"], session["neurons"], session["bins"]) for session in begun["sessions"]],
+        "sessions (name, fingerprint)": (
+            [(session.name, session.fingerprint) for session in sessions],
+            [(session["name"], session["fingerprint"]) for session in begun["sessions"]],
         ),
         "model": (model, begun["model"]["name"]),
         "model arguments": (arguments, begun["model"]["arguments"]),
@@ -78,6 +79,11 @@ def _check_same(
             if key != "epochs"
         },
     }
+    if settings["epochs"] < begun["training"]["epochs"]:
+        raise ValueError(
+            f"'{out}' was begun with {begun['training']['epochs']} epochs (got {settings['epochs']}); resume it with "
+            "as many or more."
+        )
     for what, (now, then) in pairs.items():
         if now != then:
             raise ValueError(

@@ -5,12 +5,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 _BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9601a", "#666666"
 
 
-def matrix(ax: Axes, connectivity: Tensor, title: str = "", limit: float | None = None) -> Axes:
+def matrix(
+    ax: Axes,
+    connectivity: Tensor,
+    title: str = "",
+    limit: float | None = None,
+    groups: Sequence[str] | None = None,
+) -> Axes:
     """A connectivity [N, N] as a picture: row = receiver, column = sender, red excites, blue inhibits.
 
     Args:
@@ -18,14 +25,26 @@ def matrix(ax: Axes, connectivity: Tensor, title: str = "", limit: float | None 
         connectivity: The weights; the diagonal is left white.
         title: Above it.
         limit: Weight of full colour; None: the 99.5th percentile of the absolute weights off the diagonal.
+        groups: N texts, such as areas; neurons of one group lie together, and its name stands at the side.
     """
     values = connectivity.detach().cpu().double().clone().fill_diagonal_(0).numpy()
     if limit is None:
         limit = float(np.quantile(np.abs(values), 0.995)) or float(np.abs(values).max()) or 1.0
+    if groups is not None and len(set(groups)) > 1:
+        order = np.argsort(np.array(groups), kind="stable")
+        values, ordered = values[np.ix_(order, order)], np.array(groups)[order]
+        border = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+        middle = (np.append(0, border) + np.append(border, len(ordered)) - 1) / 2
+        ax.set_yticks(middle, [str(group) or "?" for group in ordered[np.append(0, border)]], fontsize="small")
+        ax.set_xticks([])
+        for place in border - 0.5:
+            ax.axhline(place, color="0.4", lw=0.4)
+            ax.axvline(place, color="0.4", lw=0.4)
     image = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest", aspect="equal")
     ax.set(title=title, xlabel="sender j", ylabel="receiver i")
     if ax.figure is not None:
-        ax.figure.colorbar(image, ax=ax, shrink=0.8, label="weight")
+        clipped = "both" if np.abs(values).max() > limit else "neither"
+        ax.figure.colorbar(image, ax=ax, shrink=0.8, label="weight", extend=clipped)
     return ax
 
 
@@ -43,7 +62,12 @@ def true_against_learned(ax: Axes, truth: Tensor, learned: Tensor) -> Axes:
 
 
 def forecast_course(
-    ax: Axes, seconds: np.ndarray, truth: np.ndarray, forecast: np.ndarray, labels: Sequence[str] = ()
+    ax: Axes,
+    seconds: np.ndarray,
+    truth: np.ndarray,
+    forecast: np.ndarray,
+    labels: Sequence[str] = (),
+    breaks: Sequence[int] = (),
 ) -> Axes:
     """True activity and its forecast over time, one neuron above the other.
 
@@ -53,14 +77,32 @@ def forecast_course(
         truth: Standardised activity [n, M] of a few neurons.
         forecast: [n, M].
         labels: One a neuron.
+        breaks: Places where a new segment begins: lines end there, and a mark is set.
     """
-    offset = 0.0
+    floor = 0.0
     ticks = []
+    broken = np.insert(seconds, breaks, np.nan)
     for row, (x, y) in enumerate(zip(truth, forecast, strict=True)):
-        offset -= float(x.max() - min(x.min(), y.min())) + 0.5 if row else 0.0
+        offset = floor - float(max(x.max(), y.max()))
+        floor = offset + float(min(x.min(), y.min())) - 0.5
         ticks.append(offset + float(x.mean()))
-        ax.plot(seconds, x + offset, color="0.6", lw=0.8, label="true" if row == 0 else None)
-        ax.plot(seconds, y + offset, color=_ORANGE, lw=1.2, label="forecast one bin ahead" if row == 0 else None)
+        for course, colour, width, name in ((x, "0.6", 0.8, "true"), (y, _ORANGE, 1.2, "forecast one bin ahead")):
+            shown = np.insert(course.astype(float), breaks, np.nan) + offset
+            ax.plot(broken, shown, color=colour, lw=width, label=name if row == 0 else None)
+    for place in breaks:
+        ax.axvline(float(seconds[place - 1 : place + 1].mean()), color="0.85", lw=0.6, zorder=0)
+    # Each neuron in its own deviations; a bar tells how large three of them are.
+    high = floor + 3.5
+    ax.plot([1.01, 1.01], [high - 3, high], color="k", lw=1.5, transform=ax.get_yaxis_transform(), clip_on=False)
+    ax.text(
+        1.015,
+        high - 1.5,
+        "3 deviations",
+        transform=ax.get_yaxis_transform(),
+        rotation=90,
+        va="center",
+        fontsize="small",
+    )
     ax.set(xlabel="time (s)", yticks=ticks, yticklabels=list(labels) or [""] * len(ticks))
     ax.set_xlim(seconds[0], seconds[-1])
     ax.spines[["top", "right", "left"]].set_visible(False)
@@ -75,6 +117,7 @@ def training_curve(
     """Validation correlation over epochs, the chosen epoch marked, anchors as lines."""
     best = int(np.argmax(correlation))
     ax.plot(epochs, correlation, color=_BLUE, marker="o", ms=3)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.plot(epochs[best], correlation[best], "o", ms=9, mfc="none", mec=_ORANGE, mew=1.5)
     ax.set_title(f"chosen: epoch {epochs[best]}, correlation {correlation[best]:.3f}", color=_ORANGE, fontsize="medium")
     for name, value in anchors.items():
@@ -90,4 +133,55 @@ def figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[
     """A figure without a window, in inches, with Axes side by side."""
     made = Figure(figsize=(width, height), layout="constrained")
     axes = made.subplots(1, columns, squeeze=False)[0]
+    return made, list(axes)
+
+
+def heat_map(ax: Axes, activity: Tensor, bin_size: float, segment: Tensor | None = None, columns: int = 1500) -> Axes:
+    """Activity of all neurons over time; those that go together lie together.
+
+    Args:
+        ax: To draw on.
+        activity: [N, T]; each neuron is shown in its own deviations, between -3 and 3.
+        bin_size: Seconds.
+        segment: [S, 2]; borders between segments are marked where there are at most 50.
+        columns: Bins are averaged to at most about so many columns.
+    """
+    T = activity.shape[1]
+    step = max(1, T // columns)
+    shown = activity[:, : T // step * step].unflatten(1, (-1, step)).mean(2).cpu().double()
+    shown = (shown - shown.mean(1, keepdim=True)) / shown.std(1, keepdim=True).clamp(min=1e-12)
+    # Order along the first axis of the population, so that a common course is seen.
+    order = np.argsort(np.linalg.eigh((shown @ shown.t()).numpy())[1][:, -1])
+    image = ax.imshow(
+        shown.numpy()[order], cmap="RdBu_r", vmin=-3, vmax=3, aspect="auto", interpolation="nearest",
+        extent=(0, T // step * step * bin_size, len(shown), 0),
+    )  # fmt: skip
+    if segment is not None and 1 < len(segment) <= 50:
+        for start in segment[1:, 0].tolist():
+            ax.axvline(start * bin_size, color="k", lw=0.6)
+    ax.set(ylabel="neuron, sorted")
+    if ax.figure is not None:
+        ax.figure.colorbar(image, ax=ax, shrink=0.8, label="activity (deviations)", pad=0.01)
+    return ax
+
+
+def behaviour_course(ax: Axes, behaviour: Tensor, bin_size: float, names: Sequence[str]) -> Axes:
+    """Each behaviour [T, K] over time, in its own deviations, one above the other."""
+    seconds = np.arange(len(behaviour)) * bin_size
+    ticks = []
+    for k, course in enumerate(behaviour.cpu().double().t().numpy()):
+        deviation = float(course.std()) or 1.0
+        ticks.append(-6.0 * k)
+        ax.plot(seconds, (course - course.mean()) / deviation - 6.0 * k, color=_BLUE, lw=0.7)
+    ax.set(xlabel="time (s)", yticks=ticks, yticklabels=list(names))
+    ax.set_xlim(0, len(behaviour) * bin_size)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    return ax
+
+
+def stacked(width: float, height: float, heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
+    """A figure without a window, in inches, with Axes above each other that share their time."""
+    made = Figure(figsize=(width, height), layout="constrained")
+    axes = made.subplots(len(heights), 1, sharex=True, height_ratios=list(heights))
     return made, list(axes)

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -60,12 +61,28 @@ class Run:
                     "when it was fitted; put it back there."
                 )
             session = Session.load(path)
-            if (session.name, session.num_bins) != (recorded["name"], recorded["bins"]) or (
-                session.neuron_id != model.populations[session.name].neuron_id
-            ):
-                raise ValueError(f"'{path}' is not the recording that '{folder}' was fitted to: {session}.")
+            if session.fingerprint != recorded["fingerprint"]:
+                raise ValueError(
+                    f"'{path}' is not the recording that '{folder}' was fitted to, or was made anew in another way: "
+                    f"{session}; put the old one back, or fit again."
+                )
             sessions[session.name] = session.standardise(inplace=True)
         return cls(folder, settings, model, sessions)
+
+    @classmethod
+    def of(
+        cls, model: Forecaster, sessions: Iterable[Session], model_name: str = "synapsnet", targets: int = 1
+    ) -> "Run":
+        """What was fitted in Python, to be evaluated as a run of the command line is.
+
+        Args:
+            model: Fitted.
+            sessions: Standardised.
+            model_name: What it shall be called in the scores.
+            targets: P of the fit.
+        """
+        settings = {"model": {"name": model_name}, "training": {"targets": targets}}
+        return cls(Path(), settings, model, {session.name: session for session in sessions})
 
     def split(self) -> dict[str, Split]:
         """Session name -> its training, validation and test part."""
@@ -96,6 +113,7 @@ def write_settings(
                 "relative_path": "" if path is None else os.path.relpath(path.resolve(), folder.resolve()),
                 "neurons": session.num_neurons,
                 "bins": session.num_bins,
+                "fingerprint": session.fingerprint,
             }
             for session, path in sessions
         ],

@@ -1,5 +1,6 @@
 """One recording of one population, as a graph."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -176,9 +177,18 @@ class Session(Data):
         return int(self.behaviour.shape[1])
 
     @property
+    def fingerprint(self) -> str:
+        """A short text that differs between recordings: of activity, behaviour, segments, ids and names."""
+        digest = hashlib.sha256(repr((self.name, self.neuron_id, self.behaviour_name, self.segment.tolist())).encode())
+        for row in self.activity:  # a row at a time, so that a slice of a recording need not be copied
+            digest.update(row.cpu().numpy().tobytes())
+        digest.update(self.behaviour.cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    @property
     def neuron_fields(self) -> dict[str, Any]:
         """What is known about each neuron beside its id: name of the field -> N entries."""
-        return {key: self[key] for key in self.keys() if key not in _RESERVED}
+        return {key: self[key] for key in sorted(self.keys()) if key not in _RESERVED}
 
     @property
     def true_connectivity(self) -> Tensor | None:
@@ -354,6 +364,15 @@ class Session(Data):
         return f"Session({self.name!r}, {', '.join(parts)})"
 
 
+def is_session_file(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is one that :meth:`Session.save` wrote."""
+    try:
+        with h5py.File(path, "r") as file:
+            return _text(file.attrs.get("format")) == FORMAT
+    except OSError:
+        return False
+
+
 def _mean_and_scale(values: Tensor) -> tuple[float, float]:
     """Mean and population deviation; a deviation that is rounding error of a constant counts as zero."""
     values = values.double()
@@ -431,7 +450,9 @@ def _checked_names(field: str, names: Any, length: int, what: str, where: str) -
         raise ValueError(f"Expected one {field} for each of the {length} {where} (got {len(names)}); transpose it?")
     if len(set(names)) != length:
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"Expected a different {field} for each {what} ({_some(twice)} come more than once).")
+        raise ValueError(
+            f"Expected a different {field} for each {what} ({_some([repr(t) for t in twice])} come more than once)."
+        )
     return names
 
 

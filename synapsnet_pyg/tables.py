@@ -18,8 +18,10 @@ def print_scores(scores: dict[str, Any]) -> None:
         with_truth = any("connectivity" in score for score in models.values())
         table = Table(title=f"{name}: test part", title_justify="left", caption_justify="left", **_STYLE)
         table.caption = f"{neurons['scored']} of {neurons['recorded']} neurons scored"
-        if neurons["constant_in_training"]:
-            table.caption += f", {neurons['constant_in_training']} constant in training"
+        for part in ("training", "test"):
+            if neurons[f"constant_in_{part}"]:
+                table.caption += f", {neurons[f'constant_in_{part}']} constant in {part}"
+        table.caption += f". {_verdict(models)}\n"
         table.add_column("model", no_wrap=True)
         headers = ("corr", "MSE", *_PCS, *(("conn r", "rho", "AUROC", "AUPRC") if with_truth else ()))
         for header in headers:
@@ -41,8 +43,22 @@ def print_scores(scores: dict[str, Any]) -> None:
         console.print(f"left out, for want of bins in a segment: {', '.join(scores['left_out'])}")
     console.print(
         "corr: Pearson over time, mean over neurons. PC1-3: along true principal axes."
-        + ("\nconn: recovery of the true off-diagonal weights (Pearson r, Spearman rho)." if with_truth else "")
+        + (
+            "\nconn: recovery of the true off-diagonal weights: Pearson r and Spearman rho of the signed weights,"
+            "\nareas under the ROC and precision-recall curves of absolute weights against which pairs have an edge."
+            if with_truth
+            else ""
+        )
     )
+
+
+def _verdict(models: dict[str, Any]) -> str:
+    """Which model is best, told also where it is not the trained one."""
+    best = {}
+    for key, sign in (("correlation", 1), ("mse", -1)):
+        known = {model: sign * score[key] for model, score in models.items() if score[key] is not None}
+        best[key] = max(known, key=known.__getitem__) if known else "none"
+    return f"Best: {best['correlation']} by correlation, {best['mse']} by MSE."
 
 
 def _mean_and_sem(value: dict[str, float | None] | None) -> str:

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from synapsnet_pyg.atomic import atomic_path
+from synapsnet_pyg.atomic import atomic_path, make_folder
 from synapsnet_pyg.evaluation import score_forecast
 from synapsnet_pyg.models.forecaster import Forecaster, forecast_session
 from synapsnet_pyg.models.linear import ClosedForm
@@ -68,13 +68,14 @@ def fit(
     r"""Fits a forecaster to sessions and returns it at the epoch with the best validation correlation.
 
     Minimises the mean squared error of the forecast plus the model's penalty with Adam, a batch of windows of one
-    session at a time (SynapsNet, Appendix A.1). Every session is split 80/10/10 in time and standardised with its
-    training part. A GPU is used where there is one. A closed-form model is solved.
+    session at a time (SynapsNet, Appendix A.1). Every session is split 80/10/10 in time. A GPU is used
+    where there is one. A closed-form model is solved.
 
     Args:
         model: Made for these sessions.
-        sessions: The recordings; those that are not standardised yet are, as copies.
-        out: Folder, made if need be, where ``best.ckpt``, ``last.ckpt`` and ``history.csv`` go.
+        sessions: The recordings, standardised.
+        out: Folder, made if need be, where ``best.ckpt``, ``last.ckpt`` and ``history.csv`` go;
+            :func:`~synapsnet_pyg.models.registry.load_model` makes the model of ``best.ckpt`` again.
         model_name: What :func:`~synapsnet_pyg.models.registry.build_model` finds the model by.
         epochs: Passes over all training windows.
         targets: P, bins forecast in each window.
@@ -88,18 +89,27 @@ def fit(
         progress: Show a bar and a line for each epoch on standard error.
 
     Raises:
-        ValueError: A session is too short for the window, a number is out of range, or ``last.ckpt`` is damaged.
+        FileExistsError: The folder holds a fit already.
+        ValueError: A session is not standardised or too short for the window, a number is out of range, or
+            ``last.ckpt`` is damaged.
         KeyboardInterrupt: The user interrupted; ``resume`` goes on after the last whole epoch.
         OSError: The folder cannot be written, or has too little room.
         FloatingPointError: The error is no longer finite.
     """
     check_fit(model, sessions, epochs, targets, batch_size, learning_rate, halve_every, patience)
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    raw = [session.name for session in sessions if "activity_scale" not in session]
+    if raw:
+        raise ValueError(
+            f"Expected standardised sessions (got raw {', '.join(raw)}); use session = session.standardise(), here and "
+            "for forecasts."
+        )
+    out = make_folder(out)
+    if not resume and ((out / "best.ckpt").exists() or (out / "last.ckpt").exists()):
+        raise FileExistsError(f"'{out}' holds a fit already; continue it with resume=True or choose another folder.")
     _require_room(out, model)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     # PyG moves a graph in place: the caller's session stays where it is.
-    split = {session.name: copy.copy(session.standardise()).to(device).split() for session in sessions}
+    split = {session.name: copy.copy(session).to(device).split() for session in sessions}
     if isinstance(model, ClosedForm):
         model.to(device).solve({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
         save_model(model.cpu(), model_name, out / "best.ckpt")

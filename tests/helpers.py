@@ -1,9 +1,11 @@
 import csv
+import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from synapsnet_pyg.datasets.clocks import DataWarning
 from synapsnet_pyg.session import Session
 
 
@@ -25,3 +27,12 @@ def close(ours: torch.Tensor, reference: np.ndarray, tolerance: float) -> bool:
 def read_csv(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def told(call):
+    """What a call returns, and the messages with which it told of the data."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = call()
+    assert all(issubclass(one.category, DataWarning) for one in caught), [str(one.message) for one in caught]
+    return result, [str(one.message) for one in caught]

@@ -8,6 +8,7 @@ import networkx as nx
 import numpy as np
 import pytest
 from helpers import read_csv
+from on_disk import write_allen, write_bugeon
 
 from synapsnet_pyg.cli import COMMANDS, main
 from synapsnet_pyg.session import Session
@@ -105,7 +106,7 @@ def test_connectivity_files(fitted, capsys, tmp_path):
 def test_figures_are_drawn(fitted, capsys, tmp_path):
     status, out, _ = run(capsys, "figures", fitted / "run", "--out", tmp_path)
     assert status == 0
-    for name in ("connectivity.png", "forecast.png", "training.png"):
+    for name in ("sim0-connectivity.png", "sim0-forecast.png", "sim1-connectivity.png", "training.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
         assert name in out
 
@@ -152,6 +153,7 @@ def test_resume_continues_the_same_fit_and_no_other(fitted, capsys, tmp_path):
     assert status == 0
     assert re.findall(r"epoch +(\d)/3", error) == ["2", "3"]
     assert "begun with targets 16 (got 4)" in refused(capsys, *begin, 3, "--resume", "--targets", 4)
+    assert "begun with 3 epochs" in refused(capsys, *begin, 2, "--resume")
     assert "begun with sessions" in refused(
         capsys, "fit", fitted / "sim1.h5", "--out", tmp_path / "run", "--preset", "fast", "--resume"
     )
@@ -175,6 +177,10 @@ def test_bad_input_gets_one_line_and_leaves_nothing(fitted, capsys, tmp_path):
     assert "missing.npz" in refused(
         capsys, "convert", tmp_path / "missing.npz", out, "--axes", "neuron,bin", "--bin-size", "1"
     )
+    assert "not overwritten" in refused(capsys, "simulate", no_session)
+    assert "--activity" in refused(capsys, "convert", sim, tmp_path / "x.h5", "--axes", "neuron,bin", "--bin-size", "1")
+    assert "a file of that name" in refused(capsys, "fit", sim, "--out", sim)
+    assert "top_k" in refused(capsys, "connectivity", fitted / "run", "--out", out, "--top-k", "0")
     assert "run.json" in refused(capsys, "evaluate", tmp_path)
     assert "no run" in refused(capsys, "evaluate", tmp_path / "no run")
     assert "xlsx" in refused(capsys, "connectivity", fitted / "run", "--out", out, "--format", "xlsx")
@@ -190,10 +196,100 @@ def test_a_recording_that_moved_or_changed_is_told(fitted, capsys, tmp_path):
     assert run(capsys, "fit", one, "--out", tmp_path / "run", "--preset", "fast", "--epochs", 1)[0] == 0
     one.write_bytes((fitted / "sim1.h5").read_bytes())
     assert "not the recording" in refused(capsys, "evaluate", tmp_path / "run")
+    other = Session.load(fitted / "sim0.h5")
+    other.activity = other.activity.flip(0)  # as many neurons and bins, made in another way
+    other.save(one)
+    assert "not the recording" in refused(capsys, "evaluate", tmp_path / "run")
     one.unlink()
     assert "put it back" in refused(capsys, "evaluate", tmp_path / "run")
     (tmp_path / "run" / "run.json").write_text("{")
     assert "not a readable run" in refused(capsys, "evaluate", tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    """Fixtures of both public sets, long enough to be fitted."""
+    root = tmp_path_factory.mktemp("sets")
+    write_bugeon(root / "bugeon", frames=200)
+    for session in (715093703, 719161530):
+        write_allen(root / "allen" / f"session_{session}" / f"session_{session}.nwb", session)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("name", "stimulus", "count"),
+    [
+        ("bugeon", "natural scenes", 3),
+        ("bugeon", "drifting gratings", 3),
+        ("bugeon", "natural scenes, spontaneous", 4),
+        ("allen-neuropixels", "natural scenes", 2),
+        ("allen-neuropixels", "spontaneous", 2),
+    ],
+)
+def test_from_a_public_set_to_scores(sets, capsys, tmp_path, name, stimulus, count):
+    root = sets / name.split("-")[0]
+    status, out, error = run(capsys, "prepare", name, root, "--stimulus", stimulus, "--out", tmp_path / "sessions")
+    assert status == 0
+    assert f"{count} session files in" in out
+    assert ("warning:" in error) == (name == "bugeon" or "copy of y" in error)
+    (folder,) = (tmp_path / "sessions").iterdir()
+    fit = ["--preset", "fast", "--epochs", 1, "--model-args.hidden_size", 6]
+    # All sessions in one model, then one session alone.
+    for sessions in (folder, sorted(folder.glob("*.h5"))[0]):
+        assert run(capsys, "fit", sessions, "--out", tmp_path / f"run-{sessions.stem}", *fit)[0] == 0
+        status, out, _ = run(capsys, "evaluate", tmp_path / f"run-{sessions.stem}", "--json")
+        scores = json.loads(out)["sessions"]
+        assert len(scores) == (count if sessions is folder else 1)
+        assert all(np.isfinite(models["synapsnet"]["mse"]) for models in scores.values())
+
+
+def test_prepare_says_what_is_wrong(sets, capsys, tmp_path):
+    assert "a set among bugeon" in refused(capsys, "prepare", "steinmetz", tmp_path)
+    assert "stimuli among" in refused(capsys, "prepare", "bugeon", sets / "bugeon", "--stimulus", "movies")
+    assert "no folder" in refused(capsys, "prepare", "bugeon", tmp_path / "none")
+    assert "wheel" in refused(capsys, "prepare", "bugeon", sets / "bugeon", "--set-args.wheel", "1")
+    assert "all are left out" in run(capsys, "prepare", "allen-neuropixels", sets / "allen", "--stimulus", "gabors")[2]
+    assert "--sessions" in refused(capsys, "download", "allen-neuropixels", tmp_path)
+    assert "bugeon or allen-neuropixels" in refused(capsys, "download", "suite2p", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_inspect_tells_what_is_there(fitted, sets, capsys, tmp_path):
+    def told(path, *options):
+        status, out, error = run(capsys, "inspect", path, *options)
+        assert status == 0, error
+        return out
+
+    out = told(fitted / "sim0.h5", "--figure", tmp_path / "sim.png")
+    for wanted in ("neurons", "600 of 0.0333333 s", "counts, ", "behaviour 0: ", "true graph", "fit, paper", "epochs"):
+        assert wanted in out
+    assert (tmp_path / "sim.png").read_bytes().startswith(b"\x89PNG")
+    assert "Session('sim1'" in told(fitted)
+    assert "bugeon" in told(sets / "bugeon")
+    assert "2 sessions: allen-715093703" in told(sets / "allen")
+    nwb = told(next((sets / "allen").rglob("*.nwb")))
+    for wanted in (
+        "9 with",
+        "good 8, noise 1",
+        "processing/running/running_speed",
+        "natural_scenes_presentations: 152 rows",
+    ):
+        assert wanted in nwb
+    np.savez(tmp_path / "a.npz", counts=np.ones((3, 9)), area=np.array(["V1", "LM", "V1"]), odd=[1.0, np.nan])
+    arrays = told(tmp_path / "a.npz")
+    for wanted in ("float64 [3, 9], 1 to 1", "V1, LM, V1", "1 NaN or infinite", "synapsnet convert"):
+        assert wanted in arrays
+
+
+def test_inspect_says_what_is_wrong(fitted, capsys, tmp_path):
+    assert "no '" in refused(capsys, "inspect", tmp_path / "none")
+    (tmp_path / "a.txt").write_text("text")
+    assert "ending in" in refused(capsys, "inspect", tmp_path / "a.txt")
+    (tmp_path / "cut.h5").write_bytes((fitted / "sim0.h5").read_bytes()[:3000])
+    assert "damaged" in refused(capsys, "inspect", tmp_path / "cut.h5")
+    (tmp_path / "empty").mkdir()
+    assert "found none" in refused(capsys, "inspect", tmp_path / "empty")
+    assert "session file to draw" in refused(capsys, "inspect", tmp_path / "a.txt", "--figure", tmp_path / "a.png")
 
 
 def test_readme_names_every_command():

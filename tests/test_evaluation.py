@@ -23,7 +23,12 @@ def test_constant_neurons_are_left_out_and_counted(tmp_path):
     Session(activity, bin_size=1, name="a").save(tmp_path / "a.h5")
     run = fit_files([tmp_path / "a.h5"], tmp_path / "run", "copy")
     scores = evaluate(run)
-    assert scores["neurons"]["a"] == {"recorded": 6, "scored": 3, "constant_in_training": 2}
+    assert scores["neurons"]["a"] == {
+        "recorded": 6,
+        "scored": 3,
+        "constant_in_training": 2,
+        "constant_in_test": 1,
+    }
     session, split = run.sessions["a"], run.split()["a"]
     forecast = forecast_session(run.model, split.test, first=5)
     counted = [float(torch.corrcoef(torch.stack([forecast.truth[i], forecast.forecast[i]]))[0, 1]) for i in (0, 2, 3)]

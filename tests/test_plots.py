@@ -21,8 +21,9 @@ def test_scatter_tells_the_correlation():
 
 def test_courses_and_training_curve_are_drawn(tmp_path):
     figure, (left, right) = plots.figure(6, 3, 2)
-    plots.forecast_course(left, np.arange(9.0), np.random.randn(3, 9), np.random.randn(3, 9), ["a", "b", "c"])
+    plots.forecast_course(left, np.arange(9.0), np.random.randn(3, 9), np.random.randn(3, 9), ["a", "b", "c"], [4])
     plots.training_curve(right, [1, 2, 3], [0.1, 0.3, 0.2], {"var1": 0.25})
-    assert len(left.lines) == 6
+    assert len(left.lines) == 3 * 2 + 2  # with the mark of the break and the bar of three deviations
+    assert np.isnan(left.lines[0].get_xdata()[4])
     assert "epoch 2" in right.get_title()
     figure.savefig(tmp_path / "a.png")

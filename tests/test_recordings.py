@@ -1,7 +1,9 @@
 """Real recordings, as their users would type it. Each is skipped where its folder is absent."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from synapsnet_pyg.cli import main
@@ -68,3 +70,92 @@ def test_steinmetz_trials_are_segments(recording, tmp_path, capsys):
     assert len(set(session.area)) > 1
     run(capsys, "fit", tmp_path / "s.h5", "--out", tmp_path / "run", "--model", "var1")
     assert 0 < scores(capsys, tmp_path / "run", "s")["var1"]["correlation"] < 1
+
+
+# Source in the folder of recordings, the command of data/README.md after its source and target, and what must come out.
+CONVERTED = [
+    ("monkey-m1-stevenson/m1_stevenson_2011.mat",
+     "--activity spikes --axes neuron,bin --behaviour handVel,handPos --bin-size 0.05", (171, 15536, 6, 1)),
+    ("celegans-flavell-wholebrain/worm_2022-07-27-38.npz",
+     "--activity trace_zscored --axes bin,neuron --times timestamp_confocal "
+     "--behaviour behavior_velocity,behavior_head_angle --neuron-ids neuron_label --types neuron_class",
+     (None, 800, 2, 1)),
+    ("mouse-steinmetz-neuropixels/session01.npz",
+     "--activity spks --axes trial,neuron,bin --bin-size 0.01 --rebin 3 --behaviour contrast_left,contrast_right "
+     "--areas brain_area", (734, 1482, 2, 114)),
+    ("rat-hippocampus-linear-track/linear_track.npz",
+     "--spike-times spike_times --spike-index spike_times_index --bin-size 0.05 --behaviour position_x,position_y "
+     "--behaviour-times position_time --fields unit_tetrode", (31, 39362, 2, 1)),
+    ("allen-neuropixels-optotagged/session_756029989.npz",
+     "--spike-times spike_times --spike-index spike_times_index --bin-size 0.0333333 --areas unit_brainRegion",
+     (3, 298873, 0, 1)),
+    ("mouse-ca1-2p-spatial-reward/spatial_reward_events.npz",
+     "--activity events --axes neuron,bin --bin-size 0.1 --behaviour udf --positions roi_centroid_xy",
+     (343, 2334, 10, 1)),
+    ("mouse-v1-2p-gratings/visual_cortex_events.npz",
+     "--activity events --axes neuron,bin --bin-size 0.098 --behaviour udf --positions roi_centroid_xy",
+     (218, 1291, 1, 1)),
+    ("zebrafish-tectum-triplett/zf_20151104-f1.mat",
+     "--activity activity_matrix --axes neuron,bin --bin-size 0.5 --positions cell_coordinates",
+     (114, 4245, 0, 1)),
+    ("zebrafish-regions-legare",
+     "--activity timeseries_regions_fish6 --axes neuron,bin --bin-size 1 --fields region_acronyms "
+     "--truth SC_undirected",
+     (70, 892, 0, 1)),
+    ("netformer-perceptualdecision",
+     "--activity hidden_activity_alltrials --axes trial,bin,neuron --bin-size 0.1 --behaviour inputs_alltrials "
+     "--truth W_hidden_GT", (4, 22000, 3, 1000)),
+    ("netformer-gonogo",
+     "--activity hidden_activity_alltrials --axes trial,bin,neuron --bin-size 0.1 --behaviour inputs_alltrials "
+     "--truth W_hidden_GT", (8, 15000, 3, 1000)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "command", "sizes"), CONVERTED)
+def test_every_recording_becomes_a_session(recording, tmp_path, capsys, source, command, sizes):
+    readme = Path(__file__).parents[1].joinpath("data", "README.md").read_text()
+    assert " ".join(command.split()) in readme
+    run(capsys, "convert", recording(source), tmp_path / "one.h5", *command.split())
+    session = Session.load(tmp_path / "one.h5")
+    found = (session.num_neurons, session.num_bins, session.num_behaviours, len(session.segment))
+    assert found[1:] == sizes[1:]
+    assert sizes[0] in (None, found[0])
+    run(capsys, "inspect", tmp_path / "one.h5")
+
+
+def test_spikes_of_the_rat_are_counted_one_by_one(recording, tmp_path, capsys):
+    source = recording("rat-hippocampus-linear-track/linear_track.npz")
+    run(capsys, "convert", source, tmp_path / "rat.h5", *CONVERTED[3][1].split())
+    session = Session.load(tmp_path / "rat.h5")
+    with np.load(source) as file:
+        times, end = file["spike_times"], file["spike_times_index"].astype(int)
+    for row in (0, 7, 30):
+        own = times[end[row - 1] if row else 0 : end[row]]
+        k = np.floor((own - times.min()) / 0.05).astype(int)
+        expected = np.bincount(k[k < session.num_bins], minlength=session.num_bins)
+        # Floating-point floor and edges may part at an edge itself, never by more.
+        assert np.abs(session.activity[row].numpy() - expected).sum() <= 2
+
+
+def test_suite2p_folder_with_a_turned_array(recording, tmp_path, capsys):
+    folder = recording("mouse-v1-2p-spontaneous")
+    out = run(capsys, "prepare", "suite2p", folder, "--out", tmp_path, "--set-args.frame_rate", "6")
+    assert "10 neurons x 11160 bins of 0.166667 s" in out
+    (path,) = tmp_path.rglob("*.h5")
+    np.testing.assert_array_equal(Session.load(path).activity, np.load(folder / "spks.npy").T)
+
+
+def test_a_worm_with_its_connectome(recording):
+    with np.load(recording("celegans-flavell-wholebrain/worm_2022-07-26-31.npz")) as worm:
+        place, trace, label = worm["connectome_index"], worm["trace_zscored"], worm["neuron_label"]
+    with np.load(recording("celegans-connectome/connectome_matrices.npz")) as wiring:
+        synapses, names = wiring["chem_witvliet_2020_8"], wiring["neuron_ids"]
+    named = place >= 0
+    session = Session.from_arrays(
+        trace[:, named].T, bin_size=0.6, name="worm", neuron_id=label[named],
+        true_connectivity=synapses[np.ix_(place[named], place[named])],
+    )  # fmt: skip
+    # design.md's orientation: [i, j] from j to i, in the connectome's file too.
+    i, j = session.edge_index[1, 0], session.edge_index[0, 0]
+    row, column = (int(np.flatnonzero(names == session.neuron_id[n])[0]) for n in (i, j))
+    assert synapses[row, column] == session.edge_weight[0] > 0

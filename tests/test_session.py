@@ -49,7 +49,7 @@ def test_true_connectivity_is_receiver_sender():
         ({"segment": torch.tensor([[0, 60], [50, 120]])}, "segments in order"),
         ({"segment": torch.tensor([[0, 121]])}, "within 0..120"),
         ({"neuron_id": list("abc")}, "one neuron_id for each of the 5"),
-        ({"neuron_id": list("abcda")}, "a come more than once"),
+        ({"neuron_id": list("abcda")}, "'a' come more than once"),
         ({"behaviour_name": ["x"]}, "one behaviour_name for each of the 2"),
         ({"edge_index": torch.tensor([[0], [5]])}, r"within 0\.\.4"),
         ({"edge_index": torch.tensor([[0], [1]]), "edge_weight": torch.tensor([1.0, 2])}, "1 finite edge weights"),

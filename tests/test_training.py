@@ -16,7 +16,7 @@ from synapsnet_pyg.training import fit
 
 
 def sessions():
-    return [make_session(N=5, T=90, name="one"), make_session(N=4, T=80, name="two")]
+    return [make_session(N=5, T=90, name="one").standardise(), make_session(N=4, T=80, name="two").standardise()]
 
 
 def train(out, epochs=3, resume=False, **arguments):

@@ -1,27 +1,24 @@
 """A lab's own arrays, in .npz, .npy, .mat (v5 and v7.3) or .h5, as a session."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
+from synapsnet_pyg.datasets.clocks import Bins, DataWarning, frames, onto, warn
+from synapsnet_pyg.datasets.sources import Source
 from synapsnet_pyg.session import Session
 
 AXES = (("neuron", "bin"), ("bin", "neuron"), ("trial", "neuron", "bin"), ("trial", "bin", "neuron"))
-
-
-class DataWarning(UserWarning):
-    """Something in a recording that its owner should know of."""
 
 
 def read_arrays(
     source: str | Path,
     activity: str | None,
     axes: Sequence[str],
-    bin_size: float,
+    bin_size: float | None = None,
     behaviour: Sequence[str] = (),
     behaviour_axes: Sequence[str] | None = None,
     fields: dict[str, str] | None = None,
@@ -29,26 +26,37 @@ def read_arrays(
     rebin: int = 1,
     rebin_mean: bool = False,
     name: str | None = None,
+    times: str | None = None,
+    behaviour_times: str | None = None,
+    true_connectivity: str | None = None,
+    fill_nan: float = 0.0,
 ) -> Session:
-    """Reads arrays of one file into a session.
+    """Reads arrays of one file or folder into a session.
 
     Neurons that hold NaN are left out with a warning, as are bins in which every neuron is NaN, which end a segment;
     NaN in behaviour is filled by linear interpolation. Silent and constant neurons are kept and told.
 
     Args:
-        source: ``.npz``, ``.npy`` (activity alone), ``.mat`` or ``.h5``; keys of HDF5 groups are joined by ``/``.
-        activity: Key of the activity; None for ``.npy``.
+        source: ``.npz``, ``.npy`` (activity alone), ``.mat``, ``.h5`` (keys of groups are joined by ``/``) or a folder
+            of ``.npy`` files (keys are their names).
+        activity: Key of the activity; None where there is one array only.
         axes: Its axes in order, one of :data:`AXES`; trials become segments.
-        bin_size: Seconds a bin *as stored*; after rebinning it is ``rebin`` times as long.
+        bin_size: Seconds a bin *as stored*; after rebinning it is ``rebin`` times as long. None: from ``times``.
         behaviour: Keys of what all neurons share; each has an axis as long as the activity's bins (and one as long as
             its trials), found by length. A value a trial holds for all its bins.
         behaviour_axes: The order of the behaviours' axes, of ``trial``, ``bin`` and ``value``, where lengths leave it
             open.
         fields: What is known of each neuron: name in the session -> key.
-        neuron_ids: Key of the neurons' ids; None: name and row.
+        neuron_ids: Key of the neurons' ids, the same neuron wherever they come; one without (an empty text), or
+            whose id comes twice here, is named after the session and its row, as all are without the key.
         rebin: Bins to join into one; what is left over at the end of a segment is dropped.
         rebin_mean: Average joined activity instead of adding it up (for dF/F; counts are added).
         name: Of the session; None: the file's stem.
+        times: Key of the time of each bin in seconds, for continuous activity; gaps end a segment.
+        behaviour_times: Key of the behaviours' own clock; they are brought onto ``times`` (or onto bins counted from
+            zero) linearly.
+        true_connectivity: Key of the true weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
+        fill_nan: Neurons with at most this share of NaN are kept, each gap filled linearly within its segment.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -60,8 +68,10 @@ def read_arrays(
         raise ValueError(f"Expected axes among {'; '.join(','.join(a) for a in AXES)} (got {','.join(axes)}).")
     if rebin < 1:
         raise ValueError(f"Expected to join at least 1 bin (got rebin {rebin}).")
+    if axes[0] == "trial" and (times or behaviour_times):
+        raise ValueError("Expected times for continuous activity only (got trials); bring behaviour onto bins first.")
     name = source.stem if name is None else name
-    with _Source(source) as file:
+    with Source(source) as file:
         values = file.numbers(activity)
         if values.ndim != len(axes):
             raise ValueError(
@@ -70,53 +80,209 @@ def read_arrays(
             )
         trials = values.shape[0] if axes[0] == "trial" else None
         # [trials, N, bins of a trial], one trial for a continuous recording.
-        values = np.moveaxis(values, axes.index("neuron"), -2)
+        values = np.moveaxis(values, axes.index("neuron"), -2).astype(np.float32)
         values = values if trials is not None else values[None]
-        shared = [_Behaviour(key, file.numbers(key), trials, values.shape[-1], behaviour_axes) for key in behaviour]
-        known: dict[str, Any] = {field: file.per_neuron(key, values.shape[1]) for field, key in (fields or {}).items()}
-        ids = None if neuron_ids is None else file.per_neuron(neuron_ids, values.shape[1])
-    N, length = values.shape[1], values.shape[2]
-    over_time = np.concatenate([b.values for b in shared], axis=-1) if shared else np.zeros((len(values), length, 0))
-    names = [n for b in shared for n in b.names]
-    values = values.astype(np.float32)
+        N, T = values.shape[1:]
+        known: dict[str, Any] = {field: file.per_neuron(key, N) for field, key in (fields or {}).items()}
+        ids = _named(None if neuron_ids is None else file.per_neuron(neuron_ids, N), name, N)
+        truth = None if true_connectivity is None else _square(file.numbers(true_connectivity), N, true_connectivity)
+        order, border = np.arange(T), np.array([[0, T]])
+        if times is not None:
+            clock = file.numbers(times)
+            if clock.size != T:
+                raise ValueError(f"Expected a time for each of the {T} bins in '{times}' (got {list(clock.shape)}).")
+            order, at, border, step = frames(clock, f"'{times}' of '{source}'")
+            bin_size = step if bin_size is None else bin_size
+        if bin_size is None:
+            raise ValueError(
+                "Expected the duration of a bin in seconds; give --bin-size, or --times with each bin's time."
+            )
+        if behaviour_times is None:
+            shared = [_Behaviour(key, file.numbers(key), trials, T, behaviour_axes) for key in behaviour]
+            names = [n for b in shared for n in b.names]
+            over_time = np.concatenate([b.values for b in shared], -1) if shared else np.zeros((len(values), T, 0))
+            over_time = _filled(over_time, names)[:, order]
+        else:
+            at = at if times is not None else bin_size * (np.arange(T) + 0.5)
+            names, over_time = _own_clock(file, behaviour, behaviour_times, at)
+            over_time = over_time[None]
+    values = values[..., order]
     segments, activity_parts, behaviour_parts = [], [], []
-    stop = 0
-    over_time = _filled(over_time, names)
+    stop = gaps = 0
     for trial, covariate in zip(values, over_time, strict=True):
-        for begin, end in _stretches(trial):
-            joined = (end - begin) // rebin
-            if joined:
-                used = slice(begin, begin + joined * rebin)
-                blocks = trial[:, used].reshape(N, joined, rebin)
-                activity_parts.append(blocks.mean(-1) if rebin_mean else blocks.sum(-1))
-                behaviour_parts.append(covariate[used].reshape(joined, rebin, -1).mean(1))
-                segments.append((stop, stop + joined))
-                stop += joined
+        for first, last in border:
+            stretches = _stretches(trial[:, first:last])
+            gaps += max(len(stretches) - 1, 0)
+            for begin, end in stretches:
+                joined = (end - begin) // rebin
+                if joined:
+                    used = slice(first + begin, first + begin + joined * rebin)
+                    blocks = trial[:, used].reshape(N, joined, rebin)
+                    activity_parts.append(blocks.mean(-1) if rebin_mean else blocks.sum(-1))
+                    behaviour_parts.append(covariate[used].reshape(joined, rebin, -1).mean(1))
+                    segments.append((stop, stop + joined))
+                    stop += joined
     if not segments:
         raise ValueError(f"Expected activity in '{source}' (every bin is NaN, or shorter than the bins to join).")
-    if len(segments) > len(values):
+    if gaps:
         warnings.warn(
-            f"{len(segments) - len(values)} gaps, in which all neurons are NaN, were cut out and end a segment.",
-            DataWarning,
-            stacklevel=2,
+            f"{gaps} gaps, in which all neurons are NaN, were cut out and end a segment.", DataWarning, stacklevel=2
         )
     recorded = np.concatenate(activity_parts, axis=1)
+    if trials is None and recorded.shape[1] < N:
+        warn(f"there are more neurons ({N}) than bins ({recorded.shape[1]}); are the axes the other way round?")
+    recorded = _bridged(recorded, fill_nan, segments)
     kept = np.isfinite(recorded).all(axis=1)
     _tell_of_neurons(recorded, kept)
     if not kept.any():
         raise ValueError(f"Expected at least one neuron without NaN in '{source}' (all {N} hold some); fill the gaps.")
-    if ids is None:
-        ids = [f"{name}/{i}" for i in range(N)]
     return Session.from_arrays(
         recorded[kept],
         np.concatenate(behaviour_parts),
         bin_size=bin_size * rebin,
         name=name,
         segment=np.array(segments),
-        neuron_id=[str(ids[i]) for i in np.flatnonzero(kept)],
+        neuron_id=[ids[i] for i in np.flatnonzero(kept)],
         behaviour_name=names,
+        true_connectivity=None if truth is None else truth[np.ix_(kept, kept)],
         **{field: np.asarray(entries)[kept] for field, entries in known.items()},
     )
+
+
+def read_spike_times(
+    source: str | Path,
+    spike_times: str,
+    bin_size: float,
+    spike_index: str | None = None,
+    spike_neuron: str | None = None,
+    seconds_per_unit: float = 1.0,
+    start: float | None = None,
+    stop: float | None = None,
+    behaviour: Sequence[str] = (),
+    behaviour_times: str | None = None,
+    fields: dict[str, str] | None = None,
+    neuron_ids: str | None = None,
+    name: str | None = None,
+    true_connectivity: str | None = None,
+) -> Session:
+    """Counts spikes of one file or folder in bins, and brings behaviour of another clock onto them.
+
+    Args:
+        source: As for :func:`read_arrays`.
+        spike_times: Key of all spikes' times.
+        bin_size: Seconds.
+        spike_index: Key of the end of each neuron's spikes among them (as in NWB), or
+        spike_neuron: key of the neuron of each spike (as ``spike_clusters`` of phy); neurons are in order of number.
+        seconds_per_unit: What one unit of the spike times is: 1 / sampling rate where they count samples.
+        start: Seconds; None: the first spike.
+        stop: Seconds; None: the last spike.
+        behaviour: Keys of what all neurons share, on their own clock.
+        behaviour_times: Key of that clock in seconds.
+        fields: What is known of each neuron: name in the session -> key.
+        neuron_ids: Key of the neurons' ids; None: name and row, or name and number.
+        name: Of the session; None: the file's stem.
+        true_connectivity: As for :func:`read_arrays`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A key is missing, or lengths do not fit.
+    """
+    source = Path(source)
+    name = source.stem if name is None else name
+    if (spike_index is None) == (spike_neuron is None):
+        raise ValueError("Expected either the end of each neuron's spikes (spike index) or each spike's neuron.")
+    if behaviour and behaviour_times is None:
+        raise ValueError("Expected the behaviours' own clock beside them; say its key with --behaviour-times.")
+    with Source(source) as file:
+        times = file.numbers(spike_times).ravel() * seconds_per_unit
+        numbers = None
+        if spike_index is not None:
+            end = file.numbers(spike_index).ravel().astype(np.int64)
+            if len(end) and (end[-1] != len(times) or (np.diff(end) < 0).any() or end[0] < 0):
+                raise ValueError(
+                    f"Expected rising ends up to {len(times)} spikes in '{spike_index}' of '{source}' "
+                    f"(got {end[:3].tolist()}..., {end[-1]})."
+                )
+            each = np.split(times, end[:-1]) if len(end) else []
+        else:
+            owner = file.numbers(spike_neuron).ravel()
+            if len(owner) != len(times):
+                raise ValueError(
+                    f"Expected a neuron for each of the {len(times)} spikes in '{spike_neuron}' (got {len(owner)})."
+                )
+            numbers, first = np.unique(owner[np.argsort(owner, kind="stable")], return_index=True)
+            each = np.split(times[np.argsort(owner, kind="stable")], first[1:])
+        if not len(times) or not each:
+            raise ValueError(f"Expected spikes in '{spike_times}' of '{source}' (there are none).")
+        begin, end_time = (np.nanmin(times) if start is None else start), (np.nanmax(times) if stop is None else stop)
+        bins = Bins([(float(begin), float(end_time))], bin_size)
+        counts = np.stack([bins.count(one) for one in each]).astype(np.float32)
+        N = len(each)
+        known = {field: file.per_neuron(key, N) for field, key in (fields or {}).items()}
+        ids = [f"{name}/{n:g}" for n in numbers] if numbers is not None else None
+        ids = _named(ids if neuron_ids is None else file.per_neuron(neuron_ids, N), name, N)
+        truth = None if true_connectivity is None else _square(file.numbers(true_connectivity), N, true_connectivity)
+        names, over_time = _own_clock(file, behaviour, behaviour_times or "", bins.centres)
+    _tell_of_neurons(counts, np.ones(N, bool))
+    return Session.from_arrays(
+        counts,
+        over_time,
+        bin_size=bin_size,
+        name=name,
+        neuron_id=ids,
+        behaviour_name=names,
+        true_connectivity=truth,
+        **known,
+    )
+
+
+def _own_clock(file: Source, behaviour: Sequence[str], clock: str, at: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Names [K] and courses [T, K] of behaviours that were sampled at other times."""
+    names: list[str] = []
+    columns: list[np.ndarray] = []
+    times = file.numbers(clock).ravel() if behaviour else np.zeros(0)
+    for key in behaviour:
+        values = file.numbers(key)
+        values = values.T if values.ndim == 2 and values.shape[0] != len(times) else values
+        if values.ndim not in (1, 2) or values.shape[0] != len(times):
+            raise ValueError(
+                f"Expected an axis of the {len(times)} times of '{clock}' in '{key}' (got shape {list(values.shape)})."
+            )
+        values = values.reshape(len(times), -1)
+        for k, column in enumerate(values.T):
+            names.append(key if values.shape[1] == 1 else f"{key} {k}")
+            columns.append(onto(at, times, column, f"'{names[-1]}' of '{file.path}'"))
+    return names, np.stack(columns, axis=1) if columns else np.zeros((len(at), 0))
+
+
+def _named(ids: Any, name: str, N: int) -> list[str]:
+    """A text for each neuron; one that has none, or shares it with another of this recording, is new."""
+    ids = [""] * N if ids is None else [str(one).strip() for one in ids]
+    twice = sorted({one for one in ids if one and ids.count(one) > 1})
+    if twice:
+        warn(f"the ids {', '.join(map(repr, twice))} come more than once; their neurons are taken as new ones.")
+        ids = ["" if one in twice else one for one in ids]
+    return [one or f"{name}/{i}" for i, one in enumerate(ids)]
+
+
+def _bridged(activity: np.ndarray, share: float, segments: list[tuple[int, int]]) -> np.ndarray:
+    """Fills NaN of neurons that hold few, within segments; a gap at an end takes the nearest value."""
+    bad = ~np.isfinite(activity)
+    few = bad.any(1) & (bad.mean(1) <= share)
+    for row in np.flatnonzero(few):
+        for start, stop in segments:
+            good = np.flatnonzero(~bad[row, start:stop])
+            if len(good):
+                activity[row, start:stop] = np.interp(np.arange(stop - start), good, activity[row, start:stop][good])
+    if few.any():
+        warn(f"{int(few.sum())} neurons held up to {100 * bad[few].mean(1).max():.2g} % NaN, filled linearly.")
+    return activity
+
+
+def _square(matrix: np.ndarray, N: int, key: str) -> np.ndarray:
+    if matrix.shape != (N, N):
+        raise ValueError(f"Expected true weights of shape [{N}, {N}] in '{key}' (got {list(matrix.shape)}).")
+    return matrix
 
 
 class _Behaviour:
@@ -178,136 +344,6 @@ class _Behaviour:
         return order
 
 
-class _Source:
-    """The arrays of one file by key, read when asked for."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> "_Source":
-        if not self.path.is_file():
-            raise FileNotFoundError(f"Expected a file of arrays (there is no file '{self.path}').")
-        readers: dict[str, Callable[[], None]] = {
-            ".npy": self._open_npy,
-            ".npz": self._open_npz,
-            ".mat": self._open_mat,
-            ".h5": self._open_hdf5,
-            ".hdf5": self._open_hdf5,
-        }
-        suffix = self.path.suffix.lower()
-        if suffix not in readers:
-            raise ValueError(f"Expected a file ending in {', '.join(readers)} (got '{self.path}').")
-        self._file: h5py.File | None = None
-        self.turned = False
-        try:
-            readers[suffix]()
-        except ValueError as error:
-            raise ValueError(f"'{self.path}' cannot be read: {error}") from None
-        except Exception as error:  # each reader has its own ways to fail on a damaged file
-            raise ValueError(f"'{self.path}' is damaged or no {suffix} file ({error}).") from None
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def _open_npy(self) -> None:
-        whole = np.load(self.path, allow_pickle=False)
-        self.keys, self._get = ["activity"], lambda key: whole
-
-    def _open_npz(self) -> None:
-        archive = np.load(self.path, allow_pickle=False)
-        self.keys, self._get = list(archive.files), lambda key: archive[key]
-
-    def _open_mat(self) -> None:
-        import scipy.io
-        import scipy.sparse
-
-        if h5py.is_hdf5(self.path):  # v7.3
-            self._open_hdf5()
-            self.turned = True  # MATLAB writes the first axis last
-            return
-        loaded = scipy.io.loadmat(self.path)
-        self.keys = [key for key in loaded if not key.startswith("__")]
-        # Spikes are often stored as a sparse matrix.
-        self._get = lambda key: loaded[key].toarray() if scipy.sparse.issparse(loaded[key]) else loaded[key]
-
-    def _open_hdf5(self) -> None:
-        file = self._file = h5py.File(self.path, "r")
-        self.keys = []
-
-        def note(key: str, item: h5py.Dataset | h5py.Group) -> None:
-            if isinstance(item, h5py.Dataset) or "MATLAB_sparse" in item.attrs:
-                self.keys.append(key)
-
-        file.visititems(note)
-        self._get = lambda key: file[key][()] if isinstance(file[key], h5py.Dataset) else _sparse(file[key])
-
-    def get(self, key: str | None) -> np.ndarray:
-        """The array of a key."""
-        if key is None and len(self.keys) == 1:
-            key = self.keys[0]
-        if key not in self.keys and self.path.suffix.lower() != ".npy":
-            raise ValueError(f"Expected a key among {', '.join(sorted(self.keys))} in '{self.path}' (got '{key}').")
-        try:
-            array = np.asarray(self._get(str(key)))
-        except Exception as error:  # pickled entries of npz, unreadable filters of HDF5
-            raise ValueError(f"'{key}' of '{self.path}' cannot be read ({error}).") from None
-        if self.turned and self._file is not None:
-            array = self._matlab(array, str(key))
-        return array
-
-    def numbers(self, key: str | None) -> np.ndarray:
-        """The array of a key, which must hold real numbers."""
-        array = self.get(key)
-        if array.dtype.kind not in "fiub":
-            raise ValueError(f"Expected real numbers in '{key}' of '{self.path}' (got {array.dtype}).")
-        return array
-
-    def per_neuron(self, key: str, N: int) -> Any:
-        """An array with an entry for each neuron, along whichever axis is as long."""
-        array = self.get(key)
-        array = array.squeeze() if N > 1 else array.reshape(N, -1).squeeze(-1) if array.size == N else array
-        if array.dtype == object:  # MATLAB's cell arrays
-            array = np.array([str(np.asarray(entry).squeeze()) for entry in array.ravel()])
-        if array.dtype.kind == "S":
-            array = np.char.decode(array, "utf-8")
-        fitting = [axis for axis, length in enumerate(array.shape) if length == N]
-        if not fitting or array.ndim > 2:
-            raise ValueError(
-                f"Expected {N} entries, one a neuron, in '{key}' of '{self.path}' (got {list(array.shape)})."
-            )
-        array = np.moveaxis(array, fitting[0], 0)
-        return np.char.strip(array) if array.dtype.kind == "U" else array
-
-    def _matlab(self, array: np.ndarray, key: str) -> np.ndarray:
-        """Turns what MATLAB v7.3 stores: axes reversed, texts as numbers, cells as references."""
-        assert self._file is not None
-        stored = self._file[key]
-        if array.dtype == object:  # a cell array: references to one dataset an entry
-            return np.array([self._matlab_entry(self._file[reference]) for reference in array.T.ravel()])
-        if stored.attrs.get("MATLAB_class") == b"char":
-            return np.array(["".join(chr(c) for c in row) for row in array.T])
-        return array.T
-
-    @staticmethod
-    def _matlab_entry(entry: h5py.Dataset) -> str:
-        values = entry[()]
-        if entry.attrs.get("MATLAB_class") == b"char":
-            return "".join(chr(c) for c in values.ravel())
-        return str(values.squeeze())
-
-
-def _sparse(group: h5py.Group) -> np.ndarray:
-    """A sparse matrix of MATLAB v7.3 (columns compressed), its axes reversed like those of its other arrays."""
-    start = group["jc"][()]
-    rows, columns = int(group.attrs["MATLAB_sparse"]), np.repeat(np.arange(len(start) - 1), np.diff(start))
-    matrix = np.zeros((len(start) - 1, rows))
-    if len(columns):  # an empty one has no entries at all
-        matrix[columns, group["ir"][()]] = group["data"][()]
-    return matrix
-
-
 def _stretches(trial: np.ndarray) -> list[tuple[int, int]]:
     """Runs of bins in which not every neuron is NaN, as (begin, end)."""
     seen = ~np.isnan(trial).all(axis=0)
@@ -338,7 +374,7 @@ def _tell_of_neurons(activity: np.ndarray, kept: np.ndarray) -> None:
     constant[kept] = np.ptp(activity[kept], axis=1) == 0
     silent = constant & (activity[:, 0] == 0)
     for which, what in (
-        (~kept, "hold NaN and are left out"),
+        (~kept, "hold NaN and are left out (--fill-nan keeps those that hold few)"),
         (silent, "are silent: no score will count them"),
         (constant & ~silent, "are constant: no score will count them"),
     ):

@@ -1,12 +1,13 @@
 """A simulated population whose wiring is known."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch_geometric.data import Dataset
 
+from synapsnet_pyg.datasets.recordings import Recordings
 from synapsnet_pyg.session import Session
 
 
@@ -115,15 +116,14 @@ def _autoregressive(random: np.random.Generator, bins: int, time_constant: float
     return course
 
 
-class SimulatedPopulation(Dataset):
-    """Sessions of :func:`simulate`, one a seed, kept as HDF5 files under ``root/processed``.
+class SimulatedPopulation(Recordings):
+    """Sessions of :func:`simulate`, one a seed.
 
     Args:
-        root: Folder of the files.
+        root: Folder of the set; session files are kept under ``root/processed``.
         seeds: One session each.
         transform: Applied to a session whenever it is taken.
-        **laws: Arguments of :func:`simulate`; they are part of the files' names, so that other arguments make other
-            files.
+        **laws: Arguments of :func:`simulate`; other laws make other files.
 
     Example:
         >>> dataset = SimulatedPopulation("data/simulated", seeds=range(3), bins=30_000)  # doctest: +SKIP
@@ -132,27 +132,19 @@ class SimulatedPopulation(Dataset):
     """
 
     def __init__(
-        self, root: str, seeds: Sequence[int] = (0,), transform: Callable[[Session], Session] | None = None, **laws: Any
+        self,
+        root: str | os.PathLike[str],
+        seeds: Iterable[int] = (0,),
+        transform: Callable[[Session], Session] | None = None,
+        **laws: Any,
     ) -> None:
         self.seeds, self.laws = list(seeds), laws
-        super().__init__(root, transform)
+        super().__init__(root, transform=transform)
 
-    @property
-    def processed_file_names(self) -> list[str]:
-        """One file a seed."""
-        laws = "".join(f"-{key}={value}" for key, value in sorted(self.laws.items()))
-        return [f"simulated-{seed}{laws}.h5" for seed in self.seeds]
+    def find(self, root: Path) -> dict[str, list[Path]]:
+        """One session a seed."""
+        return {f"simulated-{seed}": [] for seed in self.seeds}
 
-    def process(self) -> None:
-        """Simulates what is not there yet."""
-        for seed, path in zip(self.seeds, self.processed_paths, strict=True):
-            if not Path(path).exists():
-                simulate(seed=seed, **self.laws).save(path)
-
-    def len(self) -> int:
-        """How many sessions."""
-        return len(self.seeds)
-
-    def get(self, idx: int) -> Session:
-        """The session of the idx-th seed."""
-        return Session.load(self.processed_paths[idx])
+    def read(self, name: str, files: list[Path]) -> Session:
+        """Simulates."""
+        return simulate(seed=int(name.removeprefix("simulated-")), name=name, **self.laws)

@@ -4,6 +4,7 @@ import os
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def build_model(name: str, sessions: Iterable[Recorded], arguments: Mapping[str,
     try:
         return make(sessions, **arguments)
     except TypeError as error:
-        raise ValueError(f"Expected other arguments for model '{name}' ({error}).") from None
+        known = [key for key in signature(make).parameters if key not in ("sessions", "edge_index", "lags")]
+        raise ValueError(f"Expected arguments of model '{name}' among {', '.join(known)} ({error}).") from None
 
 
 def save_model(model: Forecaster, name: str, path: str | os.PathLike[str]) -> None:

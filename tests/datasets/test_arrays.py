@@ -6,7 +6,8 @@ import pytest
 import scipy.io
 import scipy.sparse
 
-from synapsnet_pyg.datasets.arrays import DataWarning, read_arrays
+from synapsnet_pyg.datasets.arrays import read_arrays
+from synapsnet_pyg.datasets.clocks import DataWarning
 
 random = np.random.default_rng(0)
 COUNTS = random.poisson(1.0, (4, 30))  # [neuron, bin]
@@ -130,7 +131,7 @@ def test_warns_of_neurons_and_gaps(tmp_path):
     ("change", "message"),
     [
         ({"activity": "spikes"}, "a key among a, area, b, odd"),
-        ({"activity": None}, "a key among"),
+        ({"activity": None}, "key of the activity among"),
         ({"activity": "area"}, "real numbers in 'area'"),
         ({"axes": ["neuron", "time"]}, "axes among neuron,bin"),
         ({"axes": ["trial", "neuron", "bin"]}, "3 axes"),

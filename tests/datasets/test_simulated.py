@@ -78,6 +78,8 @@ def test_reproduces_the_linear_columns_of_the_design():
         forecasts.append(correlation(forecast.truth, forecast.forecast).mean().item())
         errors.append(squared_error(forecast.truth, forecast.forecast).mean().item())
     assert np.mean(lagged, axis=0) == pytest.approx([0.01, 0.31, 0.0], abs=0.015)
-    assert np.mean(recovered) == pytest.approx(0.805, abs=0.01)
+    # Other draws of the same laws, 0.798 on average over 20 seeds: two standard errors of a difference between means
+    # of five seeds, whose spread is 0.01.
+    assert np.mean(recovered) == pytest.approx(0.805, abs=2 * 0.01 * (2 / 5) ** 0.5)
     assert np.mean(forecasts) == pytest.approx(0.330, abs=0.005)
     assert np.mean(errors) == pytest.approx(0.886, abs=0.01)

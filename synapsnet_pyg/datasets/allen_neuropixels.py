@@ -1,0 +1,327 @@
+"""Allen Visual Coding, Neuropixels (Siegle et al. 2021)."""
+
+import csv
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+
+from synapsnet_pyg.datasets.clocks import Bins, onto, warn
+from synapsnet_pyg.datasets.download import allen_cache, dandiset
+from synapsnet_pyg.datasets.nwb import (
+    Blocks,
+    Ragged,
+    column,
+    electrode_rows,
+    intervals,
+    invalid,
+    merged,
+    open_nwb,
+    series,
+    without,
+)
+from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings, existing
+from synapsnet_pyg.session import Session
+
+_CCF = ("anterior_posterior_ccf_coordinate", "dorsal_ventral_ccf_coordinate", "left_right_ccf_coordinate")
+_KEPT = ("snr", "firing_rate", "waveform_duration")
+BEHAVIOUR = ("running speed", "pupil area")
+
+
+class AllenNeuropixels(Recordings):
+    r"""Spikes of mouse visual cortex, thalamus and hippocampus, six Neuropixels probes a session.
+
+    58 sessions, one a mouse, about 690 neurons each after the filters. Reads an AllenSDK cache
+    (``session_<id>/session_<id>.nwb``, ``channels.csv``) or DANDI folders (000021, 000022) with h5py alone, a neuron's
+    spikes at a time.
+
+    - *Neurons*: AllenSDK's filters, as arguments; one whose metric is NaN fails. Each carries its ``area`` (by its peak
+      channel), ``position`` (CCF, micrometres: anterior-posterior, dorsal-ventral, left-right), ``probe``, ``snr``,
+      ``firing_rate`` and ``waveform_duration``; its id is the Allen unit id.
+    - *Position* is taken from ``channels.csv`` beside or above the file. The released NWB files hold a copy of the
+      second coordinate as the third; without the table the third is NaN, with a warning.
+    - *Segments* are the blocks of a stimulus: rows at most ``gap`` seconds apart are one block. Stretches marked as
+      invalid and everything from the first to the last laser pulse of the optotagging are cut out.
+    - *Running speed* (cm/s) is interpolated at the bins' centres. The writer deleted intervals in which the wheel stood
+      still, so that across gaps longer than ``still`` seconds the speed is zero.
+
+    Args:
+        root: Folder of the cache or of DANDI.
+        stimulus: As in the file, blanks for underscores: ``"natural scenes"``, ``"drifting gratings"``,
+            ``"spontaneous"``, ``"natural movie one"``, ...; several make segments of one session. None: the whole
+            recording. Sessions without any are left out.
+        bin_size: Seconds; the paper's is 33.3 ms.
+        areas: Acronyms of the areas to keep (``["VISp", "CA1"]``); None: all.
+        isi_violations: Largest value kept, as of AllenSDK.
+        amplitude_cutoff: Largest value kept.
+        presence_ratio: Smallest value kept: 0.9 as in most papers; AllenSDK's code says 0.95 by now.
+        quality: What a unit's quality must be; None: anything.
+        positioned: Keep only neurons whose three coordinates are known (SynapsNet's "sessions where neuron locations
+            were available").
+        behaviour: Of ``"running speed"`` and ``"pupil area"`` (product of the fitted ellipse's half axes times pi).
+            What a session lacks is zero throughout, with a warning.
+        gap: Seconds; see above. Gratings pause for 1 s between rows.
+        still: Seconds; see above. None: interpolate across all gaps.
+        shortest: Blocks shorter than this many seconds are left.
+        sessions: See :class:`~synapsnet_pyg.datasets.recordings.Recordings`; names are ``"allen-<session id>"``.
+        processed: Where session files are kept; None: ``root/processed``.
+        jobs: How many processes read at once.
+        transform: Applied to a session whenever it is taken.
+
+    Raises:
+        FileNotFoundError: There is no session.
+        ValueError: A file is damaged, or lacks what a session needs; the message names it.
+
+    References:
+        Siegle et al., "Survey of spiking in the mouse visual system reveals functional hierarchy", Nature 592 (2021).
+
+    Example:
+        >>> AllenNeuropixels("data/allen", stimulus="natural scenes", areas=["VISp"], jobs=2)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        stimulus: str | Sequence[str] | None = "natural scenes",
+        bin_size: float = 1 / 30,
+        areas: str | Sequence[str] | None = None,
+        isi_violations: float = 0.5,
+        amplitude_cutoff: float = 0.1,
+        presence_ratio: float = 0.9,
+        quality: str | None = "good",
+        positioned: bool = False,
+        behaviour: Sequence[str] = ("running speed",),
+        gap: float = 2.0,
+        still: float | None = 0.5,
+        shortest: float = 1.0,
+        sessions: Iterable[str] | None = None,
+        processed: str | os.PathLike[str] | None = None,
+        jobs: int = 1,
+        transform: Callable[[Session], Session] | None = None,
+    ) -> None:
+        self.stimuli = [stimulus] if isinstance(stimulus, str) else None if stimulus is None else list(stimulus)
+        self.bin_size, self.quality = bin_size, quality
+        self.areas = None if areas is None else {areas} if isinstance(areas, str) else set(areas)
+        self.largest = {"isi_violations": isi_violations, "amplitude_cutoff": amplitude_cutoff}
+        self.smallest = {"presence_ratio": presence_ratio}
+        self.positioned, self.gap, self.still, self.shortest = positioned, gap, still, shortest
+        self.behaviour = [behaviour] if isinstance(behaviour, str) else list(behaviour)
+        if not set(self.behaviour) <= set(BEHAVIOUR):
+            raise ValueError(f"Expected behaviours among {', '.join(BEHAVIOUR)} (got {', '.join(self.behaviour)}).")
+        super().__init__(root, sessions, processed, jobs, transform)
+
+    def find(self, root: Path) -> dict[str, list[Path]]:
+        """Every ``.nwb`` file with units; those of the local field potential have none."""
+        existing(root, "fetch sessions with AllenNeuropixels.download(root, ids) or 'synapsnet download'")
+        found: dict[str, list[Path]] = {}
+        for path in sorted(root.rglob("*.nwb")):
+            number = re.search(r"(?:session_|ses-)(\d+)", path.stem)
+            name = f"allen-{number[1] if number else path.stem}"
+            if re.search(r"probe[_-]", path.stem) or not _may_have_units(path):
+                continue
+            if name in found:
+                warn(f"'{path}' is left out: session {name} was found in '{found[name][0]}' already.")
+                continue
+            table = next((up / "channels.csv" for up in path.parents if (up / "channels.csv").is_file()), None)
+            found[name] = (
+                [path] if table is None or root not in (table.parent, *table.parent.parents) else [path, table]
+            )
+        return found
+
+    def read(self, name: str, files: list[Path]) -> Session:
+        """Reads one session."""
+        with open_nwb(files[0]) as file:
+            bins = self._bins(file)
+            spikes = Ragged(file["units"], "spike_times")
+            kept, known = self._neurons(file, files[1] if len(files) > 1 else None)
+            if not len(kept):
+                raise LeftOutError("no unit passes the filters" + (f" in {self.areas}" if self.areas else ""))
+            counts = torch.empty(len(kept), len(bins))
+            for i, row in enumerate(kept.tolist()):
+                counts[i] = torch.from_numpy(bins.count(spikes[row]))
+            ids = column(file["units"], "id")[kept]
+            courses = [self._course(file, one, bins.centres) for one in self.behaviour]
+        return Session(
+            counts,
+            torch.from_numpy(np.stack(courses, axis=1).astype(np.float32)) if courses else None,
+            self.bin_size,
+            torch.from_numpy(bins.segment),
+            [f"allen/{unit}" for unit in ids],
+            self.behaviour,
+            name,
+            **known,
+        )
+
+    def _bins(self, file: h5py.File) -> Bins:
+        """Bins in the blocks of the stimulus, invalid and laser stretches cut out."""
+        if self.stimuli is None:
+            spikes = Ragged(file["units"], "spike_times")
+            ends = [spikes[row][[0, -1]] for row in range(len(spikes)) if spikes.end[row] > spikes.start[row]]
+            if not ends:
+                raise LeftOutError("there are no spikes")
+            blocks: Blocks = [(float(np.min(ends)), float(np.max(ends)))]
+        else:
+            tables = {f"{one.replace(' ', '_')}_presentations" for one in self.stimuli}
+            there = {key for key in file.get("intervals", {}) if key.endswith("_presentations")}
+            if not tables & there:
+                shown = ", ".join(sorted(key.removesuffix("_presentations").replace("_", " ") for key in there))
+                raise LeftOutError(f"it has no {' or '.join(self.stimuli)} (but {shown or 'no stimuli'})")
+            rows = sorted(row for key in tables & there for row in intervals(file["intervals"][key]))
+            blocks = merged(rows, self.gap)
+        blocks = without(blocks, invalid(file) + _laser(file))
+        blocks = [(start, stop) for start, stop in blocks if stop - start >= max(self.shortest, self.bin_size)]
+        if not blocks:
+            raise LeftOutError(f"it has no valid block of {self.shortest:g} s or longer")
+        return Bins(blocks, self.bin_size)
+
+    def _neurons(self, file: h5py.File, channels: Path | None) -> tuple[np.ndarray, dict[str, Any]]:
+        """Rows of the units that pass, and what is known of them."""
+        units, table = file["units"], electrode_rows(file)
+        if table is None:
+            raise ValueError(f"Expected a table of electrodes in '{file.filename}' (there is none).")
+        row_of = {int(one): row for row, one in enumerate(column(table, "id"))}
+        peak = column(units, "peak_channel_id").astype(np.int64)
+        row = np.array([row_of.get(channel, -1) for channel in peak.tolist()], dtype=int)
+        area = column(table, "location")[row]
+        position = self._position(file, table, row, peak, channels)
+        passes = (row >= 0) & ~np.isin(area, ["", "None", "nan"])
+        if "valid_data" in table:
+            passes &= column(table, "valid_data")[row].astype(bool)
+        if self.quality is not None and self._has(units, "quality"):
+            passes &= column(units, "quality") == self.quality
+        with np.errstate(invalid="ignore"):  # NaN compares false, and so fails
+            for key, limit in self.largest.items():
+                passes &= column(units, key) <= limit if self._has(units, key) else True
+            for key, limit in self.smallest.items():
+                passes &= column(units, key) >= limit if self._has(units, key) else True
+        if self.areas is not None:
+            passes &= np.isin(area, sorted(self.areas))
+        if self.positioned:
+            passes &= np.isfinite(position).all(axis=1)
+        kept = np.flatnonzero(passes)
+        known: dict[str, Any] = {"area": area[kept], "position": position[kept]}
+        if "group_name" in table:
+            known["probe"] = column(table, "group_name")[row][kept]
+        known |= {key: column(units, key)[kept] for key in _KEPT if key in units}
+        return kept, known
+
+    def _has(self, units: h5py.Group, key: str) -> bool:
+        if key not in units:
+            warn(f"'{units.file.filename}' has no column '{key}': that filter is left off.")
+        return key in units
+
+    def _position(
+        self, file: h5py.File, table: h5py.Group, row: np.ndarray, peak: np.ndarray, channels: Path | None
+    ) -> np.ndarray:
+        """CCF coordinates of each unit's peak channel [units, 3], NaN where unknown."""
+        if channels is not None:
+            true = _coordinates(channels)
+            return np.array([true.get(channel, (np.nan,) * 3) for channel in peak.tolist()]).reshape(-1, 3)
+        if not all(axis in table for axis in "xyz"):
+            return np.full((len(row), 3), np.nan)
+        x, y, z = (column(table, axis).astype(np.float64) for axis in "xyz")
+        known = np.isfinite(y) & np.isfinite(z)
+        if known.any() and (y[known] == z[known]).all():
+            warn(
+                f"'{file.filename}' holds a copy of y as z, a known fault of the released files: left-right positions "
+                "are NaN; put the cache's channels.csv beside or above the file to have them."
+            )
+            z = np.full_like(z, np.nan)
+        return np.where(row[:, None] >= 0, np.stack([x, y, z], axis=1)[row], np.nan)
+
+    def _course(self, file: h5py.File, what: str, at: np.ndarray) -> np.ndarray:
+        """One behaviour at the centres of the bins [T]."""
+        try:
+            return self._running(file, at) if what == "running speed" else _pupil(file, at)
+        except ValueError as error:
+            warn(f"{what} is missing and taken as zero: {error}")
+            return np.zeros(len(at))
+
+    def _running(self, file: h5py.File, at: np.ndarray) -> np.ndarray:
+        path = "processing/running/running_speed"
+        if path not in file:
+            raise ValueError(f"there is no '{path}' in '{file.filename}'.")
+        group = file[path]
+        values, start = group["data"][()], group["timestamps"][()].astype(np.float64)
+        if start.ndim == 2:  # files from before June 2020: starts, then ends
+            start, stop = start if len(start) == 2 else start.T
+        elif "processing/running/running_speed_end_times/timestamps" in file:
+            stop = file["processing/running/running_speed_end_times/timestamps"][()].astype(np.float64)
+        else:
+            stop = start + (np.median(np.diff(start)) if len(start) > 1 else 0.0)
+        course = onto(at, start, values, f"'{path}' of '{file.filename}'")
+        if self.still is not None and len(start) == len(stop) and len(start) > 1:
+            order = np.argsort(start, kind="stable")
+            start, stop = start[order], np.maximum.accumulate(stop[order])
+            last = np.clip(np.searchsorted(start, at, side="right") - 1, 0, len(start) - 2)
+            gap = start[last + 1] - stop[last] > self.still
+            course[gap & (at >= stop[last]) & (at < start[last + 1])] = 0.0
+        return course
+
+    @classmethod
+    def download(cls, root: str | os.PathLike[str], sessions: Iterable[int | str], source: str = "cache") -> None:
+        """Fetches sessions, 2 to 3 GB each, showing progress; a broken download goes on where it stopped.
+
+        Args:
+            root: Folder to fill.
+            sessions: Session ids for the cache; paths or subject folders of a dandiset such as
+                ``"000021/sub-707296975"`` for DANDI.
+            source: ``"cache"`` (the AllenSDK's files, with ``channels.csv``) or ``"dandi"`` (extra ``dandi``).
+
+        Raises:
+            OSError: It cannot be reached; the message says what to fetch by hand and where to put it.
+            ValueError: What came is not what was published.
+        """
+        {"cache": allen_cache, "dandi": dandiset}[source](Path(root), [str(one) for one in sessions])
+
+
+def _may_have_units(path: Path) -> bool:
+    """Whether a file holds units; a damaged one may, so that reading it tells."""
+    try:
+        with h5py.File(path, "r") as file:
+            return "units/spike_times" in file
+    except OSError:
+        return True
+
+
+def _laser(file: h5py.File) -> Blocks:
+    """From the first to the last laser pulse of the optotagging."""
+    path = "processing/optotagging/optogenetic_stimulation"
+    pulses = intervals(file[path]) if path in file else []
+    return [(pulses[0][0], max(stop for _, stop in pulses))] if pulses else []
+
+
+def _pupil(file: h5py.File, at: np.ndarray) -> np.ndarray:
+    path = "processing/eye_tracking/pupil_ellipse_fits"
+    if path not in file:
+        raise ValueError(f"there is no '{path}' in '{file.filename}'.")
+    group = file[path]
+    if "data" in group:
+        times, _ = series(group)
+    else:
+        times = group["timestamps"][()]
+    area = np.pi * group["width"][()] * group["height"][()]
+    return onto(at, times, area, f"'{path}' of '{file.filename}'")
+
+
+def _coordinates(path: Path) -> dict[int, tuple[float, float, float]]:
+    """Channel id -> CCF coordinates, from ``channels.csv``."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        missing = {"id", *_CCF} - set(rows.fieldnames or ())
+        if missing:
+            raise ValueError(
+                f"Expected columns id, {', '.join(_CCF)} in '{path}' (lacks {', '.join(sorted(missing))})."
+            )
+        try:
+            return {
+                int(float(row["id"])): tuple(float(row[key] or "nan") for key in _CCF)  # type: ignore[misc]
+                for row in rows
+            }
+        except ValueError as error:
+            raise ValueError(f"Expected numbers in '{path}' ({error}).") from None

@@ -1,0 +1,274 @@
+"""Two-photon calcium imaging with transcriptomic cell types (Bugeon et al. 2022)."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from synapsnet_pyg.datasets.clocks import frames, onto, warn
+from synapsnet_pyg.datasets.download import figshare
+from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings, existing
+from synapsnet_pyg.datasets.sources import load_lines, load_npy, load_numbers
+from synapsnet_pyg.session import Session
+
+STIMULI = {"natural scenes": "Natural Scenes", "drifting gratings": "Drifting Gratings", "spontaneous": "Blank"}
+"""Name of a stimulus -> its folder."""
+
+BEHAVIOUR = {
+    "running speed": ("running.speed", "running.times"),
+    "pupil size": ("eye.size", "eye.times"),
+    "gaze x": ("eye.xPos", "eye.times"),
+    "gaze y": ("eye.yPos", "eye.times"),
+}
+"""Name of a behaviour -> its samples and its clock."""
+
+_STATES = ("running", "stationary desynchronised", "stationary synchronised")
+
+
+class Bugeon(Recordings):
+    """Calcium activity of mouse V1, 4 mice, 17 sessions, 178-868 neurons each, about 4.3 frames a second.
+
+    Expects ``root/<mouse>/<date>/<stimulus folder>/<run>/frame.neuralActivity.npy`` and the files beside it, as
+    unpacked from figshare 19448531. Frames are bins; the runs of a stimulus are segments of one session.
+
+    - *Behaviour* has clocks of its own and is brought onto the frames linearly; blinks (NaN in the pupil) are bridged
+      and told. What a run lacks is the mean of the session's other runs, or zero, with a warning.
+    - *Neuron ids*: a finite ``neuron.UniqueID`` is ``"<mouse>/<id>"``, the same neuron wherever it comes in that mouse;
+      NaN is a neuron of this session alone.
+    - *Neuron fields*: ``cell_type``, ``subclass`` (before the first ``-``; ``EC`` and ``IN`` stay), ``ei`` (``E`` for
+      EC, else ``I``), ``position`` (x, y of the reference stack and depth, micrometres), ``depth``, ``plane``.
+    - A run whose number of neurons is not the session's is left out with a warning, as are neurons that hold NaN.
+
+    Args:
+        root: Folder of the mice.
+        stimulus: Of ``"natural scenes"``, ``"drifting gratings"`` and ``"spontaneous"``, or several. Sessions without
+            any are not among the items.
+        behaviour: Of ``"running speed"``, ``"pupil size"``, ``"gaze x"`` and ``"gaze y"``.
+        states: Add three behaviours that tell the brain state of each frame (running, stationary desynchronised,
+            stationary synchronised) by 0 and 1.
+        gene_counts: Add the neuron field ``gene_count`` (N, genes).
+        sessions: See :class:`~synapsnet_pyg.datasets.recordings.Recordings`; names are ``"SB025-2019-10-23"``.
+        processed: Where session files are kept; None: ``root/processed``.
+        jobs: How many processes read at once.
+        transform: Applied to a session whenever it is taken.
+
+    Raises:
+        FileNotFoundError: There is no session, or a file is missing.
+        ValueError: A file is damaged or has another shape than it should; the message names it.
+
+    References:
+        Bugeon et al., "A transcriptomic axis predicts state modulation of cortical interneurons", Nature 607 (2022).
+
+    Example:
+        >>> Bugeon("data/bugeon", stimulus="spontaneous")[0]  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        stimulus: str | Sequence[str] = "natural scenes",
+        behaviour: Sequence[str] = ("running speed", "pupil size"),
+        states: bool = False,
+        gene_counts: bool = False,
+        sessions: Iterable[str] | None = None,
+        processed: str | os.PathLike[str] | None = None,
+        jobs: int = 1,
+        transform: Callable[[Session], Session] | None = None,
+    ) -> None:
+        self.stimuli = [stimulus] if isinstance(stimulus, str) else list(stimulus)
+        self.behaviour = [behaviour] if isinstance(behaviour, str) else list(behaviour)
+        if not self.stimuli or not set(self.stimuli) <= set(STIMULI) or not set(self.behaviour) <= set(BEHAVIOUR):
+            raise ValueError(
+                f"Expected stimuli among {', '.join(STIMULI)} and behaviours among {', '.join(BEHAVIOUR)} "
+                f"(got {', '.join(self.stimuli)} and {', '.join(self.behaviour)})."
+            )
+        self.states, self.gene_counts = states, gene_counts
+        super().__init__(root, sessions, processed, jobs, transform)
+
+    def find(self, root: Path) -> dict[str, list[Path]]:
+        """Mice and dates that have a run of the stimulus."""
+        existing(root, "fetch it with Bugeon.download(root) or 'synapsnet download bugeon'")
+        folders = [STIMULI[one] for one in self.stimuli]
+        runs: dict[Path, list[Path]] = {}
+        for path in sorted(root.rglob("frame.neuralActivity.npy")):
+            if path.parents[1].name in folders:
+                runs.setdefault(path.parents[2], []).append(path.parent)
+        found: dict[str, list[Path]] = {}
+        for date, own in runs.items():
+            own.sort(key=lambda run: (folders.index(run.parent.name), run.name))
+            files = [path for folder in (date, *own) for path in sorted(folder.iterdir()) if path.is_file()]
+            names = date.parents[1] / "states.names.txt"
+            found[f"{date.parent.name}-{date.name}"] = files + ([names] if names.is_file() else [])
+        return found
+
+    def read(self, name: str, files: list[Path]) -> Session:
+        """Reads the runs of one session."""
+        runs = [path.parent for path in files if path.name == "frame.neuralActivity.npy"]
+        date = runs[0].parent.parent
+        types = load_lines(date / "neuron.ttype.txt")
+        read = [one for one in (self._run(run, len(types)) for run in runs) if one is not None]
+        if not read:
+            raise LeftOutError(f"no run has the {len(types)} neurons of 'neuron.ttype.txt'")
+        activity = np.concatenate([one[0] for one in read], axis=1)
+        good = np.isfinite(activity).all(axis=1)
+        if not good.all():
+            warn(f"{int((~good).sum())} of {len(good)} neurons hold NaN or infinity and are left out.")
+        if not good.any():
+            raise LeftOutError("every neuron holds NaN in some 'frame.neuralActivity.npy'")
+        names, courses = self._courses(read, date.parents[1])
+        segments, first = [], 0
+        for one in read:
+            segments.append(one[2] + first)
+            first += one[0].shape[1]
+        steps = [one[3] for one in read]
+        known = {key: np.asarray(entries)[good] for key, entries in self._known(date, types).items()}
+        ids = np.array(self._ids(date, name, len(types)))[good]
+        return Session(
+            torch.from_numpy(np.ascontiguousarray(activity[good], dtype=np.float32)),
+            torch.from_numpy(courses.astype(np.float32)),
+            float(np.median(steps)),
+            torch.from_numpy(np.concatenate(segments).astype(np.int64)),
+            ids.tolist(),
+            names,
+            name,
+            **known,
+        )
+
+    def _run(self, run: Path, N: int) -> tuple[np.ndarray, list[np.ndarray | None], np.ndarray, float] | None:
+        """Activity [N, T], behaviours [T] or None each, segments and step of one run; None if it is not of the N."""
+        path = run / "frame.neuralActivity.npy"
+        activity = load_numbers(path, 2)
+        times = load_numbers(run / "frame.times.npy", 1)
+        if activity.shape[1] != N and activity.shape == (N, len(times)):
+            warn(f"'{path}' lies as [neuron, frame] and was turned to [frame, neuron].")
+            activity = activity.T
+        if activity.shape[1] != N:
+            warn(f"'{run}' is left out: it has {activity.shape[1]} neurons, the session {N}.")
+            return None
+        if len(activity) != len(times):
+            raise ValueError(
+                f"Expected a time in 'frame.times.npy' for each of the {len(activity)} frames of '{path}' "
+                f"(got {len(times)})."
+            )
+        if len(times) < 2:
+            warn(f"'{run}' is left out: it has {len(times)} frames.")
+            return None
+        clock = frames(times, f"'{run / 'frame.times.npy'}'")
+        courses = [self._course(run, one, clock.times) for one in self.behaviour]
+        if self.states:
+            courses += self._states_of(run, len(times), clock.order)
+        return activity[clock.order].T, courses, clock.segment, clock.bin_size
+
+    def _course(self, run: Path, what: str, at: np.ndarray) -> np.ndarray | None:
+        values, times = (run / f"{stem}.npy" for stem in BEHAVIOUR[what])
+        if not values.is_file() or not times.is_file():
+            warn(f"'{run}' has no {what} ({values.name}, {times.name}).")
+            return None
+        samples, clock = load_numbers(values, 1), load_numbers(times, 1)
+        if len(samples) != len(clock):
+            raise ValueError(
+                f"Expected as many times in '{times}' as values in '{values.name}' "
+                f"(got {len(clock)} and {len(samples)})."
+            )
+        for path, numbers in ((values, samples), (times, clock)):
+            if not np.isfinite(numbers).any():
+                warn(f"'{path}' holds no number.")
+                return None
+        return onto(at, clock, samples, f"'{values}'")
+
+    def _states_of(self, run: Path, T: int, order: np.ndarray) -> list[np.ndarray | None]:
+        path = run / "frame.states.npy"
+        if not path.is_file():
+            warn(f"'{run}' has no states ({path.name}).")
+            return [None] * len(_STATES)
+        states = load_numbers(path, 1)
+        if len(states) != T:
+            raise ValueError(f"Expected a state for each of the {T} frames in '{path}' (got {len(states)}).")
+        return [(states[order] == code).astype(float) for code in range(len(_STATES))]
+
+    def _courses(self, read: list[Any], root: Path) -> tuple[list[str], np.ndarray]:
+        """Names [K] and courses [T, K] over all runs; what a run lacks is the mean of the others."""
+        names = list(self.behaviour)
+        if self.states:
+            path = root / "states.names.txt"
+            told = load_lines(path) if path.is_file() else []
+            names += told if len(told) == len(_STATES) else list(_STATES)
+        columns = []
+        for k, what in enumerate(names):
+            there = [one[1][k] for one in read if one[1][k] is not None]
+            mean = float(np.concatenate(there).mean()) if there else 0.0
+            if len(there) < len(read):
+                warn(f"{what} is taken as {mean:.3g} throughout {len(read) - len(there)} of {len(read)} runs.")
+            columns.append(
+                np.concatenate([np.full(one[0].shape[1], mean) if one[1][k] is None else one[1][k] for one in read])
+            )
+        T = sum(one[0].shape[1] for one in read)
+        return names, np.stack(columns, axis=1) if columns else np.zeros((T, 0))
+
+    def _ids(self, date: Path, name: str, N: int) -> list[str]:
+        path = date / "neuron.UniqueID.npy"
+        if path.is_file():
+            unique = _per_neuron(path, N)
+        else:
+            warn(f"'{date}' has no neuron.UniqueID.npy: its neurons are taken as new.")
+            unique = np.full(N, np.nan)
+        ids, seen = [], set()
+        for row, one in enumerate(unique.tolist()):
+            known = np.isfinite(one) and one not in seen
+            if np.isfinite(one) and not known:
+                warn(f"'{path}' names {one:g} twice; the second is taken as a new neuron.")
+            seen.add(one)
+            # '%.17g' keeps every whole number that a float can hold apart.
+            ids.append(f"{date.parent.name}/{one:.17g}" if known else f"{name}/{row}")
+        return ids
+
+    def _known(self, date: Path, types: list[str]) -> dict[str, Any]:
+        """What is known of each neuron."""
+        N = len(types)
+        subclass = [one.split("-")[0] for one in types]
+        known: dict[str, Any] = {
+            "cell_type": types,
+            "subclass": subclass,
+            "ei": ["E" if one == "EC" else "I" for one in subclass],
+        }
+        for field, stem in (("depth", "neuron.depth"), ("plane", "neuron.plane")):
+            if (date / f"{stem}.npy").is_file():
+                known[field] = _per_neuron(date / f"{stem}.npy", N)
+        path = date / "neuron.stackPosCorrected.npy"
+        if path.is_file():
+            stack = load_numbers(path, 2)
+            if len(stack) != N or stack.shape[1] < 2:
+                raise ValueError(f"Expected x and y of {N} neurons in '{path}' (got shape {list(stack.shape)}).")
+            depth = known.get("depth", np.full(N, np.nan))
+            known["position"] = np.column_stack([stack[:, :2], depth])
+        if self.gene_counts:
+            path = date / "neuron.gene_count.npy"
+            counts = load_numbers(path, 2)
+            if len(counts) != N:
+                raise ValueError(f"Expected genes of {N} neurons in '{path}' (got shape {list(counts.shape)}).")
+            known["gene_count"] = counts
+        return known
+
+    @classmethod
+    def download(cls, root: str | os.PathLike[str]) -> None:
+        """Fetches and unpacks figshare 19448531, showing progress; a broken download goes on where it stopped.
+
+        Args:
+            root: Folder to fill.
+
+        Raises:
+            OSError: It cannot be reached; the message says what to fetch by hand and where to put it.
+            ValueError: What came is not what was published.
+        """
+        figshare(19448531, Path(root))
+
+
+def _per_neuron(path: Path, N: int) -> np.ndarray:
+    """A number a neuron: (N) or (N, 1)."""
+    values = load_npy(path)
+    if values.dtype.kind not in "fiub" or values.size != N:
+        raise ValueError(f"Expected {N} numbers, one a neuron, in '{path}' (got {values.dtype} {list(values.shape)}).")
+    return values.ravel().astype(np.float64)

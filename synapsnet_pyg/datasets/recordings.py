@@ -1,0 +1,225 @@
+"""What all sets of recordings share: sessions found in a folder, read once, kept as session files."""
+
+import hashlib
+import inspect
+import json
+import multiprocessing
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from torch_geometric.data import Dataset
+from tqdm import tqdm
+
+from synapsnet_pyg.atomic import atomic_path
+from synapsnet_pyg.datasets.clocks import DataWarning
+from synapsnet_pyg.session import Session
+
+FORMAT = 1
+"""Goes up when sessions of the same files and arguments would come out differently, so that none is reused."""
+
+_NOT_IN_SESSIONS = {"self", "root", "sessions", "seeds", "processed", "jobs", "transform"}
+
+
+class LeftOutError(ValueError):
+    """A recording that holds nothing of what was asked for; the message says why. The others are read."""
+
+
+class Recordings(Dataset):
+    """Base class of sets of recordings: a PyG dataset whose items are sessions.
+
+    A subclass sets its own attributes, calls ``super().__init__`` and defines :meth:`find` and :meth:`read`. Each
+    session is read once and kept under ``processed``, in a folder named after all arguments that shape it, as
+    ``<name>.h5`` beside ``<name>.json`` (arguments, source files with sizes and times, warnings). Another argument or a
+    changed source file is read anew. Files are written whole or not at all, so that several processes may prepare the
+    same set.
+
+    Args:
+        root: Folder of the set.
+        sessions: Names to take, wildcards allowed (``"SB025-*"``); None: all.
+        processed: Where session files are kept; None: ``root/processed``.
+        jobs: How many processes read at once. With more than one, a script needs the usual
+            ``if __name__ == "__main__":``.
+        transform: Applied to a session whenever it is taken.
+
+    Raises:
+        FileNotFoundError: The folder is missing or holds no session of this set.
+        ValueError: A file is damaged or not as it should be; the message names it.
+    """
+
+    arguments: dict[str, Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "Recordings":
+        """Remembers the arguments that shape a session, so that no subclass can forget one."""
+        made = super().__new__(cls)
+        if args or kwargs:  # copies and unpickled ones come without
+            bound = inspect.signature(cls.__init__).bind(made, *args, **kwargs)
+            bound.apply_defaults()
+            made.arguments = {key: value for key, value in bound.arguments.items() if key not in _NOT_IN_SESSIONS}
+        return made
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        sessions: Iterable[str] | None = None,
+        processed: str | os.PathLike[str] | None = None,
+        jobs: int = 1,
+        transform: Callable[[Session], Session] | None = None,
+    ) -> None:
+        folder = Path(root).expanduser()
+        super().__init__(str(folder), transform)
+        if jobs < 1:
+            raise ValueError(f"Expected at least one process to read (got jobs {jobs}).")
+        found = dict(sorted(self.find(folder).items()))
+        if not found:
+            raise FileNotFoundError(f"Expected sessions of {type(self).__name__} in '{folder}' (found none).")
+        wanted = ["*"] if sessions is None else list(sessions)
+        self.sources = {name: files for name, files in found.items() if any(fnmatch(name, w) for w in wanted)}
+        if not self.sources:
+            raise ValueError(f"Expected sessions among {_few(found)} (got {', '.join(wanted)}).")
+        text = json.dumps([type(self).__name__, FORMAT, self.arguments], sort_keys=True, default=_plain)
+        key = hashlib.sha256(text.encode()).hexdigest()[:12]
+        self._folder = Path(processed or folder / "processed") / key
+        self.names = self._prepare(jobs)
+
+    def find(self, root: Path) -> Mapping[str, list[Path]]:
+        """Which sessions there are: name -> the files it is read from. Must be quick.
+
+        Raises:
+            FileNotFoundError: The folder is missing.
+        """
+        raise NotImplementedError
+
+    def read(self, name: str, files: list[Path]) -> Session:
+        """Reads one session, whose name shall be ``name``.
+
+        Raises:
+            LeftOutError: It holds nothing of what was asked for.
+            ValueError: A file is damaged.
+        """
+        raise NotImplementedError
+
+    @property
+    def has_download(self) -> bool:
+        """Nothing is fetched unasked: a set can be a terabyte."""
+        return False
+
+    @property
+    def has_process(self) -> bool:
+        """PyG's own bookkeeping reads pickles, so this class has its own."""
+        return False
+
+    @property
+    def processed_dir(self) -> str:
+        """Folder of the session files of these arguments."""
+        return str(self._folder)
+
+    @property
+    def processed_file_names(self) -> list[str]:
+        """One file a session."""
+        return [f"{name}.h5" for name in self.names]
+
+    @property
+    def raw_file_names(self) -> list[str]:
+        """Every file that a session is read from."""
+        return [str(path) for files in self.sources.values() for path in files]
+
+    def len(self) -> int:
+        """How many sessions."""
+        return len(self.names)
+
+    def get(self, idx: int) -> Session:
+        """The idx-th session."""
+        return Session.load(self._folder / f"{self.names[idx]}.h5")
+
+    def __repr__(self) -> str:
+        told = "".join(f", {key}={value!r}" for key, value in self.arguments.items())
+        return f"{type(self).__name__}({len(self)} sessions{told})"
+
+    def _prepare(self, jobs: int) -> list[str]:
+        """Reads what is not there yet; returns the names of the sessions that there are."""
+        missing = [name for name in self.sources if self._kept(name) is None]
+        if missing:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        bar = tqdm(total=len(missing), desc="reading", unit="session", disable=None if len(missing) > 1 else True)
+        if jobs == 1 or len(missing) < 2:
+            for name in missing:
+                self._read_and_keep(name)
+                bar.update()
+        else:
+            self.transform, kept_back = None, self.transform  # need not travel to the other processes
+            with ProcessPoolExecutor(min(jobs, len(missing)), multiprocessing.get_context("spawn")) as pool:
+                for _ in pool.map(self._read_and_keep, missing):
+                    bar.update()
+            self.transform = kept_back
+        bar.close()
+        names = []
+        for name in self.sources:
+            record = self._kept(name) or {"warnings": [], "left_out": "it vanished while it was read"}
+            for message in record["warnings"]:
+                warnings.warn(f"{name}: {message}", DataWarning, stacklevel=4)
+            if record["left_out"] is None:
+                names.append(name)
+            else:
+                warnings.warn(f"{name} is left out: {record['left_out']}", DataWarning, stacklevel=4)
+        if not names:
+            raise ValueError(f"Expected a session with what was asked for in '{self.root}' (all are left out).")
+        return names
+
+    def _kept(self, name: str) -> dict[str, Any] | None:
+        """What was noted when a session was read, if that still holds."""
+        try:
+            record: dict[str, Any] = json.loads((self._folder / f"{name}.json").read_text())
+            whole = record["left_out"] is not None or (self._folder / f"{name}.h5").is_file()
+            return record if whole and record["source"] == _stamps(self.sources[name]) else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _read_and_keep(self, name: str) -> None:
+        record: dict[str, Any] = {"source": _stamps(self.sources[name]), "left_out": None}
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", DataWarning)
+            try:
+                self.read(name, self.sources[name]).save(self._folder / f"{name}.h5")
+            except LeftOutError as error:
+                record["left_out"] = str(error)
+        for one in told:
+            if not issubclass(one.category, DataWarning):
+                warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        record["warnings"] = [str(one.message) for one in told if issubclass(one.category, DataWarning)]
+        record["arguments"] = self.arguments
+        with atomic_path(self._folder / f"{name}.json") as temporary:
+            temporary.write_text(json.dumps(record, indent=1, default=_plain))
+
+
+def existing(root: Path, how: str) -> Path:
+    """A folder that must be there.
+
+    Args:
+        root: The folder.
+        how: How to get it.
+
+    Raises:
+        FileNotFoundError: It is not there.
+    """
+    if not root.is_dir():
+        raise FileNotFoundError(f"Expected a folder of recordings (there is no folder '{root}'); {how}.")
+    return root
+
+
+def _stamps(files: list[Path]) -> list[list[Any]]:
+    """Name, size and time of each source file; a folder stands for its name alone."""
+    return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files if path.is_file()]
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, (set, frozenset, range, tuple)) else str(value)
+
+
+def _few(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

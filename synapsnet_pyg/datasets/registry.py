@@ -1,0 +1,45 @@
+"""All sets of recordings by name."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from synapsnet_pyg.datasets.allen_neuropixels import AllenNeuropixels
+from synapsnet_pyg.datasets.bugeon import Bugeon
+from synapsnet_pyg.datasets.nwb import NWBRecording
+from synapsnet_pyg.datasets.recordings import Recordings
+from synapsnet_pyg.datasets.simulated import SimulatedPopulation
+from synapsnet_pyg.datasets.suite2p import Suite2p
+
+DATASETS: dict[str, type[Recordings]] = {
+    "bugeon": Bugeon,
+    "allen-neuropixels": AllenNeuropixels,
+    "nwb": NWBRecording,
+    "suite2p": Suite2p,
+    "simulated": SimulatedPopulation,
+}
+"""Name -> class."""
+
+
+def dataset_class(name: str) -> type[Recordings]:
+    """The class of a set.
+
+    Raises:
+        ValueError: There is no such set.
+    """
+    if name not in DATASETS:
+        raise ValueError(f"Expected a set among {', '.join(DATASETS)} (got '{name}').")
+    return DATASETS[name]
+
+
+def open_dataset(name: str, root: str | os.PathLike[str], arguments: Mapping[str, Any]) -> Recordings:
+    """Makes a set of recordings from its name.
+
+    Raises:
+        ValueError: There is no such set, or an argument does not suit it.
+    """
+    made = dataset_class(name)
+    try:
+        return made(root, **arguments)
+    except TypeError as error:
+        raise ValueError(f"Expected other arguments for set '{name}' ({error}).") from None

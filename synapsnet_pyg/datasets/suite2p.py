@@ -1,0 +1,128 @@
+"""Folders that Suite2p leaves."""
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from synapsnet_pyg.datasets.clocks import warn
+from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings
+from synapsnet_pyg.datasets.sources import load_numbers
+from synapsnet_pyg.session import Session
+
+
+class Suite2p(Recordings):
+    """Calcium traces of the cells that Suite2p found.
+
+    Every folder with planes (``plane0/F.npy``, ...), or with the arrays themselves, is a session; the cells of all its
+    planes are its neurons. ``ops.npy`` and ``stat.npy`` are pickles and are never read, which is why the frame rate is
+    asked for and positions are not known. Neuron fields: ``plane`` and ``cell_probability``.
+
+    Args:
+        folder: The ``suite2p`` folder, or one above several.
+        frame_rate: Frames a second of each plane (``ops["fs"]``).
+        activity: ``"spks"`` (deconvolved), ``"F"`` (fluorescence), ``"corrected"`` (``F - neuropil * Fneu``), or the
+            stem of another file of the same shape.
+        neuropil: Share of the surround's fluorescence that ``"corrected"`` takes off.
+        probability: Keep cells whose classifier's probability is at least this, instead of those marked as cells.
+        sessions: See :class:`~synapsnet_pyg.datasets.recordings.Recordings`, as the rest.
+        processed: Where session files are kept; None: ``processed`` in the folder.
+        jobs: How many processes read at once.
+        transform: Applied to a session whenever it is taken.
+
+    Raises:
+        FileNotFoundError: There is no such folder or file.
+        ValueError: A file is damaged, or shapes do not fit; the message names it.
+
+    Example:
+        >>> Suite2p("mouse1/suite2p", frame_rate=6.0, activity="F")[0]  # doctest: +SKIP
+        Session('mouse1', 10 neurons x 11160 bins of 0.166667 s, 0 behaviours, 1 segment, plane, cell_probability)
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        frame_rate: float,
+        activity: str = "spks",
+        neuropil: float = 0.7,
+        probability: float | None = None,
+        sessions: Iterable[str] | None = None,
+        processed: str | os.PathLike[str] | None = None,
+        jobs: int = 1,
+        transform: Callable[[Session], Session] | None = None,
+    ) -> None:
+        if not np.isfinite(frame_rate) or frame_rate <= 0:
+            raise ValueError(f"Expected frame_rate, frames a second, above 0 (got {frame_rate}).")
+        self.frame_rate, self.activity, self.neuropil, self.probability = frame_rate, activity, neuropil, probability
+        super().__init__(folder, sessions, processed, jobs, transform)
+
+    def find(self, root: Path) -> dict[str, list[Path]]:
+        """Every folder with arrays, its planes joined."""
+        if not root.is_dir():
+            raise FileNotFoundError(f"Expected a folder that Suite2p left (there is no folder '{root}').")
+        found: dict[str, list[Path]] = {}
+        for cells in sorted(root.rglob("iscell.npy")):
+            plane = cells.parent
+            if plane.name == "combined":  # the planes once more
+                continue
+            home = plane.parent if plane.name.startswith("plane") else plane
+            home = home.parent if home.name == "suite2p" and home != root else home
+            named = home.resolve()
+            named = named.parent if named.name == "suite2p" else named
+            parts = home.relative_to(root).parts if root in home.parents else (named.name,)
+            found.setdefault("-".join(part for part in parts if part != "suite2p"), []).extend(
+                sorted(path for path in plane.glob("*.npy") if path.stem not in ("ops", "stat"))
+            )
+        return found
+
+    def read(self, name: str, files: list[Path]) -> Session:
+        """Joins the planes of one session."""
+        planes = list(dict.fromkeys(path.parent for path in files))
+        parts, fields, ids = [], [], []
+        for p, plane in enumerate(planes):
+            cells = load_numbers(plane / "iscell.npy")
+            if cells.ndim != 2 or cells.shape[1] != 2:
+                raise ValueError(f"Expected '{plane / 'iscell.npy'}' of shape [cells, 2] (got {list(cells.shape)}).")
+            kept = cells[:, 0] > 0.5 if self.probability is None else cells[:, 1] >= self.probability
+            rows = np.flatnonzero(kept)
+            parts.append(self._traces(plane, len(cells))[rows])
+            fields += [(p, cells[row, 1]) for row in rows]
+            ids += [f"{name}/{plane.name}/{row}" for row in rows]
+        length = min(part.shape[1] for part in parts)
+        if any(part.shape[1] != length for part in parts):
+            warn(f"planes have {', '.join(str(part.shape[1]) for part in parts)} frames; the first {length} are kept.")
+        activity = np.concatenate([part[:, :length] for part in parts])
+        good = np.isfinite(activity).all(axis=1)
+        if not good.all():
+            warn(f"{int((~good).sum())} of {len(good)} cells hold NaN or infinity and are left out.")
+        if not good.any():
+            raise LeftOutError("it has no cell without NaN")
+        chosen = np.flatnonzero(good)
+        return Session(
+            torch.from_numpy(activity[chosen].astype(np.float32)),
+            bin_size=1 / self.frame_rate,
+            neuron_id=[ids[i] for i in chosen],
+            name=name,
+            plane=np.array([fields[i][0] for i in chosen]),
+            cell_probability=np.array([fields[i][1] for i in chosen]),
+        )
+
+    def _traces(self, plane: Path, cells: int) -> np.ndarray:
+        """[cells, frames]."""
+        if self.activity == "corrected":
+            return self._lying(plane, "F", cells) - self.neuropil * self._lying(plane, "Fneu", cells)
+        return self._lying(plane, self.activity, cells)
+
+    def _lying(self, plane: Path, stem: str, cells: int) -> np.ndarray:
+        path = plane / f"{stem}.npy"
+        values = load_numbers(path, 2)
+        if values.shape[0] != cells and values.shape[1] == cells:
+            warn(f"'{path}' lies as [frame, cell] and was turned.")
+            values = values.T
+        if values.shape[0] != cells:
+            raise ValueError(
+                f"Expected the {cells} cells of 'iscell.npy' in '{path}' (got shape {list(values.shape)})."
+            )
+        return values

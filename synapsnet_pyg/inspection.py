@@ -1,0 +1,246 @@
+"""What is this recording? Answers for session files, and for whatever a session could be made of."""
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor
+
+from synapsnet_pyg import plots
+from synapsnet_pyg.atomic import atomic_path
+from synapsnet_pyg.datasets.nwb import Ragged, column, intervals, open_nwb
+from synapsnet_pyg.datasets.registry import DATASETS
+from synapsnet_pyg.datasets.sources import Source
+from synapsnet_pyg.models.synapsnet import SynapsNet
+from synapsnet_pyg.session import Session, is_session_file
+from synapsnet_pyg.training import PRESETS, recipe
+from synapsnet_pyg.windows import cut
+
+Rows = list[tuple[str, str]]
+"""What is told, and what there is to tell of it."""
+
+
+def inspect_path(path: str | Path) -> Rows:
+    """What lies at a path: a session file, an NWB file, arrays, or a folder of recordings.
+
+    Raises:
+        FileNotFoundError: There is nothing.
+        ValueError: It is damaged or of no known kind; the message says which kinds there are.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"Expected a recording (there is no '{path}').")
+    if path.is_dir():
+        return _folder(path)
+    if is_session_file(path):
+        return [("file", f"session file, {path.stat().st_size / 1e6:.1f} MB"), *inspect_session(Session.load(path))]
+    if path.suffix.lower() == ".nwb":
+        return _nwb(path)
+    return _arrays(path)
+
+
+def inspect_session(session: Session) -> Rows:
+    """Sizes, rates, what is silent or constant, behaviour, segments, what is known of the neurons, cost of a fit."""
+    N, T, d = session.num_neurons, session.num_bins, session.bin_size
+    activity, length = session.activity, session.segment[:, 1] - session.segment[:, 0]
+    in_segments = int(length.sum())
+    rows = [
+        ("session", session.name),
+        ("neurons", f"{N}{_constant(session)}"),
+        ("bins", f"{T} of {d:g} s ({1 / d:.3g} Hz): {T * d:.1f} s = {T * d / 60:.1f} min"),
+        ("segments", f"{len(length)} of {int(length.min())} to {int(length.max())} bins" if len(length) else "none"),
+    ]
+    if in_segments < T:
+        rows.append(("outside", f"{T - in_segments} bins lie in no segment"))
+    means = activity.mean(1)
+    if all(bool((row == row.round()).all()) and float(row.min()) >= 0 for row in activity):
+        rate = means / d
+        rows.append(("activity", f"counts, {_spread(rate)} Hz a neuron, at most {int(activity.max())} in a bin"))
+    else:
+        rows.append(("activity", f"real, from {activity.min():.3g} to {activity.max():.3g}, means {_spread(means)}"))
+    for k, name in enumerate(session.behaviour_name):
+        course = session.behaviour[:, k]
+        flat = ", constant" if float(course.min()) == float(course.max()) else ""
+        rows.append(("behaviour", f"{name}: {course.min():.3g} to {course.max():.3g}, mean {course.mean():.3g}{flat}"))
+    for field, values in session.neuron_fields.items():
+        rows.append((field, _told(values)))
+    if session.true_connectivity is not None:
+        E = int((session.edge_index[0] != session.edge_index[1]).sum())
+        rows.append(("true graph", f"{E} edges, {100 * E / max(N * (N - 1), 1):.1f} % of all pairs"))
+    if in_segments >= 3:
+        split = session.split()
+        parts = ", ".join(f"{kind} {part.num_bins}" for kind, part in split._asdict().items())
+        fitting = [kind for kind, part in split._asdict().items() if not cut(part, 5)]
+        rows.append(("split", f"{parts} bins" + (f"; no window of 5 fits in {', '.join(fitting)}" if fitting else "")))
+        rows += [] if fitting else _cost(session)
+    return rows
+
+
+def _constant(session: Session) -> str:
+    low, high = session.activity.amin(1), session.activity.amax(1)
+    constant, silent = low == high, (low == 0) & (high == 0)
+    told = [f"{int(which.sum())} {word}" for which, word in ((silent, "silent"), (constant & ~silent, "constant"))
+            if bool(which.any())]  # fmt: skip
+    return f" ({', '.join(told)}: no score will count them)" if told else ""
+
+
+def _spread(values: Tensor) -> str:
+    low, middle, high = (float(values.quantile(q)) for q in (0.0, 0.5, 1.0))
+    return f"{low:.3g} to {high:.3g} (median {middle:.3g})"
+
+
+def _told(values: Tensor | list[str]) -> str:
+    if isinstance(values, Tensor):
+        shape = "" if values.dim() == 1 else f"{list(values.shape)}, "
+        good = values[values.isfinite()] if values.is_floating_point() else values
+        missing = values.numel() - good.numel()
+        span = f"{float(good.min()):.4g} to {float(good.max()):.4g}" if good.numel() else "no number"
+        return f"{shape}{span}" + (f", {missing} NaN" if missing else "")
+    counted = Counter(values).most_common()
+    shown = ", ".join(f"{key or '(empty)'} {count}" for key, count in counted[:8])
+    return shown + (f" and {len(counted) - 8} more" if len(counted) > 8 else "")
+
+
+def _cost(session: Session) -> Rows:
+    """Memory and time of a fit, from a few training steps on this machine."""
+    standard = session.standardise()
+    train = standard.split().train
+    rows: Rows = []
+    for preset in PRESETS:
+        settings = recipe(preset, session.num_bins)
+        windows = cut(train, 5, settings["targets"])[0]
+        model = SynapsNet([standard])
+        B, L = settings["batch_size"], 5 + settings["targets"] - 1
+        which = torch.arange(min(B, len(windows)))
+        seconds = []
+        for _ in range(3):
+            begun = time.perf_counter()
+            forecast = model(windows.gather(which))
+            (forecast.activity.square().mean() + forecast.penalty).backward()
+            seconds.append(time.perf_counter() - begun)
+        steps = -(-len(windows) // B) * settings["epochs"]
+        parameters = sum(p.numel() for p in model.parameters()) * 4 * 4  # with gradient and Adam's two moments
+        batch = B * session.num_neurons * L * 5 * model.dynamics.recurrent.hidden_size * 4
+        memory = session.activity.numel() * 4 + parameters + batch
+        rows.append(
+            (
+                f"fit, {preset}",
+                f"about {_duration(min(seconds) * steps)} here ({settings['epochs']} epochs), "
+                f"{max(memory / 1e6, 1):.0f} MB beside the program",
+            )
+        )
+    return rows
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 100
+        else f"{seconds / 60:.0f} min"
+        if seconds < 6000
+        else f"{seconds / 3600:.1f} h"
+    )
+
+
+def _folder(path: Path) -> Rows:
+    """Session files, or a set of recordings that knows its files by their names."""
+    sessions = [file for file in sorted(path.glob("*.h5")) if is_session_file(file)]
+    if sessions:
+        return [(file.name, repr(Session.load(file))) for file in sessions]
+    rows: Rows = []
+    for name, kind in DATASETS.items():
+        if name == "simulated":
+            continue
+        made = object.__new__(kind)
+        made.stimuli = ["natural scenes", "drifting gratings", "spontaneous"]
+        found = made.find(path)
+        if found and not (name == "nwb" and rows):
+            shown = ", ".join(list(found)[:6]) + (" ..." if len(found) > 6 else "")
+            rows.append((name, f"{len(found)} sessions: {shown}; synapsnet prepare {name} {path} --out sessions"))
+    if rows:
+        return rows
+    if any(path.glob("*.npy")):
+        return _arrays(path)
+    raise ValueError(f"Expected sessions, NWB files, .npy files or a known set in '{path}' (found none).")
+
+
+def _nwb(path: Path) -> Rows:
+    with open_nwb(path) as file:
+        rows: Rows = [("file", f"NWB, {path.stat().st_size / 1e6:.1f} MB")]
+        if "units/spike_times" in file:
+            spikes = Ragged(file["units"], "spike_times")
+            count = spikes.end - spikes.start
+            rows.append(("units", f"{len(spikes)} with {int(count.sum())} spikes, {int((count == 0).sum())} silent"))
+            if len(spikes) and count.any():
+                ends = [spikes.values[a] for a in spikes.start[count > 0]] + [
+                    spikes.values[b - 1] for b in spikes.end[count > 0]
+                ]
+                span = float(max(ends)) - float(min(ends))
+                rows.append(
+                    ("time", f"{min(ends):.1f} to {max(ends):.1f} s, {count.sum() / span / len(spikes):.3g} Hz a unit")
+                )
+            for key in ("quality", "location"):
+                if key in file["units"]:
+                    rows.append((key, _told(column(file["units"], key).tolist())))
+        electrodes = file.get("general/extracellular_ephys/electrodes")
+        if electrodes is not None and "location" in electrodes:
+            rows.append(("electrodes", _told(column(electrodes, "location").tolist())))
+
+        def note(name: str, item: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(item, h5py.Group) and "data" in item and ("timestamps" in item or "starting_time" in item):
+                kind = item.attrs.get("neurodata_type", "TimeSeries")
+                rows.append((str(kind), f"{name} {list(item['data'].shape)}"))
+
+        file.visititems(note)
+        for key, table in file.get("intervals", {}).items():
+            if "start_time" in table:
+                stretches = intervals(table)
+                rows.append(("intervals", f"{key}: {len(stretches)} rows, {sum(b - a for a, b in stretches):.1f} s"))
+        rows.append(("next", f"synapsnet prepare nwb {path} --out sessions --bin-size 0.0333"))
+    return rows
+
+
+def _arrays(path: Path) -> Rows:
+    with Source(path) as source:
+        rows: Rows = [("file", f"arrays of {path}")]
+        for key in source.keys:
+            try:
+                array = source.get(key)
+            except ValueError as error:
+                rows.append((key, str(error)))
+                continue
+            told = f"{array.dtype} {list(array.shape)}"
+            if array.dtype.kind in "fiub" and array.size:
+                numbers = array.astype(np.float64)
+                bad = int((~np.isfinite(numbers)).sum())
+                good = numbers[np.isfinite(numbers)]
+                told += f", {good.min():.4g} to {good.max():.4g}" if good.size else ""
+                told += f", {bad} NaN or infinite" if bad else ""
+            elif array.size and array.ndim < 2 and array.dtype.kind in "US":
+                told += ", " + ", ".join(map(str, array.ravel()[:4])) + (" ..." if array.size > 4 else "")
+            rows.append((key, told))
+        rows.append(
+            ("next", f"synapsnet convert {path} session.h5 --activity KEY --axes neuron,bin --bin-size SECONDS")
+        )
+    return rows
+
+
+def draw_session(session: Session, path: Path) -> None:
+    """Draws the population's activity as a heat map with the behaviour under it, to one PNG file.
+
+    Raises:
+        OSError: The folder is missing or cannot be written.
+    """
+    figure, (top, bottom) = plots.stacked(10, 6, (3, 1 if session.num_behaviours else 0.01))
+    plots.heat_map(top, session.activity, session.bin_size, session.segment)
+    if session.num_behaviours:
+        plots.behaviour_course(bottom, session.behaviour, session.bin_size, session.behaviour_name)
+    else:
+        bottom.remove()
+        top.set_xlabel("time (s)")
+    top.set_title(f"{session.name}: {session.num_neurons} neurons")
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=120, format="png")

@@ -1,0 +1,161 @@
+import numpy as np
+import pytest
+from helpers import told
+from on_disk import STEP, write_bugeon
+
+from synapsnet_pyg.datasets.bugeon import Bugeon
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    root = tmp_path_factory.mktemp("bugeon")
+    return root, write_bugeon(root)
+
+
+def load(root, *arguments, **given):
+    return told(lambda: Bugeon(root, *arguments, **given))[0]
+
+
+def interpolated(run, stem):
+    clock, samples = run.behaviour[stem]
+    good = np.isfinite(samples)
+    return np.interp(run.times, clock[good], samples[good])
+
+
+def test_every_value_put_in_comes_out(written):
+    root, sessions = written
+    dataset = load(root, "spontaneous", behaviour=("running speed", "pupil size", "gaze x", "gaze y"), states=True)
+    assert dataset.names == sorted(sessions)
+    for session in dataset:
+        put = sessions[session.name]
+        run = put.runs["Blank/01"]
+        np.testing.assert_array_equal(session.activity, run.activity.T.astype(np.float32))
+        for k, stem in enumerate(("running.speed", "eye.size", "eye.xPos", "eye.yPos")):
+            np.testing.assert_allclose(session.behaviour[:, k], interpolated(run, stem), rtol=1e-6)
+        np.testing.assert_array_equal(session.behaviour[:, 4:], np.eye(3)[run.states.astype(int)])
+        assert session.behaviour_name[4:] == ["running", "desynchronised", "synchronised"]
+        assert session.bin_size == pytest.approx(STEP, rel=0.05)
+        assert session.cell_type == put.types
+        assert session.subclass == [one.split("-")[0] for one in put.types]
+        assert session.ei == ["E" if one == "EC" else "I" for one in put.types]
+        folder = root / put.mouse / put.date
+        np.testing.assert_allclose(session.position[:, :2], np.load(folder / "neuron.stackPosCorrected.npy")[:, :2])
+        np.testing.assert_allclose(session.position[:, 2:], np.load(folder / "neuron.depth.npy"))
+        np.testing.assert_allclose(session.depth[:, None], np.load(folder / "neuron.depth.npy"))
+
+
+def test_a_neuron_is_one_in_all_sessions_of_its_mouse_and_in_no_other(written):
+    root, _ = written
+    ids = {session.name: session.neuron_id for session in load(root, "spontaneous")}
+    first, second, other, new = (ids[name] for name in sorted(ids))
+    assert set(first) & set(second) == {"SB025/17", "SB025/3"}
+    assert first.index("SB025/17") == 2
+    assert second.index("SB025/17") == 1
+    assert not set(other) & (set(first) | set(second))
+    assert new == [f"SB030-2020-01-10/{row}" for row in range(7)]
+
+
+def test_runs_are_segments_and_one_of_other_cells_is_left_out(written):
+    root, sessions = written
+    dataset, messages = told(lambda: Bugeon(root, "natural scenes", sessions=["SB025-2019-10-04"]))
+    assert any("Natural Scenes/02' is left out: it has 7 neurons, the session 6" in one for one in messages)
+    runs = sessions["SB025-2019-10-04"].runs
+    (session,) = dataset
+    assert session.segment.tolist() == [[0, 60], [60, 90]]
+    both = np.concatenate([runs["Natural Scenes/01"].activity, runs["Natural Scenes/03"].activity])
+    np.testing.assert_array_equal(session.activity, both.T.astype(np.float32))
+
+
+def test_only_sessions_with_the_stimulus_are_items(written):
+    root, _ = written
+    assert load(root, "natural scenes").names == ["SB025-2019-10-04", "SB025-2019-10-07", "SB030-2020-01-08"]
+    both = load(root, ["natural scenes", "spontaneous"], sessions=["SB025-2019-10-07"])
+    assert both[0].segment.tolist() == [[0, 60], [60, 120]]
+
+
+def test_what_a_run_lacks_is_told_and_constant(written):
+    root, _ = written
+    dataset, messages = told(lambda: Bugeon(root, "drifting gratings", sessions=["SB030-*"]))
+    assert any("pupil size is taken as 0 throughout 1 of 1 runs" in one for one in messages)
+    assert dataset[0].behaviour[:, 1].abs().max() == 0
+    _, messages = told(lambda: Bugeon(root, "drifting gratings", sessions=["SB025-2019-10-07"]))
+    assert any("eye.size.npy' holds 27 NaN in 3 stretches" in one for one in messages)
+    # What was told when the files were read is told again when they are not.
+    assert told(lambda: Bugeon(root, "drifting gratings", sessions=["SB025-2019-10-07"]))[1] == messages
+
+
+def test_gene_counts_on_request(written):
+    root, _ = written
+    session = load(root, "spontaneous", gene_counts=True, sessions=["SB030-2020-01-08"])[0]
+    np.testing.assert_allclose(session.gene_count, np.load(root / "SB030/2020-01-08/neuron.gene_count.npy"))
+    assert "gene_count" not in load(root, "spontaneous")[0]
+
+
+def test_says_what_is_wrong(written, tmp_path):
+    root, _ = written
+    with pytest.raises(FileNotFoundError, match="synapsnet download bugeon"):
+        Bugeon(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="sessions of Bugeon"):
+        Bugeon(tmp_path)
+    with pytest.raises(ValueError, match="stimuli among natural scenes"):
+        Bugeon(root, "movies")
+    with pytest.raises(ValueError, match="sessions among SB025-2019-10-04"):
+        Bugeon(root, sessions=["SB999-*"])
+
+
+def damage(path, kind):
+    if kind == "missing":
+        path.unlink()
+    elif kind == "truncated":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    elif kind == "pickle":
+        np.save(path, np.array([{}], dtype=object), allow_pickle=True)
+    elif kind == "text":
+        np.save(path, np.array(["a", "b"]))
+    elif kind == "short":
+        np.save(path, np.load(path)[:-1])
+    elif kind == "nan":
+        np.save(path, np.full_like(np.load(path), np.nan))
+
+
+ARRAYS = ["neuron.UniqueID", "neuron.depth"]
+ARRAYS += [f"Blank/01/{stem}" for stem in ("frame.neuralActivity", "frame.times", "running.speed", "eye.times")]
+DAMAGED = [
+    (f"{stem}.npy", kind) for stem in ARRAYS for kind in ("missing", "truncated", "pickle", "text", "short", "nan")
+]
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"), [("neuron.ttype.txt", "missing"), ("neuron.ttype.txt", "truncated"), *DAMAGED]
+)
+def test_a_damaged_file_is_named_or_mended(tmp_path, file, kind):
+    write_bugeon(tmp_path)
+    name = "SB025-2019-10-07"
+    damage(tmp_path / name.replace("-", "/", 1) / file, kind)
+
+    def read():
+        try:
+            return Bugeon(tmp_path, "spontaneous", sessions=[name])[0]
+        except (ValueError, FileNotFoundError) as error:
+            return str(error)
+
+    outcome, messages = told(read)
+    if isinstance(outcome, str):
+        assert len(outcome.splitlines()) == 1
+        assert any(file.rsplit("/", 1)[-1] in one or "sessions among" in one for one in [outcome, *messages])
+    else:
+        assert bool(outcome.activity.isfinite().all())
+        assert bool(outcome.behaviour.isfinite().all())
+        # Of what a session can do without: missing files and numbers that are no numbers.
+        assert kind in ("missing", "nan")
+        assert messages or file == "neuron.depth.npy"
+
+
+def test_swapped_axes_are_turned_with_a_warning(tmp_path):
+    put = write_bugeon(tmp_path)["SB025-2019-10-04"]
+    path = tmp_path / "SB025/2019-10-04/Blank/01/frame.neuralActivity.npy"
+    np.save(path, np.load(path).T)
+    dataset, messages = told(lambda: Bugeon(tmp_path, "spontaneous", sessions=["SB025-2019-10-04"]))
+    assert any("turned" in one for one in messages)
+    session = dataset[0]
+    np.testing.assert_array_equal(session.activity, put.runs["Blank/01"].activity.T.astype(np.float32))
