@@ -16,12 +16,11 @@ def print_scores(scores: dict[str, Any]) -> None:
     for name, models in scores["sessions"].items():
         neurons = scores["neurons"][name]
         with_truth = any("connectivity" in score for score in models.values())
-        table = Table(title=f"{name}: test part", title_justify="left", caption_justify="left", **_STYLE)
-        table.caption = f"{neurons['scored']} of {neurons['recorded']} neurons scored"
+        table = Table(title=f"{name}: test part", title_justify="left", **_STYLE)
+        caption = f"{neurons['scored']} of {neurons['recorded']} neurons scored"
         for part in ("training", "test"):
             if neurons[f"constant_in_{part}"]:
-                table.caption += f", {neurons[f'constant_in_{part}']} constant in {part}"
-        table.caption += f". {_verdict(models)}\n"
+                caption += f", {neurons[f'constant_in_{part}']} constant in {part}"
         table.add_column("model", no_wrap=True)
         headers = ("corr", "MSE", *_PCS, *(("conn r", "rho", "AUROC", "AUPRC") if with_truth else ()))
         for header in headers:
@@ -31,6 +30,7 @@ def print_scores(scores: dict[str, Any]) -> None:
             values += list(score["connectivity"].values()) if with_truth else []
             table.add_row(model, _number(values[0], 4), *map(_number, values[1:]))
         console.print(table)
+        console.print(f"{caption}.\n{_verdict(models)}\n")
     if len(scores["sessions"]) > 1:
         table = Table(title=f"mean +- SEM over {len(scores['sessions'])} sessions", title_justify="left", **_STYLE)
         table.add_column("model", no_wrap=True)
