@@ -167,8 +167,8 @@ def test_refuses_foreign_and_damaged_files(tmp_path):
         Session.load(path)
     make_session(T=5000).save(path)
     whole = path.read_bytes()
-    for part in (0.3, 0.9):
-        path.write_bytes(whole[: int(len(whole) * part)])
+    for part in range(50):
+        path.write_bytes(whole[: len(whole) * part // 50])
         with pytest.raises(ValueError, match="damaged"):
             Session.load(path)
     make_session().save(path)

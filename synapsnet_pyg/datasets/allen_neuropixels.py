@@ -115,7 +115,8 @@ class AllenNeuropixels(Recordings):
             raise ValueError(f"Expected behaviours among {', '.join(BEHAVIOUR)} (got {', '.join(self.behaviour)}).")
         super().__init__(root, sessions, processed, jobs, transform)
 
-    def find(self, root: Path) -> dict[str, list[Path]]:
+    @staticmethod
+    def find(root: Path) -> dict[str, list[Path]]:
         """Every ``.nwb`` file with units; those of the local field potential have none."""
         existing(root, "fetch sessions with AllenNeuropixels.download(root, ids) or 'synapsnet download'")
         found: dict[str, list[Path]] = {}

@@ -45,7 +45,7 @@ class Bugeon(Recordings):
     Args:
         root: Folder of the mice.
         stimulus: Of ``"natural scenes"``, ``"drifting gratings"`` and ``"spontaneous"``, or several. Sessions without
-            any are not among the items.
+            any are left out.
         behaviour: Of ``"running speed"``, ``"pupil size"``, ``"gaze x"`` and ``"gaze y"``.
         states: Add three behaviours that tell the brain state of each frame (running, stationary desynchronised,
             stationary synchronised) by 0 and 1.
@@ -88,17 +88,15 @@ class Bugeon(Recordings):
         self.states, self.gene_counts = states, gene_counts
         super().__init__(root, sessions, processed, jobs, transform)
 
-    def find(self, root: Path) -> dict[str, list[Path]]:
-        """Mice and dates that have a run of the stimulus."""
+    @staticmethod
+    def find(root: Path) -> dict[str, list[Path]]:
+        """Every mouse and date that has a run."""
         existing(root, "fetch it with Bugeon.download(root) or 'synapsnet download bugeon'")
-        folders = [STIMULI[one] for one in self.stimuli]
         runs: dict[Path, list[Path]] = {}
         for path in sorted(root.rglob("frame.neuralActivity.npy")):
-            if path.parents[1].name in folders:
-                runs.setdefault(path.parents[2], []).append(path.parent)
+            runs.setdefault(path.parents[2], []).append(path.parent)
         found: dict[str, list[Path]] = {}
         for date, own in runs.items():
-            own.sort(key=lambda run: (folders.index(run.parent.name), run.name))
             files = [path for folder in (date, *own) for path in sorted(folder.iterdir()) if path.is_file()]
             names = date.parents[1] / "states.names.txt"
             found[f"{date.parent.name}-{date.name}"] = files + ([names] if names.is_file() else [])
@@ -106,8 +104,11 @@ class Bugeon(Recordings):
 
     def read(self, name: str, files: list[Path]) -> Session:
         """Reads the runs of one session."""
-        runs = [path.parent for path in files if path.name == "frame.neuralActivity.npy"]
-        date = runs[0].parent.parent
+        there = [path.parent for path in files if path.name == "frame.neuralActivity.npy"]
+        runs = [run for one in self.stimuli for run in there if run.parent.name == STIMULI[one]]
+        if not runs:
+            raise LeftOutError(f"it has no {' or '.join(self.stimuli)}")
+        date = runs[0].parents[1]
         types = load_lines(date / "neuron.ttype.txt")
         read = [one for one in (self._run(run, len(types)) for run in runs) if one is not None]
         if not read:

@@ -31,8 +31,9 @@ def open_nwb(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, KeyError, RuntimeError) as error:
-        raise ValueError(f"'{path}' is no NWB file, cut short or damaged ({error}).") from None
+    except (OSError, LookupError, RuntimeError, TypeError, AttributeError, OverflowError, MemoryError) as error:
+        # All that h5py and numpy make of a damaged file, or of one in which something else stands in a known place.
+        raise ValueError(f"'{path}' is no NWB file, cut short or damaged ({' '.join(str(error).split())}).") from None
 
 
 def text(value: Any) -> str:
@@ -214,7 +215,8 @@ class NWBRecording(Recordings):
             processed = (path if path.is_dir() else path.parent) / "processed"
         super().__init__(path, sessions, processed, jobs, transform)
 
-    def find(self, root: Path) -> dict[str, list[Path]]:
+    @staticmethod
+    def find(root: Path) -> dict[str, list[Path]]:
         """Every ``.nwb`` file."""
         if root.is_dir():
             paths = sorted(root.rglob("*.nwb"))

@@ -87,7 +87,7 @@ class Recordings(Dataset):
         self.names = self._prepare(jobs)
 
     def find(self, root: Path) -> Mapping[str, list[Path]]:
-        """Which sessions there are: name -> the files it is read from. Must be quick.
+        """Which sessions there are: name -> the files it is read from. Must be quick; static where it can be.
 
         Raises:
             FileNotFoundError: The folder is missing.
@@ -187,6 +187,8 @@ class Recordings(Dataset):
                 self.read(name, self.sources[name]).save(self._folder / f"{name}.h5")
             except LeftOutError as error:
                 record["left_out"] = str(error)
+            except ValueError as error:
+                raise ValueError(f"Session '{name}' cannot be made: {error}") from None
         for one in told:
             if not issubclass(one.category, DataWarning):
                 warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)

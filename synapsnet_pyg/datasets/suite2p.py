@@ -58,7 +58,8 @@ class Suite2p(Recordings):
         self.frame_rate, self.activity, self.neuropil, self.probability = frame_rate, activity, neuropil, probability
         super().__init__(folder, sessions, processed, jobs, transform)
 
-    def find(self, root: Path) -> dict[str, list[Path]]:
+    @staticmethod
+    def find(root: Path) -> dict[str, list[Path]]:
         """Every folder with arrays, its planes joined."""
         if not root.is_dir():
             raise FileNotFoundError(f"Expected a folder that Suite2p left (there is no folder '{root}').")
