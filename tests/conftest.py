@@ -5,10 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 SHARED = Path(__file__).parents[2] / "shared"
 ORACLES = Path(os.environ.get("SYNAPSNET_ORACLES", SHARED / "oracles"))
 RECORDINGS = Path(os.environ.get("SYNAPSNET_RECORDINGS", SHARED / "data"))
+
+# The same examples on every run and machine, however slow: a failure is a change, never chance.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)

@@ -112,7 +112,7 @@ def test_numbers_only(tmp_path):
         load_npy(tmp_path / "c.npy")
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_an_array_file_cut_short_anywhere_is_told(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("cut")
