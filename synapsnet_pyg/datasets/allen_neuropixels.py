@@ -23,6 +23,7 @@ from synapsnet_pyg.datasets.nwb import (
     merged,
     open_nwb,
     series,
+    span,
     without,
 )
 from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings, existing
@@ -162,10 +163,7 @@ class AllenNeuropixels(Recordings):
         """Bins in the blocks of the stimulus, invalid and laser stretches cut out."""
         if self.stimuli is None:
             spikes = Ragged(file["units"], "spike_times")
-            ends = [spikes[row][[0, -1]] for row in range(len(spikes)) if spikes.end[row] > spikes.start[row]]
-            if not ends:
-                raise LeftOutError("there are no spikes")
-            blocks: Blocks = [(float(np.min(ends)), float(np.max(ends)))]
+            blocks: Blocks = [span(spikes, np.arange(len(spikes)))]
         else:
             tables = {f"{one.replace(' ', '_')}_presentations" for one in self.stimuli}
             there = {key for key in file.get("intervals", {}) if key.endswith("_presentations")}

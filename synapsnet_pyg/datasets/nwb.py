@@ -135,20 +135,28 @@ def series(group: h5py.Group) -> tuple[np.ndarray, np.ndarray]:
     """Times [T] in seconds and values [T, ...] in the series' unit.
 
     Raises:
-        ValueError: It has neither timestamps nor a rate, or lengths differ.
+        ValueError: It has neither timestamps nor a rate.
     """
+    values = values_of(group)
+    return times_of(group, len(values)), values
+
+
+def values_of(group: h5py.Group) -> np.ndarray:
+    """Values of a time series in its unit."""
     data = group["data"]
-    values = data[()] * float(data.attrs.get("conversion", 1.0)) + float(data.attrs.get("offset", 0.0))
+    values: np.ndarray = data[()] * float(data.attrs.get("conversion", 1.0)) + float(data.attrs.get("offset", 0.0))
+    return values
+
+
+def times_of(group: h5py.Group, length: int) -> np.ndarray:
+    """Times of a series' samples in seconds, from its timestamps or its rate."""
     if "timestamps" in group:
-        times = group["timestamps"][()].astype(np.float64)
-    elif "starting_time" in group and float(group["starting_time"].attrs.get("rate", 0)) > 0:
-        rate = float(group["starting_time"].attrs["rate"])
-        times = float(group["starting_time"][()]) + np.arange(len(values)) / rate
-    else:
-        raise ValueError(
-            f"Expected timestamps or a rate in '{group.name}' of '{group.file.filename}' (there is neither)."
-        )
-    return times, values
+        times: np.ndarray = group["timestamps"][()].astype(np.float64)
+        return times
+    if "starting_time" in group and float(group["starting_time"].attrs.get("rate", 0)) > 0:
+        start = group["starting_time"]
+        return float(start[()]) + np.arange(length) / float(start.attrs["rate"])
+    raise ValueError(f"Expected timestamps or a rate in '{group.name}' of '{group.file.filename}' (there is neither).")
 
 
 def neuron_fields(table: h5py.Group, kept: np.ndarray) -> dict[str, Any]:
@@ -263,14 +271,7 @@ class NWBRecording(Recordings):
         kept = self._kept_rows(table, len(spikes))
         blocks = self._blocks(file)
         if blocks is None:
-            finite = [times[np.isfinite(times)] for times in (spikes[row] for row in kept)]
-            lost = sum(spikes.end[row] - spikes.start[row] for row in kept) - sum(map(len, finite))
-            if lost:
-                warn(f"{lost} spikes of '{file.filename}' have no time (NaN or infinity) and are left out.")
-            ends = [(float(times.min()), float(times.max())) for times in finite if len(times)]
-            if not ends:
-                raise ValueError(f"Expected spikes in '{file.filename}' (its {len(kept)} units have none).")
-            blocks = without([(min(a for a, _ in ends), max(b for _, b in ends))], invalid(file))
+            blocks = without([span(spikes, kept)], invalid(file))
         bins = Bins(blocks, self.bin_size)
         counts = torch.empty(len(kept), len(bins))
         for i, row in enumerate(kept):
@@ -279,7 +280,7 @@ class NWBRecording(Recordings):
         return self._session(file, name, counts, bins.centres, bins.segment, self.bin_size, table, kept, known)
 
     def _traces(self, file: h5py.File, path: str, name: str) -> Session:
-        times, values = series(file[path])
+        values = values_of(file[path])
         rois = file[path].get("rois")
         table, rows = None, np.arange(values.shape[-1])
         if rois is not None:
@@ -290,6 +291,7 @@ class NWBRecording(Recordings):
         if values.shape[1] != len(rows) and values.shape[0] == len(rows):
             warn(f"'{path}' lies as [cell, frame] and was turned to [frame, cell].")
             values = values.T
+        times = times_of(file[path], len(values))
         if values.shape != (len(times), len(rows)):
             raise ValueError(
                 f"Expected traces [{len(times)} frames, {len(rows)} cells] in '{path}' of '{file.filename}' "
@@ -378,6 +380,22 @@ class NWBRecording(Recordings):
             name,
             **{_safe(key): np.asarray(entries)[mask] for key, entries in known.items()},
         )
+
+
+def span(spikes: Ragged, rows: np.ndarray) -> tuple[float, float]:
+    """Times of the first and the last spike of all these units, a unit at a time."""
+    first, last, lost = np.inf, -np.inf, 0
+    for row in rows:
+        times = spikes[row]
+        finite = times[np.isfinite(times)]
+        lost += len(times) - len(finite)
+        if len(finite):
+            first, last = min(first, float(finite.min())), max(last, float(finite.max()))
+    if lost:
+        warn(f"{lost} spikes of '{spikes.values.file.filename}' have no time (NaN or infinity) and are left out.")
+    if first > last:
+        raise ValueError(f"Expected spikes in '{spikes.values.file.filename}' (its {len(rows)} units have none).")
+    return first, last
 
 
 def invalid(file: h5py.File) -> Blocks:

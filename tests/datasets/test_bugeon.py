@@ -162,3 +162,31 @@ def test_swapped_axes_are_turned_with_a_warning(tmp_path):
     assert any("turned" in one for one in messages)
     session = dataset[0]
     np.testing.assert_array_equal(session.activity, put.runs["Blank/01"].activity.T.astype(np.float32))
+
+
+def test_one_neuron_and_no_frames(tmp_path):
+    write_bugeon(tmp_path)
+    folder = tmp_path / "SB025/2019-10-04"
+    (folder / "neuron.ttype.txt").write_text("EC\r\n")
+    for path in [*folder.glob("neuron.*.npy")]:
+        np.save(path, np.load(path)[:1])
+    activity = folder / "Blank/01/frame.neuralActivity.npy"
+    np.save(activity, np.load(activity)[:, :1])
+    session = load(tmp_path, "spontaneous", sessions=["SB025-2019-10-04"])[0]
+    assert (session.num_neurons, session.num_bins, session.cell_type) == (1, 60, ["EC"])
+    np.save(activity, np.zeros((0, 1)))
+    np.save(activity.with_name("frame.times.npy"), np.zeros((0, 1)))
+    _, messages = told(lambda: Bugeon(tmp_path, "spontaneous", sessions=["SB025-*"]))
+    assert any("left out: it has 0 frames" in one for one in messages)
+
+
+def test_frames_out_of_order_are_sorted_and_told(tmp_path):
+    put = write_bugeon(tmp_path)["SB025-2019-10-04"].runs["Blank/01"]
+    folder = tmp_path / "SB025/2019-10-04/Blank/01"
+    order = np.random.default_rng(0).permutation(60)
+    for stem in ("frame.neuralActivity", "frame.times", "frame.states"):
+        np.save(folder / f"{stem}.npy", np.load(folder / f"{stem}.npy")[order])
+    dataset, messages = told(lambda: Bugeon(tmp_path, "spontaneous", states=True, sessions=["SB025-2019-10-04"]))
+    assert any("frame.times.npy' has times out of order" in one for one in messages)
+    np.testing.assert_array_equal(dataset[0].activity, put.activity.T.astype(np.float32))
+    np.testing.assert_array_equal(dataset[0].behaviour[:, 2:], np.eye(3)[put.states.astype(int)])

@@ -58,7 +58,7 @@ def with_units(path):
     return write(file, path)
 
 
-def with_traces(path, swapped=False, gap=False):
+def with_traces(path, swapped=False, gap=False, rate=None):
     file = new_file()
     device = file.create_device(name="scope")
     channel = OpticalChannel(name="green", description="green", emission_lambda=510.0)
@@ -73,7 +73,8 @@ def with_traces(path, swapped=False, gap=False):
         table.add_roi(id=100 + cell, pixel_mask=[(cell, cell, 1.0)], accepted=cell != 2)
     region = table.create_roi_table_region(description="recorded", region=[0, 2, 3, 5])
     times = 1.0 + np.arange(50) * 0.2 + (np.arange(50) >= 30) * (4.0 if gap else 0.0)
-    trace = RoiResponseSeries(name="dff", data=TRACES, unit="dF/F", rois=region, timestamps=times)
+    clock = {"timestamps": times} if rate is None else {"starting_time": 1.0, "rate": rate}
+    trace = RoiResponseSeries(name="dff", data=TRACES, unit="dF/F", rois=region, **clock)
     ophys = file.create_processing_module(name="ophys", description="imaging")
     ophys.add(masks)
     fluorescence = Fluorescence(name="Fluorescence")
@@ -134,8 +135,9 @@ def test_rows_can_be_chosen(units):
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_traces_keep_their_frames(tmp_path, swapped):
-    path = with_traces(tmp_path / "fish.nwb", swapped)
+@pytest.mark.parametrize("rate", [None, 5.0])
+def test_traces_keep_their_frames(tmp_path, swapped, rate):
+    path = with_traces(tmp_path / "fish.nwb", swapped, rate=rate)
     dataset, messages = load(path)
     session = dataset[0]
     np.testing.assert_array_equal(session.activity, TRACES.T.astype(np.float32))
