@@ -14,7 +14,8 @@ try:
     from docstring_parser import parse as parse_docstring
     from jsonargparse import ArgumentParser
 except ImportError as error:
-    raise SystemExit(f"synapsnet: error: {error}; install synapsnet_pyg with its extras, [train,viz]") from None
+    print(f"synapsnet: error: {error}; install synapsnet_pyg with its extras, [train,viz]", file=sys.stderr)
+    raise SystemExit(2) from None
 
 
 def simulate(
