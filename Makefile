@@ -24,6 +24,8 @@ test: $(READY)
 test-slow: $(READY)
 	$(BIN)/pytest -m slow
 
+# One thread each: where other jobs share the cores, threads that wait for each other cost more than they bring.
+demo: export OMP_NUM_THREADS ?= 1
 demo: $(READY)
 	rm -rf demo
 	mkdir -p demo

@@ -4,6 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synapsnet_pyg.datasets.allen_neuropixels import AllenNeuropixels as AllenNeuropixels
+    from synapsnet_pyg.datasets.bugeon import Bugeon as Bugeon
+    from synapsnet_pyg.datasets.nwb import NWBRecording as NWBRecording
+    from synapsnet_pyg.datasets.simulated import SimulatedPopulation as SimulatedPopulation
+    from synapsnet_pyg.datasets.suite2p import Suite2p as Suite2p
     from synapsnet_pyg.evaluation import evaluate as evaluate
     from synapsnet_pyg.export import to_networkx as to_networkx
     from synapsnet_pyg.fitting import fit_files as fit_files
@@ -18,6 +23,11 @@ __version__ = "0.1.0"
 
 # Where each public name lives.
 _HOME = {
+    "AllenNeuropixels": "datasets.allen_neuropixels",
+    "Bugeon": "datasets.bugeon",
+    "NWBRecording": "datasets.nwb",
+    "SimulatedPopulation": "datasets.simulated",
+    "Suite2p": "datasets.suite2p",
     "Run": "run",
     "Session": "session",
     "SynapsNet": "models.synapsnet",
@@ -29,7 +39,7 @@ _HOME = {
     "to_networkx": "export",
 }
 
-__all__ = ["Run", "Session", "SynapsNet", "cut", "evaluate", "fit", "fit_files", "forecast_session", "to_networkx"]
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:
@@ -40,4 +50,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_HOME]
+    return __all__

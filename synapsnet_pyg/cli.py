@@ -3,6 +3,8 @@
 import json as json_text
 import os
 import re
+import shlex
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -162,7 +164,7 @@ def prepare(
     dataset: str,
     root: str,
     *,
-    out: str | None = None,
+    out: str,
     stimulus: str | None = None,
     bin_size: float | None = None,
     behaviour: str | None = None,
@@ -175,14 +177,16 @@ def prepare(
     Args:
         dataset: bugeon, allen-neuropixels, nwb or suite2p.
         root: Folder of the recordings (or one NWB file).
-        out: Folder for the session files; processed under the root if not given.
+        out: Folder for the session files, made if it is not there; what was read once is kept in .prepared there.
         stimulus: Such as "natural scenes", "drifting gratings", "spontaneous"; several separated by commas.
         bin_size: Seconds a bin, for spikes.
         behaviour: What all neurons share, separated by commas, by the names that the set or the file has.
-        sessions: Names of sessions to take, separated by commas; wildcards allowed.
+        sessions: Names of sessions to take, or how they end, separated by commas; wildcards allowed.
         jobs: How many processes read at once.
         set_args: Any other argument of the set, as in --set-args.frame_rate 30 or --set-args.areas '[VISp]'.
     """
+    folder = Path(out)
+    from synapsnet_pyg.atomic import atomic_path
     from synapsnet_pyg.datasets.registry import open_dataset
 
     given: dict[str, Any] = {
@@ -190,13 +194,23 @@ def prepare(
         "bin_size": bin_size,
         "behaviour": None if behaviour is None else _listed(behaviour),
         "sessions": _listed(sessions) or None,
-        "processed": out,
+        "processed": folder / ".prepared",
     }
     arguments = {key: value for key, value in given.items() if value is not None} | dict(set_args or {})
     made = open_dataset(dataset, root, {"jobs": jobs} | arguments)
-    for session in made:
+    targets = [_session_file(str(folder / Path(kept).name)) for kept in made.processed_paths]
+    for kept, target, session in zip(made.processed_paths, targets, made, strict=True):
+        with atomic_path(target) as temporary:
+            shutil.copyfile(kept, temporary)
         print(session)
-    print(f"{len(made)} session files in {made.processed_dir}; now: synapsnet fit {made.processed_dir} --out run")
+    others = set(folder.glob("*.h5")) - set(targets)
+    if others:
+        print(
+            f"warning: '{folder}' holds {len(others)} other session files too; name those to be fitted.",
+            file=sys.stderr,
+        )
+    files = shlex.quote(str(folder)) if not others else " ".join(shlex.quote(str(target)) for target in targets)
+    print(f"{len(targets)} session file(s) in {folder}; now: synapsnet fit {files} --out run")
 
 
 def download(

@@ -8,6 +8,7 @@ import torch
 
 from synapsnet_pyg import plots
 from synapsnet_pyg.atomic import atomic_path
+from synapsnet_pyg.evaluation import scored_neurons
 from synapsnet_pyg.export import file_name
 from synapsnet_pyg.metrics import correlation
 from synapsnet_pyg.models.forecaster import forecast_session
@@ -68,8 +69,11 @@ def _forecasts(run: Run, name: str) -> plots.Figure:
     session = run.sessions[name]
     test = session.split().test
     forecast = forecast_session(run.model, test, run.targets)
-    r = correlation(forecast.truth, forecast.forecast).nan_to_num(-1)
-    best = r.argsort(descending=True)[:5]
+    r = correlation(forecast.truth, forecast.forecast)
+    r[~scored_neurons(session, forecast.truth)] = -torch.inf
+    best = r.argsort(descending=True)[: min(5, int(r.isfinite().sum()))]
+    if not len(best):
+        raise ValueError(f"Expected a neuron that varies in training and test part of session '{name}' (got none).")
     bins = forecast.bins[:300]
     # A line must not run on from one segment into the next.
     belongs = torch.searchsorted(test.segment[:, 1].contiguous(), bins, right=True)

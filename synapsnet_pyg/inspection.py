@@ -1,5 +1,6 @@
 """What is this recording? Answers for session files, and for whatever a session could be made of."""
 
+import shlex
 import time
 from collections import Counter
 from pathlib import Path
@@ -152,12 +153,11 @@ def _folder(path: Path) -> Rows:
         return [(file.name, repr(Session.load(file))) for file in sessions]
     rows: Rows = []
     for name, kind in DATASETS.items():
-        if name == "simulated":
-            continue
         found = kind.find(path)  # type: ignore[call-arg,arg-type]
         if found and not (name == "nwb" and rows):
             shown = ", ".join(list(found)[:6]) + (" ..." if len(found) > 6 else "")
-            rows.append((name, f"{len(found)} sessions: {shown}; synapsnet prepare {name} {path} --out sessions"))
+            command = f"synapsnet prepare {name} {shlex.quote(str(path))} --out sessions"
+            rows.append((name, f"{len(found)} session(s): {shown}; {command}"))
     if rows:
         return rows
     if any(path.glob("*.npy")):
@@ -197,7 +197,7 @@ def _nwb(path: Path) -> Rows:
             if "start_time" in table:
                 stretches = intervals(table)
                 rows.append(("intervals", f"{key}: {len(stretches)} rows, {sum(b - a for a, b in stretches):.1f} s"))
-        rows.append(("next", f"synapsnet prepare nwb {path} --out sessions --bin-size 0.0333"))
+        rows.append(("next", f"synapsnet prepare nwb {shlex.quote(str(path))} --out sessions --bin-size 0.0333"))
     return rows
 
 
@@ -220,9 +220,10 @@ def _arrays(path: Path) -> Rows:
             elif array.size and array.ndim < 2 and array.dtype.kind in "US":
                 told += ", " + ", ".join(map(str, array.ravel()[:4])) + (" ..." if array.size > 4 else "")
             rows.append((key, told))
-        rows.append(
-            ("next", f"synapsnet convert {path} session.h5 --activity KEY --axes neuron,bin --bin-size SECONDS")
-        )
+        how = "--activity KEY --axes neuron,bin --bin-size SECONDS"
+        if any("spike" in key and "time" in key for key in source.keys):
+            how = "--spike-times KEY --spike-index KEY (or --spike-neuron KEY) --bin-size SECONDS"
+        rows.append(("next", f"synapsnet convert {shlex.quote(str(path))} session.h5 {how}"))
     return rows
 
 

@@ -180,6 +180,12 @@ def check_fit(
                     f"Expected a segment of more than {model.window} bins in the {kind} part of session "
                     f"'{session.name}'; use a shorter window, longer segments or a longer recording."
                 )
+            targets_there = sum(len(windows) for windows in cut(part, model.window))
+            if targets_there < 2:
+                raise ValueError(
+                    f"Expected at least 2 bins to forecast in the {kind} part of session '{session.name}' (got "
+                    f"{targets_there}); use a longer recording."
+                )
 
 
 class _Training(LightningModule):

@@ -230,9 +230,9 @@ def test_from_a_public_set_to_scores(sets, capsys, tmp_path, name, stimulus, cou
     root = sets / name.split("-")[0]
     status, out, error = run(capsys, "prepare", name, root, "--stimulus", stimulus, "--out", tmp_path / "sessions")
     assert status == 0
-    assert f"{count} session files in" in out
+    assert f"{count} session file(s) in" in out
     assert ("warning:" in error) == (name == "bugeon" or "copy of y" in error)
-    (folder,) = (tmp_path / "sessions").iterdir()
+    folder = tmp_path / "sessions"
     fit = ["--preset", "fast", "--epochs", 1, "--model-args.hidden_size", 6]
     # All sessions in one model, then one session alone.
     for sessions in (folder, sorted(folder.glob("*.h5"))[0]):
@@ -244,14 +244,32 @@ def test_from_a_public_set_to_scores(sets, capsys, tmp_path, name, stimulus, cou
 
 
 def test_prepare_says_what_is_wrong(sets, capsys, tmp_path):
-    assert "a set among bugeon" in refused(capsys, "prepare", "steinmetz", tmp_path)
-    assert "stimuli among" in refused(capsys, "prepare", "bugeon", sets / "bugeon", "--stimulus", "movies")
-    assert "no folder" in refused(capsys, "prepare", "bugeon", tmp_path / "none")
-    assert "wheel" in refused(capsys, "prepare", "bugeon", sets / "bugeon", "--set-args.wheel", "1")
-    assert "all are left out" in run(capsys, "prepare", "allen-neuropixels", sets / "allen", "--stimulus", "gabors")[2]
+    def wrong(*arguments):
+        return refused(capsys, "prepare", *arguments, "--out", tmp_path / "deep" / "out")
+
+    assert "a set among bugeon" in wrong("steinmetz", tmp_path)
+    assert "stimuli among" in wrong("bugeon", sets / "bugeon", "--stimulus", "movies")
+    assert "no folder" in wrong("bugeon", tmp_path / "none")
+    assert "stimulus, behaviour, states" in wrong("bugeon", sets / "bugeon", "--set-args.wheel", "1")
+    status, _, error = run(
+        capsys, "prepare", "allen-neuropixels", sets / "allen", "--stimulus", "gabors", "--out", tmp_path / "out"
+    )
+    assert status == 2
+    assert "all are left out" in error
     assert "--sessions" in refused(capsys, "download", "allen-neuropixels", tmp_path)
     assert "bugeon or allen-neuropixels" in refused(capsys, "download", "suite2p", tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_prepare_names_what_it_made_beside_other_files(sets, capsys, tmp_path):
+    bugeon = ["prepare", "bugeon", sets / "bugeon", "--stimulus", "spontaneous", "--out", tmp_path / "two words"]
+    _, out, _ = run(capsys, *bugeon)
+    assert f"synapsnet fit '{tmp_path / 'two words'}' --out" in out
+    _, out, error = run(capsys, *bugeon, "--sessions", "2020-01-08")
+    assert "holds 3 other session files" in error
+    assert "SB030-2020-01-08.h5' --out run" in out
+    (tmp_path / "two words" / "SB030-2020-01-08.h5").write_text("mine")
+    assert "not overwritten" in run(capsys, *bugeon)[2]
 
 
 def test_inspect_tells_what_is_there(fitted, sets, capsys, tmp_path):
@@ -266,7 +284,7 @@ def test_inspect_tells_what_is_there(fitted, sets, capsys, tmp_path):
     assert (tmp_path / "sim.png").read_bytes().startswith(b"\x89PNG")
     assert "Session('sim1'" in told(fitted)
     assert "bugeon" in told(sets / "bugeon")
-    assert "2 sessions: allen-715093703" in told(sets / "allen")
+    assert "2 session(s): allen-715093703" in told(sets / "allen")
     nwb = told(next((sets / "allen").rglob("*.nwb")))
     for wanted in (
         "9 with",

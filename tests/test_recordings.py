@@ -141,7 +141,7 @@ def test_suite2p_folder_with_a_turned_array(recording, tmp_path, capsys):
     folder = recording("mouse-v1-2p-spontaneous")
     out = run(capsys, "prepare", "suite2p", folder, "--out", tmp_path, "--set-args.frame_rate", "6")
     assert "10 neurons x 11160 bins of 0.166667 s" in out
-    (path,) = tmp_path.rglob("*.h5")
+    (path,) = tmp_path.glob("*.h5")
     np.testing.assert_array_equal(Session.load(path).activity, np.load(folder / "spks.npy").T)
 
 

@@ -199,6 +199,8 @@ class AllenNeuropixels(Recordings):
             for key, limit in self.smallest.items():
                 passes &= column(units, key) >= limit if self._has(units, key) else True
         if self.areas is not None:
+            for one in sorted(self.areas - set(column(table, "location"))):
+                warn(f"'{file.filename}' has no electrode in area '{one}'.")
             passes &= np.isin(area, sorted(self.areas))
         if self.positioned:
             passes &= np.isfinite(position).all(axis=1)

@@ -80,11 +80,9 @@ class Bugeon(Recordings):
     ) -> None:
         self.stimuli = [stimulus] if isinstance(stimulus, str) else list(stimulus)
         self.behaviour = [behaviour] if isinstance(behaviour, str) else list(behaviour)
-        if not self.stimuli or not set(self.stimuli) <= set(STIMULI) or not set(self.behaviour) <= set(BEHAVIOUR):
-            raise ValueError(
-                f"Expected stimuli among {', '.join(STIMULI)} and behaviours among {', '.join(BEHAVIOUR)} "
-                f"(got {', '.join(self.stimuli)} and {', '.join(self.behaviour)})."
-            )
+        for what, given, known in (("stimuli", self.stimuli, STIMULI), ("behaviours", self.behaviour, BEHAVIOUR)):
+            if not set(given) <= set(known):
+                raise ValueError(f"Expected {what} among {', '.join(known)} (got {', '.join(given)}).")
         self.states, self.gene_counts = states, gene_counts
         super().__init__(root, sessions, processed, jobs, transform)
 
@@ -271,5 +269,8 @@ def _per_neuron(path: Path, N: int) -> np.ndarray:
     """A number a neuron: (N) or (N, 1)."""
     values = load_npy(path)
     if values.dtype.kind not in "fiub" or values.size != N:
-        raise ValueError(f"Expected {N} numbers, one a neuron, in '{path}' (got {values.dtype} {list(values.shape)}).")
+        raise ValueError(
+            f"Expected {N} numbers in '{path}', as many as lines in 'neuron.ttype.txt' "
+            f"(got {values.dtype} {list(values.shape)})."
+        )
     return values.ravel().astype(np.float64)

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+_MOST_BINS = 20_000_000
+"""Of 33 ms these make a week: more come of a time in another unit, or of one that went wrong."""
+
 
 class DataWarning(UserWarning):
     """Something in a recording that its owner should know of."""
@@ -26,7 +29,8 @@ class Bins:
         bin_size: d, seconds.
 
     Raises:
-        ValueError: No block holds a whole bin, or blocks are not numbers, overlap or are not in order.
+        ValueError: No block holds a whole bin, there are absurdly many bins, or blocks are not numbers, overlap or are
+            not in order.
     """
 
     def __init__(self, blocks: Iterable[tuple[float, float]], bin_size: float) -> None:
@@ -40,6 +44,11 @@ class Bins:
         table, length = table[length > 0], length[length > 0]
         if not len(table):
             raise ValueError(f"Expected a stretch of time of at least one bin of {bin_size:g} s (all are shorter).")
+        if length.sum() > _MOST_BINS:
+            raise ValueError(
+                f"Expected fewer than {_MOST_BINS} bins (got {length.sum()} of {bin_size:g} s, from {table[0, 0]:g} to "
+                f"{table[-1, 1]:g} s); are all times in seconds? One that is far off can be cut away by start and stop."
+            )
         self.bin_size = bin_size
         stop = np.cumsum(length)
         self.segment = np.stack([stop - length, stop], axis=1)
@@ -114,7 +123,7 @@ def onto(at: np.ndarray, times: np.ndarray, values: np.ndarray, what: str) -> np
         [T], float64.
 
     Raises:
-        ValueError: Times and values differ in length, or no sample is a number.
+        ValueError: Times and values differ in length, no sample is a number, or none lies within ``at``.
     """
     times, values = np.asarray(times, np.float64).ravel(), np.asarray(values, np.float64).ravel()
     if len(times) != len(values):
@@ -126,9 +135,14 @@ def onto(at: np.ndarray, times: np.ndarray, values: np.ndarray, what: str) -> np
         raise ValueError(f"Expected numbers in {what} (got {len(values)} samples, none of them a number).")
     if not good.all():
         stretches = int(np.diff(np.concatenate([[0], ~good, [0]]).astype(int)).clip(0).sum())
-        warn(f"{what} holds {int((~good).sum())} NaN in {stretches} stretches, filled by linear interpolation.")
+        warn(f"{what} holds {int((~good).sum())} values that are no number in {stretches} stretches, filled linearly.")
     times, values = times[good], values[good]
     outside = float(((at < times[0]) | (at > times[-1])).mean())
+    if times[-1] < at[0] or times[0] > at[-1]:
+        raise ValueError(
+            f"Expected {what} to have samples within the recording, {at[0]:g} to {at[-1]:g} s (got {times[0]:g} to "
+            f"{times[-1]:g} s); is it another clock?"
+        )
     if outside > 0.01:
         warn(f"{what} covers only {100 * (1 - outside):.0f} % of the recording; its first and last values are held.")
     return np.interp(at, times, values)

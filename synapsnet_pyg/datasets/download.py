@@ -139,13 +139,12 @@ def dandiset(root: Path, paths: list[str]) -> None:
     """Fetches subjects or files of a dandiset, given as ``"000021/sub-707296975"``, with the dandi client.
 
     Raises:
-        ImportError: The client is not installed.
-        OSError: It cannot be reached; the message says what to do by hand.
+        OSError: The client is not installed, or it cannot be reached; the message says what to do by hand.
     """
     try:
         from dandi.download import DownloadExisting, download
     except ImportError:
-        raise ImportError("DANDI needs its client: pip install 'synapsnet_pyg[dandi]'") from None
+        raise OSError("DANDI needs its client: pip install 'synapsnet_pyg[dandi]'") from None
     urls = [
         f"https://api.dandiarchive.org/api/dandisets/{number}/versions/draft/assets/?path={rest}"
         for number, _, rest in (path.partition("/") for path in paths)

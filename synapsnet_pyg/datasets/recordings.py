@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from torch_geometric.data import Dataset
 from tqdm import tqdm
 
-from synapsnet_pyg.atomic import atomic_path
+from synapsnet_pyg.atomic import atomic_path, make_folder
 from synapsnet_pyg.datasets.clocks import DataWarning
 from synapsnet_pyg.session import Session
 
@@ -40,7 +41,7 @@ class Recordings(Dataset):
 
     Args:
         root: Folder of the set.
-        sessions: Names to take, wildcards allowed (``"SB025-*"``); None: all.
+        sessions: Names to take, or how they end; wildcards allowed (``"SB025-*"``); None: all.
         processed: Where session files are kept; None: ``root/processed``.
         jobs: How many processes read at once. With more than one, a script needs the usual
             ``if __name__ == "__main__":``.
@@ -78,7 +79,11 @@ class Recordings(Dataset):
         if not found:
             raise FileNotFoundError(f"Expected sessions of {type(self).__name__} in '{folder}' (found none).")
         wanted = ["*"] if sessions is None else list(sessions)
-        self.sources = {name: files for name, files in found.items() if any(fnmatch(name, w) for w in wanted)}
+        self.sources = {
+            name: files
+            for name, files in found.items()
+            if any(fnmatch(name, one) or name.endswith(f"-{one}") for one in wanted)
+        }
         if not self.sources:
             raise ValueError(f"Expected sessions among {_few(found)} (got {', '.join(wanted)}).")
         text = json.dumps([type(self).__name__, FORMAT, self.arguments], sort_keys=True, default=_plain)
@@ -143,8 +148,23 @@ class Recordings(Dataset):
     def _prepare(self, jobs: int) -> list[str]:
         """Reads what is not there yet; returns the names of the sessions that there are."""
         missing = [name for name in self.sources if self._kept(name) is None]
-        if missing:
-            self._folder.mkdir(parents=True, exist_ok=True)
+        new = [folder for folder in (self._folder, *self._folder.parents) if not folder.exists()]
+        try:
+            if missing:
+                make_folder(self._folder)
+                self._read_all(missing, jobs)
+            return self._names_of_kept()
+        except BaseException:
+            # Nothing came of it: no empty folders, and no notes of what was left out, stay behind.
+            if new and not any(self._folder.glob("*.h5")):
+                for note in self._folder.glob("*.json"):
+                    note.unlink()
+                with suppress(OSError):
+                    for folder in new:
+                        folder.rmdir()
+            raise
+
+    def _read_all(self, missing: list[str], jobs: int) -> None:
         bar = tqdm(total=len(missing), desc="reading", unit="session", disable=None if len(missing) > 1 else True)
         if jobs == 1 or len(missing) < 2:
             for name in missing:
@@ -157,15 +177,18 @@ class Recordings(Dataset):
                     bar.update()
             self.transform = kept_back
         bar.close()
+
+    def _names_of_kept(self) -> list[str]:
+        """Names of the sessions that there are; tells what was told when they were read."""
         names = []
         for name in self.sources:
             record = self._kept(name) or {"warnings": [], "left_out": "it vanished while it was read"}
             for message in record["warnings"]:
-                warnings.warn(f"{name}: {message}", DataWarning, stacklevel=4)
+                warnings.warn(f"{name}: {message}", DataWarning, stacklevel=5)
             if record["left_out"] is None:
                 names.append(name)
             else:
-                warnings.warn(f"{name} is left out: {record['left_out']}", DataWarning, stacklevel=4)
+                warnings.warn(f"{name} is left out: {record['left_out']}", DataWarning, stacklevel=5)
         if not names:
             raise ValueError(f"Expected a session with what was asked for in '{self.root}' (all are left out).")
         return names
@@ -192,7 +215,8 @@ class Recordings(Dataset):
         for one in told:
             if not issubclass(one.category, DataWarning):
                 warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
-        record["warnings"] = [str(one.message) for one in told if issubclass(one.category, DataWarning)]
+        messages = (str(one.message) for one in told if issubclass(one.category, DataWarning))
+        record["warnings"] = list(dict.fromkeys(messages))
         record["arguments"] = self.arguments
         with atomic_path(self._folder / f"{name}.json") as temporary:
             temporary.write_text(json.dumps(record, indent=1, default=_plain))

@@ -1,14 +1,14 @@
-"""All sets of recordings by name."""
+"""The sets of recordings by name."""
 
 import os
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 from synapsnet_pyg.datasets.allen_neuropixels import AllenNeuropixels
 from synapsnet_pyg.datasets.bugeon import Bugeon
 from synapsnet_pyg.datasets.nwb import NWBRecording
 from synapsnet_pyg.datasets.recordings import Recordings
-from synapsnet_pyg.datasets.simulated import SimulatedPopulation
 from synapsnet_pyg.datasets.suite2p import Suite2p
 
 DATASETS: dict[str, type[Recordings]] = {
@@ -16,9 +16,8 @@ DATASETS: dict[str, type[Recordings]] = {
     "allen-neuropixels": AllenNeuropixels,
     "nwb": NWBRecording,
     "suite2p": Suite2p,
-    "simulated": SimulatedPopulation,
 }
-"""Name -> class."""
+"""Name -> class, of all that is read from disk."""
 
 
 def dataset_class(name: str) -> type[Recordings]:
@@ -42,4 +41,5 @@ def open_dataset(name: str, root: str | os.PathLike[str], arguments: Mapping[str
     try:
         return made(root, **arguments)
     except TypeError as error:
-        raise ValueError(f"Expected other arguments for set '{name}' ({error}).") from None
+        known = [key for key in signature(made).parameters if key not in ("root", "path", "folder", "transform")]
+        raise ValueError(f"Expected arguments of set '{name}' among {', '.join(known)} ({error}).") from None

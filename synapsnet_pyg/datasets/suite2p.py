@@ -90,7 +90,8 @@ class Suite2p(Recordings):
             rows = np.flatnonzero(kept)
             parts.append(self._traces(plane, len(cells))[rows])
             fields += [(p, cells[row, 1]) for row in rows]
-            ids += [f"{name}/{plane.name}/{row}" for row in rows]
+            within = f"{name}/{plane.name}" if plane.name.startswith("plane") else name
+            ids += [f"{within}/{row}" for row in rows]
         length = min(part.shape[1] for part in parts)
         if any(part.shape[1] != length for part in parts):
             warn(f"planes have {', '.join(str(part.shape[1]) for part in parts)} frames; the first {length} are kept.")

@@ -132,7 +132,7 @@ def test_offline_it_says_what_to_fetch_by_hand(tmp_path, monkeypatch):
 
 
 def test_dandi_needs_its_client(tmp_path):
-    with pytest.raises(ImportError, match=r"synapsnet_pyg\[dandi\]"):
+    with pytest.raises(OSError, match=r"synapsnet_pyg\[dandi\]"):
         AllenNeuropixels.download(tmp_path, ["000021/sub-707296975"], source="dandi")
 
 
