@@ -247,19 +247,13 @@ def inspect(path: str, *, figure: str | None = None) -> None:
         path: Session file, NWB file, arrays, or a folder of recordings.
         figure: PNG file to draw a session into: activity of all neurons, behaviour under it.
     """
-    from synapsnet_pyg.inspection import draw_session, inspect_path
-    from synapsnet_pyg.session import Session, is_session_file
-
     target = None if figure is None else _existing_folder(figure)
-    if target is not None and not is_session_file(path):
-        raise ValueError(f"Expected a session file to draw (got '{path}'); make one with convert or prepare.")
-    told = inspect_path(path)
+    from synapsnet_pyg.inspection import inspect_path
+
+    told = inspect_path(path, target)
     width = max(len(what) for what, _ in told)
     for what, value in told:
         print(f"{what:{width}s}  {value}")
-    if target is not None:
-        draw_session(Session.load(path), target)
-        print(f"{'figure':{width}s}  written to {target}")
 
 
 def fit(

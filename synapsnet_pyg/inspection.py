@@ -5,18 +5,17 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 from torch import Tensor
 
 from synapsnet_pyg import plots
 from synapsnet_pyg.atomic import atomic_path
-from synapsnet_pyg.datasets.nwb import Ragged, column, intervals, open_nwb
+from synapsnet_pyg.datasets.nwb_file import Ragged, column, electrodes_of, intervals, open_nwb, text, time_series
 from synapsnet_pyg.datasets.registry import DATASETS
 from synapsnet_pyg.datasets.sources import Source
 from synapsnet_pyg.models.synapsnet import SynapsNet
-from synapsnet_pyg.session import Session, is_session_file
+from synapsnet_pyg.session import Session, few, is_session_file
 from synapsnet_pyg.training import PRESETS, recipe
 from synapsnet_pyg.windows import cut
 
@@ -24,20 +23,32 @@ Rows = list[tuple[str, str]]
 """What is told, and what there is to tell of it."""
 
 
-def inspect_path(path: str | Path) -> Rows:
+def inspect_path(path: str | Path, figure: Path | None = None) -> Rows:
     """What lies at a path: a session file, an NWB file, arrays, or a folder of recordings.
+
+    Args:
+        path: Of the recording.
+        figure: PNG file to draw a session file into.
 
     Raises:
         FileNotFoundError: There is nothing.
-        ValueError: It is damaged or of no known kind; the message says which kinds there are.
+        ValueError: It is damaged, of no known kind, or no session file where a figure is asked for; the message says
+            which kinds there are.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"Expected a recording (there is no '{path}').")
+    if not path.is_dir() and is_session_file(path):
+        session = Session.load(path)
+        rows = [("file", f"session file, {path.stat().st_size / 1e6:.1f} MB"), *inspect_session(session)]
+        if figure is not None:
+            draw_session(session, figure)
+            rows.append(("figure", f"written to {figure}"))
+        return rows
+    if figure is not None:
+        raise ValueError(f"Expected a session file to draw (got '{path}'); make one with convert or prepare.")
     if path.is_dir():
         return _folder(path)
-    if is_session_file(path):
-        return [("file", f"session file, {path.stat().st_size / 1e6:.1f} MB"), *inspect_session(Session.load(path))]
     if path.suffix.lower() == ".nwb":
         return _nwb(path)
     return _arrays(path)
@@ -101,8 +112,7 @@ def _told(values: Tensor | list[str]) -> str:
         span = f"{float(good.min()):.4g} to {float(good.max()):.4g}" if good.numel() else "no number"
         return f"{shape}{span}" + (f", {missing} NaN" if missing else "")
     counted = Counter(values).most_common()
-    shown = ", ".join(f"{key or '(empty)'} {count}" for key, count in counted[:8])
-    return shown + (f" and {len(counted) - 8} more" if len(counted) > 8 else "")
+    return few([f"{key or '(empty)'} {count}" for key, count in counted], 8)
 
 
 def _cost(session: Session) -> Rows:
@@ -137,13 +147,9 @@ def _cost(session: Session) -> Rows:
 
 
 def _duration(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 100
-        else f"{seconds / 60:.0f} min"
-        if seconds < 6000
-        else f"{seconds / 3600:.1f} h"
-    )
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _folder(path: Path) -> Rows:
@@ -183,16 +189,12 @@ def _nwb(path: Path) -> Rows:
             for key in ("quality", "location"):
                 if key in file["units"]:
                     rows.append((key, _told(column(file["units"], key).tolist())))
-        electrodes = file.get("general/extracellular_ephys/electrodes")
+        electrodes = electrodes_of(file)
         if electrodes is not None and "location" in electrodes:
             rows.append(("electrodes", _told(column(electrodes, "location").tolist())))
-
-        def note(name: str, item: h5py.Group | h5py.Dataset) -> None:
-            if isinstance(item, h5py.Group) and "data" in item and ("timestamps" in item or "starting_time" in item):
-                kind = item.attrs.get("neurodata_type", "TimeSeries")
-                rows.append((str(kind), f"{name} {list(item['data'].shape)}"))
-
-        file.visititems(note)
+        for group in time_series(file):
+            kind = text(group.attrs.get("neurodata_type", "TimeSeries"))
+            rows.append((kind, f"{group.name.strip('/')} {list(group['data'].shape)}"))
         for key, table in file.get("intervals", {}).items():
             if "start_time" in table:
                 stretches = intervals(table)

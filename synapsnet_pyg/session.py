@@ -407,7 +407,7 @@ def _check_activity(activity: Tensor) -> None:
     bad = [i for i, row in enumerate(activity) if not bool(row.isfinite().all())]
     if bad:
         raise ValueError(
-            f"Expected finite activity (neurons {_some(bad)} hold NaN or infinity); leave them out or fill the gaps."
+            f"Expected finite activity (neurons {few(bad)} hold NaN or infinity); leave them out or fill the gaps."
         )
 
 
@@ -426,7 +426,7 @@ def _checked_behaviour(behaviour: Tensor | None, activity: Tensor) -> Tensor:
         raise ValueError(f"Expected behaviour of shape [T, K] with T = {T} bins (got {list(behaviour.shape)}){hint}")
     bad = [k for k in range(behaviour.shape[1]) if not bool(behaviour[:, k].isfinite().all())]
     if bad:
-        raise ValueError(f"Expected finite behaviour (columns {_some(bad)} hold NaN or infinity); fill the gaps.")
+        raise ValueError(f"Expected finite behaviour (columns {few(bad)} hold NaN or infinity); fill the gaps.")
     return behaviour.to(activity.dtype)
 
 
@@ -451,7 +451,7 @@ def _checked_names(field: str, names: Any, length: int, what: str, where: str) -
     if len(set(names)) != length:
         twice = sorted({name for name in names if names.count(name) > 1})
         raise ValueError(
-            f"Expected a different {field} for each {what} ({_some([repr(t) for t in twice])} come more than once)."
+            f"Expected a different {field} for each {what} ({few([repr(t) for t in twice])} come more than once)."
         )
     return names
 
@@ -487,10 +487,10 @@ def _checked_neuron_field(key: str, value: Any, N: int) -> Any:
     return [_text(entry) for entry in array.tolist()]
 
 
-def _some(values: list[Any]) -> str:
+def few(values: list[Any], most: int = 5) -> str:
     """The first few of many, for a message."""
-    shown = ", ".join(str(value) for value in values[:5])
-    return shown if len(values) <= 5 else f"{shown} and {len(values) - 5} more"
+    shown = ", ".join(str(value) for value in values[:most])
+    return shown if len(values) <= most else f"{shown} and {len(values) - most} more"
 
 
 def _write(file: h5py.File, key: str, value: Any) -> None:

@@ -175,12 +175,13 @@ def check_fit(
         )
     for session in sessions:
         for kind, part in session.split()._asdict().items():
-            if not cut(part, model.window):
+            windows = cut(part, model.window)
+            if not windows:
                 raise ValueError(
                     f"Expected a segment of more than {model.window} bins in the {kind} part of session "
                     f"'{session.name}'; use a shorter window, longer segments or a longer recording."
                 )
-            targets_there = sum(len(windows) for windows in cut(part, model.window))
+            targets_there = sum(map(len, windows))
             if targets_there < 2:
                 raise ValueError(
                     f"Expected at least 2 bins to forecast in the {kind} part of session '{session.name}' (got "

@@ -13,20 +13,22 @@ import torch
 
 from synapsnet_pyg.datasets.clocks import Bins, onto, warn
 from synapsnet_pyg.datasets.download import allen_cache, dandiset
-from synapsnet_pyg.datasets.nwb import (
+from synapsnet_pyg.datasets.nwb_file import (
     Blocks,
     Ragged,
     column,
-    electrode_rows,
+    count_spikes,
+    electrodes_of,
     intervals,
     invalid,
     merged,
     open_nwb,
-    series,
+    peak_rows,
     span,
+    times_of,
     without,
 )
-from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings, existing
+from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings, listed, require_folder
 from synapsnet_pyg.session import Session
 
 _CCF = ("anterior_posterior_ccf_coordinate", "dorsal_ventral_ccf_coordinate", "left_right_ccf_coordinate")
@@ -105,13 +107,13 @@ class AllenNeuropixels(Recordings):
         jobs: int = 1,
         transform: Callable[[Session], Session] | None = None,
     ) -> None:
-        self.stimuli = [stimulus] if isinstance(stimulus, str) else None if stimulus is None else list(stimulus)
+        self.stimuli = None if stimulus is None else listed(stimulus)
         self.bin_size, self.quality = bin_size, quality
-        self.areas = None if areas is None else {areas} if isinstance(areas, str) else set(areas)
+        self.areas = None if areas is None else set(listed(areas))
         self.largest = {"isi_violations": isi_violations, "amplitude_cutoff": amplitude_cutoff}
         self.smallest = {"presence_ratio": presence_ratio}
         self.positioned, self.gap, self.still, self.shortest = positioned, gap, still, shortest
-        self.behaviour = [behaviour] if isinstance(behaviour, str) else list(behaviour)
+        self.behaviour = listed(behaviour)
         if not set(self.behaviour) <= set(BEHAVIOUR):
             raise ValueError(f"Expected behaviours among {', '.join(BEHAVIOUR)} (got {', '.join(self.behaviour)}).")
         super().__init__(root, sessions, processed, jobs, transform)
@@ -119,7 +121,7 @@ class AllenNeuropixels(Recordings):
     @staticmethod
     def find(root: Path) -> dict[str, list[Path]]:
         """Every ``.nwb`` file with units; those of the local field potential have none."""
-        existing(root, "fetch sessions with AllenNeuropixels.download(root, ids) or 'synapsnet download'")
+        require_folder(root, "fetch sessions with AllenNeuropixels.download(root, ids) or 'synapsnet download'")
         found: dict[str, list[Path]] = {}
         for path in sorted(root.rglob("*.nwb")):
             number = re.search(r"(?:session_|ses-)(\d+)", path.stem)
@@ -143,9 +145,7 @@ class AllenNeuropixels(Recordings):
             kept, known = self._neurons(file, files[1] if len(files) > 1 else None)
             if not len(kept):
                 raise LeftOutError("no unit passes the filters" + (f" in {self.areas}" if self.areas else ""))
-            counts = torch.empty(len(kept), len(bins))
-            for i, row in enumerate(kept.tolist()):
-                counts[i] = torch.from_numpy(bins.count(spikes[row]))
+            counts = count_spikes(spikes, kept, bins)
             ids = column(file["units"], "id")[kept]
             courses = [self._course(file, one, bins.centres) for one in self.behaviour]
         return Session(
@@ -180,12 +180,10 @@ class AllenNeuropixels(Recordings):
 
     def _neurons(self, file: h5py.File, channels: Path | None) -> tuple[np.ndarray, dict[str, Any]]:
         """Rows of the units that pass, and what is known of them."""
-        units, table = file["units"], electrode_rows(file)
+        units, table = file["units"], electrodes_of(file)
         if table is None:
             raise ValueError(f"Expected a table of electrodes in '{file.filename}' (there is none).")
-        row_of = {int(one): row for row, one in enumerate(column(table, "id"))}
-        peak = column(units, "peak_channel_id").astype(np.int64)
-        row = np.array([row_of.get(channel, -1) for channel in peak.tolist()], dtype=int)
+        row, peak = peak_rows(units, table), column(units, "peak_channel_id").astype(np.int64)
         area = column(table, "location")[row]
         position = self._position(file, table, row, peak, channels)
         passes = (row >= 0) & ~np.isin(area, ["", "None", "nan"])
@@ -302,12 +300,8 @@ def _pupil(file: h5py.File, at: np.ndarray) -> np.ndarray:
     if path not in file:
         raise ValueError(f"there is no '{path}' in '{file.filename}'.")
     group = file[path]
-    if "data" in group:
-        times, _ = series(group)
-    else:
-        times = group["timestamps"][()]
     area = np.pi * group["width"][()] * group["height"][()]
-    return onto(at, times, area, f"'{path}' of '{file.filename}'")
+    return onto(at, times_of(group, len(area)), area, f"'{path}' of '{file.filename}'")
 
 
 def _coordinates(path: Path) -> dict[int, tuple[float, float, float]]:

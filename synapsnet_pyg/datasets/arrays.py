@@ -1,13 +1,12 @@
 """A lab's own arrays, in .npz, .npy, .mat (v5 and v7.3) or .h5, as a session."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from synapsnet_pyg.datasets.clocks import Bins, DataWarning, frames, onto, warn
+from synapsnet_pyg.datasets.clocks import Bins, frames, onto, warn
 from synapsnet_pyg.datasets.sources import Source
 from synapsnet_pyg.session import Session
 
@@ -83,10 +82,8 @@ def read_arrays(
         values = np.moveaxis(values, axes.index("neuron"), -2).astype(np.float32)
         values = values if trials is not None else values[None]
         N, T = values.shape[1:]
-        known: dict[str, Any] = {field: file.per_neuron(key, N) for field, key in (fields or {}).items()}
-        ids = _named(None if neuron_ids is None else file.per_neuron(neuron_ids, N), name, N)
-        truth = None if true_connectivity is None else _square(file.numbers(true_connectivity), N, true_connectivity)
-        order, border = np.arange(T), np.array([[0, T]])
+        neurons = _Neurons.read(file, N, name, neuron_ids, fields, true_connectivity)
+        order, border, at = np.arange(T), np.array([[0, T]]), None
         if times is not None:
             clock = file.numbers(times)
             if clock.size != T:
@@ -103,7 +100,7 @@ def read_arrays(
             over_time = np.concatenate([b.values for b in shared], -1) if shared else np.zeros((len(values), T, 0))
             over_time = _filled(over_time, names)[:, order]
         else:
-            at = at if times is not None else bin_size * (np.arange(T) + 0.5)
+            at = bin_size * (np.arange(T) + 0.5) if at is None else at
             names, over_time = _own_clock(file, behaviour, behaviour_times, at)
             over_time = over_time[None]
     values = values[..., order]
@@ -125,9 +122,7 @@ def read_arrays(
     if not segments:
         raise ValueError(f"Expected activity in '{source}' (every bin is NaN, or shorter than the bins to join).")
     if gaps:
-        warnings.warn(
-            f"{gaps} gaps, in which all neurons are NaN, were cut out and end a segment.", DataWarning, stacklevel=2
-        )
+        warn(f"{gaps} gaps, in which all neurons are NaN, were cut out and end a segment.")
     recorded = np.concatenate(activity_parts, axis=1)
     if trials is None and recorded.shape[1] < N:
         warn(f"there are more neurons ({N}) than bins ({recorded.shape[1]}); are the axes the other way round?")
@@ -142,10 +137,10 @@ def read_arrays(
         bin_size=bin_size * rebin,
         name=name,
         segment=np.array(segments),
-        neuron_id=[ids[i] for i in np.flatnonzero(kept)],
+        neuron_id=[neurons.ids[i] for i in np.flatnonzero(kept)],
         behaviour_name=names,
-        true_connectivity=None if truth is None else truth[np.ix_(kept, kept)],
-        **{field: np.asarray(entries)[kept] for field, entries in known.items()},
+        true_connectivity=None if neurons.truth is None else neurons.truth[np.ix_(kept, kept)],
+        **{field: np.asarray(entries)[kept] for field, entries in neurons.fields.items()},
     )
 
 
@@ -210,30 +205,57 @@ def read_spike_times(
                 raise ValueError(
                     f"Expected a neuron for each of the {len(times)} spikes in '{spike_neuron}' (got {len(owner)})."
                 )
-            numbers, first = np.unique(owner[np.argsort(owner, kind="stable")], return_index=True)
-            each = np.split(times[np.argsort(owner, kind="stable")], first[1:])
+            order = np.argsort(owner, kind="stable")
+            numbers, first = np.unique(owner[order], return_index=True)
+            each = np.split(times[order], first[1:])
         if not len(times) or not each:
             raise ValueError(f"Expected spikes in '{spike_times}' of '{source}' (there are none).")
         begin, end_time = (np.nanmin(times) if start is None else start), (np.nanmax(times) if stop is None else stop)
         bins = Bins([(float(begin), float(end_time))], bin_size)
         counts = np.stack([bins.count(one) for one in each]).astype(np.float32)
-        N = len(each)
-        known = {field: file.per_neuron(key, N) for field, key in (fields or {}).items()}
-        ids = [f"{name}/{n:g}" for n in numbers] if numbers is not None else None
-        ids = _named(ids if neuron_ids is None else file.per_neuron(neuron_ids, N), name, N)
-        truth = None if true_connectivity is None else _square(file.numbers(true_connectivity), N, true_connectivity)
+        numbered = None if numbers is None else [f"{name}/{n:g}" for n in numbers]
+        neurons = _Neurons.read(file, len(each), name, neuron_ids, fields, true_connectivity, numbered)
         names, over_time = _own_clock(file, behaviour, behaviour_times or "", bins.centres)
-    _tell_of_neurons(counts, np.ones(N, bool))
+    _tell_of_neurons(counts, np.ones(len(counts), bool))
     return Session.from_arrays(
         counts,
         over_time,
         bin_size=bin_size,
         name=name,
-        neuron_id=ids,
+        neuron_id=neurons.ids,
         behaviour_name=names,
-        true_connectivity=truth,
-        **known,
+        true_connectivity=neurons.truth,
+        **neurons.fields,
     )
+
+
+class _Neurons(NamedTuple):
+    """What a file tells of its neurons."""
+
+    ids: list[str]
+    fields: dict[str, Any]
+    truth: np.ndarray | None
+
+    @classmethod
+    def read(
+        cls,
+        file: Source,
+        N: int,
+        name: str,
+        ids: str | None,
+        fields: dict[str, str] | None,
+        truth: str | None,
+        numbered: list[str] | None = None,
+    ) -> "_Neurons":
+        """Reads the given keys; neurons without a key of ids are called as they are numbered, if they are."""
+        matrix = None if truth is None else file.numbers(truth)
+        if matrix is not None and matrix.shape != (N, N):
+            raise ValueError(f"Expected true weights of shape [{N}, {N}] in '{truth}' (got {list(matrix.shape)}).")
+        return cls(
+            _named(numbered if ids is None else file.per_neuron(ids, N), name, N),
+            {field: file.per_neuron(key, N) for field, key in (fields or {}).items()},
+            matrix,
+        )
 
 
 def _own_clock(file: Source, behaviour: Sequence[str], clock: str, at: np.ndarray) -> tuple[list[str], np.ndarray]:
@@ -277,12 +299,6 @@ def _bridged(activity: np.ndarray, share: float, segments: list[tuple[int, int]]
     if few.any():
         warn(f"{int(few.sum())} neurons held up to {100 * bad[few].mean(1).max():.2g} % NaN, filled linearly.")
     return activity
-
-
-def _square(matrix: np.ndarray, N: int, key: str) -> np.ndarray:
-    if matrix.shape != (N, N):
-        raise ValueError(f"Expected true weights of shape [{N}, {N}] in '{key}' (got {list(matrix.shape)}).")
-    return matrix
 
 
 class _Behaviour:
@@ -355,11 +371,7 @@ def _filled(behaviour: np.ndarray, names: list[str]) -> np.ndarray:
     """Behaviour [trials, bins, values] with NaN interpolated along the bins."""
     bad = ~np.isfinite(behaviour)
     for k in np.flatnonzero(bad.any(axis=(0, 1))):
-        warnings.warn(
-            f"behaviour '{names[k]}' holds {int(bad[..., k].sum())} NaN, filled by linear interpolation.",
-            DataWarning,
-            stacklevel=3,
-        )
+        warn(f"behaviour '{names[k]}' holds {int(bad[..., k].sum())} NaN, filled by linear interpolation.")
         course, missing = behaviour[..., k].ravel(), bad[..., k].ravel()
         if missing.all():
             raise ValueError(f"Expected numbers in behaviour '{names[k]}' (all are NaN); leave it out.")
@@ -381,4 +393,4 @@ def _tell_of_neurons(activity: np.ndarray, kept: np.ndarray) -> None:
         rows = np.flatnonzero(which)
         if len(rows):
             shown = ", ".join(map(str, rows[:8])) + (" ..." if len(rows) > 8 else "")
-            warnings.warn(f"{len(rows)} of {len(activity)} neurons (rows {shown}) {what}.", DataWarning, stacklevel=3)
+            warn(f"{len(rows)} of {len(activity)} neurons (rows {shown}) {what}.")

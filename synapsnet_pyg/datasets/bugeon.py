@@ -3,14 +3,14 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from synapsnet_pyg.datasets.clocks import frames, onto, warn
 from synapsnet_pyg.datasets.download import figshare
-from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings, existing
+from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings, listed, require_folder, without_nan
 from synapsnet_pyg.datasets.sources import load_lines, load_npy, load_numbers
 from synapsnet_pyg.session import Session
 
@@ -26,6 +26,17 @@ BEHAVIOUR = {
 """Name of a behaviour -> its samples and its clock."""
 
 _STATES = ("running", "stationary desynchronised", "stationary synchronised")
+
+
+class _Run(NamedTuple):
+    """What one run holds."""
+
+    activity: np.ndarray
+    """[N, T]."""
+    behaviour: list[np.ndarray | None]
+    """[T] each, None where it is missing."""
+    segment: np.ndarray
+    bin_size: float
 
 
 class Bugeon(Recordings):
@@ -78,8 +89,7 @@ class Bugeon(Recordings):
         jobs: int = 1,
         transform: Callable[[Session], Session] | None = None,
     ) -> None:
-        self.stimuli = [stimulus] if isinstance(stimulus, str) else list(stimulus)
-        self.behaviour = [behaviour] if isinstance(behaviour, str) else list(behaviour)
+        self.stimuli, self.behaviour = listed(stimulus), listed(behaviour)
         for what, given, known in (("stimuli", self.stimuli, STIMULI), ("behaviours", self.behaviour, BEHAVIOUR)):
             if not set(given) <= set(known):
                 raise ValueError(f"Expected {what} among {', '.join(known)} (got {', '.join(given)}).")
@@ -89,7 +99,7 @@ class Bugeon(Recordings):
     @staticmethod
     def find(root: Path) -> dict[str, list[Path]]:
         """Every mouse and date that has a run."""
-        existing(root, "fetch it with Bugeon.download(root) or 'synapsnet download bugeon'")
+        require_folder(root, "fetch it with Bugeon.download(root) or 'synapsnet download bugeon'")
         runs: dict[Path, list[Path]] = {}
         for path in sorted(root.rglob("frame.neuralActivity.npy")):
             runs.setdefault(path.parents[2], []).append(path.parent)
@@ -111,24 +121,21 @@ class Bugeon(Recordings):
         read = [one for one in (self._run(run, len(types)) for run in runs) if one is not None]
         if not read:
             raise LeftOutError(f"no run has the {len(types)} neurons of 'neuron.ttype.txt'")
-        activity = np.concatenate([one[0] for one in read], axis=1)
-        good = np.isfinite(activity).all(axis=1)
-        if not good.all():
-            warn(f"{int((~good).sum())} of {len(good)} neurons hold NaN or infinity and are left out.")
+        activity = np.concatenate([one.activity for one in read], axis=1)
+        good = without_nan(activity, "neurons")
         if not good.any():
             raise LeftOutError("every neuron holds NaN in some 'frame.neuralActivity.npy'")
         names, courses = self._courses(read, date.parents[1])
         segments, first = [], 0
         for one in read:
-            segments.append(one[2] + first)
-            first += one[0].shape[1]
-        steps = [one[3] for one in read]
+            segments.append(one.segment + first)
+            first += one.activity.shape[1]
         known = {key: np.asarray(entries)[good] for key, entries in self._known(date, types).items()}
         ids = np.array(self._ids(date, name, len(types)))[good]
         return Session(
             torch.from_numpy(np.ascontiguousarray(activity[good], dtype=np.float32)),
             torch.from_numpy(courses.astype(np.float32)),
-            float(np.median(steps)),
+            float(np.median([one.bin_size for one in read])),
             torch.from_numpy(np.concatenate(segments).astype(np.int64)),
             ids.tolist(),
             names,
@@ -136,8 +143,8 @@ class Bugeon(Recordings):
             **known,
         )
 
-    def _run(self, run: Path, N: int) -> tuple[np.ndarray, list[np.ndarray | None], np.ndarray, float] | None:
-        """Activity [N, T], behaviours [T] or None each, segments and step of one run; None if it is not of the N."""
+    def _run(self, run: Path, N: int) -> _Run | None:
+        """One run; None if it is not of these N neurons."""
         path = run / "frame.neuralActivity.npy"
         activity = load_numbers(path, 2)
         times = load_numbers(run / "frame.times.npy", 1)
@@ -159,7 +166,7 @@ class Bugeon(Recordings):
         courses = [self._course(run, one, clock.times) for one in self.behaviour]
         if self.states:
             courses += self._states_of(run, len(times), clock.order)
-        return activity[clock.order].T, courses, clock.segment, clock.bin_size
+        return _Run(activity[clock.order].T, courses, clock.segment, clock.bin_size)
 
     def _course(self, run: Path, what: str, at: np.ndarray) -> np.ndarray | None:
         values, times = (run / f"{stem}.npy" for stem in BEHAVIOUR[what])
@@ -188,24 +195,23 @@ class Bugeon(Recordings):
             raise ValueError(f"Expected a state for each of the {T} frames in '{path}' (got {len(states)}).")
         return [(states[order] == code).astype(float) for code in range(len(_STATES))]
 
-    def _courses(self, read: list[Any], root: Path) -> tuple[list[str], np.ndarray]:
+    def _courses(self, read: list[_Run], root: Path) -> tuple[list[str], np.ndarray]:
         """Names [K] and courses [T, K] over all runs; what a run lacks is the mean of the others."""
         names = list(self.behaviour)
         if self.states:
             path = root / "states.names.txt"
             told = load_lines(path) if path.is_file() else []
             names += told if len(told) == len(_STATES) else list(_STATES)
-        columns = []
+        lengths, columns = [one.activity.shape[1] for one in read], []
         for k, what in enumerate(names):
-            there = [one[1][k] for one in read if one[1][k] is not None]
+            courses = [one.behaviour[k] for one in read]
+            there = [course for course in courses if course is not None]
             mean = float(np.concatenate(there).mean()) if there else 0.0
             if len(there) < len(read):
                 warn(f"{what} is taken as {mean:.3g} throughout {len(read) - len(there)} of {len(read)} runs.")
-            columns.append(
-                np.concatenate([np.full(one[0].shape[1], mean) if one[1][k] is None else one[1][k] for one in read])
-            )
-        T = sum(one[0].shape[1] for one in read)
-        return names, np.stack(columns, axis=1) if columns else np.zeros((T, 0))
+            whole = [np.full(T, mean) if c is None else c for T, c in zip(lengths, courses, strict=True)]
+            columns.append(np.concatenate(whole))
+        return names, np.stack(columns, axis=1) if columns else np.zeros((sum(lengths), 0))
 
     def _ids(self, date: Path, name: str, N: int) -> list[str]:
         path = date / "neuron.UniqueID.npy"

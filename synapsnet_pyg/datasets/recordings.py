@@ -13,12 +13,13 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch_geometric.data import Dataset
 from tqdm import tqdm
 
 from synapsnet_pyg.atomic import atomic_path, make_folder
-from synapsnet_pyg.datasets.clocks import DataWarning
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.datasets.clocks import DataWarning, warn
+from synapsnet_pyg.session import Session, few
 
 FORMAT = 1
 """Goes up when sessions of the same files and arguments would come out differently, so that none is reused."""
@@ -85,7 +86,7 @@ class Recordings(Dataset):
             if any(fnmatch(name, one) or name.endswith(f"-{one}") for one in wanted)
         }
         if not self.sources:
-            raise ValueError(f"Expected sessions among {_few(found)} (got {', '.join(wanted)}).")
+            raise ValueError(f"Expected sessions among {few(list(found), 8)} (got {', '.join(wanted)}).")
         text = json.dumps([type(self).__name__, FORMAT, self.arguments], sort_keys=True, default=_plain)
         key = hashlib.sha256(text.encode()).hexdigest()[:12]
         self._folder = Path(processed or folder / "processed") / key
@@ -222,7 +223,25 @@ class Recordings(Dataset):
             temporary.write_text(json.dumps(record, indent=1, default=_plain))
 
 
-def existing(root: Path, how: str) -> Path:
+def listed(values: str | Iterable[str]) -> list[str]:
+    """One text or several, as a list."""
+    return [values] if isinstance(values, str) else list(values)
+
+
+def without_nan(activity: np.ndarray, what: str) -> np.ndarray:
+    """Which rows of [N, T] hold numbers only [N]; tells how many do not.
+
+    Args:
+        activity: [N, T].
+        what: What the rows are called: neurons, cells.
+    """
+    good: np.ndarray = np.isfinite(activity).all(axis=1)
+    if not good.all():
+        warn(f"{int((~good).sum())} of {len(good)} {what} hold NaN or infinity and are left out.")
+    return good
+
+
+def require_folder(root: Path, how: str) -> None:
     """A folder that must be there.
 
     Args:
@@ -234,7 +253,6 @@ def existing(root: Path, how: str) -> Path:
     """
     if not root.is_dir():
         raise FileNotFoundError(f"Expected a folder of recordings (there is no folder '{root}'); {how}.")
-    return root
 
 
 def _stamps(files: list[Path]) -> list[list[Any]]:
@@ -244,8 +262,3 @@ def _stamps(files: list[Path]) -> list[list[Any]]:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, (set, frozenset, range, tuple)) else str(value)
-
-
-def _few(names: Iterable[str]) -> str:
-    names = list(names)
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

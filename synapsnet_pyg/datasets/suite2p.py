@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from synapsnet_pyg.datasets.clocks import warn
-from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings
+from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings, without_nan
 from synapsnet_pyg.datasets.sources import load_numbers
 from synapsnet_pyg.session import Session
 
@@ -96,9 +96,7 @@ class Suite2p(Recordings):
         if any(part.shape[1] != length for part in parts):
             warn(f"planes have {', '.join(str(part.shape[1]) for part in parts)} frames; the first {length} are kept.")
         activity = np.concatenate([part[:, :length] for part in parts])
-        good = np.isfinite(activity).all(axis=1)
-        if not good.all():
-            warn(f"{int((~good).sum())} of {len(good)} cells hold NaN or infinity and are left out.")
+        good = without_nan(activity, "cells")
         if not good.any():
             raise LeftOutError("it has no cell without NaN")
         chosen = np.flatnonzero(good)

@@ -14,7 +14,8 @@ from pynwb.ophys import (
     RoiResponseSeries,
 )
 
-from synapsnet_pyg.datasets.nwb import NWBRecording, apart, merged, without
+from synapsnet_pyg.datasets.nwb import NWBRecording
+from synapsnet_pyg.datasets.nwb_file import apart, merged, without
 
 random = np.random.default_rng(1)
 SPIKES = [np.sort(random.uniform(0.2, 20, n)) for n in (40, 90, 15)]
