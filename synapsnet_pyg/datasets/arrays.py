@@ -213,7 +213,7 @@ def read_spike_times(
         begin, end_time = (np.nanmin(times) if start is None else start), (np.nanmax(times) if stop is None else stop)
         bins = Bins([(float(begin), float(end_time))], bin_size)
         counts = np.stack([bins.count(one) for one in each]).astype(np.float32)
-        numbered = None if numbers is None else [f"{name}/{n:g}" for n in numbers]
+        numbered = None if numbers is None else [f"{name}/{n:.17g}" for n in numbers]
         neurons = _Neurons.read(file, len(each), name, neuron_ids, fields, true_connectivity, numbered)
         names, over_time = _own_clock(file, behaviour, behaviour_times or "", bins.centres)
     _tell_of_neurons(counts, np.ones(len(counts), bool))

@@ -75,6 +75,12 @@ def test_spike_times_become_counts(tmp_path, form):
     assert session.neuron_id == [f"rat/{n}" for n in ((0, 1, 2) if form == "index" else (4, 7, 9))]
 
 
+def test_large_numbers_of_neurons_stay_apart(tmp_path):
+    np.savez(tmp_path / "a.npz", times=np.arange(9.0), owner=951061537 + np.arange(9) % 2)
+    session = read_spike_times(tmp_path / "a.npz", "times", 1.0, spike_neuron="owner")
+    assert session.neuron_id == ["a/951061537", "a/951061538"]
+
+
 def test_spike_times_that_do_not_fit_are_told(tmp_path):
     path = tmp_path / "rat.npz"
     np.savez(path, times=np.arange(10.0), ends=[4, 3], short=[1, 2], owner=np.zeros(9), none=np.zeros(0), x=np.ones(3))
