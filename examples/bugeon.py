@@ -36,11 +36,11 @@ print(f"{len(ids)} neurons in all sessions, {len(set(ids))} different ones")
 
 # %% [markdown]
 # ## One model of all sessions
-# All neurons share the dynamics, each session has its own connectivity. Calcium is slow, so the change is forecast.
+# All neurons share the dynamics, each session has its own connectivity.
 
 # %%
 torch.manual_seed(0)
-model = SynapsNet(sessions, forecast_change=True)
+model = SynapsNet(sessions)
 settings = recipe("fast", sum(session.num_bins for session in sessions)) | {"epochs": epochs}
 fit(model, sessions, Path(tempfile.mkdtemp()), **settings)
 print_scores(evaluate(Run.of(model, sessions, targets=settings["targets"])))

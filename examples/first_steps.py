@@ -45,7 +45,7 @@ print(model)
 
 # %%
 linear = build_model("var1", [session])
-linear.solve({session.name: train}, {session.name: validation})
+linear.initialise({session.name: train}, {session.name: validation})
 for name, one in (("SynapsNet", model), ("ridge VAR(1)", linear)):
     forecast = forecast_session(one, test, first=5)
     recovered = connectivity_score(one.connectivity(train), session.true_connectivity)

@@ -49,7 +49,7 @@ def main() -> None:
         run = Run.load(out)
         (session,), (split,) = run.sessions.values(), run.split().values()
         linear = VectorAutoregression([session])
-        linear.solve({session.name: split.train}, {session.name: split.validation})
+        linear.initialise({session.name: split.train}, {session.name: split.validation})
         ours = score(run.model, session, split, run.targets, first=5)
         theirs = score(linear, session, split, first=5)
         thresholded = soft_threshold(linear.connectivity(split.train), 0.01)

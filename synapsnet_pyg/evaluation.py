@@ -7,7 +7,6 @@ from torch import Tensor
 
 from synapsnet_pyg.metrics import connectivity_score, correlation, pc_correlation, squared_error
 from synapsnet_pyg.models.forecaster import Forecaster, SessionForecast, forecast_session
-from synapsnet_pyg.models.linear import ClosedForm
 from synapsnet_pyg.models.registry import ANCHORS, build_model
 from synapsnet_pyg.run import Run
 from synapsnet_pyg.session import Session, Split
@@ -91,10 +90,9 @@ def evaluate(run: Run) -> dict[str, Any]:
         if made.window >= _longest(split):
             left_out.append(anchor)
         elif anchor != name:
-            if isinstance(made, ClosedForm):
-                made.solve(
-                    {s: part.train for s, part in split.items()}, {s: part.validation for s, part in split.items()}
-                )
+            made.initialise(
+                {s: part.train for s, part in split.items()}, {s: part.validation for s, part in split.items()}
+            )
             models[anchor] = made
     first = max(model.window for model in models.values())
     sessions: dict[str, dict[str, Any]] = {}

@@ -134,7 +134,7 @@ def _cost(session: Session) -> Rows:
             seconds.append(time.perf_counter() - begun)
         steps = -(-len(windows) // B) * settings["epochs"]
         parameters = sum(p.numel() for p in model.parameters()) * 4 * 4  # with gradient and Adam's two moments
-        batch = B * session.num_neurons * L * 5 * model.dynamics.recurrent.hidden_size * 4
+        batch = B * session.num_neurons * L * 5 * model.dynamics.sequence.hidden_size * 4
         memory = session.activity.numel() * 4 + parameters + batch
         rows.append(
             (

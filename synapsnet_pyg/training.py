@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -23,8 +23,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from synapsnet_pyg.atomic import atomic_path, make_folder
 from synapsnet_pyg.evaluation import score_forecast
+from synapsnet_pyg.export import file_name
 from synapsnet_pyg.models.forecaster import Forecaster, forecast_session
-from synapsnet_pyg.models.linear import ClosedForm
+from synapsnet_pyg.models.per_session import PerSession
 from synapsnet_pyg.models.registry import describe, read_checkpoint, save_model
 from synapsnet_pyg.session import Session, Split
 from synapsnet_pyg.windows import EpochSampler, Window, Windows, cut
@@ -107,18 +108,33 @@ def fit(
     if not resume and ((out / "best.ckpt").exists() or (out / "last.ckpt").exists()):
         raise FileExistsError(f"'{out}' holds a fit already; continue it with resume=True or choose another folder.")
     _require_room(out, model)
+    if isinstance(model, PerSession):
+        settings = {
+            "epochs": epochs,
+            "targets": targets,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "halve_every": halve_every,
+            "patience": patience,
+            "seed": seed,
+            "progress": progress,
+        }
+        return _fit_each(model, sessions, out, model_name, resume, settings)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     # PyG moves a graph in place: the caller's session stays where it is.
     split = {session.name: copy.copy(session).to(device).split() for session in sessions}
-    if isinstance(model, ClosedForm):
-        model.to(device).solve({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
+    last = out / "last.ckpt"
+    begun = resume and last.is_file()
+    can_forecast = not begun and model.to(device).initialise(
+        {s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()}
+    )
+    if not list(model.parameters()):
         save_model(model.cpu(), model_name, out / "best.ckpt")
         return model
-    if not list(model.parameters()):
-        save_model(model, model_name, out / "best.ckpt")
-        return model
     windows = [shape for part in split.values() for shape in cut(part.train, model.window, targets)]
-    module = _Training(model, model_name, split, learning_rate, halve_every, targets, seed, out)
+    module = _Training(model, model_name, split, learning_rate, halve_every, targets, seed, out, patience)
+    if can_forecast:
+        module.keep(epoch=0, train_mse=math.nan)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\.")
         _silence_lightning()
@@ -132,7 +148,7 @@ def fit(
             enable_progress_bar=False,
             enable_model_summary=False,
             plugins=[_AtomicCheckpointIO()],
-            callbacks=_callbacks(out, epochs, patience, progress),
+            callbacks=_callbacks(out, epochs, progress),
         )
         sampler = EpochSampler(windows, batch_size, seed)
         loader = DataLoader(
@@ -142,14 +158,30 @@ def fit(
             collate_fn=_as_it_is,
             generator=torch.Generator(),  # else every pass draws from the random numbers that dropout uses
         )
-        last = out / "last.ckpt"
         try:
-            trainer.fit(module, loader, ckpt_path=last if resume and last.is_file() else None, weights_only=True)
+            if not begun or not _is_over(read_checkpoint(last)["history"], patience):
+                trainer.fit(module, loader, ckpt_path=last if begun else None, weights_only=True)
         except SystemExit:  # what Lightning makes of Ctrl-C, without a word
             raise KeyboardInterrupt from None
     best = read_checkpoint(out / "best.ckpt")["state_dict"]
     model.cpu().load_state_dict({key.removeprefix("model."): value for key, value in best.items()})
     return model.eval()
+
+
+def _fit_each(
+    model: PerSession, sessions: Sequence[Session], out: Path, model_name: str, resume: bool, settings: dict[str, Any]
+) -> Forecaster:
+    """Fits the models of the sessions one after the other, each in a folder of its own."""
+    for session in sessions:
+        fit(model.part(session.name), [session], out / file_name(session.name), model_name, resume=resume, **settings)
+    save_model(model, model_name, out / "best.ckpt")
+    return model.eval()
+
+
+def _is_over(history: Sequence[Mapping[str, float]], patience: int | None) -> bool:
+    """Whether so many epochs went by without a better one."""
+    scores = [row["validation_correlation"] for row in history]
+    return patience is not None and len(scores) > patience and max(scores[:-patience]) >= max(scores[-patience:])
 
 
 def check_fit(
@@ -202,8 +234,10 @@ class _Training(LightningModule):
         targets: int,
         seed: int,
         out: Path,
+        patience: int | None,
     ) -> None:
         super().__init__()
+        self.patience = patience
         self.model, self.model_name, self.split = model, model_name, split
         self.learning_rate, self.halve_every, self.targets, self.seed, self.out = (
             learning_rate,
@@ -213,12 +247,13 @@ class _Training(LightningModule):
             out,
         )
         self.history: list[dict[str, float]] = []
-        self._started = 0.0
+        self._started = time.monotonic()
         self._error = torch.tensor(0.0)
         self._batches = 0
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.model.parameters(), lr=self.learning_rate, fused=True)
+        learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        return torch.optim.Adam(learned, lr=self.learning_rate, fused=True)
 
     def on_train_epoch_start(self) -> None:
         # All that is random in an epoch follows from its number, and so does the learning rate: nothing to restore.
@@ -241,22 +276,29 @@ class _Training(LightningModule):
             raise FloatingPointError(
                 f"The training error is no longer finite in epoch {self.current_epoch + 1}; use a lower learning rate."
             )
+        self.keep(self.current_epoch + 1, error, self.optimizers().param_groups[0]["lr"])
+        self.trainer.should_stop = _is_over(self.history, self.patience)
+
+    def keep(self, epoch: int, train_mse: float, learning_rate: float = 0.0) -> None:
+        """Validates, writes a row of the history, and the model where it is the best so far."""
         scores = [
             score_forecast(part.validation, forecast_session(self.model, part.validation, self.targets))
             for part in self.split.values()
         ]
         validation = sum(score.correlation for score in scores) / len(scores)
+        best = max((row["validation_correlation"] for row in self.history), default=-math.inf)
         self.history.append(
             {
-                "epoch": self.current_epoch + 1,
-                "train_mse": error,
+                "epoch": epoch,
+                "train_mse": train_mse,
                 "validation_correlation": validation,
                 "validation_mse": sum(score.mse for score in scores) / len(scores),
-                "learning_rate": self.optimizers().param_groups[0]["lr"],
+                "learning_rate": learning_rate,
                 "seconds": time.monotonic() - self._started,
             }
         )
-        self.log("validation_correlation", validation)
+        if not validation <= best:  # the first epoch always, even one whose score is not defined
+            save_model(self.model, self.model_name, self.out / "best.ckpt")
         with atomic_path(self.out / "history.csv") as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.history[0])
             writer.writeheader()
@@ -317,7 +359,7 @@ class _Progress(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         batches = int(trainer.num_training_batches)
-        self.told = trainer.current_epoch
+        self.told = len(pl_module.history) if trainer.current_epoch else 0
         self.bar.start()
         self.task = self.bar.add_task("", total=self.epochs * batches, completed=trainer.current_epoch * batches)
 
@@ -341,26 +383,20 @@ class _Progress(Callback):
         """Prints the epochs that were finished since."""
         for row in module.history[self.told :]:
             best = row["validation_correlation"] >= max(r["validation_correlation"] for r in module.history)
+            begun = f"train MSE {row['train_mse']:.4f}" if row["epoch"] else "before training "
             self.bar.console.print(
-                f"epoch {row['epoch']:3d}/{self.epochs}  train MSE {row['train_mse']:.4f}  validation correlation "
+                f"epoch {row['epoch']:3d}/{self.epochs}  {begun}  validation correlation "
                 f"{row['validation_correlation']:.4f}{' *' if best else '  '}  {row['seconds']:.1f} s",
                 highlight=False,
             )
         self.told = len(module.history)
 
 
-def _callbacks(out: Path, epochs: int, patience: int | None, progress: bool) -> list[Callback]:
+def _callbacks(out: Path, epochs: int, progress: bool) -> list[Callback]:
     folder = {"dirpath": out, "enable_version_counter": False, "save_on_train_epoch_end": True}
     callbacks: list[Callback] = [
-        # Best before last, so that what last.ckpt says of the best is never older than best.ckpt.
-        ModelCheckpoint(filename="best", monitor="validation_correlation", mode="max", **folder),
         ModelCheckpoint(filename="last", **folder),
     ]
-    if patience is not None:
-        stop = EarlyStopping(
-            "validation_correlation", patience=patience, mode="max", check_on_train_epoch_end=True, verbose=False
-        )
-        callbacks.insert(0, stop)
     if progress:
         callbacks.append(_Progress(epochs))
     return callbacks

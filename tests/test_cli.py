@@ -165,7 +165,7 @@ def test_bad_input_gets_one_line_and_leaves_nothing(fitted, capsys, tmp_path):
     sim, out = fitted / "sim0.h5", tmp_path / "out"
     assert "missing.h5" in refused(capsys, "fit", tmp_path / "missing.h5", "--out", out)
     assert "no.h5" in refused(capsys, "fit", no_session, "--out", out)
-    assert "a model among" in refused(capsys, "fit", sim, "--out", out, "--model", "gru")
+    assert "a model among" in refused(capsys, "fit", sim, "--out", out, "--model", "grue")
     assert "hiden" in refused(capsys, "fit", sim, "--out", out, "--model-args.hiden", "3")
     assert "preset" in refused(capsys, "fit", sim, "--out", out, "--preset", "quick")
     assert "epochs" in refused(capsys, "fit", sim, "--out", out, "--epochs", "many")

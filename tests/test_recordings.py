@@ -51,7 +51,7 @@ def test_worm_with_behaviour(recording, tmp_path, capsys):
     session = Session.load(tmp_path / "worm.h5")
     assert session.num_behaviours == 2
     assert len(session.neuron_label) == session.num_neurons
-    fit = ["--preset", "fast", "--epochs", 2, "--model-args.forecast_change", "true"]
+    fit = ["--preset", "fast", "--epochs", 2]
     run(capsys, "fit", tmp_path / "worm.h5", "--out", tmp_path / "run", *fit)
     models = scores(capsys, tmp_path / "run", "worm")
     # Spikes reward connectivity, slow calcium rewards persistence.

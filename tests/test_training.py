@@ -22,13 +22,13 @@ def sessions():
 def train(out, epochs=3, resume=False, **arguments):
     out.mkdir(exist_ok=True)
     torch.manual_seed(0)
-    model = SynapsNet(sessions(), embedding_dim=3, hidden_size=6)
+    model = SynapsNet(sessions(), embedding_dim=3, hidden_size=6, linear_path=False)
     return fit(model, sessions(), out, epochs=epochs, resume=resume, progress=False, batch_size=16, **arguments)
 
 
 def weights(path):
     state = torch.load(path, weights_only=True)["state_dict"]
-    return {key: value for key, value in state.items() if isinstance(value, torch.Tensor)}
+    return {key.removeprefix("model."): value for key, value in state.items() if isinstance(value, torch.Tensor)}
 
 
 def same(one, other):
@@ -78,7 +78,9 @@ def test_returns_and_saves_the_best_epoch(tmp_path):
     scores = [float(row["validation_correlation"]) for row in rows]
     best = scores.index(max(scores))
     assert len(rows) == 8
-    assert torch.load(tmp_path / "run" / "best.ckpt", weights_only=True)["epoch"] == best
+    assert best < 7
+    train(tmp_path / "shorter", epochs=best + 1, learning_rate=0.05)
+    assert same(weights(tmp_path / "shorter" / "last.ckpt"), weights(tmp_path / "run" / "best.ckpt"))
     assert not model.training
     for key, value in load_model(tmp_path / "run" / "best.ckpt").state_dict().items():
         assert not isinstance(value, torch.Tensor) or torch.equal(value, model.state_dict()[key])
@@ -96,6 +98,8 @@ def test_stops_early(tmp_path):
     scores = [float(row["validation_correlation"]) for row in rows]
     assert len(scores) < 60
     assert len(scores) == scores.index(max(scores)) + 3
+    train(tmp_path / "run", epochs=60, patience=2, learning_rate=0.05, resume=True)  # it is over, so nothing is added
+    assert len(read_csv(tmp_path / "run" / "history.csv")) == len(rows)
 
 
 def test_learns(tmp_path):

@@ -1,8 +1,8 @@
 """The contract that every forecaster keeps, and the two that need no learning."""
 
 import inspect
-from collections.abc import Iterable
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -63,7 +63,8 @@ class Forecaster(torch.nn.Module):
     models; what a model does not use it documents as unused.
 
     A subclass calls ``super().__init__(sessions, window)`` and defines :meth:`forward`, and :meth:`connectivity` where
-    it has one. Its arguments must be numbers, texts or parts that :mod:`synapsnet_pyg.models.registry` knows, and are
+    it has one. What it wants to know of the training parts before training it takes from :meth:`initialise`. Its
+    arguments must be numbers, texts or parts that :mod:`synapsnet_pyg.models.registry` knows, and are
     remembered in ``arguments``, so that a saved model can be made again.
 
     Args:
@@ -75,6 +76,10 @@ class Forecaster(torch.nn.Module):
     """
 
     arguments: dict[str, Any]
+    one_session: ClassVar[bool] = False
+    """Whether the model can only be made for one session; several sessions then have a model each."""
+    shared: ClassVar[tuple[str, ...]] = ()
+    """Names of the parts that all sessions share, which can be kept for a session that is new to the model."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Forecaster":
         """Remembers the arguments."""
@@ -107,6 +112,21 @@ class Forecaster(torch.nn.Module):
         if not names:
             raise ValueError("Expected at least one session (got none).")
         self.num_behaviours = len(names.pop())
+
+    def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
+        """Looks at the training parts once, before the first step of training. Here: does nothing.
+
+        A model in closed form is solved here and needs no training after; others may start from a solution, or from
+        what only the activity tells, such as correlations.
+
+        Args:
+            train: Session name -> training part, standardised.
+            validation: Session name -> validation part, to choose what is left to choose.
+
+        Returns:
+            Whether the model can forecast now, so that this start competes with the epochs that follow.
+        """
+        return False
 
     def forward(self, window: Window) -> Forecast:
         """Forecasts the bin after each of the window's last P positions."""

@@ -11,14 +11,27 @@ from typing import Any
 import torch
 
 from synapsnet_pyg.atomic import atomic_path
+from synapsnet_pyg.models.amag import AMAG
 from synapsnet_pyg.models.forecaster import Copy, Forecaster, Mean, Population, Recorded
+from synapsnet_pyg.models.gwnet import GWNet
+from synapsnet_pyg.models.lfads import LFADS
 from synapsnet_pyg.models.linear import Autoregression, VectorAutoregression
+from synapsnet_pyg.models.neuprint import NeuPRINT
+from synapsnet_pyg.models.per_session import PerSession
+from synapsnet_pyg.models.population_rnn import PopulationRNN
 from synapsnet_pyg.models.synapsnet import SynapsNet
-from synapsnet_pyg.nn.dynamics import RECURRENT
+from synapsnet_pyg.nn.dynamics import DYNAMICS
 from synapsnet_pyg.nn.functional_connectivity import PENALTIES
 
 MODELS: dict[str, Callable[..., Forecaster]] = {
     "synapsnet": SynapsNet,
+    "neuprint": NeuPRINT,
+    "gwnet": GWNet,
+    "lfads": LFADS,
+    "rnn": partial(PopulationRNN, dynamics=torch.nn.RNN),
+    "gru": partial(PopulationRNN, dynamics=torch.nn.GRU),
+    "lstm": partial(PopulationRNN, dynamics=torch.nn.LSTM),
+    "amag": AMAG,
     "mean": Mean,
     "copy": Copy,
     "ar5": partial(Autoregression, lags=5),
@@ -30,12 +43,12 @@ MODELS: dict[str, Callable[..., Forecaster]] = {
 ANCHORS = ("mean", "copy", "ar5", "var1", "var5")
 """The models that stand in every table beside the trained one."""
 
-PARTS: dict[str, Mapping[str, Any]] = {"recurrent": RECURRENT, "penalty": PENALTIES}
+PARTS: dict[str, Mapping[str, Any]] = {"dynamics": DYNAMICS, "penalty": PENALTIES}
 """Arguments that are parts: argument -> name of a part -> the part."""
 
 
 def build_model(name: str, sessions: Iterable[Recorded], arguments: Mapping[str, Any] | None = None) -> Forecaster:
-    """Makes a model from its name.
+    """Makes a model from its name; one for each session, where its kind knows one session only.
 
     Args:
         name: A key of :data:`MODELS`, or ``package.module.Class`` of a forecaster of your own.
@@ -47,11 +60,26 @@ def build_model(name: str, sessions: Iterable[Recorded], arguments: Mapping[str,
     """
     arguments = {key: _part(key, value) for key, value in (arguments or {}).items()}
     make = _model(name)
+    sessions = list(sessions)
     try:
+        if model_kind(name).one_session and len(sessions) > 1:
+            return PerSession(sessions, make, arguments)
         return make(sessions, **arguments)
     except TypeError as error:
         known = [key for key in signature(make).parameters if key not in ("sessions", "edge_index", "lags")]
         raise ValueError(f"Expected arguments of model '{name}' among {', '.join(known)} ({error}).") from None
+
+
+def model_kind(name: str) -> type[Forecaster]:
+    """Class of a model.
+
+    Raises:
+        ValueError: There is no such model.
+    """
+    make = _model(name)
+    kind = make.func if isinstance(make, partial) else make
+    assert isinstance(kind, type)
+    return kind
 
 
 def save_model(model: Forecaster, name: str, path: str | os.PathLike[str]) -> None:

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
+from synapsnet_pyg.models.least_squares import Moments, moments, selective_ridge
 from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.functional_connectivity import FunctionalConnectivity, absolute_sum
+from synapsnet_pyg.nn.linear_path import LinearPath
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
 from synapsnet_pyg.session import Session
 from synapsnet_pyg.windows import Window, cut
@@ -34,7 +36,8 @@ class SynapsNet(Forecaster):
         embedding_dim: D.
         hidden_size: Size of the hidden state of the dynamics.
         num_layers: Its layers.
-        recurrent: Its class, :class:`torch.nn.GRU`, :class:`torch.nn.LSTM` or :class:`torch.nn.RNN`.
+        dynamics: Its class, :class:`torch.nn.GRU`, :class:`torch.nn.LSTM`, :class:`torch.nn.RNN` or
+            :class:`~synapsnet_pyg.nn.transformer.Transformer` (Table 3).
         dropout: See :class:`~synapsnet_pyg.nn.dynamics.Dynamics`.
         penalty: Norm of the weights in force, a function of the tensor of weights; see
             :mod:`synapsnet_pyg.nn.functional_connectivity`. The paper writes :math:`\|A\|_2`; the sum of absolute
@@ -44,8 +47,7 @@ class SynapsNet(Forecaster):
             correlations out, so that a short recording is held back more than a long one. 0 switches it off.
         self_connections: Whether :math:`A_{ii}` is learned too.
         initial_scale: See :class:`~synapsnet_pyg.nn.functional_connectivity.FunctionalConnectivity`.
-        forecast_change: Forecast :math:`\hat a(t+1) = a(t) + f(\ldots)`, the change instead of the activity. Not in the
-            paper; for slow signals such as calcium, where copying the newest bin is hard to beat.
+        linear_path: Whether the dynamics forecasts only what is not linear. Not in the paper; see below.
         edge_index: Session name -> the only edges :math:`(2, E)` that may carry a weight; sessions without an entry
             have complete graphs.
         use_embedding: False: ablation "without neuronal embeddings" (Table 2).
@@ -64,6 +66,8 @@ class SynapsNet(Forecaster):
         torch.Size([8, 3, 1])
     """
 
+    shared = ("dynamics",)
+
     def __init__(
         self,
         sessions: Iterable[Recorded],
@@ -71,13 +75,13 @@ class SynapsNet(Forecaster):
         embedding_dim: int = 32,
         hidden_size: int = 40,
         num_layers: int = 1,
-        recurrent: Callable[..., torch.nn.RNNBase] = torch.nn.GRU,
+        dynamics: Callable[..., torch.nn.Module] = torch.nn.GRU,
         dropout: float = 0.1,
         penalty: Callable[[Tensor], Tensor] = absolute_sum,
         penalty_weight: float | None = None,
         self_connections: bool = False,
         initial_scale: float = 0.1,
-        forecast_change: bool = False,
+        linear_path: bool = True,
         edge_index: Mapping[str, Tensor] | None = None,
         use_embedding: bool = True,
         use_activity: bool = True,
@@ -85,7 +89,7 @@ class SynapsNet(Forecaster):
         use_behaviour: bool = True,
     ) -> None:
         super().__init__(sessions, window)
-        self.penalty, self.forecast_change = penalty, forecast_change
+        self.penalty = penalty
         self.use_activity, self.use_connectivity, self.use_behaviour = use_activity, use_connectivity, use_behaviour
         populations = list(self.populations.values())
         self.penalty_weight = [lasso_price(p) if penalty_weight is None else penalty_weight for p in populations]
@@ -95,19 +99,51 @@ class SynapsNet(Forecaster):
             for p in populations
             if use_connectivity
         )
-        ids = [neuron_id for p in populations for neuron_id in p.neuron_id]
-        self.embedding = NeuronEmbedding(ids, embedding_dim if use_embedding else 0)
-        for s, p in enumerate(populations):
-            self.register_buffer(f"rows_{s}", self.embedding.rows(p.neuron_id), persistent=False)
+        behaviours = self.num_behaviours if use_behaviour else 0
+        self.linear_path = torch.nn.ModuleList(
+            LinearPath(len(p.neuron_id), behaviours, use_activity) for p in populations if linear_path
+        )
+        self.embedding = NeuronEmbedding([p.neuron_id for p in populations], embedding_dim if use_embedding else 0)
         self.dynamics = Dynamics(
             num_series=int(use_activity) + int(use_connectivity),
-            num_behaviours=self.num_behaviours if use_behaviour else 0,
+            num_behaviours=behaviours,
             embedding_dim=self.embedding.weight.shape[1],
             hidden_size=hidden_size,
             num_layers=num_layers,
-            recurrent=recurrent,
+            sequence=dynamics,
             dropout=dropout,
         )
+
+    @torch.no_grad()
+    def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
+        """Starts the linear path and the connectivity from their least-squares solution, if there is a linear path."""
+        if not self.linear_path:
+            return False
+        for s, name in enumerate(self.populations):
+            self._start_linear(s, moments(train[name], 1), moments(validation[name], 1))
+        if self.dynamics.readout.weight.requires_grad:  # else it was learned from other sessions, and is kept
+            self.dynamics.readout.weight.mul_(0.1)
+            self.dynamics.readout.bias.zero_()
+        return True
+
+    def _start_linear(self, s: int, seen: Moments, held_out: Moments) -> None:
+        path, graph, N = self.linear_path[s], self._graph(s) if self.use_connectivity else None, len(seen.y)
+        assert isinstance(path, LinearPath)
+        allowed, penalised = torch.zeros_like(seen.yu, dtype=torch.bool), torch.ones_like(seen.yu, dtype=torch.bool)
+        if graph is not None:
+            allowed[:, :N] = graph.allowed()
+        allowed[:, :N].fill_diagonal_(path.own is not None)
+        allowed[:, N:] = path.behaviour is not None
+        penalised[:, :N].fill_diagonal_(False)
+        penalised[:, N:] = False
+        solution = selective_ridge(seen, held_out, allowed, penalised)
+        path.intercept.copy_(seen.y - solution @ seen.u)
+        if path.own is not None:
+            path.own.copy_(solution[:, :N].diagonal())
+        if path.behaviour is not None:
+            path.behaviour.copy_(solution[:, N:])
+        if graph is not None:
+            graph.set_matrix(solution[:, :N].to(path.intercept).fill_diagonal_(0))
 
     def forward(self, window: Window) -> Forecast:
         """Forecasts the bin after each of the window's last P positions."""
@@ -118,13 +154,13 @@ class SynapsNet(Forecaster):
         """What each neuron receives at every position [B, N, L]; None without connectivity."""
         if not self.use_connectivity:
             return None
-        current: Tensor = self.functional_connectivity[self.index_of(window.session)](window.activity)
+        current: Tensor = self._graph(self.index_of(window.session))(window.activity)
         return current
 
     def raw_connectivity(self, session: Session | str) -> Tensor:
         """The parameter A [N, N] itself, whose sign and scale mean nothing alone: see :meth:`connectivity`."""
         name = session if isinstance(session, str) else session.name
-        return self.functional_connectivity[self.index_of(name)].matrix()  # type: ignore[operator]
+        return self._graph(self.index_of(name)).matrix()
 
     @torch.no_grad()
     def connectivity(self, session: Session) -> Tensor:
@@ -181,17 +217,24 @@ class SynapsNet(Forecaster):
         series = [window.activity] if self.use_activity else []
         series += [] if current is None else [current]
         behaviour = window.behaviour if self.use_behaviour else window.behaviour[..., :0]
-        embedding = self.embedding(self.get_buffer(f"rows_{s}"))
+        embedding = self.embedding(s)
         P = window.target.shape[-1]
         forecast: Tensor = self.dynamics(series, behaviour, embedding, P)
-        return forecast + window.activity[..., -P:] if self.forecast_change else forecast
+        if self.linear_path:
+            forecast = forecast + self.linear_path[s](window.activity[..., -P:], behaviour[:, -P:])
+            forecast = forecast if current is None else forecast + current[..., -P:]
+        return forecast
 
     def _penalty(self, session: str) -> Tensor | float:
         s = self.index_of(session)
         if not self.use_connectivity or self.penalty_weight[s] == 0:
             return 0.0
-        weight = self.functional_connectivity[s].edge_weight()  # type: ignore[operator]
-        return self.penalty_weight[s] * self.penalty(weight)
+        return self.penalty_weight[s] * self.penalty(self._graph(s).edge_weight())
+
+    def _graph(self, s: int) -> FunctionalConnectivity:
+        graph = self.functional_connectivity[s]
+        assert isinstance(graph, FunctionalConnectivity)
+        return graph
 
 
 def lasso_price(population: Recorded) -> float:

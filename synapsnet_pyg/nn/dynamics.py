@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.nn.gru import node_gru
+from synapsnet_pyg.nn.transformer import Transformer
 
 
 class Dynamics(torch.nn.Module):
-    r"""A recurrent network and a linear read-out that every neuron uses by itself.
+    r"""A sequence model and a linear read-out that every neuron uses by itself.
 
     .. math::
         u_i(s) &= [a_i(s),\ I_i(s),\ b(s),\ E_i] \\
@@ -27,8 +28,9 @@ class Dynamics(torch.nn.Module):
         num_behaviours: K.
         embedding_dim: D.
         hidden_size: Size of :math:`h`.
-        num_layers: Layers of the recurrent network.
-        recurrent: Its class: :class:`torch.nn.GRU` (the paper's), :class:`torch.nn.LSTM` or :class:`torch.nn.RNN`.
+        num_layers: Layers of the sequence model.
+        sequence: Its class: :class:`torch.nn.GRU` (the paper's), :class:`torch.nn.LSTM`, :class:`torch.nn.RNN`,
+            :class:`~synapsnet_pyg.nn.transformer.Transformer`, or another that is made and called like them.
         dropout: Share of :math:`h`'s entries that training sets to zero before the read-out (and between layers). One
             mask is drawn for each window and neuron and shared by the window's targets. The paper says only "in all
             networks"; the inputs are spared, since noise on two scalars would hide what a neuron saw.
@@ -46,7 +48,7 @@ class Dynamics(torch.nn.Module):
         embedding_dim: int,
         hidden_size: int = 40,
         num_layers: int = 1,
-        recurrent: Callable[..., torch.nn.RNNBase] = torch.nn.GRU,
+        sequence: Callable[..., torch.nn.Module] = torch.nn.GRU,
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
@@ -55,17 +57,12 @@ class Dynamics(torch.nn.Module):
         if inputs == 0:
             raise ValueError("Expected at least one input of the dynamics (activity, current, behaviour, embedding).")
         between_layers = dropout if num_layers > 1 else 0.0
-        self.recurrent = recurrent(inputs, hidden_size, num_layers=num_layers, batch_first=True, dropout=between_layers)
+        self.sequence = sequence(inputs, hidden_size, num_layers=num_layers, batch_first=True, dropout=between_layers)
         self.readout = torch.nn.Linear(hidden_size, 1)
-
-    def reset_parameters(self) -> None:
-        """Draws all weights anew."""
-        self.recurrent.reset_parameters()
-        self.readout.reset_parameters()
 
     def forward(self, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int) -> Tensor:
         """Forecast [B, N, P] of the bins that follow the last P positions."""
-        gru = self.recurrent
+        gru = self.sequence
         if type(gru) is torch.nn.GRU and gru.num_layers == 1 and behaviour.device.type == "cpu":
             return self._fast_forward(gru, series, behaviour, embedding, targets)
         return self._plain_forward(series, behaviour, embedding, targets)
@@ -82,7 +79,7 @@ class Dynamics(torch.nn.Module):
             ],
             dim=-1,
         )
-        hidden = self.recurrent(inputs.reshape(B * N, L, -1))[0][:, -targets:]
+        hidden = self.sequence(inputs.reshape(B * N, L, -1))[0][:, -targets:]
         mask = self._dropout_mask(torch.ones_like(hidden[:, :1]))
         forecast: Tensor = self.readout(hidden if mask is None else hidden * mask)
         return forecast.reshape(B, N, targets)
@@ -101,8 +98,9 @@ class Dynamics(torch.nn.Module):
         return torch.nn.functional.dropout(ones, self.dropout) if dropped else None
 
 
-RECURRENT: dict[str, Callable[..., torch.nn.RNNBase]] = {
+DYNAMICS: dict[str, Callable[..., torch.nn.Module]] = {
     "gru": torch.nn.GRU,
     "lstm": torch.nn.LSTM,
     "rnn": torch.nn.RNN,
+    "transformer": Transformer,
 }

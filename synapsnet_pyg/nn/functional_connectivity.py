@@ -31,6 +31,7 @@ class FunctionalConnectivity(torch.nn.Module):
 
     mask: Tensor | None
     edges: Tensor | None
+    unit: Tensor
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class FunctionalConnectivity(torch.nn.Module):
             self.register_buffer("edges", _sorted_by_receiver(edge_index, self_connections, num_neurons))
             self.weight = torch.nn.Parameter(torch.empty(self.edges.shape[1]))  # type: ignore[union-attr]
             self.conv = CurrentConv()
+        self.register_buffer("unit", torch.tensor(1.0))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -67,19 +69,40 @@ class FunctionalConnectivity(torch.nn.Module):
             return dense_current(self.edge_weight(), activity)
         N = self.num_neurons
         edge_index = EdgeIndex(self.edges, sparse_size=(N, N), sort_order="col")
-        current: Tensor = self.conv(activity, edge_index, self.weight)
+        current: Tensor = self.conv(activity, edge_index, self.edge_weight())
         return current
 
     def edge_weight(self) -> Tensor:
         """The weights that are in force: [N, N] for a complete graph, [E] for given edges."""
-        return self.weight if self.mask is None else self.weight.masked_fill(self.mask, 0.0)
+        weight = self.unit * self.weight
+        return weight if self.mask is None else weight.masked_fill(self.mask, 0.0)
 
     def matrix(self) -> Tensor:
         """The weights as [N, N], ``[i, j]`` from j to i, whichever way they are stored."""
         if self.edges is None:
             return self.edge_weight()
         matrix = self.weight.new_zeros(self.num_neurons, self.num_neurons)
-        return matrix.index_put((self.edges[1], self.edges[0]), self.weight)
+        return matrix.index_put((self.edges[1], self.edges[0]), self.edge_weight())
+
+    def allowed(self) -> Tensor:
+        """Which weights there are [N, N]."""
+        if self.edges is None:
+            return torch.ones_like(self.weight, dtype=torch.bool) if self.mask is None else ~self.mask
+        allowed = torch.zeros(self.num_neurons, self.num_neurons, dtype=torch.bool, device=self.weight.device)
+        allowed[self.edges[1], self.edges[0]] = True
+        return allowed
+
+    @torch.no_grad()
+    def set_matrix(self, matrix: Tensor) -> None:
+        """Takes the weights from a matrix [N, N]; what is not allowed is left out.
+
+        Adam moves every parameter by about the learning rate a step, however small the parameter: weights of a
+        hundredth would be noise after ten steps. So the parameters are kept in units of five times the typical weight,
+        in which a step is small.
+        """
+        weight = matrix if self.edges is None else matrix[self.edges[1], self.edges[0]]
+        self.unit.copy_((5 * weight.square().mean().sqrt()).clamp(1e-6, 1))
+        self.weight.copy_(weight / self.unit)
 
     def extra_repr(self) -> str:
         """For ``repr(model)``."""

@@ -1,6 +1,6 @@
 """What the model knows of a neuron: one vector for each, found by the neuron's id."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -13,19 +13,24 @@ class NeuronEmbedding(torch.nn.Module):
     with the weights, and loading checks them.
 
     Args:
-        neuron_ids: All ids; repeats are the same neuron.
+        neuron_ids: The ids of each session's neurons; one that comes again is the same neuron.
         embedding_dim: D.
         initial_scale: Deviation of the normal law that the entries start from; small, so that neurons start alike.
 
     Example:
-        >>> embedding = NeuronEmbedding(["a", "b", "c"], embedding_dim=4)
-        >>> embedding(embedding.rows(["c", "a"])).shape
-        torch.Size([2, 4])
+        >>> embedding = NeuronEmbedding([["a", "b", "c"], ["c", "d"]], embedding_dim=3)
+        >>> embedding(1).shape
+        torch.Size([2, 3])
     """
 
-    def __init__(self, neuron_ids: Iterable[str], embedding_dim: int = 32, initial_scale: float = 0.1) -> None:
+    def __init__(
+        self, neuron_ids: Sequence[Sequence[str]], embedding_dim: int = 32, initial_scale: float = 0.1
+    ) -> None:
         super().__init__()
-        self._row = {neuron_id: row for row, neuron_id in enumerate(dict.fromkeys(neuron_ids))}
+        known = dict.fromkeys(neuron_id for session in neuron_ids for neuron_id in session)
+        self._row = {neuron_id: row for row, neuron_id in enumerate(known)}
+        for s, session in enumerate(neuron_ids):
+            self.register_buffer(f"rows_{s}", torch.tensor([self._row[one] for one in session]), persistent=False)
         self.initial_scale = initial_scale
         self.weight = torch.nn.Parameter(torch.empty(len(self._row), embedding_dim))
         self.reset_parameters()
@@ -34,17 +39,15 @@ class NeuronEmbedding(torch.nn.Module):
         """Draws the vectors anew."""
         torch.nn.init.normal_(self.weight, std=self.initial_scale)
 
-    def rows(self, neuron_ids: Sequence[str]) -> Tensor:
-        """Rows of the table (N) for these ids.
+    def forward(self, session: int) -> Tensor:
+        """Vectors [N, D] of the neurons of the session with this number."""
+        return self.weight[self.get_buffer(f"rows_{session}")]
 
-        Raises:
-            KeyError: An id has no embedding.
-        """
-        return torch.tensor([self._row[neuron_id] for neuron_id in neuron_ids])
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """Vectors [N, D] of the given rows [N]."""
-        return self.weight[rows]
+    @torch.no_grad()
+    def adopt(self, other: "NeuronEmbedding") -> None:
+        """Takes over the vectors of the neurons that another table knows too."""
+        for neuron_id in self._row.keys() & other._row.keys():
+            self.weight[self._row[neuron_id]] = other.weight[other._row[neuron_id]]
 
     def get_extra_state(self) -> list[str]:
         """The ids, in the order of the table's rows."""

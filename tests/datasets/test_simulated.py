@@ -72,7 +72,7 @@ def test_reproduces_the_linear_columns_of_the_design():
         a = split.train.activity.double()
         lagged.append([connectivity_score(a[:, d:] @ a[:, : a.shape[1] - d].t(), truth).pearson for d in range(3)])
         model = VectorAutoregression([session])
-        model.solve({session.name: split.train}, {session.name: split.validation})
+        model.initialise({session.name: split.train}, {session.name: split.validation})
         recovered.append(connectivity_score(model.connectivity(split.train), truth).pearson)
         forecast = forecast_session(model, split.test, first=5)
         forecasts.append(correlation(forecast.truth, forecast.forecast).mean().item())

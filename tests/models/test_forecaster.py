@@ -5,7 +5,6 @@ import torch
 from helpers import make_session
 
 from synapsnet_pyg.models.forecaster import Forecaster, forecast_session, roll_out
-from synapsnet_pyg.models.linear import ClosedForm
 from synapsnet_pyg.models.registry import MODELS, build_model, load_model, save_model
 from synapsnet_pyg.windows import Window, cut
 
@@ -22,10 +21,16 @@ def sessions():
 
 def fitted(name: str) -> Forecaster:
     model = build_model(name, sessions())
-    if isinstance(model, ClosedForm):
-        split = {session.name: session.split(0.5, 0.25, 0.25) for session in sessions()}
-        model.solve({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
+    split = {session.name: session.split(0.5, 0.25, 0.25) for session in sessions()}
+    model.initialise({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
     return model
+
+
+def told_connectivity(model: Forecaster, session) -> torch.Tensor | None:
+    try:
+        return model.connectivity(session)
+    except NotImplementedError:
+        return None
 
 
 def windows_of(model: Forecaster, session, targets: int = P) -> Window:
@@ -42,7 +47,8 @@ def test_shapes(name, targets):
         assert forecast.activity.shape == window.target.shape == (B, session.num_neurons, targets)
         if forecast.current is not None:
             assert forecast.current.shape == window.activity.shape
-        assert model.connectivity(session).shape == (session.num_neurons, session.num_neurons)
+        connectivity = told_connectivity(model, session)
+        assert connectivity is None or connectivity.shape == (session.num_neurons, session.num_neurons)
 
 
 @every_model
@@ -97,7 +103,8 @@ def test_saved_and_made_again(name, tmp_path):
     for session in sessions():
         window = windows_of(model, session)
         assert torch.equal(again(window).activity, model(window).activity)
-        assert torch.equal(again.connectivity(session), model.connectivity(session))
+        before, after = told_connectivity(model, session), told_connectivity(again, session)
+        assert before is after is None or torch.equal(before, after)
 
 
 @every_model
@@ -113,10 +120,13 @@ def test_overfits_one_batch(name):
     model = build_model(name, sessions())
     if not list(model.parameters()):
         pytest.skip("has nothing to train")
-    model.dynamics.dropout, model.penalty_weight = 0.0, [0.0, 0.0]
+    for module in model.modules():  # without what holds a model back
+        for key, value in {"dropout": 0.0, "p": 0.0, "penalty_weight": [0.0, 0.0], "coordinated_dropout": 0.0}.items():
+            if key in vars(module):
+                setattr(module, key, value)
     window = windows_of(model, sessions()[0], 1)
-    optimiser = torch.optim.Adam(model.parameters(), lr=0.02)
-    for _ in range(200):
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.005)
+    for _ in range(300):
         optimiser.zero_grad()
         loss = (model(window).activity - window.target).square().mean()
         loss.backward()

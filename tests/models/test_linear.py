@@ -9,7 +9,7 @@ from synapsnet_pyg.session import Session
 
 
 def solved(session, model):
-    model.solve({session.name: session}, {session.name: session})
+    model.initialise({session.name: session}, {session.name: session})
     return model
 
 
@@ -66,7 +66,7 @@ def test_ridge_is_the_best_on_validation():
 
     def error(candidates):
         model = VectorAutoregression([session], 2, candidates)
-        model.solve({"demo": split.train}, {"demo": split.validation})
+        model.initialise({"demo": split.train}, {"demo": split.validation})
         forecast = forecast_session(model, split.validation)
         return model.ridge_0.item(), (forecast.forecast - forecast.truth).square().mean().item()
 

@@ -11,8 +11,8 @@ from synapsnet_pyg.nn.functional_connectivity import frobenius
 
 
 def test_builds_from_names_of_parts():
-    model = build_model("synapsnet", [make_session()], {"recurrent": "lstm", "penalty": "frobenius", "hidden_size": 7})
-    assert isinstance(model.dynamics.recurrent, torch.nn.LSTM)
+    model = build_model("synapsnet", [make_session()], {"dynamics": "lstm", "penalty": "frobenius", "hidden_size": 7})
+    assert isinstance(model.dynamics.sequence, torch.nn.LSTM)
     assert model.penalty is frobenius
     assert model.arguments["hidden_size"] == 7
 
@@ -28,7 +28,7 @@ def test_builds_a_model_from_outside():
         ("no.such.Model", {}, "importable"),
         ("os.path.join", {}, "subclass of Forecaster"),
         ("synapsnet", {"hiden_size": 3}, "hiden_size"),
-        ("synapsnet", {"recurrent": "mamba"}, "'recurrent' among gru"),
+        ("synapsnet", {"dynamics": "mamba"}, "'dynamics' among gru"),
     ],
 )
 def test_tells_what_is_not_there(name, arguments, message):

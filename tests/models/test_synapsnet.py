@@ -1,11 +1,12 @@
 import pytest
 import torch
-from helpers import close, make_session
+from helpers import close, make_session, read_csv
 
 from synapsnet_pyg.models.synapsnet import SynapsNet, lasso_price
-from synapsnet_pyg.nn.dynamics import RECURRENT
+from synapsnet_pyg.nn.dynamics import DYNAMICS
 from synapsnet_pyg.nn.functional_connectivity import PENALTIES
 from synapsnet_pyg.session import Session
+from synapsnet_pyg.training import fit
 from synapsnet_pyg.windows import Window, cut
 
 
@@ -31,8 +32,9 @@ def from_oracle(reference, case, dtype, **arguments):
         embedding_dim=reference["embedding"].shape[1],
         hidden_size=reference[f"{weights}/head/weight"].shape[1],
         num_layers=sum("weight_ih" in key for key in recurrent),
-        recurrent=RECURRENT.get(kind, torch.nn.GRU),
+        dynamics=DYNAMICS.get(kind, torch.nn.GRU),
         dropout=0.0,
+        linear_path=False,
         self_connections=not case.endswith("_no_self"),
         use_embedding=left_out != "embedding",
         use_activity=left_out != "activity",
@@ -41,7 +43,7 @@ def from_oracle(reference, case, dtype, **arguments):
     ).to(dtype)
     state = model.state_dict()
     for key, value in recurrent.items():
-        state[f"dynamics.recurrent.{key.rsplit('/', 1)[1]}"] = torch.from_numpy(value)
+        state[f"dynamics.sequence.{key.rsplit('/', 1)[1]}"] = torch.from_numpy(value)
     for key in ("weight", "bias"):
         state[f"dynamics.readout.{key}"] = torch.from_numpy(reference[f"{weights}/head/{key}"])
     if left_out != "embedding":
@@ -65,7 +67,7 @@ def named_parameters(model, reference, case):
         "embedding": model.embedding.weight,
         "head/weight": model.dynamics.readout.weight,
         "head/bias": model.dynamics.readout.bias,
-        **{f"state/{key}": value for key, value in model.dynamics.recurrent.named_parameters()},
+        **{f"state/{key}": value for key, value in model.dynamics.sequence.named_parameters()},
     }
     return {key: value for key, value in ours.items() if f"{case}/{key}" in reference}
 
@@ -167,18 +169,18 @@ def test_given_edges_and_dense_graph_forecast_alike():
 
 def test_exported_connectivity_does_not_change_when_sign_and_scale_of_the_weights_do():
     session = make_session()
-    model = small_model(session)
+    model = small_model(session, linear_path=False)
     before, raw = model.connectivity(session), model.raw_connectivity(session).detach().clone()
     window = cut(session, 5)[0].gather(torch.arange(9))
     forecast = model(window).activity
     for factor in (-1.0, 0.25, -3.0):
-        gauged = small_model(session)
+        gauged = small_model(session, linear_path=False)
         state = {
             key: value.clone() if isinstance(value, torch.Tensor) else value
             for key, value in model.state_dict().items()
         }
         state["functional_connectivity.0.weight"] *= factor
-        state["dynamics.recurrent.weight_ih_l0"][:, 1] /= factor  # input 1 is the current
+        state["dynamics.sequence.weight_ih_l0"][:, 1] /= factor  # input 1 is the current
         gauged.load_state_dict(state)
         torch.testing.assert_close(gauged(window).activity, forecast)
         torch.testing.assert_close(gauged.raw_connectivity(session), factor * raw)
@@ -237,7 +239,7 @@ def test_ablations_leave_the_part_out(left_out):
     window = cut(session, 5)[0].gather(torch.arange(4))
     before = model(window).activity
     inputs = {"embedding": 3, "activity": 1, "connectivity": 1, "behaviour": 2}
-    assert model.dynamics.recurrent.input_size == sum(inputs.values()) - inputs[left_out]
+    assert model.dynamics.sequence.input_size == sum(inputs.values()) - inputs[left_out]
     if left_out == "behaviour":
         assert torch.equal(model(window._replace(behaviour=window.behaviour + 1)).activity, before)
     if left_out == "connectivity":
@@ -249,11 +251,71 @@ def test_ablations_leave_the_part_out(left_out):
             model.connectivity(session)
 
 
-def test_forecasting_the_change_adds_the_newest_bin():
+def test_linear_path_adds_own_activity_current_and_behaviour():
     session = make_session()
-    change, plain = small_model(session, forecast_change=True), small_model(session)
+    model, plain = small_model(session), small_model(session, linear_path=False)
+    plain.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("linear_path")})
+    path = model.linear_path[0]
+    for parameter in path.parameters():
+        torch.nn.init.normal_(parameter)
     window = cut(session, 5, 3)[0].gather(torch.arange(4))
-    torch.testing.assert_close(change(window).activity, plain(window).activity + window.activity[..., -3:])
+    expected = plain(window).activity.clone()
+    for b in range(4):
+        for p in range(3):
+            a, k = window.activity[b, :, 4 + p], window.behaviour[b, 4 + p]
+            current = model.raw_connectivity(session) @ a
+            expected[b, :, p] += path.own * a + current + path.behaviour @ k + path.intercept
+    torch.testing.assert_close(model(window).activity, expected)
+
+
+@pytest.mark.parametrize("left_out", [None, "activity", "behaviour", "connectivity"])
+@pytest.mark.parametrize("edges", [None, torch.tensor([[0, 1, 1, 4, 2], [1, 2, 0, 3, 1]])])
+def test_starts_from_the_least_squares_solution(left_out, edges):
+    """Brute force: for each neuron its own ridge regression on what may drive it."""
+    session = make_session(T=400).standardise()
+    train, validation, _ = session.split()
+    arguments = {} if left_out is None else {f"use_{left_out}": False}
+    model = small_model(session, edge_index=None if edges is None else {"demo": edges}, **arguments)
+    assert model.initialise({"demo": train}, {"demo": validation})
+    x, y = train.activity[:, :-1].double(), train.activity[:, 1:].double()
+    inputs = torch.cat([x, train.behaviour[:-1].t().double()])
+    centred, target = inputs - inputs.mean(1, keepdim=True), y - y.mean(1, keepdim=True)
+    allowed = torch.ones(5, 5, dtype=torch.bool) if edges is None else torch.zeros(5, 5, dtype=torch.bool)
+    if edges is not None:
+        allowed[edges[1], edges[0]] = True
+    path, raw = model.linear_path[0], model.raw_connectivity(session) if left_out != "connectivity" else None
+    candidates = []
+    for exponent in range(2, 13):
+        solution = torch.zeros(5, 7, dtype=torch.float64)
+        for i in range(5):
+            rows = [j for j in range(5) if j != i and allowed[i, j] and left_out != "connectivity"]
+            others = len(rows)
+            rows += [i] if left_out != "activity" else []
+            rows += [5, 6] if left_out != "behaviour" else []
+            penalty = torch.zeros(len(rows), dtype=torch.float64)
+            penalty[:others] = 10 ** (exponent / 2)
+            U = centred[rows]
+            solution[i, rows] = torch.linalg.solve(U @ U.t() + penalty.diag(), U @ target[i])
+        candidates.append(solution)
+    own = torch.zeros(5) if path.own is None else path.own.detach()
+    behaviour = torch.zeros(5, 2) if path.behaviour is None else path.behaviour.detach()
+    ours = torch.cat([torch.diag(own) + (0 if raw is None else raw.detach()), behaviour], 1)
+    assert min(float((ours - one).abs().max()) for one in candidates) < 1e-4
+
+
+def test_start_survives_in_a_fit_that_only_gets_worse(tmp_path):
+    session = make_session(T=400)
+    for t in range(1, 400):  # slow, so that the start is hard to improve
+        session.activity[:, t] += 0.95 * session.activity[:, t - 1]
+    session = session.standardise()
+    model = small_model(session)
+    fit(model, [session], tmp_path, epochs=2, learning_rate=3.0, progress=False)
+    rows = read_csv(tmp_path / "history.csv")
+    assert [row["epoch"] for row in rows] == ["0", "1", "2"]
+    started = small_model(session)
+    train, validation, _ = session.split()
+    started.initialise({"demo": train}, {"demo": validation})
+    assert torch.equal(model.raw_connectivity(session), started.raw_connectivity(session))
 
 
 def test_penalty_is_of_the_batchs_session_and_scaled_with_the_recording():

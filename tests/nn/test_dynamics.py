@@ -3,6 +3,7 @@ import torch
 
 from synapsnet_pyg.nn import gru
 from synapsnet_pyg.nn.dynamics import Dynamics
+from synapsnet_pyg.nn.transformer import Transformer
 
 B, N, L, K, D, P = 3, 5, 7, 2, 4, 3
 
@@ -23,7 +24,7 @@ def test_fast_gru_equals_its_definition_gradients_included(monkeypatch, block, t
     leaves = [*series, behaviour, embedding, *dynamics.parameters()]
     weights = torch.randn(B, N, targets, dtype=torch.float64)
     results = []
-    for forward in (dynamics._plain_forward, lambda *a: dynamics._fast_forward(dynamics.recurrent, *a)):
+    for forward in (dynamics._plain_forward, lambda *a: dynamics._fast_forward(dynamics.sequence, *a)):
         forecast = forward(series, behaviour, embedding, targets)
         results.append([forecast, *torch.autograd.grad((forecast * weights).sum(), leaves)])
     for plain, fast in zip(*results, strict=True):
@@ -68,10 +69,10 @@ def test_parts_may_be_missing():
         Dynamics(0, 0, 0)
 
 
-@pytest.mark.parametrize("recurrent", [torch.nn.GRU, torch.nn.LSTM, torch.nn.RNN])
+@pytest.mark.parametrize("sequence", [torch.nn.GRU, torch.nn.LSTM, torch.nn.RNN, Transformer])
 @pytest.mark.parametrize("num_layers", [1, 2])
-def test_dropout_draws_one_mask_a_window_and_neuron(recurrent, num_layers):
-    dynamics = Dynamics(2, K, D, hidden_size=6, num_layers=num_layers, recurrent=recurrent, dropout=0.5)
+def test_dropout_draws_one_mask_a_window_and_neuron(sequence, num_layers):
+    dynamics = Dynamics(2, K, D, hidden_size=6, num_layers=num_layers, sequence=sequence, dropout=0.5)
     series, behaviour, embedding = inputs(torch.float32)
     args = (series, behaviour, embedding, P)
     assert not torch.equal(dynamics(*args), dynamics(*args))

@@ -1,0 +1,134 @@
+"""Least squares from sums over bins, which are gathered once: what all linear solutions stand on."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.session import Session
+
+
+class Moments(NamedTuple):
+    """Means over bins of inputs u, targets y and their products, in float64."""
+
+    bins: int
+    u: Tensor
+    y: Tensor
+    uu: Tensor
+    yu: Tensor
+    yy: Tensor
+
+    def solution(self, ridge: float) -> tuple[Tensor, Tensor]:
+        """Coefficients and intercept of the ridge regression."""
+        covariance = self.uu - torch.outer(self.u, self.u)
+        cross = self.yu - torch.outer(self.y, self.u)
+        penalised = covariance + torch.eye(len(self.u), dtype=covariance.dtype, device=covariance.device) * (
+            ridge / self.bins
+        )
+        factor, failed = torch.linalg.cholesky_ex(penalised)
+        if int(failed):  # without a ridge the inputs can be dependent: least squares of least norm
+            coefficients = cross @ torch.linalg.pinv(penalised, hermitian=True)
+        else:
+            coefficients = torch.cholesky_solve(cross.t(), factor).t()
+        return coefficients, self.y - coefficients @ self.u
+
+    def correlation(self, coefficients: Tensor) -> Tensor:
+        """Pearson correlation of each target with its forecast on these bins [N]; zero where one is constant."""
+        covariance = self.uu - torch.outer(self.u, self.u)
+        together = (coefficients * (self.yu - torch.outer(self.y, self.u))).sum(1)
+        forecast = (coefficients @ covariance * coefficients).sum(1)
+        product = forecast * (self.yy - self.y.square())
+        return torch.where(product > 1e-20, together / product.clamp_min(1e-20).sqrt(), 0.0)
+
+    def squared_error(self, coefficients: Tensor, intercept: Tensor) -> float:
+        """Mean squared error of a solution on these bins, from the moments alone."""
+        error = (
+            self.yy.sum()
+            - 2 * (coefficients * self.yu).sum()
+            - 2 * intercept @ self.y
+            + (coefficients @ self.uu * coefficients).sum()
+            + 2 * intercept @ (coefficients @ self.u)
+            + intercept @ intercept
+        )
+        return float(error)
+
+
+def moments(session: Session, lags: int, chunk: int = 4096) -> Moments:
+    """Gathers the moments a stretch at a time; no pair of input and target crosses a segment's border."""
+    N, K = session.num_neurons, session.num_behaviours
+    zeros = session.activity.new_zeros
+    u, uu = zeros(N * lags + K, dtype=torch.float64), zeros(N * lags + K, N * lags + K, dtype=torch.float64)
+    y, yy = zeros(N, dtype=torch.float64), zeros(N, dtype=torch.float64)
+    yu = zeros(N, N * lags + K, dtype=torch.float64)
+    count = 0
+    for begin, end in session.segment.tolist():
+        for start in range(begin + lags, end, chunk):
+            stop = min(start + chunk, end)
+            past = [session.activity[:, start - lag : stop - lag] for lag in range(1, lags + 1)]
+            U = torch.cat([*past, session.behaviour[start - 1 : stop - 1].t()]).double()
+            Y = session.activity[:, start:stop].double()
+            count += stop - start
+            u += U.sum(1)
+            y += Y.sum(1)
+            uu.addmm_(U, U.t())
+            yu.addmm_(Y, U.t())
+            yy += Y.square().sum(1)
+    if count == 0:
+        raise ValueError(f"Expected a segment of more than {lags} bins in session '{session.name}' (all are shorter).")
+    return Moments(count, u / count, y / count, uu / count, yu / count, yy / count)
+
+
+def selective_ridge(seen: Moments, held_out: Moments, allowed: Tensor, penalised: Tensor) -> Tensor:
+    r"""Least squares with a ridge on some coefficients and others left out.
+
+    .. math::
+        \min_C \sum_t \big\| y(t) - C\, u(t) - c \big\|^2 + \lambda \sum_{ij \text{ penalised}} C_{ij}^2, \qquad
+        C_{ij} = 0 \text{ where it is not allowed}
+
+    with the :math:`\lambda`, among half decades from 10 to 1e6, whose forecasts correlate best on the bins held out.
+
+    Args:
+        seen: Of the bins to fit.
+        held_out: Of other bins.
+        allowed: Which coefficients there are, [N, U].
+        penalised: Which of them have a ridge, [N, U].
+
+    Returns:
+        The coefficients [N, U].
+    """
+    best, chosen, solution = -torch.inf, torch.zeros_like(seen.yu), torch.zeros_like(seen.yu)
+    worse = 0
+    for exponent in range(12, 1, -1):  # from the largest down, each from the one before
+        solution = _masked_ridge(seen, allowed, 10 ** (exponent / 2) * penalised, solution)
+        correlation = float(held_out.correlation(solution).mean())
+        best, chosen, worse = (correlation, solution, 0) if correlation > best else (best, chosen, worse + 1)
+        if worse == 3:
+            break
+    return chosen
+
+
+def _masked_ridge(seen: Moments, allowed: Tensor, penalty: Tensor, start: Tensor) -> Tensor:
+    """The same for one penalty of each coefficient [N, U], in units of a sum over bins.
+
+    Each row is a system of its own, so that no factor can be shared; conjugate gradients solve all rows together. Their
+    preconditioner is the one inverse that would solve them if all were alike, which leaves a few steps to do.
+    """
+    covariance = seen.uu - torch.outer(seen.u, seen.u)
+    cross = (seen.yu - torch.outer(seen.y, seen.u)) * allowed
+    penalty = penalty.to(covariance) / seen.bins
+    typical = penalty.median(0).values.clamp_min(1e-6)
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(covariance + typical.diag()))
+    solution = start
+    left = cross - (solution @ covariance) * allowed - penalty * solution
+    size = cross.norm(dim=1).clamp_min(1e-12)
+    direction, before = torch.zeros_like(left), torch.ones_like(size)
+    for _ in range(100):
+        if float((left.norm(dim=1) / size).max()) < 1e-4:
+            break
+        better = (left @ inverse) * allowed
+        product = (left * better).sum(1)
+        direction = better + (product / before)[:, None] * direction
+        image = (direction @ covariance) * allowed + penalty * direction
+        length = (product / (direction * image).sum(1).clamp_min(1e-30))[:, None]
+        solution, left, before = solution + length * direction, left - length * image, product.clamp_min(1e-30)
+    return solution

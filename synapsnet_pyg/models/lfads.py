@@ -1,0 +1,243 @@
+"""LFADS: the population as the output of a dynamical system that inferred inputs push."""
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
+from synapsnet_pyg.nn.clipped_gru import ClippedGRU
+from synapsnet_pyg.windows import Window
+
+
+class LFADS(Forecaster):
+    r"""Latent factor analysis via dynamical systems (Pandarinath et al. 2018), used as a forecaster.
+
+    An encoder reads the window and tells the law of the generator's first state :math:`g_0`; a controller, which reads
+    the window through a second encoder, tells the law of inputs :math:`u(t)`; the generator runs on:
+
+    .. math::
+        c(t) &= \mathrm{GRU}\big([e(t), f(t - 1)],\ c(t - 1)\big), \qquad u(t) \sim \mathcal{N}(\mu, \sigma^2)(c(t)) \\
+        g(t) &= \mathrm{GRU}\big([u(t), b(t - 1)],\ g(t - 1)\big) \\
+        f(t) &= W_f\, g(t) \text{ with rows of unit length}, \qquad \hat a(t) = V f(t) + v
+
+    LFADS smooths: it explains bins that it has seen. To forecast, it encodes the window's W bins and generates W + 1,
+    the last one with no input from the encoder. In training the loss is the error of that bin, plus
+
+    .. math::
+        \mathrm{MSE}_{seen} + \rho(n)\big(\kappa_g\, \mathrm{KL}[g_0] + \kappa_u\, \mathrm{KL}[u]
+        + \tfrac{\kappa_2}{2} \overline{U^2}\big)
+
+    with :math:`\rho` rising from 0 to 1 over the first steps n of training. The prior of :math:`g_0` is a normal law of
+    learned mean; that of u an autoregressive process of order 1 with learned time constant and variance. Coordinated
+    dropout hides entries of the window from the encoders and scores the reconstruction of those alone, so that
+    inferred inputs cannot hand activity through. In evaluation laws are replaced by their means.
+
+    Observations are normal with one variance, hence the squared error; the published comparison tells neither this nor
+    the weights of the divergences. Each bin of a longer window (P > 1) is forecast from the W bins before it, in a
+    pass of its own.
+
+    Args:
+        sessions: Who is recorded; one session.
+        window: W, what is encoded.
+        generator_size: Of g.
+        encoder_size: Of each direction of both encoders.
+        controller_size: Of c; 0 leaves controller and inputs out.
+        num_factors: Of f.
+        num_inputs: Of u.
+        dropout: On encoder outputs and factors.
+        coordinated_dropout: Share of the window's entries that training hides from the encoders.
+        initial_kl_weight: :math:`\kappa_g`, for a divergence summed over dimensions.
+        input_kl_weight: :math:`\kappa_u`, summed over dimensions and bins.
+        l2_weight: :math:`\kappa_2`, on the recurrent weights of generator and controller.
+        ramp_steps: Steps of training until divergences and L2 count in full.
+        causal: Whether the controller's encoder reads forward only.
+        use_behaviour: Whether behaviour drives the generator.
+
+    Shapes:
+        - **window:** activity :math:`(B, N, L)`, behaviour :math:`(B, L, K)`, target :math:`(B, N, P)`
+        - **output:** activity :math:`(B, N, P)`
+
+    References:
+        Pandarinath et al. 2018, *Nature Methods* 15, 805; Keshtkaran and Pandarinath 2019 (coordinated dropout).
+    """
+
+    one_session = True
+
+    def __init__(
+        self,
+        sessions: Iterable[Recorded],
+        window: int = 5,
+        generator_size: int = 256,
+        encoder_size: int = 256,
+        controller_size: int = 256,
+        num_factors: int = 128,
+        num_inputs: int = 128,
+        dropout: float = 0.1,
+        coordinated_dropout: float = 0.3,
+        initial_kl_weight: float = 1e-4,
+        input_kl_weight: float = 1e-4,
+        l2_weight: float = 1e-4,
+        ramp_steps: int = 1000,
+        causal: bool = False,
+        use_behaviour: bool = True,
+    ) -> None:
+        super().__init__(sessions, window)
+        (population,) = self.populations.values()
+        N, K = len(population.neuron_id), self.num_behaviours * use_behaviour
+        self.use_behaviour, self.coordinated_dropout, self.causal = use_behaviour, coordinated_dropout, causal
+        self.initial_kl_weight, self.input_kl_weight, self.l2_weight = initial_kl_weight, input_kl_weight, l2_weight
+        self.ramp_steps = ramp_steps
+        self.steps: Tensor
+        self.register_buffer("steps", torch.tensor(0))
+        self.dropout = torch.nn.Dropout(dropout)
+        G, C, F, U = generator_size, controller_size, num_factors, num_inputs if controller_size else 0
+
+        self.initial_encoder = _Encoder(N, encoder_size)
+        self.initial_law = _linear(2 * encoder_size, 2 * G)
+        self.initial_prior = torch.nn.Parameter(torch.zeros(G))
+        self.generator = ClippedGRU(U + K, G, fan_in=G)
+        self.factors = torch.nn.Parameter(torch.randn(F, G) * G**-0.5)
+        self.readout = _linear(F, N)
+        self.controlled = C > 0
+        if self.controlled:
+            self.input_encoder = _Encoder(N, encoder_size, directions=1 if causal else 2)
+            self.controller = ClippedGRU((1 if causal else 2) * encoder_size + F, C, fan_in=C)
+            self.controller_start = torch.nn.Parameter(torch.zeros(C))
+            self.input_law = _linear(C, 2 * U)
+            self.log_time_constant = torch.nn.Parameter(torch.full((U,), math.log(10.0)))
+            self.log_noise = torch.nn.Parameter(torch.full((U,), math.log(0.1)))
+
+    def forward(self, window: Window) -> Forecast:
+        """Forecasts the bin after each of the window's last P positions, each from the W bins before it."""
+        P = window.target.shape[-1]
+        newest = self.window + P - 1
+        activity = window.activity[..., -newest:].unfold(-1, self.window, 1)  # [B, N, P, W]
+        behaviour = window.behaviour[:, -newest:].unfold(1, self.window, 1)  # [B, P, K, W]
+        seen = activity.permute(0, 2, 3, 1).flatten(0, 1)
+        generated = self._generate(seen, behaviour.permute(0, 1, 3, 2).flatten(0, 1))
+        forecast = generated.activity[:, -1].unflatten(0, (-1, P)).transpose(1, 2)
+        return Forecast(forecast, penalty=generated.penalty)
+
+    def reconstruct(self, window: Window) -> Tensor:
+        """What the model thinks the activity of the window's W newest bins was without its noise: [B, N, W]."""
+        newest = window.activity[..., -self.window :].transpose(1, 2)
+        return self._generate(newest, window.behaviour[:, -self.window :]).activity[:, :-1].transpose(1, 2)
+
+    def _generate(self, seen: Tensor, behaviour: Tensor) -> "_Generated":
+        """Encodes activity [B, W, N] and generates W + 1 bins."""
+        B, W, _ = seen.shape
+        kept = torch.ones_like(seen)
+        if self.training and self.coordinated_dropout > 0:
+            kept = torch.bernoulli(kept * (1 - self.coordinated_dropout))
+        shown = seen * kept / (1 - self.coordinated_dropout) if self.training else seen
+
+        ends = self.initial_encoder.ends(shown)
+        mean, log_variance = self.initial_law(self.dropout(ends)).chunk(2, dim=-1)
+        variance = log_variance.exp() + 1e-4
+        state = self._draw(mean, variance)
+        penalty: Tensor = self.initial_kl_weight * _normal_kl(mean, variance, self.initial_prior, 0.1).sum(-1).mean()
+
+        projection = torch.nn.functional.normalize(self.factors, dim=1)
+        factors = state @ projection.t()
+        encoded = self._encoded(shown) if self.controlled else None
+        control = self.controller_start.expand(B, -1) if self.controlled else None
+        bins, inputs, laws = [], [], []
+        for t in range(W + 1):
+            pushed = []
+            if encoded is not None and control is not None:
+                control = self.controller(torch.cat([encoded[:, t], factors], -1), control)
+                law = self.input_law(control).chunk(2, dim=-1)
+                laws.append((law[0], law[1].exp() + 1e-4))
+                inputs.append(self._draw(*laws[-1]))
+                pushed.append(inputs[-1])
+            if self.use_behaviour:  # the newest that was known before bin t
+                pushed.append(behaviour[:, max(t - 1, 0)])
+            state = self.generator(torch.cat(pushed, -1) if pushed else state[:, :0], state)
+            factors = self.dropout(state) @ projection.t()
+            bins.append(self.readout(factors))
+        activity = torch.stack(bins, dim=1)
+        if not self.training:
+            return _Generated(activity, 0.0)
+
+        self.steps += 1
+        if inputs:
+            penalty = penalty + self.input_kl_weight * self._input_kl(inputs, laws)
+        cells = [self.generator] + ([self.controller] if self.controlled else [])
+        recurrent = [w for cell in cells for w in (cell.gates.weight, cell.candidate.weight)]
+        size = sum(w.numel() for w in recurrent)
+        penalty = penalty + self.l2_weight / 2 * torch.stack([w.square().sum() for w in recurrent]).sum() / size
+        hidden = 1 - kept if self.coordinated_dropout > 0 else kept
+        error = ((activity[:, :W] - seen).square() * hidden).sum() / hidden.sum().clamp_min(1)
+        return _Generated(activity, error + (self.steps / self.ramp_steps).clamp(max=1) * penalty)
+
+    def _encoded(self, shown: Tensor) -> Tensor:
+        """What the controller reads at each of W + 1 bins: nothing of the bin itself, nothing at the forecast."""
+        forward, *backward = self.input_encoder.states(shown)
+        nothing = torch.zeros_like(forward[:, :1])
+        before = torch.cat([nothing, forward[:, :-1], nothing], dim=1)
+        return self.dropout(torch.cat([before, *(torch.cat([b[:, 1:], nothing, nothing], 1) for b in backward)], -1))
+
+    def _draw(self, mean: Tensor, variance: Tensor) -> Tensor:
+        return mean + variance.sqrt() * torch.randn_like(mean) if self.training else mean
+
+    def _input_kl(self, inputs: list[Tensor], laws: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """Divergence of the inputs from their autoregressive prior, by the inputs drawn; mean over windows."""
+        memory = torch.exp(-torch.exp(-self.log_time_constant))
+        noise = self.log_noise.exp()
+        before = torch.zeros_like(inputs[0])
+        total = inputs[0].new_zeros(())
+        for t, (drawn, (mean, variance)) in enumerate(zip(inputs, laws, strict=True)):
+            prior_variance = noise / (1 - memory.square()) if t == 0 else noise
+            log_ratio = _log_normal(drawn, mean, variance) - _log_normal(drawn, memory * before, prior_variance)
+            total = total + log_ratio.sum(-1).mean()
+            before = drawn
+        return total
+
+
+class _Generated(NamedTuple):
+    activity: Tensor
+    """[B, W + 1, N]."""
+    penalty: Tensor | float
+
+
+class _Encoder(torch.nn.Module):
+    """A GRU that reads forward and, with two directions, another that reads backward; both start where they learn."""
+
+    def __init__(self, num_neurons: int, size: int, directions: int = 2) -> None:
+        super().__init__()
+        self.cells = torch.nn.ModuleList(ClippedGRU(num_neurons, size) for _ in range(directions))
+        self.start = torch.nn.Parameter(torch.zeros(directions, size))
+
+    def states(self, inputs: Tensor) -> list[Tensor]:
+        """States [B, W, H] of each direction, in the order of time."""
+        start = self.start[:, None].expand(-1, len(inputs), -1)
+        states = []
+        for direction, cell in enumerate(self.cells):
+            assert isinstance(cell, ClippedGRU)
+            states.append(cell.run(inputs, start[direction], reverse=direction == 1))
+        return states
+
+    def ends(self, inputs: Tensor) -> Tensor:
+        """Last state of each direction, side by side [B, 2 H]."""
+        forward, backward = self.states(inputs)
+        return torch.cat([forward[:, -1], backward[:, 0]], dim=-1)
+
+
+def _linear(inputs: int, outputs: int) -> torch.nn.Linear:
+    layer = torch.nn.Linear(inputs, outputs)
+    torch.nn.init.normal_(layer.weight, std=inputs**-0.5)
+    torch.nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _normal_kl(mean: Tensor, variance: Tensor, prior_mean: Tensor, prior_variance: float) -> Tensor:
+    """Divergence of one normal law from another, for each dimension."""
+    ratio = variance / prior_variance
+    return 0.5 * (ratio - 1 - ratio.log() + (mean - prior_mean).square() / prior_variance)
+
+
+def _log_normal(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    return -0.5 * (variance.log() + (x - mean).square() / variance + math.log(2 * math.pi))

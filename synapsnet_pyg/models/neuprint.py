@@ -1,0 +1,112 @@
+"""NeuPRINT: forecasts from each neuron's own past and statistics of the population, without a graph."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
+from synapsnet_pyg.nn.dynamics import Dynamics
+from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
+from synapsnet_pyg.session import Session
+from synapsnet_pyg.windows import Window
+
+
+class NeuPRINT(Forecaster):
+    r"""NeuPRINT (Mi et al. 2023, "Learning time-invariant representations for individual neurons").
+
+    .. math::
+        \hat a_i(t + 1) = f\big(a_i(t), z_i, s(t), n_i(t), \ldots\big), \qquad
+        s(t) = \big[b(t),\ \mathrm{mean}_j\, a_j(t),\ \mathrm{std}_j\, a_j(t)\big]
+
+    Each neuron has a time-invariant embedding :math:`z_i`; all neurons share the dynamics f. What a neuron learns of
+    the others is the mean and the deviation of the whole population and, where asked for, of its neighbours
+    :math:`n_i`. No connectivity.
+
+    The public code lets f see the statistics of the very bin that it predicts, which contain the answer; it masks the
+    last neuron where it means the last bin; and it standardises with the whole recording. Here f sees the past only,
+    every bin is a target, and the training part alone standardises. The architecture behind the published forecasts
+    of SynapsNet's Table 1 is not told; the GRU of SynapsNet's size is the default.
+
+    Args:
+        sessions: Who is recorded in each session.
+        window: W.
+        embedding_dim: Size of z.
+        hidden_size: Of the dynamics.
+        num_layers: Its layers.
+        dynamics: Its class: :class:`torch.nn.GRU` or :class:`~synapsnet_pyg.nn.transformer.Transformer`, the two of
+            the paper, or another.
+        dropout: See :class:`~synapsnet_pyg.nn.dynamics.Dynamics`.
+        population_statistics: Whether f sees the population's mean and deviation: the little that this model knows
+            of the other neurons.
+        neighbour_radius: Distance, in the units of the sessions' positions (the paper: 65 micrometres), within which
+            neurons are neighbours. None: no neighbours.
+        use_behaviour: Whether f sees the behaviour.
+
+    Shapes:
+        - **window:** activity :math:`(B, N, L)`, behaviour :math:`(B, L, K)`, target :math:`(B, N, P)`
+        - **output:** activity :math:`(B, N, P)`
+    """
+
+    shared = ("dynamics",)
+
+    def __init__(
+        self,
+        sessions: Iterable[Recorded],
+        window: int = 5,
+        embedding_dim: int = 32,
+        hidden_size: int = 40,
+        num_layers: int = 1,
+        dynamics: Callable[..., torch.nn.Module] = torch.nn.GRU,
+        dropout: float = 0.1,
+        population_statistics: bool = True,
+        neighbour_radius: float | None = None,
+        use_behaviour: bool = True,
+    ) -> None:
+        super().__init__(sessions, window)
+        self.population_statistics, self.use_behaviour = population_statistics, use_behaviour
+        self.neighbour_radius = neighbour_radius
+        ids = [population.neuron_id for population in self.populations.values()]
+        self.embedding = NeuronEmbedding(ids, embedding_dim)
+        if neighbour_radius is not None:
+            for s, neurons in enumerate(ids):
+                self.register_buffer(f"neighbours_{s}", torch.zeros(len(neurons), len(neurons)))
+        self.dynamics = Dynamics(
+            num_series=1 if neighbour_radius is None else 3,
+            num_behaviours=self.num_behaviours * use_behaviour + 2 * population_statistics,
+            embedding_dim=embedding_dim,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            sequence=dynamics,
+            dropout=dropout,
+        )
+
+    def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
+        """Finds each neuron's neighbours, where they are asked for.
+
+        Raises:
+            ValueError: A session tells no positions.
+        """
+        if self.neighbour_radius is not None:
+            for s, name in enumerate(self.populations):
+                position = train[name].neuron_fields.get("position")
+                if not isinstance(position, Tensor):
+                    raise ValueError(f"Expected positions of the neurons of session '{name}' to find neighbours.")
+                near = (torch.cdist(position, position) <= self.neighbour_radius).to(train[name].activity)
+                near.fill_diagonal_(0)
+                setattr(self, f"neighbours_{s}", near / near.sum(1, keepdim=True).clamp_min(1))
+        return False
+
+    def forward(self, window: Window) -> Forecast:
+        """Forecasts the bin after each of the window's last P positions."""
+        s, activity = self.index_of(window.session), window.activity
+        of_all = [window.behaviour] if self.use_behaviour else [window.behaviour[..., :0]]
+        if self.population_statistics:
+            of_all += [activity.mean(1)[..., None], activity.std(1, correction=0)[..., None]]
+        series = [activity]
+        if self.neighbour_radius is not None:
+            near = self.get_buffer(f"neighbours_{s}")
+            mean = near @ activity
+            series += [mean, (near @ activity.square() - mean.square()).clamp_min(0).sqrt()]
+        targets = window.target.shape[-1]
+        return Forecast(self.dynamics(series, torch.cat(of_all, -1), self.embedding(s), targets))

@@ -1,0 +1,59 @@
+"""The GRU of LFADS: gates that open at first, a state that cannot run away."""
+
+import torch
+from torch import Tensor
+
+
+class ClippedGRU(torch.nn.Module):
+    r"""A GRU whose state is clipped.
+
+    .. math::
+        [r, z] &= \sigma\big(W_g u + U_g h + 1\big), \qquad n = \tanh\big(W_n u + U_n (r \odot h)\big) \\
+        h' &= \mathrm{clip}\big(z \odot h + (1 - z) \odot n,\ \pm 5\big)
+
+    Unlike in PyTorch's GRU the reset gate acts before the matrix. Biases start at one for the gates and at zero for the
+    candidate (Pandarinath et al. 2018, Supplementary Note 1).
+
+    Args:
+        input_size: Size of u.
+        hidden_size: Size of h.
+        fan_in: Weights start from a normal law of variance one over this number; None: the sum of both sizes.
+        clip: Largest absolute value of the state.
+
+    Shapes:
+        - **inputs:** :math:`(B, C)`, **hidden:** :math:`(B, H)`
+        - **output:** :math:`(B, H)`
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, fan_in: int | None = None, clip: float = 5.0) -> None:
+        super().__init__()
+        self.clip = clip
+        self.inputs = torch.nn.Linear(input_size, 3 * hidden_size)
+        self.gates = torch.nn.Linear(hidden_size, 2 * hidden_size, bias=False)
+        self.candidate = torch.nn.Linear(hidden_size, hidden_size, bias=False)
+        for layer in (self.inputs, self.gates, self.candidate):
+            torch.nn.init.normal_(layer.weight, std=(fan_in or input_size + hidden_size) ** -0.5)
+        with torch.no_grad():
+            self.inputs.bias[: 2 * hidden_size] = 1
+            self.inputs.bias[2 * hidden_size :] = 0
+
+    def forward(self, inputs: Tensor, hidden: Tensor) -> Tensor:
+        """The next state."""
+        return self.step(self.inputs(inputs), hidden)
+
+    def step(self, projected: Tensor, hidden: Tensor) -> Tensor:
+        """The next state from inputs that went through ``self.inputs`` already [B, 3 H]."""
+        H = hidden.shape[1]
+        reset, keep = torch.sigmoid(projected[:, : 2 * H] + self.gates(hidden)).chunk(2, dim=1)
+        candidate = torch.tanh(projected[:, 2 * H :] + self.candidate(reset * hidden))
+        return torch.lerp(candidate, hidden, keep).clamp(-self.clip, self.clip)
+
+    def run(self, inputs: Tensor, hidden: Tensor, reverse: bool = False) -> Tensor:
+        """All states [B, T, H] along inputs [B, T, C], from the last to the first if ``reverse``."""
+        projected = self.inputs(inputs)
+        T = inputs.shape[1]
+        states: list[Tensor] = []
+        for t in reversed(range(T)) if reverse else range(T):
+            hidden = self.step(projected[:, t], hidden)
+            states.append(hidden)
+        return torch.stack(states[::-1] if reverse else states, dim=1)

@@ -1,0 +1,82 @@
+"""The causal Transformer, in the clothes of PyTorch's recurrent networks."""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+class Transformer(torch.nn.Module):
+    r"""Sequence in, sequence out; each step attends to itself and to what came before.
+
+    .. math::
+        x(t) &= \sqrt{H}\, (W u(t) + b) + p(t), \qquad
+        p_{2k}(t) = \sin\big(t\, 10000^{-2k/H}\big), \quad p_{2k+1}(t) = \cos\big(t\, 10000^{-2k/H}\big) \\
+        x &\leftarrow x + \mathrm{Attention}(\mathrm{Norm}(x)), \qquad
+        x \leftarrow x + W_2\, \mathrm{relu}(W_1 \mathrm{Norm}(x))
+
+    (Vaswani et al. 2017, with the normalisation first.) It is made and called like :class:`torch.nn.GRU`, so that it
+    can stand wherever a recurrent network does.
+
+    NeuPRINT's Transformer (Mi et al. 2023) embeds only the activity and hands embedding and statistics on as they
+    are, which is one choice of :math:`W`; here all of :math:`W` is learned.
+
+    Args:
+        input_size: Size of u.
+        hidden_size: H.
+        num_layers: Layers of attention and feed-forward network.
+        batch_first: Must be True: axes are sequence, step, feature.
+        dropout: In attention, feed-forward network and after the positions.
+        heads: Of the attention; they share H.
+        feedforward: Its inner size; None: 4 H.
+        span: How many steps before itself a step may attend to; None: all.
+
+    Shapes:
+        - **input:** :math:`(S, L, \text{input size})`
+        - **output:** :math:`(S, L, H)` and None, where a recurrent network has its state
+
+    Raises:
+        ValueError: The heads do not share H evenly, or ``batch_first`` is False.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        batch_first: bool = True,
+        dropout: float = 0.0,
+        heads: int = 2,
+        feedforward: int | None = None,
+        span: int | None = None,
+    ) -> None:
+        super().__init__()
+        if hidden_size % heads or not batch_first:
+            raise ValueError(f"Expected {heads} heads to share the hidden size (got {hidden_size}), and batch_first.")
+        self.hidden_size, self.num_layers, self.span = hidden_size, num_layers, span
+        self.embed = torch.nn.Linear(input_size, hidden_size)
+        self.dropout = torch.nn.Dropout(dropout)
+        self.layers = torch.nn.ModuleList(
+            torch.nn.TransformerEncoderLayer(
+                hidden_size, heads, feedforward or 4 * hidden_size, dropout, batch_first=True, norm_first=True
+            )
+            for _ in range(num_layers)
+        )
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, None]:
+        """The last layer's features of every step."""
+        L = inputs.shape[1]
+        hidden = self.embed(inputs) * math.sqrt(self.hidden_size)
+        hidden = self.dropout(hidden + positions(L, self.hidden_size).to(hidden))
+        step = torch.arange(L, device=inputs.device)
+        behind = step[:, None] - step
+        hidden_from = (behind < 0) if self.span is None else (behind < 0) | (behind > self.span)
+        for layer in self.layers:
+            hidden = layer(hidden, src_mask=hidden_from)
+        return hidden, None
+
+
+def positions(length: int, width: int) -> Tensor:
+    """Sines and cosines of each step's place [length, width]."""
+    angle = torch.arange(length)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :width]
