@@ -101,7 +101,7 @@ def evaluate(run: Run) -> dict[str, Any]:
         scores = {
             m: score(model, session, split[s], run.targets if m == name else 1, first) for m, model in models.items()
         }
-        sessions[s] = {m: _plain(result) for m, result in scores.items()}
+        sessions[s] = {m: plain_score(result) for m, result in scores.items()}
         truth = forecast_session(models.get("mean", run.model), split[s].test, 1, first).truth
         scored = scored_neurons(session, truth)
         neurons[s] = {
@@ -119,7 +119,8 @@ def _longest(split: dict[str, Split]) -> int:
     return min(int((part.segment[:, 1] - part.segment[:, 0]).max()) if len(part.segment) else 0 for part in parts)
 
 
-def _plain(result: Score) -> dict[str, Any]:
+def plain_score(result: Score) -> dict[str, Any]:
+    """A score ready for JSON: what is not defined is None."""
     plain: dict[str, Any] = {
         "correlation": _defined(result.correlation),
         "mse": _defined(result.mse),

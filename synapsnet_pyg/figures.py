@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -19,33 +20,38 @@ def draw_run(run: Run, sessions: Sequence[str], folder: Path) -> list[Path]:
     """Draws the connectivity of sessions (beside the true one where known), a few forecasts, and the training curve.
 
     Args:
-        run: With a model that tells a connectivity.
+        run: Any.
         sessions: Names of some of its sessions.
         folder: An existing folder.
 
     Returns:
-        The files written: ``<session>-connectivity.png``, ``<session>-forecast.png``, ``training.png``.
+        The files written: ``<session>-connectivity.png`` where the model tells one, ``<session>-forecast.png``,
+        ``training.png`` (``<session>-training.png`` where each session has a model of its own).
     """
     drawn: list[tuple[plots.Figure, str]] = []
     for name in sessions:
         prefix = file_name(name)
-        drawn += [
-            (_connectivity(run, name), f"{prefix}-connectivity.png"),
-            (_forecasts(run, name), f"{prefix}-forecast.png"),
-        ]
-    history = run.folder / "history.csv"
-    if history.is_file():
-        with history.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        figure, (ax,) = plots.figure(5.4, 3.8)
-        plots.training_curve(
-            ax, [int(row["epoch"]) for row in rows], [float(row["validation_correlation"]) for row in rows]
-        )
-        drawn.append((figure, "training.png"))
+        with suppress(NotImplementedError):  # a model that tells none
+            drawn.append((_connectivity(run, name), f"{prefix}-connectivity.png"))
+        drawn.append((_forecasts(run, name), f"{prefix}-forecast.png"))
+        if (run.folder / prefix / "history.csv").is_file():
+            drawn.append((_training(run.folder / prefix / "history.csv"), f"{prefix}-training.png"))
+    if (run.folder / "history.csv").is_file():
+        drawn.append((_training(run.folder / "history.csv"), "training.png"))
     for figure, name in drawn:
         with atomic_path(folder / name) as temporary:
             figure.savefig(temporary, dpi=120)
     return [folder / name for _, name in drawn]
+
+
+def _training(history: Path) -> plots.Figure:
+    with history.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    figure, (ax,) = plots.figure(5.4, 3.8)
+    plots.training_curve(
+        ax, [int(row["epoch"]) for row in rows], [float(row["validation_correlation"]) for row in rows]
+    )
+    return figure
 
 
 def _connectivity(run: Run, name: str) -> plots.Figure:

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from synapsnet_pyg.atomic import make_folder
-from synapsnet_pyg.models.registry import build_model
+from synapsnet_pyg.models.forecaster import Forecaster
+from synapsnet_pyg.models.registry import build_model, load_model
 from synapsnet_pyg.run import Run, read_settings, write_settings
 from synapsnet_pyg.session import Session
 from synapsnet_pyg.training import check_fit, fit, recipe
@@ -42,19 +43,83 @@ def fit_files(
         FileExistsError: The folder holds a run or other files.
         ValueError: An argument or a file does not do, or a resumed run was begun differently.
     """
-    arguments = dict(arguments or {})
     sessions = [Session.load(path) for path in paths]
     settings = recipe(preset, sum(session.num_bins for session in sessions))
     settings |= {key: value for key, value in (training or {}).items() if value is not None} | {"seed": seed}
     torch.manual_seed(seed)
     made = build_model(model, sessions, arguments)
+    return _fit(made, sessions, paths, out, model, dict(arguments or {}), settings, resume, progress)
+
+
+def adapt_file(
+    folder: Path,
+    path: str | os.PathLike[str],
+    out: Path,
+    training: dict[str, Any] | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    progress: bool = True,
+) -> Run:
+    """Fits a run's model to a session that is new to it, with the parts that sessions share frozen.
+
+    Neurons that the run knows by their id start from the embedding that they have there.
+
+    Args:
+        folder: Of the run.
+        path: Session file.
+        out: Folder of the new run, which is a run as any other.
+        training: Arguments of :func:`~synapsnet_pyg.training.fit` instead of the run's; None entries are ignored.
+        seed: Of everything random.
+        resume: Continue, given the same arguments again.
+        progress: Show it.
+
+    Raises:
+        FileExistsError: The folder holds a run or other files.
+        FileNotFoundError: There is no run or no session.
+        ValueError: The model's sessions share nothing, or the behaviours are not the run's.
+    """
+    settings = read_settings(folder)
+    name, arguments = settings["model"]["name"], settings["model"]["arguments"]
+    known = load_model(folder / "best.ckpt")
+    if not known.shared:
+        raise ValueError(
+            f"Expected a model whose sessions share their dynamics ('{name}' shares nothing); fit it anew."
+        )
+    session = Session.load(path)
+    behaviours = next(iter(known.populations.values())).behaviour_name
+    if list(session.behaviour_name) != behaviours:
+        raise ValueError(
+            f"Expected the behaviours of the run, {', '.join(behaviours) or 'none'} "
+            f"(session '{session.name}' has {', '.join(session.behaviour_name) or 'none'})."
+        )
+    torch.manual_seed(seed)
+    made = build_model(name, [session], arguments)
+    made.adopt(known)
+    recipe_of_run = settings["training"] | {"seed": seed}
+    recipe_of_run |= {key: value for key, value in (training or {}).items() if value is not None}
+    return _fit(made, [session], [path], out, name, arguments, recipe_of_run, resume, progress, str(folder.resolve()))
+
+
+def _fit(
+    made: Forecaster,
+    sessions: list[Session],
+    paths: Sequence[str | os.PathLike[str]],
+    out: Path,
+    model: str,
+    arguments: dict[str, Any],
+    settings: dict[str, Any],
+    resume: bool,
+    progress: bool,
+    adapted_from: str | None = None,
+) -> Run:
+    """Writes ``run.json`` and fits."""
     check_fit(made, sessions, **settings)
     if resume:
         _check_same(out, sessions, model, arguments, settings)
     elif (out / "run.json").exists():
         raise FileExistsError(f"'{out}' holds a run already; continue it with --resume or choose another --out.")
     make_folder(out)
-    write_settings(out, list(zip(sessions, map(Path, paths), strict=True)), model, arguments, settings)
+    write_settings(out, list(zip(sessions, map(Path, paths), strict=True)), model, arguments, settings, adapted_from)
     for session in sessions:
         session.standardise(inplace=True)
     fit(made, sessions, out, model, **settings, resume=resume, progress=progress)

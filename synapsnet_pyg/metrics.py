@@ -68,10 +68,15 @@ def pc_correlation(truth: Tensor, forecast: Tensor, components: int = 3) -> Tens
     Returns:
         :math:`(\\min(components, N))` in float64, each as in :func:`correlation`.
     """
+    return correlation(*principal_components(truth, forecast, components))
+
+
+def principal_components(truth: Tensor, forecast: Tensor, components: int = 3) -> tuple[Tensor, Tensor]:
+    """True and forecast population activity along the first principal axes of the truth, [components, T] each."""
     x, mean = truth.double(), truth.double().mean(1, keepdim=True)
     # Eigenvectors of [N, N] rather than of [N, T]: the recording is longer than the population is large.
     axes = torch.linalg.eigh((x - mean) @ (x - mean).t()).eigenvectors.flip(1)[:, :components].t()
-    return correlation(axes @ (x - mean), axes @ (forecast.double() - mean))
+    return axes @ (x - mean), axes @ (forecast.double() - mean)
 
 
 class ConnectivityScore(NamedTuple):

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 _BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9601a", "#666666"
+_COLOURS = [_BLUE, _ORANGE, "#3a8f4d", "#8a5ab5", "#b5485d", "#7a6a4f", "#4fa6b3"]
 
 
 def matrix(
@@ -185,3 +186,90 @@ def stacked(width: float, height: float, heights: Sequence[float]) -> tuple[Figu
     made = Figure(figsize=(width, height), layout="constrained")
     axes = made.subplots(len(heights), 1, sharex=True, height_ratios=list(heights))
     return made, list(axes)
+
+
+def sweep(ax: Axes, curves: Mapping[str, Mapping[int, Sequence[float]]], what: str) -> Axes:
+    """Test correlation against a size, a line for each model (SynapsNet, figures 6 and 7).
+
+    Args:
+        ax: To draw on.
+        curves: Model -> size -> correlation of each session; bars are standard errors over sessions.
+        what: Of the size, for the axis.
+    """
+    for (model, points), color in zip(curves.items(), _COLOURS * len(curves), strict=False):
+        sizes = sorted(points)
+        mean, error = zip(*(_mean_and_sem(points[size]) for size in sizes), strict=True)
+        ax.errorbar(sizes, mean, error, color=color, marker="o", ms=4, lw=1.5, capsize=2, label=model)
+    ax.set_xscale("log")
+    sizes = sorted({size for points in curves.values() for size in points})
+    ax.set_xticks(sizes, [str(size) for size in sizes])
+    ax.set_xticks([], minor=True)
+    ax.set(xlabel=what, ylabel="test correlation")
+    ax.legend(frameon=False)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def ranking(ax: Axes, correlations: Mapping[str, Sequence[float]]) -> Axes:
+    """Models from best to worst: every session a dot, mean and standard error beside them."""
+    order = sorted(correlations, key=lambda model: float(np.mean(correlations[model])))
+    for place, model in enumerate(order):
+        values = correlations[model]
+        mean, error = _mean_and_sem(values)
+        ax.plot(values, [place] * len(values), "o", ms=3, color="0.75", zorder=1)
+        ax.errorbar(mean, place, xerr=error, fmt="o", ms=5, color=_BLUE, capsize=2, zorder=2)
+    ax.set_yticks(range(len(order)), order)
+    ax.set(xlabel="test correlation")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def components(ax: Axes, truth: Tensor, forecast: Tensor, bin_size: float) -> Axes:
+    """Population activity along its first principal axes, true and forecast [components, T] (figure 2a)."""
+    seconds = np.arange(truth.shape[1]) * bin_size
+    for k, (true, ours) in enumerate(zip(truth.cpu().numpy(), forecast.cpu().numpy(), strict=True)):
+        deviation = float(true.std()) or 1.0
+        ax.plot(seconds, true / deviation - 6 * k, color="0.55", lw=1, label="true" if k == 0 else None)
+        ax.plot(seconds, ours / deviation - 6 * k, color=_ORANGE, lw=1, label="forecast" if k == 0 else None)
+    ax.set_yticks([-6 * k for k in range(len(truth))], [f"PC{k + 1}" for k in range(len(truth))])
+    ax.set(xlabel="time (s)")
+    ax.legend(frameon=False, ncols=2, loc="upper right", bbox_to_anchor=(1, 1.12))
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    return ax
+
+
+def component_bars(ax: Axes, correlations: Mapping[str, Sequence[Sequence[float | None]]]) -> Axes:
+    """How well each model forecasts the first principal components, mean over sessions (figure 2b)."""
+    width = 0.8 / max(len(correlations), 1)
+    for place, (model, color) in enumerate(zip(correlations, _COLOURS * len(correlations), strict=False)):
+        for k in range(3):
+            values = [row[k] for row in correlations[model] if len(row) > k and row[k] is not None]
+            if values:
+                mean, error = _mean_and_sem(values)  # type: ignore[arg-type]
+                label = model if k == 0 else None
+                ax.bar(k + (place + 0.5) * width - 0.4, mean, width, yerr=error, color=color, label=label)
+    ax.set_xticks(range(3), ["PC1", "PC2", "PC3"])
+    ax.set(ylabel="correlation, true and forecast")
+    ax.legend(frameon=False, fontsize="small")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def one_against_other(ax: Axes, x: Mapping[str, float], y: Mapping[str, float], name_x: str, name_y: str) -> Axes:
+    """Two models' correlation, every session a dot (figure 2c)."""
+    both = [session for session in x if session in y]
+    a, b = [x[session] for session in both], [y[session] for session in both]
+    span = (min(a + b, default=0.0), max(a + b, default=1.0))
+    ax.axline((span[0], span[0]), slope=1, color="0.7", lw=1, ls="--")
+    ax.plot(a, b, "o", ms=5, color=_BLUE)
+    ax.set(xlabel=f"{name_x}: test correlation", ylabel=f"{name_y}: test correlation")
+    ax.set_title(
+        f"{sum(p < q for p, q in zip(a, b, strict=True))} of {len(both)} sessions above the line", fontsize="medium"
+    )
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def _mean_and_sem(values: Sequence[float]) -> tuple[float, float]:
+    return float(np.mean(values)), float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0

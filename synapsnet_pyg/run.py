@@ -100,12 +100,14 @@ def write_settings(
     model_name: str,
     arguments: dict[str, Any],
     training: dict[str, Any],
+    adapted_from: str | None = None,
 ) -> None:
     """Writes ``run.json`` of a run that is about to start."""
     settings = {
         "format": FORMAT,
         "version": VERSION,
         "model": {"name": model_name, "arguments": arguments},
+        **({} if adapted_from is None else {"adapted_from": adapted_from}),
         "sessions": [
             {
                 "name": session.name,

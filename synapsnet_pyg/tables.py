@@ -1,9 +1,14 @@
-"""Scores as tables on a terminal."""
+"""Scores as tables, on a terminal and in files."""
 
+import csv
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from synapsnet_pyg.atomic import atomic_path
 
 _PCS = ("PC1", "PC2", "PC3")
 _SUMMARY = {"correlation": "corr", "mse": "MSE", "pc_1": "PC1", "connectivity_pearson": "conn r"}
@@ -73,3 +78,108 @@ def _padded(values: list[float | None]) -> list[float | None]:
 
 def _number(value: float | None, decimals: int = 3) -> str:
     return "-" if value is None else f"{value:.{decimals}f}"
+
+
+def write_table(
+    stem: Path, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()
+) -> list[Path]:
+    """Writes a table as Markdown, CSV and LaTeX.
+
+    Args:
+        stem: File without its ending.
+        title: Above it.
+        header: Names of the columns.
+        rows: Texts.
+        notes: Lines below it.
+
+    Returns:
+        The files written.
+    """
+    written = []
+    markdown = [f"# {title}", "", _piped(header), _piped(["---"] * len(header)), *map(_piped, rows)]
+    markdown += [line for note in notes for line in ("", note)]
+    body = [" & ".join(map(_tex, row)) + r" \\" for row in rows]
+    latex = [
+        rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
+        r"\hline",
+        " & ".join(map(_tex, header)) + r" \\",
+        r"\hline",
+        *body,
+        r"\hline",
+        r"\end{tabular}",
+        *(f"% {note}" for note in notes),
+    ]
+    for ending, lines in ((".md", markdown), (".tex", latex)):
+        with atomic_path(stem.with_name(stem.name + ending)) as temporary:
+            temporary.write_text("\n".join(lines) + "\n")
+        written.append(stem.with_name(stem.name + ending))
+    with atomic_path(stem.with_name(stem.name + ".csv")) as temporary, temporary.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return [*written, stem.with_name(stem.name + ".csv")]
+
+
+def _piped(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def _tex(text: str) -> str:
+    for character in "&%_#":
+        text = text.replace(character, f"\\{character}")
+    return text.replace("+-", r"$\pm$")
+
+
+def comparison_table(summary: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a comparison's summary, as in SynapsNet's Table 1."""
+    header = ["model", "sessions", "corr", "p", "MSE", "p (MSE)", "fit (s)"]
+    rows = [
+        [
+            entry["label"] + (" (multi-session)" if entry["fit"] == "multi" else ""),
+            str(entry["sessions"]),
+            _plus_minus(entry, "correlation"),
+            _p(entry["correlation_p"]),
+            _plus_minus(entry, "mse"),
+            _p(entry["mse_p"]),
+            f"{entry['seconds']:.0f}",
+        ]
+        for entry in summary
+    ]
+    return header, rows
+
+
+def print_comparison(told: dict[str, Any]) -> None:
+    """Prints a comparison's summary."""
+    console = Console(highlight=False)
+    header, rows = comparison_table(told["summary"])
+    table = Table(title=f"{len(told['sessions'])} session(s), mean +- SEM", title_justify="left", **_STYLE)
+    for number, name in enumerate(header):
+        table.add_column(name, justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    console.print("p: paired t-test over sessions against the next best of those fitted the same way.")
+
+
+def session_rows(scores: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a comparison's scores, one row for each session, model and seed."""
+    with_truth = any("connectivity" in one["scores"] for one in scores)
+    header = ["session", "model", "seed", "corr", "MSE", *_PCS, *(("conn r", "AUROC") if with_truth else ())]
+    rows = []
+    for one in sorted(scores, key=lambda one: (one["session"], one["fit"], -(one["scores"]["correlation"] or 0))):
+        values = one["scores"]
+        row = [one["session"], one["label"] + (" (multi-session)" if one["fit"] == "multi" else ""), str(one["seed"])]
+        row += [_number(values["correlation"], 4), _number(values["mse"])]
+        row += map(_number, _padded(values["pc_correlation"]))
+        if with_truth:
+            row += [_number(values.get("connectivity", {}).get(key)) for key in ("pearson", "auroc")]
+        rows.append(row)
+    return header, rows
+
+
+def _plus_minus(entry: dict[str, Any], key: str) -> str:
+    if entry[key] is None:
+        return "-"
+    return f"{entry[key]:.4f}" + ("" if entry[f"{key}_sem"] is None else f" +- {entry[f'{key}_sem']:.4f}")
+
+
+def _p(value: float | None) -> str:
+    return "-" if value is None else ("< 0.0001" if value < 1e-4 else f"{value:.4f}")

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,10 +8,12 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 import pytest
+import torch
 from helpers import read_csv
 from on_disk import write_allen, write_bugeon
 
 from synapsnet_pyg.cli import COMMANDS, main
+from synapsnet_pyg.models.registry import load_model
 from synapsnet_pyg.session import Session
 
 
@@ -49,7 +52,7 @@ def fitted(tmp_path_factory):
 def test_help_is_there_without_torch():
     code = "import sys; from synapsnet_pyg.cli import main\n"
     code += "try: main(sys.argv[1:])\nfinally: assert 'torch' not in sys.modules"
-    for arguments in ([], *([command.__name__] for command in COMMANDS)):
+    for arguments in ([], *(command.__name__.split("_") for command in COMMANDS)):
         told = subprocess.run(
             [sys.executable, "-c", code, *arguments, "--help"], capture_output=True, text=True, check=True
         )
@@ -313,4 +316,80 @@ def test_inspect_says_what_is_wrong(fitted, capsys, tmp_path):
 def test_readme_names_every_command():
     readme = Path(__file__).parents[1].joinpath("README.md").read_text()
     for command in COMMANDS:
-        assert f"synapsnet {command.__name__}" in readme
+        assert f"synapsnet {command.__name__.replace('_', ' ')}" in readme
+
+
+def test_simulates_sessions_of_one_animal(capsys, tmp_path):
+    size = ["--bins", "80", "--neurons", "30", "--recorded", "12"]
+    for population in ("calcium", "neuropixels"):
+        out = tmp_path / population
+        assert run(capsys, "simulate", out, "--population", population, "--sessions", 2, *size)[0] == 0
+        one, two = (Session.load(path) for path in sorted(out.glob("*.h5")))
+        assert set(one.neuron_id) & set(two.neuron_id)
+    assert run(capsys, "simulate", tmp_path / "one.h5", "--population", "calcium", *size)[0] == 0
+    assert "at least 1" in refused(capsys, "simulate", tmp_path / "none", "--sessions", "0")
+
+
+def test_adapts_a_run_to_a_new_session(fitted, capsys, tmp_path):
+    out = tmp_path / "adapted"
+    assert run(capsys, "adapt", fitted / "run", fitted / "sim1.h5", "--out", out, "--epochs", 1)[0] == 0
+    settings = json.loads((out / "run.json").read_text())
+    assert settings["adapted_from"] == str((fitted / "run").resolve())
+    before = load_model(fitted / "run" / "best.ckpt").dynamics.state_dict()
+    after = load_model(out / "best.ckpt")
+    assert all(torch.equal(before[key], value) for key, value in after.dynamics.state_dict().items())
+    assert list(after.populations) == ["sim1"]
+    assert "sim1" in run(capsys, "evaluate", out)[1]
+    assert run(capsys, "adapt", fitted / "run", fitted / "sim1.h5", "--out", out, "--epochs", 2, "--resume")[0] == 0
+    assert run(capsys, "fit", fitted / "sim0.h5", "--out", tmp_path / "var1", "--model", "var1")[0] == 0
+    assert "shares nothing" in refused(capsys, "adapt", tmp_path / "var1", fitted / "sim1.h5", "--out", tmp_path / "x")
+    make = ["--population", "neuropixels", "--bins", "200", "--neurons", "30", "--recorded", "9"]
+    assert run(capsys, "simulate", tmp_path / "other.h5", *make)[0] == 0
+    assert "behaviours of the run" in refused(
+        capsys, "adapt", fitted / "run", tmp_path / "other.h5", "--out", tmp_path / "x"
+    )
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("model", ["neuprint", "gru"])
+def test_a_model_without_connectivity_is_scored_and_drawn_all_the_same(fitted, capsys, tmp_path, model):
+    out = tmp_path / "run"
+    files = [fitted / "sim0.h5", fitted / "sim1.h5"]
+    assert run(capsys, "fit", *files, "--out", out, "--model", model, "--preset", "fast", "--epochs", 1)[0] == 0
+    status, told, _ = run(capsys, "evaluate", out, "--json")
+    assert status == 0
+    assert json.loads(told)["sessions"]["sim0"][model]["connectivity"]["pearson"] is None
+    assert run(capsys, "figures", out, "--out", tmp_path / "figures")[0] == 0
+    drawn = {path.name for path in (tmp_path / "figures").iterdir()}
+    curves = {"training.png"} if model == "neuprint" else {"sim0-training.png", "sim1-training.png"}
+    assert drawn == {"sim0-forecast.png", "sim1-forecast.png"} | curves
+    assert "tells no connectivity" in refused(capsys, "connectivity", out, "--out", tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_benchmark_on_the_command_line(fitted, capsys, tmp_path):
+    out = tmp_path / "compared"
+    begin = ["benchmark", "forecasting", fitted / "sim0.h5", "--out", out, "--preset", "fast", "--epochs", 1]
+    status, told, error = run(capsys, *begin, "--models", "synapsnet,rnn")
+    assert status == 0
+    assert "rnn" in told
+    assert "rnn/sim0/seed-0: correlation" in error
+    assert json.loads((out / "forecasting.json").read_text())["command"].startswith("synapsnet")
+    assert run(capsys, *begin, "--sweep", "window=1,2", "--models", "synapsnet")[0] == 0
+    assert (out / "window.png").exists()
+    assert "one of --models" in refused(capsys, *begin, "--ablations", "--dynamics")
+    assert "window=1,2,5" in refused(capsys, *begin, "--sweep", "depth=3")
+    assert "at least 1 seed" in refused(capsys, *begin, "--seeds", "0")
+    assert "a model among" in refused(capsys, *begin, "--models", "synapsenet")
+    assert "invalid choice" in refused(capsys, "benchmark", "everything")
+
+
+def test_a_model_of_ones_own_is_found_in_the_working_folder(fitted, tmp_path):
+    shutil.copy(Path(__file__).parents[1] / "examples" / "my_forecaster.py", tmp_path)
+    command = Path(sys.executable).parent / "synapsnet"
+    arguments = "--model my_forecaster.ReducedRank --model-args.rank 3 --preset fast --epochs 2 --out run".split()
+    fit = [command, "fit", fitted / "sim0.h5", *arguments]
+    assert subprocess.run(fit, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    told = subprocess.run([command, "evaluate", "run"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "my_forecaster.ReducedRank" in told.stdout
+    assert len((tmp_path / "my_forecaster.py").read_text().splitlines()) < 40

@@ -1,7 +1,7 @@
 """The sets of recordings by name."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from inspect import signature
 from typing import Any
 
@@ -9,7 +9,11 @@ from synapsnet_pyg.datasets.allen_neuropixels import AllenNeuropixels
 from synapsnet_pyg.datasets.bugeon import Bugeon
 from synapsnet_pyg.datasets.nwb import NWBRecording
 from synapsnet_pyg.datasets.recordings import Recordings
+from synapsnet_pyg.datasets.simulated import simulate
+from synapsnet_pyg.datasets.simulated_calcium import simulate_calcium
+from synapsnet_pyg.datasets.simulated_neuropixels import simulate_neuropixels
 from synapsnet_pyg.datasets.suite2p import Suite2p
+from synapsnet_pyg.session import Session
 
 DATASETS: dict[str, type[Recordings]] = {
     "bugeon": Bugeon,
@@ -18,6 +22,19 @@ DATASETS: dict[str, type[Recordings]] = {
     "suite2p": Suite2p,
 }
 """Name -> class, of all that is read from disk."""
+
+
+def _paper(session: int, seed: int, **laws: Any) -> Session:
+    """Another population each, by the next seed."""
+    return simulate(seed=seed + session, **laws)
+
+
+SIMULATIONS: dict[str, Callable[..., Session]] = {
+    "paper": _paper,
+    "calcium": lambda session, seed, **laws: simulate_calcium(session, seed=seed, **laws),
+    "neuropixels": lambda session, seed, **laws: simulate_neuropixels(session, seed=seed, **laws),
+}
+"""Name -> what makes session number ``session`` of the population that ``seed`` decides."""
 
 
 def dataset_class(name: str) -> type[Recordings]:

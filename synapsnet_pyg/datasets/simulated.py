@@ -73,10 +73,7 @@ def simulate(
     # All that does not depend on the activity, once; then the recurrence, a bin at a time.
     drive = baseline + behaviour @ behaviour_weights.T + task @ task_weights.T
     recurrent = gain[:, None] * weights - np.diag(inhibition)
-    counts = np.zeros((bins, neurons))
-    for t in range(1, bins):
-        total = recurrent @ counts[t - 1] + drive[t - 1] + 0.1 * random.standard_normal(neurons)
-        counts[t] = random.poisson(np.maximum(np.tanh(total), 0))
+    counts = poisson_network(random, drive, recurrent, lambda total: np.maximum(np.tanh(total), 0), noise=0.1)
     seen = np.sort(random.permutation(neurons)[:recorded])
     name = f"simulated-{seed}" if name is None else name
     return Session.from_arrays(
@@ -87,6 +84,29 @@ def simulate(
         neuron_id=[f"{name}/{neuron}" for neuron in seen],
         true_connectivity=weights[np.ix_(seen, seen)],
     )
+
+
+def poisson_network(
+    random: np.random.Generator,
+    drive: np.ndarray,
+    coupling: np.ndarray,
+    rate: Callable[[np.ndarray], np.ndarray],
+    noise: float,
+) -> np.ndarray:
+    """Counts [T, N] of neurons that excite and inhibit each other one bin later.
+
+    Args:
+        random: What is random comes from here.
+        drive: Of each bin on the next [T, N].
+        coupling: [receiver, sender].
+        rate: Expected count from the sum of drive, coupling and noise.
+        noise: Deviation of what else a neuron hears in each bin.
+    """
+    counts = np.zeros_like(drive)
+    for t in range(1, len(drive)):
+        total = coupling @ counts[t - 1] + drive[t - 1] + noise * random.standard_normal(drive.shape[1])
+        counts[t] = random.poisson(rate(total))
+    return counts
 
 
 def mandelbrot(size: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
 from synapsnet_pyg.session import Session
 from synapsnet_pyg.windows import Window, cut
 
@@ -127,6 +128,20 @@ class Forecaster(torch.nn.Module):
             Whether the model can forecast now, so that this start competes with the epochs that follow.
         """
         return False
+
+    def adopt(self, other: "Forecaster") -> None:
+        """Takes over and freezes what sessions share in a fitted model of the same kind, to learn only what is new.
+
+        Neurons that the other model knows by their id start from the embedding that they have there.
+        """
+        for name in self.shared:
+            part, fitted = getattr(self, name), getattr(other, name)
+            if part is not None:
+                part.load_state_dict(fitted.state_dict())
+                part.requires_grad_(False)
+        embedding, known = getattr(self, "embedding", None), getattr(other, "embedding", None)
+        if isinstance(embedding, NeuronEmbedding) and isinstance(known, NeuronEmbedding):
+            embedding.adopt(known)
 
     def forward(self, window: Window) -> Forecast:
         """Forecasts the bin after each of the window's last P positions."""

@@ -1,5 +1,6 @@
 """Least squares from sums over bins, which are gathered once: what all linear solutions stand on."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -53,19 +54,33 @@ class Moments(NamedTuple):
         return float(error)
 
 
-def moments(session: Session, lags: int, chunk: int = 4096) -> Moments:
-    """Gathers the moments a stretch at a time; no pair of input and target crosses a segment's border."""
+def moments(session: Session, lags: int = 1, kernel: Tensor | None = None, chunk: int = 4096) -> Moments:
+    """Gathers the moments a stretch at a time; no pair of input and target crosses a segment's border.
+
+    Args:
+        session: One part of the split.
+        lags: How many bins before the target are inputs, each of its own.
+        kernel: Instead: weights of the last bins, newest last, whose sum is the one input of each neuron.
+        chunk: Bins at a time; does not change the result.
+
+    Raises:
+        ValueError: Every segment is too short.
+    """
     N, K = session.num_neurons, session.num_behaviours
-    zeros = session.activity.new_zeros
-    u, uu = zeros(N * lags + K, dtype=torch.float64), zeros(N * lags + K, N * lags + K, dtype=torch.float64)
+    zeros, past = session.activity.new_zeros, lags if kernel is None else len(kernel)
+    M = N * (lags if kernel is None else 1) + K
+    u, uu = zeros(M, dtype=torch.float64), zeros(M, M, dtype=torch.float64)
     y, yy = zeros(N, dtype=torch.float64), zeros(N, dtype=torch.float64)
-    yu = zeros(N, N * lags + K, dtype=torch.float64)
+    yu = zeros(N, M, dtype=torch.float64)
     count = 0
     for begin, end in session.segment.tolist():
-        for start in range(begin + lags, end, chunk):
+        for start in range(begin + past, end, chunk):
             stop = min(start + chunk, end)
-            past = [session.activity[:, start - lag : stop - lag] for lag in range(1, lags + 1)]
-            U = torch.cat([*past, session.behaviour[start - 1 : stop - 1].t()]).double()
+            if kernel is None:
+                seen = [session.activity[:, start - lag : stop - lag] for lag in range(1, lags + 1)]
+            else:
+                seen = [session.activity[:, start - past : stop - 1].unfold(1, past, 1) @ kernel]
+            U = torch.cat([*seen, session.behaviour[start - 1 : stop - 1].t()]).double()
             Y = session.activity[:, start:stop].double()
             count += stop - start
             u += U.sum(1)
@@ -74,11 +89,24 @@ def moments(session: Session, lags: int, chunk: int = 4096) -> Moments:
             yu.addmm_(Y, U.t())
             yy += Y.square().sum(1)
     if count == 0:
-        raise ValueError(f"Expected a segment of more than {lags} bins in session '{session.name}' (all are shorter).")
+        raise ValueError(f"Expected a segment of more than {past} bins in session '{session.name}' (all are shorter).")
     return Moments(count, u / count, y / count, uu / count, yu / count, yy / count)
 
 
-def selective_ridge(seen: Moments, held_out: Moments, allowed: Tensor, penalised: Tensor) -> Tensor:
+class Chosen(NamedTuple):
+    """The best of several solutions on bins held out."""
+
+    coefficients: Tensor
+    """[N, U]."""
+    exponent: int
+    """Of the ridge: 10 to half of it."""
+    correlation: float
+    """On the bins held out, mean over neurons."""
+
+
+def selective_ridge(
+    seen: Moments, held_out: Moments, allowed: Tensor, penalised: Tensor, exponents: Sequence[int] = range(12, 1, -1)
+) -> Chosen:
     r"""Least squares with a ridge on some coefficients and others left out.
 
     .. math::
@@ -92,19 +120,18 @@ def selective_ridge(seen: Moments, held_out: Moments, allowed: Tensor, penalised
         held_out: Of other bins.
         allowed: Which coefficients there are, [N, U].
         penalised: Which of them have a ridge, [N, U].
-
-    Returns:
-        The coefficients [N, U].
+        exponents: Candidates, largest first: :math:`\lambda` is 10 to half of it.
     """
-    best, chosen, solution = -torch.inf, torch.zeros_like(seen.yu), torch.zeros_like(seen.yu)
-    worse = 0
-    for exponent in range(12, 1, -1):  # from the largest down, each from the one before
+    best, worse, solution = Chosen(torch.zeros_like(seen.yu), 0, -torch.inf), 0, torch.zeros_like(seen.yu)
+    for exponent in exponents:  # each from the one before
         solution = _masked_ridge(seen, allowed, 10 ** (exponent / 2) * penalised, solution)
         correlation = float(held_out.correlation(solution).mean())
-        best, chosen, worse = (correlation, solution, 0) if correlation > best else (best, chosen, worse + 1)
+        worse += 1
+        if correlation > best.correlation:
+            best, worse = Chosen(solution, exponent, correlation), 0
         if worse == 3:
             break
-    return chosen
+    return best
 
 
 def _masked_ridge(seen: Moments, allowed: Tensor, penalty: Tensor, start: Tensor) -> Tensor:
@@ -120,7 +147,7 @@ def _masked_ridge(seen: Moments, allowed: Tensor, penalty: Tensor, start: Tensor
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(covariance + typical.diag()))
     solution = start
     left = cross - (solution @ covariance) * allowed - penalty * solution
-    size = cross.norm(dim=1).clamp_min(1e-12)
+    size = cross.norm(dim=1).clamp_min(1e-6)  # of a silent neuron only rounding is left
     direction, before = torch.zeros_like(left), torch.ones_like(size)
     for _ in range(100):
         if float((left.norm(dim=1) / size).max()) < 1e-4:

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
-from synapsnet_pyg.models.least_squares import Moments, moments, selective_ridge
+from synapsnet_pyg.models.least_squares import Chosen, Moments, moments, selective_ridge
 from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.functional_connectivity import FunctionalConnectivity, absolute_sum
 from synapsnet_pyg.nn.linear_path import LinearPath
@@ -101,7 +102,7 @@ class SynapsNet(Forecaster):
         )
         behaviours = self.num_behaviours if use_behaviour else 0
         self.linear_path = torch.nn.ModuleList(
-            LinearPath(len(p.neuron_id), behaviours, use_activity) for p in populations if linear_path
+            LinearPath(len(p.neuron_id), behaviours, window, use_activity) for p in populations if linear_path
         )
         self.embedding = NeuronEmbedding([p.neuron_id for p in populations], embedding_dim if use_embedding else 0)
         self.dynamics = Dynamics(
@@ -116,27 +117,46 @@ class SynapsNet(Forecaster):
 
     @torch.no_grad()
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
-        """Starts the linear path and the connectivity from their least-squares solution, if there is a linear path."""
+        """Starts the linear path and the connectivity from least squares, if there is a linear path.
+
+        The ridge is on the weights between neurons alone; it and the kernel's decay are those whose forecasts
+        correlate best with the validation part.
+        """
         if not self.linear_path:
             return False
         for s, name in enumerate(self.populations):
-            self._start_linear(s, moments(train[name], 1), moments(validation[name], 1))
+            self._start_linear(s, train[name], validation[name])
         if self.dynamics.readout.weight.requires_grad:  # else it was learned from other sessions, and is kept
             self.dynamics.readout.weight.mul_(0.1)
             self.dynamics.readout.bias.zero_()
         return True
 
-    def _start_linear(self, s: int, seen: Moments, held_out: Moments) -> None:
-        path, graph, N = self.linear_path[s], self._graph(s) if self.use_connectivity else None, len(seen.y)
+    def _start_linear(self, s: int, train: Session, validation: Session) -> None:
+        path, graph, N = self.linear_path[s], self._graph(s) if self.use_connectivity else None, train.num_neurons
         assert isinstance(path, LinearPath)
-        allowed, penalised = torch.zeros_like(seen.yu, dtype=torch.bool), torch.ones_like(seen.yu, dtype=torch.bool)
+        allowed = torch.zeros(N, N + train.num_behaviours, dtype=torch.bool, device=train.activity.device)
         if graph is not None:
             allowed[:, :N] = graph.allowed()
         allowed[:, :N].fill_diagonal_(path.own is not None)
         allowed[:, N:] = path.behaviour is not None
+        penalised = torch.ones_like(allowed)
         penalised[:, :N].fill_diagonal_(False)
         penalised[:, N:] = False
-        solution = selective_ridge(seen, held_out, allowed, penalised)
+
+        def solve(decay: float, **candidates: Any) -> tuple[Chosen, Tensor, Moments]:
+            kernel = exponential_kernel(self.window, decay).to(path.kernel)
+            seen = moments(train, kernel=kernel)
+            return (
+                selective_ridge(seen, moments(validation, kernel=kernel), allowed, penalised, **candidates),
+                kernel,
+                seen,
+            )
+
+        best = solve(0.0)
+        same = [solve(decay, exponents=[best[0].exponent]) for decay in (0.5, 1.0, 1.5, 2.0, 3.0) if self.window > 1]
+        best = max([best, *same], key=lambda one: one[0].correlation)
+        solution, seen = best[0].coefficients, best[2]
+        path.kernel.copy_(best[1])
         path.intercept.copy_(seen.y - solution @ seen.u)
         if path.own is not None:
             path.own.copy_(solution[:, :N].diagonal())
@@ -221,8 +241,7 @@ class SynapsNet(Forecaster):
         P = window.target.shape[-1]
         forecast: Tensor = self.dynamics(series, behaviour, embedding, P)
         if self.linear_path:
-            forecast = forecast + self.linear_path[s](window.activity[..., -P:], behaviour[:, -P:])
-            forecast = forecast if current is None else forecast + current[..., -P:]
+            forecast = forecast + self.linear_path[s](window.activity, current, behaviour, P)
         return forecast
 
     def _penalty(self, session: str) -> Tensor | float:
@@ -235,6 +254,13 @@ class SynapsNet(Forecaster):
         graph = self.functional_connectivity[s]
         assert isinstance(graph, FunctionalConnectivity)
         return graph
+
+
+def exponential_kernel(window: int, decay: float) -> Tensor:
+    """Weights [W] of the last bins, newest last, that fall by 1/e in ``decay`` bins, with sum one; 0: newest only."""
+    age = torch.arange(window - 1, -1, -1, dtype=torch.float32)
+    kernel = torch.exp(-age / decay) if decay > 0 else (age == 0).float()
+    return kernel / kernel.sum()
 
 
 def lasso_price(population: Recorded) -> float:

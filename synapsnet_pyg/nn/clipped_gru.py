@@ -28,11 +28,12 @@ class ClippedGRU(torch.nn.Module):
     def __init__(self, input_size: int, hidden_size: int, fan_in: int | None = None, clip: float = 5.0) -> None:
         super().__init__()
         self.clip = clip
-        self.inputs = torch.nn.Linear(input_size, 3 * hidden_size)
+        # There may be no inputs at all, of which PyTorch's own start would warn.
+        self.inputs = torch.nn.utils.skip_init(torch.nn.Linear, input_size, 3 * hidden_size)
         self.gates = torch.nn.Linear(hidden_size, 2 * hidden_size, bias=False)
         self.candidate = torch.nn.Linear(hidden_size, hidden_size, bias=False)
         for layer in (self.inputs, self.gates, self.candidate):
-            torch.nn.init.normal_(layer.weight, std=(fan_in or input_size + hidden_size) ** -0.5)
+            layer.weight.data.normal_(std=(fan_in or input_size + hidden_size) ** -0.5)
         with torch.no_grad():
             self.inputs.bias[: 2 * hidden_size] = 1
             self.inputs.bias[2 * hidden_size :] = 0

@@ -3,6 +3,8 @@ import pytest
 import torch
 
 from synapsnet_pyg.datasets.simulated import SimulatedPopulation, mandelbrot, simulate
+from synapsnet_pyg.datasets.simulated_calcium import SimulatedCalcium, simulate_calcium
+from synapsnet_pyg.datasets.simulated_neuropixels import AREAS, SimulatedNeuropixels, simulate_neuropixels
 from synapsnet_pyg.metrics import connectivity_score, correlation, squared_error
 from synapsnet_pyg.models.forecaster import forecast_session
 from synapsnet_pyg.models.linear import VectorAutoregression
@@ -60,6 +62,50 @@ def test_dataset_keeps_a_file_for_each_seed_and_law(tmp_path, capsys):
     after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.h5")}
     assert before.items() <= after.items()
     assert len(after) == 3
+
+
+@pytest.mark.parametrize(
+    ("make", "dataset"), [(simulate_calcium, SimulatedCalcium), (simulate_neuropixels, SimulatedNeuropixels)]
+)
+def test_sessions_of_one_animal_share_wiring_and_neurons(tmp_path, make, dataset):
+    size = {"bins": 200, "neurons": 60, "recorded": 25}
+    one, two, again, other = make(0, **size), make(1, **size), make(0, **size), make(0, seed=1, **size)
+    assert torch.equal(one.activity, again.activity)
+    assert not torch.equal(one.activity[:9], two.activity[:9])
+    assert not set(one.neuron_id) & set(other.neuron_id)
+    shared = sorted(set(one.neuron_id) & set(two.neuron_id))
+    assert 0 < len(shared) < 25
+    rows = [[session.neuron_id.index(neuron) for neuron in shared] for session in (one, two)]
+    wiring = [session.true_connectivity[row][:, row] for session, row in zip((one, two), rows, strict=True)]
+    assert torch.equal(*wiring)
+    truth = one.true_connectivity
+    for sender, kind in enumerate(one.cell_type):  # Dale's law
+        assert bool((truth[:, sender] * (1 if kind == "excitatory" else -1) >= 0).all())
+    made = dataset(tmp_path, sessions=2, **size)
+    assert torch.equal(made[1].activity, two.activity)
+    with pytest.raises(ValueError, match="recorded <= neurons"):
+        make(0, neurons=5, recorded=6)
+
+
+def test_calcium_is_slow_and_driven_by_images():
+    session = simulate_calcium(bins=3000)
+    a = session.activity - session.activity.mean(1, keepdim=True)
+    lag = [float((a[:, d:] * a[:, : 3000 - d]).mean() / a.square().mean()) for d in (1, 4, 8)]
+    assert lag[0] > 0.5 > lag[2]
+    assert session.behaviour_name == ["running", "pupil"]
+    assert session.behaviour.std(0).tolist() == pytest.approx([1, 1], abs=0.01)
+    # Images come and go every four bins: so does the population's mean.
+    spectrum = torch.fft.rfft(a.mean(0)).abs()
+    assert int(spectrum[500:].argmax()) + 500 == 3000 // 4
+
+
+def test_neuropixels_areas_drive_the_next_and_hear_back():
+    session = simulate_neuropixels(bins=50, recorded=360)
+    truth, place = session.true_connectivity, torch.tensor([AREAS.index(area) for area in session.area])
+    step = place[:, None] - place[None, :]
+    strength = {d: float(truth[step == d].clamp_min(0).mean()) for d in range(-5, 6)}
+    assert strength[1] > strength[-1] > 0
+    assert all(value == 0 for d, value in strength.items() if abs(d) > 1)
 
 
 @pytest.mark.slow

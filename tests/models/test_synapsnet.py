@@ -2,7 +2,7 @@ import pytest
 import torch
 from helpers import close, make_session, read_csv
 
-from synapsnet_pyg.models.synapsnet import SynapsNet, lasso_price
+from synapsnet_pyg.models.synapsnet import SynapsNet, exponential_kernel, lasso_price
 from synapsnet_pyg.nn.dynamics import DYNAMICS
 from synapsnet_pyg.nn.functional_connectivity import PENALTIES
 from synapsnet_pyg.session import Session
@@ -255,16 +255,17 @@ def test_linear_path_adds_own_activity_current_and_behaviour():
     session = make_session()
     model, plain = small_model(session), small_model(session, linear_path=False)
     plain.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("linear_path")})
-    path = model.linear_path[0]
+    path, A = model.linear_path[0], model.raw_connectivity(session)
     for parameter in path.parameters():
         torch.nn.init.normal_(parameter)
     window = cut(session, 5, 3)[0].gather(torch.arange(4))
     expected = plain(window).activity.clone()
     for b in range(4):
         for p in range(3):
-            a, k = window.activity[b, :, 4 + p], window.behaviour[b, 4 + p]
-            current = model.raw_connectivity(session) @ a
-            expected[b, :, p] += path.own * a + current + path.behaviour @ k + path.intercept
+            expected[b, :, p] += path.behaviour @ window.behaviour[b, 4 + p] + path.intercept
+            for lag in range(5):
+                a = window.activity[b, :, 4 + p - lag]
+                expected[b, :, p] += path.kernel[4 - lag] * (path.own * a + A @ a)
     torch.testing.assert_close(model(window).activity, expected)
 
 
@@ -277,13 +278,17 @@ def test_starts_from_the_least_squares_solution(left_out, edges):
     arguments = {} if left_out is None else {f"use_{left_out}": False}
     model = small_model(session, edge_index=None if edges is None else {"demo": edges}, **arguments)
     assert model.initialise({"demo": train}, {"demo": validation})
-    x, y = train.activity[:, :-1].double(), train.activity[:, 1:].double()
-    inputs = torch.cat([x, train.behaviour[:-1].t().double()])
+    path = model.linear_path[0]
+    decays = [d for d in (0.0, 0.5, 1.0, 1.5, 2.0, 3.0) if torch.equal(exponential_kernel(5, d), path.kernel)]
+    assert len(decays) == 1
+    x = train.activity[:, :-1].unfold(1, 5, 1).double() @ exponential_kernel(5, decays[0]).double()
+    y = train.activity[:, 5:].double()
+    inputs = torch.cat([x, train.behaviour[4:-1].t().double()])
     centred, target = inputs - inputs.mean(1, keepdim=True), y - y.mean(1, keepdim=True)
     allowed = torch.ones(5, 5, dtype=torch.bool) if edges is None else torch.zeros(5, 5, dtype=torch.bool)
     if edges is not None:
         allowed[edges[1], edges[0]] = True
-    path, raw = model.linear_path[0], model.raw_connectivity(session) if left_out != "connectivity" else None
+    raw = model.raw_connectivity(session) if left_out != "connectivity" else None
     candidates = []
     for exponent in range(2, 13):
         solution = torch.zeros(5, 7, dtype=torch.float64)

@@ -1,0 +1,287 @@
+"""Many models on the same windows: jobs that are done once, their scores, and the tables of a comparison."""
+
+import json
+import platform
+import shlex
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy.stats import ttest_rel
+
+from synapsnet_pyg.atomic import atomic_path, make_folder
+from synapsnet_pyg.evaluation import plain_score, score
+from synapsnet_pyg.export import file_name
+from synapsnet_pyg.fitting import fit_files
+from synapsnet_pyg.models.registry import ANCHORS, build_model, model_kind
+from synapsnet_pyg.run import Run
+from synapsnet_pyg.session import Session
+from synapsnet_pyg.training import check_fit, recipe
+
+PAPER_MODELS = ("synapsnet", "neuprint", "gwnet", "lfads", "lstm", "gru", "rnn")
+"""What SynapsNet's Table 1 compares."""
+
+
+class Variant(NamedTuple):
+    """A model with arguments of its own."""
+
+    label: str
+    """Its row in the tables and its folder."""
+    model: str
+    """Name, as :func:`~synapsnet_pyg.models.registry.build_model` takes it."""
+    arguments: dict[str, Any] = {}  # noqa: RUF012 (never changed)
+
+
+class Job(NamedTuple):
+    """One fit and its scores."""
+
+    folder: Path
+    variant: Variant
+    paths: list[str]
+    seed: int
+    preset: str
+    training: dict[str, Any]
+    first: int
+    """Position of the first scored bin in each segment: the same for all models."""
+    fit: str
+    """``"single"``: of one session; ``"multi"``: of all together; ``"anchor"``."""
+
+
+class Row(NamedTuple):
+    """Scores of one variant on one session from one seed."""
+
+    label: str
+    fit: str
+    session: str
+    seed: int
+    scores: dict[str, Any]
+    seconds: float
+
+
+def ablations() -> list[Variant]:
+    """SynapsNet, and without each of its parts (Table 2)."""
+    parts = ("embedding", "activity", "connectivity", "behaviour")
+    without = [Variant(f"without {part}", "synapsnet", {f"use_{part}": False}) for part in parts]
+    return [
+        Variant("synapsnet", "synapsnet"),
+        *without,
+        Variant("without linear path", "synapsnet", {"linear_path": False}),
+    ]
+
+
+def dynamics() -> list[Variant]:
+    """SynapsNet with each sequence model (Table 3)."""
+    variants = [Variant("gru", "synapsnet")]
+    variants += [Variant(kind, "synapsnet", {"dynamics": kind}) for kind in ("rnn", "lstm")]
+    layers = ({"dynamics": "transformer", "num_layers": number} for number in (1, 2))
+    variants += [Variant(f"transformer, {one['num_layers']} layer", "synapsnet", one) for one in layers]
+    return [variant._replace(label=f"synapsnet, {variant.label}") for variant in variants]
+
+
+def sweep(models: Sequence[str], what: str, values: Sequence[int]) -> list[Variant]:
+    """Models at several windows (figure 6) or embedding sizes (figure 7)."""
+    argument = {"window": "window", "embedding": "embedding_dim"}[what]
+    return [Variant(f"{model}, {what} {value}", model, {argument: value}) for model in models for value in values]
+
+
+def plan(
+    paths: Sequence[str],
+    sessions: Sequence[Session],
+    out: Path,
+    variants: Sequence[Variant],
+    seeds: Sequence[int],
+    preset: str,
+    training: Mapping[str, Any],
+    multi: bool = True,
+) -> list[Job]:
+    """All jobs of a comparison: every variant, anchors included, on every session, and on all where it can.
+
+    Args:
+        paths: Of the session files.
+        sessions: What they hold.
+        out: Folder of the comparison.
+        variants: To compare; the anchors are added.
+        seeds: Of the fits; anchors need one.
+        preset: Key of :data:`~synapsnet_pyg.training.PRESETS`.
+        training: Instead of the preset's.
+        multi: Whether models whose dynamics sessions share are also fitted to all sessions together.
+
+    Raises:
+        ValueError: A model, an argument or a session does not do; nothing was run yet.
+    """
+    first = 1
+    for variant in variants:
+        settings = recipe(preset, sum(session.num_bins for session in sessions)) | dict(training)
+        made = build_model(variant.model, sessions[:1], variant.arguments)
+        check_fit(made, sessions, **settings)
+        first = max(first, made.window)
+    anchors = [Variant(anchor, anchor) for anchor in ANCHORS]
+    first = max(first, 5)  # what AR(5) and VAR(5) see
+    check_fit(build_model("ar5", sessions[:1]), sessions)
+    jobs = []
+    for variant in [*variants, *anchors]:
+        anchor = variant in anchors
+        for seed in seeds[:1] if anchor else seeds:
+            everything = ("anchor" if anchor else "multi", "all sessions", list(paths))
+            alone = [("single", session.name, [path]) for path, session in zip(paths, sessions, strict=True)]
+            together = multi and len(sessions) > 1 and not anchor and bool(model_kind(variant.model).shared)
+            # Anchors are solved for each session by itself, whichever way they are called.
+            wanted = [everything] if anchor else alone + ([everything] if together else [])
+            for fit, name, files in wanted:
+                folder = out / "runs" / file_name(variant.label) / file_name(name) / f"seed-{seed}"
+                jobs.append(Job(folder, variant, files, seed, preset, dict(training), first, fit))
+    return jobs
+
+
+def run_job(job: Job, threads: int | None = None) -> None:
+    """Fits and scores one job, unless that is done; leaves ``scores.json``, or ``error.txt`` in its place."""
+    if threads:
+        torch.set_num_threads(threads)
+    if read_scores(job) is not None:
+        return
+    error = job.folder / "error.txt"
+    error.unlink(missing_ok=True)
+    try:
+        began = time.monotonic()
+        finished = job.folder / "finished"
+        if not finished.exists():
+            fit_files(
+                job.paths,
+                job.folder,
+                job.variant.model,
+                job.variant.arguments,
+                job.preset,
+                job.training,
+                job.seed,
+                resume=(job.folder / "run.json").exists(),
+                progress=False,
+            )
+            finished.write_text(f"{time.monotonic() - began:.1f}\n")
+        run = Run.load(job.folder)
+        scores = {
+            name: plain_score(score(run.model, session, session.split(), run.targets, job.first))
+            for name, session in run.sessions.items()
+        }
+        told = {"first": job.first, "seconds": float(finished.read_text()), "sessions": scores}
+        with atomic_path(job.folder / "scores.json") as temporary:
+            temporary.write_text(json.dumps(told, indent=1) + "\n")
+    except Exception as problem:
+        make_folder(job.folder)
+        error.write_text(f"{' '.join(str(problem).split())}\n\n{traceback.format_exc()}")
+
+
+def read_scores(job: Job) -> dict[str, Any] | None:
+    """What a finished job left; None if it is not finished, or was scored on other bins."""
+    path = job.folder / "scores.json"
+    if not path.is_file():
+        return None
+    told = json.loads(path.read_text())
+    return dict(told) if told["first"] == job.first else None
+
+
+def read_error(job: Job) -> str | None:
+    """Why a job failed, in one line; None if it did not."""
+    path = job.folder / "error.txt"
+    return path.read_text().splitlines()[0] if path.is_file() else None
+
+
+def rows_of(jobs: Sequence[Job]) -> list[Row]:
+    """Scores of all finished jobs."""
+    rows = []
+    for job in jobs:
+        told = read_scores(job)
+        for name, scores in told["sessions"].items() if told else ():
+            rows.append(Row(job.variant.label, job.fit, name, job.seed, scores, told["seconds"]))  # type: ignore[index]
+    return rows
+
+
+def mean_over_seeds(rows: Sequence[Row], key: str) -> dict[tuple[str, str], dict[str, float]]:
+    """(label, fit) -> session -> mean over seeds of a score; seeds whose score is not defined do not count."""
+    values: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for row in rows:
+        if row.scores[key] is not None:
+            values.setdefault((row.label, row.fit), {}).setdefault(row.session, []).append(row.scores[key])
+    return {who: {session: float(np.mean(v)) for session, v in of.items()} for who, of in values.items()}
+
+
+def summarise(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """One entry for each model and way of fitting, best first within its way, as in Table 1.
+
+    Returns:
+        ``label``, ``fit``, ``sessions``, ``seeds``, ``seconds`` and, for ``correlation`` and ``mse``, the mean over
+        sessions, ``_sem`` and ``_p``: of a two-sided paired t-test over sessions against the next best of those
+        fitted the same way (anchors stand among the models of single sessions). None where there are too few sessions.
+    """
+    means = {key: mean_over_seeds(rows, key) for key in ("correlation", "mse")}
+    entries = []
+    for label, fit in dict.fromkeys((row.label, row.fit) for row in rows):
+        mine = [row for row in rows if (row.label, row.fit) == (label, fit)]
+        entry: dict[str, Any] = {
+            "label": label,
+            "fit": fit,
+            "sessions": len({row.session for row in mine}),
+            "seeds": len({row.seed for row in mine}),
+            "seconds": float(np.mean([row.seconds for row in mine])),
+        }
+        for key, of in means.items():
+            values = np.array(list(of.get((label, fit), {}).values()))
+            entry[key] = float(values.mean()) if len(values) else None
+            entry[f"{key}_sem"] = float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else None
+            entry[f"{key}_p"] = None
+        entries.append(entry)
+    ordered = []
+    for group in (("single", "anchor"), ("multi",)):
+        of_group = [entry for entry in entries if entry["fit"] in group]
+        for key, sign in (("mse", 1), ("correlation", -1)):
+            of_group.sort(key=lambda entry: np.inf if entry[key] is None else sign * entry[key])
+            for better, worse in pairwise(of_group):
+                better[f"{key}_p"] = paired_p(
+                    means[key].get((better["label"], better["fit"]), {}),
+                    means[key].get((worse["label"], worse["fit"]), {}),
+                )
+        ordered += of_group
+    return ordered
+
+
+def paired_p(one: Mapping[str, float], other: Mapping[str, float]) -> float | None:
+    """Two-sided paired t-test over the sessions that both have; None for fewer than two, or where all are equal."""
+    both = [session for session in one if session in other]
+    a, b = (np.array([values[session] for session in both]) for values in (one, other))
+    if len(both) < 2 or np.allclose(a - b, (a - b)[0]):
+        return None
+    return float(ttest_rel(a, b).pvalue)
+
+
+def report(jobs: Sequence[Job], sessions: Sequence[Session]) -> dict[str, Any]:
+    """Everything about a comparison, ready for JSON: command, versions, seeds, scores, summary, failures."""
+    rows = rows_of(jobs)
+    errors = {str(job.folder): error for job in jobs if (error := read_error(job)) is not None}
+    return {
+        "command": shlex.join(["synapsnet", *sys.argv[1:]]),
+        "versions": {
+            "python": platform.python_version(),
+            **{package: version(package) for package in ("synapsnet_pyg", "torch", "torch_geometric", "numpy")},
+        },
+        "protocol": {
+            "split": "80/10/10 in time, whole segments",
+            "first scored bin of a segment": jobs[0].first,
+            "preset": jobs[0].preset,
+            "training": jobs[0].training,
+            "seeds": sorted({job.seed for job in jobs}),
+        },
+        "sessions": {
+            session.name: {"neurons": session.num_neurons, "bins": session.num_bins, "bin_size": session.bin_size}
+            for session in sessions
+        },
+        "variants": {job.variant.label: {"model": job.variant.model, **job.variant.arguments} for job in jobs},
+        "summary": summarise(rows) if rows else [],
+        "scores": [row._asdict() for row in rows],
+        "failed": errors,
+    }
