@@ -118,7 +118,7 @@ def plan(
     """
     first = 1
     for variant in variants:
-        settings = recipe(preset, sum(session.num_bins for session in sessions)) | dict(training)
+        settings = recipe(preset, sum(session.num_bins for session in sessions), len(sessions)) | dict(training)
         made = build_model(variant.model, sessions[:1], variant.arguments)
         check_fit(made, sessions, **settings)
         first = max(first, made.window)

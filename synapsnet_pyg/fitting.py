@@ -44,7 +44,7 @@ def fit_files(
         ValueError: An argument or a file does not do, or a resumed run was begun differently.
     """
     sessions = [Session.load(path) for path in paths]
-    settings = recipe(preset, sum(session.num_bins for session in sessions))
+    settings = recipe(preset, sum(session.num_bins for session in sessions), len(sessions))
     settings |= {key: value for key, value in (training or {}).items() if value is not None} | {"seed": seed}
     torch.manual_seed(seed)
     made = build_model(model, sessions, arguments)

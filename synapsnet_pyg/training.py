@@ -37,14 +37,14 @@ PRESETS: dict[str, dict[str, Any]] = {
 """Training recipes: ``paper`` is Appendix A.1; ``fast`` trains 16 targets a window, in a tenth of the time."""
 
 
-def recipe(preset: str, bins: int) -> dict[str, Any]:
-    """The arguments of :func:`fit` that a preset means for recordings of ``bins`` bins in all.
+def recipe(preset: str, bins: int, sessions: int = 1) -> dict[str, Any]:
+    """The arguments of :func:`fit` that a preset means for so many sessions of ``bins`` bins in all.
 
-    ``fast`` makes more passes over short recordings, so that Adam always makes at least 1,500 steps.
+    ``fast`` makes more passes over short recordings, so that Adam makes at least 1,500 steps for each session.
     """
     settings = dict(PRESETS[preset])
     if preset == "fast":
-        steps = 0.8 * bins / (settings["targets"] * settings["batch_size"]) * settings["epochs"]
+        steps = 0.8 * bins / sessions / (settings["targets"] * settings["batch_size"]) * settings["epochs"]
         longer = max(1, math.ceil(1500 / steps))
         settings |= {"epochs": longer * settings["epochs"], "halve_every": longer * settings["halve_every"]}
     return settings

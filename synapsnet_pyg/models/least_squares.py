@@ -60,14 +60,15 @@ def moments(session: Session, lags: int = 1, kernel: Tensor | None = None, chunk
     Args:
         session: One part of the split.
         lags: How many bins before the target are inputs, each of its own.
-        kernel: Instead: weights of the last bins, newest last, whose sum is the one input of each neuron.
+        kernel: Instead: weights of the last bins, newest last, whose sum is the one input of each neuron. At the
+            beginning of a segment, where fewer bins are there, theirs are scaled up to the same sum.
         chunk: Bins at a time; does not change the result.
 
     Raises:
         ValueError: Every segment is too short.
     """
     N, K = session.num_neurons, session.num_behaviours
-    zeros, past = session.activity.new_zeros, lags if kernel is None else len(kernel)
+    zeros, past = session.activity.new_zeros, lags if kernel is None else 1
     M = N * (lags if kernel is None else 1) + K
     u, uu = zeros(M, dtype=torch.float64), zeros(M, M, dtype=torch.float64)
     y, yy = zeros(N, dtype=torch.float64), zeros(N, dtype=torch.float64)
@@ -79,7 +80,9 @@ def moments(session: Session, lags: int = 1, kernel: Tensor | None = None, chunk
             if kernel is None:
                 seen = [session.activity[:, start - lag : stop - lag] for lag in range(1, lags + 1)]
             else:
-                seen = [session.activity[:, start - past : stop - 1].unfold(1, past, 1) @ kernel]
+                seen = [
+                    _filtered(session.activity[:, max(begin, start - len(kernel)) : stop - 1], kernel, stop - start)
+                ]
             U = torch.cat([*seen, session.behaviour[start - 1 : stop - 1].t()]).double()
             Y = session.activity[:, start:stop].double()
             count += stop - start
@@ -91,6 +94,14 @@ def moments(session: Session, lags: int = 1, kernel: Tensor | None = None, chunk
     if count == 0:
         raise ValueError(f"Expected a segment of more than {past} bins in session '{session.name}' (all are shorter).")
     return Moments(count, u / count, y / count, uu / count, yu / count, yy / count)
+
+
+def _filtered(activity: Tensor, kernel: Tensor, bins: int) -> Tensor:
+    """The kernel's sum before each of the last ``bins`` bins [N, bins] of activity that may begin too late for it."""
+    missing = len(kernel) - 1 + bins - activity.shape[1]
+    there = torch.nn.functional.pad(torch.ones_like(activity[0]), (missing, 0)).unfold(0, len(kernel), 1) @ kernel
+    summed = torch.nn.functional.pad(activity, (missing, 0)).unfold(1, len(kernel), 1) @ kernel
+    return summed * (kernel.sum() / there)
 
 
 class Chosen(NamedTuple):

@@ -28,22 +28,20 @@ class ClippedGRU(torch.nn.Module):
     def __init__(self, input_size: int, hidden_size: int, fan_in: int | None = None, clip: float = 5.0) -> None:
         super().__init__()
         self.clip = clip
-        # There may be no inputs at all, of which PyTorch's own start would warn.
-        self.inputs = torch.nn.utils.skip_init(torch.nn.Linear, input_size, 3 * hidden_size)
+        std = (fan_in or input_size + hidden_size) ** -0.5
+        self.input_weight = torch.nn.Parameter(torch.randn(3 * hidden_size, input_size) * std)
+        self.bias = torch.nn.Parameter(torch.cat([torch.ones(2 * hidden_size), torch.zeros(hidden_size)]))
         self.gates = torch.nn.Linear(hidden_size, 2 * hidden_size, bias=False)
         self.candidate = torch.nn.Linear(hidden_size, hidden_size, bias=False)
-        for layer in (self.inputs, self.gates, self.candidate):
-            layer.weight.data.normal_(std=(fan_in or input_size + hidden_size) ** -0.5)
-        with torch.no_grad():
-            self.inputs.bias[: 2 * hidden_size] = 1
-            self.inputs.bias[2 * hidden_size :] = 0
+        for layer in (self.gates, self.candidate):
+            torch.nn.init.normal_(layer.weight, std=std)
 
     def forward(self, inputs: Tensor, hidden: Tensor) -> Tensor:
         """The next state."""
-        return self.step(self.inputs(inputs), hidden)
+        return self.step(self._project(inputs), hidden)
 
     def step(self, projected: Tensor, hidden: Tensor) -> Tensor:
-        """The next state from inputs that went through ``self.inputs`` already [B, 3 H]."""
+        """The next state from the inputs' part of gates and candidate [B, 3 H]."""
         H = hidden.shape[1]
         reset, keep = torch.sigmoid(projected[:, : 2 * H] + self.gates(hidden)).chunk(2, dim=1)
         candidate = torch.tanh(projected[:, 2 * H :] + self.candidate(reset * hidden))
@@ -51,10 +49,13 @@ class ClippedGRU(torch.nn.Module):
 
     def run(self, inputs: Tensor, hidden: Tensor, reverse: bool = False) -> Tensor:
         """All states [B, T, H] along inputs [B, T, C], from the last to the first if ``reverse``."""
-        projected = self.inputs(inputs)
+        projected = self._project(inputs)
         T = inputs.shape[1]
         states: list[Tensor] = []
         for t in reversed(range(T)) if reverse else range(T):
             hidden = self.step(projected[:, t], hidden)
             states.append(hidden)
         return torch.stack(states[::-1] if reverse else states, dim=1)
+
+    def _project(self, inputs: Tensor) -> Tensor:
+        return torch.nn.functional.linear(inputs, self.input_weight, self.bias)

@@ -281,9 +281,14 @@ def test_starts_from_the_least_squares_solution(left_out, edges):
     path = model.linear_path[0]
     decays = [d for d in (0.0, 0.5, 1.0, 1.5, 2.0, 3.0) if torch.equal(exponential_kernel(5, d), path.kernel)]
     assert len(decays) == 1
-    x = train.activity[:, :-1].unfold(1, 5, 1).double() @ exponential_kernel(5, decays[0]).double()
-    y = train.activity[:, 5:].double()
-    inputs = torch.cat([x, train.behaviour[4:-1].t().double()])
+    kernel = exponential_kernel(5, decays[0]).double()
+    filtered = []
+    for t in range(1, train.num_bins):
+        reach = min(t, 5)  # at the beginning there are fewer bins
+        newest = kernel[-reach:] / kernel[-reach:].sum()
+        filtered.append(train.activity[:, t - reach : t].double() @ newest)
+    y = train.activity[:, 1:].double()
+    inputs = torch.cat([torch.stack(filtered, 1), train.behaviour[:-1].t().double()])
     centred, target = inputs - inputs.mean(1, keepdim=True), y - y.mean(1, keepdim=True)
     allowed = torch.ones(5, 5, dtype=torch.bool) if edges is None else torch.zeros(5, 5, dtype=torch.bool)
     if edges is not None:
