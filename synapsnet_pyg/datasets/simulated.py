@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -168,3 +168,29 @@ class SimulatedPopulation(Recordings):
     def read(self, name: str, files: list[Path]) -> Session:
         """Simulates."""
         return simulate(seed=int(name.removeprefix("simulated-")), name=name, **self.laws)
+
+
+class SimulatedAnimal(Recordings):
+    """Sessions of one simulated animal, which share wiring and neurons; a subclass says by which law."""
+
+    kind: ClassVar[str]
+    law: ClassVar[Callable[..., Session]]
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        sessions: int = 4,
+        seed: int = 0,
+        transform: Callable[[Session], Session] | None = None,
+        **laws: Any,
+    ) -> None:
+        self.count, self.seed, self.laws = sessions, seed, laws
+        super().__init__(root, transform=transform)
+
+    def find(self, root: Path) -> dict[str, list[Path]]:
+        """One a session."""
+        return {f"{self.kind}-{self.seed}-{session}": [] for session in range(self.count)}
+
+    def read(self, name: str, files: list[Path]) -> Session:
+        """Simulates."""
+        return type(self).law(int(name.rsplit("-", 1)[1]), seed=self.seed, **self.laws)

@@ -1,14 +1,8 @@
 """Sessions as two-photon imaging of visual cortex makes them, with known wiring."""
 
-import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 
-from synapsnet_pyg.datasets.recordings import Recordings
-from synapsnet_pyg.datasets.simulated import poisson_network
+from synapsnet_pyg.datasets.simulated import SimulatedAnimal, poisson_network
 from synapsnet_pyg.session import Session
 
 
@@ -108,7 +102,7 @@ def running_and_pupil(random: np.random.Generator, bins: int, bin_size: float) -
     return (both - both.mean(0)) / np.maximum(both.std(0), 1e-9)
 
 
-class SimulatedCalcium(Recordings):
+class SimulatedCalcium(SimulatedAnimal):
     """Sessions of :func:`simulate_calcium`, all of one animal.
 
     Args:
@@ -124,21 +118,5 @@ class SimulatedCalcium(Recordings):
         Session('calcium-0-0', 120 neurons x 5160 bins of 0.232558 s, 2 behaviours, 1 segment, true graph ...)
     """
 
-    def __init__(
-        self,
-        root: str | os.PathLike[str],
-        sessions: int = 4,
-        seed: int = 0,
-        transform: Callable[[Session], Session] | None = None,
-        **laws: Any,
-    ) -> None:
-        self.count, self.seed, self.laws = sessions, seed, laws
-        super().__init__(root, transform=transform)
-
-    def find(self, root: Path) -> dict[str, list[Path]]:
-        """One a session."""
-        return {f"calcium-{self.seed}-{session}": [] for session in range(self.count)}
-
-    def read(self, name: str, files: list[Path]) -> Session:
-        """Simulates."""
-        return simulate_calcium(int(name.rsplit("-", 1)[1]), seed=self.seed, **self.laws)
+    kind = "calcium"
+    law = staticmethod(simulate_calcium)

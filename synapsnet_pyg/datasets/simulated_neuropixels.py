@@ -1,14 +1,8 @@
 """Sessions as Neuropixels probes along the visual hierarchy make them, with known wiring."""
 
-import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 
-from synapsnet_pyg.datasets.recordings import Recordings
-from synapsnet_pyg.datasets.simulated import poisson_network
+from synapsnet_pyg.datasets.simulated import SimulatedAnimal, poisson_network
 from synapsnet_pyg.datasets.simulated_calcium import running_and_pupil
 from synapsnet_pyg.session import Session
 
@@ -99,7 +93,7 @@ def simulate_neuropixels(
     )
 
 
-class SimulatedNeuropixels(Recordings):
+class SimulatedNeuropixels(SimulatedAnimal):
     """Sessions of :func:`simulate_neuropixels`, all of one animal.
 
     Args:
@@ -115,21 +109,5 @@ class SimulatedNeuropixels(Recordings):
         Session('neuropixels-0-0', 150 neurons x 9000 bins of 0.0333333 s, 1 behaviour, 1 segment, true graph ...)
     """
 
-    def __init__(
-        self,
-        root: str | os.PathLike[str],
-        sessions: int = 4,
-        seed: int = 0,
-        transform: Callable[[Session], Session] | None = None,
-        **laws: Any,
-    ) -> None:
-        self.count, self.seed, self.laws = sessions, seed, laws
-        super().__init__(root, transform=transform)
-
-    def find(self, root: Path) -> dict[str, list[Path]]:
-        """One a session."""
-        return {f"neuropixels-{self.seed}-{session}": [] for session in range(self.count)}
-
-    def read(self, name: str, files: list[Path]) -> Session:
-        """Simulates."""
-        return simulate_neuropixels(int(name.rsplit("-", 1)[1]), seed=self.seed, **self.laws)
+    kind = "neuropixels"
+    law = staticmethod(simulate_neuropixels)

@@ -29,6 +29,16 @@ class SynapsNet(Forecaster):
     recorded, and all neurons of all sessions share the dynamics :math:`f`. The connectivity is the only way from one
     neuron to another.
 
+    Beyond the paper, a linear path stands beside the dynamics, which then forecasts what is not linear:
+
+    .. math::
+        \hat a_i(t + 1) = \sum_{l=0}^{W-1} \kappa_l \big( \rho_i\, a_i(t - l) + I_i(t - l) \big) + d_i \cdot b(t) + c_i
+        + f(\ldots)
+
+    Before training it is solved by ridge regression, and with it A (:meth:`initialise`): a recording too short or too
+    slow for the dynamics is then forecast as well as a linear model does, and the current has the scale of an effect.
+    ``linear_path=False`` is the paper's model, and the table of ablations shows what the path brings.
+
     What the paper leaves open is an argument here. Each batch pays the penalty of its own session's :math:`A`.
 
     Args:
@@ -48,7 +58,7 @@ class SynapsNet(Forecaster):
             correlations out, so that a short recording is held back more than a long one. 0 switches it off.
         self_connections: Whether :math:`A_{ii}` is learned too.
         initial_scale: See :class:`~synapsnet_pyg.nn.functional_connectivity.FunctionalConnectivity`.
-        linear_path: Whether the dynamics forecasts only what is not linear. Not in the paper; see below.
+        linear_path: Whether the dynamics forecasts only what is not linear. Not in the paper; see above.
         edge_index: Session name -> the only edges :math:`(2, E)` that may carry a weight; sessions without an entry
             have complete graphs.
         use_embedding: False: ablation "without neuronal embeddings" (Table 2).
