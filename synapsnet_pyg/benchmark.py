@@ -19,9 +19,9 @@ from scipy.stats import ttest_rel
 from synapsnet_pyg.atomic import atomic_path, make_folder
 from synapsnet_pyg.evaluation import plain_score, score
 from synapsnet_pyg.export import file_name
-from synapsnet_pyg.fitting import fit_files
+from synapsnet_pyg.fitting import check_same, fit_files
 from synapsnet_pyg.models.registry import ANCHORS, build_model, model_kind
-from synapsnet_pyg.run import Run
+from synapsnet_pyg.run import Run, read_settings
 from synapsnet_pyg.session import Session
 from synapsnet_pyg.training import check_fit, recipe
 
@@ -140,6 +140,24 @@ def plan(
     return jobs
 
 
+def require_same(job: Job, sessions: Sequence[Session]) -> None:
+    """Tells if what lies in a job's folder came of other settings or recordings, so that no score is taken for another.
+
+    Raises:
+        ValueError: It did.
+    """
+    if not (job.folder / "run.json").is_file():
+        return
+    bins = sum(session.num_bins for session in sessions)
+    settings = recipe(job.preset, bins, len(sessions)) | job.training | {"seed": job.seed}
+    check_same(job.folder, sessions, job.variant.model, job.variant.arguments, settings)
+    epochs = read_settings(job.folder)["training"]["epochs"]
+    if epochs != settings["epochs"]:
+        raise ValueError(
+            f"'{job.folder}' was begun with {epochs} epochs (got {settings['epochs']}); choose another --out."
+        )
+
+
 def run_job(job: Job, threads: int | None = None) -> None:
     """Fits and scores one job, unless that is done; leaves ``scores.json``, or ``error.txt`` in its place."""
     if threads:
@@ -186,10 +204,10 @@ def read_scores(job: Job) -> dict[str, Any] | None:
     return dict(told) if told["first"] == job.first else None
 
 
-def read_error(job: Job) -> str | None:
-    """Why a job failed, in one line; None if it did not."""
+def read_error(job: Job) -> str:
+    """Why a job that is not finished failed, in one line."""
     path = job.folder / "error.txt"
-    return path.read_text().splitlines()[0] if path.is_file() else None
+    return path.read_text().splitlines()[0] if path.is_file() else "killed"
 
 
 def rows_of(jobs: Sequence[Job]) -> list[Row]:
@@ -262,7 +280,7 @@ def paired_p(one: Mapping[str, float], other: Mapping[str, float]) -> float | No
 def report(jobs: Sequence[Job], sessions: Sequence[Session]) -> dict[str, Any]:
     """Everything about a comparison, ready for JSON: command, versions, seeds, scores, summary, failures."""
     rows = rows_of(jobs)
-    errors = {str(job.folder): error for job in jobs if (error := read_error(job)) is not None}
+    errors = {str(job.folder): read_error(job) for job in jobs if read_scores(job) is None}
     return {
         "command": shlex.join(["synapsnet", *sys.argv[1:]]),
         "versions": {

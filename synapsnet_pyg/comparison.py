@@ -16,6 +16,7 @@ from synapsnet_pyg.benchmark import (
     read_error,
     read_scores,
     report,
+    require_same,
     rows_of,
     run_job,
 )
@@ -68,15 +69,17 @@ def compare_forecasts(
     """
     sessions = [Session.load(path) for path in paths]
     given = {key: value for key, value in (training or {}).items() if value is not None}
-    planned = plan(
-        [str(Path(path).resolve()) for path in paths], sessions, out, variants, range(seeds), preset, given, multi
-    )
+    files = [str(Path(path).resolve()) for path in paths]
+    planned = plan(files, sessions, out, variants, range(seeds), preset, given, multi)
+    loaded = dict(zip(files, sessions, strict=True))
+    for job in planned:
+        require_same(job, [loaded[path] for path in job.paths])
     make_folder(out)
     todo = [job for job in planned if read_scores(job) is None]
     run_all(run_job, todo, jobs, cluster, out / "jobs", lambda job: _told(job, out))
     told = report(planned, sessions)
     if not told["scores"]:
-        raise RuntimeError(f"Every job failed; the first: {next(iter(told['failed'].values()), 'killed')}")
+        raise RuntimeError(f"Every job failed; the first: {next(iter(told['failed'].values()))}")
     with atomic_path(out / f"{kind}.json") as temporary:
         temporary.write_text(json.dumps(told, indent=1) + "\n")
     notes = [
@@ -95,7 +98,7 @@ def compare_forecasts(
 def _told(job: Job, out: Path) -> str:
     scores, where = read_scores(job), job.folder.relative_to(out / "runs")
     if scores is None:
-        return f"{where}: FAILED: {read_error(job) or 'killed'}"
+        return f"{where}: FAILED: {read_error(job)}"
     values = [one["correlation"] for one in scores["sessions"].values() if one["correlation"] is not None]
     mean = f"{sum(values) / len(values):.4f}" if values else "-"
     return f"{where}: correlation {mean}, {scores['seconds']:.0f} s"

@@ -115,7 +115,7 @@ def _fit(
     """Writes ``run.json`` and fits."""
     check_fit(made, sessions, **settings)
     if resume:
-        _check_same(out, sessions, model, arguments, settings)
+        check_same(out, sessions, model, arguments, settings)
     elif (out / "run.json").exists():
         raise FileExistsError(f"'{out}' holds a run already; continue it with --resume or choose another --out.")
     make_folder(out)
@@ -126,10 +126,14 @@ def _fit(
     return Run(out, read_settings(out), made, {session.name: session for session in sessions})
 
 
-def _check_same(
+def check_same(
     out: Path, sessions: Sequence[Session], model: str, arguments: dict[str, Any], settings: dict[str, Any]
 ) -> None:
-    """Only the same fit can be continued."""
+    """Tells if a fit in a folder was begun differently: only the same one can be continued.
+
+    Raises:
+        ValueError: It was; or with more epochs.
+    """
     begun = read_settings(out)
     pairs = {
         "sessions (name, fingerprint)": (

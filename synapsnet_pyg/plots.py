@@ -233,7 +233,7 @@ def components(ax: Axes, truth: Tensor, forecast: Tensor, bin_size: float) -> Ax
         ax.plot(seconds, ours / deviation - 6 * k, color=_ORANGE, lw=1, label="forecast" if k == 0 else None)
     ax.set_yticks([-6 * k for k in range(len(truth))], [f"PC{k + 1}" for k in range(len(truth))])
     ax.set(xlabel="time (s)")
-    ax.legend(frameon=False, ncols=2, loc="upper right", bbox_to_anchor=(1, 1.12))
+    ax.legend(frameon=False, ncols=2, loc="upper right", bbox_to_anchor=(1, -0.08), fontsize="small")
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(axis="y", length=0)
     return ax
@@ -251,7 +251,7 @@ def component_bars(ax: Axes, correlations: Mapping[str, Sequence[Sequence[float 
                 ax.bar(k + (place + 0.5) * width - 0.4, mean, width, yerr=error, color=color, label=label)
     ax.set_xticks(range(3), ["PC1", "PC2", "PC3"])
     ax.set(ylabel="correlation, true and forecast")
-    ax.legend(frameon=False, fontsize="small")
+    ax.legend(frameon=False, fontsize="small", ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 

@@ -91,6 +91,10 @@ def test_comparison_writes_everything_and_repeats_nothing(paths, tmp_path):
     again = compare_forecasts(paths, out, TWO, seeds=2, preset="fast", training=SMALL)
     assert again["scores"] == told["scores"]
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.ckpt")} == before
+    with pytest.raises(ValueError, match="begun with 2 epochs"):
+        compare_forecasts(paths, out, TWO, seeds=2, preset="fast", training=SMALL | {"epochs": 3})
+    with pytest.raises(ValueError, match="begun with targets"):
+        compare_forecasts(paths, out, TWO, seeds=2, preset="paper", training=SMALL)
     # Another first bin: scored anew, not fitted anew.
     longer = compare_forecasts(
         paths, out, [*TWO, Variant("long", "var5", {"lags": 7})], seeds=2, preset="fast", training=SMALL

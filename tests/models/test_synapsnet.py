@@ -337,3 +337,20 @@ def test_penalty_is_of_the_batchs_session_and_scaled_with_the_recording():
         expected = lasso_price(session) * model.raw_connectivity(session).abs().sum()
         torch.testing.assert_close(penalty, expected)
     assert SynapsNet([long], penalty_weight=0.0)(cut(long, 5)[0].gather(torch.arange(2))).penalty == 0
+
+
+@pytest.mark.parametrize("kind", sorted(DYNAMICS))
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_every_dynamics_learns_and_is_blind_to_the_future(kind, num_layers):
+    session = make_session()
+    model = SynapsNet([session], hidden_size=6, embedding_dim=3, num_layers=num_layers, dynamics=DYNAMICS[kind])
+    window = cut(session, 5, 3)[0].gather(torch.arange(4))
+    loss = (model(window).activity - window.target).square().mean()
+    loss.backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.dynamics.parameters())
+    model.eval()
+    activity, behaviour = window.activity.clone(), window.behaviour.clone()
+    activity[..., 5:], behaviour[:, 5:] = 7.0, 7.0  # the last two of seven bins
+    before, after = model(window).activity, model(window._replace(activity=activity, behaviour=behaviour)).activity
+    torch.testing.assert_close(after[..., 0], before[..., 0])
+    assert not torch.allclose(after[..., 1], before[..., 1])
