@@ -133,7 +133,7 @@ def comparison_table(summary: Sequence[dict[str, Any]]) -> tuple[list[str], list
     header = ["model", "sessions", "corr", "p", "MSE", "p (MSE)", "fit (s)"]
     rows = [
         [
-            entry["label"] + (" (multi-session)" if entry["fit"] == "multi" else ""),
+            _label(entry),
             str(entry["sessions"]),
             _plus_minus(entry, "correlation"),
             _p(entry["correlation_p"]),
@@ -147,16 +147,16 @@ def comparison_table(summary: Sequence[dict[str, Any]]) -> tuple[list[str], list
 
 
 def print_comparison(told: dict[str, Any]) -> None:
-    """Prints a comparison's summary."""
+    """Prints a comparison's summary, short enough for a narrow terminal; the files tell all of it."""
     console = Console(highlight=False)
-    header, rows = comparison_table(told["summary"])
     table = Table(title=f"{len(told['sessions'])} session(s), mean +- SEM", title_justify="left", **_STYLE)
-    for number, name in enumerate(header):
+    for number, name in enumerate(("model", "corr", "p", "MSE", "fit (s)")):
         table.add_column(name, justify="right" if number else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
+    for entry in told["summary"]:
+        values = [_plus_minus(entry, key, 3) for key in ("correlation", "mse")]
+        table.add_row(_label(entry), values[0], _p(entry["correlation_p"]), values[1], f"{entry['seconds']:.0f}")
     console.print(table)
-    console.print("p: paired t-test over sessions against the next best of those fitted the same way.")
+    console.print("p: paired t-test of corr over sessions, against the next best of those fitted the same way.")
 
 
 def session_rows(scores: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
@@ -166,7 +166,7 @@ def session_rows(scores: Sequence[dict[str, Any]]) -> tuple[list[str], list[list
     rows = []
     for one in sorted(scores, key=lambda one: (one["session"], one["fit"], -(one["scores"]["correlation"] or 0))):
         values = one["scores"]
-        row = [one["session"], one["label"] + (" (multi-session)" if one["fit"] == "multi" else ""), str(one["seed"])]
+        row = [one["session"], _label(one), str(one["seed"])]
         row += [_number(values["correlation"], 4), _number(values["mse"])]
         row += map(_number, _padded(values["pc_correlation"]))
         if with_truth:
@@ -175,10 +175,15 @@ def session_rows(scores: Sequence[dict[str, Any]]) -> tuple[list[str], list[list
     return header, rows
 
 
-def _plus_minus(entry: dict[str, Any], key: str) -> str:
+def _label(entry: dict[str, Any]) -> str:
+    return str(entry["label"]) + (" (multi-session)" if entry["fit"] == "multi" else "")
+
+
+def _plus_minus(entry: dict[str, Any], key: str, decimals: int = 4) -> str:
     if entry[key] is None:
         return "-"
-    return f"{entry[key]:.4f}" + ("" if entry[f"{key}_sem"] is None else f" +- {entry[f'{key}_sem']:.4f}")
+    error = entry[f"{key}_sem"]
+    return f"{entry[key]:.{decimals}f}" + ("" if error is None else f" +- {error:.{decimals}f}")
 
 
 def _p(value: float | None) -> str:
