@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     called = f"synapsnet {name.replace('_', ' ')}"
     values = values.as_dict()
     values.pop("config", None)
-    sys.path.insert(0, os.getcwd())  # where a user's own model lies
+    sys.path.append(os.getcwd())  # where a model of the user's own may lie; last, so that no file there hides a library
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("always", category=UserWarning)
