@@ -1,13 +1,11 @@
 """Many models on the same windows: jobs that are done once, their scores, and the tables of a comparison."""
 
 import json
-import platform
 import shlex
 import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,11 +17,11 @@ from scipy.stats import ttest_rel
 from synapsnet_pyg.atomic import atomic_path, make_folder
 from synapsnet_pyg.evaluation import plain_score, score
 from synapsnet_pyg.export import file_name
-from synapsnet_pyg.fitting import check_same, fit_files
+from synapsnet_pyg.fitting import check_same, fit_files, settings_of
 from synapsnet_pyg.models.registry import ANCHORS, build_model, model_kind
-from synapsnet_pyg.run import Run, read_settings
+from synapsnet_pyg.run import Run, read_settings, versions
 from synapsnet_pyg.session import Session
-from synapsnet_pyg.training import check_fit, recipe
+from synapsnet_pyg.training import check_fit
 
 PAPER_MODELS = ("synapsnet", "neuprint", "gwnet", "lfads", "lstm", "gru", "rnn")
 """What SynapsNet's Table 1 compares."""
@@ -116,9 +114,8 @@ def plan(
     Raises:
         ValueError: A model, an argument or a session does not do; nothing was run yet.
     """
-    first = 1
+    first, settings = 1, settings_of(sessions, preset, training)
     for variant in variants:
-        settings = recipe(preset, sum(session.num_bins for session in sessions), len(sessions)) | dict(training)
         made = build_model(variant.model, sessions[:1], variant.arguments)
         check_fit(made, sessions, **settings)
         first = max(first, made.window)
@@ -148,8 +145,7 @@ def require_same(job: Job, sessions: Sequence[Session]) -> None:
     """
     if not (job.folder / "run.json").is_file():
         return
-    bins = sum(session.num_bins for session in sessions)
-    settings = recipe(job.preset, bins, len(sessions)) | job.training | {"seed": job.seed}
+    settings = settings_of(sessions, job.preset, job.training, job.seed)
     check_same(job.folder, sessions, job.variant.model, job.variant.arguments, settings)
     epochs = read_settings(job.folder)["training"]["epochs"]
     if epochs != settings["epochs"]:
@@ -283,10 +279,7 @@ def report(jobs: Sequence[Job], sessions: Sequence[Session]) -> dict[str, Any]:
     errors = {str(job.folder): read_error(job) for job in jobs if read_scores(job) is None}
     return {
         "command": shlex.join(["synapsnet", *sys.argv[1:]]),
-        "versions": {
-            "python": platform.python_version(),
-            **{package: version(package) for package in ("synapsnet_pyg", "torch", "torch_geometric", "numpy")},
-        },
+        "versions": versions(),
         "protocol": {
             "split": "80/10/10 in time, whole segments",
             "first scored bin of a segment": jobs[0].first,

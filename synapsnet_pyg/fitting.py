@@ -1,7 +1,7 @@
 """From session files to a run's folder: what stands between the command line and the training."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,22 @@ def fit_files(
         ValueError: An argument or a file does not do, or a resumed run was begun differently.
     """
     sessions = [Session.load(path) for path in paths]
-    settings = recipe(preset, sum(session.num_bins for session in sessions), len(sessions))
-    settings |= {key: value for key, value in (training or {}).items() if value is not None} | {"seed": seed}
+    settings = settings_of(sessions, preset, training, seed)
     torch.manual_seed(seed)
     made = build_model(model, sessions, arguments)
     return _fit(made, sessions, paths, out, model, dict(arguments or {}), settings, resume, progress)
+
+
+def settings_of(
+    sessions: Sequence[Session], preset: str, training: Mapping[str, Any] | None = None, seed: int = 0
+) -> dict[str, Any]:
+    """Arguments of :func:`~synapsnet_pyg.training.fit` for these sessions: the preset's, but for what is given."""
+    settings = recipe(preset, sum(session.num_bins for session in sessions), len(sessions))
+    return settings | _given(training) | {"seed": seed}
+
+
+def _given(training: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {key: value for key, value in (training or {}).items() if value is not None}
 
 
 def adapt_file(
@@ -95,8 +106,7 @@ def adapt_file(
     torch.manual_seed(seed)
     made = build_model(name, [session], arguments)
     made.adopt(known)
-    recipe_of_run = settings["training"] | {"seed": seed}
-    recipe_of_run |= {key: value for key, value in (training or {}).items() if value is not None}
+    recipe_of_run = settings["training"] | {"seed": seed} | _given(training)
     return _fit(made, [session], [path], out, name, arguments, recipe_of_run, resume, progress, str(folder.resolve()))
 
 

@@ -120,13 +120,16 @@ def write_settings(
             for session, path in sessions
         ],
         "training": training,
-        "versions": {
-            "python": platform.python_version(),
-            **{package: version(package) for package in ("synapsnet_pyg", "torch", "torch_geometric", "numpy")},
-        },
+        "versions": versions(),
     }
     with atomic_path(folder / "run.json") as temporary:
         temporary.write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def versions() -> dict[str, str]:
+    """What a result was computed with."""
+    packages = ("synapsnet_pyg", "torch", "torch_geometric", "numpy")
+    return {"python": platform.python_version(), **{package: version(package) for package in packages}}
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

@@ -19,10 +19,19 @@ class Moments(NamedTuple):
     yu: Tensor
     yy: Tensor
 
+    @property
+    def covariance(self) -> Tensor:
+        """Of the inputs, with each other."""
+        return self.uu - torch.outer(self.u, self.u)
+
+    @property
+    def cross(self) -> Tensor:
+        """Covariance of the targets with the inputs."""
+        return self.yu - torch.outer(self.y, self.u)
+
     def solution(self, ridge: float) -> tuple[Tensor, Tensor]:
         """Coefficients and intercept of the ridge regression."""
-        covariance = self.uu - torch.outer(self.u, self.u)
-        cross = self.yu - torch.outer(self.y, self.u)
+        covariance, cross = self.covariance, self.cross
         penalised = covariance + torch.eye(len(self.u), dtype=covariance.dtype, device=covariance.device) * (
             ridge / self.bins
         )
@@ -35,9 +44,8 @@ class Moments(NamedTuple):
 
     def correlation(self, coefficients: Tensor) -> Tensor:
         """Pearson correlation of each target with its forecast on these bins [N]; zero where one is constant."""
-        covariance = self.uu - torch.outer(self.u, self.u)
-        together = (coefficients * (self.yu - torch.outer(self.y, self.u))).sum(1)
-        forecast = (coefficients @ covariance * coefficients).sum(1)
+        together = (coefficients * self.cross).sum(1)
+        forecast = (coefficients @ self.covariance * coefficients).sum(1)
         product = forecast * (self.yy - self.y.square())
         return torch.where(product > 1e-20, together / product.clamp_min(1e-20).sqrt(), 0.0)
 
@@ -151,8 +159,7 @@ def _masked_ridge(seen: Moments, allowed: Tensor, penalty: Tensor, start: Tensor
     Each row is a system of its own, so that no factor can be shared; conjugate gradients solve all rows together. Their
     preconditioner is the one inverse that would solve them if all were alike, which leaves a few steps to do.
     """
-    covariance = seen.uu - torch.outer(seen.u, seen.u)
-    cross = (seen.yu - torch.outer(seen.y, seen.u)) * allowed
+    covariance, cross = seen.covariance, seen.cross * allowed
     penalty = penalty.to(covariance) / seen.bins
     typical = penalty.median(0).values.clamp_min(1e-6)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(covariance + typical.diag()))
