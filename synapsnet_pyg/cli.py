@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # 'synapsnet ... | head' is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, TypeError, OSError, NotImplementedError, FloatingPointError, RuntimeError) as error:
+    except (ValueError, TypeError, OSError, FloatingPointError, RuntimeError) as error:
         if os.environ.get("SYNAPSNET_TRACEBACK"):
             raise
         print(f"{called}: error: {' '.join(str(error).split())}", file=sys.stderr)

@@ -60,11 +60,8 @@ def score(model: Forecaster, session: Session, split: Split, targets: int = 1, f
     true_connectivity = session.true_connectivity
     connectivity = None
     if true_connectivity is not None:
-        try:
-            recovered = connectivity_score(model.connectivity(split.train), true_connectivity)._asdict()
-        except NotImplementedError:  # a model that tells none, such as the ablation without connectivity
-            recovered = {}
-        connectivity = {key: recovered.get(key, float("nan")) for key in CONNECTIVITY_SCORES}
+        recovered = connectivity_score(model.connectivity(split.train), true_connectivity)._asdict()
+        connectivity = {key: recovered[key] for key in CONNECTIVITY_SCORES}
     kept = scored_neurons(session, forecast.truth)
     along_axes = pc_correlation(forecast.truth[kept], forecast.forecast[kept]).tolist() if bool(kept.any()) else []
     return Score(*score_forecast(session, forecast), along_axes, connectivity)

@@ -68,8 +68,8 @@ def fit(
 ) -> Forecaster:
     r"""Fits a forecaster to sessions and returns it at the epoch with the best validation correlation.
 
-    Minimises the mean squared error of the forecast plus the model's penalty with Adam, a batch of windows of one
-    session at a time (SynapsNet, Appendix A.1). Every session is split 80/10/10 in time. A GPU is used
+    Minimises the model's loss (most often the mean squared error of the forecast plus a penalty) with Adam, a batch of
+    windows of one session at a time (SynapsNet, Appendix A.1). Every session is split 80/10/10 in time. A GPU is used
     where there is one. A closed-form model is solved.
 
     Args:
@@ -265,10 +265,9 @@ class _Training(LightningModule):
 
     def training_step(self, window: Window) -> Tensor:
         forecast = self.model(window)
-        error = torch.nn.functional.mse_loss(forecast.activity, window.target)
-        self._error += error.detach()
+        self._error += torch.nn.functional.mse_loss(forecast.activity.detach(), window.target)
         self._batches += 1
-        return error + forecast.penalty
+        return self.model.loss(forecast, window)
 
     def on_train_epoch_end(self) -> None:
         error = float(self._error) / self._batches

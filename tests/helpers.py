@@ -17,6 +17,14 @@ def make_session(N: int = 5, T: int = 120, K: int = 2, name: str = "demo", **fie
     )
 
 
+def two_neuron_chain(T: int = 1500) -> Session:
+    """The first neuron drives the second, one bin later."""
+    random = torch.Generator().manual_seed(0)
+    first, noise = torch.randn(2, T, generator=random)
+    second = 0.9 * first.roll(1) + 0.3 * noise
+    return Session(torch.stack([first, second]), bin_size=0.1, name="chain", neuron_id=["a", "b"])
+
+
 def close(ours: torch.Tensor, reference: np.ndarray, tolerance: float) -> bool:
     """Relative to max(1, largest absolute value), as the oracles' README has it."""
     ours, expected = ours.detach(), torch.from_numpy(np.asarray(reference))

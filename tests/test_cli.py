@@ -352,19 +352,20 @@ def test_adapts_a_run_to_a_new_session(fitted, capsys, tmp_path):
 
 
 @pytest.mark.parametrize("model", ["neuprint", "gru"])
-def test_a_model_without_connectivity_is_scored_and_drawn_all_the_same(fitted, capsys, tmp_path, model):
+def test_a_model_without_weights_tells_its_effects_all_the_same(fitted, capsys, tmp_path, model):
     out = tmp_path / "run"
     files = [fitted / "sim0.h5", fitted / "sim1.h5"]
     assert run(capsys, "fit", *files, "--out", out, "--model", model, "--preset", "fast", "--epochs", 1)[0] == 0
     status, told, _ = run(capsys, "evaluate", out, "--json")
     assert status == 0
-    assert json.loads(told)["sessions"]["sim0"][model]["connectivity"]["pearson"] is None
+    assert json.loads(told)["sessions"]["sim0"][model]["connectivity"]["pearson"] is not None
     assert run(capsys, "figures", out, "--out", tmp_path / "figures")[0] == 0
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
     curves = {"training.png"} if model == "neuprint" else {"sim0-training.png", "sim1-training.png"}
-    assert drawn == {"sim0-forecast.png", "sim1-forecast.png"} | curves
-    assert "tells no connectivity" in refused(capsys, "connectivity", out, "--out", tmp_path / "none")
-    assert not (tmp_path / "none").exists()
+    pictures = {f"{name}-{what}.png" for name in ("sim0", "sim1") for what in ("connectivity", "forecast")}
+    assert drawn == pictures | curves
+    assert run(capsys, "connectivity", out, "--out", tmp_path / "effects", "--format", "csv")[0] == 0
+    assert {path.name for path in (tmp_path / "effects").iterdir()} == {"sim0-edges.csv", "sim1-edges.csv"}
 
 
 def test_benchmark_on_the_command_line(fitted, capsys, tmp_path):

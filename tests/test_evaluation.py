@@ -50,7 +50,8 @@ def test_a_model_without_connectivity_is_scored_all_the_same():
     session = simulate(300, neurons=20, recorded=6).standardise()
     result = score(SynapsNet([session], use_connectivity=False), session, session.split())
     assert math.isfinite(result.correlation)
-    assert all(math.isnan(value) for value in result.connectivity.values())
+    assert math.isnan(result.connectivity["pearson"])
+    assert result.connectivity["auroc"] == 0.5
 
 
 def test_short_trials_leave_out_the_anchors_that_need_more(tmp_path):

@@ -92,11 +92,6 @@ class AMAG(Forecaster):
         mixed: Tensor = self.mixture(hidden, self.additive_layers(added), self.multiplicative_layers(product))
         return mixed
 
-    @torch.no_grad()
-    def connectivity(self, session: Session) -> Tensor:
-        """The additive weights. They act on hidden states, so that their sign and scale are not those of an effect."""
-        return _off_diagonal(self.additive[self.index_of(session.name)])
-
 
 class _Mixture(torch.nn.Module):
     r""":math:`\beta_1 h + \beta_2 p + \beta_3 m`, from a third each."""

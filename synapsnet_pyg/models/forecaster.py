@@ -1,12 +1,13 @@
 """The contract that every forecaster keeps, and the two that need no learning."""
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.models.jacobian import mean_jacobian
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
 from synapsnet_pyg.session import Session
 from synapsnet_pyg.windows import Window, cut
@@ -20,7 +21,7 @@ class Forecast(NamedTuple):
     current: Tensor | None = None
     """Input current of every neuron at every position [B, N, L], from models that have one."""
     penalty: Tensor | float = 0.0
-    """What training adds to the mean squared error."""
+    """What training adds to the error."""
 
 
 class Recorded(Protocol):
@@ -147,16 +148,22 @@ class Forecaster(torch.nn.Module):
         """Forecasts the bin after each of the window's last P positions."""
         raise NotImplementedError
 
+    def loss(self, forecast: Forecast, window: Window) -> Tensor:
+        """What training makes small: here the mean squared error of the forecast, and the penalty."""
+        return torch.nn.functional.mse_loss(forecast.activity, window.target) + forecast.penalty
+
     def connectivity(self, session: Session) -> Tensor:
         r"""Functional connectivity :math:`(N, N)`: ``[i, j]`` is the effect of neuron j on neuron i.
 
         It is what one more unit of j's activity adds to i's next bin, averaged over the windows of ``session``, which
-        should be the training part, standardised as in training.
+        should be the training part, standardised as in training: here the mean Jacobian of the forecast
+        (:func:`~synapsnet_pyg.models.jacobian.mean_jacobian`), which every model has. A model with weights of its own
+        tells the same from them.
 
         Raises:
-            NotImplementedError: The model tells no connectivity.
+            ValueError: No segment is longer than the window.
         """
-        raise NotImplementedError(f"{type(self).__name__} tells no connectivity.")
+        return mean_jacobian(self, session, self.window)
 
     def index_of(self, session: str) -> int:
         """Place of a session among those that the model was made for.
@@ -250,7 +257,13 @@ def forecast_session(
 
 
 @torch.no_grad()
-def roll_out(model: Forecaster, window: Window, horizon: int, future_behaviour: Tensor | None = None) -> Tensor:
+def roll_out(
+    model: Callable[[Window], Forecast],
+    window: Window,
+    horizon: int,
+    future_behaviour: Tensor | None = None,
+    shown: Callable[[Tensor, int], Tensor] | None = None,
+) -> Tensor:
     """Forecasts several bins ahead by feeding one-step forecasts back as if they had been seen.
 
     Args:
@@ -258,9 +271,11 @@ def roll_out(model: Forecaster, window: Window, horizon: int, future_behaviour: 
         window: The past; only its activity [B, N, L] and behaviour [B, L, K] are read.
         horizon: H, how many bins ahead.
         future_behaviour: [B, H - 1, K], what the behaviour will be; None holds its last value.
+        shown: What the model sees in place of the newest bin [B, N] before each step, counted from 0:
+            ``shown(newest, step)``. None: what was recorded, then what was forecast.
 
     Returns:
-        [B, N, H].
+        What is forecast, [B, N, H].
 
     Raises:
         ValueError: ``horizon`` is below 1 or ``future_behaviour`` too short.
@@ -276,6 +291,8 @@ def roll_out(model: Forecaster, window: Window, horizon: int, future_behaviour: 
     one = activity[..., :1]  # only its shape counts: one target
     ahead = []
     for step in range(horizon):
+        if shown is not None:
+            activity = torch.cat([activity[..., :-1], shown(activity[..., -1], step)[..., None]], dim=-1)
         ahead.append(model(Window(activity, behaviour, one, window.session)).activity)
         activity = torch.cat([activity, ahead[-1]], dim=-1)[..., -L:]
         behaviour = torch.cat([behaviour, future_behaviour[:, step : step + 1]], dim=1)[:, -L:]

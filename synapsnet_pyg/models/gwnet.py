@@ -7,7 +7,6 @@ from torch import Tensor
 
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
 from synapsnet_pyg.nn.graph_wavenet import GraphWaveNet
-from synapsnet_pyg.session import Session
 from synapsnet_pyg.windows import Window
 
 
@@ -86,11 +85,11 @@ class GWNet(Forecaster):
         return Forecast(output[..., 0].permute(2, 1, 0))
 
     @torch.no_grad()
-    def connectivity(self, session: Session) -> Tensor:
+    def adjacency(self) -> Tensor:
         """The adaptive adjacency as [receiver, sender].
 
         It is never negative and nowhere zero, each sender's weights sum to one, and several orders and layers mix along
-        it: who may inform whom, rather than the effect on the next bin that other models tell.
+        it: who may inform whom, rather than the effect on the next bin that :meth:`connectivity` tells.
         """
         return self.network.adaptive().t()
 

@@ -42,6 +42,16 @@ class Moments(NamedTuple):
             coefficients = torch.cholesky_solve(cross.t(), factor).t()
         return coefficients, self.y - coefficients @ self.u
 
+    def standard_error(self, coefficients: Tensor, ridge: float) -> Tensor:
+        """Of each coefficient of a ridge regression, as if the errors of different bins were independent."""
+        covariance = self.covariance
+        identity = torch.eye(len(self.u), dtype=covariance.dtype, device=covariance.device)
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(covariance + (ridge / self.bins + 1e-9) * identity))
+        spread = (inverse @ covariance * inverse).sum(1) / self.bins
+        fitted = (coefficients @ covariance * coefficients).sum(1)
+        left = self.yy - self.y.square() - 2 * (coefficients * self.cross).sum(1) + fitted
+        return torch.outer(left.clamp_min(1e-12), spread.clamp_min(1e-12)).sqrt()
+
     def correlation(self, coefficients: Tensor) -> Tensor:
         """Pearson correlation of each target with its forecast on these bins [N]; zero where one is constant."""
         together = (coefficients * self.cross).sum(1)

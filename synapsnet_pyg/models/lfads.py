@@ -114,10 +114,12 @@ class LFADS(Forecaster):
         """Forecasts the bin after each of the window's last P positions, each from the W bins before it."""
         P = window.target.shape[-1]
         newest = self.window + P - 1
-        activity = window.activity[..., -newest:].unfold(-1, self.window, 1)  # [B, N, P, W]
-        behaviour = window.behaviour[:, -newest:].unfold(1, self.window, 1)  # [B, P, K, W]
-        seen = activity.permute(0, 2, 3, 1).flatten(0, 1)
-        generated = self._generate(seen, behaviour.permute(0, 1, 3, 2).flatten(0, 1))
+        activity, behaviour = window.activity[..., -newest:].transpose(1, 2), window.behaviour[:, -newest:]
+        seen, known = (
+            torch.stack([values[:, p : p + self.window] for p in range(P)], dim=1).flatten(0, 1)  # [B P, W, N or K]
+            for values in (activity, behaviour)
+        )
+        generated = self._generate(seen, known)
         forecast = generated.activity[:, -1].unflatten(0, (-1, P)).transpose(1, 2)
         return Forecast(forecast, penalty=generated.penalty)
 

@@ -22,6 +22,7 @@ from synapsnet_pyg.models.population_rnn import PopulationRNN
 from synapsnet_pyg.models.synapsnet import SynapsNet
 from synapsnet_pyg.nn.dynamics import DYNAMICS
 from synapsnet_pyg.nn.functional_connectivity import PENALTIES
+from synapsnet_pyg.nn.losses import LOSSES
 
 MODELS: dict[str, Callable[..., Forecaster]] = {
     "synapsnet": SynapsNet,
@@ -43,7 +44,7 @@ MODELS: dict[str, Callable[..., Forecaster]] = {
 ANCHORS = ("mean", "copy", "ar5", "var1", "var5")
 """The models that stand in every table beside the trained one."""
 
-PARTS: dict[str, Mapping[str, Any]] = {"dynamics": DYNAMICS, "penalty": PENALTIES}
+PARTS: dict[str, Mapping[str, Any]] = {"dynamics": DYNAMICS, "penalty": PENALTIES, "loss": LOSSES}
 """Arguments that are parts: argument -> name of a part -> the part."""
 
 

@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
-from synapsnet_pyg.models.least_squares import Chosen, Moments, moments, selective_ridge
+from synapsnet_pyg.models.linear_start import linear_start
+from synapsnet_pyg.nn.common_drive import CommonDrive
 from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.functional_connectivity import FunctionalConnectivity, absolute_sum
 from synapsnet_pyg.nn.linear_path import LinearPath
+from synapsnet_pyg.nn.losses import squared_error
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
 from synapsnet_pyg.session import Session
 from synapsnet_pyg.windows import Window, cut
@@ -26,18 +27,27 @@ class SynapsNet(Forecaster):
         \mathcal{L} &= \mathrm{MSE}(\hat a, a) + \lambda \|A\|
 
     Each session has its own connectivity :math:`A`, each neuron its own embedding :math:`E_i` wherever it was
-    recorded, and all neurons of all sessions share the dynamics :math:`f`. The connectivity is the only way from one
-    neuron to another.
+    recorded, and all neurons of all sessions share the dynamics :math:`f`.
 
-    Beyond the paper, a linear path stands beside the dynamics, which then forecasts what is not linear:
+    Beyond the paper:
 
-    .. math::
-        \hat a_i(t + 1) = \sum_{l=0}^{W-1} \kappa_l \big( \rho_i\, a_i(t - l) + I_i(t - l) \big) + d_i \cdot b(t) + c_i
-        + f(\ldots)
+    - A linear path stands beside the dynamics, which then forecasts what is not linear,
 
-    Before training it is solved by ridge regression, and with it A (:meth:`initialise`): a recording too short or too
-    slow for the dynamics is then forecast as well as a linear model does, and the current has the scale of an effect.
-    ``linear_path=False`` is the paper's model, and the table of ablations shows what the path brings.
+      .. math::
+          \hat a_i(t + 1) = \sum_{l=0}^{W-1} \kappa_l \big( \rho_i\, a_i(t - l) + I_i(t - l) + H_i(t - l) \big)
+          + d_i \cdot b(t) + c_i + f(a_i, I_i + H_i, b, E_i)
+
+      and is solved by ridge regression before training, and with it A (:meth:`initialise`). A recording too short or
+      too slow for the dynamics is then forecast as well as a linear model does, and the current has an effect's scale.
+    - A common drive :math:`H = L R\, a`, a few latent inputs that all neurons hear
+      (:class:`~synapsnet_pyg.nn.common_drive.CommonDrive`), takes up what an unseen stimulus, arousal or area does to
+      many neurons at once, which would otherwise look like connectivity between all of them. How many there are, and
+      which weights are edges, empirical Bayes tells at the start
+      (:func:`~synapsnet_pyg.models.sparse_low_rank.sparse_low_rank`).
+    - The penalty of an edge is multiplied by the probability that it is none (an adaptive lasso, Zou 2006).
+
+    ``linear_path=False`` is the paper's model; ``latents=0`` leaves the common drive and the adaptive penalty out. The
+    table of ablations shows what each part brings.
 
     What the paper leaves open is an argument here. Each batch pays the penalty of its own session's :math:`A`.
 
@@ -56,9 +66,11 @@ class SynapsNet(Forecaster):
         penalty_weight: :math:`\lambda`, not given in the paper. None: :math:`\sqrt{\log N / T} / N`, with T the
             bins of the recording: the price at which the lasso (Bickel, Ritov and Tsybakov 2009) keeps chance
             correlations out, so that a short recording is held back more than a long one. 0 switches it off.
+        loss: Error of the forecast, of :data:`synapsnet_pyg.nn.losses.LOSSES`; the paper's is the squared error.
         self_connections: Whether :math:`A_{ii}` is learned too.
         initial_scale: See :class:`~synapsnet_pyg.nn.functional_connectivity.FunctionalConnectivity`.
         linear_path: Whether the dynamics forecasts only what is not linear. Not in the paper; see above.
+        latents: Most that the common drive of a session may have; 0: none, and all edges have the same penalty.
         edge_index: Session name -> the only edges :math:`(2, E)` that may carry a weight; sessions without an entry
             have complete graphs.
         use_embedding: False: ablation "without neuronal embeddings" (Table 2).
@@ -90,9 +102,11 @@ class SynapsNet(Forecaster):
         dropout: float = 0.1,
         penalty: Callable[[Tensor], Tensor] = absolute_sum,
         penalty_weight: float | None = None,
+        loss: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] = squared_error,
         self_connections: bool = False,
         initial_scale: float = 0.1,
         linear_path: bool = True,
+        latents: int = 8,
         edge_index: Mapping[str, Tensor] | None = None,
         use_embedding: bool = True,
         use_activity: bool = True,
@@ -100,7 +114,7 @@ class SynapsNet(Forecaster):
         use_behaviour: bool = True,
     ) -> None:
         super().__init__(sessions, window)
-        self.penalty = penalty
+        self.penalty, self.error, self.latents = penalty, loss, latents
         self.use_activity, self.use_connectivity, self.use_behaviour = use_activity, use_connectivity, use_behaviour
         populations = list(self.populations.values())
         self.penalty_weight = [lasso_price(p) if penalty_weight is None else penalty_weight for p in populations]
@@ -114,6 +128,12 @@ class SynapsNet(Forecaster):
         self.linear_path = torch.nn.ModuleList(
             LinearPath(len(p.neuron_id), behaviours, window, use_activity) for p in populations if linear_path
         )
+        self.common_drive = torch.nn.ModuleList(
+            CommonDrive(len(p.neuron_id), latents) for p in populations if linear_path and use_connectivity
+        )
+        for s, population in enumerate(populations):
+            self.register_buffer(f"activity_mean_{s}", torch.zeros(len(population.neuron_id)))
+            self.register_buffer(f"activity_scale_{s}", torch.ones(len(population.neuron_id)))
         self.embedding = NeuronEmbedding([p.neuron_id for p in populations], embedding_dim if use_embedding else 0)
         self.dynamics = Dynamics(
             num_series=int(use_activity) + int(use_connectivity),
@@ -127,11 +147,11 @@ class SynapsNet(Forecaster):
 
     @torch.no_grad()
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
-        """Starts the linear path and the connectivity from least squares, if there is a linear path.
-
-        The ridge is on the weights between neurons alone; it and the kernel's decay are those whose forecasts
-        correlate best with the validation part.
-        """
+        """Starts linear path, connectivity and common drive from least squares, if there is a linear path."""
+        for s, name in enumerate(self.populations):
+            if "activity_scale" in train[name]:
+                self.get_buffer(f"activity_mean_{s}").copy_(train[name].activity_mean)
+                self.get_buffer(f"activity_scale_{s}").copy_(train[name].activity_scale)
         if not self.linear_path:
             return False
         for s, name in enumerate(self.populations):
@@ -142,43 +162,39 @@ class SynapsNet(Forecaster):
         return True
 
     def _start_linear(self, s: int, train: Session, validation: Session) -> None:
-        path, graph, N = self.linear_path[s], self._graph(s) if self.use_connectivity else None, train.num_neurons
+        path, graph = self.linear_path[s], self._graph(s) if self.use_connectivity else None
         assert isinstance(path, LinearPath)
-        allowed = torch.zeros(N, N + train.num_behaviours, dtype=torch.bool, device=train.activity.device)
-        if graph is not None:
-            allowed[:, :N] = graph.allowed()
-        allowed[:, :N].fill_diagonal_(path.own is not None)
-        allowed[:, N:] = path.behaviour is not None
-        penalised = torch.ones_like(allowed)
-        penalised[:, :N].fill_diagonal_(False)
-        penalised[:, N:] = False
-
-        def solve(decay: float, **candidates: Any) -> tuple[Chosen, Tensor, Moments]:
-            kernel = exponential_kernel(self.window, decay).to(path.kernel)
-            seen = moments(train, kernel=kernel)
-            return (
-                selective_ridge(seen, moments(validation, kernel=kernel), allowed, penalised, **candidates),
-                kernel,
-                seen,
-            )
-
-        best = solve(0.0)
-        same = [solve(decay, exponents=[best[0].exponent]) for decay in (0.5, 1.0, 1.5, 2.0, 3.0) if self.window > 1]
-        best = max([best, *same], key=lambda one: one[0].correlation)
-        solution, seen = best[0].coefficients, best[2]
-        path.kernel.copy_(best[1])
-        path.intercept.copy_(seen.y - solution @ seen.u)
+        start = linear_start(
+            train,
+            validation,
+            self.window,
+            None if graph is None else graph.allowed(),
+            path.own is not None,
+            path.behaviour is not None,
+            self.latents,
+        )
+        path.kernel.copy_(start.kernel)
+        path.intercept.copy_(start.intercept)
         if path.own is not None:
-            path.own.copy_(solution[:, :N].diagonal())
+            path.own.copy_(start.own)
         if path.behaviour is not None:
-            path.behaviour.copy_(solution[:, N:])
+            path.behaviour.copy_(start.behaviour)
         if graph is not None:
-            graph.set_matrix(solution[:, :N].to(path.intercept).fill_diagonal_(0))
+            graph.set_matrix(start.edges.to(path.intercept), start.doubt.to(path.intercept))
+            drive = self.common_drive[s]
+            assert isinstance(drive, CommonDrive)
+            drive.set(start.load, start.read)
 
     def forward(self, window: Window) -> Forecast:
         """Forecasts the bin after each of the window's last P positions."""
         current = self.input_current(window)
         return Forecast(self._decode(window, current), current, self._penalty(window.session))
+
+    def loss(self, forecast: Forecast, window: Window) -> Tensor:
+        """The error by the loss chosen, and the penalty."""
+        s = self.index_of(window.session)
+        mean, scale = self.get_buffer(f"activity_mean_{s}"), self.get_buffer(f"activity_scale_{s}")
+        return self.error(forecast.activity, window.target, mean, scale) + forecast.penalty
 
     def input_current(self, window: Window) -> Tensor | None:
         """What each neuron receives at every position [B, N, L]; None without connectivity."""
@@ -207,11 +223,11 @@ class SynapsNet(Forecaster):
             session: The training part, standardised as in training.
 
         Raises:
-            NotImplementedError: The model was made without connectivity.
+            ValueError: No segment is longer than the window.
             KeyError: The model does not know the session.
         """
         if not self.use_connectivity:
-            raise NotImplementedError("SynapsNet without functional connectivity tells no connectivity.")
+            return super().connectivity(session)
         return self.gain(session)[:, None] * self.raw_connectivity(session)
 
     def gain(self, session: Session, max_windows: int = 4096) -> Tensor:
@@ -244,6 +260,8 @@ class SynapsNet(Forecaster):
     def _decode(self, window: Window, current: Tensor | None) -> Tensor:
         """The shared dynamics: from what each neuron saw and received to its forecast [B, N, P]."""
         s = self.index_of(window.session)
+        if current is not None and self.common_drive:  # all that a neuron receives is one input
+            current = current + self.common_drive[s](window.activity)
         series = [window.activity] if self.use_activity else []
         series += [] if current is None else [current]
         behaviour = window.behaviour if self.use_behaviour else window.behaviour[..., :0]
@@ -258,19 +276,13 @@ class SynapsNet(Forecaster):
         s = self.index_of(session)
         if not self.use_connectivity or self.penalty_weight[s] == 0:
             return 0.0
-        return self.penalty_weight[s] * self.penalty(self._graph(s).edge_weight())
+        graph = self._graph(s)
+        return self.penalty_weight[s] * self.penalty(graph.edge_weight() * graph.price)
 
     def _graph(self, s: int) -> FunctionalConnectivity:
         graph = self.functional_connectivity[s]
         assert isinstance(graph, FunctionalConnectivity)
         return graph
-
-
-def exponential_kernel(window: int, decay: float) -> Tensor:
-    """Weights [W] of the last bins, newest last, that fall by 1/e in ``decay`` bins, with sum one; 0: newest only."""
-    age = torch.arange(window - 1, -1, -1, dtype=torch.float32)
-    kernel = torch.exp(-age / decay) if decay > 0 else (age == 0).float()
-    return kernel / kernel.sum()
 
 
 def lasso_price(population: Recorded) -> float:

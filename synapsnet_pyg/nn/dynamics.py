@@ -21,7 +21,7 @@ class Dynamics(torch.nn.Module):
     order of the rest stays.
 
     On a CPU a single-layer GRU runs through :func:`~synapsnet_pyg.nn.gru.node_gru`, which gives the same numbers about
-    three times faster; everything else, and a GPU, runs the plain way.
+    three times faster; everything else, and a GPU, runs the plain way. ``fast = False`` asks for that.
 
     Args:
         num_series: How many inputs differ between neurons and bins: activity and current make 2.
@@ -52,7 +52,7 @@ class Dynamics(torch.nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        self.num_series, self.dropout = num_series, dropout
+        self.num_series, self.dropout, self.fast = num_series, dropout, True
         inputs = num_series + num_behaviours + embedding_dim
         if inputs == 0:
             raise ValueError("Expected at least one input of the dynamics (activity, current, behaviour, embedding).")
@@ -63,7 +63,7 @@ class Dynamics(torch.nn.Module):
     def forward(self, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int) -> Tensor:
         """Forecast [B, N, P] of the bins that follow the last P positions."""
         gru = self.sequence
-        if type(gru) is torch.nn.GRU and gru.num_layers == 1 and behaviour.device.type == "cpu":
+        if self.fast and type(gru) is torch.nn.GRU and gru.num_layers == 1 and behaviour.device.type == "cpu":
             return self._fast_forward(gru, series, behaviour, embedding, targets)
         return self._plain_forward(series, behaviour, embedding, targets)
 

@@ -32,6 +32,7 @@ class FunctionalConnectivity(torch.nn.Module):
     mask: Tensor | None
     edges: Tensor | None
     unit: Tensor
+    price: Tensor
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class FunctionalConnectivity(torch.nn.Module):
             self.weight = torch.nn.Parameter(torch.empty(self.edges.shape[1]))  # type: ignore[union-attr]
             self.conv = CurrentConv()
         self.register_buffer("unit", torch.tensor(1.0))
+        self.register_buffer("price", torch.ones_like(self.weight))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -93,14 +95,17 @@ class FunctionalConnectivity(torch.nn.Module):
         return allowed
 
     @torch.no_grad()
-    def set_matrix(self, matrix: Tensor) -> None:
-        """Takes the weights from a matrix [N, N]; what is not allowed is left out.
+    def set_matrix(self, matrix: Tensor, price: Tensor) -> None:
+        """Takes the weights, and by what the penalty of each is multiplied, from matrices [N, N].
+
+        What is not allowed is left out.
 
         Adam moves every parameter by about the learning rate a step, however small the parameter: weights of a
         hundredth would be noise after ten steps. So the parameters are kept in units of five times the typical weight,
         in which a step is small.
         """
-        weight = matrix if self.edges is None else matrix[self.edges[1], self.edges[0]]
+        weight, price = (m if self.edges is None else m[self.edges[1], self.edges[0]] for m in (matrix, price))
+        self.price.copy_(price)
         self.unit.copy_((5 * weight.square().mean().sqrt()).clamp(1e-6, 1))
         self.weight.copy_(weight / self.unit)
 

@@ -39,7 +39,10 @@ class LinearPath(torch.nn.Module):
         W = len(self.kernel)
         received = activity * self.own[:, None] if self.own is not None else torch.zeros_like(activity)
         received = received if current is None else received + current
-        total = received[..., -(W + targets - 1) :].unfold(-1, W, 1) @ self.kernel + self.intercept[:, None]
+        received = received[..., -(W + targets - 1) :]
+        total = (
+            sum(k * received[..., lag : lag + targets] for lag, k in enumerate(self.kernel)) + self.intercept[:, None]
+        )
         if self.behaviour is not None:
             total = total + self.behaviour @ behaviour[:, -targets:].transpose(1, 2)
         return total

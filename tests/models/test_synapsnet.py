@@ -2,7 +2,8 @@ import pytest
 import torch
 from helpers import close, make_session, read_csv
 
-from synapsnet_pyg.models.synapsnet import SynapsNet, exponential_kernel, lasso_price
+from synapsnet_pyg.models.linear_start import exponential_kernel
+from synapsnet_pyg.models.synapsnet import SynapsNet, lasso_price
 from synapsnet_pyg.nn.dynamics import DYNAMICS
 from synapsnet_pyg.nn.functional_connectivity import PENALTIES
 from synapsnet_pyg.session import Session
@@ -247,14 +248,16 @@ def test_ablations_leave_the_part_out(left_out):
         activity = window.activity.clone()
         activity[:, 0] += 1
         assert torch.equal(model(window._replace(activity=activity)).activity[:, 1:], before[:, 1:])
-        with pytest.raises(NotImplementedError, match="tells no connectivity"):
-            model.connectivity(session)
+        effect = model.connectivity(session)
+        assert torch.equal(effect, effect.diagonal().diag())
 
 
 def test_linear_path_adds_own_activity_current_and_behaviour():
     session = make_session()
     model, plain = small_model(session), small_model(session, linear_path=False)
-    plain.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("linear_path")})
+    plain.load_state_dict(
+        {k: v for k, v in model.state_dict().items() if not k.startswith(("linear_path", "common_drive"))}
+    )
     path, A = model.linear_path[0], model.raw_connectivity(session)
     for parameter in path.parameters():
         torch.nn.init.normal_(parameter)
