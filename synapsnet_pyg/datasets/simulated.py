@@ -3,9 +3,11 @@
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from synapsnet_pyg.datasets.recordings import Recordings
 from synapsnet_pyg.session import Session
@@ -57,33 +59,149 @@ def simulate(
         >>> simulate(bins=100, neurons=30, recorded=10)
         Session('simulated-0', 10 neurons x 100 bins of 0.0333333 s, 2 behaviours, 1 segment, true graph of 9 edges)
     """
-    if bins < 1 or not 1 <= recorded <= neurons:
-        raise ValueError(f"Expected bins >= 1 and 1 <= recorded <= neurons (got {bins}, {recorded}, {neurons}).")
-    random = np.random.default_rng(seed)
-    edges = mandelbrot(neurons)
-    weights = np.where(edges, random.standard_normal((neurons, neurons)), 0.0)
-    weights /= np.sqrt(max(edges.sum() / neurons, 1.0))
-    baseline = random.uniform(-0.2, 0.4, neurons)
-    gain = 2 * random.uniform(0.5, 1.5, neurons)
-    behaviour_weights, task_weights = 0.5 * random.standard_normal((2, neurons, 2))
-    inhibition = random.uniform(0, 0.3, neurons)
-    behaviour = _autoregressive(random, bins, time_constant=20)
-    task = _autoregressive(random, bins, time_constant=10)
-
-    # All that does not depend on the activity, once; then the recurrence, a bin at a time.
-    drive = baseline + behaviour @ behaviour_weights.T + task @ task_weights.T
-    recurrent = gain[:, None] * weights - np.diag(inhibition)
-    counts = poisson_network(random, drive, recurrent, lambda total: np.maximum(np.tanh(total), 0), noise=0.1)
-    seen = np.sort(random.permutation(neurons)[:recorded])
-    name = f"simulated-{seed}" if name is None else name
+    simulation = run_population(bins, seed, neurons, recorded)
+    seen, name = simulation.recorded, f"simulated-{seed}" if name is None else name
     return Session.from_arrays(
-        counts[:, seen].T,
-        behaviour,
+        simulation.counts[:, seen].T,
+        simulation.behaviour,
         bin_size=bin_size,
         name=name,
         neuron_id=[f"{name}/{neuron}" for neuron in seen],
-        true_connectivity=weights[np.ix_(seen, seen)],
+        true_connectivity=simulation.laws.weights[np.ix_(seen, seen)],
     )
+
+
+class Laws(NamedTuple):
+    """What decides how a simulated population behaves, by the symbols of :func:`simulate`."""
+
+    weights: np.ndarray
+    """A, [N, N]: [receiver, sender]."""
+    baseline: np.ndarray
+    """[N]."""
+    gain: np.ndarray
+    """g, [N]."""
+    behaviour_weights: np.ndarray
+    """[N, 2]."""
+    task_weights: np.ndarray
+    """[N, 2]."""
+    inhibition: np.ndarray
+    """s, [N]."""
+    noise: float = 0.1
+    """Deviation of n."""
+
+    @classmethod
+    def draw(cls, random: np.random.Generator, neurons: int) -> "Laws":
+        """Of a population of N neurons."""
+        edges = mandelbrot(neurons)
+        weights = np.where(edges, random.standard_normal((neurons, neurons)), 0.0)
+        weights /= np.sqrt(max(edges.sum() / neurons, 1.0))
+        baseline = random.uniform(-0.2, 0.4, neurons)
+        gain = 2 * random.uniform(0.5, 1.5, neurons)
+        behaviour_weights, task_weights = 0.5 * random.standard_normal((2, neurons, 2))
+        return cls(weights, baseline, gain, behaviour_weights, task_weights, random.uniform(0, 0.3, neurons))
+
+    @property
+    def coupling(self) -> np.ndarray:
+        """What one spike adds to the sum that decides a neuron's next rate, [receiver, sender]."""
+        return self.gain[:, None] * self.weights - np.diag(self.inhibition)
+
+    def rate(self, total: np.ndarray) -> np.ndarray:
+        """Expected count from that sum."""
+        return np.maximum(np.tanh(total), 0)
+
+
+class Simulation(NamedTuple):
+    """A whole population at work, of which a session shows the recorded part."""
+
+    laws: Laws
+    counts: np.ndarray
+    """Of all neurons, [T, N]."""
+    drive: np.ndarray
+    """What baseline, behaviour and task of each bin add to the sum that decides the next rates, [T, N]."""
+    behaviour: np.ndarray
+    """[T, 2]."""
+    recorded: np.ndarray
+    """Places of the recorded neurons in the population, in order: [R]."""
+
+
+def run_population(bins: int = 30_000, seed: int = 0, neurons: int = 600, recorded: int = 200) -> Simulation:
+    """The population behind the session that :func:`simulate` makes of the same arguments.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+    if bins < 1 or not 1 <= recorded <= neurons:
+        raise ValueError(f"Expected bins >= 1 and 1 <= recorded <= neurons (got {bins}, {recorded}, {neurons}).")
+    random = np.random.default_rng(seed)
+    laws = Laws.draw(random, neurons)
+    behaviour = _autoregressive(random, bins, time_constant=20)
+    task = _autoregressive(random, bins, time_constant=10)
+    # All that does not depend on the activity, once; then the recurrence, a bin at a time.
+    drive = laws.baseline + behaviour @ laws.behaviour_weights.T + task @ laws.task_weights.T
+    counts = poisson_network(random, drive, laws.coupling, laws.rate, laws.noise)
+    return Simulation(laws, counts, drive, behaviour, np.sort(random.permutation(neurons)[:recorded]))
+
+
+def true_effect(
+    simulation: Simulation,
+    neuron: int,
+    spikes: float | None = None,
+    horizon: int = 1,
+    starts: int = 2000,
+    seed: int = 0,
+) -> Tensor:
+    r"""What silencing or driving one neuron really does to the expected counts of the recorded ones.
+
+    .. math::
+        e_i(h) = \big\langle \mathbb{E}\, R_i^{\text{changed}}(t + h) - \mathbb{E}\, R_i(t + h) \big\rangle_t,
+        \quad h = 1 \ldots H
+
+    Both populations go on from the same bins of the simulation, and see the same drive and the same noise. One bin
+    ahead the rates themselves are compared, without drawing a spike. Further ahead the counts of the two are drawn
+    together, as a shared Poisson count and the rest of each, so that they differ only as much as their rates do.
+
+    Args:
+        simulation: Of :func:`run_population`.
+        neuron: Row of the neuron in the session, that is, among the recorded ones.
+        spikes: How many more it fires in the starting bin; None: it fires none there and in all bins after.
+        horizon: H, in bins.
+        starts: Starting bins, evenly spread over the simulation.
+        seed: Decides noise and counts.
+
+    Returns:
+        Spikes a bin, :math:`(R, H)` in float64.
+
+    Raises:
+        ValueError: There is no such neuron, or a number is out of range.
+
+    Example:
+        >>> effect = true_effect(run_population(bins=100, neurons=30, recorded=10), neuron=3, spikes=1)
+        >>> effect[3:6, 0].round(decimals=2)  # it inhibits itself and neuron 4, and excites neuron 5
+        tensor([-0.0300, -0.2700,  0.2200], dtype=torch.float64)
+    """
+    laws, T, R = simulation.laws, len(simulation.counts), len(simulation.recorded)
+    if not 0 <= neuron < R or not 1 <= horizon < T or starts < 1:
+        raise ValueError(
+            f"Expected a neuron among rows 0..{R - 1}, 1 <= horizon < {T} bins and at least 1 start "
+            f"(got {neuron}, {horizon} and {starts})."
+        )
+    random, coupling, place = np.random.default_rng(seed), laws.coupling.T, simulation.recorded[neuron]
+    bins = np.unique(np.linspace(1, T - horizon, starts).round().astype(int))
+    effect = np.zeros((R, horizon))
+    for start in np.array_split(bins, len(bins) // 1000 + 1):
+        counts, changed = simulation.counts[start], simulation.counts[start]
+        if spikes is not None:
+            changed[:, place] += spikes
+        for step in range(horizon):
+            if spikes is None:
+                changed[:, place] = 0
+            drive = simulation.drive[start + step] + laws.noise * random.standard_normal(counts.shape)
+            rate, other = laws.rate(counts @ coupling + drive), laws.rate(changed @ coupling + drive)
+            effect[:, step] += (other - rate)[:, simulation.recorded].sum(0)
+            shared = random.poisson(np.minimum(rate, other))
+            counts = shared + random.poisson(rate - np.minimum(rate, other))
+            changed = shared + random.poisson(other - np.minimum(rate, other))
+    return torch.from_numpy(effect / len(bins))
 
 
 def poisson_network(

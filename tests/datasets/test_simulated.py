@@ -1,8 +1,16 @@
+from hashlib import sha256
+
 import numpy as np
 import pytest
 import torch
 
-from synapsnet_pyg.datasets.simulated import SimulatedPopulation, mandelbrot, simulate
+from synapsnet_pyg.datasets.simulated import (
+    SimulatedPopulation,
+    mandelbrot,
+    run_population,
+    simulate,
+    true_effect,
+)
 from synapsnet_pyg.datasets.simulated_calcium import SimulatedCalcium, simulate_calcium
 from synapsnet_pyg.datasets.simulated_neuropixels import AREAS, SimulatedNeuropixels, simulate_neuropixels
 from synapsnet_pyg.metrics import connectivity_score, correlation, squared_error
@@ -16,6 +24,20 @@ def test_the_same_seed_makes_the_same_session():
     assert torch.equal(one.activity, same.activity)
     assert torch.equal(one.edge_weight, same.edge_weight)
     assert not torch.equal(one.activity, other.activity)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((60, 4, 30, 12), "87a76d92ca566fd3"),
+        ((200, 1, 50, 20), "36e60c8824c4ce6c"),
+        ((90, 7, 23, 23), "3574f5806c8f2811"),
+    ],
+)
+def test_counts_stay_those_of_earlier_versions(arguments, expected):
+    session = simulate(*arguments)
+    counts = session.activity.byte().numpy().tobytes() + session.edge_index.numpy().tobytes()
+    assert sha256(counts).hexdigest()[:16] == expected
 
 
 def test_counts_behaviour_and_truth():
@@ -49,6 +71,48 @@ def test_edges_have_the_density_of_the_design():
 def test_refuses_numbers_out_of_range():
     with pytest.raises(ValueError, match="recorded <= neurons"):
         simulate(10, neurons=5, recorded=6)
+
+
+def test_true_effect_one_bin_ahead_follows_the_wiring():
+    simulation = run_population(bins=400, neurons=30, recorded=11)
+    weights = simulate(bins=400, neurons=30, recorded=11).true_connectivity
+    for neuron in range(11):
+        driven, silenced = true_effect(simulation, neuron, spikes=1), true_effect(simulation, neuron)
+        others = torch.arange(11) != neuron
+        assert torch.equal(driven[others, 0].sign(), weights[others, neuron].sign().double())
+        assert torch.equal(silenced[others, 0].sign(), -driven[others, 0].sign())
+        assert driven[neuron] < 0 < silenced[neuron]  # self-inhibition
+
+
+@pytest.mark.parametrize("spikes", [None, 3.0])
+def test_true_effect_further_ahead_is_that_of_two_runs_of_their_own(spikes):
+    simulation = run_population(bins=20_000, neurons=30, recorded=29)
+    laws, random = simulation.laws, np.random.default_rng(1)
+    place = simulation.recorded[15]
+
+    def mean_rates(changes):
+        counts, rates = simulation.counts[1:-2].copy(), []
+        for step in (0, 1):
+            if changes and (spikes is None or step == 0):
+                counts[:, place] = 0 if spikes is None else counts[:, place] + spikes
+            noise = 0.1 * random.standard_normal(counts.shape)
+            total = counts @ laws.coupling.T + simulation.drive[1 + step : step - 2] + noise
+            rate = np.maximum(np.tanh(total), 0)
+            rates.append(rate.mean(0)[simulation.recorded])
+            counts = random.poisson(rate)
+        return np.stack(rates, axis=1)
+
+    expected = mean_rates(True) - mean_rates(False)
+    assert ((np.abs(expected) > 0.05).sum(0) >= 2).all()
+    effect = true_effect(simulation, 15, spikes, horizon=2, starts=5000)
+    assert effect.numpy() == pytest.approx(expected, abs=0.015)
+
+
+def test_true_effect_refuses_what_is_not_there():
+    simulation = run_population(bins=20, neurons=12, recorded=5)
+    for wrong in ({"neuron": 5}, {"neuron": 0, "horizon": 20}, {"neuron": 0, "horizon": 0}, {"neuron": 0, "starts": 0}):
+        with pytest.raises(ValueError, match=r"rows 0\.\.4"):
+            true_effect(simulation, **wrong)
 
 
 def test_dataset_keeps_a_file_for_each_seed_and_law(tmp_path, capsys):

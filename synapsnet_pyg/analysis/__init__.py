@@ -1,0 +1,1 @@
+"""What a connectivity says, as tables."""

@@ -1,0 +1,82 @@
+"""Groups of neurons that drive each other more than the rest."""
+
+from typing import NamedTuple
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from synapsnet_pyg.analysis.pairs import divided, pairs_of
+from synapsnet_pyg.session import Session
+
+
+class Communities(NamedTuple):
+    """A connectivity's communities, the largest first."""
+
+    table: pd.DataFrame
+    """A row a community."""
+    member: np.ndarray
+    """Community of each neuron, [N]."""
+    modularity: float
+    """Up to 1; 0 is no more weight within communities than by chance, NaN where there is no weight at all."""
+
+
+def communities(session: Session, connectivity: Tensor, seed: int = 0) -> Communities:
+    r"""Finds communities by the method of Louvain, on absolute weights.
+
+    It looks for the largest modularity of the directed graph,
+
+    .. math::
+        Q = \frac{1}{m} \sum_{ij} \left( |w_{ij}| - \frac{s_i^{in} s_j^{out}}{m} \right) [c_i = c_j]
+
+    with :math:`s` the strengths of receiver and sender and :math:`m` their total. Noise has communities too: compare
+    Q with that of a shuffled connectivity before believing in them.
+
+    Args:
+        session: Whose neurons they are.
+        connectivity: :math:`(N, N)`, ``[i, j]`` the effect of j on i. A dense one gives a graph of all pairs;
+            :func:`~synapsnet_pyg.export.strongest` keeps the edges that matter.
+        seed: Decides the order in which neurons are tried.
+
+    Returns:
+        A table of ``community``, ``neurons`` (how many) and ``within`` (share of the absolute weight that they send
+        which stays among them); the community of each neuron; and the modularity.
+
+    Raises:
+        ValueError: The matrix does not fit the session.
+
+    References:
+        Blondel et al. (2008), Fast unfolding of communities in large networks.
+        Leicht and Newman (2008), Community structure in directed networks.
+
+    Example:
+        >>> import torch
+        >>> session = Session(torch.zeros(5, 9), bin_size=0.1)
+        >>> connectivity = torch.zeros(5, 5)
+        >>> connectivity[1, 0], connectivity[2, 1], connectivity[0, 2], connectivity[4, 3] = 1.0, -1.0, 1.0, 1.0
+        >>> found = communities(session, connectivity)
+        >>> found.member.tolist(), round(found.modularity, 3)
+        ([0, 0, 0, 1, 1], 0.375)
+        >>> found.table
+           community  neurons  within
+        0          0        3     1.0
+        1          1        2     1.0
+    """
+    strength = np.abs(pairs_of(session, connectivity).weight)
+    graph = nx.from_numpy_array(strength.T, create_using=nx.DiGraph)
+    parts = sorted(nx.community.louvain_communities(graph, seed=seed), key=lambda part: (-len(part), min(part)))
+    modularity = nx.community.modularity(graph, parts) if strength.any() else float("nan")
+    member = np.empty(len(strength), dtype=int)
+    for community, part in enumerate(parts):
+        member[list(part)] = community
+    label = np.eye(len(parts))[member]
+    sent = label.T @ strength @ label
+    table = pd.DataFrame(
+        {
+            "community": np.arange(len(parts)),
+            "neurons": np.bincount(member),
+            "within": divided(sent.diagonal(), sent.sum(0)),
+        }
+    )
+    return Communities(table, member, modularity)

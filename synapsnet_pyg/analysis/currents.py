@@ -1,0 +1,149 @@
+"""Whether input currents tell what neurons will do: their cross-correlation with activity."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.export import check_fits
+from synapsnet_pyg.session import Session
+
+_STRETCH = 4096
+"""Bins whose current is worked out at a time, so that a long recording needs no second one of its currents."""
+
+
+class CurrentCorrelation(NamedTuple):
+    """Correlation of input currents with activity at several delays, D bins at most to either side."""
+
+    delays: Tensor
+    """In bins, from -D to D; above 0 the current leads the activity: [2 D + 1]."""
+    seconds: Tensor
+    """The same in seconds: [2 D + 1]."""
+    correlation: Tensor
+    """From -1 to 1; NaN where a neuron's activity or its current is constant: [N, 2 D + 1]."""
+    mean: Tensor
+    """Over the neurons that have a correlation: [2 D + 1]."""
+    sem: Tensor
+    """Standard error of that mean: [2 D + 1]."""
+    peak_delay: int
+    """Where the mean is largest, in bins."""
+
+
+def current_cross_correlation(session: Session, connectivity: Tensor, max_delay: int = 10) -> CurrentCorrelation:
+    r"""Correlates each neuron's input current with its own activity some bins later (figure 4 of SynapsNet).
+
+    .. math::
+        I_i(t) = \sum_{j \neq i} C_{ij}\, a_j(t), \qquad
+        r_i(d) = \mathrm{corr}_t\big(I_i(t),\; a_i(t + d)\big), \quad d = -D \ldots D
+
+    A current that predicts leads the activity: the curve peaks at a delay above 0, the only side that is known when a
+    forecast is made. The curve of a correlation within the same bin peaks at 0. No pair of bins crosses the border of a
+    segment. What neurons share, such as behaviour, lifts the whole curve: compare with :func:`shuffled` weights.
+
+    Args:
+        session: What the correlations are over, such as the test part. A connectivity that was learned from the same
+            bins shows its own fit there, in part.
+        connectivity: Of any kind :math:`(N, N)`, ``[i, j]`` the effect of j on i; the diagonal is left out.
+        max_delay: D, in bins.
+
+    Returns:
+        Correlations of every neuron and their mean, in float64.
+
+    Raises:
+        ValueError: The connectivity is not of this population or not finite, every segment is too short for the
+            delay, or no neuron has both an activity and a current that vary.
+
+    References:
+        Delavari, Oruc and Murphy, "SynapsNet", section 3.1 and figure 4.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> drives = torch.randn(1000)
+        >>> session = Session(torch.stack([drives, drives.roll(1)]), bin_size=0.1)
+        >>> curve = current_cross_correlation(session, torch.tensor([[0.0, 0.0], [1.0, 0.0]]), max_delay=2)
+        >>> curve.peak_delay, curve.mean.round(decimals=1).abs()
+        (1, tensor([0., 0., 0., 1., 0.], dtype=torch.float64))
+    """
+    _check(session, connectivity, max_delay)
+    delays = torch.arange(-max_delay, max_delay + 1)
+    correlation = _correlation(session, connectivity, delays.tolist())
+    defined = correlation[~correlation.isnan().any(1)]
+    if not len(defined):
+        raise ValueError(
+            f"Expected a neuron whose activity and input current vary (got none of {session.num_neurons} in session "
+            f"'{session.name}'); take more bins or another connectivity."
+        )
+    mean = defined.mean(0)
+    # Of one neuron alone the spread is unknown, and says so.
+    sem = defined.std(0) / len(defined) ** 0.5 if len(defined) > 1 else torch.full_like(mean, torch.nan)
+    peak = int(delays[mean.argmax()])
+    return CurrentCorrelation(delays, delays * session.bin_size, correlation, mean, sem, peak)
+
+
+def shuffled(connectivity: Tensor, seed: int = 0) -> Tensor:
+    """Gives every neuron its weights from other senders, drawn at random: the null of an input current.
+
+    Args:
+        connectivity: :math:`(N, N)`.
+        seed: Decides the order.
+
+    Returns:
+        :math:`(N, N)`: in every row the same entries in another order; the diagonal is left in place.
+
+    Raises:
+        ValueError: It is no square matrix.
+
+    Example:
+        >>> shuffled(torch.arange(9.0).view(3, 3), seed=3)
+        tensor([[0., 1., 2.],
+                [5., 4., 3.],
+                [7., 6., 8.]])
+    """
+    if connectivity.dim() != 2 or connectivity.shape[0] != connectivity.shape[1]:
+        raise ValueError(f"Expected connectivity of shape [N, N] (got {list(connectivity.shape)}).")
+    N = len(connectivity)
+    others = ~torch.eye(N, dtype=torch.bool, device=connectivity.device)
+    order = torch.rand(N, max(N - 1, 0), generator=torch.Generator().manual_seed(seed)).argsort(1)
+    result = connectivity.clone()
+    result[others] = connectivity[others].view(N, -1).gather(1, order.to(connectivity.device)).flatten()
+    return result
+
+
+def _check(session: Session, connectivity: Tensor, max_delay: int) -> None:
+    check_fits(session, connectivity)
+    longest = max((end - begin for begin, end in session.segment.tolist()), default=0)
+    if max_delay < 0 or longest < max_delay + 2:
+        raise ValueError(
+            f"Expected max_delay of 0 bins or more, and a segment of max_delay + 2 (got {max_delay}, and {longest} "
+            f"bins in the longest of session '{session.name}'); use a smaller max_delay."
+        )
+
+
+def _correlation(session: Session, connectivity: Tensor, delays: list[int]) -> Tensor:
+    """Pearson correlation of each neuron at each delay, both ends with their own mean and deviation: [N, delays]."""
+    weights = connectivity.detach().double().clone().fill_diagonal_(0)
+    # Sums of current and activity, of their squares and of their product.
+    sums = weights.new_zeros(5, session.num_neurons, len(delays))
+    count = weights.new_zeros(len(delays))
+    for begin, end in session.segment.tolist():
+        for start in range(begin, end, _STRETCH):
+            stop = min(start + _STRETCH, end)
+            current = weights @ session.activity[:, start:stop].double()
+            for d, delay in enumerate(delays):
+                first, last = max(start, begin - delay), min(stop, end - delay)
+                if first < last:
+                    x = current[:, first - start : last - start]
+                    y = session.activity[:, first + delay : last + delay].double()
+                    sums[:, :, d] += torch.stack([x.sum(1), y.sum(1), _dot(x, x), _dot(y, y), _dot(x, y)])
+                    count[d] += last - first
+    mean_x, mean_y, power_x, power_y, product = sums / count
+    variance_x, variance_y = power_x - mean_x.square(), power_y - mean_y.square()
+    # What rounding leaves of a constant course is no variation.
+    varies = (variance_x > 1e-14 * power_x) & (variance_y > 1e-14 * power_y)
+    r = ((product - mean_x * mean_y) / (variance_x * variance_y).sqrt()).clamp(-1, 1)
+    return torch.where(varies, r, torch.nan)
+
+
+def _dot(x: Tensor, y: Tensor) -> Tensor:
+    """Product of each neuron's two courses, summed over bins."""
+    return torch.einsum("nt,nt->n", x, y)

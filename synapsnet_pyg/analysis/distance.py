@@ -1,0 +1,133 @@
+"""Whether near neurons drive each other more than far ones."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.spatial.distance import cdist
+from scipy.stats import rankdata
+from torch import Tensor
+
+from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
+from synapsnet_pyg.analysis.null import against_null
+from synapsnet_pyg.analysis.pairs import STATISTICS, Ratio, divided, pairs_of, statistic_of
+from synapsnet_pyg.analysis.quantiles import quantiles
+from synapsnet_pyg.session import Session
+
+
+class DistanceProfile(NamedTuple):
+    """A connectivity against the distance between sender and receiver."""
+
+    table: pd.DataFrame
+    """A row a range of distances, nearest first."""
+    spearman: float
+    """Rank correlation of absolute weight and distance over all pairs; negative where near neurons drive more."""
+    p: float
+    """Of that correlation, two-sided, by shuffled positions."""
+    unplaced: int
+    """How many neurons were left out, since their position is not known."""
+
+
+def weight_by_distance(
+    session: Session,
+    connectivity: Tensor,
+    bins: int = 10,
+    edge: Tensor | None = None,
+    statistic: str = "mean_absolute_weight",
+    permutations: int = 1000,
+    seed: int = 0,
+) -> DistanceProfile:
+    r"""Summarises a connectivity by the distance between sender and receiver.
+
+    The distance is Euclidean, in the unit of the session's ``position``. In the null, positions change place among the
+    neurons (the test of Mantel), which keeps every neuron its weights; pairs that share a neuron are not independent,
+    so that a p-value which takes them as such would be far too small.
+
+    Args:
+        session: Whose neurons they are, with ``position`` :math:`(N, 2)` or :math:`(N, 3)`.
+        connectivity: :math:`(N, N)`, ``[i, j]`` the effect of j on i.
+        bins: Into how many quantiles of the pairs the distances are cut.
+        edge: Where an edge is, booleans :math:`(N, N)`, for ``density`` alone; None: wherever the weight is not zero.
+        statistic: What is tested: ``mean_weight``, ``mean_absolute_weight``, ``density`` or ``balance``.
+        permutations: Shuffles of the positions.
+        seed: Decides them.
+
+    Returns:
+        A table of ``nearest`` and ``farthest`` distance, ``pairs``, and the statistics, null, z, p and q as in
+        :func:`~synapsnet_pyg.analysis.blocks.connectivity_blocks`; the correlation of absolute weight and distance;
+        and the number of neurons that were left out, whose position is not finite.
+
+    Raises:
+        ValueError: A matrix does not fit the session, fewer than two neurons have a position, or the statistic is
+            unknown.
+
+    References:
+        Mantel (1967), The detection of disease clustering and a generalized regression approach.
+
+    Example:
+        >>> import torch
+        >>> places = [[0.0, 0.0], [3.0, 4.0], [0.0, 9.0]]
+        >>> session = Session(torch.zeros(3, 9), bin_size=0.1, position=torch.tensor(places))
+        >>> connectivity = torch.zeros(3, 3)
+        >>> connectivity[1, 0] = -2.0
+        >>> profile = weight_by_distance(session, connectivity, bins=2, permutations=20)
+        >>> profile.table[["nearest", "farthest", "pairs", "mean_weight", "density"]].round(2)
+           nearest  farthest  pairs  mean_weight  density
+        0      5.0      5.83      4         -0.5     0.25
+        1      9.0      9.00      2          0.0     0.00
+    """
+    pairs, position = pairs_of(session, connectivity, edge), _position(session)
+    placed = np.isfinite(position).all(1)
+    if placed.sum() < 2:
+        raise ValueError(f"Expected the positions of at least 2 neurons (got {placed.sum()}).")
+    pairs = pairs.among(placed)
+    exists, distance = pairs.exists, cdist(position[placed], position[placed])
+    shells = quantiles(distance[exists], bins)
+
+    def profile(ratio: Ratio, order: np.ndarray) -> np.ndarray:
+        """The statistic in each range of distances, were the neurons in another order."""
+        numerator, denominator = (
+            np.bincount(shells.code, matrix[np.ix_(order, order)][exists], len(shells.largest)) for matrix in ratio
+        )
+        return divided(numerator, denominator)
+
+    weight_rank, distance_rank = _standard_ranks(np.abs(pairs.weight), exists), _standard_ranks(distance, exists)
+
+    def correlation(order: np.ndarray) -> np.ndarray:
+        """Spearman's, were the neurons in another order."""
+        return np.vdot(weight_rank[np.ix_(order, order)], distance_rank)
+
+    own = np.arange(len(distance))
+    statistics = {name: profile(statistic_of(pairs, name), own) for name in STATISTICS}
+    tested, spearman = statistic_of(pairs, statistic), correlation(own)
+    null = against_null(
+        statistics[statistic], lambda random: profile(tested, random.permutation(own)), permutations, seed
+    )
+    mantel = against_null(spearman, lambda random: correlation(random.permutation(own)), permutations, seed)
+    table = pd.DataFrame(
+        {
+            "nearest": shells.smallest,
+            "farthest": shells.largest,
+            "pairs": np.bincount(shells.code),
+            **statistics,
+            **null._asdict(),
+            "q": benjamini_hochberg(null.p),
+        }
+    )
+    return DistanceProfile(table, float(spearman), float(mantel.p), int((~placed).sum()))
+
+
+def _position(session: Session) -> np.ndarray:
+    position = session.neuron_fields.get("position")
+    if not isinstance(position, Tensor) or position.dim() != 2:
+        known = ", ".join(session.neuron_fields) or "none"
+        raise ValueError(f"Expected position [N, 2 or 3] among the fields of the neurons (there are: {known}).")
+    return position.double().cpu().numpy()
+
+
+def _standard_ranks(values: np.ndarray, exists: np.ndarray) -> np.ndarray:
+    """Ranks over the pairs, of mean zero and norm one, so that their product with others is a correlation."""
+    ranks = np.zeros_like(values)
+    ranks[exists] = rankdata(values[exists])
+    ranks[exists] -= ranks[exists].mean()
+    return divided(ranks, np.full_like(ranks, np.linalg.norm(ranks)))

@@ -1,0 +1,87 @@
+"""The ordered pairs of neurons, a receiver and a sender each, and what is measured over many of them."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.export import check_fits
+from synapsnet_pyg.session import Session
+
+
+class Pairs(NamedTuple):
+    """All pairs of two different neurons; the diagonal is zero throughout."""
+
+    weight: np.ndarray
+    """[N, N] in float64, ``[i, j]`` the effect of j on i."""
+    edge: np.ndarray
+    """Where an edge is, [N, N]."""
+
+    @property
+    def exists(self) -> np.ndarray:
+        """Where a pair is: everywhere but on the diagonal, [N, N]."""
+        return ~np.eye(len(self.weight), dtype=bool)
+
+    def among(self, chosen: np.ndarray) -> "Pairs":
+        """The pairs among some of the neurons, given as [N] booleans."""
+        return Pairs(self.weight[np.ix_(chosen, chosen)], self.edge[np.ix_(chosen, chosen)])
+
+
+def pairs_of(session: Session, connectivity: Tensor, edge: Tensor | None = None) -> Pairs:
+    """The pairs of a session's neurons.
+
+    Args:
+        session: Whose neurons they are.
+        connectivity: :math:`(N, N)`, ``[i, j]`` the effect of j on i.
+        edge: Where an edge is, booleans :math:`(N, N)`; None: wherever the weight is not zero.
+
+    Raises:
+        ValueError: A matrix does not fit the session.
+    """
+    check_fits(session, connectivity)
+    edge = (connectivity != 0) if edge is None else edge
+    if edge.shape != connectivity.shape or edge.dtype != torch.bool:
+        raise ValueError(
+            f"Expected edges as booleans of shape {list(connectivity.shape)} (got {edge.dtype} {list(edge.shape)}); "
+            "strongest(connectivity, threshold, top_k) != 0 makes some."
+        )
+    weight = connectivity.detach().cpu().double().numpy().copy()
+    np.fill_diagonal(weight, 0)
+    different = ~np.eye(len(weight), dtype=bool)
+    return Pairs(weight, edge.cpu().numpy() & different)
+
+
+class Ratio(NamedTuple):
+    """A statistic of many pairs: the sum of one matrix [N, N] over them, divided by the sum of another."""
+
+    numerator: np.ndarray
+    denominator: np.ndarray
+
+
+STATISTICS: dict[str, Callable[[Pairs], Ratio]] = {
+    "mean_weight": lambda pairs: Ratio(pairs.weight, pairs.exists),
+    "mean_absolute_weight": lambda pairs: Ratio(np.abs(pairs.weight), pairs.exists),
+    "density": lambda pairs: Ratio(pairs.edge, pairs.exists),
+    "balance": lambda pairs: Ratio(pairs.weight.clip(min=0), np.abs(pairs.weight)),
+}
+"""What tables tell of many pairs: mean weight, mean absolute weight, share that are edges, share of the absolute weight
+that is positive (1 all excitation, 0 all inhibition)."""
+
+
+def statistic_of(pairs: Pairs, name: str) -> Ratio:
+    """One of :data:`STATISTICS`.
+
+    Raises:
+        ValueError: There is none of that name.
+    """
+    if name not in STATISTICS:
+        raise ValueError(f"Expected a statistic among {', '.join(STATISTICS)} (got '{name}').")
+    numerator, denominator = STATISTICS[name](pairs)
+    return Ratio(numerator.astype(float), denominator.astype(float))
+
+
+def divided(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Elementwise, NaN where there is nothing to divide by."""
+    return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0)

@@ -1,0 +1,307 @@
+"""Perturbations in silico: what becomes of the others when one neuron is silenced or driven, or one edge removed."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster, roll_out
+from synapsnet_pyg.models.synapsnet import SynapsNet
+from synapsnet_pyg.nn.functional_connectivity import FunctionalConnectivity
+from synapsnet_pyg.session import Session
+from synapsnet_pyg.windows import Window, cut
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """Base class of all perturbations. It changes nothing; a subclass changes what the model sees, or the model.
+
+    Args:
+        neuron: Row of the neuron whose doing is changed.
+    """
+
+    neuron: int
+
+    def shown(self, newest: Tensor, step: int, session: Session) -> Tensor:
+        """What the model sees in place of the newest bin [B, N] before a step of its roll-out, counted from 0."""
+        return newest
+
+    def model(self, model: Forecaster, session: Session) -> Callable[[Window], Forecast]:
+        """The model that is rolled out."""
+        return model
+
+
+@dataclass(frozen=True)
+class Silence(Perturbation):
+    """Holds a neuron's activity at one value, from the newest bin on. The bins before stay as recorded.
+
+    Args:
+        neuron: Row of the neuron.
+        value: In the unit of the session's activity; None: the value that was zero before it was standardised.
+    """
+
+    value: float | None = None
+
+    def shown(self, newest: Tensor, step: int, session: Session) -> Tensor:
+        """The neuron at its value."""
+        return _with(newest, self.neuron, _silent(session)[self.neuron] if self.value is None else self.value)
+
+
+@dataclass(frozen=True)
+class Drive(Perturbation):
+    """Adds activity to a neuron.
+
+    Args:
+        neuron: Row of the neuron.
+        amount: What is added, in the unit of the session's activity: standard deviations, if it is standardised.
+        held: Whether it is added before every step of the roll-out; otherwise a pulse, to the newest recorded bin.
+    """
+
+    amount: float = 1.0
+    held: bool = False
+
+    def shown(self, newest: Tensor, step: int, session: Session) -> Tensor:
+        """The neuron with the amount on top."""
+        return _with(newest, self.neuron, newest[:, self.neuron] + self.amount) if self.held or step == 0 else newest
+
+
+@dataclass(frozen=True)
+class RemoveEdge(Perturbation):
+    """Removes the edge from a neuron to one receiver from a model that has weights of its own; a common drive stays.
+
+    Args:
+        neuron: Row of the sender.
+        receiver: Row of the receiver.
+    """
+
+    receiver: int
+
+    def model(self, model: Forecaster, session: Session) -> Callable[[Window], Forecast]:
+        """The model with zero in place of that weight; the model given is left as it is.
+
+        Raises:
+            ValueError: The model has no such weight.
+        """
+        if not isinstance(model, SynapsNet) or not model.use_connectivity:
+            raise ValueError(
+                f"Expected a SynapsNet with functional connectivity (got {type(model).__name__}); "
+                "other models have no edge to remove, silence the sender instead."
+            )
+        s = model.index_of(session.name)
+        graph = model.functional_connectivity[s]
+        assert isinstance(graph, FunctionalConnectivity)
+        if not 0 <= self.receiver < graph.num_neurons or not graph.allowed()[self.receiver, self.neuron]:
+            raise ValueError(f"Expected an edge of the model (got {self.neuron} -> {self.receiver}); it has no such.")
+        removed: Any = (self.receiver, self.neuron)
+        if graph.edges is not None:
+            removed = (graph.edges[0] == self.neuron) & (graph.edges[1] == self.receiver)
+
+        def without(window: Window) -> Forecast:
+            weight = graph.weight.clone()
+            weight[removed] = 0
+            forecast: Forecast = functional_call(model, {f"functional_connectivity.{s}.weight": weight}, (window,))
+            return forecast
+
+        return without
+
+
+class Effect(NamedTuple):
+    """What a perturbation does to the forecasts, on average over starting windows."""
+
+    effect: Tensor
+    """Perturbed minus unperturbed forecast, in the unit of the session's activity: [N, H] in float64. The perturbed
+    neuron's own row is what is forecast for it, not what it is then held at."""
+    error: Tensor
+    """Standard error of that mean, as if windows were independent; NaN for a single window: [N, H]."""
+
+
+def perturb(
+    model: Forecaster,
+    session: Session,
+    perturbation: Perturbation,
+    horizon: int = 1,
+    max_windows: int = 256,
+    batch_size: int = 32,
+) -> Effect:
+    r"""Rolls a model out with and without a perturbation, and tells the difference.
+
+    .. math::
+        e_i(h) = \big\langle \hat a_i^{\text{perturbed}}(t + h) - \hat a_i(t + h) \big\rangle_t, \quad h = 1 \ldots H
+
+    It is what the *model* does. It is what the neurons would do only so far as no unrecorded neuron stands behind
+    what the model learned; on a simulation, :func:`~synapsnet_pyg.datasets.simulated.true_effect` tells.
+
+    Args:
+        model: Any forecaster, in evaluation mode for the time being.
+        session: Where the roll-outs start: the part of interest, standardised as in training.
+        perturbation: :class:`Silence`, :class:`Drive` or :class:`RemoveEdge`.
+        horizon: H. The behaviour stays at its last value.
+        max_windows: Starting windows, evenly spread over the session; all of them, where there are fewer.
+        batch_size: Windows at a time; does not change the result.
+
+    Raises:
+        ValueError: There is no such neuron or edge to change, ``horizon`` or ``max_windows`` is below 1, or every
+            segment is too short for the model's window.
+
+    Example:
+        >>> from synapsnet_pyg.models.forecaster import Copy
+        >>> session = Session(torch.randn(3, 50), bin_size=0.1)
+        >>> perturb(Copy([session]), session, Drive(2, amount=0.5), horizon=2).effect.round(decimals=4)
+        tensor([[0.0000, 0.0000],
+                [0.0000, 0.0000],
+                [0.5000, 0.5000]], dtype=torch.float64)
+    """
+    mean, error = _differences(model, session, [perturbation], horizon, max_windows, batch_size)
+    return Effect(mean[0], error[0])
+
+
+def effects(
+    model: Forecaster,
+    session: Session,
+    perturbations: Iterable[Perturbation],
+    horizon: int = 1,
+    max_windows: int = 256,
+    batch_size: int = 32,
+) -> pd.DataFrame:
+    """What each of many perturbations does to all other neurons, as a table.
+
+    Args:
+        model: As for :func:`perturb`, which says what the numbers mean.
+        session: As there.
+        perturbations: Each by itself.
+        horizon: As there.
+        max_windows: As there.
+        batch_size: As there.
+
+    Returns:
+        Columns ``source`` (id of the perturbed neuron), ``target`` (id of another), ``step`` (bins ahead, from 1),
+        ``effect`` and ``error``.
+
+    Raises:
+        ValueError: As there.
+
+    Example:
+        >>> from synapsnet_pyg.models.forecaster import Copy
+        >>> session = Session(torch.randn(3, 50), bin_size=0.1, neuron_id=["a", "b", "c"])
+        >>> effects(Copy([session]), session, [Silence(0), Drive(1)])
+          source target  step  effect  error
+        0      a      b     1     0.0    0.0
+        1      a      c     1     0.0    0.0
+        2      b      a     1     0.0    0.0
+        3      b      c     1     0.0    0.0
+    """
+    perturbations = list(perturbations)
+    mean, error = _differences(model, session, perturbations, horizon, max_windows, batch_size)
+    source = np.array([perturbation.neuron for perturbation in perturbations], dtype=int)
+    m, target, step = np.indices(mean.shape).reshape(3, -1)
+    other = source[m] != target
+    name = np.array(session.neuron_id, dtype=object)
+    return pd.DataFrame(
+        {
+            "source": name[source[m][other]],
+            "target": name[target[other]],
+            "step": step[other] + 1,
+            "effect": mean.flatten().cpu().numpy()[other],
+            "error": error.flatten().cpu().numpy()[other],
+        }
+    )
+
+
+def effect_matrix(
+    model: Forecaster,
+    session: Session,
+    perturbation: Callable[[int], Perturbation] = Drive,
+    step: int = 1,
+    max_windows: int = 256,
+    batch_size: int = 32,
+) -> Tensor:
+    r"""Perturbs each neuron in turn: a connectivity for every forecaster, also for those that tell none.
+
+    With a pulse of one unit and one step, it is :math:`C_1` for a vector autoregression, and for small pulses in units
+    of the pulse the mean Jacobian :math:`\langle \partial \hat a_i(t + 1) / \partial a_j(t) \rangle` of any model.
+    That of SynapsNet is its connectivity and, if it has one, what goes by its common drive.
+
+    Args:
+        model: As for :func:`perturb`.
+        session: As there.
+        perturbation: Makes the one of each neuron: :class:`Drive`, :class:`Silence`, or one of these with other
+            numbers, such as ``lambda neuron: Drive(neuron, amount=0.1)``.
+        step: How many bins ahead.
+        max_windows: As there.
+        batch_size: As there.
+
+    Returns:
+        :math:`(N, N)`, ``[i, j]`` the effect on i of perturbing j; of the amount given, not of one unit.
+
+    Raises:
+        ValueError: As there.
+    """
+    perturbations = [perturbation(neuron) for neuron in range(session.num_neurons)]
+    mean, _ = _differences(model, session, perturbations, step, max_windows, batch_size)
+    return mean[:, :, -1].t().to(session.activity)
+
+
+@torch.no_grad()
+def _differences(
+    model: Forecaster,
+    session: Session,
+    perturbations: Sequence[Perturbation],
+    horizon: int,
+    max_windows: int,
+    batch_size: int,
+) -> tuple[Tensor, Tensor]:
+    """Mean over windows of perturbed minus unperturbed roll-out, and its standard error: [M, N, H] each."""
+    _check(session, perturbations, horizon, max_windows)
+    windows = cut(session, model.window)
+    if not windows:
+        raise ValueError(f"Expected a segment of more than {model.window} bins in session '{session.name}'.")
+    count = min(len(windows[0]), max_windows)
+    which = torch.linspace(0, len(windows[0]) - 1, count).round().long()
+    was_training = model.training
+    model.eval()
+    models = [perturbation.model(model, session) for perturbation in perturbations]
+    shape = (len(perturbations), session.num_neurons, horizon)
+    total, squares = (session.activity.new_zeros(shape, dtype=torch.float64) for _ in range(2))
+    for batch in which.split(batch_size):
+        window = windows[0].gather(batch)
+        unperturbed = roll_out(model, window, horizon)
+        for m, perturbation in enumerate(perturbations):
+            shown = partial(perturbation.shown, session=session)
+            difference = (roll_out(models[m], window, horizon, shown=shown) - unperturbed).double()
+            total[m] += difference.sum(0)
+            squares[m] += difference.square().sum(0)
+    model.train(was_training)
+    mean = total / count
+    variance = (squares / count - mean.square()).clamp_min(0)
+    return mean, (variance / (count - 1)).sqrt() if count > 1 else torch.full_like(mean, torch.nan)
+
+
+def _check(session: Session, perturbations: Sequence[Perturbation], horizon: int, max_windows: int) -> None:
+    N = session.num_neurons
+    for perturbation in perturbations:
+        if not 0 <= perturbation.neuron < N:
+            raise ValueError(f"Expected a neuron among rows 0..{N - 1} (got {perturbation.neuron}).")
+    if horizon < 1 or max_windows < 1:
+        raise ValueError(
+            f"Expected a horizon of at least 1 bin and at least 1 starting window (got {horizon} and {max_windows})."
+        )
+
+
+def _silent(session: Session) -> Tensor:
+    """Activity of each neuron that was zero before it was standardised: [N]."""
+    if "activity_scale" not in session:
+        return session.activity.new_zeros(session.num_neurons)
+    return -session.activity_mean / session.activity_scale
+
+
+def _with(newest: Tensor, neuron: int, value: Tensor | float) -> Tensor:
+    """A copy of the newest bin [B, N] in which one neuron has another value."""
+    changed = newest.clone()
+    changed[:, neuron] = value
+    return changed

@@ -1,0 +1,73 @@
+"""Whether neurons drive each other mutually."""
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from synapsnet_pyg.analysis.null import against_null
+from synapsnet_pyg.analysis.pairs import pairs_of
+from synapsnet_pyg.session import Session
+
+
+def reciprocity(
+    session: Session, connectivity: Tensor, edge: Tensor | None = None, permutations: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    r"""Share of the edges, and of the absolute weight, that is returned.
+
+    .. math::
+        r = \frac{\sum_{i \ne j} \min(|w_{ij}|, |w_{ji}|)}{\sum_{i \ne j} |w_{ij}|}
+
+    and for edges the same with 1 and 0 as weights: the share of edges that have an opposite one. In the null, the
+    senders of each receiver are shuffled, so that each neuron receives what it does, but from others.
+
+    Args:
+        session: Whose neurons they are.
+        connectivity: :math:`(N, N)`, ``[i, j]`` the effect of j on i.
+        edge: Where an edge is, booleans :math:`(N, N)`, for the row ``edges`` alone; None: wherever the weight is not
+            zero.
+        permutations: Shuffles.
+        seed: Decides them.
+
+    Returns:
+        A table with rows ``edges`` and ``weights``, columns ``of``, ``reciprocity`` (0 to 1, NaN where there are
+        none), ``null_mean``, ``null_deviation``, ``z`` and ``p`` (two-sided).
+
+    Raises:
+        ValueError: A matrix does not fit the session.
+
+    References:
+        Squartini, Picciolo, Ruzzenenti and Garlaschelli (2013), Reciprocity of weighted networks.
+
+    Example:
+        >>> import torch
+        >>> connectivity = torch.tensor([[0.0, 3.0, 0.0], [-1.0, 0.0, 0.0], [4.0, 0.0, 0.0]])
+        >>> table = reciprocity(Session(torch.zeros(3, 9), bin_size=0.1), connectivity, permutations=20)
+        >>> table[["of", "reciprocity"]]
+                of  reciprocity
+        0    edges     0.666667
+        1  weights     0.250000
+    """
+    pairs = pairs_of(session, connectivity, edge)
+    matrices = [pairs.edge.astype(float), np.abs(pairs.weight)]
+    observed = np.array([_returned(matrix) for matrix in matrices])
+    null = against_null(
+        observed,
+        lambda random: np.array([_returned(_other_senders(matrix, random)) for matrix in matrices]),
+        permutations,
+        seed,
+    )
+    return pd.DataFrame({"of": ["edges", "weights"], "reciprocity": observed, **null._asdict()})
+
+
+def _returned(strength: np.ndarray) -> float:
+    total = strength.sum()
+    return float(np.minimum(strength, strength.T).sum() / total) if total > 0 else float("nan")
+
+
+def _other_senders(strength: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Each row's entries in another order, the diagonal left out."""
+    N = len(strength)
+    others = ~np.eye(N, dtype=bool)
+    shuffled = np.zeros_like(strength)
+    shuffled[others] = random.permuted(strength[others].reshape(N, N - 1), axis=1).ravel()
+    return shuffled

@@ -1,0 +1,57 @@
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+from helpers import make_session
+
+from synapsnet_pyg.analysis.reciprocity import _other_senders, reciprocity
+from synapsnet_pyg.export import strongest, to_networkx
+
+
+def test_by_hand():
+    connectivity = torch.tensor([[9.0, 3.0, 0.0], [-1.0, 9.0, 0.0], [4.0, 0.0, 9.0]])
+    table = reciprocity(make_session(N=3), connectivity, permutations=5)
+    assert table["of"].tolist() == ["edges", "weights"]
+    assert table["reciprocity"].tolist() == [2 / 3, 2 / 8]
+
+
+def test_of_edges_is_networkxs():
+    session, connectivity = make_session(N=12), torch.randn(12, 12)
+    kept = strongest(connectivity, top_k=40)
+    expected = nx.overall_reciprocity(to_networkx(session, kept))
+    assert reciprocity(session, connectivity, kept != 0, permutations=2)["reciprocity"][0] == pytest.approx(expected)
+    assert reciprocity(session, kept, permutations=2)["reciprocity"][0] == pytest.approx(expected)
+
+
+def test_shuffles_keep_what_each_neuron_receives():
+    matrix = torch.randn(7, 7).fill_diagonal_(0).numpy()
+    shuffled = _other_senders(matrix, np.random.default_rng(0))
+    assert not shuffled.diagonal().any()
+    assert not np.array_equal(shuffled, matrix)
+    assert np.array_equal(np.sort(shuffled, axis=1), np.sort(matrix, axis=1))
+
+
+def test_finds_mutual_driving():
+    one_way = torch.randn(20, 20) * (torch.rand(20, 20) < 0.1)
+    table = reciprocity(make_session(N=20), one_way + one_way.t(), permutations=99)
+    assert table["reciprocity"].tolist() == pytest.approx([1, 1])
+    assert (table["z"] > 4).all()
+    assert table["p"].tolist() == [0.01, 0.01]
+    assert reciprocity(make_session(N=20), one_way.tril(), permutations=9)["reciprocity"].tolist() == [0, 0]
+
+
+def test_p_is_uniform_without_structure():
+    p = []
+    for seed in range(150):
+        connectivity = torch.randn(9, 9, generator=torch.Generator().manual_seed(seed))
+        p.append(reciprocity(make_session(N=9), connectivity, permutations=99, seed=seed)["p"][1])
+    assert np.quantile(p, [0.1, 0.25, 0.5, 0.75]) == pytest.approx([0.1, 0.25, 0.5, 0.75], abs=0.1)
+
+
+def test_complete_and_empty_graphs_tell_nothing():
+    complete = reciprocity(make_session(N=4), torch.ones(4, 4), permutations=5)
+    assert complete["reciprocity"].tolist() == [1, 1]
+    assert complete["p"].tolist() == [1, 1]
+    assert complete["z"].isna().all()
+    empty = reciprocity(make_session(N=4), torch.eye(4), permutations=5)
+    assert empty[["reciprocity", "p"]].isna().all(axis=None)
