@@ -13,6 +13,7 @@ SMALL = {
     "first_steps.py": [],
     "memory.py": ["--neurons", "20", "--bins", "3000"],
     "recovery.py": "--seeds 1 --bins 800 --neurons 40 --recorded 12 --epochs 1 --out".split(),
+    "speed_curbd.py": "--neurons 12 --bins 90 --rounds 1".split(),
     "speed_rivals.py": "--neurons 12 --batch 3 --rounds 1".split(),
     "speed.py": "--neurons 12 --batch 3 --targets 4 --rounds 1".split(),
     "train_minimal.py": ["1500", "40", "12"],

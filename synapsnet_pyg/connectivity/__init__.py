@@ -1,0 +1,1 @@
+"""Estimators of connectivity that need no training, one a file."""

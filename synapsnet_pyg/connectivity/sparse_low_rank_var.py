@@ -1,0 +1,37 @@
+"""Ridge VAR whose weights are taken apart into edges and a common drive: where SynapsNet starts from."""
+
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.models.linear_start import linear_start
+from synapsnet_pyg.session import Session
+
+
+def sparse_low_rank_var(session: Session, *, latents: int = 8) -> Tensor:
+    """Edges of the linear forecast that SynapsNet starts from, without any training.
+
+    See :func:`~synapsnet_pyg.models.linear_start.linear_start` and
+    :func:`~synapsnet_pyg.models.sparse_low_rank.sparse_low_rank` for the equations.
+
+    Args:
+        session: A recording.
+        latents: Most that the common drive may have.
+
+    Returns:
+        :math:`(N, N)`: standardised activity of i per standardised activity of j. The diagonal is zero.
+
+    Raises:
+        ValueError: A part of the session has no two bins in a row.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> driver, noise = torch.randn(2, 500)
+        >>> session = Session(torch.stack([driver, 0.8 * driver.roll(1) + 0.6 * noise]), bin_size=0.1)
+        >>> sparse_low_rank_var(session).round(decimals=1).abs()
+        tensor([[0.0000, 0.0000],
+                [0.8000, 0.0000]])
+    """
+    session = session.standardise()
+    split, N = session.split(), session.num_neurons
+    pairs = torch.ones(N, N, dtype=torch.bool, device=session.activity.device)
+    return linear_start(split.train, split.validation, 1, pairs, latents=latents).edges.float()
