@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from inspect import Parameter, signature
 from typing import Any, NoReturn
 
@@ -15,7 +15,25 @@ except ImportError as error:
     print(f"synapsnet: error: {error}; install synapsnet_pyg with its extras, [train,viz]", file=sys.stderr)
     raise SystemExit(2) from None
 
-from synapsnet_pyg.commands import COMMANDS
+from synapsnet_pyg.commands.benchmarks import benchmark_connectivity, benchmark_forecasting
+from synapsnet_pyg.commands.data import convert, download, inspect, prepare, simulate
+from synapsnet_pyg.commands.runs import adapt, connectivity, evaluate, figures, fit, report
+
+COMMANDS: tuple[Callable[..., None], ...] = (
+    simulate,
+    convert,
+    prepare,
+    download,
+    inspect,
+    fit,
+    adapt,
+    evaluate,
+    connectivity,
+    figures,
+    report,
+    benchmark_forecasting,
+    benchmark_connectivity,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{called}: error: {error}; install the extras [train,viz]", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        again = {"fit": " with --resume", "adapt": " with --resume", "benchmark_forecasting": ""}.get(command.__name__)
+        again = {"fit": " with --resume", "adapt": " with --resume", "benchmark": ""}.get(
+            command.__name__.partition("_")[0]
+        )
         hint = "" if again is None else f"; the same command{again} goes on after the last whole epoch"
         print(f"{called}: interrupted{hint}", file=sys.stderr)
         return 130

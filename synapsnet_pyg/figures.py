@@ -2,10 +2,11 @@
 
 import csv
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from synapsnet_pyg import plots
 from synapsnet_pyg.atomic import atomic_path
@@ -14,6 +15,7 @@ from synapsnet_pyg.export import file_name
 from synapsnet_pyg.metrics import correlation
 from synapsnet_pyg.models.forecaster import forecast_session
 from synapsnet_pyg.run import Run
+from synapsnet_pyg.session import Session
 
 
 def draw_run(run: Run, sessions: Sequence[str], folder: Path) -> list[Path]:
@@ -25,33 +27,53 @@ def draw_run(run: Run, sessions: Sequence[str], folder: Path) -> list[Path]:
         folder: An existing folder.
 
     Returns:
-        The files written: ``<session>-connectivity.png`` where the model tells one, ``<session>-forecast.png``,
+        The files written: ``<session>-connectivity.png``, ``<session>-forecast.png``,
         ``training.png`` (``<session>-training.png`` where each session has a model of its own).
     """
     drawn: list[tuple[plots.Figure, str]] = []
     for name in sessions:
         prefix = file_name(name)
-        with suppress(NotImplementedError):  # a model that tells none
-            drawn.append((_connectivity(run, name), f"{prefix}-connectivity.png"))
+        drawn.append((_connectivity(run, name), f"{prefix}-connectivity.png"))
         drawn.append((_forecasts(run, name), f"{prefix}-forecast.png"))
-        if (run.folder / prefix / "history.csv").is_file():
-            drawn.append((_training(run.folder / prefix / "history.csv"), f"{prefix}-training.png"))
-    if (run.folder / "history.csv").is_file():
-        drawn.append((_training(run.folder / "history.csv"), "training.png"))
+        if own := training_history(run.folder / prefix):
+            drawn.append((draw_training(own), f"{prefix}-training.png"))
+    if shared := training_history(run.folder):
+        drawn.append((draw_training(shared), "training.png"))
     for figure, name in drawn:
         with atomic_path(folder / name) as temporary:
             figure.savefig(temporary, dpi=120)
     return [folder / name for _, name in drawn]
 
 
-def _training(history: Path) -> plots.Figure:
-    with history.open(newline="") as file:
+class History(NamedTuple):
+    """The course of a training."""
+
+    epochs: list[int]
+    """0 is before training."""
+    correlation: list[float]
+    """On the validation part."""
+
+
+def training_history(folder: Path) -> History | None:
+    """What ``history.csv`` in a folder tells; None where there is none."""
+    if not (folder / "history.csv").is_file():
+        return None
+    with (folder / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
+    return History([int(row["epoch"]) for row in rows], [float(row["validation_correlation"]) for row in rows])
+
+
+def draw_training(history: History) -> plots.Figure:
+    """Its curve."""
     figure, (ax,) = plots.figure(5.4, 3.8)
-    plots.training_curve(
-        ax, [int(row["epoch"]) for row in rows], [float(row["validation_correlation"]) for row in rows]
-    )
+    plots.training_curve(ax, *history)
     return figure
+
+
+def breaks_between(session: Session, bins: Tensor) -> list[int]:
+    """Places among bins [M] before which a segment ends, so that no line runs on from one into the next."""
+    belongs = torch.searchsorted(session.segment[:, 1].contiguous(), bins, right=True)
+    return (torch.nonzero((bins.diff() > 1) | (belongs.diff() > 0)).flatten() + 1).tolist()
 
 
 def _connectivity(run: Run, name: str) -> plots.Figure:
@@ -81,9 +103,6 @@ def _forecasts(run: Run, name: str) -> plots.Figure:
     if not len(best):
         raise ValueError(f"Expected a neuron that varies in training and test part of session '{name}' (got none).")
     bins = forecast.bins[:300]
-    # A line must not run on from one segment into the next.
-    belongs = torch.searchsorted(test.segment[:, 1].contiguous(), bins, right=True)
-    new = torch.nonzero((bins.diff() > 1) | (belongs.diff() > 0)).flatten() + 1
     figure, (ax,) = plots.figure(10, 5)
     plots.forecast_course(
         ax,
@@ -91,7 +110,7 @@ def _forecasts(run: Run, name: str) -> plots.Figure:
         forecast.truth[best][:, : len(bins)].numpy(),
         forecast.forecast[best][:, : len(bins)].numpy(),
         [f"{session.neuron_id[i]}\nr = {float(r[i]):.2f}" for i in best.tolist()],
-        new.tolist(),
+        breaks_between(test, bins),
     )
     ax.set_title(
         f"{name}: the {len(best)} best forecast neurons, beginning of the test part", loc="left", fontsize="medium"

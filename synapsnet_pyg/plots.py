@@ -1,15 +1,20 @@
 """One function a figure: numbers and Axes in, Axes out. The only file that knows matplotlib."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-_BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9601a", "#666666"
-_COLOURS = [_BLUE, _ORANGE, "#3a8f4d", "#8a5ab5", "#b5485d", "#7a6a4f", "#4fa6b3"]
+EXCITES, INHIBITS = "#b2182b", "#2166ac"
+TRUE, FORECAST = "#8c8c8c", "#d9601a"
+_BLUE, _ORANGE, _GREY = "#1f5fa8", FORECAST, "#666666"
+COLOURS = [_BLUE, _ORANGE, "#3a8f4d", "#8a5ab5", "#b5485d", "#7a6a4f", "#4fa6b3", "#d4a72c", "#5b5b5b", "#e08bb3"]
+"""One a group or model, over again where there are more."""
 
 
 def matrix(
@@ -18,6 +23,7 @@ def matrix(
     title: str = "",
     limit: float | None = None,
     groups: Sequence[str] | None = None,
+    bar: bool = True,
 ) -> Axes:
     """A connectivity [N, N] as a picture: row = receiver, column = sender, red excites, blue inhibits.
 
@@ -27,6 +33,7 @@ def matrix(
         title: Above it.
         limit: Weight of full colour; None: the 99.5th percentile of the absolute weights off the diagonal.
         groups: N texts, such as areas; neurons of one group lie together, and its name stands at the side.
+        bar: Whether a bar beside it tells the colours' weights.
     """
     values = connectivity.detach().cpu().double().clone().fill_diagonal_(0).numpy()
     if limit is None:
@@ -36,14 +43,18 @@ def matrix(
         values, ordered = values[np.ix_(order, order)], np.array(groups)[order]
         border = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
         middle = (np.append(0, border) + np.append(border, len(ordered)) - 1) / 2
-        ax.set_yticks(middle, [str(group) or "?" for group in ordered[np.append(0, border)]], fontsize="small")
+        size = np.diff(np.concatenate([[0], border, [len(ordered)]]))
+        names = [str(group) or "?" for group in ordered[np.append(0, border)]]
+        # Names of groups that are hardly a line high would lie on top of each other.
+        names = [name if size[g] >= 0.02 * len(ordered) else "" for g, name in enumerate(names)]
+        ax.set_yticks(middle, names, fontsize="small")
         ax.set_xticks([])
         for place in border - 0.5:
             ax.axhline(place, color="0.4", lw=0.4)
             ax.axvline(place, color="0.4", lw=0.4)
     image = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest", aspect="equal")
     ax.set(title=title, xlabel="sender j", ylabel="receiver i")
-    if ax.figure is not None:
+    if ax.figure is not None and bar:
         clipped = "both" if np.abs(values).max() > limit else "neither"
         ax.figure.colorbar(image, ax=ax, shrink=0.8, label="weight", extend=clipped)
     return ax
@@ -130,11 +141,11 @@ def training_curve(
     return ax
 
 
-def figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """A figure without a window, in inches, with Axes side by side."""
+def figure(width: float, height: float, columns: int = 1, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure without a window, in inches, with Axes side by side, row after row."""
     made = Figure(figsize=(width, height), layout="constrained")
-    axes = made.subplots(1, columns, squeeze=False)[0]
-    return made, list(axes)
+    axes = made.subplots(rows, columns, squeeze=False)
+    return made, list(axes.ravel())
 
 
 def heat_map(ax: Axes, activity: Tensor, bin_size: float, segment: Tensor | None = None, columns: int = 1500) -> Axes:
@@ -196,7 +207,7 @@ def sweep(ax: Axes, curves: Mapping[str, Mapping[int, Sequence[float]]], what: s
         curves: Model -> size -> correlation of each session; bars are standard errors over sessions.
         what: Of the size, for the axis.
     """
-    for (model, points), color in zip(curves.items(), _COLOURS * len(curves), strict=False):
+    for (model, points), color in zip(curves.items(), COLOURS * len(curves), strict=False):
         sizes = sorted(points)
         mean, error = zip(*(_mean_and_sem(points[size]) for size in sizes), strict=True)
         ax.errorbar(sizes, mean, error, color=color, marker="o", ms=4, lw=1.5, capsize=2, label=model)
@@ -242,7 +253,7 @@ def components(ax: Axes, truth: Tensor, forecast: Tensor, bin_size: float) -> Ax
 def component_bars(ax: Axes, correlations: Mapping[str, Sequence[Sequence[float | None]]]) -> Axes:
     """How well each model forecasts the first principal components, mean over sessions (figure 2b)."""
     width = 0.8 / max(len(correlations), 1)
-    for place, (model, color) in enumerate(zip(correlations, _COLOURS * len(correlations), strict=False)):
+    for place, (model, color) in enumerate(zip(correlations, COLOURS * len(correlations), strict=False)):
         for k in range(3):
             values = [row[k] for row in correlations[model] if len(row) > k and row[k] is not None]
             if values:
@@ -273,3 +284,155 @@ def one_against_other(ax: Axes, x: Mapping[str, float], y: Mapping[str, float], 
 
 def _mean_and_sem(values: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(values)), float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
+
+
+def raster(ax: Axes, activity: np.ndarray, seconds: np.ndarray, title: str = "", limit: float = 3.0) -> Axes:
+    """Standardised activity [N, M] over time as it is, so that truth and forecast can stand side by side.
+
+    Args:
+        ax: To draw on.
+        activity: Rows in the order wanted.
+        seconds: Time of the bins [M].
+        title: Above it.
+        limit: Deviations of full colour.
+    """
+    image = ax.imshow(
+        activity, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest",
+        extent=(float(seconds[0]), float(seconds[-1]), len(activity), 0),
+    )  # fmt: skip
+    ax.set(title=title, xlabel="time (s)", ylabel="neuron", yticks=[])
+    if ax.figure is not None:
+        ax.figure.colorbar(image, ax=ax, shrink=0.8, label="activity (deviations)", pad=0.01)
+    return ax
+
+
+def current_correlation(ax: Axes, seconds: np.ndarray, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Axes:
+    """Correlation of input current and activity against delay (figure 4b).
+
+    Args:
+        ax: To draw on.
+        seconds: Delays [D]; above 0 the current leads. What lies at 0 and below is not known when a forecast is made,
+            and is shaded.
+        curves: Kind of connectivity -> mean and standard error over neurons, [D] each.
+    """
+    ax.axvspan(float(seconds[0]), 0, color="0.94", lw=0)
+    ax.axhline(0, color="0.7", lw=0.8)
+    for (kind, (mean, error)), colour in zip(curves.items(), COLOURS * len(curves), strict=False):
+        ax.plot(seconds, mean, color=colour, marker="o", ms=3, lw=1.4, label=kind)
+        ax.fill_between(seconds, mean - error, mean + error, color=colour, alpha=0.2, lw=0)
+    ax.set_xlim(float(seconds[0]), float(seconds[-1]))
+    ax.set(xlabel="delay of the activity behind the current (s)", ylabel="correlation")
+    ax.legend(frameon=False, fontsize="small")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def p_values(ax: Axes, counts: np.ndarray, borders: np.ndarray) -> Axes:
+    """Histogram of p-values, beside what there would be without any edge.
+
+    Args:
+        ax: To draw on.
+        counts: How many lie between two borders [M].
+        borders: [M + 1].
+    """
+    ax.bar(borders[:-1], counts, np.diff(borders), align="edge", color=_BLUE, ec="white", lw=0.5, label="all pairs")
+    ax.axhline(counts.sum() / len(counts), color=_ORANGE, lw=1.5, ls="--", label="if there were no edges")
+    ax.set(xlabel="p-value", ylabel="pairs", xlim=(borders[0], borders[-1]))
+    ax.legend(frameon=False)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def graph(
+    ax: Axes,
+    position: np.ndarray,
+    edge_index: np.ndarray,
+    edge_weight: np.ndarray,
+    groups: Sequence[str],
+    axes: Sequence[str] = (),
+) -> Axes:
+    """Neurons as dots and edges as lines, red where they excite, blue where they inhibit.
+
+    Args:
+        ax: To draw on.
+        position: [N, 2]; neurons whose position is not finite are left out.
+        edge_index: [2, E], sender and receiver.
+        edge_weight: [E]; lines of strong edges are wide.
+        groups: N texts, a colour each.
+        axes: Names of the two axes; none where a position means nothing by itself.
+    """
+    width = 0.4 + 1.8 * np.abs(edge_weight) / (float(np.abs(edge_weight).max(initial=0)) or 1.0)
+    colours = [EXCITES if weight > 0 else INHIBITS for weight in edge_weight]
+    lines = np.stack([position[edge_index[0]], position[edge_index[1]]], axis=1)
+    ax.add_collection(LineCollection(list(lines), colors=colours, linewidths=width, alpha=0.5, zorder=1))
+    for group, colour in zip(sorted(set(groups)), COLOURS * len(groups), strict=False):
+        x, y = position[np.array(groups) == group].T
+        ax.scatter(x, y, s=22, color=colour, ec="white", lw=0.5, zorder=2, label=group)
+    ax.set_aspect("equal", "datalim")
+    ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    ax.spines[["top", "right"]].set_visible(False)
+    if len(axes) == 2:
+        ax.set(xlabel=axes[0], ylabel=axes[1])
+    else:
+        ax.set_axis_off()
+    return ax
+
+
+def block_matrix(ax: Axes, weight: np.ndarray, groups: Sequence[str], marked: np.ndarray, label: str = "") -> Axes:
+    """Mean weight from group to group: row = receiver, column = sender.
+
+    Args:
+        ax: To draw on.
+        weight: [G, G], NaN where there is no pair.
+        groups: Names [G].
+        marked: Blocks that get a star [G, G].
+        label: Of the colours.
+    """
+    limit = float(np.nanmax(np.abs(weight), initial=0)) or 1.0
+    image = ax.imshow(weight, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    for row, column in np.argwhere(marked):
+        ax.text(column, row, "*", ha="center", va="center", fontsize="large")
+    ax.set_xticks(range(len(groups)), groups, rotation=45, ha="right", fontsize="small")
+    ax.set_yticks(range(len(groups)), groups, fontsize="small")
+    ax.set(xlabel="sender", ylabel="receiver")
+    if ax.figure is not None:
+        ax.figure.colorbar(image, ax=ax, shrink=0.8, label=label)
+    return ax
+
+
+def weight_against_distance(
+    ax: Axes, distance: np.ndarray, weight: np.ndarray, null_mean: np.ndarray, null_deviation: np.ndarray
+) -> Axes:
+    """Mean absolute weight in ranges of distance [M], beside that under shuffled positions."""
+    ax.fill_between(
+        distance, null_mean - 2 * null_deviation, null_mean + 2 * null_deviation, color="0.85", lw=0,
+        label="shuffled positions, 2 deviations",
+    )  # fmt: skip
+    ax.plot(distance, weight, color=_BLUE, marker="o", ms=4, label="connectivity")
+    ax.set(xlabel="distance of sender and receiver", ylabel="mean absolute weight")
+    ax.legend(frameon=False)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def matrices_over_one(columns: int) -> tuple[Figure, list[Axes], Axes]:
+    """A figure without a window: Axes for matrices side by side, and one below them."""
+    made = Figure(figsize=(2.9 * columns, 6.6), layout="constrained")
+    grid = made.add_gridspec(2, columns, height_ratios=[1, 1.1])
+    return made, [made.add_subplot(grid[0, k]) for k in range(columns)], made.add_subplot(grid[1, :])
+
+
+def recoveries(ax: Axes, pearson: Mapping[str, Sequence[float]]) -> Axes:
+    """Recovery of known wiring by each method, every seed a dot, its law a violin (figure 5c)."""
+    for place, values in enumerate(pearson.values()):
+        if len(values) > 2 and np.ptp(values) > 0:
+            bodies: Any = ax.violinplot(values, [place], widths=0.8, showextrema=False)["bodies"]
+            for body in bodies:
+                body.set(facecolor=_BLUE, alpha=0.25)
+        ax.plot([place] * len(values), values, "o", ms=3, color=_BLUE, alpha=0.6)
+        ax.plot([place - 0.3, place + 0.3], [float(np.mean(values))] * 2, color=_ORANGE, lw=2)
+    ax.axhline(0, color="0.8", lw=0.8, zorder=0)
+    ax.set_xticks(range(len(pearson)), [name.replace("_", " ") for name in pearson], rotation=30, ha="right")
+    ax.set(ylabel="Pearson with the true weights")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax

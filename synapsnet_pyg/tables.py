@@ -35,7 +35,7 @@ def print_scores(scores: dict[str, Any]) -> None:
             values += list(score["connectivity"].values()) if with_truth else []
             table.add_row(model, _number(values[0], 4), *map(_number, values[1:]))
         console.print(table)
-        console.print(f"{caption}.\n{_verdict(models)}\n")
+        console.print(f"{caption}.\n{verdict(models)}\n")
     if len(scores["sessions"]) > 1:
         table = Table(title=f"mean +- SEM over {len(scores['sessions'])} sessions", title_justify="left", **_STYLE)
         table.add_column("model", no_wrap=True)
@@ -57,13 +57,17 @@ def print_scores(scores: dict[str, Any]) -> None:
     )
 
 
-def _verdict(models: dict[str, Any]) -> str:
-    """Which model is best, told also where it is not the trained one."""
+def verdict(scores: dict[str, dict[str, Any]]) -> str:
+    """Which model is best, told also where it is not the fitted one, which stands first."""
+    fitted = next(iter(scores))
     best = {}
     for key, sign in (("correlation", 1), ("mse", -1)):
-        known = {model: sign * score[key] for model, score in models.items() if score[key] is not None}
+        known = {model: sign * score[key] for model, score in scores.items() if score[key] is not None}
         best[key] = max(known, key=known.__getitem__) if known else "none"
-    return f"Best: {best['correlation']} by correlation, {best['mse']} by MSE."
+    told = f"Best by correlation: {best['correlation']}; by MSE: {best['mse']}."
+    if fitted in best.values():
+        return told
+    return f"{told} The fitted model, {fitted}, is not: a simpler forecast does better here."
 
 
 def _mean_and_sem(value: dict[str, float | None] | None) -> str:
@@ -173,6 +177,59 @@ def session_rows(scores: Sequence[dict[str, Any]]) -> tuple[list[str], list[list
             row += [_number(values.get("connectivity", {}).get(key)) for key in ("pearson", "auroc")]
         rows.append(row)
     return header, rows
+
+
+_RECOVERY = {
+    "pearson": "Pearson",
+    "spearman": "Spearman",
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "sign_accuracy": "sign",
+    "fit": "fit",
+}
+
+
+def recovery_table(summary: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a comparison of how well known wiring is found again."""
+    header = ["population", "method", "seeds", *_RECOVERY.values(), "ahead of the next", "p", "s"]
+    rows = []
+    for entry in summary:
+        row = [entry["population"], entry["method"], str(entry["seeds"])]
+        for key in _RECOVERY:
+            spread = entry[f"{key}_deviation"]
+            row.append(_number(entry[key]) + ("" if spread is None else f" +- {spread:.3f}"))
+        ahead = entry["better_than_next"]
+        row += ["-" if ahead is None else f"{ahead} of {entry['seeds']}", _p(entry["p"]), f"{entry['seconds']:.0f}"]
+        rows.append(row)
+    return header, rows
+
+
+def recovery_seed_rows(scores: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the same, one for each population, seed and method."""
+    header = ["population", "seed", "method", *_RECOVERY.values(), "s"]
+    rows = []
+    for one in scores:
+        values = [one["fit"] if key == "fit" else one["scores"][key] for key in _RECOVERY]
+        row = [one["population"], str(one["seed"]), one["method"], *map(_number, values), f"{one['seconds']:.1f}"]
+        rows.append(row)
+    return header, rows
+
+
+def print_recovery(told: dict[str, Any]) -> None:
+    """Prints how well known wiring was found again."""
+    console = Console(highlight=False)
+    for population in dict.fromkeys(entry["population"] for entry in told["summary"]):
+        mine = [entry for entry in told["summary"] if entry["population"] == population]
+        title = f"{population}: {max(entry['seeds'] for entry in mine)} seed(s), mean +- deviation"
+        table = Table(title=title, title_justify="left", **_STYLE)
+        for number, name in enumerate(("method", "Pearson", "rho", "AUROC", "AUPRC", "sign", "s")):
+            table.add_column(name, justify="right" if number else "left", no_wrap=True)
+        for entry in mine:
+            spread = entry["pearson_deviation"]
+            pearson = _number(entry["pearson"]) + ("" if spread is None else f" +- {spread:.3f}")
+            others = [_number(entry[key]) for key in ("spearman", "auroc", "auprc", "sign_accuracy")]
+            table.add_row(entry["method"], pearson, *others, f"{entry['seconds']:.0f}")
+        console.print(table)
 
 
 def _label(entry: dict[str, Any]) -> str:

@@ -27,3 +27,58 @@ def test_courses_and_training_curve_are_drawn(tmp_path):
     assert np.isnan(left.lines[0].get_xdata()[4])
     assert "epoch 2" in right.get_title()
     figure.savefig(tmp_path / "a.png")
+
+
+def test_raster_and_blocks_show_their_numbers():
+    _, (left, right) = plots.figure(6, 3, 2)
+    activity, weight = np.random.randn(3, 5), np.array([[1.0, np.nan], [-2.0, 0.5]])
+    shown = plots.raster(left, activity, np.arange(5.0) / 10, "true").images[0]
+    assert np.array_equal(np.asarray(shown.get_array()), activity)
+    assert shown.get_extent() == [0, 0.4, 3, 0]
+    image = plots.block_matrix(right, weight, ["a", "b"], np.array([[False, False], [True, False]])).images[0]
+    assert image.get_clim() == (-2, 2)
+    assert [(text.get_text(), text.get_position()) for text in right.texts] == [("*", (0, 1))]
+    assert right.get_ylabel() == "receiver"
+
+
+def test_currents_shade_what_is_not_known_at_forecasting():
+    _, (ax,) = plots.figure(3, 3)
+    mean = np.array([0.1, 0.2, 0.5])
+    plots.current_correlation(ax, np.array([-0.1, 0.0, 0.1]), {"learned": (mean, mean / 10), "lag": (mean, mean)})
+    assert [patch.get_extents().x1 for patch in ax.patches] == [ax.transData.transform((0, 0))[0]]
+    assert ax.lines[1].get_ydata().tolist() == mean.tolist()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["learned", "lag"]
+
+
+def test_p_values_stand_beside_the_uniform_law():
+    _, (ax,) = plots.figure(3, 3)
+    plots.p_values(ax, np.array([7, 2, 3]), np.linspace(0, 1, 4))
+    assert [bar.get_height() for bar in ax.patches] == [7, 2, 3]
+    assert ax.lines[0].get_ydata() == [4, 4]
+
+
+def test_graph_draws_edges_in_their_colour_between_placed_neurons(tmp_path):
+    figure, (ax,) = plots.figure(3, 3)
+    position = np.array([[0.0, 0.0], [1.0, 2.0], [np.nan, np.nan]])
+    plots.graph(ax, position, np.array([[0, 1, 2], [1, 0, 0]]), np.array([0.5, -1.0, 1.0]), ["a", "b", "a"], "xz")
+    lines = ax.collections[0]
+    assert lines.get_segments()[0].tolist() == [[0, 0], [1, 2]]
+    assert lines.get_linewidths()[1] > lines.get_linewidths()[0]
+    red, blue = lines.get_colors()[:2, [0, 2]]
+    assert red[0] > red[1]
+    assert blue[0] < blue[1]
+    assert ax.get_ylabel() == "z"
+    figure.savefig(tmp_path / "a.svg")
+
+
+def test_distance_stands_beside_its_null():
+    _, (ax,) = plots.figure(3, 3)
+    plots.weight_against_distance(ax, *np.array([[1.0, 2, 3], [0.3, 0.2, 0.1], [0.2, 0.2, 0.2], [0.01, 0.02, 0.03]]))
+    assert ax.lines[0].get_ydata().tolist() == [0.3, 0.2, 0.1]
+    assert ax.get_ylabel() == "mean absolute weight"
+
+
+def test_names_of_slim_groups_are_left_out():
+    _, (ax,) = plots.figure(3, 3)
+    plots.matrix(ax, torch.randn(120, 120), groups=["a"] * 70 + ["b"] + ["c"] * 49)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "", "c"]

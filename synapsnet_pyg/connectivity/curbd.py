@@ -63,10 +63,15 @@ def curbd(session: Session, *, steps_per_bin: int = 2, **options: Any) -> Tensor
     Raises:
         ValueError: As for :func:`fit_curbd`.
     """
+    found = fit_curbd_to(session, steps_per_bin=steps_per_bin, **options)
+    return torch.from_numpy(found.connectivity).float()
+
+
+def fit_curbd_to(session: Session, *, steps_per_bin: int = 2, **options: Any) -> CURBD:
+    """All that :func:`curbd` finds: the weights, and how well the network reproduces the training part."""
     activity, first_bins = join_segments(session.standardise().split().train)
     resets = [bin * steps_per_bin for bin in first_bins]
-    found = fit_curbd(activity, steps_per_bin=steps_per_bin, resets=resets, **options)
-    return torch.from_numpy(found.connectivity).float()
+    return fit_curbd(activity, steps_per_bin=steps_per_bin, resets=resets, **options)
 
 
 def join_segments(part: Session) -> tuple[np.ndarray, list[int]]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -24,17 +25,30 @@ DATASETS: dict[str, type[Recordings]] = {
 """Name -> class, of all that is read from disk."""
 
 
-def _paper(session: int, seed: int, **laws: Any) -> Session:
-    """Another population each, by the next seed."""
-    return simulate(seed=seed + session, **laws)
-
-
 SIMULATIONS: dict[str, Callable[..., Session]] = {
-    "paper": _paper,
-    "calcium": lambda session, seed, **laws: simulate_calcium(session, seed=seed, **laws),
-    "neuropixels": lambda session, seed, **laws: simulate_neuropixels(session, seed=seed, **laws),
+    "paper": simulate,
+    "calcium": simulate_calcium,
+    "neuropixels": simulate_neuropixels,
 }
-"""Name -> what makes session number ``session`` of the population that ``seed`` decides."""
+"""Name -> what simulates a session."""
+
+
+def simulation(name: str, laws: Mapping[str, Any]) -> Callable[..., Session]:
+    """What makes session number ``session`` of the population that ``seed`` decides, by laws of one's own.
+
+    Raises:
+        ValueError: There is no such population, or an argument does not suit it.
+    """
+    if name not in SIMULATIONS:
+        raise ValueError(f"Expected a population among {', '.join(SIMULATIONS)} (got '{name}').")
+    arguments = [key for key in signature(SIMULATIONS[name]).parameters if key not in ("session", "seed", "name")]
+    unknown = sorted(set(laws) - set(arguments))
+    if unknown:
+        raise ValueError(f"Expected arguments of '{name}' among {', '.join(arguments)} (got {', '.join(unknown)}).")
+    law = partial(SIMULATIONS[name], **laws)
+    if name == "paper":  # another population each, by the next seed
+        return lambda session, seed, **named: law(seed=seed + session, **named)
+    return lambda session, seed, **named: law(session, seed=seed, **named)
 
 
 def dataset_class(name: str) -> type[Recordings]:

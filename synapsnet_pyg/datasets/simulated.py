@@ -20,6 +20,8 @@ def simulate(
     recorded: int = 200,
     bin_size: float = 1 / 30,
     name: str | None = None,
+    coupling: float = 1.0,
+    hidden_drive: float = 1.0,
 ) -> Session:
     r"""Spike counts of a population with known, sparse, directed wiring (SynapsNet, section 3.2).
 
@@ -48,6 +50,8 @@ def simulate(
         recorded: How many of them are recorded, chosen at random.
         bin_size: Seconds a bin; only a label here.
         name: Of the session; None: ``"simulated-<seed>"``.
+        coupling: All weights A are multiplied by it; 0: nobody drives anybody.
+        hidden_drive: All weights of the task variables, which nobody records, are multiplied by it; 0: there are none.
 
     Returns:
         A session of counts with the true weights among the recorded neurons as its edges.
@@ -59,7 +63,7 @@ def simulate(
         >>> simulate(bins=100, neurons=30, recorded=10)
         Session('simulated-0', 10 neurons x 100 bins of 0.0333333 s, 2 behaviours, 1 segment, true graph of 9 edges)
     """
-    simulation = run_population(bins, seed, neurons, recorded)
+    simulation = run_population(bins, seed, neurons, recorded, coupling, hidden_drive)
     seen, name = simulation.recorded, f"simulated-{seed}" if name is None else name
     return Session.from_arrays(
         simulation.counts[:, seen].T,
@@ -124,7 +128,14 @@ class Simulation(NamedTuple):
     """Places of the recorded neurons in the population, in order: [R]."""
 
 
-def run_population(bins: int = 30_000, seed: int = 0, neurons: int = 600, recorded: int = 200) -> Simulation:
+def run_population(
+    bins: int = 30_000,
+    seed: int = 0,
+    neurons: int = 600,
+    recorded: int = 200,
+    coupling: float = 1.0,
+    hidden_drive: float = 1.0,
+) -> Simulation:
     """The population behind the session that :func:`simulate` makes of the same arguments.
 
     Raises:
@@ -134,6 +145,7 @@ def run_population(bins: int = 30_000, seed: int = 0, neurons: int = 600, record
         raise ValueError(f"Expected bins >= 1 and 1 <= recorded <= neurons (got {bins}, {recorded}, {neurons}).")
     random = np.random.default_rng(seed)
     laws = Laws.draw(random, neurons)
+    laws = laws._replace(weights=coupling * laws.weights, task_weights=hidden_drive * laws.task_weights)
     behaviour = _autoregressive(random, bins, time_constant=20)
     task = _autoregressive(random, bins, time_constant=10)
     # All that does not depend on the activity, once; then the recurrence, a bin at a time.

@@ -6,10 +6,8 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.models.least_squares import Chosen, Moments, moments, selective_ridge
-from synapsnet_pyg.models.sparse_low_rank import sparse_low_rank
+from synapsnet_pyg.models.sparse_low_rank import FEWEST, sparse_low_rank
 from synapsnet_pyg.session import Session
-
-_FEWEST = 8  # neurons whose weights have a law that can be told
 
 
 class LinearStart(NamedTuple):
@@ -47,7 +45,7 @@ def linear_start(
     The ridge is on the weights between neurons alone; it and the kernel's decay are those whose forecasts correlate
     best with the validation part. The weights are then parted by :func:`~synapsnet_pyg.models.sparse_low_rank
     .sparse_low_rank`. The edges are its expected ones, or, where the validation part is forecast worse with those, all
-    that is not the common drive.
+    that is not the common drive, and then no edge is doubted more than another.
 
     Args:
         train: Standardised.
@@ -90,7 +88,7 @@ def linear_start(
         weights[:0],
     )
     complete = edges is not None and bool((edges | torch.eye(N, dtype=torch.bool, device=device)).all())
-    if not complete or latents == 0 or N < _FEWEST:
+    if not complete or latents == 0 or N < FEWEST:
         return start
     error = seen.standard_error(coefficients, 10 ** (exponent / 2))[:, :N]
     parted = sparse_low_rank(weights, error, latents)
@@ -99,14 +97,13 @@ def linear_start(
     start = start._replace(
         own=start.own - own_of_drive if own else start.own,
         edges=(weights - drive).fill_diagonal_(0),
-        doubt=1 - parted.probability,
         load=parted.load,
         read=parted.read,
     )
     shrunk = coefficients.clone()
     shrunk[:, :N] = (parted.edges + drive).fill_diagonal_(0) + coefficients[:, :N].diagonal().diag()
     better = float(held_out.correlation(shrunk).mean()) >= correlation
-    return start._replace(edges=parted.edges) if better else start
+    return start._replace(edges=parted.edges, doubt=1 - parted.probability) if better else start
 
 
 def exponential_kernel(window: int, decay: float) -> Tensor:

@@ -5,6 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+FEWEST = 8
+"""Neurons whose weights have a law that can be told."""
+
 
 class SparseLowRank(NamedTuple):
     """What :func:`sparse_low_rank` finds in a matrix of weights."""
@@ -46,13 +49,17 @@ def sparse_low_rank(weights: Tensor, error: Tensor, max_rank: int = 8, iteration
         iterations: Of EM for each rank.
 
     Returns:
-        All in the unit of ``weights``.
+        All in the unit of ``weights``. Of fewer than :data:`FEWEST` neurons no law can be told: every pair then counts
+        as an edge with its weight.
 
     References:
         Johnstone and Silverman 2004 (empirical Bayes for sparse means); Efron 2004 (the null's scale is estimated);
         Candès, Li, Ma and Wright 2011 (sparse and low-rank parts can be told apart).
     """
     N = len(weights)
+    if N < FEWEST:
+        pairs = torch.ones_like(weights).fill_diagonal_(0)
+        return SparseLowRank(weights * pairs, pairs, weights[:, :0], weights[:0], 1.0, 1.0, float("nan"))
     scale = _rank_one(error)
     z = (weights.double() / scale).fill_diagonal_(0)
     off = ~torch.eye(N, dtype=torch.bool, device=z.device)

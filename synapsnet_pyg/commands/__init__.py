@@ -1,0 +1,1 @@
+"""What each command does: a typed function each, whose docstring is its help."""

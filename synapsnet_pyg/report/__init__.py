@@ -1,0 +1,1 @@
+"""What a run found, as one page with its figures and tables."""

@@ -1,0 +1,98 @@
+"""Sections as a page that opens without a network."""
+
+from collections.abc import Sequence
+from html import escape
+
+import pandas as pd
+
+from synapsnet_pyg.report.interactive import to_html
+from synapsnet_pyg.report.sections import Chapter, Drawing, Section, Table
+
+SCRIPT = "plotly.min.js"
+FIGURES, TABLES = "figures", "tables"
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; margin: 0 auto; padding: 1rem 1.5rem;
+  max-width: 1100px; }
+h1 { font-size: 1.7rem; margin: 1rem 0 0.5rem; }
+h2 { font-size: 1.4rem; margin: 2.5rem 0 0; padding-top: 0.8rem; border-top: 2px solid #222; }
+h3 { font-size: 1.1rem; margin: 1.8rem 0 0.3rem; }
+p { margin: 0.4rem 0; max-width: 54rem; }
+nav { display: flex; flex-wrap: wrap; gap: 0 2.5rem; font-size: 0.9rem; }
+nav ul { margin: 0.2rem 0; padding-left: 1.1rem; }
+a { color: #1f5fa8; text-decoration: none; }
+a:hover { text-decoration: underline; }
+pre { background: #f5f5f5; padding: 0.6rem 0.8rem; overflow-x: auto; font-size: 0.85rem; white-space: pre-wrap;
+  overflow-wrap: anywhere; }
+.table { overflow-x: auto; margin: 0.6rem 0; }
+table { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
+th { text-align: right; border-bottom: 1px solid #999; padding: 0.2rem 0.7rem; }
+td { text-align: right; border-bottom: 1px solid #eee; padding: 0.15rem 0.7rem; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; }
+.files { font-size: 0.8rem; color: #777; text-align: right; max-width: none; }
+"""
+
+
+def page(title: str, chapters: Sequence[Chapter], bodies: Sequence[str]) -> str:
+    """The whole page.
+
+    Args:
+        title: Of the page.
+        chapters: In order, for the contents.
+        bodies: What :func:`chapter_html` made of each.
+    """
+    contents = "".join(
+        f'<ul><li><a href="#{_anchor(chapter)}">{escape(chapter.title)}</a><ul>'
+        + "".join(
+            f'<li><a href="#{_anchor(chapter)}-{place}">{escape(section.title)}</a></li>'
+            for place, section in enumerate(chapter.sections)
+        )
+        + "</ul></li></ul>"
+        for chapter in chapters
+    )
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<style>{_STYLE}</style>\n<script src="{SCRIPT}"></script>\n</head>\n<body>\n'
+        f"<h1>{escape(title)}</h1>\n<nav>{contents}</nav>\n{''.join(bodies)}</body>\n</html>\n"
+    )
+
+
+def chapter_html(chapter: Chapter) -> str:
+    """One chapter."""
+    sections = (
+        _section_html(section, chapter, f"{_anchor(chapter)}-{place}") for place, section in enumerate(chapter.sections)
+    )
+    return f'<h2 id="{_anchor(chapter)}">{escape(chapter.title)}</h2>\n{"".join(sections)}'
+
+
+def _section_html(section: Section, chapter: Chapter, anchor: str) -> str:
+    parts = [f'<h3 id="{anchor}">{escape(section.title)}</h3>\n']
+    parts += [f"<p>{escape(sentence)}</p>\n" for sentence in section.sentences]
+    parts += [f"<pre>{escape(chr(10).join(section.commands))}</pre>\n"] if section.commands else []
+    parts += [_drawing_html(drawing, chapter) for drawing in section.drawings]
+    parts += [_table_html(table, chapter) for table in section.tables]
+    return "".join(parts)
+
+
+def _drawing_html(drawing: Drawing, chapter: Chapter) -> str:
+    stem = f"{FIGURES}/{chapter.prefix}-{drawing.name}"
+    links = f'<a href="{stem}.png">PNG</a> <a href="{stem}.svg">SVG</a>'
+    figure = to_html(drawing.interactive, f"{_anchor(chapter)}-{drawing.name}")
+    return f'{figure}\n<p class="files">{drawing.name}: {links}</p>\n'
+
+
+def _table_html(table: Table, chapter: Chapter) -> str:
+    link = f'<a href="{TABLES}/{chapter.prefix}-{table.name}.csv">CSV</a>'
+    rows = len(table.whole)
+    count = f"{table.name}, {rows} row{'s' * (rows != 1)}: {link}"
+    shown = "" if table.shown is None else f'<div class="table">{_rows_html(table.shown)}</div>\n'
+    return f'{shown}<p class="files">{count}</p>\n'
+
+
+def _rows_html(frame: pd.DataFrame) -> str:
+    return str(frame.to_html(index=False, border=0, na_rep="-", float_format=lambda value: f"{value:.3g}"))
+
+
+def _anchor(chapter: Chapter) -> str:
+    return f"c-{chapter.prefix}"
