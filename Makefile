@@ -32,9 +32,11 @@ demo: $(READY)
 	$(BIN)/synapsnet simulate demo/population.h5
 	$(BIN)/synapsnet fit demo/population.h5 --out demo/run --preset fast
 	$(BIN)/synapsnet evaluate demo/run
-	$(BIN)/synapsnet connectivity demo/run --out demo/results --top-k 1000
+	$(BIN)/synapsnet connectivity demo/run --out demo/results --significance --fdr 0.05
 	$(BIN)/synapsnet figures demo/run --out demo/results
-	@echo "The connectivity (npz, graphml), its strongest edges (csv) and the figures (png) lie in demo/results."
+	$(BIN)/synapsnet report demo/run --out demo/report
+	@echo "The connectivity (npz, graphml), the edges that mean something (csv) and figures (png) lie in demo/results;"
+	@echo "open demo/report/index.html in a browser."
 
 format: $(READY)
 	$(BIN)/ruff format -q .

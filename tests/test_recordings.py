@@ -104,10 +104,10 @@ CONVERTED = [
      (70, 892, 0, 1)),
     ("netformer-perceptualdecision",
      "--activity hidden_activity_alltrials --axes trial,bin,neuron --bin-size 0.1 --behaviour inputs_alltrials "
-     "--truth W_hidden_GT", (4, 22000, 3, 1000)),
+     "--advance 1 --truth W_hidden_GT", (4, 22000, 3, 1000)),
     ("netformer-gonogo",
      "--activity hidden_activity_alltrials --axes trial,bin,neuron --bin-size 0.1 --behaviour inputs_alltrials "
-     "--truth W_hidden_GT", (8, 15000, 3, 1000)),
+     "--advance 1 --truth W_hidden_GT", (8, 15000, 3, 1000)),
 ]  # fmt: skip
 
 

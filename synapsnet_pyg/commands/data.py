@@ -76,6 +76,7 @@ def convert(
     behaviour: str | None = None,
     behaviour_axes: str | None = None,
     behaviour_times: str | None = None,
+    advance: int = 0,
     areas: str | None = None,
     types: str | None = None,
     positions: str | None = None,
@@ -105,6 +106,8 @@ def convert(
         behaviour: Keys of what all neurons share, separated by commas; their axes are found by length.
         behaviour_axes: Order of the behaviour's axes (of trial, bin, value), asked for where lengths leave it open.
         behaviour_times: Key of the behaviour's own clock in seconds; it is brought onto the bins linearly.
+        advance: Bins by which behaviour is moved forward: 1 for a stimulus that acts within its own bin and is known
+            beforehand.
         areas: Key of the neurons' brain areas.
         types: Key of the neurons' cell types.
         positions: Key of the neurons' positions.
@@ -119,6 +122,7 @@ def convert(
     """
     path = session_file(out)
     from synapsnet_pyg.datasets.arrays import read_arrays, read_spike_times
+    from synapsnet_pyg.datasets.clocks import advanced
 
     named = {"area": areas, "cell_type": types, "position": positions}
     known = {field: key for field, key in named.items() if key is not None}
@@ -162,6 +166,8 @@ def convert(
             truth,
             fill_nan,
         )
+    if advance:
+        session.behaviour = advanced(session.behaviour, session.segment, advance)
     session.save(path)
     print(f"found   {session.num_neurons} neurons, {session.num_bins} bins of {session.bin_size:g} s")
     print(f"        = {session.num_bins * session.bin_size:.1f} s in {len(session.segment)} segment(s)")

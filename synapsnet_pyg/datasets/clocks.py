@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 _MOST_BINS = 20_000_000
 """Of 33 ms these make a week: more come of a time in another unit, or of one that went wrong."""
@@ -160,3 +162,30 @@ def _in_order(times: np.ndarray, what: str) -> np.ndarray:
     if repeated.any():
         warn(f"{what} has {int(repeated.sum())} repeated times; the first sample of each is kept.")
     return kept[~repeated]
+
+
+def advanced(behaviour: Tensor, segment: Tensor, bins: int) -> Tensor:
+    """Behaviour moved forward in time within each segment, whose last value is held at the end.
+
+    A forecast of bin t + 1 sees the behaviour of bin t. What acts within its own bin, such as a stimulus that is known
+    beforehand, has to stand one bin earlier.
+
+    Args:
+        behaviour: :math:`(T, K)`.
+        segment: :math:`(S, 2)`.
+        bins: By how many bins.
+
+    Raises:
+        ValueError: ``bins`` is negative.
+
+    Example:
+        >>> advanced(torch.tensor([[1.0], [2.0], [3.0], [7.0], [8.0]]), torch.tensor([[0, 3], [3, 5]]), 1).flatten()
+        tensor([2., 3., 3., 8., 8.])
+    """
+    if bins < 0:
+        raise ValueError(f"Expected behaviour to be advanced by 0 bins or more (got {bins}).")
+    moved = behaviour.clone()
+    for start, stop in segment.tolist():
+        later = torch.arange(start + bins, stop + bins).clamp(max=stop - 1)
+        moved[start:stop] = behaviour[later]
+    return moved

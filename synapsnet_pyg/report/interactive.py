@@ -259,7 +259,7 @@ def _courses(
     figure.update_yaxes(title="deviations")
     figure.update_xaxes(title="time (s)", row=len(truth), col=1)
     figure.update_annotations(font_size=13, x=0, xanchor="left")
-    return figure.update_layout(legend={"x": 1, "xanchor": "right"})
+    return figure.update_layout(legend={"x": 0.5, "xanchor": "center"})
 
 
 def _colour_bar(column: int, title: str, row: int = 1, rows: int = 1) -> dict[str, object]:

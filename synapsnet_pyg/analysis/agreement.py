@@ -1,0 +1,99 @@
+"""Does a connectivity agree with wiring that was seen under a microscope?"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from synapsnet_pyg.analysis.null import against_null
+
+
+class Agreement(NamedTuple):
+    """How well the absolute weights of connectivities agree with wiring, columns AUROC, Spearman, partial Spearman."""
+
+    each: np.ndarray
+    """Of every session [S, 3]. AUROC: chance that a connected pair has the larger weight, 0.5 is guessing. Spearman:
+    correlation of weights with the wiring's counts. Partial: the same given distance; NaN without distances."""
+    each_p: np.ndarray
+    """Two-sided p of each [S, 3]."""
+    mean: np.ndarray
+    """Over sessions [3]."""
+    mean_p: np.ndarray
+    """[3]: every session is shuffled for it."""
+
+
+def wiring_agreement(
+    connectivities: Sequence[Tensor],
+    wirings: Sequence[np.ndarray],
+    distances: Sequence[np.ndarray] | None = None,
+    permutations: int = 1000,
+    seed: int = 0,
+) -> Agreement:
+    """Compares connectivities with wiring, neuron by neuron.
+
+    In the null the neurons change their names while both matrices stay as they are, so that strong neurons and dense
+    rows are no proof.
+
+    Args:
+        connectivities: Of each session :math:`(N, N)`, ``[i, j]`` the effect of j on i; signs do not count, since
+            counts of synapses have none.
+        wirings: Of the same neurons :math:`(N, N)`, [receiver, sender], not negative: counts or strengths, 0 for none.
+        distances: Between the same neurons :math:`(N, N)`.
+        permutations: Of names.
+        seed: Decides them.
+
+    Raises:
+        ValueError: The numbers of matrices or their shapes differ.
+
+    Example:
+        >>> import torch
+        >>> wiring = np.random.default_rng(0).poisson(0.5, (12, 12))
+        >>> wiring_agreement([torch.from_numpy(2.0 * wiring)], [wiring], permutations=99).mean[:2].round(3).tolist()
+        [1.0, 1.0]
+    """
+    shapes = {len(connectivities), len(wirings), len(wirings if distances is None else distances)}
+    pairs = list(zip(connectivities, wirings, strict=False))
+    if len(shapes) > 1 or any(tuple(c.shape) != w.shape for c, w in pairs):
+        raise ValueError(
+            "Expected one wiring (and distances) of the same shape for each connectivity (got "
+            f"{[list(c.shape) for c in connectivities]} and {[list(w.shape) for w in wirings]})."
+        )
+    weights = [_ranks(np.abs(one.detach().cpu().double().numpy())) for one in connectivities]
+    synapses = [_ranks(np.asarray(one, dtype=float)) for one in wirings]
+    apart = [None] * len(weights) if distances is None else [_ranks(np.asarray(one, dtype=float)) for one in distances]
+
+    def scores(ranked: Sequence[np.ndarray]) -> np.ndarray:
+        each = np.stack([_scores(*three) for three in zip(ranked, synapses, apart, strict=True)])
+        return np.vstack([each, each.mean(0)])
+
+    observed = scores(weights)
+    p = against_null(observed, lambda random: scores([_renamed(w, random) for w in weights]), permutations, seed).p
+    return Agreement(observed[:-1], p[:-1], observed[-1], p[-1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Of the pairs of two different neurons, from 0 to 1, ties sharing their average."""
+    off = ~np.eye(len(values), dtype=bool)
+    _, place, count = np.unique(values[off], return_inverse=True, return_counts=True)
+    ranks = np.zeros(values.shape)
+    ranks[off] = (np.cumsum(count) - (count - 1) / 2)[place] / off.sum()
+    return ranks
+
+
+def _scores(weight: np.ndarray, wiring: np.ndarray, distance: np.ndarray | None) -> np.ndarray:
+    off = ~np.eye(len(weight), dtype=bool)
+    weight, wiring = weight[off], wiring[off]
+    edge = wiring > wiring.min()
+    # The area under the curve is a difference of mean ranks.
+    auroc = 0.5 + weight[edge].mean() - weight[~edge].mean()
+    if distance is None:
+        return np.array([auroc, np.corrcoef(weight, wiring)[0, 1], np.nan])
+    r = np.corrcoef([weight, wiring, distance[off]])
+    partial = (r[0, 1] - r[0, 2] * r[1, 2]) / np.sqrt((1 - r[0, 2] ** 2) * (1 - r[1, 2] ** 2))
+    return np.array([auroc, r[0, 1], partial])
+
+
+def _renamed(matrix: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    order = random.permutation(len(matrix))
+    return matrix[np.ix_(order, order)]
