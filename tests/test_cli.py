@@ -394,3 +394,64 @@ def test_a_model_of_ones_own_is_found_in_the_working_folder(fitted, tmp_path):
     told = subprocess.run([command, "evaluate", "run"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "my_forecaster.ReducedRank" in told.stdout
     assert len((tmp_path / "my_forecaster.py").read_text().splitlines()) < 40
+
+
+def test_significance_and_ensembles_stand_beside_the_weights(fitted, capsys, tmp_path):
+    other = tmp_path / "other"
+    again = ["--model-args.hidden_size", 6, "--model-args.embedding_dim", 3]
+    files = [fitted / "sim0.h5", fitted / "sim1.h5"]
+    assert run(capsys, "fit", *files, "--out", other, "--preset", "fast", "--epochs", 1, "--seed", 7, *again)[0] == 0
+    out = tmp_path / "results"
+    told = run(
+        capsys, "connectivity", fitted / "run", "--out", out, "--significance", "--shifts", 10, "--ensemble", other,
+        "--format", "npz,csv,graphml",
+    )  # fmt: skip
+    assert told[0] == 0
+    assert "pairs are edges at a false discovery rate of 5 %" in told[1]
+    assert "How many neurons were not recorded" in told[1]
+    (row, *_) = read_csv(out / "sim0-edges.csv")
+    beside = {"effect", "error", "p_value", "q_value", "probability", "believed", "sign_stability", "sign_agreement"}
+    assert beside | {"source", "target", "weight", "seed_deviation"} <= row.keys()
+    assert 0 <= float(row["p_value"]) <= 1
+    with np.load(out / "sim0.npz", allow_pickle=False) as kept:
+        assert kept["q_value"].shape == kept["connectivity"].shape
+    graph = nx.read_graphml(out / "sim0.graphml")
+    assert "p_value" in next(iter(graph.edges(data=True)))[2]
+    few = tmp_path / "few"
+    run(capsys, "connectivity", fitted / "run", "--out", few, "--significance", "--shifts", 10, "--fdr", 0.05)
+    q = [float(row["q_value"]) for row in read_csv(few / "sim0-edges.csv")]
+    assert all(value <= 0.05 for value in q)
+    assert "beside --significance" in refused(
+        capsys, "connectivity", fitted / "run", "--out", tmp_path / "no", "--fdr", "0.05"
+    )
+    assert "same sessions" in refused(
+        capsys,
+        "connectivity",
+        fitted / "run",
+        "--out",
+        tmp_path / "no",
+        "--ensemble",
+        _fit_one(capsys, fitted, tmp_path),
+    )
+    assert not (tmp_path / "no").exists()
+
+
+def _fit_one(capsys, fitted, tmp_path):
+    run(capsys, "fit", fitted / "sim0.h5", "--out", tmp_path / "one", "--model", "var1")
+    return tmp_path / "one"
+
+
+def test_report_and_recovery_on_the_command_line(fitted, capsys, tmp_path):
+    told = run(capsys, "report", _fit_one(capsys, fitted, tmp_path), "--out", tmp_path / "page")
+    assert told[0] == 0
+    assert (tmp_path / "page" / "index.html").is_file()
+    assert "index.html" in told[1]
+    begin = ["benchmark", "connectivity", "--out", tmp_path / "found", "--seeds", 2]
+    sizes = ["--bins", 400, "--neurons", 30, "--recorded", 8, "--sim-args.hidden_drive", 0]
+    told = run(capsys, *begin, *sizes, "--methods", "ridge_var,lag1")
+    assert told[0] == 0
+    assert "paper: 2 seed(s)" in told[1]
+    assert (tmp_path / "found" / "connectivity-paper.png").is_file()
+    assert "other settings" in refused(capsys, *begin, "--methods", "lag1")
+    assert "either --methods or" in refused(capsys, *begin, "--methods", "lag1", "--ablations")
+    assert "granger" in refused(capsys, *begin, "--methods", "granger")
