@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synapsnet_pyg.analysis.currents import current_cross_correlation
 from synapsnet_pyg.cli import main
+from synapsnet_pyg.connectivity.registry import estimate
+from synapsnet_pyg.models.synapsnet import SynapsNet
 from synapsnet_pyg.session import Session
 
 
@@ -159,3 +162,18 @@ def test_a_worm_with_its_connectome(recording):
     i, j = session.edge_index[1, 0], session.edge_index[0, 0]
     row, column = (int(np.flatnonzero(names == session.neuron_id[n])[0]) for n in (i, j))
     assert synapses[row, column] == session.edge_weight[0] > 0
+
+
+def test_currents_lead_real_spikes(recording, tmp_path, capsys):
+    """Figure 4 on the monkey: SynapsNet's input current leads the activity, that of the lag-0 correlation does not."""
+    source = recording("monkey-m1-stevenson/m1_stevenson_2011.mat")
+    how = ["--activity", "spikes", "--axes", "neuron,bin", "--behaviour", "handVel,handPos", "--bin-size", "0.05"]
+    run(capsys, "convert", source, tmp_path / "monkey.h5", *how)
+    session = Session.load(tmp_path / "monkey.h5").standardise()
+    split = session.split()
+    model = SynapsNet([session])
+    model.initialise({session.name: split.train}, {session.name: split.validation})
+    found = {"synapsnet": model.connectivity(split.train), "lag0": estimate("lag0", session)}
+    peaks = {name: current_cross_correlation(split.test, matrix, 5).peak_delay for name, matrix in found.items()}
+    assert peaks["synapsnet"] > 0
+    assert peaks["lag0"] == 0
