@@ -70,8 +70,8 @@ def recovery_ablations() -> list[Variant]:
     }
     return [
         ablations()[0],
-        *(Variant(f"synapsnet {label}", "synapsnet", arguments) for label, arguments in changed.items()),
-        Variant("synapsnet without linear path", "synapsnet", {"linear_path": False}),
+        *(Variant(label, "synapsnet", arguments) for label, arguments in changed.items()),
+        Variant("without linear path", "synapsnet", {"linear_path": False}),
     ]
 
 
