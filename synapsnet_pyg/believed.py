@@ -60,8 +60,9 @@ def connectivities(runs: Sequence[Run], significance: bool = False, shifts: int 
             tested = edge_significance(
                 first.model, split.train, shifts, targets=first.targets, connectivity=matrices[0]
             )
-            names = ("weight", "error", "p_value", "q_value", "probability", "believed", "sign_stability")
+            names = ("weight", "error", "p_value", "q_value", "probability", "sign_stability")
             values = {("effect" if key == "weight" else key): getattr(tested, key) for key in names}
+            fields["learned"], connectivity = connectivity, tested.believed.nan_to_num()
             fields |= {
                 key: value.nan_to_num(1.0 if key in ("p_value", "q_value") else 0.0) for key, value in values.items()
             }

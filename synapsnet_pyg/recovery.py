@@ -330,8 +330,9 @@ def _told(job: Recovery, out: Path) -> str:
     told, where = read_recovery(job), job.folder.relative_to(out / "runs")
     if told is None:
         return f"{where}: FAILED: {_error(job)}"
-    pearson = told["scores"][job.method.label]["pearson"]
-    return f"{where}: Pearson {'-' if pearson is None else f'{pearson:.3f}'}, {told['seconds']:.0f} s"
+    pearson = [score["pearson"] for score in told["scores"].values()]
+    shown = " and, believed, ".join("-" if value is None else f"{value:.3f}" for value in pearson)
+    return f"{where}: Pearson {shown}, {told['seconds']:.0f} s"
 
 
 def _draw(jobs: Sequence[Recovery], path: Path) -> None:

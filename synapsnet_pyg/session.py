@@ -335,7 +335,8 @@ class Session(Data):
                 fields |= {"name": _text(file.attrs["name"]), "bin_size": float(file.attrs["bin_size"])}
         except (OSError, KeyError, RuntimeError) as error:
             raise ValueError(
-                f"'{path}' is not a readable session file: foreign, cut short or damaged ({error})."
+                f"'{path}' is not a readable session file: foreign, cut short or damaged ({error}); of other files "
+                "'synapsnet convert' makes one."
             ) from None
         try:
             return cls(**fields)

@@ -410,7 +410,7 @@ def test_significance_and_ensembles_stand_beside_the_weights(fitted, capsys, tmp
     assert "pairs are edges at a false discovery rate of 5 %" in told[1]
     assert "How many neurons were not recorded" in told[1]
     (row, *_) = read_csv(out / "sim0-edges.csv")
-    beside = {"effect", "error", "p_value", "q_value", "probability", "believed", "sign_stability", "sign_agreement"}
+    beside = {"effect", "error", "p_value", "q_value", "probability", "learned", "sign_stability", "sign_agreement"}
     assert beside | {"source", "target", "weight", "seed_deviation"} <= row.keys()
     assert 0 <= float(row["p_value"]) <= 1
     with np.load(out / "sim0.npz", allow_pickle=False) as kept:
@@ -421,7 +421,7 @@ def test_significance_and_ensembles_stand_beside_the_weights(fitted, capsys, tmp
     run(capsys, "connectivity", fitted / "run", "--out", few, "--significance", "--shifts", 10, "--fdr", 0.05)
     q = [float(row["q_value"]) for row in read_csv(few / "sim0-edges.csv")]
     assert all(value <= 0.05 for value in q)
-    assert "beside --significance" in refused(
+    assert "--significance beside --fdr" in refused(
         capsys, "connectivity", fitted / "run", "--out", tmp_path / "no", "--fdr", "0.05"
     )
     assert "same sessions" in refused(
@@ -439,6 +439,14 @@ def test_significance_and_ensembles_stand_beside_the_weights(fitted, capsys, tmp
 def _fit_one(capsys, fitted, tmp_path):
     run(capsys, "fit", fitted / "sim0.h5", "--out", tmp_path / "one", "--model", "var1")
     return tmp_path / "one"
+
+
+def test_milliseconds_taken_for_seconds_are_told(capsys, tmp_path):
+    np.save(tmp_path / "counts.npy", np.ones((3, 40)))
+    command = ["convert", tmp_path / "counts.npy", tmp_path / "counts.h5", "--axes", "neuron,bin", "--bin-size", 50]
+    status, _, error = run(capsys, *command)
+    assert status == 0
+    assert error.startswith("warning: bins of 50 s")
 
 
 def test_report_and_recovery_on_the_command_line(fitted, capsys, tmp_path):

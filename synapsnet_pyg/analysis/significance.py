@@ -116,11 +116,17 @@ def edge_significance(
     error = error * spread
     parted = sparse_low_rank(weight, error)
     effect = weight - parted.load @ parted.read
-    widened = error * max(1.0, parted.null_deviation)
+    null_deviation = parted.law.null_variance**0.5
+    widened = error * max(1.0, null_deviation)
     p = _two_sided(effect / widened, torch.outer(_kurtosis(errors), _kurtosis(unique)) / T)
     silent = (errors.abs().amax(1) == 0)[:, None] | (unique.abs().amax(1) == 0)
     p[silent] = torch.nan
     p.fill_diagonal_(torch.nan)
+
+    # Of a normal law, the value that is as unlikely: what the two groups of edges and others are told apart by.
+    z = -torch.special.ndtri((p / 2).clamp(1e-300, 0.5)).nan_to_num(0.0) * max(1.0, null_deviation)
+    law = parted.law
+    believed = effect if law.density == 1 else effect * (law.expected(z) / z.clamp_min(1e-9))
 
     def told(matrix: Tensor) -> Tensor:
         return matrix.float().clone().fill_diagonal_(torch.nan)
@@ -131,11 +137,11 @@ def edge_significance(
         told(widened),
         told(p),
         told(torch.from_numpy(benjamini_hochberg(p.numpy()))),
-        told(parted.probability),
-        told(parted.edges),
+        told(law.probability(z) if law.density < 1 else torch.ones_like(z)),
+        told(believed),
         told(stability),
-        parted.density,
-        parted.null_deviation,
+        law.density,
+        null_deviation,
         len(parted.read),
     )
 
@@ -326,8 +332,8 @@ def identifiability(session: Session, significance: EdgeSignificance | None = No
         session: The training part.
         significance: Of its edges, if it was worked out.
     """
-    known = session.activity[session.activity.amax(1) > session.activity.amin(1)]
-    inputs = torch.cat([known, session.behaviour.t()]).double()
+    varying = [rows[rows.amax(1) > rows.amin(1)] for rows in (session.activity, session.behaviour.t())]
+    known, inputs = varying[0], torch.cat(varying).double()
     correlation = torch.corrcoef(inputs)
     inverse = torch.linalg.pinv(correlation, hermitian=True)
     N = len(known)

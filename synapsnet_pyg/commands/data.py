@@ -122,7 +122,7 @@ def convert(
     """
     path = session_file(out)
     from synapsnet_pyg.datasets.arrays import read_arrays, read_spike_times
-    from synapsnet_pyg.datasets.clocks import advanced
+    from synapsnet_pyg.datasets.clocks import advanced, warn
 
     named = {"area": areas, "cell_type": types, "position": positions}
     known = {field: key for field, key in named.items() if key is not None}
@@ -166,6 +166,8 @@ def convert(
             truth,
             fill_nan,
         )
+    if session.bin_size >= 5:
+        warn(f"bins of {session.bin_size:g} s are long for neurons; --bin-size is in seconds.")
     if advance:
         session.behaviour = advanced(session.behaviour, session.segment, advance)
     session.save(path)

@@ -129,9 +129,11 @@ def connectivity(
             separated by commas.
         threshold: Leave edges of smaller absolute weight out of table and graph.
         top_k: Keep only so many strongest edges in table and graph.
-        significance: Test every edge: its effect, error, p and q value, expected weight and sign stability stand beside
-            the weight, and what the recording cannot tell is said.
-        fdr: Keep only edges of this false discovery rate, such as 0.05; asks for --significance.
+        significance: Test every edge. The weight is then what is believed of it, its expected value given the data;
+            beside it stand learned (by the model), effect (not shrunk), error (standard error of it), p_value, q_value,
+            probability (of an edge) and sign_stability (over block-bootstrap samples). All in standard deviations of
+            the receiver's activity for one of the sender's. What the recording cannot tell is said.
+        fdr: Keep only edges of this false discovery rate, such as 0.05; goes with --significance.
         shifts: Circular shifts of each sender for the null.
         ensemble: Other runs of the same sessions (other seeds), separated by commas: weights are the mean over all, and
             how many agree with its sign stands beside.
@@ -145,7 +147,7 @@ def connectivity(
     if unknown or not formats:
         raise ValueError(f"Expected formats among {', '.join(FORMATS)} (got '{format}').")
     if fdr is not None and not (significance and 0 < fdr < 1):
-        raise ValueError(f"Expected --fdr between 0 and 1, beside --significance (got {fdr}).")
+        raise ValueError(f"Expected --significance beside --fdr, which is between 0 and 1 (got {fdr}).")
     runs = [Run.load(one) for one in (run, *listed(ensemble))]
     found = connectivities(runs, significance, shifts)
     for line in save_connectivities(runs[0], found, Path(out), formats, threshold, top_k, fdr):

@@ -9,6 +9,36 @@ FEWEST = 8
 """Neurons whose weights have a law that can be told."""
 
 
+class TwoGroups(NamedTuple):
+    """Law of weights in units of their standard errors: nearly all null, a few edges."""
+
+    density: float
+    """Share of the pairs that have an edge."""
+    edge_variance: float
+    """Of true weights."""
+    null_variance: float
+    """Of weights without an edge: 1 where the error is told rightly, more where something else (such as neurons nobody
+    recorded) spreads them."""
+
+    def probability(self, z: Tensor) -> Tensor:
+        """Of an edge, at every value."""
+        total = self.edge_variance + self.null_variance
+        odds = self.density / (1 - self.density) * (self.null_variance / total) ** 0.5
+        return torch.sigmoid(torch.log(torch.tensor(odds)) + z.square() * (1 / self.null_variance - 1 / total) / 2)
+
+    def expected(self, z: Tensor) -> Tensor:
+        """Weight of the edge, at every value."""
+        return self.probability(z) * self.edge_variance / (self.edge_variance + self.null_variance) * z
+
+    def update(self, z: Tensor) -> "TwoGroups":
+        """One step of EM."""
+        p, square = self.probability(z), z.square()
+        null = float(((1 - p) * square).sum() / (1 - p).sum().clamp_min(1e-9))
+        total = float((p * square).sum() / p.sum().clamp_min(1e-9))
+        density = min(max(float(p.mean()), 1e-4), 0.5)
+        return TwoGroups(density, max(total - null, 1e-2 * null), max(null, 1e-6))
+
+
 class SparseLowRank(NamedTuple):
     """What :func:`sparse_low_rank` finds in a matrix of weights."""
 
@@ -20,13 +50,8 @@ class SparseLowRank(NamedTuple):
     """Of the common drive [N, k]: how strongly each neuron hears each latent."""
     read: Tensor
     """[k, N]: how each latent is read from the population; ``load @ read`` is its part of the weights."""
-    density: float
-    """Share of the pairs that have an edge."""
-    null_deviation: float
-    """Of the weights without an edge, in units of their standard error: 1 where the error is told rightly, more where
-    something else (such as neurons nobody recorded) spreads them."""
-    edge_deviation: float
-    """Of true weights, in the same unit."""
+    law: TwoGroups
+    """Of the weights in units of their standard errors, the common drive taken out."""
 
 
 def sparse_low_rank(weights: Tensor, error: Tensor, max_rank: int = 8, iterations: int = 40) -> SparseLowRank:
@@ -59,11 +84,11 @@ def sparse_low_rank(weights: Tensor, error: Tensor, max_rank: int = 8, iteration
     N = len(weights)
     if N < FEWEST:
         pairs = torch.ones_like(weights).fill_diagonal_(0)
-        return SparseLowRank(weights * pairs, pairs, weights[:, :0], weights[:0], 1.0, 1.0, float("nan"))
+        return SparseLowRank(weights * pairs, pairs, weights[:, :0], weights[:0], TwoGroups(1.0, float("inf"), 1.0))
     scale = _rank_one(error)
     z = (weights.double() / scale).fill_diagonal_(0)
     off = ~torch.eye(N, dtype=torch.bool, device=z.device)
-    mixture = _Mixture(density=0.1, edge_variance=10.0, null_variance=1.0)
+    mixture = TwoGroups(density=0.1, edge_variance=10.0, null_variance=1.0)
     load, read = z.new_zeros(N, 0), z.new_zeros(0, N)
     while True:
         for _ in range(iterations if len(read) else 5):
@@ -88,36 +113,8 @@ def sparse_low_rank(weights: Tensor, error: Tensor, max_rank: int = 8, iteration
         mixture.probability(z).fill_diagonal_(0).to(weights),
         (load * receiver).to(weights),
         (read * sender).to(weights),
-        mixture.density,
-        mixture.null_variance**0.5,
-        mixture.edge_variance**0.5,
+        mixture,
     )
-
-
-class _Mixture(NamedTuple):
-    """Law of the weights in units of their errors: nearly all null, a few edges."""
-
-    density: float
-    edge_variance: float
-    null_variance: float
-
-    def probability(self, z: Tensor) -> Tensor:
-        """Of an edge, at every value."""
-        total = self.edge_variance + self.null_variance
-        odds = self.density / (1 - self.density) * (self.null_variance / total) ** 0.5
-        return torch.sigmoid(torch.log(torch.tensor(odds)) + z.square() * (1 / self.null_variance - 1 / total) / 2)
-
-    def expected(self, z: Tensor) -> Tensor:
-        """Weight of the edge, at every value."""
-        return self.probability(z) * self.edge_variance / (self.edge_variance + self.null_variance) * z
-
-    def update(self, z: Tensor) -> "_Mixture":
-        """One step of EM."""
-        p, square = self.probability(z), z.square()
-        null = float(((1 - p) * square).sum() / (1 - p).sum().clamp_min(1e-9))
-        total = float((p * square).sum() / p.sum().clamp_min(1e-9))
-        density = min(max(float(p.mean()), 1e-4), 0.5)
-        return _Mixture(density, max(total - null, 1e-2 * null), max(null, 1e-6))
 
 
 def _rank_one(error: Tensor) -> Tensor:

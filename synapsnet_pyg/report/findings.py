@@ -24,7 +24,7 @@ from synapsnet_pyg.session import Session
 
 PERMUTATIONS = 200
 """Of every null, so that a page takes seconds; p-values go down to 1/201."""
-SHIFTS = 50
+SHIFTS = 100
 """Of the null of edges, likewise."""
 FALSE_DISCOVERY_RATE = 0.05
 
@@ -119,8 +119,9 @@ def _wiring(run: Run, name: str) -> Wiring | None:
         others = {"true connectivity": session.true_connectivity} | others
     significance, untested = _significance(run, session, learned)
     found = None if significance is None else significance.found
-    arrangement, graph = arrange(session, learned), graph_of(session, learned)
-    neurons = neuron_table(session, learned, found).assign(**{arrangement.by: arrangement.group})
+    believed = learned if significance is None else significance.edges.believed.nan_to_num()
+    arrangement, graph = arrange(session, learned), graph_of(session, believed)
+    neurons = neuron_table(session, believed, found).assign(**{arrangement.by: arrangement.group})
     return Wiring(
         _beside_each_other(kinds | others, significance),
         arrangement,
@@ -128,7 +129,7 @@ def _wiring(run: Run, name: str) -> Wiring | None:
         _currents(test, kinds | others | {"learned, shuffled": shuffled(learned)}),
         significance,
         untested,
-        to_pandas(session, learned, top_k=10 * session.num_neurons, edge_fields=_edge_fields(significance)),
+        to_pandas(session, believed, top_k=10 * session.num_neurons, edge_fields=_edge_fields(significance, learned)),
         {
             field: connectivity_blocks(session, learned, field, edge=found, permutations=PERMUTATIONS)
             for field in fields_with_groups(session)
@@ -152,7 +153,11 @@ def _currents(test: Session, matrices: dict[str, Tensor]) -> dict[str, CurrentCo
 def _beside_each_other(kinds: dict[str, Tensor], significance: Significance | None) -> dict[str, Tensor]:
     """The learned connectivity, its edges that are believed in, and two others: what a page has room for."""
     (learned, connectivity), *others = kinds.items()
-    sure = {} if significance is None else {"its significant edges": connectivity * significance.found}
+    sure = (
+        {}
+        if significance is None
+        else {"its significant edges": significance.edges.believed.nan_to_num() * significance.found}
+    )
     return {learned: connectivity} | sure | dict(others[:2])
 
 
@@ -171,22 +176,23 @@ def _significance(run: Run, session: Session, learned: Tensor) -> tuple[Signific
 
 
 def _surest(session: Session, edges: EdgeSignificance, learned: Tensor, most: int = 1000) -> pd.DataFrame:
-    """The edges whose effect is largest for its error."""
-    certainty = (edges.weight / edges.error).abs().nan_to_num(nan=0.0, posinf=0.0)
-    places = certainty.flatten().argsort(descending=True, stable=True)[: min(most, int(certainty.count_nonzero()))]
-    receiver, sender = torch.unravel_index(places, certainty.shape)
+    """The edges of smallest p."""
+    p = edges.p_value.nan_to_num(nan=torch.inf)
+    places = p.flatten().argsort(stable=True)[: min(most, int(p.isfinite().sum()))]
+    receiver, sender = torch.unravel_index(places, p.shape)
     fields = {"effect": edges.weight, "error": edges.error, "p": edges.p_value, "q": edges.q_value}
     return pd.DataFrame(
         {
             "sender": [session.neuron_id[j] for j in sender.tolist()],
             "receiver": [session.neuron_id[i] for i in receiver.tolist()],
-            "learned weight": learned[receiver, sender].tolist(),
+            "believed": edges.believed[receiver, sender].tolist(),
+            "learned": learned[receiver, sender].tolist(),
             **{what: matrix[receiver, sender].tolist() for what, matrix in fields.items()},
         }
     )
 
 
-def _edge_fields(significance: Significance | None) -> dict[str, Tensor]:
+def _edge_fields(significance: Significance | None, learned: Tensor) -> dict[str, Tensor]:
     if significance is None:
         return {}
     edges = significance.edges
@@ -196,4 +202,5 @@ def _edge_fields(significance: Significance | None) -> dict[str, Tensor]:
         "p_value": edges.p_value,
         "q_value": edges.q_value,
         "probability": edges.probability,
+        "learned": learned,
     }

@@ -145,7 +145,8 @@ def _scores(found: Findings) -> Section:
     sentences = [
         verdict(found.scores),
         "Correlation is Pearson's over time, mean over neurons; MSE is the squared error of standardised activity, "
-        "where 1 is no better than each neuron's mean; PC1 to PC3 are correlations along the principal axes of the "
+        "where the mean forecast has about 1, or more if the test part varies more than the training part; PC1 to PC3 "
+        "are correlations along the principal axes of the "
         f"population. {counted['scored']} of {counted['recorded']} neurons are scored: those that vary both in the "
         "training and in the test part.",
         *([f"Left out, for want of bins in a segment: {', '.join(found.left_out)}."] if found.left_out else []),
@@ -229,8 +230,9 @@ def _significance(significance: Significance) -> Section:
     sentences = [
         f"{found} of {significance.tested} pairs are edges at a false discovery rate of 5 %: about one in twenty of "
         "these is none. Without any edge the p-values would lie evenly along the dashed line; a "
-        "peak at the left is edges. The table has the surest edges, with the effect as measured, before the model "
-        "shrinks it.",
+        "peak at the left is edges. The table has the surest edges: the effect as measured with its standard error; "
+        "what is believed of it, given how large effects are here; and what the model learned. Where spikes are rare, "
+        "p is larger than effect and error alone would say.",
         significance.identifiability,
     ]
     drawing = Drawing("p-values", interactive.p_values(significance), printed.p_values(significance))

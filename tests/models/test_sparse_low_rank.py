@@ -29,9 +29,9 @@ def test_finds_the_rank_the_drive_and_the_edges(rank):
         apart = ((found.load @ found.read - drive) / error)[off].square().mean().sqrt()
         assert apart < 0.6 * (drive / error)[off].std()
         assert apart < 0.7
-    assert found.density == pytest.approx(0.1, abs=0.03)
-    assert found.null_deviation == pytest.approx(1.0, abs=0.12)
-    assert found.edge_deviation == pytest.approx(7.0, rel=0.2)
+    assert found.law.density == pytest.approx(0.1, abs=0.03)
+    assert found.law.null_variance**0.5 == pytest.approx(1.0, abs=0.12)
+    assert found.law.edge_variance**0.5 == pytest.approx(7.0, rel=0.2)
     off = ~torch.eye(N, dtype=torch.bool)
     assert np.corrcoef(found.edges[off], edges[off])[0, 1] > 0.97
     assert np.corrcoef(found.edges[off], edges[off])[0, 1] > np.corrcoef((noisy - drive)[off], edges[off])[0, 1]
@@ -52,7 +52,7 @@ def test_probability_is_calibrated():
 def test_a_wider_null_is_told_and_calls_fewer_edges():
     noisy, error, *_ = planted(density=0.0, rank=0, deviation=1.5)
     found = sparse_low_rank(noisy, error)
-    assert found.null_deviation == pytest.approx(1.5, rel=0.1)
+    assert found.law.null_variance**0.5 == pytest.approx(1.5, rel=0.1)
     assert (found.probability > 0.95).sum() <= 2
 
 
