@@ -176,9 +176,10 @@ def _significance(run: Run, session: Session, learned: Tensor) -> tuple[Signific
 
 
 def _surest(session: Session, edges: EdgeSignificance, learned: Tensor, most: int = 1000) -> pd.DataFrame:
-    """The edges of smallest p."""
+    """The edges of smallest p; where that is nearly zero for many, those of the largest effect for its error first."""
     p = edges.p_value.nan_to_num(nan=torch.inf)
-    places = p.flatten().argsort(stable=True)[: min(most, int(p.isfinite().sum()))]
+    certain = (edges.weight / edges.error).abs().nan_to_num(nan=0.0).flatten().argsort(descending=True, stable=True)
+    places = certain[p.flatten()[certain].argsort(stable=True)][: min(most, int(p.isfinite().sum()))]
     receiver, sender = torch.unravel_index(places, p.shape)
     fields = {"effect": edges.weight, "error": edges.error, "p": edges.p_value, "q": edges.q_value}
     return pd.DataFrame(
