@@ -4,7 +4,6 @@ import json
 import shlex
 import sys
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -14,10 +13,11 @@ import numpy as np
 import torch
 from scipy.stats import ttest_rel
 
-from synapsnet_pyg.atomic import atomic_path, make_folder
+from synapsnet_pyg.atomic import atomic_path
 from synapsnet_pyg.evaluation import plain_score, score
 from synapsnet_pyg.export import file_name
 from synapsnet_pyg.fitting import check_same, fit_files, settings_of
+from synapsnet_pyg.jobs import keep_error, read_error
 from synapsnet_pyg.models.registry import ANCHORS, build_model, model_kind
 from synapsnet_pyg.run import Run, read_settings, versions
 from synapsnet_pyg.session import Session
@@ -160,8 +160,7 @@ def run_job(job: Job, threads: int | None = None) -> None:
         torch.set_num_threads(threads)
     if read_scores(job) is not None:
         return
-    error = job.folder / "error.txt"
-    error.unlink(missing_ok=True)
+    (job.folder / "error.txt").unlink(missing_ok=True)
     try:
         began = time.monotonic()
         finished = job.folder / "finished"
@@ -187,8 +186,7 @@ def run_job(job: Job, threads: int | None = None) -> None:
         with atomic_path(job.folder / "scores.json") as temporary:
             temporary.write_text(json.dumps(told, indent=1) + "\n")
     except Exception as problem:
-        make_folder(job.folder)
-        error.write_text(f"{' '.join(str(problem).split())}\n\n{traceback.format_exc()}")
+        keep_error(job.folder, problem)
 
 
 def read_scores(job: Job) -> dict[str, Any] | None:
@@ -198,12 +196,6 @@ def read_scores(job: Job) -> dict[str, Any] | None:
         return None
     told = json.loads(path.read_text())
     return dict(told) if told["first"] == job.first else None
-
-
-def read_error(job: Job) -> str:
-    """Why a job that is not finished failed, in one line."""
-    path = job.folder / "error.txt"
-    return path.read_text().splitlines()[0] if path.is_file() else "killed"
 
 
 def rows_of(jobs: Sequence[Job]) -> list[Row]:
@@ -276,7 +268,7 @@ def paired_p(one: Mapping[str, float], other: Mapping[str, float]) -> float | No
 def report(jobs: Sequence[Job], sessions: Sequence[Session]) -> dict[str, Any]:
     """Everything about a comparison, ready for JSON: command, versions, seeds, scores, summary, failures."""
     rows = rows_of(jobs)
-    errors = {str(job.folder): read_error(job) for job in jobs if read_scores(job) is None}
+    errors = {str(job.folder): read_error(job.folder) for job in jobs if read_scores(job) is None}
     return {
         "command": shlex.join(["synapsnet", *sys.argv[1:]]),
         "versions": versions(),

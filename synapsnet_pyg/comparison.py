@@ -13,7 +13,6 @@ from synapsnet_pyg.benchmark import (
     Variant,
     mean_over_seeds,
     plan,
-    read_error,
     read_scores,
     report,
     require_same,
@@ -21,7 +20,7 @@ from synapsnet_pyg.benchmark import (
     run_job,
 )
 from synapsnet_pyg.evaluation import scored_neurons
-from synapsnet_pyg.jobs import run_all
+from synapsnet_pyg.jobs import read_error, run_all
 from synapsnet_pyg.metrics import principal_components
 from synapsnet_pyg.models.forecaster import forecast_session
 from synapsnet_pyg.run import Run
@@ -98,7 +97,7 @@ def compare_forecasts(
 def _told(job: Job, out: Path) -> str:
     scores, where = read_scores(job), job.folder.relative_to(out / "runs")
     if scores is None:
-        return f"{where}: FAILED: {read_error(job)}"
+        return f"{where}: FAILED: {read_error(job.folder)}"
     values = [one["correlation"] for one in scores["sessions"].values() if one["correlation"] is not None]
     mean = f"{sum(values) / len(values):.4f}" if values else "-"
     return f"{where}: correlation {mean}, {scores['seconds']:.0f} s"

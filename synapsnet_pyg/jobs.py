@@ -2,6 +2,7 @@
 
 import os
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from synapsnet_pyg.atomic import make_folder
+
+
+def keep_error(folder: Path, problem: Exception) -> None:
+    """Leaves why a piece of work failed in ``error.txt`` of its folder: one line, and where."""
+    (make_folder(folder) / "error.txt").write_text(f"{' '.join(str(problem).split())}\n\n{traceback.format_exc()}")
+
+
+def read_error(folder: Path) -> str:
+    """Why a piece of work that is not finished failed, in one line."""
+    path = folder / "error.txt"
+    return path.read_text().splitlines()[0] if path.is_file() else "killed"
 
 
 def run_all(

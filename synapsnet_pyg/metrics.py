@@ -74,9 +74,14 @@ def pc_correlation(truth: Tensor, forecast: Tensor, components: int = 3) -> Tens
 def principal_components(truth: Tensor, forecast: Tensor, components: int = 3) -> tuple[Tensor, Tensor]:
     """True and forecast population activity along the first principal axes of the truth, [components, T] each."""
     x, mean = truth.double(), truth.double().mean(1, keepdim=True)
-    # Eigenvectors of [N, N] rather than of [N, T]: the recording is longer than the population is large.
-    axes = torch.linalg.eigh((x - mean) @ (x - mean).t()).eigenvectors.flip(1)[:, :components].t()
+    axes = principal_axes(x - mean, components)
     return axes @ (x - mean), axes @ (forecast.double() - mean)
+
+
+def principal_axes(centred: Tensor, components: int) -> Tensor:
+    """Leading principal axes [components, N] in float64 of courses without their means [N, T]."""
+    # Eigenvectors of [N, N] rather than of [N, T]: the recording is longer than the population is large.
+    return torch.linalg.eigh((centred @ centred.t()).double()).eigenvectors.flip(1)[:, :components].t()
 
 
 class ConnectivityScore(NamedTuple):
@@ -120,7 +125,7 @@ def connectivity_score(estimate: Tensor, truth: Tensor, diagonal: bool = False) 
     edge = t != 0
     return ConnectivityScore(
         _pearson(e, t),
-        _pearson(_ranks(e), _ranks(t)),
+        _pearson(ranks(e), ranks(t)),
         _auroc(np.abs(e), edge),
         _average_precision(np.abs(e), edge),
         _auroc(e, t > 0),
@@ -137,7 +142,7 @@ def _pearson(x: np.ndarray, y: np.ndarray) -> float:
     return float(r) if np.ptp(x) > 0 else float("nan")
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
+def ranks(values: np.ndarray) -> np.ndarray:
     """Ranks from 1, ties sharing their average rank."""
     _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
     return (np.cumsum(count) - (count - 1) / 2)[inverse]
@@ -148,7 +153,7 @@ def _auroc(score: np.ndarray, positive: np.ndarray) -> float:
     P = int(positive.sum())
     if P in (0, len(positive)):
         return float("nan")
-    return float((_ranks(score)[positive].sum() - P * (P + 1) / 2) / (P * (len(positive) - P)))
+    return float((ranks(score)[positive].sum() - P * (P + 1) / 2) / (P * (len(positive) - P)))
 
 
 def _average_precision(score: np.ndarray, positive: np.ndarray) -> float:

@@ -4,7 +4,6 @@ import json
 import shlex
 import sys
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -23,7 +22,7 @@ from synapsnet_pyg.datasets.registry import simulation
 from synapsnet_pyg.evaluation import score_forecast
 from synapsnet_pyg.export import file_name
 from synapsnet_pyg.fitting import fit_files
-from synapsnet_pyg.jobs import run_all
+from synapsnet_pyg.jobs import keep_error, read_error, run_all
 from synapsnet_pyg.metrics import connectivity_score
 from synapsnet_pyg.models.forecaster import forecast_session
 from synapsnet_pyg.models.registry import model_kind
@@ -198,8 +197,7 @@ def recover(job: Recovery) -> None:
     if read_recovery(job) is not None:
         return
     make_folder(job.folder)
-    error = job.folder / "error.txt"
-    error.unlink(missing_ok=True)
+    (job.folder / "error.txt").unlink(missing_ok=True)
     try:
         if not job.path.exists():
             made = simulation(job.population, job.laws)(0, job.seed, name=f"{job.population}-{job.seed}")
@@ -215,7 +213,7 @@ def recover(job: Recovery) -> None:
         with atomic_path(job.folder / "scores.json") as temporary:
             temporary.write_text(json.dumps(told, indent=1) + "\n")
     except Exception as problem:
-        error.write_text(f"{' '.join(str(problem).split())}\n\n{traceback.format_exc()}")
+        keep_error(job.folder, problem)
 
 
 def _find(job: Recovery, session: Session) -> tuple[dict[str, Tensor], float | None]:
@@ -307,7 +305,7 @@ def _report(jobs: Sequence[Recovery], settings: dict[str, Any]) -> dict[str, Any
         "methods": {job.method.label: {"name": job.method.model, **job.method.arguments} for job in jobs},
         "summary": summarise_recovery(scores),
         "scores": scores,
-        "failed": {str(job.folder): _error(job) for job in jobs if read_recovery(job) is None},
+        "failed": {str(job.folder): read_error(job.folder) for job in jobs if read_recovery(job) is None},
     }
 
 
@@ -321,15 +319,10 @@ def _require_same(path: Path, settings: dict[str, Any]) -> None:
         temporary.write_text(json.dumps(settings, indent=1) + "\n")
 
 
-def _error(job: Recovery) -> str:
-    path = job.folder / "error.txt"
-    return path.read_text().splitlines()[0] if path.is_file() else "killed"
-
-
 def _told(job: Recovery, out: Path) -> str:
     told, where = read_recovery(job), job.folder.relative_to(out / "runs")
     if told is None:
-        return f"{where}: FAILED: {_error(job)}"
+        return f"{where}: FAILED: {read_error(job.folder)}"
     pearson = [score["pearson"] for score in told["scores"].values()]
     shown = " and, believed, ".join("-" if value is None else f"{value:.3f}" for value in pearson)
     return f"{where}: Pearson {shown}, {told['seconds']:.0f} s"

@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from synapsnet_pyg.analysis.null import against_null
+from synapsnet_pyg.metrics import ranks
 
 
 class Agreement(NamedTuple):
@@ -75,10 +76,9 @@ def wiring_agreement(
 def _ranks(values: np.ndarray) -> np.ndarray:
     """Of the pairs of two different neurons, from 0 to 1, ties sharing their average."""
     off = ~np.eye(len(values), dtype=bool)
-    _, place, count = np.unique(values[off], return_inverse=True, return_counts=True)
-    ranks = np.zeros(values.shape)
-    ranks[off] = (np.cumsum(count) - (count - 1) / 2)[place] / off.sum()
-    return ranks
+    ranked = np.zeros(values.shape)
+    ranked[off] = ranks(values[off]) / off.sum()
+    return ranked
 
 
 def _scores(weight: np.ndarray, wiring: np.ndarray, distance: np.ndarray | None) -> np.ndarray:

@@ -7,6 +7,8 @@ from scipy.special import stdtr
 from torch import Tensor
 
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
+from synapsnet_pyg.connectivity.partial_correlation import shrink
+from synapsnet_pyg.metrics import principal_axes
 from synapsnet_pyg.models.forecaster import Forecaster, forecast_session
 from synapsnet_pyg.models.sparse_low_rank import sparse_low_rank
 from synapsnet_pyg.session import Session
@@ -107,7 +109,8 @@ def edge_significance(
             f"{T}); use a shorter correlation_time or a longer recording."
         )
     told_by_model = model.connectivity(session) if connectivity is None else connectivity
-    weight = told_by_model.double() + (errors @ unique.t()).double() / T
+    told_by_errors = (errors @ unique.t()).double() / T
+    weight = told_by_model.double() + told_by_errors
     error = torch.outer(errors.norm(dim=1), unique.norm(dim=1)).double() / T**1.5
     error = error.clamp_min(1e-9 * float(error.max()))
 
@@ -126,19 +129,18 @@ def edge_significance(
     # Of a normal law, the value that is as unlikely: what the two groups of edges and others are told apart by.
     z = -torch.special.ndtri((p / 2).clamp(1e-300, 0.5)).nan_to_num(0.0) * max(1.0, null_deviation)
     law = parted.law
-    believed = effect if law.density == 1 else effect * (law.expected(z) / z.clamp_min(1e-9))
 
     def told(matrix: Tensor) -> Tensor:
         return matrix.float().clone().fill_diagonal_(torch.nan)
 
-    stability = _sign_stability(effect, weight, errors, unique, resamples, correlation_time, random)
+    stability = _sign_stability(effect, told_by_errors, errors, unique, resamples, correlation_time, random)
     return EdgeSignificance(
         told(effect),
         told(widened),
         told(p),
         told(torch.from_numpy(benjamini_hochberg(p.numpy()))),
-        told(law.probability(z) if law.density < 1 else torch.ones_like(z)),
-        told(believed),
+        told(law.probability(z)),
+        told(effect * law.shrinkage(z)),
         told(stability),
         law.density,
         null_deviation,
@@ -165,11 +167,9 @@ def _unique_activity(session: Session, bins: Tensor) -> Tensor:
     joined = joined - joined.mean(1, keepdim=True)
     M, T = joined.shape
     covariance = (joined @ joined.t()).double() / T
-    target = float(covariance.trace()) / M * torch.eye(M, dtype=covariance.dtype)
-    fourth = float(joined.square().sum(0).double().square().mean())
-    noise = (fourth - float(covariance.square().sum())) / T
-    share = min(1.0, noise / max(float((covariance - target).square().sum()), 1e-12))
-    inverse = torch.linalg.inv((1 - share) * covariance + share * target + 1e-6 * torch.eye(M).double())
+    fourth_power = float(joined.square().sum(0).double().square().mean())
+    identity = torch.eye(M, dtype=covariance.dtype, device=covariance.device)
+    inverse = torch.linalg.inv(shrink(covariance, fourth_power, T) + 1e-6 * identity)
     return inverse[: session.num_neurons].to(joined) @ joined
 
 
@@ -193,8 +193,7 @@ def _shared(session: Session, components: int = 4, memory: float = 3.0) -> Tenso
 def _leading(courses: Tensor, components: int) -> Tensor:
     """Leading principal components of courses [C, T], of deviation 1."""
     centred = courses - courses.mean(1, keepdim=True)
-    axes = torch.linalg.eigh((centred @ centred.t()).double()).eigenvectors.flip(1)[:, :components]
-    leading = axes.t().to(courses) @ centred
+    leading = principal_axes(centred, components).to(courses) @ centred
     return leading / leading.square().mean(1, keepdim=True).sqrt().clamp_min(1e-6)
 
 
@@ -236,7 +235,7 @@ def _deviation_under_shifts(errors: Tensor, unique: Tensor, offsets: list[int]) 
 
 def _sign_stability(
     effect: Tensor,
-    weight: Tensor,
+    told_by_errors: Tensor,
     errors: Tensor,
     unique: Tensor,
     resamples: int,
@@ -247,11 +246,10 @@ def _sign_stability(
     T = errors.shape[1]
     blocks = -(-T // block)
     same = torch.zeros_like(effect)
-    mean = (errors @ unique.t()).double() / T
     for _ in range(resamples):
         drawn = torch.bincount(torch.randint(blocks, (blocks,), generator=random), minlength=blocks)
         times = drawn.repeat_interleave(block)[:T].to(errors)
-        sampled = effect + ((errors * times) @ unique.t()).double() / times.sum() - mean
+        sampled = effect + ((errors * times) @ unique.t()).double() / times.sum() - told_by_errors
         same += (sampled.sign() == effect.sign()).double()
     return same / resamples
 

@@ -66,9 +66,20 @@ def shrunk_covariance(part: Session) -> Tensor:
         centred = part.activity[:, start:stop].double() - mean[:, None]
         covariance.addmm_(centred, centred.t())
         fourth_power += float(centred.square().sum(0).square().sum())
-    covariance /= bins
-    target = covariance.trace() / N * torch.eye(N, dtype=covariance.dtype, device=covariance.device)
+    return shrink(covariance / bins, fourth_power / bins, bins)
+
+
+def shrink(covariance: Tensor, fourth_power: float, bins: int) -> Tensor:
+    """A covariance drawn towards a multiple of the identity, as far as least expected error asks (Ledoit and Wolf).
+
+    Args:
+        covariance: Over so many bins :math:`(N, N)`.
+        fourth_power: Of the length of a bin's vector, mean over bins.
+        bins: How many.
+    """
+    identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
+    target = covariance.trace() / len(covariance) * identity
     distance = float((covariance - target).square().sum())
-    error = (fourth_power / bins - float(covariance.square().sum())) / bins
+    error = (fourth_power - float(covariance.square().sum())) / bins
     shrinkage = min(error / distance, 1.0) if distance > 0 else 0.0
     return (1 - shrinkage) * covariance + shrinkage * target

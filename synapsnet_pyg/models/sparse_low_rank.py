@@ -22,13 +22,19 @@ class TwoGroups(NamedTuple):
 
     def probability(self, z: Tensor) -> Tensor:
         """Of an edge, at every value."""
+        if self.density == 1:
+            return torch.ones_like(z)
         total = self.edge_variance + self.null_variance
         odds = self.density / (1 - self.density) * (self.null_variance / total) ** 0.5
         return torch.sigmoid(torch.log(torch.tensor(odds)) + z.square() * (1 / self.null_variance - 1 / total) / 2)
 
     def expected(self, z: Tensor) -> Tensor:
         """Weight of the edge, at every value."""
-        return self.probability(z) * self.edge_variance / (self.edge_variance + self.null_variance) * z
+        return self.shrinkage(z) * z
+
+    def shrinkage(self, z: Tensor) -> Tensor:
+        """Share of a weight that is believed, at every value."""
+        return self.probability(z) / (1 + self.null_variance / self.edge_variance)
 
     def update(self, z: Tensor) -> "TwoGroups":
         """One step of EM."""

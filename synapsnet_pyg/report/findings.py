@@ -165,7 +165,9 @@ def _significance(run: Run, session: Session, learned: Tensor) -> tuple[Signific
     """Of the training part; or why it cannot be told."""
     train = session.split().train
     try:
-        edges = edge_significance(run.model, train, shifts=SHIFTS, resamples=10, targets=run.targets)
+        edges = edge_significance(
+            run.model, train, shifts=SHIFTS, resamples=10, targets=run.targets, connectivity=learned
+        )
     except ValueError as error:  # the recording is too short for it, but not for the rest of the page
         return None, str(error)
     p = edges.p_value[edges.p_value.isfinite()].numpy()
