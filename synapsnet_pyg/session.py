@@ -20,7 +20,8 @@ VERSION = 1
 # Everything else that a session holds describes neurons, one entry each.
 _PER_SESSION = {"activity", "behaviour", "bin_size", "segment", "neuron_id", "behaviour_name", "name", "num_nodes"}
 _STATISTICS = ("activity_mean", "activity_scale", "constant", "behaviour_mean", "behaviour_scale")
-_RESERVED = _PER_SESSION | {"edge_index", "edge_weight", *_STATISTICS}
+_TRUTH = ("edge_index", "edge_weight", "edge_weight_course")
+_RESERVED = _PER_SESSION | {*_TRUTH, *_STATISTICS}
 
 
 class Split(NamedTuple):
@@ -50,6 +51,8 @@ class Session(Data):
         name: What the recording is called in tables; unique among sessions that are fitted together.
         edge_index: True edges :math:`(2, E)`, or None.
         edge_weight: Their weights :math:`(E)`, or None for all one.
+        edge_weight_course: Where the wiring changes: the weight of each edge in each bin, with which that bin acts on
+            the next, :math:`(E, T)`. ``edge_weight`` is then its mean and is left out.
         **neuron_fields: Anything known about each neuron, such as ``position`` :math:`(N, 3)`, ``area`` or
             ``cell_type`` (N texts): tensors, arrays or lists with N entries.
 
@@ -76,6 +79,7 @@ class Session(Data):
         name: str = "session",
         edge_index: Tensor | None = None,
         edge_weight: Tensor | None = None,
+        edge_weight_course: Tensor | None = None,
         **neuron_fields: Any,
     ) -> None:
         super().__init__()
@@ -97,8 +101,11 @@ class Session(Data):
         names = [f"behaviour {k}" for k in range(K)] if behaviour_name is None else behaviour_name
         self.behaviour_name = _checked_names("behaviour_name", names, K, "behaviour", "columns of behaviour")
         if edge_index is not None:
+            if edge_weight_course is not None:
+                self.edge_weight_course = _checked_course(edge_weight_course, edge_index.shape[-1], T)
+                edge_weight = edge_weight_course.mean(1)
             self.edge_index, self.edge_weight = _checked_edges(edge_index, edge_weight, N)
-        elif edge_weight is not None:
+        elif edge_weight is not None or edge_weight_course is not None:
             raise ValueError("Expected edge_index [2, E] beside edge_weight (got none); pass both or neither.")
         for key, value in neuron_fields.items():
             if value is not None:
@@ -192,11 +199,24 @@ class Session(Data):
 
     @property
     def true_connectivity(self) -> Tensor | None:
-        """The true weights as a matrix :math:`(N, N)`, ``[i, j]`` the effect of j on i; None where unknown."""
+        """The true weights as a matrix :math:`(N, N)`, ``[i, j]`` the effect of j on i; None where unknown.
+
+        Where they change in time, their mean over this session's bins.
+        """
+        return self._as_matrix(self.edge_weight) if "edge_index" in self else None
+
+    def true_connectivity_at(self, bins: Tensor) -> Tensor | None:
+        """The true weights with which each of M bins acts on the next, :math:`(M, N, N)`; None where unknown."""
         if "edge_index" not in self:
             return None
-        matrix = self.edge_weight.new_zeros(self.num_neurons, self.num_neurons)
-        matrix[self.edge_index[1], self.edge_index[0]] = self.edge_weight
+        if "edge_weight_course" in self:
+            return self._as_matrix(self.edge_weight_course[:, bins].t())
+        return self._as_matrix(self.edge_weight).expand(len(bins), -1, -1)
+
+    def _as_matrix(self, weight: Tensor) -> Tensor:
+        """[..., N, N] of [..., E]."""
+        matrix = weight.new_zeros(*weight.shape[:-1], self.num_neurons, self.num_neurons)
+        matrix[..., self.edge_index[1], self.edge_index[0]] = weight
         return matrix
 
     def slice(self, start: int, stop: int) -> "Session":
@@ -210,6 +230,9 @@ class Session(Data):
         part = self._shallow_copy()
         part.activity = self.activity[:, start:stop]
         part.behaviour = self.behaviour[start:stop]
+        if "edge_weight_course" in self:
+            part.edge_weight_course = self.edge_weight_course[:, start:stop]
+            part.edge_weight = part.edge_weight_course.mean(1)
         segment = self.segment.clamp(start, stop) - start
         part.segment = segment[segment[:, 1] > segment[:, 0]]
         return part
@@ -471,6 +494,14 @@ def _checked_edges(edge_index: Tensor, edge_weight: Tensor | None, N: int) -> tu
     if edge_weight.shape != (E,) or not bool(edge_weight.isfinite().all()):
         raise ValueError(f"Expected {E} finite edge weights, one an edge (got {list(edge_weight.shape)}).")
     return edge_index, edge_weight
+
+
+def _checked_course(course: Tensor, E: int, T: int) -> Tensor:
+    if course.shape != (E, T) or not bool(course.isfinite().all()):
+        raise ValueError(
+            f"Expected finite weights of {E} edges in {T} bins in edge_weight_course (got {list(course.shape)})."
+        )
+    return course
 
 
 def _checked_neuron_field(key: str, value: Any, N: int) -> Any:

@@ -198,3 +198,29 @@ def test_repr_tells_sizes():
     text = repr(make_session(area=list("abcde")))
     assert text == "Session('demo', 5 neurons x 120 bins of 0.1 s, 2 behaviours, 1 segment, area)"
     assert repr(Session()) == "Session()"
+
+
+def test_wiring_that_changes_is_kept_sliced_and_averaged(tmp_path):
+    course = torch.arange(14.0).view(2, 7)
+    session = Session(
+        torch.randn(3, 7),
+        bin_size=1,
+        edge_index=torch.tensor([[0, 1], [2, 0]]),
+        edge_weight_course=course,
+    )
+    assert session.true_connectivity[2, 0] == 3
+    assert session.true_connectivity[0, 1] == 10
+    session.save(tmp_path / "s.h5")
+    part = Session.load(tmp_path / "s.h5").slice(4, 6)
+    assert part.true_connectivity[2, 0] == 4.5
+    assert part.true_connectivity[0, 1] == 11.5
+    at = part.true_connectivity_at(torch.tensor([1, 0]))
+    assert at.shape == (2, 3, 3)
+    assert at[:, 2, 0].tolist() == [5, 4]
+    assert at[:, 0, 1].tolist() == [12, 11]
+    assert "edge_weight_course" not in session.neuron_fields
+    still = Session(torch.randn(3, 7), bin_size=1, edge_index=torch.tensor([[0], [2]]))
+    assert still.true_connectivity_at(torch.tensor([6, 2]))[:, 2, 0].tolist() == [1, 1]
+    assert make_session().true_connectivity_at(torch.tensor([0])) is None
+    with pytest.raises(ValueError, match="1 edges in 7 bins"):
+        Session(torch.randn(3, 7), bin_size=1, edge_index=torch.tensor([[0], [2]]), edge_weight_course=course)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.models.jacobian import mean_jacobian
+from synapsnet_pyg.models.jacobian import jacobians, mean_jacobian
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
 from synapsnet_pyg.session import Session
 from synapsnet_pyg.windows import Window, cut
@@ -164,6 +164,14 @@ class Forecaster(torch.nn.Module):
             ValueError: No segment is longer than the window.
         """
         return mean_jacobian(self, session, self.window)
+
+    def connectivity_at(self, window: Window) -> Tensor:
+        r"""Functional connectivity in each window :math:`(B, N, N)`: that from its newest bin to the next.
+
+        Here the Jacobian of each window's forecast (:func:`~synapsnet_pyg.models.jacobian.jacobians`), so that the
+        mean over windows is :meth:`connectivity`. A model with a connectivity that changes in time tells that instead.
+        """
+        return jacobians(self, window)
 
     def index_of(self, session: str) -> int:
         """Place of a session among those that the model was made for.

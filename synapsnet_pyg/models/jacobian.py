@@ -41,22 +41,40 @@ def mean_jacobian(
         raise ValueError(f"Expected a segment of more than {window} bins in session '{session.name}'.")
     which = torch.arange(0, len(windows[0]), -(-len(windows[0]) // max_windows))
     total = session.activity.new_zeros(session.num_neurons, session.num_neurons)
-    with _differentiable(model):
-        for batch in which.split(batch_size):
-            total += _summed_jacobian(model, windows[0].gather(batch), rows)
+    for batch in which.split(batch_size):
+        cut_out = windows[0].gather(batch)
+        total += _summed_jacobian(model, cut_out, torch.zeros_like(cut_out.activity[0, :, -1]), rows)
     return total / len(which)
 
 
-def _summed_jacobian(model: torch.nn.Module, window: Window, rows: int) -> Tensor:
-    """Sum of the Jacobians of a batch."""
+def jacobians(model: torch.nn.Module, window: Window, rows: int = 32) -> Tensor:
+    r"""Effect of one more unit of each neuron's newest activity on every neuron's forecast, in each window.
+
+    Windows do not touch each other, so that the Jacobian of the summed forecasts with respect to a change of each
+    window holds them all: N backward passes for the whole batch.
+
+    Args:
+        model: Any forecaster; it is put in evaluation mode for the time being.
+        window: B windows.
+        rows: Receivers at a time; bounds the memory.
+
+    Returns:
+        :math:`(B, N, N)`, ``[b, i, j]`` the effect of j on i.
+    """
+    return _summed_jacobian(model, window, torch.zeros_like(window.activity[..., -1]), rows).transpose(0, 1)
+
+
+def _summed_jacobian(model: torch.nn.Module, window: Window, change: Tensor, rows: int) -> Tensor:
+    """Jacobian of the forecasts' sum over windows [N] with respect to a change, [N] of all or [B, N] of each."""
     before, newest = window.activity[..., :-1], window.activity[..., -1:]
 
     def summed_forecast(change: Tensor) -> Tensor:
-        activity = torch.cat([before, newest + change[:, None]], dim=-1)
+        activity = torch.cat([before, newest + change[..., None]], dim=-1)
         forecast: Tensor = model(window._replace(activity=activity)).activity
         return forecast[..., -1].sum(0)
 
-    jacobian: Tensor = torch.func.jacrev(summed_forecast, chunk_size=rows)(torch.zeros_like(newest[0, :, 0]))
+    with _differentiable(model):
+        jacobian: Tensor = torch.func.jacrev(summed_forecast, chunk_size=rows)(change)
     return jacobian.detach()
 
 

@@ -16,6 +16,7 @@ from synapsnet_pyg.models.forecaster import Copy, Forecaster, Mean, Population, 
 from synapsnet_pyg.models.gwnet import GWNet
 from synapsnet_pyg.models.lfads import LFADS
 from synapsnet_pyg.models.linear import Autoregression, VectorAutoregression
+from synapsnet_pyg.models.netformer import NetFormer
 from synapsnet_pyg.models.neuprint import NeuPRINT
 from synapsnet_pyg.models.per_session import PerSession
 from synapsnet_pyg.models.population_rnn import PopulationRNN
@@ -23,10 +24,12 @@ from synapsnet_pyg.models.synapsnet import SynapsNet
 from synapsnet_pyg.nn.dynamics import DYNAMICS
 from synapsnet_pyg.nn.functional_connectivity import PENALTIES
 from synapsnet_pyg.nn.losses import LOSSES
+from synapsnet_pyg.nn.neuron_attention import ACTIVATIONS
 
 MODELS: dict[str, Callable[..., Forecaster]] = {
     "synapsnet": SynapsNet,
     "neuprint": NeuPRINT,
+    "netformer": NetFormer,
     "gwnet": GWNet,
     "lfads": LFADS,
     "rnn": partial(PopulationRNN, dynamics=torch.nn.RNN),
@@ -44,7 +47,12 @@ MODELS: dict[str, Callable[..., Forecaster]] = {
 ANCHORS = ("mean", "copy", "ar5", "var1", "var5")
 """The models that stand in every table beside the trained one."""
 
-PARTS: dict[str, Mapping[str, Any]] = {"dynamics": DYNAMICS, "penalty": PENALTIES, "loss": LOSSES}
+PARTS: dict[str, Mapping[str, Any]] = {
+    "dynamics": DYNAMICS,
+    "penalty": PENALTIES,
+    "loss": LOSSES,
+    "activation": ACTIVATIONS,
+}
 """Arguments that are parts: argument -> name of a part -> the part."""
 
 

@@ -90,7 +90,7 @@ def test_orientation_on_a_two_neuron_chain(name):
     windows = cut(split.train, model.window)[0]
     learned = list(model.parameters())
     optimiser = torch.optim.Adam(learned, lr=1e-2) if learned else None
-    for step in range((120 if name in ("amag", "lfads") else 30) if optimiser else 0):
+    for step in range((120 if name in ("amag", "lfads", "netformer") else 30) if optimiser else 0):
         window = windows.gather(torch.arange(64 * step, 64 * (step + 1)) % len(windows))
         optimiser.zero_grad()
         model.loss(model(window), window).backward()
