@@ -103,7 +103,7 @@ def benchmark_connectivity(
 
     Args:
         out: Folder of the comparison.
-        populations: Simulations, of paper, calcium, neuropixels, separated by commas; each seed makes another.
+        populations: Simulations, as in simulate --population, separated by commas; each seed makes another.
         sessions: Session files that know their graph, separated by commas, instead of simulations.
         methods: Models and estimators, separated by commas; if not given: synapsnet, sparse_low_rank_var, soft_ridge,
             lasso_var, ridge_var, poisson_glm, partial_correlation, lag0, lag1, lag2, curbd.

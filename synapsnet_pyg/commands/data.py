@@ -15,7 +15,9 @@ from synapsnet_pyg.commands.arguments import existing_folder, listed, output_fol
 def simulate(
     out: str,
     *,
-    population: Literal["paper", "calcium", "neuropixels"] = "paper",
+    population: Literal[
+        "paper", "calcium", "neuropixels", "toy", "plasticity", "cell-types", "ring", "spiking-ring", "task"
+    ] = "paper",
     sessions: int | None = None,
     bins: int | None = None,
     seed: int = 0,
@@ -29,7 +31,8 @@ def simulate(
 
     Args:
         out: Session file to write, such as sim.h5; with --sessions a folder, made if it is not there.
-        population: paper (section 3.2), calcium (two-photon fluorescence) or neuropixels (six visual areas).
+        population: paper (section 3.2), calcium (two-photon fluorescence), neuropixels (six visual areas), or one of
+            NetFormer's: toy, plasticity, cell-types, ring, spiking-ring, task.
         sessions: How many sessions; of calcium and neuropixels they share an animal, and neurons.
         bins: Length of each recording.
         seed: Decides everything random.

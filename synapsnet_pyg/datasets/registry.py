@@ -8,12 +8,17 @@ from typing import Any
 
 from synapsnet_pyg.datasets.allen_neuropixels import AllenNeuropixels
 from synapsnet_pyg.datasets.bugeon import Bugeon
+from synapsnet_pyg.datasets.cell_types import simulate_cell_types
 from synapsnet_pyg.datasets.nwb import NWBRecording
+from synapsnet_pyg.datasets.plasticity import simulate_plasticity
 from synapsnet_pyg.datasets.recordings import Recordings
+from synapsnet_pyg.datasets.ring_attractors import simulate_ring, simulate_spiking_ring
 from synapsnet_pyg.datasets.simulated import simulate
 from synapsnet_pyg.datasets.simulated_calcium import simulate_calcium
 from synapsnet_pyg.datasets.simulated_neuropixels import simulate_neuropixels
 from synapsnet_pyg.datasets.suite2p import Suite2p
+from synapsnet_pyg.datasets.task_rnn import simulate_task
+from synapsnet_pyg.datasets.toy_systems import simulate_toy
 from synapsnet_pyg.session import Session
 
 DATASETS: dict[str, type[Recordings]] = {
@@ -29,6 +34,12 @@ SIMULATIONS: dict[str, Callable[..., Session]] = {
     "paper": simulate,
     "calcium": simulate_calcium,
     "neuropixels": simulate_neuropixels,
+    "toy": simulate_toy,
+    "plasticity": simulate_plasticity,
+    "cell-types": simulate_cell_types,
+    "ring": simulate_ring,
+    "spiking-ring": simulate_spiking_ring,
+    "task": simulate_task,
 }
 """Name -> what simulates a session."""
 
@@ -46,7 +57,7 @@ def simulation(name: str, laws: Mapping[str, Any]) -> Callable[..., Session]:
     if unknown:
         raise ValueError(f"Expected arguments of '{name}' among {', '.join(arguments)} (got {', '.join(unknown)}).")
     law = partial(SIMULATIONS[name], **laws)
-    if name == "paper":  # another population each, by the next seed
+    if "session" not in signature(law).parameters:  # another population each, by the next seed
         return lambda session, seed, **named: law(seed=seed + session, **named)
     return lambda session, seed, **named: law(session, seed=seed, **named)
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
 from synapsnet_pyg.nn.neuron_attention import NeuronAttention, linear
-from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
+from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding, orthogonal_
 from synapsnet_pyg.session import Session
 from synapsnet_pyg.windows import Window
 
@@ -78,7 +78,7 @@ class NetFormer(Forecaster):
             raise ValueError(f"Expected at least 2 cell_types for a prior (got {len(cell_types)}); name those known.")
         self.cell_types, self.type_field, self.prior_weight = list(cell_types), type_field, prior_weight
         ids = [population.neuron_id for population in self.populations.values()]
-        self.embedding = NeuronEmbedding(ids, embedding_dim, initial_scale=1.0)
+        self.embedding = NeuronEmbedding(ids, embedding_dim, initial_scale=1.0, orthogonal=True)
         senders = self.num_behaviours if use_behaviour else 0
         self.behaviour_embedding = _Table(senders, embedding_dim)
         self.layer = NeuronAttention(window, embedding_dim, width, scaled, norm, activation)
@@ -167,7 +167,8 @@ class CellTypePrior(torch.nn.Module):
         known = cell_type >= 0
         receiver, sender = cell_type[known][:, None], cell_type[known]
         mean, variance = self.mean[receiver, sender], self.deviation[receiver, sender].square().clamp_min(1e-6)
-        distance = (connectivity[:, known][:, :, known] - mean).square()
+        among = connectivity if known.all() else connectivity[:, known][:, :, known]
+        distance = (among - mean).square()
         return 0.5 * (variance.log() + distance / variance).mean()
 
 
@@ -176,4 +177,5 @@ class _Table(torch.nn.Module):
 
     def __init__(self, behaviours: int, embedding_dim: int) -> None:
         super().__init__()
-        self.weight = torch.nn.Parameter(torch.randn(behaviours, embedding_dim))
+        self.weight = torch.nn.Parameter(torch.empty(behaviours, embedding_dim))
+        orthogonal_(self.weight, 1.0)

@@ -1,6 +1,7 @@
 """Linear attention between neurons, whose weights are a connectivity that changes in time."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,6 +39,8 @@ class NeuronAttention(torch.nn.Module):
 
     Without an activation the sum is associative, :math:`s Z_q M (Z^\top \tilde X)` with :math:`M = W_Q^\top W_K`: the
     order with the fewest multiplications is taken, and large populations never need the :math:`n \times n` weights.
+    The embedding's part of a token differs between windows by the norm's two numbers alone, so that it is multiplied as
+    one table for all.
 
     Args:
         history: H, past bins in a token.
@@ -79,26 +82,40 @@ class NeuronAttention(torch.nn.Module):
     def forward(self, history: Tensor, embedding: Tensor, receivers: int | None = None) -> Tensor:
         """What each of the first ``receivers`` tokens hears, beside its own history: [B, q, H]."""
         token = self._token(history, embedding)
-        value, receiver = token[..., : self.history], token[:, :receivers]
-        (n, S), H, q = token.shape[1:], self.history, receiver.shape[1]
+        n, H, S = token.past.shape[1], self.history, len(self.query.weight.t())
+        q = n if receivers is None else receivers
         if self.activation is linear and S * (n * H + S * H + q * H) < q * (S * S + n * S + n * H):
-            heard = self.scale * (receiver @ (self._bilinear() @ (token.transpose(1, 2) @ value)))
+            heard = self.scale * token.first(receivers).read(self._bilinear() @ token.summary())
         else:
-            heard = self._attention(receiver, token) @ value
-        output: Tensor = self.norm_output(heard + value[:, :receivers])
+            heard = self._attention(token, receivers) @ token.past
+        output: Tensor = self.norm_output(heard + token.past[:, :receivers])
         return output
 
     def attention(self, history: Tensor, embedding: Tensor, receivers: int | None = None) -> Tensor:
         """The weights A [B, q, n], ``[b, i, j]`` from sender j to receiver i."""
-        token = self._token(history, embedding)
-        return self._attention(token[:, :receivers], token)
+        return self._attention(self._token(history, embedding), receivers)
 
-    def _attention(self, receiver: Tensor, token: Tensor) -> Tensor:
-        return self.scale * self.activation(receiver @ self._bilinear() @ token.transpose(1, 2))
+    def _attention(self, token: "_Token", receivers: int | None) -> Tensor:
+        dense = token.dense()
+        return self.scale * self.activation(dense[:, :receivers] @ self._bilinear() @ dense.transpose(1, 2))
 
-    def _token(self, history: Tensor, embedding: Tensor) -> Tensor:
-        token: Tensor = self.norm_token(torch.cat([history, embedding.expand(len(history), -1, -1)], dim=-1))
-        return token
+    def _token(self, history: Tensor, embedding: Tensor) -> "_Token":
+        """LN1([x; e]) without writing e once for each window."""
+        H, (D,) = self.history, embedding.shape[1:]
+        one = history.new_ones(1, 1, 1)
+        if not isinstance(self.norm_token, torch.nn.LayerNorm):
+            return _Token(
+                history, one, 0 * one, embedding, one.expand(-1, -1, D)[0, 0], 0 * one.expand(-1, -1, D)[0, 0]
+            )
+        gain, bias = self.norm_token.weight, self.norm_token.bias
+        total = embedding.sum(1)[:, None]
+        mean = (history.sum(-1, keepdim=True) + total) / (H + D)
+        deviation = history - mean
+        squares = deviation.square().sum(-1, keepdim=True)
+        squares = squares + embedding.square().sum(1)[:, None] - 2 * mean * total + D * mean.square()
+        spread = (squares / (H + D) + self.norm_token.eps).rsqrt()
+        past = deviation * spread * gain[:H] + bias[:H]
+        return _Token(past, spread, -mean * spread, embedding * gain[H:], gain[H:], bias[H:])
 
     def _bilinear(self) -> Tensor:
         """M [H + D, H + D]: both projections of a batch in one product."""
@@ -107,3 +124,49 @@ class NeuronAttention(torch.nn.Module):
     def extra_repr(self) -> str:
         """For ``repr(model)``."""
         return f"history={self.history}, scale={self.scale:.3g}"
+
+
+class _Token(NamedTuple):
+    r"""Tokens [x~; e~] whose second part is :math:`\tilde e_j = a_j\, e_j + c_j\, g + b`, kept apart.
+
+    All windows share the e, so that what is done with them is one product with a table instead of a batch of products.
+    """
+
+    past: Tensor
+    """x~, [B, n, H]."""
+    spread: Tensor
+    """a, [B, n, 1] or one for all."""
+    shift: Tensor
+    """c, as a."""
+    embedding: Tensor
+    """e, times the norm's gain [n, D]."""
+    gain: Tensor
+    """g, [D]."""
+    bias: Tensor
+    """b, [D]."""
+
+    def first(self, count: int | None) -> "_Token":
+        """The first tokens alone."""
+        past, spread, shift, embedding = (
+            part if part.shape[-2] == 1 else part[..., :count, :]
+            for part in (self.past, self.spread, self.shift, self.embedding)
+        )
+        return self._replace(past=past, spread=spread, shift=shift, embedding=embedding)
+
+    def dense(self) -> Tensor:
+        """[B, n, H + D]."""
+        second = self.spread * self.embedding + self.shift * self.gain + self.bias
+        return torch.cat([self.past, second.expand(len(self.past), -1, -1)], dim=-1)
+
+    def summary(self) -> Tensor:
+        """Sum over tokens of each times its past, [B, H + D, H]."""
+        second = self.embedding.t() @ (self.spread * self.past)
+        second = second + self.gain[:, None] * (self.shift * self.past).sum(1, keepdim=True)
+        second = second + self.bias[:, None] * self.past.sum(1, keepdim=True)
+        return torch.cat([self.past.transpose(1, 2) @ self.past, second], dim=1)
+
+    def read(self, values: Tensor) -> Tensor:
+        """Each token's product [B, n, H] with values [B, H + D, H]."""
+        first, second = values.split([self.past.shape[-1], len(self.gain)], dim=1)
+        heard = self.spread * (self.embedding @ second) + self.shift * (self.gain @ second)[:, None]
+        return self.past @ first + heard + (self.bias @ second)[:, None]

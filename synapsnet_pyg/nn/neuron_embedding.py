@@ -16,6 +16,9 @@ class NeuronEmbedding(torch.nn.Module):
         neuron_ids: The ids of each session's neurons; one that comes again is the same neuron.
         embedding_dim: D.
         initial_scale: Deviation of the normal law that the entries start from; small, so that neurons start alike.
+        orthogonal: Whether the vectors (or, of more neurons than dimensions, the dimensions) start orthogonal to each
+            other, with entries of the same size: where products of two neurons' vectors are learned, every pair is then
+            learned as fast as any other.
 
     Example:
         >>> embedding = NeuronEmbedding([["a", "b", "c"], ["c", "d"]], embedding_dim=3)
@@ -24,20 +27,27 @@ class NeuronEmbedding(torch.nn.Module):
     """
 
     def __init__(
-        self, neuron_ids: Sequence[Sequence[str]], embedding_dim: int = 32, initial_scale: float = 0.1
+        self,
+        neuron_ids: Sequence[Sequence[str]],
+        embedding_dim: int = 32,
+        initial_scale: float = 0.1,
+        orthogonal: bool = False,
     ) -> None:
         super().__init__()
         known = dict.fromkeys(neuron_id for session in neuron_ids for neuron_id in session)
         self._row = {neuron_id: row for row, neuron_id in enumerate(known)}
         for s, session in enumerate(neuron_ids):
             self.register_buffer(f"rows_{s}", torch.tensor([self._row[one] for one in session]), persistent=False)
-        self.initial_scale = initial_scale
+        self.initial_scale, self.orthogonal = initial_scale, orthogonal
         self.weight = torch.nn.Parameter(torch.empty(len(self._row), embedding_dim))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draws the vectors anew."""
-        torch.nn.init.normal_(self.weight, std=self.initial_scale)
+        if self.orthogonal:
+            orthogonal_(self.weight, self.initial_scale)
+        else:
+            torch.nn.init.normal_(self.weight, std=self.initial_scale)
 
     def forward(self, session: int) -> Tensor:
         """Vectors [N, D] of the neurons of the session with this number."""
@@ -61,3 +71,8 @@ class NeuronEmbedding(torch.nn.Module):
     def extra_repr(self) -> str:
         """For ``repr(model)``."""
         return f"{self.weight.shape[0]} neurons, {self.weight.shape[1]} dimensions"
+
+
+def orthogonal_(table: Tensor, scale: float) -> Tensor:
+    """Fills a table [n, D] with orthogonal rows, or columns where they are fewer, of entries of deviation ``scale``."""
+    return torch.nn.init.orthogonal_(table, gain=scale * max(table.shape) ** 0.5) if table.numel() else table
