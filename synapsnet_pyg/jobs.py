@@ -1,5 +1,6 @@
 """Independent pieces of work: here one after the other, or many at once on this machine or a Slurm cluster."""
 
+import json
 import os
 import time
 import traceback
@@ -10,7 +11,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from synapsnet_pyg.atomic import make_folder
+from synapsnet_pyg.atomic import atomic_path, make_folder
 
 
 def keep_error(folder: Path, problem: Exception) -> None:
@@ -22,6 +23,20 @@ def read_error(folder: Path) -> str:
     """Why a piece of work that is not finished failed, in one line."""
     path = folder / "error.txt"
     return path.read_text().splitlines()[0] if path.is_file() else "killed"
+
+
+def require_same(path: Path, settings: dict[str, Any]) -> None:
+    """Keeps the settings of a comparison, and tells if those of an older one differ.
+
+    Raises:
+        ValueError: They do.
+    """
+    if path.is_file():
+        if json.loads(path.read_text()) != settings:
+            raise ValueError(f"'{path.parent}' holds results of other settings ({path.name}); choose another --out.")
+        return
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(settings, indent=1) + "\n")
 
 
 def run_all(

@@ -50,6 +50,21 @@ def squared_error(truth: Tensor, forecast: Tensor) -> Tensor:
     return torch.cat([(x - y).square().mean(1) for x, y in _rows(truth, forecast)])
 
 
+def r_squared(truth: Tensor, forecast: Tensor) -> Tensor:
+    r"""Share of each neuron's variance that the forecast explains, :math:`1 - SSE / SST` over time.
+
+    Args:
+        truth: :math:`(N, T)`.
+        forecast: :math:`(N, T)`.
+
+    Returns:
+        :math:`(N)` in float64, at most 1; not a number where the truth is constant.
+    """
+    return torch.cat(
+        [1 - (y - x).square().sum(1) / (x - x.mean(1, keepdim=True)).square().sum(1) for x, y in _rows(truth, forecast)]
+    )
+
+
 def _rows(*matrices: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """A few rows at a time in float64, so that a long recording is never held twice."""
     step = max(1, 2**20 // max(1, matrices[0].shape[1]))

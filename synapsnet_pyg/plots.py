@@ -436,3 +436,36 @@ def recoveries(ax: Axes, pearson: Mapping[str, Sequence[float]]) -> Axes:
     ax.set(ylabel="Pearson with the true weights")
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def one_weight_against_other(ax: Axes, truth: np.ndarray, learned: np.ndarray, name: str, other: str) -> Axes:
+    """Every off-diagonal weight [N, N] as a point, true against learned, each in its own unit."""
+    off = ~np.eye(len(truth), dtype=bool)
+    x, y = truth[off], learned[off]
+    ax.axhline(0, color="0.85", lw=0.8, zorder=0)
+    ax.axvline(0, color="0.85", lw=0.8, zorder=0)
+    ax.plot(x, y, "o", ms=4 if len(x) < 100 else 1.5, color=_BLUE, alpha=0.7, mew=0, rasterized=True)
+    ax.set(xlabel=name, ylabel=other, title=f"Pearson {np.corrcoef(x, y)[0, 1]:.2f}")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def weight_courses(ax: Axes, seconds: np.ndarray, courses: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Axes:
+    """True weights over time [M], grey, and learned ones, in colour and brought to the true ones' mean and deviation.
+
+    Args:
+        ax: To draw on.
+        seconds: [M].
+        courses: Name of a weight -> its true and its learned course.
+    """
+    for place, (name, (true, learned)) in enumerate(courses.items()):
+        colour = COLOURS[place % len(COLOURS)]
+        shown = learned - learned.mean()
+        if learned.std() > 0 and true.std() > 0:
+            shown = shown * true.std() / learned.std()
+        ax.plot(seconds, true, color="0.6", lw=3, alpha=0.6, label="true" if place == 0 else None)
+        ax.plot(seconds, shown + true.mean(), color=colour, lw=1.2, label=name)
+    ax.set(xlabel="time (s)", ylabel="weight (learned: rescaled)")
+    ax.legend(frameon=False, fontsize="x-small", ncols=2)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax

@@ -22,7 +22,7 @@ from synapsnet_pyg.datasets.registry import simulation
 from synapsnet_pyg.evaluation import score_forecast
 from synapsnet_pyg.export import file_name
 from synapsnet_pyg.fitting import fit_files
-from synapsnet_pyg.jobs import keep_error, read_error, run_all
+from synapsnet_pyg.jobs import keep_error, read_error, require_same, run_all
 from synapsnet_pyg.metrics import connectivity_score
 from synapsnet_pyg.models.forecaster import forecast_session
 from synapsnet_pyg.models.registry import model_kind
@@ -113,7 +113,7 @@ def compare_recovery(
     planned = plan_recovery(out, methods, populations, sessions, range(seeds), dict(laws or {}), preset, given)
     make_folder(out)
     settings = {"laws": dict(laws or {}), "preset": preset, "training": given}
-    _require_same(out / "settings.json", settings)
+    require_same(out / "settings.json", settings)
     # All methods of a population in one process: most take less time than a process takes to start.
     of_population: dict[Path, list[Recovery]] = {}
     for job in planned:
@@ -307,16 +307,6 @@ def _report(jobs: Sequence[Recovery], settings: dict[str, Any]) -> dict[str, Any
         "scores": scores,
         "failed": {str(job.folder): read_error(job.folder) for job in jobs if read_recovery(job) is None},
     }
-
-
-def _require_same(path: Path, settings: dict[str, Any]) -> None:
-    """Keeps the settings of a comparison, and tells if those of an older one differ."""
-    if path.is_file():
-        if json.loads(path.read_text()) != settings:
-            raise ValueError(f"'{path.parent}' holds results of other settings ({path.name}); choose another --out.")
-        return
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(settings, indent=1) + "\n")
 
 
 def _told(job: Recovery, out: Path) -> str:

@@ -38,14 +38,17 @@ class Windows:
         start: First bin of each window :math:`(M)`.
         window: W, the number of past bins that every target has at least.
         targets: P, the number of targets in a window.
+        target: What is forecast where it is not the activity itself, :math:`(N, T)`.
     """
 
-    def __init__(self, session: Session, start: Tensor, window: int, targets: int) -> None:
+    def __init__(
+        self, session: Session, start: Tensor, window: int, targets: int, target: Tensor | None = None
+    ) -> None:
         self.session, self.start, self.window, self.targets = session, start, window, targets
         # [T - L + 1, L] views: gathering rows of these is the only copy ever made, and it is one batch.
         length = window + targets - 1
         self._activity = session.activity.unfold(1, length, 1)
-        self._target = session.activity[:, window:].unfold(1, targets, 1)
+        self._target = (session.activity if target is None else target)[:, window:].unfold(1, targets, 1)
         self._behaviour = session.behaviour.unfold(0, length, 1)
 
     def __len__(self) -> int:

@@ -89,7 +89,7 @@ def connectivity_blocks(
         >>> blocks.unlabelled
         1
     """
-    pairs, groups = pairs_of(session, connectivity, edge), _groups(session, field, bins)
+    pairs, groups = pairs_of(session, connectivity, edge), groups_of(session, field, bins)
     labelled = groups.code >= 0
     pairs = pairs.among(labelled)
     label = np.eye(len(groups.name))[groups.code[labelled]]
@@ -112,14 +112,17 @@ def connectivity_blocks(
     return Blocks(table, int((~labelled).sum()))
 
 
-class _Groups(NamedTuple):
+class Groups(NamedTuple):
+    """Which neurons belong together."""
+
     name: np.ndarray
     """In order, [G]."""
     code: np.ndarray
     """Place of each neuron's group among them, -1 for none, [N]."""
 
 
-def _groups(session: Session, field: str, bins: int | None) -> _Groups:
+def groups_of(session: Session, field: str, bins: int | None) -> Groups:
+    """Groups of a session's neurons by a field; arguments and errors as of :func:`connectivity_blocks`."""
     columns = node_columns(session)
     if field not in columns:
         known = ", ".join(columns) or "none"
@@ -140,7 +143,7 @@ def _groups(session: Session, field: str, bins: int | None) -> _Groups:
         cut = quantiles(values[has_label].astype(float), bins)
         name = np.array([f"{low:g} to {high:g}" for low, high in zip(cut.smallest, cut.largest, strict=True)])
         code[has_label] = cut.code
-    return _Groups(name, code)
+    return Groups(name, code)
 
 
 def _block_sum(values: np.ndarray, label: np.ndarray) -> np.ndarray:

@@ -168,8 +168,8 @@ class Forecaster(torch.nn.Module):
     def connectivity_at(self, window: Window) -> Tensor:
         r"""Functional connectivity in each window :math:`(B, N, N)`: that from its newest bin to the next.
 
-        Here the Jacobian of each window's forecast (:func:`~synapsnet_pyg.models.jacobian.jacobians`), so that the
-        mean over windows is :meth:`connectivity`. A model with a connectivity that changes in time tells that instead.
+        Here the Jacobian of each window's forecast (:func:`~synapsnet_pyg.models.jacobian.jacobians`), whose
+        mean over windows is the mean Jacobian. A model with a connectivity that changes in time tells that instead.
         """
         return jacobians(self, window)
 

@@ -12,7 +12,7 @@ from synapsnet_pyg.windows import Window, cut
 
 
 def mean_jacobian(
-    model: torch.nn.Module, session: Session, window: int, max_windows: int = 128, batch_size: int = 64, rows: int = 32
+    model: torch.nn.Module, session: Session, window: int, max_windows: int = 128, batch_size: int = 64, rows: int = 8
 ) -> Tensor:
     r"""Mean effect of one more unit of each neuron's newest activity on every neuron's forecast.
 
@@ -47,7 +47,7 @@ def mean_jacobian(
     return total / len(which)
 
 
-def jacobians(model: torch.nn.Module, window: Window, rows: int = 32) -> Tensor:
+def jacobians(model: torch.nn.Module, window: Window, rows: int = 8) -> Tensor:
     r"""Effect of one more unit of each neuron's newest activity on every neuron's forecast, in each window.
 
     Windows do not touch each other, so that the Jacobian of the summed forecasts with respect to a change of each

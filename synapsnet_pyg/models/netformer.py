@@ -9,7 +9,7 @@ from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
 from synapsnet_pyg.nn.neuron_attention import NeuronAttention, linear
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding, orthogonal_
 from synapsnet_pyg.session import Session
-from synapsnet_pyg.windows import Window
+from synapsnet_pyg.windows import Window, cut
 
 
 class NetFormer(Forecaster):
@@ -109,6 +109,21 @@ class NetFormer(Forecaster):
         (B, N, P), past = window.target.shape, self._past(window)
         forecast = self.layer(past, self._embedding(window.session), N)[..., -1].view(B, P, N).transpose(1, 2)
         return Forecast(forecast, penalty=self._penalty(past, window))
+
+    @torch.no_grad()
+    def connectivity(self, session: Session) -> Tensor:
+        """The mean attention between neurons over all windows of ``session``, [N, N]: the paper's read-out.
+
+        Raises:
+            ValueError: No segment is longer than the window.
+        """
+        windows = cut(session, self.window)
+        if not windows:
+            raise ValueError(f"Expected a segment of more than {self.window} bins in session '{session.name}'.")
+        total = session.activity.new_zeros(session.num_neurons, session.num_neurons)
+        for which in torch.arange(len(windows[0])).split(64):
+            total += self.connectivity_at(windows[0].gather(which)).sum(0)
+        return total / len(windows[0])
 
     def connectivity_at(self, window: Window) -> Tensor:
         """The attention between neurons in each window, [B, N, N]; see the class for its unit."""

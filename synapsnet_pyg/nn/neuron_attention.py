@@ -78,6 +78,8 @@ class NeuronAttention(torch.nn.Module):
         self.key = torch.nn.Linear(size, width or size, bias=False)
         self.norm_token = torch.nn.LayerNorm(size) if norm else torch.nn.Identity()
         self.norm_output = torch.nn.LayerNorm(history) if norm else torch.nn.Identity()
+        # Near a copy of the newest bin, where little has to be unlearned.
+        self.query.weight.data.mul_(0.1)
 
     def forward(self, history: Tensor, embedding: Tensor, receivers: int | None = None) -> Tensor:
         """What each of the first ``receivers`` tokens hears, beside its own history: [B, q, H]."""
@@ -160,7 +162,7 @@ class _Token(NamedTuple):
 
     def summary(self) -> Tensor:
         """Sum over tokens of each times its past, [B, H + D, H]."""
-        second = self.embedding.t() @ (self.spread * self.past)
+        second = _times(self.embedding.t(), self.spread * self.past)
         second = second + self.gain[:, None] * (self.shift * self.past).sum(1, keepdim=True)
         second = second + self.bias[:, None] * self.past.sum(1, keepdim=True)
         return torch.cat([self.past.transpose(1, 2) @ self.past, second], dim=1)
@@ -168,5 +170,11 @@ class _Token(NamedTuple):
     def read(self, values: Tensor) -> Tensor:
         """Each token's product [B, n, H] with values [B, H + D, H]."""
         first, second = values.split([self.past.shape[-1], len(self.gain)], dim=1)
-        heard = self.spread * (self.embedding @ second) + self.shift * (self.gain @ second)[:, None]
-        return self.past @ first + heard + (self.bias @ second)[:, None]
+        heard = self.spread * _times(self.embedding, second) + self.shift * _times(self.gain[None], second)
+        return self.past @ first + heard + _times(self.bias[None], second)
+
+
+def _times(table: Tensor, values: Tensor) -> Tensor:
+    """A table [m, n] times each of values [B, n, H], as one product: [B, m, H]."""
+    B, n, H = values.shape
+    return (table @ values.transpose(0, 1).reshape(n, B * H)).view(-1, B, H).transpose(0, 1)

@@ -1,0 +1,78 @@
+"""What stands beside NetFormer in every experiment: least squares and SynapsNet."""
+
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.metrics import r_squared
+from synapsnet_pyg.models.forecaster import Forecaster, forecast_session
+from synapsnet_pyg.models.registry import build_model
+from synapsnet_pyg.session import Session, Split
+from synapsnet_pyg.training import fit, recipe
+
+SEEDS = 3
+"""Most seeds of SynapsNet, which differ little and take long."""
+
+
+def least_squares(inputs: Tensor, targets: Tensor, intercept: bool = True) -> tuple[Tensor, Tensor]:
+    r"""Ordinary least squares, the anchor of the published tables.
+
+    Args:
+        inputs: :math:`(M, F)`.
+        targets: :math:`(M, N)`.
+        intercept: Whether there is one.
+
+    Returns:
+        Weights :math:`(N, F)` and intercepts :math:`(N)`, in float64.
+    """
+    mean, centre = intercept * inputs.double().mean(0), intercept * targets.double().mean(0)
+    # Inputs that never vary, such as a stimulus that is never shown, get a weight of zero: the shortest solution.
+    weights = torch.linalg.lstsq(inputs.double() - mean, targets.double() - centre, driver="gelsd").solution.t()
+    return weights, centre - weights @ mean
+
+
+class Fitted(NamedTuple):
+    """A model fitted to a session as to any recording: 80/10/10, standardised."""
+
+    model: Forecaster
+    session: Session
+    """Standardised, in float32."""
+
+    @property
+    def split(self) -> Split:
+        """80/10/10."""
+        return self.session.split()
+
+    def connectivity(self) -> Tensor:
+        """Of the training part, in the units of the recording: what one more unit of j adds to i's next bin."""
+        return raw_units(self.session, self.model.connectivity(self.split.train).detach())
+
+    def r_squared(self) -> float:
+        """Of the test part, mean over neurons that vary there."""
+        test = forecast_session(self.model, self.split.test)
+        explained = r_squared(test.truth, test.forecast)
+        return float(explained[explained.isfinite()].mean())
+
+
+def fit_recording(session: Session, seed: int, model: str = "synapsnet", **arguments: Any) -> Fitted:
+    """Fits a forecaster with the preset ``fast``, and leaves nothing on disk."""
+    session = session.standardise().apply(_single)
+    torch.manual_seed(seed)
+    made = build_model(model, [session], arguments)
+    settings = recipe("fast", session.num_bins) | {"seed": seed, "patience": 6}
+    with tempfile.TemporaryDirectory() as folder:
+        fitted = fit(made, [session], Path(folder) / "fit", model, progress=False, **settings)
+    return Fitted(fitted, session)
+
+
+def _single(values: Tensor) -> Tensor:
+    return values.float() if values.is_floating_point() else values
+
+
+def raw_units(session: Session, connectivity: Tensor) -> Tensor:
+    """A connectivity [..., N, N] between standardised neurons in the units that the recording came in."""
+    scale = session.activity_scale
+    return connectivity * scale[:, None] / scale

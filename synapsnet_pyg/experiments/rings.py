@@ -1,0 +1,251 @@
+"""Ring attractors: neurons that are active together and not connected."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from synapsnet_pyg import plots
+from synapsnet_pyg.connectivity.lagged_correlation import lagged_correlation
+from synapsnet_pyg.datasets.ring_attractors import (
+    RING_THRESHOLD,
+    simulate_ring,
+    simulate_spiking_ring,
+    synaptic_activation,
+)
+from synapsnet_pyg.experiments.experiment import (
+    CORRELATION,
+    LEAST_SQUARES,
+    NETFORMER,
+    SYNAPSNET,
+    Experiment,
+    Outcome,
+    Trial,
+)
+from synapsnet_pyg.experiments.methods import SEEDS, fit_recording, least_squares
+from synapsnet_pyg.experiments.together import to_zero, train_together
+from synapsnet_pyg.metrics import connectivity_score
+from synapsnet_pyg.models.netformer import NetFormer
+from synapsnet_pyg.session import Session
+from synapsnet_pyg.windows import Windows, cut
+
+RING = "ring of rates"
+
+PUBLISHED = {
+    f"r = {r:g}": {"Spearman": f"{spearman:g}", "Pearson": f"{pearson:g}"}
+    for r, spearman, pearson in zip(
+        RING_THRESHOLD,
+        (0.10, 0.24, 0.59, 0.735, 0.74, 0.735, 0.725, 0.67, 0.565, 0.555),
+        (0.11, 0.27, 0.545, 0.715, 0.755, 0.79, 0.775, 0.71, 0.585, 0.57),
+        strict=True,
+    )
+}
+"""Read from the paper's figure."""
+
+
+def ring(seeds: int, epochs: int = 10) -> Experiment:
+    """NetFormer, correlation, least squares and SynapsNet on a ring of rates (NetFormer, spurious correlations)."""
+    return Experiment(
+        "ring",
+        f"Ring attractor of rates, {seeds} seeds",
+        {
+            "Pearson": "mean connectivity over the training windows against the true weights, with the diagonal.",
+            "Spearman": "the same.",
+        },
+        {},
+        [
+            Trial(RING, NETFORMER, partial(_netformer, seeds, epochs)),
+            Trial(RING, CORRELATION, partial(_on_each, seeds, lagged_correlation)),
+            Trial(RING, LEAST_SQUARES, partial(_on_each, seeds, _least_squares)),
+            Trial(RING, SYNAPSNET, partial(_synapsnet, seeds)),
+        ],
+        partial(_draw, [RING], [NETFORMER, LEAST_SQUARES, SYNAPSNET, CORRELATION]),
+        {"seeds": seeds, "epochs": epochs},
+    )
+
+
+def _netformer(seeds: int, epochs: int) -> Outcome:
+    scores, arrays = [], {}
+    for seed in range(seeds):
+        session = simulate_ring(seed=seed)
+        torch.manual_seed(seed)
+        model = NetFormer([session], window=49, embedding_dim=100)
+        train = cut(_train_part(session), model.window)[0]
+        label = f"{RING}, seed {seed}"
+        train_together(
+            [model], train, epochs=epochs, batch_size=32, learning_rate=1e-3, schedule=to_zero(epochs), label=label
+        )
+        learned = _mean_attention(model, train)
+        scores.append(_score(learned, session))
+        if seed == 0:
+            arrays = {"learned": learned.numpy(), "true": _truth(session).numpy()}
+    return Outcome(scores, arrays)
+
+
+def _mean_attention(model: NetFormer, windows: Windows, most: int = 4000) -> Tensor:
+    """Over windows, of many so many that are evenly spread, [N, N]."""
+    which = torch.arange(0, len(windows), -(-len(windows) // most))
+    total = torch.zeros(())
+    with torch.no_grad():
+        for some in which.split(64):
+            total = total + model.connectivity_at(windows.gather(some)).sum(0)
+    return total / len(which)
+
+
+def _on_each(seeds: int, method: Callable[[Session], Tensor]) -> Outcome:
+    found = [(session := simulate_ring(seed=seed), method(session)) for seed in range(seeds)]
+    return Outcome([_score(learned, session) for session, learned in found], {"learned": found[0][1].numpy()})
+
+
+def _least_squares(session: Session) -> Tensor:
+    train = _train_part(session).activity.t()
+    return least_squares(train[:-1], train[1:])[0]
+
+
+def _synapsnet(seeds: int) -> Outcome:
+    scores, arrays = [], {}
+    for seed in range(min(seeds, SEEDS)):
+        session = simulate_ring(seed=seed)
+        learned = fit_recording(session, seed).connectivity()
+        scores.append(_score(learned, session))
+        if seed == 0:
+            arrays = {"learned": learned.numpy()}
+    return Outcome(scores, arrays)
+
+
+def _score(learned: Tensor, session: Session) -> dict[str, float]:
+    score = connectivity_score(learned, _truth(session), diagonal=True)
+    return {"Pearson": score.pearson, "Spearman": score.spearman}
+
+
+def spiking_ring(seeds: int, epochs: int = 100, couplings: Sequence[float] = tuple(RING_THRESHOLD)) -> Experiment:
+    """NetFormer, least squares and SynapsNet on rings of spiking neurons, weakly to strongly coupled."""
+    return Experiment(
+        "spiking-ring",
+        f"Spiking ring attractors, {seeds} seeds of the models",
+        {
+            "Pearson": "off the diagonal, of the mean connectivity over training windows with the true weights, each "
+            "receiver's row brought to the true row's scale first by least squares, which may flip its sign.",
+            "Spearman": "the same.",
+            "error": "norm of the difference over the norm of the true weights, rescaled likewise.",
+        },
+        {(case, NETFORMER): values for case, values in PUBLISHED.items()},
+        [
+            Trial(f"r = {coupling:g}", method, partial(run, coupling, seeds))
+            for coupling in couplings
+            for method, run in (
+                (NETFORMER, partial(_spiking_netformer, epochs=epochs)),
+                (LEAST_SQUARES, _spiking_least_squares),
+                (SYNAPSNET, _spiking_synapsnet),
+            )
+        ],
+        partial(_draw_spiking, couplings),
+        {"seeds": seeds, "epochs": epochs, "couplings": list(couplings)},
+    )
+
+
+def as_activation(session: Session) -> Session:
+    """The same neurons by what their synapses are after each bin's spikes."""
+    activation = synaptic_activation(session.activity, session.activation_before)
+    return Session(
+        activation.float(),
+        bin_size=session.bin_size,
+        name=session.name,
+        edge_index=session.edge_index,
+        edge_weight=session.edge_weight,
+    )
+
+
+def _spiking_netformer(coupling: float, seeds: int, epochs: int) -> Outcome:
+    spikes = simulate_spiking_ring(coupling=coupling)
+    session = as_activation(spikes)
+    models = []
+    for seed in range(seeds):
+        torch.manual_seed(seed)
+        models.append(NetFormer([session], window=1, embedding_dim=100, norm=False))
+    bins = torch.arange(session.num_bins * 4 // 5 - 1)
+    train = Windows(session, bins, 1, 1, target=spikes.activity)
+    train_together(
+        models,
+        train,
+        epochs=epochs,
+        batch_size=320,
+        learning_rate=2e-3,
+        schedule=to_zero(epochs),
+        error=_poisson,
+        label=f"r = {coupling:g}, NetFormer",
+    )
+    learned = [_mean_attention(model, train) for model in models]
+    return Outcome(
+        [_rescaled_score(one, session) for one in learned],
+        {"learned": rescaled(learned[0], _truth(session)).numpy(), "true": _truth(session).numpy()},
+    )
+
+
+def _poisson(forecast: Tensor, target: Tensor) -> Tensor:
+    return torch.nn.functional.poisson_nll_loss(forecast, target, log_input=True)
+
+
+def _spiking_least_squares(coupling: float, seeds: int) -> Outcome:
+    spikes = simulate_spiking_ring(coupling=coupling)
+    session, train = as_activation(spikes), spikes.num_bins * 4 // 5
+    weights, _ = least_squares(session.activity[:, : train - 1].t(), spikes.activity[:, 1:train].t())
+    return Outcome([_rescaled_score(weights, session)], {"learned": rescaled(weights, _truth(session)).numpy()})
+
+
+def _spiking_synapsnet(coupling: float, seeds: int) -> Outcome:
+    session = as_activation(simulate_spiking_ring(coupling=coupling))
+    learned = [fit_recording(session, seed).connectivity() for seed in range(min(seeds, SEEDS))]
+    return Outcome(
+        [_rescaled_score(one, session) for one in learned],
+        {"learned": rescaled(learned[0], _truth(session)).numpy()},
+    )
+
+
+def rescaled(learned: Tensor, truth: Tensor) -> Tensor:
+    """Each row in the scale in which it fits the true row best, without its diagonal [N, N]."""
+    off = ~torch.eye(len(truth), dtype=torch.bool)
+    learned, truth = learned.double() * off, truth.double() * off
+    return learned * ((learned * truth).sum(1) / learned.square().sum(1).clamp_min(1e-30))[:, None]
+
+
+def _rescaled_score(learned: Tensor, session: Session) -> dict[str, float]:
+    truth = _truth(session).double()
+    fitted = rescaled(learned, truth)
+    score = connectivity_score(fitted, truth)
+    true_off = truth - torch.diag(truth.diagonal())
+    error = float((fitted - true_off).norm() / true_off.norm())
+    return {"Pearson": score.pearson, "Spearman": score.spearman, "error": error}
+
+
+def _truth(session: Session) -> Tensor:
+    truth = session.true_connectivity
+    assert truth is not None
+    return truth
+
+
+def _train_part(session: Session) -> Session:
+    return session.slice(0, session.num_bins * 4 // 5)
+
+
+def _draw(
+    cases: Sequence[str], methods: Sequence[str], arrays: Mapping[tuple[str, str], Mapping[str, np.ndarray]]
+) -> Figure:
+    """True and learned matrices side by side."""
+    figure, axes = plots.figure(3 * (len(methods) + 1), 3 * len(cases), columns=len(methods) + 1, rows=len(cases))
+    for row, case in enumerate(cases):
+        shown = [("true", arrays[case, NETFORMER]["true"])]
+        shown += [(method, arrays[case, method]["learned"]) for method in methods]
+        for column, (title, values) in enumerate(shown):
+            plots.matrix(axes[row * len(shown) + column], torch.from_numpy(values), f"{case}\n{title}", bar=False)
+    return figure
+
+
+def _draw_spiking(couplings: Sequence[float], arrays: Mapping[tuple[str, str], Mapping[str, np.ndarray]]) -> Figure:
+    """Matrices at three couplings."""
+    cases = [f"r = {coupling:g}" for coupling in couplings]
+    shown = [cases[k] for k in sorted({len(cases) // 4, len(cases) // 2, len(cases) - 1})]
+    return _draw(shown, [NETFORMER, LEAST_SQUARES, SYNAPSNET], arrays)

@@ -1,0 +1,160 @@
+"""Four small systems, of which two change their weights: who drives whom, and when."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from synapsnet_pyg import plots
+from synapsnet_pyg.datasets.toy_systems import STEP, SYSTEMS, simulate_toy
+from synapsnet_pyg.experiments.experiment import LEAST_SQUARES, NETFORMER, SYNAPSNET, Experiment, Outcome, Trial
+from synapsnet_pyg.experiments.methods import SEEDS, fit_recording, least_squares, raw_units
+from synapsnet_pyg.experiments.together import train_together
+from synapsnet_pyg.metrics import connectivity_score, correlation, r_squared
+from synapsnet_pyg.models.netformer import NetFormer
+from synapsnet_pyg.session import Session
+from synapsnet_pyg.windows import Windows
+
+TRAIN, TEST = slice(0, 2400), slice(2400, 3000)
+"""Bins whose following bin is forecast."""
+
+DECAY = {"linear-static": 1.0, "tanh-static": 0.9, "linear-dynamic": 0.8, "tanh-dynamic": 0.9}
+"""Of the learning rate, every hundred epochs."""
+
+PUBLISHED = {
+    ("linear-static", NETFORMER): ("0.9998 +- 0.0005", "0.99997", "1.000"),
+    ("tanh-static", NETFORMER): ("0.903 +- 0.014", "0.878 +- 0.020", "1.000"),
+    ("linear-dynamic", NETFORMER): ("0.990 +- 0.007", "0.996 +- 0.003", "1.000"),
+    ("tanh-dynamic", NETFORMER): ("0.917 +- 0.010", "0.867 +- 0.017", "1.000"),
+    ("linear-static", LEAST_SQUARES): ("1.000", "1.000"),
+    ("tanh-static", LEAST_SQUARES): ("0.907", "0.894"),
+    ("linear-dynamic", LEAST_SQUARES): ("0.935", "0.883"),
+    ("tanh-dynamic", LEAST_SQUARES): ("0.650", "0.682"),
+}
+
+
+def toy(seeds: int, epochs: int = 1100) -> Experiment:
+    """NetFormer, least squares and SynapsNet on the toy systems (NetFormer, section 4.1)."""
+    names = ("Spearman", "Pearson", "R2")
+    return Experiment(
+        "netformer-toy",
+        f"Toy systems, {seeds} seeds",
+        {
+            "Spearman": "mean connectivity over 600 test bins against the mean true weights there, off the diagonal.",
+            "Pearson": "the same.",
+            "R2": "of the forecast, test bins, mean over variables.",
+            "course": "Pearson over test time of each weight and the true one, mean over weights that change.",
+        },
+        {key: dict(zip(names, values, strict=False)) for key, values in PUBLISHED.items()},
+        [
+            Trial(system, method, partial(run, system, seeds))
+            for system in SYSTEMS
+            for method, run in (
+                (NETFORMER, partial(_netformer, epochs=epochs)),
+                (LEAST_SQUARES, _least_squares),
+                (SYNAPSNET, _synapsnet),
+            )
+        ],
+        _draw,
+        {"seeds": seeds, "epochs": epochs},
+    )
+
+
+def _netformer(system: str, seeds: int, epochs: int) -> Outcome:
+    session = _recorded(system)
+    models = []
+    for seed in range(seeds):
+        torch.manual_seed(seed)
+        model = NetFormer([session], window=1, embedding_dim=5, width=5, scaled=False, norm=False)
+        models.append(model.to(session.activity.dtype))
+    train_together(
+        models,
+        Windows(session, torch.arange(TRAIN.start, TRAIN.stop), window=1, targets=1),
+        epochs=epochs,
+        batch_size=80,
+        learning_rate=0.01,
+        schedule=lambda epoch: DECAY[system] ** (epoch // 100),
+        label=f"{system}, NetFormer",
+    )
+    test = Windows(session, torch.arange(TEST.start, TEST.stop), 1, 1).gather(torch.arange(TEST.stop - TEST.start))
+    with torch.no_grad():
+        found = [(model.connectivity_at(test), model(test).activity[..., 0].t()) for model in models]
+    return Outcome(
+        [_scores(session, *one) for one in found], {"learned": found[0][0].numpy(), "true": _truth(session).numpy()}
+    )
+
+
+def _least_squares(system: str, seeds: int) -> Outcome:
+    session = simulate_toy(system)
+    bins, next_bins = session.activity[:, :-1].t(), session.activity[:, 1:].t()
+    weights, _ = least_squares(bins[TRAIN], next_bins[TRAIN], intercept=False)
+    forecast = weights @ bins[TEST].t()
+    return Outcome([_scores(session, weights.expand(TEST.stop - TEST.start, -1, -1), forecast)])
+
+
+def _synapsnet(system: str, seeds: int) -> Outcome:
+    """As on any recording, its effects in each bin of the test part."""
+    session = _recorded(system)
+    scores, arrays = [], {}
+    for seed in range(min(seeds, SEEDS)):
+        fitted = fit_recording(session, seed)
+        windows = Windows(fitted.session, torch.arange(TEST.start, TEST.stop) - 4, 5, 1)
+        test = windows.gather(torch.arange(len(windows)))
+        effect = raw_units(fitted.session, fitted.model.connectivity_at(test))
+        with torch.no_grad():
+            forecast = fitted.model(test).activity[..., 0].t()
+        forecast = forecast * fitted.session.activity_scale[:, None] + fitted.session.activity_mean[:, None]
+        scores.append(_scores(session, effect, forecast))
+        if seed == 0:
+            arrays["learned"] = effect.numpy()
+    return Outcome(scores, arrays)
+
+
+def _recorded(system: str) -> Session:
+    """In float32 but for the system whose weights follow exactly, as published."""
+    session = simulate_toy(system)
+    if system != "linear-static":
+        session.activity, session.behaviour = session.activity.float(), session.behaviour.float()
+    return session
+
+
+def _truth(session: Session) -> Tensor:
+    """The true weights of the test bins [600, 5, 5]."""
+    truth = session.true_connectivity_at(torch.arange(TEST.start, TEST.stop))
+    assert truth is not None
+    return truth
+
+
+def _scores(session: Session, connectivity: Tensor, forecast: Tensor) -> dict[str, float]:
+    """Of connectivity [600, 5, 5] and forecast [5, 600] of the test bins."""
+    truth = _truth(session)
+    score = connectivity_score(connectivity.mean(0), truth.mean(0))
+    target = session.activity[:, TEST.start + 1 : TEST.stop + 1]
+    told = {"Spearman": score.spearman, "Pearson": score.pearson, "R2": float(r_squared(target, forecast).mean())}
+    off = ~torch.eye(len(target), dtype=torch.bool)
+    changes = truth.std(0)[off] > 0
+    if changes.any() and connectivity.std(0)[off].max() > 0:
+        told["course"] = float(correlation(truth[:, off].t()[changes], connectivity[:, off].t()[changes]).mean())
+    return told
+
+
+def _draw(arrays: Mapping[tuple[str, str], Mapping[str, np.ndarray]]) -> Figure:
+    """Every changing weight over time, true and learned, of each system (NetFormer, figure 2)."""
+    figure, axes = plots.figure(12, 6.5, columns=len(SYSTEMS), rows=2)
+    seconds = STEP * np.arange(TEST.start, TEST.stop)
+    for column, system in enumerate(SYSTEMS):
+        true, learned = arrays[system, NETFORMER]["true"], arrays[system, NETFORMER]["learned"]
+        plots.one_weight_against_other(
+            axes[column], true.mean(0), learned.mean(0), f"{system}\nmean true weight", "mean learned weight"
+        )
+        spread = np.where(np.eye(len(true[0]), dtype=bool), -1, true.std(0))
+        shown = np.argsort(-spread, axis=None)[:3]
+        courses = {
+            f"{i} from {j}": (true[:, i, j], learned[:, i, j])
+            for i, j in zip(*np.unravel_index(shown, spread.shape), strict=True)
+        }
+        plots.weight_courses(axes[len(SYSTEMS) + column], seconds, courses)
+    return figure
