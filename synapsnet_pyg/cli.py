@@ -17,6 +17,7 @@ except ImportError as error:
 
 from synapsnet_pyg.commands.benchmarks import benchmark_connectivity, benchmark_forecasting
 from synapsnet_pyg.commands.data import convert, download, inspect, prepare, simulate
+from synapsnet_pyg.commands.experiments import experiment
 from synapsnet_pyg.commands.runs import adapt, connectivity, evaluate, figures, fit, report
 
 COMMANDS: tuple[Callable[..., None], ...] = (
@@ -33,6 +34,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     report,
     benchmark_forecasting,
     benchmark_connectivity,
+    experiment,
 )
 
 

@@ -232,6 +232,19 @@ def print_recovery(told: dict[str, Any]) -> None:
         console.print(table)
 
 
+def print_experiment(told: dict[str, Any]) -> None:
+    """Prints what an experiment found, ours and below it what was published."""
+    console = Console(highlight=False)
+    table = Table(title=told["title"], title_justify="left", **_STYLE)
+    for name in told["header"]:
+        table.add_column(name, no_wrap=True)
+    for row in told["rows"]:
+        table.add_row(*row)
+    console.print(table)
+    for note in told["notes"]:
+        console.print(note)
+
+
 def _label(entry: dict[str, Any]) -> str:
     return str(entry["label"]) + (" (multi-session)" if entry["fit"] == "multi" else "")
 

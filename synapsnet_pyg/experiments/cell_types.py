@@ -51,8 +51,8 @@ def cell_types(seeds: int, epochs: int = 15) -> Experiment:
         {
             "Pearson": "mean connectivity over the training windows against the true weights, with the diagonal.",
             "Spearman": "the same.",
-            "types": "Pearson of 16 numbers: the mean learned weight of the true edges from type to type, and the table "
-            "of strengths that the weights were drawn from; a block without edges counts as 0.",
+            "types": "Pearson of 16 numbers: the mean learned weight of the true edges from type to type, and the mean "
+            "that the true weights were drawn around; a block without edges counts as 0.",
             "types, ranks": "the same, Spearman.",
             "R2": "of the forecast, last fifth of the bins, mean over neurons.",
         },
@@ -78,8 +78,15 @@ def _netformer(seeds: int, epochs: int, prior: bool) -> Outcome:
         model = build(train, prior)
         label = f"{CASE}, NetFormer, population {seed}"
         windows = cut(train, model.window)[0]
-        settings = {"epochs": epochs, "batch_size": 64, "learning_rate": 3e-3, "schedule": to_zero(epochs)}
-        train_together([model], windows, label=label, **settings)
+        train_together(
+            [model],
+            windows,
+            epochs=epochs,
+            batch_size=64,
+            learning_rate=3e-3,
+            schedule=to_zero(epochs),
+            label=label,
+        )
         learned = raw_units(standardised, model.connectivity(train))
         score = _score(learned, session)
         test = Windows(standardised, torch.arange(train.num_bins - 1, session.num_bins - 1), 1, 1)

@@ -57,12 +57,15 @@ class Fitted(NamedTuple):
         return float(explained[explained.isfinite()].mean())
 
 
-def fit_recording(session: Session, seed: int, model: str = "synapsnet", **arguments: Any) -> Fitted:
-    """Fits a forecaster with the preset ``fast``, and leaves nothing on disk."""
+def fit_recording(
+    session: Session, seed: int, model: str = "synapsnet", epochs: int | None = None, **arguments: Any
+) -> Fitted:
+    """Fits a forecaster with the preset ``fast``, or so many epochs of it, and leaves nothing on disk."""
     session = session.standardise().apply(_single)
     torch.manual_seed(seed)
     made = build_model(model, [session], arguments)
     settings = recipe("fast", session.num_bins) | {"seed": seed, "patience": 6}
+    settings |= {} if epochs is None else {"epochs": epochs}
     with tempfile.TemporaryDirectory() as folder:
         fitted = fit(made, [session], Path(folder) / "fit", model, progress=False, **settings)
     return Fitted(fitted, session)

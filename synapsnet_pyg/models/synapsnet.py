@@ -1,7 +1,7 @@
 """SynapsNet: forecasts through a learned graph of who drives whom."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.functional_connectivity import FunctionalConnectivity, absolute_sum
 from synapsnet_pyg.nn.linear_path import LinearPath
 from synapsnet_pyg.nn.losses import squared_error
+from synapsnet_pyg.nn.modulation import Modulation
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
 from synapsnet_pyg.session import Session
 from synapsnet_pyg.windows import Window, cut
@@ -71,6 +72,8 @@ class SynapsNet(Forecaster):
         initial_scale: See :class:`~synapsnet_pyg.nn.functional_connectivity.FunctionalConnectivity`.
         linear_path: Whether the dynamics forecasts only what is not linear. Not in the paper; see above.
         latents: Most that the common drive of a session may have; 0: none, and all edges have the same penalty.
+        modulation: Whether behaviour scales what each neuron sends and receives, so that the connectivity changes with
+            it (:class:`~synapsnet_pyg.nn.modulation.Modulation`). Not in the paper.
         edge_index: Session name -> the only edges :math:`(2, E)` that may carry a weight; sessions without an entry
             have complete graphs.
         use_embedding: False: ablation "without neuronal embeddings" (Table 2).
@@ -107,6 +110,7 @@ class SynapsNet(Forecaster):
         initial_scale: float = 0.1,
         linear_path: bool = True,
         latents: int = 8,
+        modulation: bool = False,
         edge_index: Mapping[str, Tensor] | None = None,
         use_embedding: bool = True,
         use_activity: bool = True,
@@ -130,6 +134,11 @@ class SynapsNet(Forecaster):
         )
         self.common_drive = torch.nn.ModuleList(
             CommonDrive(len(p.neuron_id), latents) for p in populations if linear_path and use_connectivity
+        )
+        self.modulation = torch.nn.ModuleList(
+            Modulation(len(p.neuron_id), behaviours)
+            for p in populations
+            if modulation and use_connectivity and behaviours
         )
         for s, population in enumerate(populations):
             self.register_buffer(f"activity_mean_{s}", torch.zeros(len(population.neuron_id)))
@@ -200,8 +209,13 @@ class SynapsNet(Forecaster):
         """What each neuron receives at every position [B, N, L]; None without connectivity."""
         if not self.use_connectivity:
             return None
-        current: Tensor = self._graph(self.index_of(window.session))(window.activity)
-        return current
+        s = self.index_of(window.session)
+        if not self.modulation:
+            current: Tensor = self._graph(s)(window.activity)
+            return current
+        receiving, sending = self.modulation[s](window.behaviour)
+        modulated: Tensor = receiving * self._graph(s)(sending * window.activity)
+        return modulated
 
     def raw_connectivity(self, session: Session | str) -> Tensor:
         """The parameter A [N, N] itself, whose sign and scale mean nothing alone: see :meth:`connectivity`."""
@@ -228,7 +242,26 @@ class SynapsNet(Forecaster):
         """
         if not self.use_connectivity:
             return super().connectivity(session)
-        return self.gain(session)[:, None] * self.raw_connectivity(session)
+        if not self.modulation:
+            return self.gain(session)[:, None] * self.raw_connectivity(session)
+        # The mean over windows of what scales each weight is one product of the two gains.
+        scale, count = torch.zeros_like(self.raw_connectivity(session)), 0
+        for window in self._spread(session):
+            receiving, sending = self._gains(window)
+            scale, count = scale + receiving.t() @ sending, count + len(sending)
+        return scale / count * self.raw_connectivity(session)
+
+    @torch.no_grad()
+    def connectivity_at(self, window: Window) -> Tensor:
+        r"""The same of each window, :math:`(B, N, N)`: its own gains around one A.
+
+        Its mean over windows is :meth:`connectivity`. What changes in it is how strongly a neuron listens and, with
+        modulation, sends; the common drive is left out.
+        """
+        if not self.use_connectivity:
+            return super().connectivity_at(window)
+        receiving, sending = self._gains(window)
+        return receiving[:, :, None] * self.raw_connectivity(window.session) * sending[:, None]
 
     def gain(self, session: Session, max_windows: int = 4096) -> Tensor:
         r"""Mean derivative :math:`g` (N) of each neuron's forecast with respect to its own newest input current.
@@ -240,22 +273,36 @@ class SynapsNet(Forecaster):
         Raises:
             ValueError: No segment is longer than the window.
         """
+        slopes = [self._slope(window) for window in self._spread(session, max_windows)]
+        return torch.cat(slopes).mean(0)
+
+    def _gains(self, window: Window) -> tuple[Tensor, Tensor]:
+        """What scales each receiver's row and each sender's column of A in each window, [B, N] each."""
+        slope = self._slope(window)
+        if not self.modulation:
+            return slope, torch.ones_like(slope)
+        receiving, sending = self.modulation[self.index_of(window.session)](window.behaviour[:, -1:])
+        return slope * receiving[..., 0], sending[..., 0]
+
+    def _spread(self, session: Session, max_windows: int = 4096) -> Iterator[Window]:
+        """Windows evenly spread over a session, a batch at a time."""
         windows = cut(session, self.window)
         if not windows:
             raise ValueError(f"Expected a segment of more than {self.window} bins in session '{session.name}'.")
+        which = torch.arange(0, len(windows[0]), max(1, len(windows[0]) // max_windows))
+        for batch in which.split(64):
+            yield windows[0].gather(batch)
+
+    def _slope(self, window: Window) -> Tensor:
+        """Derivative of each neuron's forecast with respect to its own newest input current, [B, N]."""
         was_training = self.training
         self.eval()
-        which = torch.arange(0, len(windows[0]), max(1, len(windows[0]) // max_windows))
-        total = session.activity.new_zeros(session.num_neurons)
-        for batch in which.split(64):
-            window = windows[0].gather(batch)
-            with torch.enable_grad():
-                current = self.input_current(window).detach().requires_grad_()  # type: ignore[union-attr]
-                # A neuron's forecast depends on no other neuron's current: one backward pass gives all derivatives.
-                (slope,) = torch.autograd.grad(self._decode(window, current).sum(), current)
-            total += slope[..., -1].sum(0)
+        with torch.enable_grad():
+            current = self.input_current(window).detach().requires_grad_()  # type: ignore[union-attr]
+            # A neuron's forecast depends on no other neuron's current: one backward pass gives all derivatives.
+            (slope,) = torch.autograd.grad(self._decode(window, current).sum(), current)
         self.train(was_training)
-        return total / len(which)
+        return slope[..., -1]
 
     def _decode(self, window: Window, current: Tensor | None) -> Tensor:
         """The shared dynamics: from what each neuron saw and received to its forecast [B, N, P]."""
