@@ -18,7 +18,7 @@ except ImportError as error:
 from synapsnet_pyg.commands.benchmarks import benchmark_connectivity, benchmark_forecasting
 from synapsnet_pyg.commands.data import convert, download, inspect, prepare, simulate
 from synapsnet_pyg.commands.experiments import experiment
-from synapsnet_pyg.commands.runs import adapt, connectivity, evaluate, figures, fit, report
+from synapsnet_pyg.commands.runs import adapt, changes, connectivity, evaluate, figures, fit, report
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     simulate,
@@ -30,6 +30,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     adapt,
     evaluate,
     connectivity,
+    changes,
     figures,
     report,
     benchmark_forecasting,

@@ -378,7 +378,14 @@ def graph(
     return ax
 
 
-def block_matrix(ax: Axes, weight: np.ndarray, groups: Sequence[str], marked: np.ndarray, label: str = "") -> Axes:
+def block_matrix(
+    ax: Axes,
+    weight: np.ndarray,
+    groups: Sequence[str],
+    marked: np.ndarray,
+    label: str = "",
+    limit: float | None = None,
+) -> Axes:
     """Mean weight from group to group: row = receiver, column = sender.
 
     Args:
@@ -387,8 +394,10 @@ def block_matrix(ax: Axes, weight: np.ndarray, groups: Sequence[str], marked: np
         groups: Names [G].
         marked: Blocks that get a star [G, G].
         label: Of the colours.
+        limit: Weight of full colour; None: the largest.
     """
-    limit = float(np.nanmax(np.abs(weight), initial=0)) or 1.0
+    if limit is None:
+        limit = float(np.nanmax(np.abs(weight), initial=0)) or 1.0
     image = ax.imshow(weight, cmap="RdBu_r", vmin=-limit, vmax=limit)
     for row, column in np.argwhere(marked):
         ax.text(column, row, "*", ha="center", va="center", fontsize="large")

@@ -33,7 +33,7 @@ def fit(
         sessions: Session files, or folders of them; several are fitted together, a neuron id that comes twice is one
             neuron.
         out: Folder of the run, to be made.
-        model: synapsnet, neuprint, gwnet, lfads, amag, rnn, gru, lstm, mean, copy, ar5, var1, var5, or
+        model: synapsnet, netformer, neuprint, gwnet, lfads, amag, rnn, gru, lstm, mean, copy, ar5, var1, var5, or
             package.module.Class of your own.
         preset: Training recipe: paper (one target a window, 100 epochs) or fast (16 targets, 12 epochs or more).
         window: Past bins that a forecast sees; 5 if not given.
@@ -152,6 +152,36 @@ def connectivity(
     found = connectivities(runs, significance, shifts)
     for line in save_connectivities(runs[0], found, Path(out), formats, threshold, top_k, fdr):
         print(line)
+
+
+def changes(
+    run: str,
+    *,
+    out: str,
+    top_k: int = 20,
+    states: str | None = None,
+    group_by: str | None = None,
+    save: bool = False,
+) -> None:
+    """Write how the connectivity changes over the training part: mean and deviation, edges over time, states.
+
+    Args:
+        run: Folder of a run, best of a model whose connectivity follows the activity (netformer) or the behaviour
+            (synapsnet with --model-args.modulation true).
+        out: Folder for the files, made if it is not there.
+        top_k: How many of the edges that change most to follow over time.
+        states: Behaviours that are 1 where a state is on and 0 elsewhere, separated by commas: the mean connectivity
+            in each, over windows that lie within it.
+        group_by: A field of the neurons, such as cell_type, subclass or area, beside --states: connectivity from group
+            to group in each state, and tests of what depends on the groups and on the state. A model that is modulated
+            by the states differs between them by construction: see how much.
+        save: Write every weight in every window too (HDF5): neurons x neurons x windows x 4 bytes, packed.
+    """
+    from synapsnet_pyg.changes import save_changes
+    from synapsnet_pyg.run import Run
+
+    for line in save_changes(Run.load(run), Path(out), top_k, listed(states), group_by, save):
+        print(line, flush=True)
 
 
 def report(run: str, *, out: str | None = None, session: str | None = None) -> None:

@@ -38,7 +38,7 @@ PUBLISHED = {
 }
 
 
-def cell_types(seeds: int, epochs: int = 15) -> Experiment:
+def cell_types(seeds: int, epochs: int = 15, bins: int = 30_000) -> Experiment:
     """NetFormer and estimators on the connectivity-constrained simulation (NetFormer, appendix)."""
     on_session: dict[str, Callable[[Session], Tensor]] = {
         CORRELATION: lagged_correlation,
@@ -58,20 +58,20 @@ def cell_types(seeds: int, epochs: int = 15) -> Experiment:
         },
         PUBLISHED,
         [
-            Trial(CASE, NETFORMER, partial(_netformer, seeds, epochs, prior=False)),
-            Trial(CASE, WITH_TYPES, partial(_netformer, seeds, epochs, prior=True)),
-            *(Trial(CASE, name, partial(_on_each, seeds, method)) for name, method in on_session.items()),
-            Trial(CASE, SYNAPSNET, partial(_synapsnet, seeds)),
+            Trial(CASE, NETFORMER, partial(_netformer, seeds, bins, epochs, prior=False)),
+            Trial(CASE, WITH_TYPES, partial(_netformer, seeds, bins, epochs, prior=True)),
+            *(Trial(CASE, name, partial(_on_each, seeds, bins, method)) for name, method in on_session.items()),
+            Trial(CASE, SYNAPSNET, partial(_synapsnet, seeds, bins)),
         ],
         _draw,
-        {"seeds": seeds, "epochs": epochs},
+        {"seeds": seeds, "epochs": epochs, "bins": bins},
     )
 
 
-def _netformer(seeds: int, epochs: int, prior: bool) -> Outcome:
+def _netformer(seeds: int, bins: int, epochs: int, prior: bool) -> Outcome:
     scores, arrays = [], {}
     for seed in range(seeds):
-        session = simulate_cell_types(seed=seed)
+        session = simulate_cell_types(bins, seed)
         standardised = session.standardise(_train_part(session))
         train = _train_part(standardised)
         torch.manual_seed(seed)
@@ -101,20 +101,22 @@ def _netformer(seeds: int, epochs: int, prior: bool) -> Outcome:
 
 
 def build(train: Session, prior: bool = False) -> NetFormer:
-    r"""NetFormer for a process of first order: one past bin, no norms, as many dimensions as neurons.
+    r"""NetFormer for a process of first order in which nothing lasts: one past bin, neither norms nor residual.
 
     With a prior its weight is :math:`2 N / T`: that of the type's law against the error of N forecasts in T bins, in
     units of the error's variance.
     """
     N, T = train.num_neurons, train.num_bins
     weight = 2 * N / T if prior else 0.0
-    model = NetFormer([train], 1, embedding_dim=N, norm=False, cell_types=CELL_TYPES, prior_weight=weight)
+    model = NetFormer(
+        [train], 1, embedding_dim=N, norm=False, residual=False, cell_types=CELL_TYPES, prior_weight=weight
+    )
     model.initialise({train.name: train}, {})
     return model
 
 
-def _on_each(seeds: int, method: Callable[[Session], Tensor]) -> Outcome:
-    found = [(session := simulate_cell_types(seed=seed), method(session)) for seed in range(seeds)]
+def _on_each(seeds: int, bins: int, method: Callable[[Session], Tensor]) -> Outcome:
+    found = [(session := simulate_cell_types(bins, seed), method(session)) for seed in range(seeds)]
     return Outcome([_score(learned, session) for session, learned in found], _arrays(found[0][1], found[0][0]))
 
 
@@ -123,10 +125,10 @@ def _least_squares(session: Session) -> Tensor:
     return least_squares(train[:-1], train[1:])[0]
 
 
-def _synapsnet(seeds: int) -> Outcome:
+def _synapsnet(seeds: int, bins: int) -> Outcome:
     scores, arrays = [], {}
     for seed in range(min(seeds, SEEDS)):
-        session = simulate_cell_types(seed=seed)
+        session = simulate_cell_types(bins, seed)
         fitted = fit_recording(session, seed)
         learned = fitted.connectivity()
         scores.append(_score(learned, session) | {"R2": fitted.r_squared()})

@@ -71,12 +71,12 @@ def run_experiment(experiment: Experiment, out: Path, tell: Callable[[str], None
     require_same(trials / "settings.json", {"experiment": experiment.name, **experiment.settings})
     outcomes = {}
     for trial in experiment.trials:
-        stem = trials / file_name(f"{trial.case}-{trial.method}")
-        if not stem.with_suffix(".npz").is_file():
+        folder = trials / file_name(f"{trial.case}-{trial.method}")
+        if not (folder / "arrays.npz").is_file():
             started = time.monotonic()
-            _keep(trial.run(), stem)
+            _keep(trial.run(), make_folder(folder))
             tell(f"{trial.case}, {trial.method}: {time.monotonic() - started:.0f} s")
-        outcomes[trial.case, trial.method] = _read(stem)
+        outcomes[trial.case, trial.method] = _read(folder)
     header, rows = _table(experiment, outcomes)
     notes = [f"{name}: {what}" for name, what in experiment.scores.items()]
     stem = out / experiment.name
@@ -121,13 +121,13 @@ def _mean_and_deviation(scores: Sequence[Mapping[str, float]], name: str) -> str
     return mean if len(values) < 2 else f"{mean} +- {np.std(values, ddof=1):.3f}"
 
 
-def _keep(outcome: Outcome, stem: Path) -> None:
-    with atomic_path(stem.with_suffix(".json")) as temporary:
+def _keep(outcome: Outcome, folder: Path) -> None:
+    with atomic_path(folder / "scores.json") as temporary:
         temporary.write_text(json.dumps(outcome.scores) + "\n")
-    with atomic_path(stem.with_suffix(".npz")) as temporary:  # last: where it is, the scores are
+    with atomic_path(folder / "arrays.npz") as temporary:  # last: where it is, the scores are
         np.savez_compressed(temporary, **outcome.arrays)  # type: ignore[arg-type]
 
 
-def _read(stem: Path) -> Outcome:
-    with np.load(stem.with_suffix(".npz"), allow_pickle=False) as arrays:
-        return Outcome(json.loads(stem.with_suffix(".json").read_text()), {key: arrays[key] for key in arrays.files})
+def _read(folder: Path) -> Outcome:
+    with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+        return Outcome(json.loads((folder / "scores.json").read_text()), {key: arrays[key] for key in arrays.files})

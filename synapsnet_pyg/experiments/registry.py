@@ -28,10 +28,10 @@ EXPERIMENTS: dict[str, Choice] = {
     "netformer-toy": Choice(toy, 10, {"seeds": 2, "epochs": 100}),
     "stdp": Choice(plasticity, 5, {"seeds": 1, "epochs": 2, "bins": 40_000}),
     "taskrnn": Choice(tasks, 5, {"seeds": 1, "epochs": 0.1}, "published"),
-    "celltypes": Choice(cell_types, 3, {"seeds": 1, "epochs": 2}),
-    "ring": Choice(ring, 3, {"seeds": 1, "epochs": 1}),
-    "spiking-ring": Choice(spiking_ring, 3, {"seeds": 1, "epochs": 2, "couplings": (0.0075, 0.015)}),
-    "states": Choice(states, 3, {"seeds": 1, "epochs": 1}, "recordings"),
+    "celltypes": Choice(cell_types, 3, {"seeds": 1, "epochs": 2, "bins": 6_000}),
+    "ring": Choice(ring, 3, {"seeds": 1, "epochs": 1, "bins": 6_000}),
+    "spiking-ring": Choice(spiking_ring, 3, {"seeds": 1, "epochs": 2, "couplings": (0.0075, 0.015), "bins": 20_000}),
+    "states": Choice(states, 3, {"seeds": 1, "epochs": 2, "bins": 6_000}, "recordings"),
 }
 """Name -> experiment, of all that ``synapsnet experiment`` runs."""
 

@@ -46,7 +46,7 @@ PUBLISHED = {
 """Read from the paper's figure."""
 
 
-def ring(seeds: int, epochs: int = 10) -> Experiment:
+def ring(seeds: int, epochs: int = 10, bins: int = 30_000) -> Experiment:
     """NetFormer, correlation, least squares and SynapsNet on a ring of rates (NetFormer, spurious correlations)."""
     return Experiment(
         "ring",
@@ -57,20 +57,20 @@ def ring(seeds: int, epochs: int = 10) -> Experiment:
         },
         {},
         [
-            Trial(RING, NETFORMER, partial(_netformer, seeds, epochs)),
-            Trial(RING, CORRELATION, partial(_on_each, seeds, lagged_correlation)),
-            Trial(RING, LEAST_SQUARES, partial(_on_each, seeds, _least_squares)),
-            Trial(RING, SYNAPSNET, partial(_synapsnet, seeds)),
+            Trial(RING, NETFORMER, partial(_netformer, seeds, bins, epochs)),
+            Trial(RING, CORRELATION, partial(_on_each, seeds, bins, lagged_correlation)),
+            Trial(RING, LEAST_SQUARES, partial(_on_each, seeds, bins, _least_squares)),
+            Trial(RING, SYNAPSNET, partial(_synapsnet, seeds, bins)),
         ],
         partial(_draw, [RING], [NETFORMER, LEAST_SQUARES, SYNAPSNET, CORRELATION]),
-        {"seeds": seeds, "epochs": epochs},
+        {"seeds": seeds, "epochs": epochs, "bins": bins},
     )
 
 
-def _netformer(seeds: int, epochs: int) -> Outcome:
+def _netformer(seeds: int, bins: int, epochs: int) -> Outcome:
     scores, arrays = [], {}
     for seed in range(seeds):
-        session = simulate_ring(seed=seed)
+        session = simulate_ring(bins, seed)
         torch.manual_seed(seed)
         model = NetFormer([session], window=49, embedding_dim=100)
         train = cut(_train_part(session), model.window)[0]
@@ -95,8 +95,8 @@ def _mean_attention(model: NetFormer, windows: Windows, most: int = 4000) -> Ten
     return total / len(which)
 
 
-def _on_each(seeds: int, method: Callable[[Session], Tensor]) -> Outcome:
-    found = [(session := simulate_ring(seed=seed), method(session)) for seed in range(seeds)]
+def _on_each(seeds: int, bins: int, method: Callable[[Session], Tensor]) -> Outcome:
+    found = [(session := simulate_ring(bins, seed), method(session)) for seed in range(seeds)]
     return Outcome([_score(learned, session) for session, learned in found], {"learned": found[0][1].numpy()})
 
 
@@ -105,10 +105,10 @@ def _least_squares(session: Session) -> Tensor:
     return least_squares(train[:-1], train[1:])[0]
 
 
-def _synapsnet(seeds: int) -> Outcome:
+def _synapsnet(seeds: int, bins: int) -> Outcome:
     scores, arrays = [], {}
     for seed in range(min(seeds, SEEDS)):
-        session = simulate_ring(seed=seed)
+        session = simulate_ring(bins, seed)
         learned = fit_recording(session, seed).connectivity()
         scores.append(_score(learned, session))
         if seed == 0:
@@ -121,7 +121,9 @@ def _score(learned: Tensor, session: Session) -> dict[str, float]:
     return {"Pearson": score.pearson, "Spearman": score.spearman}
 
 
-def spiking_ring(seeds: int, epochs: int = 100, couplings: Sequence[float] = tuple(RING_THRESHOLD)) -> Experiment:
+def spiking_ring(
+    seeds: int, epochs: int = 100, couplings: Sequence[float] = tuple(RING_THRESHOLD), bins: int = 100_000
+) -> Experiment:
     """NetFormer, least squares and SynapsNet on rings of spiking neurons, weakly to strongly coupled."""
     return Experiment(
         "spiking-ring",
@@ -134,7 +136,7 @@ def spiking_ring(seeds: int, epochs: int = 100, couplings: Sequence[float] = tup
         },
         {(case, NETFORMER): values for case, values in PUBLISHED.items()},
         [
-            Trial(f"r = {coupling:g}", method, partial(run, coupling, seeds))
+            Trial(f"r = {coupling:g}", method, partial(run, coupling, seeds, bins))
             for coupling in couplings
             for method, run in (
                 (NETFORMER, partial(_spiking_netformer, epochs=epochs)),
@@ -143,7 +145,7 @@ def spiking_ring(seeds: int, epochs: int = 100, couplings: Sequence[float] = tup
             )
         ],
         partial(_draw_spiking, couplings),
-        {"seeds": seeds, "epochs": epochs, "couplings": list(couplings)},
+        {"seeds": seeds, "epochs": epochs, "couplings": list(couplings), "bins": bins},
     )
 
 
@@ -159,15 +161,15 @@ def as_activation(session: Session) -> Session:
     )
 
 
-def _spiking_netformer(coupling: float, seeds: int, epochs: int) -> Outcome:
-    spikes = simulate_spiking_ring(coupling=coupling)
+def _spiking_netformer(coupling: float, seeds: int, bins: int, epochs: int) -> Outcome:
+    spikes = simulate_spiking_ring(bins, coupling=coupling)
     session = as_activation(spikes)
     models = []
     for seed in range(seeds):
         torch.manual_seed(seed)
         models.append(NetFormer([session], window=1, embedding_dim=100, norm=False))
-    bins = torch.arange(session.num_bins * 4 // 5 - 1)
-    train = Windows(session, bins, 1, 1, target=spikes.activity)
+    starts = torch.arange(session.num_bins * 4 // 5 - 1)
+    train = Windows(session, starts, 1, 1, target=spikes.activity)
     train_together(
         models,
         train,
@@ -189,15 +191,15 @@ def _poisson(forecast: Tensor, target: Tensor) -> Tensor:
     return torch.nn.functional.poisson_nll_loss(forecast, target, log_input=True)
 
 
-def _spiking_least_squares(coupling: float, seeds: int) -> Outcome:
-    spikes = simulate_spiking_ring(coupling=coupling)
+def _spiking_least_squares(coupling: float, seeds: int, bins: int) -> Outcome:
+    spikes = simulate_spiking_ring(bins, coupling=coupling)
     session, train = as_activation(spikes), spikes.num_bins * 4 // 5
     weights, _ = least_squares(session.activity[:, : train - 1].t(), spikes.activity[:, 1:train].t())
     return Outcome([_rescaled_score(weights, session)], {"learned": rescaled(weights, _truth(session)).numpy()})
 
 
-def _spiking_synapsnet(coupling: float, seeds: int) -> Outcome:
-    session = as_activation(simulate_spiking_ring(coupling=coupling))
+def _spiking_synapsnet(coupling: float, seeds: int, bins: int) -> Outcome:
+    session = as_activation(simulate_spiking_ring(bins, coupling=coupling))
     learned = [fit_recording(session, seed).connectivity() for seed in range(min(seeds, SEEDS))]
     return Outcome(
         [_rescaled_score(one, session) for one in learned],

@@ -42,12 +42,15 @@ PUBLISHED = {
 """One session of the authors' notebook: SB025, 2019-10-23, spontaneous."""
 
 
-def states(seeds: int, epochs: int | None = None, recordings: Sequence[str | os.PathLike[str]] = ()) -> Experiment:
+def states(
+    seeds: int, epochs: int | None = None, bins: int = 30_000, recordings: Sequence[str | os.PathLike[str]] = ()
+) -> Experiment:
     """Who finds that the wiring changes with the state (NetFormer, section 4.4, and a simulation that knows).
 
     Args:
         seeds: Populations, each with a model.
         epochs: Instead of the recipe's.
+        bins: Of the simulation.
         recordings: At most one folder of Bugeon's mice, to run the published analysis too.
     """
     fits: dict[str, tuple[str, dict[str, Any]]] = {
@@ -56,12 +59,12 @@ def states(seeds: int, epochs: int | None = None, recordings: Sequence[str | os.
         MODULATED: ("synapsnet", {"modulation": True}),
     }
     trials = [
-        Trial(SIMULATED, name, partial(_fitted, seeds, epochs, model, arguments))
+        Trial(SIMULATED, name, partial(_fitted, seeds, bins, epochs, model, arguments))
         for name, (model, arguments) in fits.items()
     ]
     trials += [
-        Trial(SIMULATED, LEAST_SQUARES, partial(_least_squares, seeds, False)),
-        Trial(SIMULATED, EACH_STATE, partial(_least_squares, seeds, True)),
+        Trial(SIMULATED, LEAST_SQUARES, partial(_least_squares, seeds, bins, False)),
+        Trial(SIMULATED, EACH_STATE, partial(_least_squares, seeds, bins, True)),
     ]
     trials += [Trial(MICE, NETFORMER, partial(_mice, folder, seeds, epochs)) for folder in recordings]
     return Experiment(
@@ -80,21 +83,21 @@ def states(seeds: int, epochs: int | None = None, recordings: Sequence[str | os.
         PUBLISHED,
         trials,
         _draw,
-        {"seeds": seeds, "epochs": epochs, "recordings": len(recordings)},
+        {"seeds": seeds, "epochs": epochs, "bins": bins, "recordings": len(recordings)},
     )
 
 
-def _fitted(seeds: int, epochs: int | None, model: str, arguments: dict[str, Any]) -> Outcome:
+def _fitted(seeds: int, bins: int, epochs: int | None, model: str, arguments: dict[str, Any]) -> Outcome:
     def connectivities(session: Session, seed: int) -> tuple[Tensor, float]:
         fitted = fit_recording(session, seed, model, epochs=epochs, **arguments)
         train = fitted.split.train
         found = DynamicConnectivity(fitted.model, train, batch_size=64).by_state(states_of(train, STATES).state)
         return raw_units(fitted.session, found.mean), _mean_correlation(fitted)
 
-    return _on_each(seeds, connectivities)
+    return _on_each(seeds, bins, connectivities)
 
 
-def _least_squares(seeds: int, each: bool) -> Outcome:
+def _least_squares(seeds: int, bins: int, each: bool) -> Outcome:
     def connectivities(session: Session, seed: int) -> tuple[Tensor, float]:
         train, _, test = session.split()
         state = [states_of(part, STATES).state[:-1] for part in (train, test)]
@@ -108,7 +111,7 @@ def _least_squares(seeds: int, each: bool) -> Outcome:
             forecast[here[1]] = told.to(forecast)
         return torch.stack(found), float(correlation(test.activity[:, 1:], forecast.t()).mean())
 
-    return _on_each(seeds, connectivities)
+    return _on_each(seeds, bins, connectivities)
 
 
 def _mean_correlation(fitted: Fitted) -> float:
@@ -116,10 +119,10 @@ def _mean_correlation(fitted: Fitted) -> float:
     return float(correlation(test.truth, test.forecast).mean())
 
 
-def _on_each(seeds: int, method: Callable[[Session, int], tuple[Tensor, float]]) -> Outcome:
+def _on_each(seeds: int, bins: int, method: Callable[[Session, int], tuple[Tensor, float]]) -> Outcome:
     scores, arrays = [], {}
     for seed in range(seeds):
-        session = simulate_cell_types(seed=seed, states=len(STATES))
+        session = simulate_cell_types(bins, seed, states=len(STATES))
         truth = true_weights_by_state(session)
         learned, forecast = method(session, seed)
         blocks = [np.stack([from_type_to_type(one, session) for one in part]) for part in (learned, truth)]
@@ -189,7 +192,7 @@ def _of_mouse(model: Forecaster, session: Session) -> tuple[np.ndarray, np.ndarr
     """Sums of mean weights from type to type, of all windows and of each state's [1 + S, K, K], and pairs in them."""
     train = session.split().train
     dynamic = DynamicConnectivity(model, train)
-    by_state = dynamic.by_state(states_of(train, STATES).state)
+    by_state = dynamic.by_state(states_of(train, train.behaviour_name).state)
     means = torch.cat([model.connectivity(train)[None], by_state.mean]).double()
     seen = torch.cat([torch.ones(1), (by_state.windows > 0).float()]).double()
     member = torch.tensor([[one == kind for one in session.subclass] for kind in CELL_TYPES]).double()

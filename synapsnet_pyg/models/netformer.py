@@ -35,6 +35,8 @@ class NetFormer(Forecaster):
         width: Of the projections; None: W + D.
         scaled: Whether :math:`s = (W + D)^{-1/2}`; else 1.
         norm: Whether there are layer norms. Forecasts of one are bounded, by :math:`\sqrt{W - 1}` times its gain.
+        residual: Whether a neuron's own past is added to what it hears. Where little of it lasts from bin to bin, as in
+            spike counts, better not: the attention would have to undo it.
         activation: Of the attention, :data:`~synapsnet_pyg.nn.neuron_attention.ACTIVATIONS`; the paper's is none.
         use_behaviour: Whether behaviours are tokens.
         cell_types: Names of the types that the prior knows, at least two where there is one.
@@ -67,6 +69,7 @@ class NetFormer(Forecaster):
         width: int | None = None,
         scaled: bool = True,
         norm: bool = True,
+        residual: bool = True,
         activation: Callable[[Tensor], Tensor] = linear,
         use_behaviour: bool = True,
         cell_types: Sequence[str] = (),
@@ -81,7 +84,7 @@ class NetFormer(Forecaster):
         self.embedding = NeuronEmbedding(ids, embedding_dim, initial_scale=1.0, orthogonal=True)
         senders = self.num_behaviours if use_behaviour else 0
         self.behaviour_embedding = _Table(senders, embedding_dim)
-        self.layer = NeuronAttention(window, embedding_dim, width, scaled, norm, activation)
+        self.layer = NeuronAttention(window, embedding_dim, width, scaled, norm, residual, activation)
         self.prior = CellTypePrior(len(cell_types)) if prior_weight else None
         for s, neurons in enumerate(ids):
             self.register_buffer(f"cell_type_{s}", torch.full((len(neurons),), -1))

@@ -50,3 +50,7 @@ class PerSession(Forecaster):
     def connectivity(self, session: Session) -> Tensor:
         """What the session's model tells."""
         return self.part(session.name).connectivity(session)
+
+    def connectivity_at(self, window: Window) -> Tensor:
+        """What the session's model tells."""
+        return self.part(window.session).connectivity_at(window)

@@ -48,6 +48,7 @@ class NeuronAttention(torch.nn.Module):
         width: Of the projections; None: H + D.
         scaled: Whether :math:`s = (H + D)^{-1/2}`; else 1.
         norm: Whether there are the layer norms, over H + D entries of a token and over H bins of an output.
+        residual: Whether a receiver's own :math:`\tilde x_i` is added.
         activation: :math:`\phi`, of :data:`ACTIVATIONS`.
 
     Shapes:
@@ -68,18 +69,26 @@ class NeuronAttention(torch.nn.Module):
         width: int | None = None,
         scaled: bool = True,
         norm: bool = True,
+        residual: bool = True,
         activation: Callable[[Tensor], Tensor] = linear,
     ) -> None:
         super().__init__()
         size = history + embedding_dim
-        self.history, self.activation = history, activation
+        self.history, self.residual, self.activation = history, residual, activation
         self.scale = size**-0.5 if scaled else 1.0
         self.query = torch.nn.Linear(size, width or size, bias=False)
         self.key = torch.nn.Linear(size, width or size, bias=False)
         self.norm_token = torch.nn.LayerNorm(size) if norm else torch.nn.Identity()
         self.norm_output = torch.nn.LayerNorm(history) if norm else torch.nn.Identity()
-        # Near a copy of the newest bin, where little has to be unlearned.
-        self.query.weight.data.mul_(0.1)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws the projections anew: orthogonal, so that all weights are learned alike fast, as large as of a Linear.
+
+        Queries are small: a forecast near a copy of the newest bin has little to unlearn.
+        """
+        torch.nn.init.orthogonal_(self.key.weight, gain=3**-0.5)
+        torch.nn.init.orthogonal_(self.query.weight, gain=0.1 * 3**-0.5)
 
     def forward(self, history: Tensor, embedding: Tensor, receivers: int | None = None) -> Tensor:
         """What each of the first ``receivers`` tokens hears, beside its own history: [B, q, H]."""
@@ -90,7 +99,7 @@ class NeuronAttention(torch.nn.Module):
             heard = self.scale * token.first(receivers).read(self._bilinear() @ token.summary())
         else:
             heard = self._attention(token, receivers) @ token.past
-        output: Tensor = self.norm_output(heard + token.past[:, :receivers])
+        output: Tensor = self.norm_output(heard + token.past[:, :receivers] if self.residual else heard)
         return output
 
     def attention(self, history: Tensor, embedding: Tensor, receivers: int | None = None) -> Tensor:
