@@ -478,3 +478,44 @@ def weight_courses(ax: Axes, seconds: np.ndarray, courses: Mapping[str, tuple[np
     ax.legend(frameon=False, fontsize="x-small", ncols=2)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def course_agreement(ax: Axes, pearson: np.ndarray, by_chance: np.ndarray, title: str = "") -> Axes:
+    """How well the course of each weight was found, beside what courses of other weights would agree by chance.
+
+    Args:
+        ax: To draw on.
+        pearson: Of each weight's learned and true course [E].
+        by_chance: Of learned courses and true ones of other weights, as many as wanted.
+        title: Above it.
+    """
+    borders = np.linspace(-1, 1, 21)
+    found, chance = (np.histogram(values, borders)[0] for values in (pearson, by_chance))
+    expected = chance * (found.sum() / max(chance.sum(), 1))
+    ax.bar(borders[:-1], found, np.diff(borders), align="edge", color=_BLUE, ec="white", lw=0.5, label="weights")
+    ax.stairs(expected, borders, color=_GREY, lw=1.2, label="courses of other weights")
+    median = float(np.nanmedian(pearson))
+    ax.axvline(median, color=_ORANGE, lw=1.5, label=f"median {median:.2f}")
+    ax.set(xlabel="Pearson of learned and true course", ylabel="weights", ylim=(0, 1.3 * max(*found, *expected, 1)))
+    ax.set_title(title, fontsize="medium")
+    ax.legend(frameon=False, fontsize="x-small", loc="upper left")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def changes(ax: Axes, true: np.ndarray, learned: Mapping[str, np.ndarray]) -> Axes:
+    """True changes of weights against those that each method found, on the line where they are the same.
+
+    Args:
+        ax: To draw on.
+        true: [M].
+        learned: Method -> [M].
+    """
+    ax.axhline(0, color="0.85", lw=0.8, zorder=0)
+    ax.axline((0, 0), slope=1, color="0.7", lw=1, ls="--", zorder=0)
+    for (method, values), colour in zip(learned.items(), COLOURS * len(learned), strict=False):
+        ax.plot(true, values, "o", ms=4, color=colour, alpha=0.8, mew=0, label=method)
+    ax.set(xlabel="true change", ylabel="learned change")
+    ax.legend(frameon=False, fontsize="small")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax

@@ -233,14 +233,16 @@ def print_recovery(told: dict[str, Any]) -> None:
 
 
 def print_experiment(told: dict[str, Any]) -> None:
-    """Prints what an experiment found, ours and below it what was published."""
+    """Prints what an experiment found, a table a system, ours and below it what was published."""
     console = Console(highlight=False)
-    table = Table(title=told["title"], title_justify="left", **_STYLE)
-    for name in told["header"]:
-        table.add_column(name, no_wrap=True)
-    for row in told["rows"]:
-        table.add_row(*row)
-    console.print(table)
+    console.print(told["title"])
+    for system in dict.fromkeys(row[0] for row in told["rows"]):
+        table = Table(title=system, title_justify="left", **_STYLE)
+        for number, name in enumerate(("method", *told["header"][3:])):
+            table.add_column(name, justify="right" if number else "left", no_wrap=True)
+        for _, method, by, *values in (row for row in told["rows"] if row[0] == system):
+            table.add_row(method if by == "ours" else f"  {by}", *values)
+        console.print(table)
     for note in told["notes"]:
         console.print(note)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from synapsnet_pyg import plots
 from synapsnet_pyg.datasets.plasticity import simulate_plasticity
 from synapsnet_pyg.experiments.experiment import LEAST_SQUARES, NETFORMER, SYNAPSNET, Experiment, Outcome, Trial
-from synapsnet_pyg.experiments.methods import SEEDS, fit_recording, least_squares
+from synapsnet_pyg.experiments.methods import fit_recording, least_squares
 from synapsnet_pyg.experiments.together import train_together
 from synapsnet_pyg.metrics import correlation, r_squared
 from synapsnet_pyg.models.netformer import NetFormer
@@ -43,7 +43,7 @@ def plasticity(seeds: int, epochs: int = 20, bins: int = 100_000) -> Experiment:
         [
             Trial(CASE, NETFORMER, partial(_netformer, seeds, epochs, bins)),
             Trial(CASE, LEAST_SQUARES, partial(_least_squares, bins)),
-            Trial(CASE, SYNAPSNET, partial(_synapsnet, seeds, bins)),
+            Trial(CASE, SYNAPSNET, partial(_synapsnet, bins)),
         ],
         _draw,
         {"seeds": seeds, "epochs": epochs, "bins": bins},
@@ -101,19 +101,17 @@ def _least_squares(bins: int) -> Outcome:
     return Outcome([{"R2": _test_r_squared(voltage, forecast)}])
 
 
-def _synapsnet(seeds: int, bins: int) -> Outcome:
+def _synapsnet(bins: int) -> Outcome:
     """The inputs as neurons like any other; its effects on the voltage in each bin."""
-    recorded, scores = simulate_plasticity(bins), []
-    for seed in range(min(seeds, SEEDS)):
-        fitted = fit_recording(recorded, seed)
-        weights, forecasts = [], []
-        windows = Windows(fitted.session, torch.arange(bins - HISTORY), HISTORY, 1)
-        for which in torch.arange(len(windows)).split(512):
-            effect, forecast = _effect_on_first(fitted.model, windows.gather(which))
-            weights.append(effect[:, 1:])
-            forecasts.append(forecast)
-        scores.append(_scores(recorded, fitted.session, torch.cat(weights).t(), torch.cat(forecasts)[None]))
-    return Outcome(scores)
+    recorded = simulate_plasticity(bins)
+    fitted = fit_recording(recorded, seed=0)
+    weights, forecasts = [], []
+    windows = Windows(fitted.session, torch.arange(bins - HISTORY), HISTORY, 1)
+    for which in torch.arange(len(windows)).split(512):
+        effect, forecast = _effect_on_first(fitted.model, windows.gather(which))
+        weights.append(effect[:, 1:])
+        forecasts.append(forecast)
+    return Outcome([_scores(recorded, fitted.session, torch.cat(weights).t(), torch.cat(forecasts)[None])])
 
 
 def _effect_on_first(model: torch.nn.Module, window: Window) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ class Choice(NamedTuple):
 
     make: Callable[..., Experiment]
     seeds: int
-    """As published."""
+    """As published, where it is."""
     quick: dict[str, object]
     """What makes it a matter of a minute or two; its numbers are not the paper's."""
     data: str | None = None
@@ -29,9 +29,9 @@ EXPERIMENTS: dict[str, Choice] = {
     "stdp": Choice(plasticity, 5, {"seeds": 1, "epochs": 2, "bins": 40_000}),
     "taskrnn": Choice(tasks, 5, {"seeds": 1, "epochs": 0.1}, "published"),
     "celltypes": Choice(cell_types, 3, {"seeds": 1, "epochs": 2, "bins": 6_000}),
-    "ring": Choice(ring, 3, {"seeds": 1, "epochs": 1, "bins": 6_000}),
-    "spiking-ring": Choice(spiking_ring, 3, {"seeds": 1, "epochs": 2, "couplings": (0.0075, 0.015), "bins": 20_000}),
-    "states": Choice(states, 3, {"seeds": 1, "epochs": 2, "bins": 6_000}, "recordings"),
+    "ring": Choice(ring, 2, {"seeds": 1, "epochs": 1, "bins": 6_000}),
+    "spiking-ring": Choice(spiking_ring, 3, {"seeds": 1, "epochs": 12, "couplings": (0.015,)}),
+    "states": Choice(states, 2, {"seeds": 1, "epochs": 2, "bins": 6_000}, "recordings"),
 }
 """Name -> experiment, of all that ``synapsnet experiment`` runs."""
 

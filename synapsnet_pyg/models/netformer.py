@@ -32,6 +32,8 @@ class NetFormer(Forecaster):
         sessions: Who is recorded in each session.
         window: W, past bins in a token.
         embedding_dim: D.
+        initial_scale: Deviation of the embeddings' entries at the start; the paper's is 1. Small ones let neurons that
+            act alike become alike: weights then share what the recording tells, where it tells little of each.
         width: Of the projections; None: W + D.
         scaled: Whether :math:`s = (W + D)^{-1/2}`; else 1.
         norm: Whether there are layer norms. Forecasts of one are bounded, by :math:`\sqrt{W - 1}` times its gain.
@@ -39,6 +41,9 @@ class NetFormer(Forecaster):
             spike counts, better not: the attention would have to undo it.
         activation: Of the attention, :data:`~synapsnet_pyg.nn.neuron_attention.ACTIVATIONS`; the paper's is none.
         use_behaviour: Whether behaviours are tokens.
+        shrinkage: :math:`\lambda` of a ridge on the attention between silent neurons,
+            :math:`\lambda / N \sum_{ij} A_{ij}(x = 0)^2`, what stands of the connectivity whatever the activity. Not in
+            the paper, which stops early. 0: none.
         cell_types: Names of the types that the prior knows, at least two where there is one.
         type_field: Field of the neurons that tells their type.
         prior_weight: c, weight of the cell-type prior. For every pair of neurons whose types are known it adds the
@@ -66,12 +71,14 @@ class NetFormer(Forecaster):
         sessions: Iterable[Recorded],
         window: int = 5,
         embedding_dim: int = 30,
+        initial_scale: float = 1.0,
         width: int | None = None,
         scaled: bool = True,
         norm: bool = True,
         residual: bool = True,
         activation: Callable[[Tensor], Tensor] = linear,
         use_behaviour: bool = True,
+        shrinkage: float = 0.0,
         cell_types: Sequence[str] = (),
         type_field: str = "cell_type",
         prior_weight: float = 0.0,
@@ -80,8 +87,9 @@ class NetFormer(Forecaster):
         if prior_weight and len(cell_types) < 2:
             raise ValueError(f"Expected at least 2 cell_types for a prior (got {len(cell_types)}); name those known.")
         self.cell_types, self.type_field, self.prior_weight = list(cell_types), type_field, prior_weight
+        self.shrinkage = shrinkage
         ids = [population.neuron_id for population in self.populations.values()]
-        self.embedding = NeuronEmbedding(ids, embedding_dim, initial_scale=1.0, orthogonal=True)
+        self.embedding = NeuronEmbedding(ids, embedding_dim, initial_scale, orthogonal=True)
         senders = self.num_behaviours if use_behaviour else 0
         self.behaviour_embedding = _Table(senders, embedding_dim)
         self.layer = NeuronAttention(window, embedding_dim, width, scaled, norm, residual, activation)
@@ -149,12 +157,15 @@ class NetFormer(Forecaster):
         return torch.cat([self.embedding(self.index_of(session)), self.behaviour_embedding.weight])
 
     def _penalty(self, past: Tensor, window: Window) -> Tensor | float:
-        if self.prior is None or not self.training:
-            return 0.0
-        code = self.get_buffer(f"cell_type_{self.index_of(window.session)}")
-        N = len(code)
-        attention = self.layer.attention(past, self._embedding(window.session), N)[..., :N]
-        penalty: Tensor = self.prior_weight * self.prior(attention, code)
+        penalty: Tensor | float = 0.0
+        embedding, N = self._embedding(window.session), window.activity.shape[1]
+        if self.training and self.shrinkage:
+            standing = self.layer.attention(torch.zeros_like(past[:1]), embedding, N)
+            penalty = self.shrinkage / N * standing.square().sum()
+        if self.training and self.prior is not None:
+            code = self.get_buffer(f"cell_type_{self.index_of(window.session)}")
+            attention = self.layer.attention(past, embedding, N)[..., :N]
+            penalty = penalty + self.prior_weight * self.prior(attention, code)
         return penalty
 
 
