@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from synapsnet_pyg.models.forecaster import forecast_session as forecast_session
     from synapsnet_pyg.models.gwnet import GWNet as GWNet
     from synapsnet_pyg.models.lfads import LFADS as LFADS
+    from synapsnet_pyg.models.netformer import NetFormer as NetFormer
     from synapsnet_pyg.models.neuprint import NeuPRINT as NeuPRINT
     from synapsnet_pyg.models.population_rnn import PopulationRNN as PopulationRNN
     from synapsnet_pyg.models.registry import build_model as build_model
@@ -41,9 +42,11 @@ _HOME = {
     "AMAG": "models.amag",
     "AllenNeuropixels": "datasets.allen_neuropixels",
     "Bugeon": "datasets.bugeon",
+    "DynamicConnectivity": "analysis.dynamic_connectivity",
     "GWNet": "models.gwnet",
     "LFADS": "models.lfads",
     "NWBRecording": "datasets.nwb",
+    "NetFormer": "models.netformer",
     "NeuPRINT": "models.neuprint",
     "PopulationRNN": "models.population_rnn",
     "Run": "run",
@@ -64,6 +67,8 @@ _HOME = {
     "perturb": "analysis.perturbation",
     "read_connectivity": "export",
     "save_connectivity": "export",
+    "state_blocks": "analysis.states",
+    "states_of": "analysis.states",
     "to_networkx": "export",
     "to_pandas": "export",
     "write_report": "report.write",

@@ -82,3 +82,25 @@ def test_names_of_slim_groups_are_left_out():
     _, (ax,) = plots.figure(3, 3)
     plots.matrix(ax, torch.randn(120, 120), groups=["a"] * 70 + ["b"] + ["c"] * 49)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "", "c"]
+
+
+def test_courses_stand_beside_those_of_other_weights():
+    _, (ax,) = plots.figure(3, 3)
+    pearson, by_chance = np.array([0.95, 0.85, 0.85, -0.05]), np.repeat([-0.95, 0.95], [30, 10])
+    plots.course_agreement(ax, pearson, by_chance, "NetFormer")
+    counts = np.array([bar.get_height() for bar in ax.patches[:20]])
+    assert counts[[9, 18, 19]].tolist() == [1, 2, 1]
+    assert counts.sum() == 4
+    expected = ax.patches[20].get_data().values
+    assert expected[[0, 19]].tolist() == [3, 1]  # as many weights as there are
+    assert ax.lines[0].get_xdata() == [0.85, 0.85]
+    assert "median 0.85" in [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_changes_lie_about_the_line_of_equality():
+    _, (ax,) = plots.figure(3, 3)
+    true = np.array([-0.1, 0.2, 0.3])
+    plots.changes(ax, true, {"modulated": true / 2, "fixed": 0 * true})
+    assert [line.get_ydata().tolist() for line in ax.lines[2:]] == [[-0.05, 0.1, 0.15], [0, 0, 0]]
+    assert ax.lines[1].get_slope() == 1
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["modulated", "fixed"]

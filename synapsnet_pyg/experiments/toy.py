@@ -12,7 +12,7 @@ from synapsnet_pyg import plots
 from synapsnet_pyg.datasets.toy_systems import STEP, SYSTEMS, simulate_toy
 from synapsnet_pyg.experiments.experiment import LEAST_SQUARES, NETFORMER, SYNAPSNET, Experiment, Outcome, Trial
 from synapsnet_pyg.experiments.methods import SEEDS, fit_recording, least_squares, raw_units
-from synapsnet_pyg.experiments.together import train_together
+from synapsnet_pyg.experiments.together import to_zero, train_together
 from synapsnet_pyg.metrics import connectivity_score, correlation, r_squared
 from synapsnet_pyg.models.netformer import NetFormer
 from synapsnet_pyg.session import Session
@@ -20,9 +20,6 @@ from synapsnet_pyg.windows import Windows
 
 TRAIN, TEST = slice(0, 2400), slice(2400, 3000)
 """Bins whose following bin is forecast."""
-
-DECAY = {"linear-static": 1.0, "tanh-static": 0.9, "linear-dynamic": 0.8, "tanh-dynamic": 0.9}
-"""Of the learning rate, every hundred epochs."""
 
 PUBLISHED = {
     ("linear-static", NETFORMER): ("0.9998 +- 0.0005", "0.99997", "1.000"),
@@ -76,7 +73,7 @@ def _netformer(system: str, seeds: int, epochs: int) -> Outcome:
         epochs=epochs,
         batch_size=80,
         learning_rate=0.01,
-        schedule=lambda epoch: DECAY[system] ** (epoch // 100),
+        schedule=to_zero(epochs),
         label=f"{system}, NetFormer",
     )
     test = Windows(session, torch.arange(TEST.start, TEST.stop), 1, 1).gather(torch.arange(TEST.stop - TEST.start))

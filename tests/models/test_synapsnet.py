@@ -2,6 +2,7 @@ import pytest
 import torch
 from helpers import close, make_session, read_csv
 
+from synapsnet_pyg.models.jacobian import jacobians
 from synapsnet_pyg.models.linear_start import exponential_kernel
 from synapsnet_pyg.models.synapsnet import SynapsNet, lasso_price
 from synapsnet_pyg.nn.dynamics import DYNAMICS
@@ -357,3 +358,60 @@ def test_every_dynamics_learns_and_is_blind_to_the_future(kind, num_layers):
     before, after = model(window).activity, model(window._replace(activity=activity, behaviour=behaviour)).activity
     torch.testing.assert_close(after[..., 0], before[..., 0])
     assert not torch.allclose(after[..., 1], before[..., 1])
+
+
+def modulated(session: Session) -> SynapsNet:
+    model = SynapsNet([session], hidden_size=6, embedding_dim=3, modulation=True).double().eval()
+    torch.nn.init.normal_(model.modulation[0].sender)
+    torch.nn.init.normal_(model.modulation[0].receiver)
+    return model
+
+
+def double_session(**sizes: int) -> Session:
+    session = make_session(**sizes)
+    session.activity, session.behaviour = session.activity.double(), session.behaviour.double()
+    return session
+
+
+def test_behaviour_scales_what_is_sent_and_received():
+    session = double_session(N=4, T=40, K=2)
+    model = modulated(session)
+    window = cut(session, 5)[0].gather(torch.arange(3))
+    A, gains = model.raw_connectivity(session), model.modulation[0]
+    current = model.input_current(window)
+    for b in range(3):
+        for step in range(5):
+            behaviour = window.behaviour[b, step]
+            for i in range(4):
+                total = sum(
+                    (1 + gains.receiver[i] @ behaviour)
+                    * A[i, j]
+                    * (1 + gains.sender[j] @ behaviour)
+                    * window.activity[b, j, step]
+                    for j in range(4)
+                )
+                torch.testing.assert_close(current[b, i, step], total)
+
+
+def test_modulation_starts_from_none():
+    session = make_session(N=4, T=40, K=2)
+    torch.manual_seed(3)
+    plain = SynapsNet([session], hidden_size=6).eval()
+    torch.manual_seed(3)
+    model = SynapsNet([session], hidden_size=6, modulation=True).eval()
+    model.load_state_dict(plain.state_dict(), strict=False)
+    window = cut(session, 5)[0].gather(torch.arange(7))
+    assert torch.equal(model(window).activity, plain(window).activity)
+    assert not SynapsNet([make_session(K=0)], modulation=True).modulation
+
+
+@pytest.mark.parametrize("make", [modulated, lambda session: SynapsNet([session], hidden_size=6).double().eval()])
+def test_connectivity_in_each_window_is_its_jacobian_and_the_mean_is_the_connectivity(make):
+    session = double_session(N=4, T=60, K=2)
+    model = make(session)
+    windows = cut(session, 5)[0]
+    window = windows.gather(torch.arange(len(windows)))
+    at = model.connectivity_at(window)
+    off = ~torch.eye(4, dtype=torch.bool)
+    torch.testing.assert_close(at[:, off], jacobians(model, window)[:, off])
+    torch.testing.assert_close(at.mean(0), model.connectivity(session))
