@@ -513,8 +513,9 @@ def changes(ax: Axes, true: np.ndarray, learned: Mapping[str, np.ndarray]) -> Ax
     """
     ax.axhline(0, color="0.85", lw=0.8, zorder=0)
     ax.axline((0, 0), slope=1, color="0.7", lw=1, ls="--", zorder=0)
-    for (method, values), colour in zip(learned.items(), COLOURS * len(learned), strict=False):
-        ax.plot(true, values, "o", ms=4, color=colour, alpha=0.8, mew=0, label=method)
+    for place, (method, values) in enumerate(learned.items()):
+        size = 3 + 4 * (1 - place / len(learned))  # so that none hides those before it
+        ax.plot(true, values, "o", ms=size, color=COLOURS[place % len(COLOURS)], alpha=0.8, mew=0, label=method)
     ax.set(xlabel="true change", ylabel="learned change")
     ax.legend(frameon=False, fontsize="small")
     ax.spines[["top", "right"]].set_visible(False)

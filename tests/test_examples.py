@@ -10,7 +10,7 @@ SMALL = {
     "allen_neuropixels.py": ["allen", "2"],
     "bin_spikes.py": "--units 9 --minutes 0.5 --spikes 3000".split(),
     "bugeon.py": ["bugeon", "2"],
-    "changing_connectivity.py": "--bins 2000 --epochs 1 --state-bins 2500 --neurons 30 --state-epochs 1 --out".split(),
+    "changing_connectivity.py": "--bins 1500 --epochs 1 --state-bins 2000 --neurons 30 --state-epochs 1 --out".split(),
     "first_steps.py": [],
     "memory.py": ["--neurons", "20", "--bins", "3000"],
     "recovery_growth.py": "--seeds 1 --neurons 24 --bins 300 400 500 --epochs 1 --out".split(),

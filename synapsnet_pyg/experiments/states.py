@@ -14,7 +14,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from synapsnet_pyg import plots
-from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity
+from synapsnet_pyg.analysis.dynamic_connectivity import (
+    DynamicConnectivity,
+    RunningMeans,
+    RunningMoments,
+    summarise,
+)
 from synapsnet_pyg.analysis.states import block_agreement, states_of
 from synapsnet_pyg.datasets.bugeon import Bugeon
 from synapsnet_pyg.datasets.cell_types import CELL_TYPES, STATES, STRENGTH, simulate_cell_types, true_weights_by_state
@@ -192,8 +197,11 @@ def _of_mouse(model: Forecaster, session: Session) -> tuple[np.ndarray, np.ndarr
     """Sums of mean weights from type to type, of all windows and of each state's [1 + S, K, K], and pairs in them."""
     train = session.split().train
     dynamic = DynamicConnectivity(model, train)
-    by_state = dynamic.by_state(states_of(train, train.behaviour_name).state)
-    means = torch.cat([model.connectivity(train)[None], by_state.mean]).double()
+    state = dynamic.window_state(states_of(train, train.behaviour_name).state)
+    moments, of_states = RunningMoments(), RunningMeans(state, len(STATES))
+    summarise(dynamic, moments, of_states)
+    by_state = of_states.found
+    means = torch.cat([moments.found.mean[None].double(), by_state.mean.double()])
     seen = torch.cat([torch.ones(1), (by_state.windows > 0).float()]).double()
     member = torch.tensor([[one == kind for one in session.subclass] for kind in CELL_TYPES]).double()
     others = 1 - torch.eye(session.num_neurons, dtype=torch.double)
