@@ -1,6 +1,6 @@
 """A population wired by cell type: who drives whom, from neuron to neuron and from type to type."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -10,7 +10,6 @@ from torch import Tensor
 
 from synapsnet_pyg import plots
 from synapsnet_pyg.analysis.states import block_agreement
-from synapsnet_pyg.connectivity.lagged_correlation import lagged_correlation
 from synapsnet_pyg.connectivity.lasso_var import lasso_var
 from synapsnet_pyg.datasets.cell_types import CELL_TYPES, STRENGTH, simulate_cell_types
 from synapsnet_pyg.experiments.experiment import (
@@ -19,10 +18,19 @@ from synapsnet_pyg.experiments.experiment import (
     NETFORMER,
     SYNAPSNET,
     Experiment,
-    Outcome,
     Trial,
 )
-from synapsnet_pyg.experiments.methods import SEEDS, Fitted, fit_recording, least_squares, raw_units
+from synapsnet_pyg.experiments.methods import (
+    Fitted,
+    Found,
+    Method,
+    by_correlation,
+    by_least_squares,
+    by_synapsnet,
+    fit_recording,
+    on_populations,
+    raw_units,
+)
 from synapsnet_pyg.metrics import connectivity_score
 from synapsnet_pyg.session import Session
 
@@ -39,11 +47,14 @@ PUBLISHED = {
 
 def cell_types(seeds: int, epochs: int | None = None, bins: int = 30_000) -> Experiment:
     """NetFormer and estimators on the connectivity-constrained simulation (NetFormer, appendix)."""
-    on_session: dict[str, Callable[[Session], Tensor]] = {
-        CORRELATION: lagged_correlation,
-        LEAST_SQUARES: _least_squares,
-        LASSO: lambda session: raw_units(session.standardise(), lasso_var(session)),
+    methods: dict[str, Method] = {
+        NETFORMER: partial(_netformer, epochs=epochs),
+        CORRELATION: by_correlation,
+        LEAST_SQUARES: by_least_squares,
+        LASSO: _lasso,
+        SYNAPSNET: by_synapsnet,
     }
+    simulate = partial(simulate_cell_types, bins)
     return Experiment(
         "celltypes",
         f"Connectivity-constrained simulation, {seeds} populations",
@@ -57,66 +68,40 @@ def cell_types(seeds: int, epochs: int | None = None, bins: int = 30_000) -> Exp
         },
         PUBLISHED,
         [
-            Trial(CASE, NETFORMER, partial(_netformer, seeds, bins, epochs)),
-            *(Trial(CASE, name, partial(_on_each, seeds, bins, method)) for name, method in on_session.items()),
-            Trial(CASE, SYNAPSNET, partial(_synapsnet, seeds, bins)),
+            Trial(CASE, name, partial(on_populations, simulate, seeds, method, _judge))
+            for name, method in methods.items()
         ],
         _draw,
         {"seeds": seeds, "epochs": epochs, "bins": bins},
     )
 
 
-def _netformer(seeds: int, bins: int, epochs: int | None) -> Outcome:
-    r"""For a process of first order in which nothing lasts: one past bin, neither norms nor residual.
+def _netformer(session: Session, seed: int, epochs: int | None) -> Found:
+    """For a process of first order in which nothing lasts: one past bin, neither norms nor residual.
 
     How much the weights are shrunk is chosen on the validation part, as for the linear anchors.
     """
-    scores, arrays = [], {}
-    for seed in range(seeds):
-        session = simulate_cell_types(bins, seed)
-        fits = [
-            fit_recording(
-                session,
-                seed,
-                "netformer",
-                epochs,
-                window=1,
-                embedding_dim=session.num_neurons,
-                initial_scale=0.1,
-                norm=False,
-                residual=False,
-                shrinkage=shrinkage,
-            )
-            for shrinkage in SHRINKAGES
-        ]
-        fitted = max(fits, key=Fitted.validation_correlation)
-        learned = fitted.connectivity()
-        scores.append(_score(learned, session) | {"R2": fitted.r_squared()})
-        if seed == 0:
-            arrays = _arrays(learned, session)
-    return Outcome(scores, arrays)
+    fits = [
+        fit_recording(
+            session,
+            seed,
+            "netformer",
+            epochs,
+            window=1,
+            embedding_dim=session.num_neurons,
+            initial_scale=0.1,
+            norm=False,
+            residual=False,
+            shrinkage=shrinkage,
+        )
+        for shrinkage in SHRINKAGES
+    ]
+    fitted = max(fits, key=Fitted.validation_correlation)
+    return Found(fitted.connectivity(), {"R2": fitted.r_squared()})
 
 
-def _on_each(seeds: int, bins: int, method: Callable[[Session], Tensor]) -> Outcome:
-    found = [(session := simulate_cell_types(bins, seed), method(session)) for seed in range(seeds)]
-    return Outcome([_score(learned, session) for session, learned in found], _arrays(found[0][1], found[0][0]))
-
-
-def _least_squares(session: Session) -> Tensor:
-    train = _train_part(session).activity.t()
-    return least_squares(train[:-1], train[1:])[0]
-
-
-def _synapsnet(seeds: int, bins: int) -> Outcome:
-    scores, arrays = [], {}
-    for seed in range(min(seeds, SEEDS)):
-        session = simulate_cell_types(bins, seed)
-        fitted = fit_recording(session, seed)
-        learned = fitted.connectivity()
-        scores.append(_score(learned, session) | {"R2": fitted.r_squared()})
-        if seed == 0:
-            arrays = _arrays(learned, session)
-    return Outcome(scores, arrays)
+def _lasso(session: Session, seed: int) -> Found:
+    return Found(raw_units(session.standardise(), lasso_var(session)))
 
 
 def from_type_to_type(learned: Tensor, session: Session) -> np.ndarray:
@@ -128,31 +113,20 @@ def from_type_to_type(learned: Tensor, session: Session) -> np.ndarray:
     return (total / count.clamp_min(1)).numpy()
 
 
-def _score(learned: Tensor, session: Session) -> dict[str, float]:
+def _judge(learned: Tensor, session: Session) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     truth = session.true_connectivity
     assert truth is not None
-    score = connectivity_score(learned, truth, diagonal=True)
-    of_types = block_agreement(from_type_to_type(learned, session), STRENGTH)
-    return {
+    score, blocks = connectivity_score(learned, truth, diagonal=True), from_type_to_type(learned, session)
+    of_types = block_agreement(blocks, STRENGTH)
+    scores = {
         "Pearson": score.pearson,
         "Spearman": score.spearman,
         "types": of_types.pearson,
         "types, ranks": of_types.spearman,
     }
-
-
-def _arrays(learned: Tensor, session: Session) -> dict[str, np.ndarray]:
-    assert session.true_connectivity is not None
     order = np.argsort([CELL_TYPES.index(kind) for kind in session.cell_type], kind="stable")
-    return {
-        "true": session.true_connectivity.numpy()[np.ix_(order, order)],
-        "learned": learned.numpy()[np.ix_(order, order)],
-        "types": from_type_to_type(learned, session),
-    }
-
-
-def _train_part(session: Session) -> Session:
-    return session.slice(0, session.num_bins * 4 // 5)
+    matrices = {"true": truth.numpy(), "learned": learned.numpy()}
+    return scores, {name: matrix[np.ix_(order, order)] for name, matrix in matrices.items()} | {"types": blocks}
 
 
 def _draw(arrays: Mapping[tuple[str, str], Mapping[str, np.ndarray]]) -> Figure:

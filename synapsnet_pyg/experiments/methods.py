@@ -1,12 +1,17 @@
 """What stands beside NetFormer in every experiment: least squares and SynapsNet."""
 
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.connectivity.lagged_correlation import lagged_correlation
+from synapsnet_pyg.experiments.experiment import Outcome
 from synapsnet_pyg.metrics import correlation, r_squared
 from synapsnet_pyg.models.forecaster import Forecaster, forecast_session
 from synapsnet_pyg.models.registry import build_model
@@ -84,3 +89,63 @@ def raw_units(session: Session, connectivity: Tensor) -> Tensor:
     """A connectivity [..., N, N] between standardised neurons in the units that the recording came in."""
     scale = session.activity_scale
     return connectivity * scale[:, None] / scale
+
+
+class Found(NamedTuple):
+    """What a method says of a population."""
+
+    connectivity: Tensor
+    """[N, N], in the units of the recording."""
+    scores: Mapping[str, float] = MappingProxyType({})
+    """Of its forecast, from methods that have one."""
+
+
+Method = Callable[[Session, int], Found]
+"""Finds the connectivity of a session; the seed decides what is random."""
+
+
+def on_populations(
+    simulate: Callable[[int], Session],
+    seeds: int,
+    method: Method,
+    judge: Callable[[Tensor, Session], tuple[dict[str, float], dict[str, np.ndarray]]],
+) -> Outcome:
+    """A method on a population a seed.
+
+    Args:
+        simulate: Makes the population of a seed.
+        seeds: How many.
+        method: What is tried.
+        judge: Scores of a connectivity, and the arrays that a figure needs.
+    """
+    outcome: list[dict[str, float]] = []
+    arrays: dict[str, np.ndarray] = {}
+    for seed in range(seeds):
+        session = simulate(seed)
+        found = method(session, seed)
+        scores, kept = judge(found.connectivity, session)
+        outcome.append({**scores, **found.scores})
+        arrays = arrays or kept
+    return Outcome(outcome, arrays)
+
+
+def by_least_squares(session: Session, seed: int) -> Found:
+    """From each bin of the first four fifths to the next."""
+    train = train_part(session).activity.t()
+    return Found(least_squares(train[:-1], train[1:])[0])
+
+
+def by_correlation(session: Session, seed: int) -> Found:
+    """Of each bin of the training part and the next."""
+    return Found(lagged_correlation(session))
+
+
+def by_synapsnet(session: Session, seed: int) -> Found:
+    """As on any recording."""
+    fitted = fit_recording(session, seed)
+    return Found(fitted.connectivity(), {"R2": fitted.r_squared()})
+
+
+def train_part(session: Session) -> Session:
+    """The first four fifths, as published."""
+    return session.slice(0, session.num_bins * 4 // 5)

@@ -1,6 +1,6 @@
 """Ring attractors: neurons that are active together and not connected."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from synapsnet_pyg import plots
-from synapsnet_pyg.connectivity.lagged_correlation import lagged_correlation
 from synapsnet_pyg.datasets.ring_attractors import (
     RING_THRESHOLD,
     simulate_ring,
@@ -25,7 +24,17 @@ from synapsnet_pyg.experiments.experiment import (
     Outcome,
     Trial,
 )
-from synapsnet_pyg.experiments.methods import SEEDS, fit_recording, least_squares
+from synapsnet_pyg.experiments.methods import (
+    Found,
+    Method,
+    by_correlation,
+    by_least_squares,
+    by_synapsnet,
+    fit_recording,
+    least_squares,
+    on_populations,
+    train_part,
+)
 from synapsnet_pyg.experiments.together import to_zero, train_together
 from synapsnet_pyg.metrics import connectivity_score
 from synapsnet_pyg.models.netformer import NetFormer
@@ -34,8 +43,8 @@ from synapsnet_pyg.windows import Windows, cut
 
 RING = "ring of rates"
 
-DRAWN = (0.0075, 0.015, 0.025)
-"""Couplings that are drawn."""
+COUPLINGS = (0.0075, 0.015, 0.025)
+"""Weak, strong and very strong, of the ten published (:data:`RING_THRESHOLD`, which Python takes)."""
 
 STRONG = 0.015
 """The coupling that SynapsNet is fitted to."""
@@ -54,6 +63,13 @@ PUBLISHED = {
 
 def ring(seeds: int, epochs: int = 10, bins: int = 30_000) -> Experiment:
     """NetFormer, correlation, least squares and SynapsNet on a ring of rates (NetFormer, spurious correlations)."""
+    methods: dict[str, Method] = {
+        NETFORMER: partial(_netformer, epochs=epochs),
+        CORRELATION: by_correlation,
+        LEAST_SQUARES: by_least_squares,
+        SYNAPSNET: by_synapsnet,
+    }
+    simulate = partial(simulate_ring, bins)
     return Experiment(
         "ring",
         f"Ring attractor of rates, {seeds} seeds",
@@ -63,32 +79,28 @@ def ring(seeds: int, epochs: int = 10, bins: int = 30_000) -> Experiment:
         },
         {},
         [
-            Trial(RING, NETFORMER, partial(_netformer, seeds, bins, epochs)),
-            Trial(RING, CORRELATION, partial(_on_each, seeds, bins, lagged_correlation)),
-            Trial(RING, LEAST_SQUARES, partial(_on_each, seeds, bins, _least_squares)),
-            Trial(RING, SYNAPSNET, partial(_synapsnet, seeds, bins)),
+            Trial(RING, name, partial(on_populations, simulate, seeds, method, _judge))
+            for name, method in methods.items()
         ],
         partial(_draw, [RING], [NETFORMER, LEAST_SQUARES, SYNAPSNET, CORRELATION]),
         {"seeds": seeds, "epochs": epochs, "bins": bins},
     )
 
 
-def _netformer(seeds: int, bins: int, epochs: int) -> Outcome:
-    scores, arrays = [], {}
-    for seed in range(seeds):
-        session = simulate_ring(bins, seed)
-        torch.manual_seed(seed)
-        model = NetFormer([session], window=49, embedding_dim=100)
-        train = cut(_train_part(session), model.window)[0]
-        label = f"{RING}, seed {seed}"
-        train_together(
-            [model], train, epochs=epochs, batch_size=32, learning_rate=1e-3, schedule=to_zero(epochs), label=label
-        )
-        learned = _mean_attention(model, train)
-        scores.append(_score(learned, session))
-        if seed == 0:
-            arrays = {"learned": learned.numpy(), "true": _truth(session).numpy()}
-    return Outcome(scores, arrays)
+def _netformer(session: Session, seed: int, epochs: int) -> Found:
+    torch.manual_seed(seed)
+    model = NetFormer([session], window=49, embedding_dim=100)
+    train = cut(train_part(session), model.window)[0]
+    train_together(
+        [model],
+        train,
+        epochs=epochs,
+        batch_size=32,
+        learning_rate=1e-3,
+        schedule=to_zero(epochs),
+        label=f"{RING}, seed {seed}",
+    )
+    return Found(_mean_attention(model, train))
 
 
 def _mean_attention(model: NetFormer, windows: Windows, most: int = 4000) -> Tensor:
@@ -101,34 +113,15 @@ def _mean_attention(model: NetFormer, windows: Windows, most: int = 4000) -> Ten
     return total / len(which)
 
 
-def _on_each(seeds: int, bins: int, method: Callable[[Session], Tensor]) -> Outcome:
-    found = [(session := simulate_ring(bins, seed), method(session)) for seed in range(seeds)]
-    return Outcome([_score(learned, session) for session, learned in found], {"learned": found[0][1].numpy()})
-
-
-def _least_squares(session: Session) -> Tensor:
-    train = _train_part(session).activity.t()
-    return least_squares(train[:-1], train[1:])[0]
-
-
-def _synapsnet(seeds: int, bins: int) -> Outcome:
-    scores, arrays = [], {}
-    for seed in range(min(seeds, SEEDS)):
-        session = simulate_ring(bins, seed)
-        learned = fit_recording(session, seed).connectivity()
-        scores.append(_score(learned, session))
-        if seed == 0:
-            arrays = {"learned": learned.numpy()}
-    return Outcome(scores, arrays)
-
-
-def _score(learned: Tensor, session: Session) -> dict[str, float]:
-    score = connectivity_score(learned, _truth(session), diagonal=True)
-    return {"Pearson": score.pearson, "Spearman": score.spearman}
+def _judge(learned: Tensor, session: Session) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    truth = _truth(session)
+    score = connectivity_score(learned, truth, diagonal=True)
+    matrices = {"learned": learned.numpy(), "true": truth.numpy()}
+    return {"Pearson": score.pearson, "Spearman": score.spearman}, matrices
 
 
 def spiking_ring(
-    seeds: int, epochs: int = 30, couplings: Sequence[float] = tuple(RING_THRESHOLD), bins: int = 100_000
+    seeds: int, epochs: int = 30, couplings: Sequence[float] = COUPLINGS, bins: int = 100_000
 ) -> Experiment:
     """NetFormer, least squares and SynapsNet on rings of spiking neurons, weakly to strongly coupled."""
     return Experiment(
@@ -150,7 +143,7 @@ def spiking_ring(
             )
         ]
         + [Trial(f"r = {STRONG:g}", SYNAPSNET, partial(_spiking_synapsnet, STRONG, bins))],
-        partial(_draw_spiking, couplings),
+        partial(_draw, [f"r = {coupling:g}" for coupling in couplings], [NETFORMER, LEAST_SQUARES]),
         {"seeds": seeds, "epochs": epochs, "couplings": list(couplings), "bins": bins},
     )
 
@@ -232,10 +225,6 @@ def _truth(session: Session) -> Tensor:
     return truth
 
 
-def _train_part(session: Session) -> Session:
-    return session.slice(0, session.num_bins * 4 // 5)
-
-
 def _draw(
     cases: Sequence[str], methods: Sequence[str], arrays: Mapping[tuple[str, str], Mapping[str, np.ndarray]]
 ) -> Figure:
@@ -247,9 +236,3 @@ def _draw(
         for column, (title, values) in enumerate(shown):
             plots.matrix(axes[row * len(shown) + column], torch.from_numpy(values), f"{case}\n{title}", bar=False)
     return figure
-
-
-def _draw_spiking(couplings: Sequence[float], arrays: Mapping[tuple[str, str], Mapping[str, np.ndarray]]) -> Figure:
-    """Matrices at a few couplings."""
-    shown = [f"r = {coupling:g}" for coupling in couplings if coupling in DRAWN]
-    return _draw(shown, [NETFORMER, LEAST_SQUARES], arrays)
