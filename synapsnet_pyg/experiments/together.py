@@ -21,13 +21,13 @@ def train_together(
     learning_rate: float,
     schedule: Callable[[float], float] = lambda epoch: 1.0,
     error: Callable[[Tensor, Tensor], Tensor] = torch.nn.functional.mse_loss,
+    seed: int = 0,
     label: str = "",
 ) -> None:
     r"""Trains models that differ in their seed alone, in place, and leaves them in evaluation mode.
 
     Small models spend their time in calls rather than in arithmetic, so S of them are stacked and take each step in
-    one. Adam works on each entry alone, so that none knows of the others. Seed s decides the order of windows of the
-    s-th; what is random in the weights is the caller's.
+    one. Adam works on each entry alone, so that none knows of the others. The weights' start is the caller's to draw.
 
     Published recipes have a fixed number of epochs and no validation: :func:`~synapsnet_pyg.training.fit`, which has
     Lightning, early stopping and checkpoints, is for recordings.
@@ -40,6 +40,7 @@ def train_together(
         learning_rate: Of Adam.
         schedule: Factor of the learning rate after so many epochs, with fractions.
         error: Of a forecast and its target, both :math:`(B, N, P)`.
+        seed: Decides the order of windows of the first model; the next seeds those of the others.
         label: What a bar on a terminal calls it.
     """
     base, name = models[0], windows.session.name
@@ -56,7 +57,7 @@ def train_together(
 
     losses, S = vmap(loss_of, randomness="different"), len(models)
     optimiser = torch.optim.Adam(list(weights.values()), lr=learning_rate, fused=True)
-    orders = [torch.Generator().manual_seed(seed) for seed in range(S)]
+    orders = [torch.Generator().manual_seed(seed + s) for s in range(S)]
     steps = -(-len(windows) // batch_size)
     console = Console(stderr=True)
     for epoch in track(range(epochs), label, console=console, transient=True, disable=not console.is_terminal):

@@ -107,8 +107,7 @@ class NeuronAttention(torch.nn.Module):
         return self._attention(self._token(history, embedding), receivers)
 
     def _attention(self, token: "_Token", receivers: int | None) -> Tensor:
-        dense = token.dense()
-        return self.scale * self.activation(dense[:, :receivers] @ self._bilinear() @ dense.transpose(1, 2))
+        return self.scale * self.activation(token.products(token.first(receivers).dense() @ self._bilinear()))
 
     def _token(self, history: Tensor, embedding: Tensor) -> "_Token":
         """LN1([x; e]) without writing e once for each window."""
@@ -169,6 +168,13 @@ class _Token(NamedTuple):
         second = self.spread * self.embedding + self.shift * self.gain + self.bias
         return torch.cat([self.past, second.expand(len(self.past), -1, -1)], dim=-1)
 
+    def products(self, queries: Tensor) -> Tensor:
+        """Of queries [B, q, H + D] with each token, [B, q, n]."""
+        first, second = queries.split([self.past.shape[-1], len(self.gain)], dim=-1)
+        along, shift = _rows_times(second, self.embedding), self.shift.transpose(1, 2)
+        along = along * self.spread.transpose(1, 2) + _rows_times(second, self.gain[None]) * shift
+        return first @ self.past.transpose(1, 2) + along + _rows_times(second, self.bias[None])
+
     def summary(self) -> Tensor:
         """Sum over tokens of each times its past, [B, H + D, H]."""
         second = _times(self.embedding.t(), self.spread * self.past)
@@ -187,3 +193,8 @@ def _times(table: Tensor, values: Tensor) -> Tensor:
     """A table [m, n] times each of values [B, n, H], as one product: [B, m, H]."""
     B, n, H = values.shape
     return (table @ values.transpose(0, 1).reshape(n, B * H)).view(-1, B, H).transpose(0, 1)
+
+
+def _rows_times(rows: Tensor, table: Tensor) -> Tensor:
+    """Products of rows [B, q, D] with those of a table [n, D], as one product: [B, q, n]."""
+    return (rows.flatten(0, 1) @ table.t()).unflatten(0, rows.shape[:2])
