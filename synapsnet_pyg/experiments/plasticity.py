@@ -40,7 +40,7 @@ def plasticity(seeds: int, epochs: int = 20, bins: int = 100_000) -> Experiment:
             "recording long, of learned and true weight; all bins.",
             "mean": "the same, mean over synapses.",
             "strength": "Pearson over synapses of mean learned and mean true weight. "
-            f"{REFITTED}: in 19 overlapping stretches, a tenth of the recording each, without the bins in which a spike "
+            f"{REFITTED}: in 19 overlapping stretches, each a tenth of the recording, without the bins where a spike "
             "has reset the voltage; compared with the mean true weights there.",
         },
         PUBLISHED,
