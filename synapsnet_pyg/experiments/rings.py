@@ -163,23 +163,23 @@ def as_activation(session: Session) -> Session:
 def _spiking_netformer(coupling: float, seeds: int, bins: int, epochs: int) -> Outcome:
     spikes = simulate_spiking_ring(bins, coupling=coupling)
     session = as_activation(spikes)
-    models = []
+    starts = torch.arange(session.num_bins * 4 // 5 - 1)
+    train, learned = Windows(session, starts, 1, 1, target=spikes.activity), []
     for seed in range(seeds):
         torch.manual_seed(seed)
-        models.append(NetFormer([session], window=1, embedding_dim=100, initial_scale=0.1, norm=False))
-    starts = torch.arange(session.num_bins * 4 // 5 - 1)
-    train = Windows(session, starts, 1, 1, target=spikes.activity)
-    train_together(
-        models,
-        train,
-        epochs=epochs,
-        batch_size=320,
-        learning_rate=1e-2,
-        schedule=to_zero(epochs),
-        error=_poisson,
-        label=f"r = {coupling:g}, NetFormer",
-    )
-    learned = [_mean_attention(model, train) for model in models]
+        model = NetFormer([session], window=1, embedding_dim=100, initial_scale=0.1, norm=False)
+        train_together(
+            [model],
+            train,
+            epochs=epochs,
+            batch_size=320,
+            learning_rate=1e-2,
+            schedule=to_zero(epochs),
+            error=_poisson,
+            seed=seed,
+            label=f"r = {coupling:g}, NetFormer, seed {seed}",
+        )
+        learned.append(_mean_attention(model, train))
     return Outcome(
         [_rescaled_score(one, session) for one in learned],
         {"learned": rescaled(learned[0], _truth(session)).numpy(), "true": _truth(session).numpy()},
