@@ -447,18 +447,6 @@ def recoveries(ax: Axes, pearson: Mapping[str, Sequence[float]]) -> Axes:
     return ax
 
 
-def one_weight_against_other(ax: Axes, truth: np.ndarray, learned: np.ndarray, name: str, other: str) -> Axes:
-    """Every off-diagonal weight [N, N] as a point, true against learned, each in its own unit."""
-    off = ~np.eye(len(truth), dtype=bool)
-    x, y = truth[off], learned[off]
-    ax.axhline(0, color="0.85", lw=0.8, zorder=0)
-    ax.axvline(0, color="0.85", lw=0.8, zorder=0)
-    ax.plot(x, y, "o", ms=4 if len(x) < 100 else 1.5, color=_BLUE, alpha=0.7, mew=0, rasterized=True)
-    ax.set(xlabel=name, ylabel=other, title=f"Pearson {np.corrcoef(x, y)[0, 1]:.2f}")
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
-
-
 def weight_courses(ax: Axes, seconds: np.ndarray, courses: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Axes:
     """True weights over time [M], grey, and learned ones, in colour and brought to the true ones' mean and deviation.
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from synapsnet_pyg import plots
@@ -104,3 +105,12 @@ def test_changes_lie_about_the_line_of_equality():
     assert [line.get_ydata().tolist() for line in ax.lines[2:]] == [[-0.05, 0.1, 0.15], [0, 0, 0]]
     assert ax.lines[1].get_slope() == 1
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["modulated", "fixed"]
+
+
+def test_learned_courses_are_drawn_in_the_true_scale():
+    _, (ax,) = plots.figure(3, 2)
+    seconds, true = np.arange(5.0), np.array([0.0, 1, 2, 3, 4])
+    plots.weight_courses(ax, seconds, {"one": (true, 100 - 50 * true), "still": (np.full(5, 2.0), np.full(5, 9.0))})
+    _, falling, _, still = (line.get_ydata() for line in ax.lines)
+    assert falling == pytest.approx(4 - true)
+    assert still == pytest.approx(np.full(5, 2.0))

@@ -144,9 +144,8 @@ def _draw(arrays: Mapping[tuple[str, str], Mapping[str, np.ndarray]]) -> Figure:
     seconds = STEP * np.arange(TEST.start, TEST.stop)
     for column, system in enumerate(SYSTEMS):
         true, learned = arrays[system, NETFORMER]["true"], arrays[system, NETFORMER]["learned"]
-        plots.one_weight_against_other(
-            axes[column], true.mean(0), learned.mean(0), f"{system}\nmean true weight", "mean learned weight"
-        )
+        means = [torch.from_numpy(one.mean(0)) for one in (true, learned)]
+        plots.true_against_learned(axes[column], *means).set_xlabel(f"true weight\n{system}, mean over time")
         spread = np.where(np.eye(len(true[0]), dtype=bool), -1, true.std(0))
         shown = np.argsort(-spread, axis=None)[:3]
         courses = {
