@@ -123,7 +123,9 @@ def _mean_and_deviation(scores: Sequence[Mapping[str, float]], name: str) -> str
 
 def _keep(outcome: Outcome, folder: Path) -> None:
     with atomic_path(folder / "scores.json") as temporary:
-        temporary.write_text(json.dumps(outcome.scores) + "\n")
+        # What is not defined, such as the change of what does not change, is no score.
+        defined = [{name: value for name, value in score.items() if np.isfinite(value)} for score in outcome.scores]
+        temporary.write_text(json.dumps(defined) + "\n")
     with atomic_path(folder / "arrays.npz") as temporary:  # last: where it is, the scores are
         np.savez_compressed(temporary, **outcome.arrays)  # type: ignore[arg-type]
 

@@ -216,8 +216,9 @@ def _draw(arrays: Mapping[tuple[str, str], Mapping[str, np.ndarray]]) -> Figure:
     shown += [(f"mice, {method}", kept["learned"]) for (case, method), kept in arrays.items() if case == MICE]
     figure, axes = plots.figure(3 * len(shown), 2.8 * len(STATES), columns=len(shown), rows=len(STATES))
     for column, (name, blocks) in enumerate(shown):
+        limit = float(np.nanmax(np.abs(blocks)))  # one scale for all states
         for row, state in enumerate(STATES):
             ax = axes[row * len(shown) + column]
-            plots.block_matrix(ax, blocks[row], CELL_TYPES, np.zeros_like(blocks[row], dtype=bool))
+            plots.block_matrix(ax, blocks[row], CELL_TYPES, np.zeros_like(blocks[row], dtype=bool), limit=limit)
             ax.set_title(f"{name}\n{state}", fontsize="small")
     return figure
