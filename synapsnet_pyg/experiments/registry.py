@@ -30,7 +30,7 @@ EXPERIMENTS: dict[str, Choice] = {
     "taskrnn": Choice(tasks, 5, {"seeds": 1, "epochs": 0.1}, "published"),
     "celltypes": Choice(cell_types, 3, {"seeds": 1, "epochs": 2, "bins": 6_000}),
     "ring": Choice(ring, 2, {"seeds": 1, "epochs": 1, "bins": 6_000}),
-    "spiking-ring": Choice(spiking_ring, 3, {"seeds": 1, "epochs": 12, "couplings": (0.015,)}),
+    "spiking-ring": Choice(spiking_ring, 3, {"seeds": 1, "epochs": 15}),
     "states": Choice(states, 2, {"seeds": 1, "epochs": 2, "bins": 6_000}, "recordings"),
 }
 """Name -> experiment, of all that ``synapsnet experiment`` runs."""
