@@ -12,7 +12,7 @@ from synapsnet_pyg import plots
 from synapsnet_pyg.datasets.plasticity import simulate_plasticity
 from synapsnet_pyg.experiments.experiment import LEAST_SQUARES, NETFORMER, SYNAPSNET, Experiment, Outcome, Trial
 from synapsnet_pyg.experiments.methods import fit_recording, least_squares
-from synapsnet_pyg.experiments.together import train_together
+from synapsnet_pyg.experiments.together import to_zero, train_together
 from synapsnet_pyg.metrics import correlation, r_squared
 from synapsnet_pyg.models.netformer import NetFormer
 from synapsnet_pyg.session import Session
@@ -74,22 +74,22 @@ def _netformer(seeds: int, epochs: int, bins: int) -> Outcome:
     for seed in range(seeds):  # one after the other: so many tokens fill a step's time alone
         torch.manual_seed(seed)
         model = NetFormer([session], HISTORY, embedding_dim=inputs + 1, width=inputs + 1)
-        start_as_published(model)
         label = f"NetFormer, seed {seed}"
-        train_together([model], train, epochs=epochs, batch_size=64, learning_rate=0.005, seed=seed, label=label)
+        train_together(
+            [model],
+            train,
+            epochs=epochs,
+            batch_size=64,
+            learning_rate=0.005,
+            schedule=to_zero(epochs),
+            seed=seed,
+            label=label,
+        )
         found.append(course(model, session))
     return Outcome(
         [_scores(recorded, session, *one) for one in found],
         {"true": smooth(recorded.edge_weight_course).numpy(), "learned": smooth(found[0][0]).numpy()},
     )
-
-
-def start_as_published(model: NetFormer) -> None:
-    """Normal embeddings and PyTorch's projections, rather than orthogonal ones."""
-    for table in (model.embedding.weight, model.behaviour_embedding.weight):
-        torch.nn.init.normal_(table)
-    for projection in (model.layer.query, model.layer.key):
-        projection.reset_parameters()
 
 
 def course(model: NetFormer, session: Session) -> tuple[Tensor, Tensor]:
