@@ -18,7 +18,6 @@ from synapsnet_pyg.experiments.experiment import (
     NETFORMER,
     SYNAPSNET,
     Experiment,
-    Trial,
 )
 from synapsnet_pyg.experiments.methods import (
     Fitted,
@@ -28,7 +27,7 @@ from synapsnet_pyg.experiments.methods import (
     by_least_squares,
     by_synapsnet,
     fit_recording,
-    on_populations,
+    population_trials,
     raw_units,
 )
 from synapsnet_pyg.metrics import connectivity_score
@@ -54,7 +53,6 @@ def cell_types(seeds: int, epochs: int | None = None, bins: int = 30_000) -> Exp
         LASSO: _lasso,
         SYNAPSNET: by_synapsnet,
     }
-    simulate = partial(simulate_cell_types, bins)
     return Experiment(
         "celltypes",
         f"Connectivity-constrained simulation, {seeds} populations",
@@ -67,10 +65,7 @@ def cell_types(seeds: int, epochs: int | None = None, bins: int = 30_000) -> Exp
             "R2": "of the forecast, last fifth of the bins, mean over neurons.",
         },
         PUBLISHED,
-        [
-            Trial(CASE, name, partial(on_populations, simulate, seeds, method, _judge))
-            for name, method in methods.items()
-        ],
+        population_trials(CASE, partial(simulate_cell_types, bins), seeds, methods, _judge),
         _draw,
         {"seeds": seeds, "epochs": epochs, "bins": bins},
     )

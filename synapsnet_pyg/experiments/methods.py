@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.connectivity.lagged_correlation import lagged_correlation
-from synapsnet_pyg.experiments.experiment import Outcome
+from synapsnet_pyg.experiments.experiment import Outcome, Trial
 from synapsnet_pyg.metrics import correlation, r_squared
 from synapsnet_pyg.models.forecaster import Forecaster, forecast_session
 from synapsnet_pyg.models.registry import build_model
@@ -127,6 +128,17 @@ def on_populations(
         outcome.append({**scores, **found.scores})
         arrays = arrays or kept
     return Outcome(outcome, arrays)
+
+
+def population_trials(
+    case: str,
+    simulate: Callable[[int], Session],
+    seeds: int,
+    methods: Mapping[str, Method],
+    judge: Callable[[Tensor, Session], tuple[dict[str, float], dict[str, np.ndarray]]],
+) -> list[Trial]:
+    """A trial a method, of name -> method; the rest as of :func:`on_populations`."""
+    return [Trial(case, name, partial(on_populations, simulate, seeds, one, judge)) for name, one in methods.items()]
 
 
 def by_least_squares(session: Session, seed: int) -> Found:

@@ -32,7 +32,7 @@ from synapsnet_pyg.experiments.methods import (
     by_synapsnet,
     fit_recording,
     least_squares,
-    on_populations,
+    population_trials,
     train_part,
 )
 from synapsnet_pyg.experiments.together import to_zero, train_together
@@ -70,7 +70,6 @@ def ring(seeds: int, epochs: int = 10, bins: int = 30_000) -> Experiment:
         LEAST_SQUARES: by_least_squares,
         SYNAPSNET: by_synapsnet,
     }
-    simulate = partial(simulate_ring, bins)
     return Experiment(
         "ring",
         f"Ring attractor of rates, {seeds} seeds",
@@ -79,10 +78,7 @@ def ring(seeds: int, epochs: int = 10, bins: int = 30_000) -> Experiment:
             "Spearman": "the same.",
         },
         {},
-        [
-            Trial(RING, name, partial(on_populations, simulate, seeds, method, _judge))
-            for name, method in methods.items()
-        ],
+        population_trials(RING, partial(simulate_ring, bins), seeds, methods, _judge),
         partial(_draw, [RING], [NETFORMER, LEAST_SQUARES, SYNAPSNET, CORRELATION]),
         {"seeds": seeds, "epochs": epochs, "bins": bins},
     )
