@@ -17,13 +17,15 @@ import torch
 
 from synapsnet_pyg import SynapsNet, fit, plots, to_networkx
 from synapsnet_pyg.analysis.currents import current_cross_correlation, shuffled
+from synapsnet_pyg.analysis.ensemble import ensemble
+from synapsnet_pyg.analysis.identifiability import identifiability
 from synapsnet_pyg.analysis.neurons import neuron_table
 from synapsnet_pyg.analysis.perturbation import Drive, Silence, effect_matrix, perturb
-from synapsnet_pyg.analysis.significance import edge_significance, ensemble, identifiability
+from synapsnet_pyg.analysis.significance import edge_significance
 from synapsnet_pyg.connectivity.registry import estimate
-from synapsnet_pyg.datasets.simulated import run_population, simulate, true_effect
 from synapsnet_pyg.metrics import connectivity_score
-from synapsnet_pyg.training import recipe
+from synapsnet_pyg.runs.recipe import recipe
+from synapsnet_pyg.simulations.population import run_population, simulate, true_effect
 
 parser = argparse.ArgumentParser()
 parser.add_argument("bins", type=int, nargs="?", default=12_000)

@@ -15,8 +15,8 @@ import torch
 
 from synapsnet_pyg import Run, SynapsNet, evaluate, fit
 from synapsnet_pyg.datasets.bugeon import Bugeon
-from synapsnet_pyg.tables import print_scores
-from synapsnet_pyg.training import recipe
+from synapsnet_pyg.runs.recipe import recipe
+from synapsnet_pyg.runs.score_tables import print_scores
 
 root = Path(sys.argv[1] if len(sys.argv) > 1 else "data/bugeon")
 epochs = int(sys.argv[2]) if len(sys.argv) > 2 else 12

@@ -23,21 +23,18 @@ import torch
 
 from synapsnet_pyg import plots
 from synapsnet_pyg.analysis.blocks import connectivity_blocks
-from synapsnet_pyg.analysis.dynamic_connectivity import (
-    DynamicConnectivity,
-    RunningMoments,
-    read_dynamic_connectivity,
-    summarise,
-)
+from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity, read_dynamic_connectivity
+from synapsnet_pyg.analysis.running_summaries import RunningMoments, summarise
 from synapsnet_pyg.analysis.states import block_agreement, block_matrix, state_blocks, states_of
-from synapsnet_pyg.datasets.cell_types import CELL_TYPES, STATES, simulate_cell_types, true_weights_by_state
-from synapsnet_pyg.datasets.plasticity import simulate_plasticity
-from synapsnet_pyg.experiments.methods import fit_recording, least_squares, raw_units
-from synapsnet_pyg.experiments.plasticity import HISTORY, as_stimuli, course
-from synapsnet_pyg.experiments.together import train_together
+from synapsnet_pyg.data.windows import Windows
+from synapsnet_pyg.experiments.methods import least_squares
+from synapsnet_pyg.experiments.seed_ensemble import train_together
+from synapsnet_pyg.experiments.stdp import HISTORY, as_stimuli, course
 from synapsnet_pyg.metrics import connectivity_score, correlation, r_squared
 from synapsnet_pyg.models.netformer import NetFormer
-from synapsnet_pyg.windows import Windows
+from synapsnet_pyg.runs.in_memory import fit_recording, raw_units
+from synapsnet_pyg.simulations.cell_types import CELL_TYPES, STATES, simulate_cell_types, true_weights_by_state
+from synapsnet_pyg.simulations.stdp import simulate_plasticity
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--bins", type=int, default=100_000, help="milliseconds of the neuron that learns")

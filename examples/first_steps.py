@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 
 from synapsnet_pyg import Session, SynapsNet, fit, forecast_session, plots, to_networkx
-from synapsnet_pyg.datasets.simulated import simulate
 from synapsnet_pyg.metrics import connectivity_score, correlation
 from synapsnet_pyg.models.registry import build_model
-from synapsnet_pyg.training import recipe
+from synapsnet_pyg.runs.recipe import recipe
+from synapsnet_pyg.simulations.population import simulate
 
 folder = Path(tempfile.mkdtemp())
 

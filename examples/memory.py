@@ -16,8 +16,8 @@ from pathlib import Path
 
 import torch
 
-from synapsnet_pyg.fitting import fit_files
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.runs.fitting import fit_files
 
 
 def peak() -> float:

@@ -9,8 +9,8 @@ is done is not repeated.
 import argparse
 from pathlib import Path
 
-from synapsnet_pyg.benchmark import Variant
-from synapsnet_pyg.recovery import compare_recovery
+from synapsnet_pyg.benchmarks.recovery import compare_recovery
+from synapsnet_pyg.benchmarks.variants import Variant
 
 METHODS = ("synapsnet", "ridge_var", "lag1")
 

@@ -14,9 +14,9 @@ from collections.abc import Callable
 
 import torch
 
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.models.synapsnet import SynapsNet
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.windows import Window, cut
 
 
 def make_plain(model: SynapsNet) -> None:
@@ -45,7 +45,7 @@ def main() -> None:
     session = Session(torch.randn(given.neurons, 4000), torch.randn(4000, 2), bin_size=1 / 30)
 
     def draw(targets: int) -> Window:
-        (windows, *_) = cut(session, given.window, targets)
+        (windows, *_) = windows_of(session, given.window, targets)
         return windows.gather(torch.arange(given.batch) * (len(windows) // given.batch))
 
     # The same numbers first, without dropout, which draws in another order.

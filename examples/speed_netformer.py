@@ -14,9 +14,9 @@ import time
 import torch
 from torch.nn.functional import mse_loss
 
-from synapsnet_pyg.datasets.cell_types import simulate_cell_types
+from synapsnet_pyg.data.windows import EpochSampler, Window, windows_of
 from synapsnet_pyg.models.netformer import NetFormer
-from synapsnet_pyg.windows import EpochSampler, Window, cut
+from synapsnet_pyg.simulations.cell_types import simulate_cell_types
 
 
 def plain(model: NetFormer, window: Window) -> torch.Tensor:
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="of the epoch; all if not given")
     given = parser.parse_args()
     train = simulate_cell_types(given.bins, neurons=given.neurons).standardise().split().train
-    windows = cut(train, given.window)
+    windows = windows_of(train, given.window)
     torch.manual_seed(0)
     models = [NetFormer([train], given.window, given.embedding) for _ in range(2)]
     models[1].load_state_dict(models[0].state_dict())

@@ -15,10 +15,10 @@ import time
 import torch
 from torch.nn.functional import conv2d, mse_loss
 
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.registry import build_model
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.windows import Window, cut
 
 
 def plain_gwnet(model: Forecaster, window: Window) -> torch.Tensor:
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     given = parser.parse_args()
     session = Session(torch.randn(given.neurons, 4000), torch.randn(4000, 2), bin_size=1 / 30)
-    window = cut(session, 5, given.targets)[0].gather(torch.arange(given.batch))
+    window = windows_of(session, 5, given.targets)[0].gather(torch.arange(given.batch))
     print(f"N = {given.neurons}, B = {given.batch}, P = {given.targets}, {torch.get_num_threads()} threads")
     for name, plain in (("gwnet", plain_gwnet), ("gru", plain_population), ("lstm", plain_population)):
         model = build_model(name, [session], {"dropout": 0.0})

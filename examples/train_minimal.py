@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from synapsnet_pyg import SynapsNet, fit, forecast_session, to_networkx
-from synapsnet_pyg.datasets.simulated import simulate
 from synapsnet_pyg.metrics import connectivity_score, correlation
-from synapsnet_pyg.training import recipe
+from synapsnet_pyg.runs.recipe import recipe
+from synapsnet_pyg.simulations.population import simulate
 
 
 def main(bins: int = 10_000, neurons: int = 300, recorded: int = 60) -> None:

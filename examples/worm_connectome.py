@@ -21,9 +21,9 @@ from synapsnet_pyg import SynapsNet, fit, plots
 from synapsnet_pyg.analysis.agreement import wiring_agreement
 from synapsnet_pyg.analysis.perturbation import effect_matrix
 from synapsnet_pyg.connectivity.registry import estimate
+from synapsnet_pyg.datasets.array_files import Source
 from synapsnet_pyg.datasets.arrays import read_arrays
-from synapsnet_pyg.datasets.sources import Source
-from synapsnet_pyg.training import recipe
+from synapsnet_pyg.runs.recipe import recipe
 
 parser = argparse.ArgumentParser()
 parser.add_argument("recordings", type=Path, help="folder of .npz files, one a worm")

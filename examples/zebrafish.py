@@ -23,9 +23,9 @@ from synapsnet_pyg.analysis.blocks import connectivity_blocks
 from synapsnet_pyg.analysis.distance import weight_by_distance
 from synapsnet_pyg.analysis.perturbation import effect_matrix
 from synapsnet_pyg.connectivity.registry import estimate
+from synapsnet_pyg.datasets.array_files import Source
 from synapsnet_pyg.datasets.arrays import read_arrays
-from synapsnet_pyg.datasets.sources import Source
-from synapsnet_pyg.training import recipe
+from synapsnet_pyg.runs.recipe import recipe
 
 parser = argparse.ArgumentParser()
 parser.add_argument("folder", type=Path, help="with the recording and the wiring, .npy files")

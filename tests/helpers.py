@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from synapsnet_pyg.datasets.clocks import DataWarning
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.datasets.time_bins import DataWarning
 
 
 def make_session(N: int = 5, T: int = 120, K: int = 2, name: str = "demo", **fields) -> Session:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from synapsnet_pyg.analysis.currents import current_cross_correlation
-from synapsnet_pyg.cli import main
+from synapsnet_pyg.cli.main import main
 from synapsnet_pyg.connectivity.registry import estimate
+from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.synapsnet import SynapsNet
-from synapsnet_pyg.session import Session
 
 
 def run(capsys, *arguments):

@@ -10,8 +10,7 @@ from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
 from synapsnet_pyg.analysis.null import against_null
 from synapsnet_pyg.analysis.pairs import STATISTICS, Ratio, divided, pairs_of, statistic_of
 from synapsnet_pyg.analysis.quantiles import quantiles
-from synapsnet_pyg.export import node_columns
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
 
 
 class Blocks(NamedTuple):
@@ -123,7 +122,7 @@ class Groups(NamedTuple):
 
 def groups_of(session: Session, field: str, bins: int | None) -> Groups:
     """Groups of a session's neurons by a field; arguments and errors as of :func:`connectivity_blocks`."""
-    columns = node_columns(session)
+    columns = session.neuron_columns
     if field not in columns:
         known = ", ".join(columns) or "none"
         raise ValueError(f"Expected a field of the neurons (got '{field}', there are: {known}); give it to Session.")

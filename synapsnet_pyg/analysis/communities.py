@@ -8,7 +8,7 @@ import pandas as pd
 from torch import Tensor
 
 from synapsnet_pyg.analysis.pairs import divided, pairs_of
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
 
 
 class Communities(NamedTuple):
@@ -36,7 +36,7 @@ def communities(session: Session, connectivity: Tensor, seed: int = 0) -> Commun
     Args:
         session: Whose neurons they are.
         connectivity: :math:`(N, N)`, ``[i, j]`` the effect of j on i. A dense one gives a graph of all pairs;
-            :func:`~synapsnet_pyg.export.strongest` keeps the edges that matter.
+            :func:`~synapsnet_pyg.results.graphs.strongest` keeps the edges that matter.
         seed: Decides the order in which neurons are tried.
 
     Returns:

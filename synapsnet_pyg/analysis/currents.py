@@ -5,8 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.export import check_fits
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.session_checks import check_connectivity
 
 _STRETCH = 4096
 """Bins whose current is worked out at a time, so that a long recording needs no second one of its currents."""
@@ -110,7 +110,7 @@ def shuffled(connectivity: Tensor, seed: int = 0) -> Tensor:
 
 
 def _check(session: Session, connectivity: Tensor, max_delay: int) -> None:
-    check_fits(session, connectivity)
+    check_connectivity(session.num_neurons, connectivity)
     longest = max((end - begin for begin, end in session.segment.tolist()), default=0)
     if max_delay < 0 or longest < max_delay + 2:
         raise ValueError(

@@ -12,7 +12,7 @@ from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
 from synapsnet_pyg.analysis.null import against_null
 from synapsnet_pyg.analysis.pairs import STATISTICS, Ratio, divided, pairs_of, statistic_of
 from synapsnet_pyg.analysis.quantiles import quantiles
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
 
 
 class DistanceProfile(NamedTuple):

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from synapsnet_pyg.analysis.communities import communities
 from synapsnet_pyg.analysis.pairs import pairs_of
-from synapsnet_pyg.export import node_columns
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
 
 
 def neuron_table(session: Session, connectivity: Tensor, edge: Tensor | None = None, seed: int = 0) -> pd.DataFrame:
@@ -61,7 +60,7 @@ def neuron_table(session: Session, connectivity: Tensor, edge: Tensor | None = N
     return pd.DataFrame(
         {
             "neuron_id": session.neuron_id,
-            **node_columns(session),
+            **session.neuron_columns,
             "in_strength": np.abs(weight).sum(1),
             "out_strength": np.abs(weight).sum(0),
             "in_positive": weight.clip(min=0).sum(1),

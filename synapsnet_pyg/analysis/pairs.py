@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.export import check_fits
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.session_checks import check_connectivity
 
 
 class Pairs(NamedTuple):
@@ -40,7 +40,7 @@ def pairs_of(session: Session, connectivity: Tensor, edge: Tensor | None = None)
     Raises:
         ValueError: A matrix does not fit the session.
     """
-    check_fits(session, connectivity)
+    check_connectivity(session.num_neurons, connectivity)
     edge = (connectivity != 0) if edge is None else edge
     if edge.shape != connectivity.shape or edge.dtype != torch.bool:
         raise ValueError(

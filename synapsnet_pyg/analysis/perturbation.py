@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from synapsnet_pyg.models.forecaster import Forecast, Forecaster, roll_out
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Window, windows_of
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster
+from synapsnet_pyg.models.forecasting import roll_out
 from synapsnet_pyg.models.synapsnet import SynapsNet
 from synapsnet_pyg.nn.functional_connectivity import FunctionalConnectivity
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.windows import Window, cut
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def perturb(
         e_i(h) = \big\langle \hat a_i^{\text{perturbed}}(t + h) - \hat a_i(t + h) \big\rangle_t, \quad h = 1 \ldots H
 
     It is what the *model* does. It is what the neurons would do only so far as no unrecorded neuron stands behind
-    what the model learned; on a simulation, :func:`~synapsnet_pyg.datasets.simulated.true_effect` tells.
+    what the model learned; on a simulation, :func:`~synapsnet_pyg.simulations.population.true_effect` tells.
 
     Args:
         model: Any forecaster, in evaluation mode for the time being.
@@ -150,7 +151,7 @@ def perturb(
             segment is too short for the model's window.
 
     Example:
-        >>> from synapsnet_pyg.models.forecaster import Copy
+        >>> from synapsnet_pyg.models.baselines import Copy
         >>> session = Session(torch.randn(3, 50), bin_size=0.1)
         >>> perturb(Copy([session]), session, Drive(2, amount=0.5), horizon=2).effect.round(decimals=4)
         tensor([[0.0000, 0.0000],
@@ -187,7 +188,7 @@ def effects(
         ValueError: As there.
 
     Example:
-        >>> from synapsnet_pyg.models.forecaster import Copy
+        >>> from synapsnet_pyg.models.baselines import Copy
         >>> session = Session(torch.randn(3, 50), bin_size=0.1, neuron_id=["a", "b", "c"])
         >>> effects(Copy([session]), session, [Silence(0), Drive(1)])
           source target  step  effect  error
@@ -258,7 +259,7 @@ def _differences(
 ) -> tuple[Tensor, Tensor]:
     """Mean over windows of perturbed minus unperturbed roll-out, and its standard error: [M, N, H] each."""
     _check(session, perturbations, horizon, max_windows)
-    windows = cut(session, model.window)
+    windows = windows_of(session, model.window)
     if not windows:
         raise ValueError(f"Expected a segment of more than {model.window} bins in session '{session.name}'.")
     count = min(len(windows[0]), max_windows)

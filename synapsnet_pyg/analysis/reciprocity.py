@@ -6,7 +6,7 @@ from torch import Tensor
 
 from synapsnet_pyg.analysis.null import against_null
 from synapsnet_pyg.analysis.pairs import pairs_of
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
 
 
 def reciprocity(

@@ -7,11 +7,12 @@ from scipy.special import stdtr
 from torch import Tensor
 
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
-from synapsnet_pyg.connectivity.partial_correlation import shrink
+from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.metrics import principal_axes
-from synapsnet_pyg.models.forecaster import Forecaster, forecast_session
-from synapsnet_pyg.models.sparse_low_rank import sparse_low_rank
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.models.forecaster import Forecaster
+from synapsnet_pyg.models.forecasting import forecast_session
+from synapsnet_pyg.regression.shrinkage import shrink
+from synapsnet_pyg.regression.sparse_low_rank import sparse_low_rank
 
 _EARLIER = 2
 """Bins before the sender's whose activity is held fixed too."""
@@ -252,94 +253,3 @@ def _sign_stability(
         sampled = effect + ((errors * times) @ unique.t()).double() / times.sum() - told_by_errors
         same += (sampled.sign() == effect.sign()).double()
     return same / resamples
-
-
-class Ensemble(NamedTuple):
-    """Connectivity of the same session from fits with several seeds."""
-
-    mean: Tensor
-    """[N, N]."""
-    deviation: Tensor
-    """Between seeds [N, N]."""
-    sign_agreement: Tensor
-    """Share of the seeds that agree with the sign of the mean [N, N]."""
-
-
-def ensemble(connectivities: list[Tensor]) -> Ensemble:
-    """Brings together what fits with several seeds found.
-
-    Args:
-        connectivities: At least two of one shape [N, N].
-
-    Raises:
-        ValueError: There are fewer, or shapes differ.
-    """
-    if len(connectivities) < 2 or len({tuple(one.shape) for one in connectivities}) > 1:
-        raise ValueError(
-            f"Expected at least two connectivities of one shape (got {[list(c.shape) for c in connectivities]})."
-        )
-    stacked = torch.stack([one.detach().cpu() for one in connectivities])
-    mean = stacked.mean(0)
-    return Ensemble(mean, stacked.std(0), (stacked.sign() == mean.sign()).float().mean(0))
-
-
-class Identifiability(NamedTuple):
-    """How far a recording can tell its edges apart."""
-
-    variance_inflation: Tensor
-    """Of each sender [N]: by what its error's variance grows because others share its activity; 1: nobody does."""
-    largest_correlation: float
-    """Of two senders, absolute."""
-    bins_per_sender: float
-    """T over the number of inputs of a receiver."""
-    latents: int | None = None
-    """Shared signals that no recorded neuron explains; None where no significance was worked out."""
-    null_deviation: float | None = None
-    """See :class:`EdgeSignificance`."""
-
-    @property
-    def text(self) -> str:
-        """All of it in plain sentences."""
-        inflation = self.variance_inflation
-        half, many = float(inflation.median()), int((inflation > 5).sum())
-        lines = [
-            f"There are {self.bins_per_sender:.0f} bins for each weight of a receiver"
-            + (", too few to tell weights apart well." if self.bins_per_sender < 10 else "."),
-            f"Senders share activity with others: a typical error is {half**0.5:.2f} times as large as it would be "
-            f"without; {many} of {len(inflation)} neurons have errors more than 2.2 times as large, and the two most "
-            f"alike correlate at {self.largest_correlation:.2f}. Which of two alike drives a third is hard to tell.",
-        ]
-        if self.latents is not None and self.null_deviation is not None:
-            signals = "1 shared signal was" if self.latents == 1 else f"{self.latents} shared signals were"
-            hint = ", a sign of neurons that were not recorded." if self.null_deviation > 1.05 else "."
-            lines.append(
-                f"Beyond the model, {signals} found that no recorded neuron explains, and taken out; effects of pairs "
-                f"without an edge spread {self.null_deviation:.2f} times as wide as chance would have it{hint}"
-            )
-        lines.append(
-            "How many neurons were not recorded the recording cannot tell: an edge is an effect on the forecast given "
-            "those that were, not a synapse."
-        )
-        return " ".join(lines)
-
-
-def identifiability(session: Session, significance: EdgeSignificance | None = None) -> Identifiability:
-    """How correlated the senders are, and what hints at neurons nobody recorded.
-
-    Args:
-        session: The training part.
-        significance: Of its edges, if it was worked out.
-    """
-    varying = [rows[rows.amax(1) > rows.amin(1)] for rows in (session.activity, session.behaviour.t())]
-    known, inputs = varying[0], torch.cat(varying).double()
-    correlation = torch.corrcoef(inputs)
-    inverse = torch.linalg.pinv(correlation, hermitian=True)
-    N = len(known)
-    off = correlation[:N, :N].abs().fill_diagonal_(0)
-    return Identifiability(
-        inverse.diagonal()[:N].float(),
-        float(off.max()) if N > 1 else 0.0,
-        session.num_bins / len(inputs),
-        None if significance is None else significance.latents,
-        None if significance is None else significance.null_deviation,
-    )

@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from synapsnet_pyg.analysis.blocks import connectivity_blocks, groups_of
-from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity, GroupCourses, RunningMeans, summarise
+from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
 from synapsnet_pyg.analysis.null import AgainstNull, against_null
+from synapsnet_pyg.analysis.running_summaries import GroupCourses, RunningMeans, summarise
+from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.metrics import connectivity_score
-from synapsnet_pyg.session import Session
 
 
 class States(NamedTuple):
@@ -148,7 +149,7 @@ def state_blocks(
         Harris (2020), Nonsense correlations in neuroscience.
 
     Example:
-        >>> from synapsnet_pyg.models.forecaster import Copy
+        >>> from synapsnet_pyg.models.baselines import Copy
         >>> running = (torch.arange(60) // 20 == 1).float()
         >>> session = Session(torch.randn(4, 60), running[:, None], 0.1, name="demo", cell_type=["E", "E", "I", "I"])
         >>> dynamic = DynamicConnectivity(Copy([session]), session)

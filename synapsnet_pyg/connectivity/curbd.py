@@ -9,7 +9,7 @@ from scipy.linalg.blas import dgemm
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
 
 
 class CURBD(NamedTuple):

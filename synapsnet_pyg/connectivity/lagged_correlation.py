@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.connectivity.stretches import stretches
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import blocks
 
 
 def lagged_correlation(session: Session, *, lag: int = 1) -> Tensor:
@@ -56,7 +56,7 @@ def correlate(part: Session, lag: int) -> Tensor:
     zeros, count = part.activity.new_zeros, 0
     sums, powers = zeros(2, N, dtype=torch.float64), zeros(2, N, dtype=torch.float64)
     products = zeros(N, N, dtype=torch.float64)
-    for start, stop in stretches(part, lag):
+    for start, stop in blocks(part, lag):
         now = part.activity[:, start:stop].double()
         before = part.activity[:, start - lag : stop - lag].double()
         count += stop - start

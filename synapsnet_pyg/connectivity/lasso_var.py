@@ -7,8 +7,8 @@ import torch
 from sklearn.linear_model import lasso_path
 from torch import Tensor
 
-from synapsnet_pyg.models.least_squares import Moments, moments
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.regression.least_squares import Moments, moments
 
 
 def lasso_var(session: Session, *, penalties: Sequence[float] | None = None) -> Tensor:

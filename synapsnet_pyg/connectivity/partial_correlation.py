@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.connectivity.stretches import stretches
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import blocks
+from synapsnet_pyg.regression.shrinkage import shrink
 
 
 def partial_correlation(session: Session) -> Tensor:
@@ -58,28 +59,12 @@ def shrunk_covariance(part: Session) -> Tensor:
         part: As it is: neither standardised nor split here.
     """
     N = part.num_neurons
-    zeros, bins = part.activity.new_zeros, sum(stop - start for start, stop in stretches(part))
+    zeros, bins = part.activity.new_zeros, sum(stop - start for start, stop in blocks(part))
     mean, covariance, fourth_power = zeros(N, dtype=torch.float64), zeros(N, N, dtype=torch.float64), 0.0
-    for start, stop in stretches(part):
+    for start, stop in blocks(part):
         mean += part.activity[:, start:stop].double().sum(1) / bins
-    for start, stop in stretches(part):
+    for start, stop in blocks(part):
         centred = part.activity[:, start:stop].double() - mean[:, None]
         covariance.addmm_(centred, centred.t())
         fourth_power += float(centred.square().sum(0).square().sum())
     return shrink(covariance / bins, fourth_power / bins, bins)
-
-
-def shrink(covariance: Tensor, fourth_power: float, bins: int) -> Tensor:
-    """A covariance drawn towards a multiple of the identity, as far as least expected error asks (Ledoit and Wolf).
-
-    Args:
-        covariance: Over so many bins :math:`(N, N)`.
-        fourth_power: Of the length of a bin's vector, mean over bins.
-        bins: How many.
-    """
-    identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
-    target = covariance.trace() / len(covariance) * identity
-    distance = float((covariance - target).square().sum())
-    error = (fourth_power - float(covariance.square().sum())) / bins
-    shrinkage = min(error / distance, 1.0) if distance > 0 else 0.0
-    return (1 - shrinkage) * covariance + shrinkage * target

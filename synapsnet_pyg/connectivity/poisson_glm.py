@@ -8,8 +8,8 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
-from synapsnet_pyg.connectivity.stretches import stretches
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import blocks
 
 
 class Link(NamedTuple):
@@ -131,7 +131,7 @@ class Counts(NamedTuple):
     @property
     def bins(self) -> int:
         """How many counts of a neuron are regressed."""
-        return sum(stop - start for start, stop in stretches(self.part, past=1))
+        return sum(stop - start for start, stop in blocks(self.part, past=1))
 
     def loss_and_gradient(self, weights: Tensor, link: Link) -> tuple[float, Tensor]:
         """Negative log likelihood a bin, summed over neurons (without what no weight changes), and its gradient."""
@@ -153,7 +153,7 @@ class Counts(NamedTuple):
     def _pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Counts [N, bins] and what they are regressed on, of the bin before [N + K + 1, bins]."""
         activity, behaviour = self.part.activity, self.part.behaviour
-        for start, stop in stretches(self.part, past=1):
+        for start, stop in blocks(self.part, past=1):
             seen = activity[:, start - 1 : stop - 1]
             inputs = torch.cat([seen, behaviour[start - 1 : stop - 1].t(), torch.ones_like(seen[:1])])
             yield self.counts[:, start:stop], inputs

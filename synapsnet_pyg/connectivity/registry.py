@@ -13,7 +13,7 @@ from synapsnet_pyg.connectivity.poisson_glm import poisson_glm
 from synapsnet_pyg.connectivity.ridge_var import ridge_var
 from synapsnet_pyg.connectivity.soft_ridge import soft_ridge
 from synapsnet_pyg.connectivity.sparse_low_rank_var import sparse_low_rank_var
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
 
 ESTIMATORS: dict[str, Callable[[Session], Tensor]] = {
     "lag0": partial(lagged_correlation, lag=0),

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.linear import VectorAutoregression
-from synapsnet_pyg.session import Session
 
 
 def ridge_var(session: Session, *, lags: int = 1, ridges: Sequence[float] | None = None) -> Tensor:

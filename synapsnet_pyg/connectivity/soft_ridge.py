@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.models.least_squares import moments
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.regression.least_squares import moments
+from synapsnet_pyg.regression.shrinkage import soft_threshold
 
 
 def soft_ridge(
@@ -54,25 +55,3 @@ def soft_ridge(
             if error < smallest:
                 best, smallest = shrunk, error
     return best[:, :N].float()
-
-
-def soft_threshold(coefficients: Tensor, share: float) -> Tensor:
-    """Weights between neurons closer to zero by a threshold, at most to zero.
-
-    Args:
-        coefficients: :math:`(N, N + K)`: the neurons first, then what stays as it is.
-        share: Of the pairs that come to zero: the threshold is the largest weight among the smallest of this share.
-
-    Example:
-        >>> soft_threshold(torch.tensor([[0.1, -0.5, 0.1], [0.2, 0.1, 0.1]]), 0.5)
-        tensor([[ 0.1000, -0.3000,  0.1000],
-                [ 0.0000,  0.1000,  0.1000]])
-    """
-    N = len(coefficients)
-    pairs = ~torch.eye(N, dtype=torch.bool, device=coefficients.device)
-    size = coefficients[:, :N].abs()
-    smallest = round(share * int(pairs.sum()))
-    # Not torch.quantile, which refuses more than 16 million.
-    threshold = size[pairs].kthvalue(smallest).values if smallest else 0.0
-    shrunk = coefficients[:, :N].sign() * (size - threshold).clamp_min(0)
-    return torch.cat([torch.where(pairs, shrunk, coefficients[:, :N]), coefficients[:, N:]], dim=1)

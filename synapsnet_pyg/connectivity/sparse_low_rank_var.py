@@ -3,15 +3,15 @@
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.models.linear_start import linear_start
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.regression.linear_start import linear_start
 
 
 def sparse_low_rank_var(session: Session, *, latents: int = 8) -> Tensor:
     """Edges of the linear forecast that SynapsNet starts from, without any training.
 
-    See :func:`~synapsnet_pyg.models.linear_start.linear_start` and
-    :func:`~synapsnet_pyg.models.sparse_low_rank.sparse_low_rank` for the equations.
+    See :func:`~synapsnet_pyg.regression.linear_start.linear_start` and
+    :func:`~synapsnet_pyg.regression.sparse_low_rank.sparse_low_rank` for the equations.
 
     Args:
         session: A recording.

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import torch
 
-from synapsnet_pyg.datasets.clocks import Bins, onto, warn
+from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.download import allen_cache, dandiset
 from synapsnet_pyg.datasets.nwb_file import (
     Blocks,
@@ -29,7 +29,7 @@ from synapsnet_pyg.datasets.nwb_file import (
     without,
 )
 from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings, listed, require_folder
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.datasets.time_bins import Bins, onto, warn
 
 _CCF = ("anterior_posterior_ccf_coordinate", "dorsal_ventral_ccf_coordinate", "left_right_ccf_coordinate")
 _KEPT = ("snr", "firing_rate", "waveform_duration")

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from synapsnet_pyg.datasets.clocks import Bins, frames, onto, warn
-from synapsnet_pyg.datasets.sources import Source
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.datasets.array_files import Source
+from synapsnet_pyg.datasets.time_bins import Bins, frames, onto, warn
 
 AXES = (("neuron", "bin"), ("bin", "neuron"), ("trial", "neuron", "bin"), ("trial", "bin", "neuron"))
 

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from synapsnet_pyg.datasets.clocks import frames, onto, warn
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.datasets.array_files import load_lines, load_npy, load_numbers
 from synapsnet_pyg.datasets.download import figshare
 from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings, listed, require_folder, without_nan
-from synapsnet_pyg.datasets.sources import load_lines, load_npy, load_numbers
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.datasets.time_bins import frames, onto, warn
 
 STIMULI = {"natural scenes": "Natural Scenes", "drifting gratings": "Drifting Gratings", "spontaneous": "Blank"}
 """Name of a stimulus -> its folder."""

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import torch
 
-from synapsnet_pyg.datasets.clocks import Bins, frames, onto, warn
+from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.nwb_file import (
     Blocks,
     Ragged,
@@ -32,7 +32,7 @@ from synapsnet_pyg.datasets.nwb_file import (
     without,
 )
 from synapsnet_pyg.datasets.recordings import Recordings, listed, without_nan
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.datasets.time_bins import Bins, frames, onto, warn
 
 
 class NWBRecording(Recordings):

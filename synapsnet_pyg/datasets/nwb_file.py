@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import torch
 
-from synapsnet_pyg.datasets.clocks import Bins, warn
+from synapsnet_pyg.datasets.time_bins import Bins, warn
 
 Blocks = list[tuple[float, float]]
 """Stretches of time in seconds, (start, stop), in order and apart."""

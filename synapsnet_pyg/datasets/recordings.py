@@ -17,9 +17,9 @@ import numpy as np
 from torch_geometric.data import Dataset
 from tqdm import tqdm
 
-from synapsnet_pyg.atomic import atomic_path, make_folder
-from synapsnet_pyg.datasets.clocks import DataWarning, warn
-from synapsnet_pyg.session import Session, few
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.datasets.time_bins import DataWarning, warn
+from synapsnet_pyg.files import atomic_path, make_folder, shorten
 
 FORMAT = 1
 """Goes up when sessions of the same files and arguments would come out differently, so that none is reused."""
@@ -86,7 +86,7 @@ class Recordings(Dataset):
             if any(fnmatch(name, one) or name.endswith(f"-{one}") for one in wanted)
         }
         if not self.sources:
-            raise ValueError(f"Expected sessions among {few(list(found), 8)} (got {', '.join(wanted)}).")
+            raise ValueError(f"Expected sessions among {shorten(list(found), 8)} (got {', '.join(wanted)}).")
         text = json.dumps([type(self).__name__, FORMAT, self.arguments], sort_keys=True, default=_plain)
         key = hashlib.sha256(text.encode()).hexdigest()[:12]
         self._folder = Path(processed or folder / "processed") / key

@@ -1,269 +1,15 @@
-"""A simulated population whose wiring is known."""
+"""Simulated populations as PyG datasets."""
 
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-import numpy as np
-import torch
-from torch import Tensor
-
+from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.recordings import Recordings
-from synapsnet_pyg.session import Session
-
-
-def simulate(
-    bins: int = 30_000,
-    seed: int = 0,
-    neurons: int = 600,
-    recorded: int = 200,
-    bin_size: float = 1 / 30,
-    name: str | None = None,
-    coupling: float = 1.0,
-    hidden_drive: float = 1.0,
-) -> Session:
-    r"""Spike counts of a population with known, sparse, directed wiring (SynapsNet, section 3.2).
-
-    .. math::
-        R_i(t) &= \max\Big(\tanh\big(\bar R_i + g_i \sum_k A_{ik} x_k(t-1) + w_i^B \cdot B(t-1) + w_i^V \cdot V(t-1)
-                  - s_i x_i(t-1) + n_i(t)\big), 0\Big) \\
-        x_i(t) &\sim \mathrm{Poisson}(R_i(t))
-
-    Of the neurons, some are recorded; the model sees their counts and the behaviour :math:`B`, not the task variables
-    :math:`V`. The paper leaves the laws of the parameters open; these reproduce its published anchors:
-
-    =====================  ===========================================================================
-    edges                  where the Mandelbrot set's escape time (up to 200) is 8..199; no self-edges
-    weights A              N(0, 1) / sqrt(mean in-degree)
-    baseline               U(-0.2, 0.4)
-    input gain g           2 U(0.5, 1.5)
-    behaviour, task        weights N(0, 0.5^2); two each, AR(1), unit variance, 20 and 10 bins
-    self-inhibition s      U(0, 0.3)
-    noise n                N(0, 0.1^2)
-    =====================  ===========================================================================
-
-    Args:
-        bins: T.
-        seed: Decides everything random.
-        neurons: How many there are.
-        recorded: How many of them are recorded, chosen at random.
-        bin_size: Seconds a bin; only a label here.
-        name: Of the session; None: ``"simulated-<seed>"``.
-        coupling: All weights A are multiplied by it; 0: nobody drives anybody.
-        hidden_drive: All weights of the task variables, which nobody records, are multiplied by it; 0: there are none.
-
-    Returns:
-        A session of counts with the true weights among the recorded neurons as its edges.
-
-    Raises:
-        ValueError: A number is out of range.
-
-    Example:
-        >>> simulate(bins=100, neurons=30, recorded=10)
-        Session('simulated-0', 10 neurons x 100 bins of 0.0333333 s, 2 behaviours, 1 segment, true graph of 9 edges)
-    """
-    simulation = run_population(bins, seed, neurons, recorded, coupling, hidden_drive)
-    seen, name = simulation.recorded, f"simulated-{seed}" if name is None else name
-    return Session.from_arrays(
-        simulation.counts[:, seen].T,
-        simulation.behaviour,
-        bin_size=bin_size,
-        name=name,
-        neuron_id=[f"{name}/{neuron}" for neuron in seen],
-        true_connectivity=simulation.laws.weights[np.ix_(seen, seen)],
-    )
-
-
-class Laws(NamedTuple):
-    """What decides how a simulated population behaves, by the symbols of :func:`simulate`."""
-
-    weights: np.ndarray
-    """A, [N, N]: [receiver, sender]."""
-    baseline: np.ndarray
-    """[N]."""
-    gain: np.ndarray
-    """g, [N]."""
-    behaviour_weights: np.ndarray
-    """[N, 2]."""
-    task_weights: np.ndarray
-    """[N, 2]."""
-    inhibition: np.ndarray
-    """s, [N]."""
-    noise: float = 0.1
-    """Deviation of n."""
-
-    @classmethod
-    def draw(cls, random: np.random.Generator, neurons: int) -> "Laws":
-        """Of a population of N neurons."""
-        edges = mandelbrot(neurons)
-        weights = np.where(edges, random.standard_normal((neurons, neurons)), 0.0)
-        weights /= np.sqrt(max(edges.sum() / neurons, 1.0))
-        baseline = random.uniform(-0.2, 0.4, neurons)
-        gain = 2 * random.uniform(0.5, 1.5, neurons)
-        behaviour_weights, task_weights = 0.5 * random.standard_normal((2, neurons, 2))
-        return cls(weights, baseline, gain, behaviour_weights, task_weights, random.uniform(0, 0.3, neurons))
-
-    @property
-    def coupling(self) -> np.ndarray:
-        """What one spike adds to the sum that decides a neuron's next rate, [receiver, sender]."""
-        return self.gain[:, None] * self.weights - np.diag(self.inhibition)
-
-    def rate(self, total: np.ndarray) -> np.ndarray:
-        """Expected count from that sum."""
-        return np.maximum(np.tanh(total), 0)
-
-
-class Simulation(NamedTuple):
-    """A whole population at work, of which a session shows the recorded part."""
-
-    laws: Laws
-    counts: np.ndarray
-    """Of all neurons, [T, N]."""
-    drive: np.ndarray
-    """What baseline, behaviour and task of each bin add to the sum that decides the next rates, [T, N]."""
-    behaviour: np.ndarray
-    """[T, 2]."""
-    recorded: np.ndarray
-    """Places of the recorded neurons in the population, in order: [R]."""
-
-
-def run_population(
-    bins: int = 30_000,
-    seed: int = 0,
-    neurons: int = 600,
-    recorded: int = 200,
-    coupling: float = 1.0,
-    hidden_drive: float = 1.0,
-) -> Simulation:
-    """The population behind the session that :func:`simulate` makes of the same arguments.
-
-    Raises:
-        ValueError: A number is out of range.
-    """
-    if bins < 1 or not 1 <= recorded <= neurons:
-        raise ValueError(f"Expected bins >= 1 and 1 <= recorded <= neurons (got {bins}, {recorded}, {neurons}).")
-    random = np.random.default_rng(seed)
-    laws = Laws.draw(random, neurons)
-    laws = laws._replace(weights=coupling * laws.weights, task_weights=hidden_drive * laws.task_weights)
-    behaviour = _autoregressive(random, bins, time_constant=20)
-    task = _autoregressive(random, bins, time_constant=10)
-    # All that does not depend on the activity, once; then the recurrence, a bin at a time.
-    drive = laws.baseline + behaviour @ laws.behaviour_weights.T + task @ laws.task_weights.T
-    counts = poisson_network(random, drive, laws.coupling, laws.rate, laws.noise)
-    return Simulation(laws, counts, drive, behaviour, np.sort(random.permutation(neurons)[:recorded]))
-
-
-def true_effect(
-    simulation: Simulation,
-    neuron: int,
-    spikes: float | None = None,
-    horizon: int = 1,
-    starts: int = 2000,
-    seed: int = 0,
-) -> Tensor:
-    r"""What silencing or driving one neuron really does to the expected counts of the recorded ones.
-
-    .. math::
-        e_i(h) = \big\langle \mathbb{E}\, R_i^{\text{changed}}(t + h) - \mathbb{E}\, R_i(t + h) \big\rangle_t,
-        \quad h = 1 \ldots H
-
-    Both populations go on from the same bins of the simulation, and see the same drive and the same noise. One bin
-    ahead the rates themselves are compared, without drawing a spike. Further ahead the counts of the two are drawn
-    together, as a shared Poisson count and the rest of each, so that they differ only as much as their rates do.
-
-    Args:
-        simulation: Of :func:`run_population`.
-        neuron: Row of the neuron in the session, that is, among the recorded ones.
-        spikes: How many more it fires in the starting bin; None: it fires none there and in all bins after.
-        horizon: H, in bins.
-        starts: Starting bins, evenly spread over the simulation.
-        seed: Decides noise and counts.
-
-    Returns:
-        Spikes a bin, :math:`(R, H)` in float64.
-
-    Raises:
-        ValueError: There is no such neuron, or a number is out of range.
-
-    Example:
-        >>> effect = true_effect(run_population(bins=100, neurons=30, recorded=10), neuron=3, spikes=1)
-        >>> effect[3:6, 0].round(decimals=2)  # it inhibits itself and neuron 4, and excites neuron 5
-        tensor([-0.0300, -0.2700,  0.2200], dtype=torch.float64)
-    """
-    laws, T, R = simulation.laws, len(simulation.counts), len(simulation.recorded)
-    if not 0 <= neuron < R or not 1 <= horizon < T or starts < 1:
-        raise ValueError(
-            f"Expected a neuron among rows 0..{R - 1}, 1 <= horizon < {T} bins and at least 1 start "
-            f"(got {neuron}, {horizon} and {starts})."
-        )
-    random, coupling, place = np.random.default_rng(seed), laws.coupling.T, simulation.recorded[neuron]
-    bins = np.unique(np.linspace(1, T - horizon, starts).round().astype(int))
-    effect = np.zeros((R, horizon))
-    for start in np.array_split(bins, len(bins) // 1000 + 1):
-        counts, changed = simulation.counts[start], simulation.counts[start]
-        if spikes is not None:
-            changed[:, place] += spikes
-        for step in range(horizon):
-            if spikes is None:
-                changed[:, place] = 0
-            drive = simulation.drive[start + step] + laws.noise * random.standard_normal(counts.shape)
-            rate, other = laws.rate(counts @ coupling + drive), laws.rate(changed @ coupling + drive)
-            effect[:, step] += (other - rate)[:, simulation.recorded].sum(0)
-            shared = random.poisson(np.minimum(rate, other))
-            counts = shared + random.poisson(rate - np.minimum(rate, other))
-            changed = shared + random.poisson(other - np.minimum(rate, other))
-    return torch.from_numpy(effect / len(bins))
-
-
-def poisson_network(
-    random: np.random.Generator,
-    drive: np.ndarray,
-    coupling: np.ndarray,
-    rate: Callable[[np.ndarray], np.ndarray],
-    noise: float,
-) -> np.ndarray:
-    """Counts [T, N] of neurons that excite and inhibit each other one bin later.
-
-    Args:
-        random: What is random comes from here.
-        drive: Of each bin on the next [T, N].
-        coupling: [receiver, sender].
-        rate: Expected count from the sum of drive, coupling and noise.
-        noise: Deviation of what else a neuron hears in each bin.
-    """
-    counts = np.zeros_like(drive)
-    for t in range(1, len(drive)):
-        total = coupling @ counts[t - 1] + drive[t - 1] + noise * random.standard_normal(drive.shape[1])
-        counts[t] = random.poisson(rate(total))
-    return counts
-
-
-def mandelbrot(size: int) -> np.ndarray:
-    """Where edges are, [size, size]: escape time 8..199 on the real axis -2..0.6, imaginary axis -1.15..1.15.
-
-    Rows (receivers) run along the imaginary axis, columns (senders) along the real one. No neuron drives itself.
-    """
-    c = np.linspace(-2, 0.6, size)[None, :] + 1j * np.linspace(-1.15, 1.15, size)[:, None]
-    z, escape = np.zeros_like(c), np.full(c.shape, 200)
-    for step in range(200):
-        inside = escape == 200
-        z[inside] = z[inside] ** 2 + c[inside]
-        escape[inside & (np.abs(z) > 2)] = step
-    edges = (escape >= 8) & (escape < 200)
-    np.fill_diagonal(edges, False)
-    return edges
-
-
-def _autoregressive(random: np.random.Generator, bins: int, time_constant: float) -> np.ndarray:
-    """Two independent AR(1) courses of unit variance: [bins, 2]."""
-    memory = np.exp(-1 / time_constant)
-    noise = np.sqrt(1 - memory**2) * random.standard_normal((bins, 2))
-    course = np.empty((bins, 2))
-    course[0] = random.standard_normal(2)
-    for t in range(1, bins):
-        course[t] = memory * course[t - 1] + noise[t]
-    return course
+from synapsnet_pyg.simulations.calcium import simulate_calcium
+from synapsnet_pyg.simulations.neuropixels import simulate_neuropixels
+from synapsnet_pyg.simulations.population import simulate
 
 
 class SimulatedPopulation(Recordings):
@@ -324,3 +70,43 @@ class SimulatedAnimal(Recordings):
     def read(self, name: str, files: list[Path]) -> Session:
         """Simulates."""
         return type(self).law(int(name.rsplit("-", 1)[1]), seed=self.seed, **self.laws)
+
+
+class SimulatedCalcium(SimulatedAnimal):
+    """Sessions of :func:`simulate_calcium`, all of one animal.
+
+    Args:
+        root: Folder of the set; session files are kept under ``root/processed``.
+        sessions: How many.
+        seed: Of the animal.
+        transform: Applied to a session whenever it is taken.
+        **laws: Other arguments of :func:`simulate_calcium`.
+
+    Example:
+        >>> dataset = SimulatedCalcium("data/calcium", sessions=4)  # doctest: +SKIP
+        >>> dataset[0]  # doctest: +SKIP
+        Session('calcium-0-0', 120 neurons x 5160 bins of 0.232558 s, 2 behaviours, 1 segment, true graph ...)
+    """
+
+    kind = "calcium"
+    law = staticmethod(simulate_calcium)
+
+
+class SimulatedNeuropixels(SimulatedAnimal):
+    """Sessions of :func:`simulate_neuropixels`, all of one animal.
+
+    Args:
+        root: Folder of the set; session files are kept under ``root/processed``.
+        sessions: How many.
+        seed: Of the animal.
+        transform: Applied to a session whenever it is taken.
+        **laws: Other arguments of :func:`simulate_neuropixels`.
+
+    Example:
+        >>> dataset = SimulatedNeuropixels("data/neuropixels", sessions=4)  # doctest: +SKIP
+        >>> dataset[0]  # doctest: +SKIP
+        Session('neuropixels-0-0', 150 neurons x 9000 bins of 0.0333333 s, 1 behaviour, 1 segment, true graph ...)
+    """
+
+    kind = "neuropixels"
+    law = staticmethod(simulate_neuropixels)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from synapsnet_pyg.datasets.clocks import warn
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.datasets.array_files import load_numbers
 from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings, without_nan
-from synapsnet_pyg.datasets.sources import load_numbers
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.datasets.time_bins import warn
 
 
 class Suite2p(Recordings):

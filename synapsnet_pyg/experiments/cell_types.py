@@ -11,7 +11,7 @@ from torch import Tensor
 from synapsnet_pyg import plots
 from synapsnet_pyg.analysis.states import block_agreement
 from synapsnet_pyg.connectivity.lasso_var import lasso_var
-from synapsnet_pyg.datasets.cell_types import CELL_TYPES, STRENGTH, simulate_cell_types
+from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.experiments.experiment import (
     CORRELATION,
     LEAST_SQUARES,
@@ -20,18 +20,16 @@ from synapsnet_pyg.experiments.experiment import (
     Experiment,
 )
 from synapsnet_pyg.experiments.methods import (
-    Fitted,
     Found,
     Method,
     by_correlation,
     by_least_squares,
     by_synapsnet,
-    fit_recording,
     population_trials,
-    raw_units,
 )
 from synapsnet_pyg.metrics import connectivity_score
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.runs.in_memory import Fitted, fit_recording, raw_units
+from synapsnet_pyg.simulations.cell_types import CELL_TYPES, STRENGTH, simulate_cell_types
 
 CASE = "200 neurons"
 LASSO = "lasso"

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from synapsnet_pyg.atomic import atomic_path, make_folder
-from synapsnet_pyg.export import file_name
-from synapsnet_pyg.jobs import require_same
-from synapsnet_pyg.tables import write_table
+from synapsnet_pyg.benchmarks.jobs import require_same
+from synapsnet_pyg.benchmarks.tables import write_table
+from synapsnet_pyg.files import atomic_path, file_name, make_folder
 
 OURS, PUBLISHED = "ours", "published"
 CORRELATION, LEAST_SQUARES, NETFORMER, SYNAPSNET = "lag-1 correlation", "least squares", "NetFormer", "SynapsNet"

@@ -1,23 +1,18 @@
 """What stands beside NetFormer in every experiment: least squares and SynapsNet."""
 
-import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from synapsnet_pyg.connectivity.lagged_correlation import lagged_correlation
+from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.experiments.experiment import Outcome, Trial
-from synapsnet_pyg.metrics import correlation, r_squared
-from synapsnet_pyg.models.forecaster import Forecaster, forecast_session
-from synapsnet_pyg.models.registry import build_model
-from synapsnet_pyg.session import Session, Split
-from synapsnet_pyg.training import fit, recipe
+from synapsnet_pyg.runs.in_memory import fit_recording
 
 SEEDS = 2
 """Most seeds of SynapsNet, which differ little and take long."""
@@ -38,58 +33,6 @@ def least_squares(inputs: Tensor, targets: Tensor, intercept: bool = True) -> tu
     # Inputs that never vary, such as a stimulus that is never shown, get a weight of zero: the shortest solution.
     weights = torch.linalg.lstsq(inputs.double() - mean, targets.double() - centre, driver="gelsd").solution.t()
     return weights, centre - weights @ mean
-
-
-class Fitted(NamedTuple):
-    """A model fitted to a session as to any recording: 80/10/10, standardised."""
-
-    model: Forecaster
-    session: Session
-    """Standardised, in float32."""
-
-    @property
-    def split(self) -> Split:
-        """80/10/10."""
-        return self.session.split()
-
-    def connectivity(self) -> Tensor:
-        """Of the training part, in the units of the recording: what one more unit of j adds to i's next bin."""
-        return raw_units(self.session, self.model.connectivity(self.split.train).detach())
-
-    def validation_correlation(self) -> float:
-        """Mean over neurons, by which settings are chosen."""
-        seen = forecast_session(self.model, self.split.validation)
-        return float(correlation(seen.truth, seen.forecast).nanmean())
-
-    def r_squared(self) -> float:
-        """Of the test part, mean over neurons that vary there."""
-        test = forecast_session(self.model, self.split.test)
-        explained = r_squared(test.truth, test.forecast)
-        return float(explained[explained.isfinite()].mean())
-
-
-def fit_recording(
-    session: Session, seed: int, model: str = "synapsnet", epochs: int | None = None, **arguments: Any
-) -> Fitted:
-    """Fits a forecaster with the preset ``fast``, or so many epochs of it, and leaves nothing on disk."""
-    session = session.standardise().apply(_single)
-    torch.manual_seed(seed)
-    made = build_model(model, [session], arguments)
-    settings = recipe("fast", session.num_bins) | {"seed": seed, "patience": 6}
-    settings |= {} if epochs is None else {"epochs": epochs}
-    with tempfile.TemporaryDirectory() as folder:
-        fitted = fit(made, [session], Path(folder) / "fit", model, progress=False, **settings)
-    return Fitted(fitted, session)
-
-
-def _single(values: Tensor) -> Tensor:
-    return values.float() if values.is_floating_point() else values
-
-
-def raw_units(session: Session, connectivity: Tensor) -> Tensor:
-    """A connectivity [..., N, N] between standardised neurons in the units that the recording came in."""
-    scale = session.activity_scale
-    return connectivity * scale[:, None] / scale
 
 
 class Found(NamedTuple):

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from synapsnet_pyg.experiments.cell_types import cell_types
 from synapsnet_pyg.experiments.experiment import Experiment
-from synapsnet_pyg.experiments.plasticity import plasticity
 from synapsnet_pyg.experiments.rings import ring, spiking_ring
 from synapsnet_pyg.experiments.states import states
+from synapsnet_pyg.experiments.stdp import plasticity
 from synapsnet_pyg.experiments.tasks import tasks
 from synapsnet_pyg.experiments.toy import toy
 

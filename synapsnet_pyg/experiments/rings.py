@@ -9,12 +9,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from synapsnet_pyg import plots
-from synapsnet_pyg.datasets.ring_attractors import (
-    RING_THRESHOLD,
-    simulate_ring,
-    simulate_spiking_ring,
-    synaptic_activation,
-)
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Windows, windows_of
 from synapsnet_pyg.experiments.experiment import (
     CORRELATION,
     LEAST_SQUARES,
@@ -30,16 +26,20 @@ from synapsnet_pyg.experiments.methods import (
     by_correlation,
     by_least_squares,
     by_synapsnet,
-    fit_recording,
     least_squares,
     population_trials,
     train_part,
 )
-from synapsnet_pyg.experiments.together import to_zero, train_together
+from synapsnet_pyg.experiments.seed_ensemble import to_zero, train_together
 from synapsnet_pyg.metrics import connectivity_score
 from synapsnet_pyg.models.netformer import NetFormer
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.windows import Windows, cut
+from synapsnet_pyg.runs.in_memory import fit_recording
+from synapsnet_pyg.simulations.ring_attractors import (
+    RING_THRESHOLD,
+    simulate_ring,
+    simulate_spiking_ring,
+    synaptic_activation,
+)
 
 RING = "ring of rates"
 
@@ -87,7 +87,7 @@ def ring(seeds: int, epochs: int = 10, bins: int = 30_000) -> Experiment:
 def _netformer(session: Session, seed: int, epochs: int) -> Found:
     torch.manual_seed(seed)
     model = NetFormer([session], window=49, embedding_dim=100)
-    train = cut(train_part(session), model.window)[0]
+    train = windows_of(train_part(session), model.window)[0]
     train_together(
         [model],
         train,

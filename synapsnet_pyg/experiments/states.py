@@ -14,23 +14,27 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from synapsnet_pyg import plots
-from synapsnet_pyg.analysis.dynamic_connectivity import (
-    DynamicConnectivity,
-    RunningMeans,
-    RunningMoments,
-    summarise,
-)
+from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity
+from synapsnet_pyg.analysis.running_summaries import RunningMeans, RunningMoments, summarise
 from synapsnet_pyg.analysis.states import block_agreement, states_of
+from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.bugeon import Bugeon
-from synapsnet_pyg.datasets.cell_types import CELL_TYPES, STATES, STRENGTH, simulate_cell_types, true_weights_by_state
 from synapsnet_pyg.experiments.cell_types import from_type_to_type
 from synapsnet_pyg.experiments.experiment import LEAST_SQUARES, NETFORMER, SYNAPSNET, Experiment, Outcome, Trial
-from synapsnet_pyg.experiments.methods import Fitted, fit_recording, least_squares, raw_units
+from synapsnet_pyg.experiments.methods import least_squares
 from synapsnet_pyg.metrics import connectivity_score, correlation
-from synapsnet_pyg.models.forecaster import Forecaster, forecast_session
+from synapsnet_pyg.models.forecaster import Forecaster
+from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.netformer import NetFormer
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.training import fit
+from synapsnet_pyg.runs.in_memory import Fitted, fit_recording, raw_units
+from synapsnet_pyg.runs.training import fit
+from synapsnet_pyg.simulations.cell_types import (
+    CELL_TYPES,
+    STATES,
+    STRENGTH,
+    simulate_cell_types,
+    true_weights_by_state,
+)
 
 SIMULATED, MICE = "simulated states", "mice"
 EACH_STATE, MODULATED = "least squares in each state", "SynapsNet, modulated"

@@ -11,14 +11,16 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from synapsnet_pyg import plots
-from synapsnet_pyg.datasets.task_rnn import read_task, simulate_task
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Windows, windows_of
+from synapsnet_pyg.datasets.task_networks import read_task
 from synapsnet_pyg.experiments.experiment import LEAST_SQUARES, NETFORMER, SYNAPSNET, Experiment, Outcome, Trial
-from synapsnet_pyg.experiments.methods import SEEDS, fit_recording, least_squares
-from synapsnet_pyg.experiments.together import train_together
+from synapsnet_pyg.experiments.methods import SEEDS, least_squares
+from synapsnet_pyg.experiments.seed_ensemble import train_together
 from synapsnet_pyg.metrics import connectivity_score, r_squared
 from synapsnet_pyg.models.netformer import NetFormer
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.windows import Windows, cut
+from synapsnet_pyg.runs.in_memory import fit_recording
+from synapsnet_pyg.simulations.task_networks import simulate_task
 
 
 class Recipe(NamedTuple):
@@ -107,7 +109,7 @@ def _parts(task: str, network: Callable[[], Session]) -> _Parts:
     border = int(session.segment[len(session.segment) * 4 // 5, 0])
     window = RECIPES[task].window
     train, test = session.slice(0, border), session.slice(border, session.num_bins)
-    return _Parts(session, cut(train, window)[0], cut(test, window)[0])
+    return _Parts(session, windows_of(train, window)[0], windows_of(test, window)[0])
 
 
 def _netformer(task: str, network: Callable[[], Session], seeds: int, epochs: float) -> Outcome:

@@ -9,14 +9,15 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from synapsnet_pyg import plots
-from synapsnet_pyg.datasets.toy_systems import STEP, SYSTEMS, simulate_toy
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Windows
 from synapsnet_pyg.experiments.experiment import LEAST_SQUARES, NETFORMER, SYNAPSNET, Experiment, Outcome, Trial
-from synapsnet_pyg.experiments.methods import SEEDS, fit_recording, least_squares, raw_units
-from synapsnet_pyg.experiments.together import to_zero, train_together
+from synapsnet_pyg.experiments.methods import SEEDS, least_squares
+from synapsnet_pyg.experiments.seed_ensemble import to_zero, train_together
 from synapsnet_pyg.metrics import connectivity_score, correlation, r_squared
 from synapsnet_pyg.models.netformer import NetFormer
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.windows import Windows
+from synapsnet_pyg.runs.in_memory import fit_recording, raw_units
+from synapsnet_pyg.simulations.toy_systems import STEP, SYSTEMS, simulate_toy
 
 TRAIN, TEST = slice(0, 2400), slice(2400, 3000)
 """Bins whose following bin is forecast."""

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.nn.dynamics import Dynamics
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.windows import Window, cut
 
 
 def mean_jacobian(
@@ -36,7 +36,7 @@ def mean_jacobian(
     Raises:
         ValueError: No segment is longer than the window.
     """
-    windows = cut(session, window)
+    windows = windows_of(session, window)
     if not windows:
         raise ValueError(f"Expected a segment of more than {window} bins in session '{session.name}'.")
     which = torch.arange(0, len(windows[0]), -(-len(windows[0]) // max_windows))

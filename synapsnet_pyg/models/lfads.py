@@ -7,9 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.data.windows import Window
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
 from synapsnet_pyg.nn.clipped_gru import ClippedGRU
-from synapsnet_pyg.windows import Window
 
 
 class LFADS(Forecaster):

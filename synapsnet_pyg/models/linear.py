@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Window
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
-from synapsnet_pyg.models.least_squares import moments
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.windows import Window
+from synapsnet_pyg.regression.least_squares import moments
 
 
 class VectorAutoregression(Forecaster):

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
 from synapsnet_pyg.nn.neuron_attention import NeuronAttention, linear
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding, orthogonal_
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.windows import Window, cut
 
 
 class NetFormer(Forecaster):
@@ -59,7 +59,7 @@ class NetFormer(Forecaster):
 
     Example:
         >>> session = Session(torch.randn(3, 50), bin_size=0.1, name="demo")
-        >>> model, window = NetFormer([session]), cut(session, window=5)[0].gather(torch.arange(8))
+        >>> model, window = NetFormer([session]), windows_of(session, window=5)[0].gather(torch.arange(8))
         >>> model(window).activity.shape, model.connectivity_at(window).shape
         (torch.Size([8, 3, 1]), torch.Size([8, 3, 3]))
     """
@@ -128,7 +128,7 @@ class NetFormer(Forecaster):
         Raises:
             ValueError: No segment is longer than the window.
         """
-        windows = cut(session, self.window)
+        windows = windows_of(session, self.window)
         if not windows:
             raise ValueError(f"Expected a segment of more than {self.window} bins in session '{session.name}'.")
         total = session.activity.new_zeros(session.num_neurons, session.num_neurons)

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Window
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
 from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.windows import Window
 
 
 class NeuPRINT(Forecaster):

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Window
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.windows import Window
 
 
 class PerSession(Forecaster):

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 
 import torch
 
+from synapsnet_pyg.data.windows import Window
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
-from synapsnet_pyg.windows import Window
 
 
 class PopulationRNN(Forecaster):

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
-from synapsnet_pyg.models.linear_start import linear_start
 from synapsnet_pyg.nn.common_drive import CommonDrive
 from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.functional_connectivity import FunctionalConnectivity, absolute_sum
@@ -15,8 +16,7 @@ from synapsnet_pyg.nn.linear_path import LinearPath
 from synapsnet_pyg.nn.losses import squared_error
 from synapsnet_pyg.nn.modulation import Modulation
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.windows import Window, cut
+from synapsnet_pyg.regression.linear_start import linear_start
 
 
 class SynapsNet(Forecaster):
@@ -44,7 +44,7 @@ class SynapsNet(Forecaster):
       (:class:`~synapsnet_pyg.nn.common_drive.CommonDrive`), takes up what an unseen stimulus, arousal or area does to
       many neurons at once, which would otherwise look like connectivity between all of them. How many there are, and
       which weights are edges, empirical Bayes tells at the start
-      (:func:`~synapsnet_pyg.models.sparse_low_rank.sparse_low_rank`).
+      (:func:`~synapsnet_pyg.regression.sparse_low_rank.sparse_low_rank`).
     - The penalty of an edge is multiplied by the probability that it is none (an adaptive lasso, Zou 2006).
 
     ``linear_path=False`` is the paper's model; ``latents=0`` leaves the common drive and the adaptive penalty out. The
@@ -88,7 +88,7 @@ class SynapsNet(Forecaster):
     Example:
         >>> session = Session(torch.randn(3, 50), bin_size=0.1, name="demo")
         >>> model = SynapsNet([session])
-        >>> model(cut(session, window=5)[0].gather(torch.arange(8))).activity.shape
+        >>> model(windows_of(session, window=5)[0].gather(torch.arange(8))).activity.shape
         torch.Size([8, 3, 1])
     """
 
@@ -286,7 +286,7 @@ class SynapsNet(Forecaster):
 
     def _spread(self, session: Session, max_windows: int = 4096) -> Iterator[Window]:
         """Windows evenly spread over a session, a batch at a time."""
-        windows = cut(session, self.window)
+        windows = windows_of(session, self.window)
         if not windows:
             raise ValueError(f"Expected a segment of more than {self.window} bins in session '{session.name}'.")
         which = torch.arange(0, len(windows[0]), max(1, len(windows[0]) // max_windows))

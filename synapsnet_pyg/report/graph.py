@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from synapsnet_pyg.analysis.pairs import pairs_of
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
 
 SENDERS = 2
 """Strongest senders of each neuron, which are drawn."""

@@ -5,7 +5,7 @@ from html import escape
 
 import pandas as pd
 
-from synapsnet_pyg.report.interactive import to_html
+from synapsnet_pyg.report.plotly_figures import to_html
 from synapsnet_pyg.report.sections import Chapter, Drawing, Section, Table
 
 SCRIPT = "plotly.min.js"

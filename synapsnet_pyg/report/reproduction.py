@@ -4,7 +4,7 @@ import json
 import shlex
 from typing import Any
 
-from synapsnet_pyg.run import Run
+from synapsnet_pyg.runs.run import Run
 
 
 def commands_of(run: Run) -> list[str]:

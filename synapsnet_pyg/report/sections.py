@@ -6,23 +6,23 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from synapsnet_pyg import plots
-from synapsnet_pyg.export import file_name
-from synapsnet_pyg.figures import History, draw_training, training_history
-from synapsnet_pyg.report import interactive, printed
-from synapsnet_pyg.report.arrangement import Arrangement
-from synapsnet_pyg.report.findings import PERMUTATIONS, Findings, Significance, Wiring
+from synapsnet_pyg.files import file_name
+from synapsnet_pyg.report import plotly_figures, static_figures
 from synapsnet_pyg.report.graph import MOST, SENDERS
+from synapsnet_pyg.report.neuron_order import Arrangement
 from synapsnet_pyg.report.reproduction import commands_of
+from synapsnet_pyg.report.session_results import PERMUTATIONS, Findings, Significance, Wiring
 from synapsnet_pyg.report.summaries import block_matrix_of, profile_of
-from synapsnet_pyg.run import Run, versions
-from synapsnet_pyg.tables import verdict
+from synapsnet_pyg.results.figures import History, draw_training, training_history
+from synapsnet_pyg.runs.run import Run, versions
+from synapsnet_pyg.runs.score_tables import verdict
 
 
 class Drawing(NamedTuple):
     """A figure, for the screen and for paper."""
 
     name: str
-    interactive: interactive.Figure
+    interactive: plotly_figures.Figure
     printed: plots.Figure
 
 
@@ -130,7 +130,7 @@ def _training(history: History) -> Section:
         "Correlation of forecast and truth on the validation part after each epoch: the model is that of the marked "
         "epoch. A curve that still rises at its end says that more epochs would help; epoch 0 is before training."
     )
-    drawing = Drawing("training", interactive.training_curve(history), draw_training(history))
+    drawing = Drawing("training", plotly_figures.training_curve(history), draw_training(history))
     return Section("Training", [sentence], [drawing])
 
 
@@ -171,12 +171,14 @@ def _forecasts(found: Findings) -> Section:
         "population does together and the model foresees.",
     ]
     drawings = [
-        Drawing("forecast", interactive.forecast_course(session, course), printed.forecast_course(session, course)),
-        Drawing("components", interactive.components(course), printed.components(course)),
+        Drawing(
+            "forecast", plotly_figures.forecast_course(session, course), static_figures.forecast_course(session, course)
+        ),
+        Drawing("components", plotly_figures.components(course), static_figures.components(course)),
         Drawing(
             "raster",
-            interactive.raster(session, course, arrangement),
-            printed.raster(session, course, arrangement),
+            plotly_figures.raster(session, course, arrangement),
+            static_figures.raster(session, course, arrangement),
         ),
     ]
     table = pd.DataFrame({"neuron_id": session.neuron_id, "correlation": course.score})
@@ -192,7 +194,7 @@ def _matrices(found: Findings, wiring: Wiring) -> Section:
         "with all other neurons as they are; a correlation also counts what the two share with others. Neurons are "
         f"ordered by {_words(wiring.arrangement.by)}{_meaning(wiring.arrangement)}.{pooled}"
     ]
-    drawing = Drawing("connectivity", interactive.matrices(found.session, wiring), printed.matrices(wiring))
+    drawing = Drawing("connectivity", plotly_figures.matrices(found.session, wiring), static_figures.matrices(wiring))
     return Section("Connectivity", sentences, [drawing], [Table("edges", wiring.edges)])
 
 
@@ -209,7 +211,7 @@ def _graph(found: Findings, wiring: Wiring) -> Section:
         f"the neurons are by {_words(wiring.arrangement.by)}. Turn it with the mouse; point at a neuron or at the "
         "middle of an edge."
     )
-    drawing = Drawing("graph", interactive.graph(found.session, wiring), printed.graph(wiring))
+    drawing = Drawing("graph", plotly_figures.graph(found.session, wiring), static_figures.graph(wiring))
     return Section("The graph in space", [sentence], [drawing])
 
 
@@ -221,7 +223,9 @@ def _currents(wiring: Wiring) -> Section:
         "activity some time later, over the test part. A current that predicts has its peak right of zero, outside the "
         f"shade; with the {kind} the peak is at {_counted(curve.peak_delay, 'bin')}: the current {side}."
     )
-    drawing = Drawing("currents", interactive.current_correlation(wiring), printed.current_correlation(wiring))
+    drawing = Drawing(
+        "currents", plotly_figures.current_correlation(wiring), static_figures.current_correlation(wiring)
+    )
     return Section("Input currents", [sentence], [drawing])
 
 
@@ -235,7 +239,7 @@ def _significance(significance: Significance) -> Section:
         "p is larger than effect and error alone would say.",
         significance.identifiability,
     ]
-    drawing = Drawing("p-values", interactive.p_values(significance), printed.p_values(significance))
+    drawing = Drawing("p-values", plotly_figures.p_values(significance), static_figures.p_values(significance))
     surest = significance.table.head(20)
     surest = surest.assign(**{what: [_small(value) for value in surest[what]] for what in ("p", "q")})
     return Section(
@@ -258,7 +262,9 @@ def _blocks(wiring: Wiring) -> Section:
     drawings, tables = [], []
     for field, blocks in wiring.blocks.items():
         matrix = block_matrix_of(blocks)
-        drawings.append(Drawing(f"blocks-{field}", interactive.block_matrix(matrix), printed.block_matrix(matrix)))
+        drawings.append(
+            Drawing(f"blocks-{field}", plotly_figures.block_matrix(matrix), static_figures.block_matrix(matrix))
+        )
         tables.append(Table(f"blocks-{field}", blocks.table))
     return Section(f"Weights by {' and '.join(map(_words, wiring.blocks))}", [sentence], drawings, tables)
 
@@ -272,7 +278,7 @@ def _distance(wiring: Wiring) -> Section:
     )
     profile = profile_of(found)
     drawing = Drawing(
-        "distance", interactive.weight_against_distance(profile), printed.weight_against_distance(profile)
+        "distance", plotly_figures.weight_against_distance(profile), static_figures.weight_against_distance(profile)
     )
     return Section("Weight against distance", [sentence], [drawing], [Table("distance", found.table)])
 

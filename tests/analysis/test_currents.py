@@ -8,10 +8,10 @@ from helpers import make_session
 from synapsnet_pyg.analysis import currents
 from synapsnet_pyg.analysis.currents import current_cross_correlation, shuffled
 from synapsnet_pyg.connectivity.lagged_correlation import lagged_correlation
-from synapsnet_pyg.datasets.simulated import simulate
+from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.synapsnet import SynapsNet
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.training import fit
+from synapsnet_pyg.runs.training import fit
+from synapsnet_pyg.simulations.population import simulate
 
 
 @pytest.mark.parametrize("stretch", [4096, 7])

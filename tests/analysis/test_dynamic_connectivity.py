@@ -6,12 +6,8 @@ import pytest
 import torch
 from helpers import make_session
 
-from synapsnet_pyg.analysis.dynamic_connectivity import (
-    DynamicConnectivity,
-    RunningMoments,
-    read_dynamic_connectivity,
-    summarise,
-)
+from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity, read_dynamic_connectivity
+from synapsnet_pyg.analysis.running_summaries import RunningMoments, summarise
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 
 N, W = 5, 3
@@ -235,7 +231,7 @@ GROWING = """
 import resource, tempfile, torch
 from synapsnet_pyg.analysis.dynamic_connectivity import *
 from synapsnet_pyg.models.forecaster import Forecaster
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
 
 class Light(Forecaster):
     def connectivity_at(self, window):

@@ -4,7 +4,7 @@ import torch
 from helpers import make_session
 
 from synapsnet_pyg.analysis.pairs import STATISTICS, pairs_of, statistic_of
-from synapsnet_pyg.export import strongest
+from synapsnet_pyg.results.graphs import strongest
 
 
 def test_the_diagonal_never_counts():

@@ -4,13 +4,13 @@ import torch
 from helpers import make_session
 
 from synapsnet_pyg.analysis.perturbation import Drive, RemoveEdge, Silence, effect_matrix, effects, perturb
-from synapsnet_pyg.datasets.simulated import run_population, simulate, true_effect
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.models.linear import VectorAutoregression
 from synapsnet_pyg.models.registry import MODELS, build_model
 from synapsnet_pyg.models.synapsnet import SynapsNet
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.training import fit
-from synapsnet_pyg.windows import cut
+from synapsnet_pyg.runs.training import fit
+from synapsnet_pyg.simulations.population import run_population, simulate, true_effect
 
 
 def linear(session: Session) -> VectorAutoregression:
@@ -102,7 +102,7 @@ def test_removed_edge_is_missed_by_its_receiver_alone(edges):
     removed = perturb(model, session, RemoveEdge(1, receiver=3), horizon=1)
     assert (removed.effect[:, 0] != 0).tolist() == [False, False, False, True, False]
     assert torch.equal(model.raw_connectivity(session), before)
-    windows = cut(session, 5)[0].gather(torch.arange(115))
+    windows = windows_of(session, 5)[0].gather(torch.arange(115))
     weight = model.functional_connectivity[0].weight
     with torch.no_grad():
         plain = model.eval()(windows).activity

@@ -5,7 +5,7 @@ import torch
 from helpers import make_session
 
 from synapsnet_pyg.analysis.reciprocity import _other_senders, reciprocity
-from synapsnet_pyg.export import strongest, to_networkx
+from synapsnet_pyg.results.graphs import strongest, to_networkx
 
 
 def test_by_hand():

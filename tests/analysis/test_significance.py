@@ -6,11 +6,13 @@ import torch
 from helpers import make_session, two_neuron_chain
 from scipy.stats import kstest
 
-from synapsnet_pyg.analysis.significance import edge_significance, ensemble, identifiability
-from synapsnet_pyg.datasets.simulated import simulate
+from synapsnet_pyg.analysis.ensemble import ensemble
+from synapsnet_pyg.analysis.identifiability import identifiability
+from synapsnet_pyg.analysis.significance import edge_significance
+from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.metrics import connectivity_score
 from synapsnet_pyg.models.registry import build_model
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.simulations.population import simulate
 
 
 def started(session: Session, name: str = "synapsnet"):

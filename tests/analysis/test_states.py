@@ -10,8 +10,8 @@ from synapsnet_pyg.analysis.blocks import connectivity_blocks
 from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
 from synapsnet_pyg.analysis.states import block_agreement, block_matrix, state_blocks, states_of
+from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.forecaster import Forecaster
-from synapsnet_pyg.session import Session
 
 TYPES = ["E", "Pv", "E", "", "E", "Sst", "Pv"]
 NAMES = ["running", "still", "asleep"]

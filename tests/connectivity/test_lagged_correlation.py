@@ -4,7 +4,7 @@ import torch
 from helpers import close, make_session
 
 from synapsnet_pyg.connectivity.lagged_correlation import correlate, lagged_correlation
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
 
 
 def test_agrees_with_oracle(oracle):

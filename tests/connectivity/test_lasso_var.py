@@ -4,8 +4,8 @@ import torch
 from helpers import make_session
 
 from synapsnet_pyg.connectivity.lasso_var import lasso_solutions, lasso_var
-from synapsnet_pyg.models.least_squares import moments
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.regression.least_squares import moments
 
 
 def test_the_solution_is_where_no_coefficient_wants_to_move():

@@ -5,7 +5,7 @@ from helpers import make_session
 from sklearn.covariance import ledoit_wolf
 
 from synapsnet_pyg.connectivity.partial_correlation import partial_correlation, shrunk_covariance
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
 
 
 @pytest.mark.parametrize("T", [9, 300])

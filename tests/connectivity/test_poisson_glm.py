@@ -4,7 +4,7 @@ from helpers import make_session
 from sklearn.linear_model import PoissonRegressor
 
 from synapsnet_pyg.connectivity.poisson_glm import EXPONENTIAL, SOFTPLUS, Counts, _fit, poisson_glm
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.data.session import Session
 
 LINKS = pytest.mark.parametrize("link", [SOFTPLUS, EXPONENTIAL], ids=["softplus", "exponential"])
 

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from synapsnet_pyg.connectivity.registry import ESTIMATORS, estimate
-from synapsnet_pyg.datasets.simulated import simulate
+from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.metrics import connectivity_score
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.simulations.population import simulate
 
 ALL = pytest.mark.parametrize("name", ESTIMATORS)
 SYMMETRIC = ("lag0", "partial_correlation")

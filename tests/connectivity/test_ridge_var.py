@@ -4,7 +4,8 @@ import torch
 from helpers import make_session
 
 from synapsnet_pyg.connectivity.ridge_var import ridge_var
-from synapsnet_pyg.connectivity.soft_ridge import soft_ridge, soft_threshold
+from synapsnet_pyg.connectivity.soft_ridge import soft_ridge
+from synapsnet_pyg.regression.shrinkage import soft_threshold
 
 
 def design(part):

@@ -7,7 +7,7 @@ import scipy.io
 import scipy.sparse
 
 from synapsnet_pyg.datasets.arrays import read_arrays
-from synapsnet_pyg.datasets.clocks import DataWarning
+from synapsnet_pyg.datasets.time_bins import DataWarning
 
 random = np.random.default_rng(0)
 COUNTS = random.poisson(1.0, (4, 30))  # [neuron, bin]

@@ -8,9 +8,9 @@ import pytest
 import torch
 from helpers import told
 
-from synapsnet_pyg.datasets.clocks import warn
+from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings
-from synapsnet_pyg.session import Session
+from synapsnet_pyg.datasets.time_bins import warn
 
 
 class Texts(Recordings):

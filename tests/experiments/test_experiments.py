@@ -7,8 +7,9 @@ from helpers import make_session
 from matplotlib.figure import Figure
 from on_disk import write_bugeon
 
-from synapsnet_pyg.datasets.cell_types import CELL_TYPES, STRENGTH, simulate_cell_types
-from synapsnet_pyg.experiments import plasticity, rings, tasks, toy
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Windows, windows_of
+from synapsnet_pyg.experiments import rings, stdp, tasks, toy
 from synapsnet_pyg.experiments.cell_types import from_type_to_type
 from synapsnet_pyg.experiments.experiment import (
     LEAST_SQUARES,
@@ -21,10 +22,9 @@ from synapsnet_pyg.experiments.experiment import (
 )
 from synapsnet_pyg.experiments.methods import least_squares
 from synapsnet_pyg.experiments.registry import EXPERIMENTS, experiment
-from synapsnet_pyg.experiments.together import to_zero, train_together
+from synapsnet_pyg.experiments.seed_ensemble import to_zero, train_together
 from synapsnet_pyg.models.netformer import NetFormer
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.windows import Windows, cut
+from synapsnet_pyg.simulations.cell_types import CELL_TYPES, STRENGTH, simulate_cell_types
 
 
 def models(session: Session, count: int) -> list[NetFormer]:
@@ -39,7 +39,7 @@ def test_training_together_is_training_alone():
     """The same batches, each model by a loop of its own."""
     session = make_session(N=4, T=60, K=2)
     session.activity, session.behaviour = session.activity.double(), session.behaviour.double()
-    windows = cut(session, 3)[0]
+    windows = windows_of(session, 3)[0]
     together, alone = models(session, 3), models(session, 3)
     train_together(together, windows, epochs=2, batch_size=16, learning_rate=0.01, schedule=to_zero(2))
     for seed, model in enumerate(alone):
@@ -137,7 +137,7 @@ def test_spikes_are_the_target_of_activation():
 def test_an_experiment_runs_through(name, tmp_path):
     small = {
         "netformer-toy": lambda: toy.toy(2, epochs=1),
-        "stdp": lambda: plasticity.plasticity(2, epochs=1, bins=1500),
+        "stdp": lambda: stdp.plasticity(2, epochs=1, bins=1500),
         "ring": lambda: rings.ring(1, epochs=1, bins=600),
     }[name]()
     told = run_experiment(small, tmp_path)

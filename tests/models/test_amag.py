@@ -2,8 +2,8 @@ import pytest
 import torch
 from helpers import make_session
 
+from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.models.amag import AMAG
-from synapsnet_pyg.windows import cut
 
 
 @pytest.mark.parametrize("adaptor", [False, True])
@@ -63,7 +63,7 @@ def test_orientation_on_a_two_neuron_chain():
     connectivity = model.connectivity(session)
     assert abs(connectivity[1, 0]) > 1e-6
     assert connectivity[0, 1] == 0
-    window = cut(session, 5)[0].gather(torch.tensor([3]))
+    window = windows_of(session, 5)[0].gather(torch.tensor([3]))
     for sender, receiver, reached in ((0, 1, True), (1, 0, False)):
         activity = window.activity.clone()
         activity[:, sender] += 1

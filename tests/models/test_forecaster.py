@@ -4,10 +4,12 @@ import pytest
 import torch
 from helpers import make_session
 
-from synapsnet_pyg.models.forecaster import Forecaster, forecast_session, roll_out
-from synapsnet_pyg.models.registry import MODELS, build_model, load_model, save_model
+from synapsnet_pyg.data.windows import Window, windows_of
+from synapsnet_pyg.models.checkpoint import load_model, save_model
+from synapsnet_pyg.models.forecaster import Forecaster
+from synapsnet_pyg.models.forecasting import forecast_session, roll_out
+from synapsnet_pyg.models.registry import MODELS, build_model
 from synapsnet_pyg.nn.common_drive import CommonDrive
-from synapsnet_pyg.windows import Window, cut
 
 B, P = 4, 3
 every_model = pytest.mark.parametrize("name", sorted(MODELS))
@@ -27,8 +29,8 @@ def fitted(name: str) -> Forecaster:
     return model
 
 
-def windows_of(model: Forecaster, session, targets: int = P) -> Window:
-    return cut(session, model.window, targets)[0].gather(torch.arange(B))
+def batch_of(model: Forecaster, session, targets: int = P) -> Window:
+    return windows_of(session, model.window, targets)[0].gather(torch.arange(B))
 
 
 @every_model
@@ -36,7 +38,7 @@ def windows_of(model: Forecaster, session, targets: int = P) -> Window:
 def test_shapes(name, targets):
     model = fitted(name)
     for session in sessions():
-        window = windows_of(model, session, targets)
+        window = batch_of(model, session, targets)
         forecast = model(window)
         assert forecast.activity.shape == window.target.shape == (B, session.num_neurons, targets)
         if forecast.current is not None:
@@ -51,7 +53,7 @@ def test_gradient_reaches_every_parameter(name):
         if isinstance(module, CommonDrive):  # at rest until the start finds something for it to do
             torch.nn.init.normal_(module.load)
             torch.nn.init.normal_(module.read)
-    forecasts = [model(windows_of(model, session)) for session in sessions()]
+    forecasts = [model(batch_of(model, session)) for session in sessions()]
     loss = sum(f.activity.square().mean() + f.penalty for f in forecasts)
     parameters = dict(model.named_parameters())
     if parameters:
@@ -66,8 +68,8 @@ def test_several_targets_equal_as_many_windows_when_the_past_is_the_same(name):
     """The first target of a window is what a window of one target forecasts."""
     model = fitted(name).eval()
     session = sessions()[0]
-    many, one = windows_of(model, session, P), windows_of(model, session, 1)
-    starts_many, starts_one = (cut(session, model.window, p)[0].start[:B] for p in (P, 1))
+    many, one = batch_of(model, session, P), batch_of(model, session, 1)
+    starts_many, starts_one = (windows_of(session, model.window, p)[0].start[:B] for p in (P, 1))
     same = [(i, j) for i, a in enumerate(starts_many.tolist()) for j, b in enumerate(starts_one.tolist()) if a == b]
     assert same
     for i, j in same:
@@ -78,7 +80,7 @@ def test_several_targets_equal_as_many_windows_when_the_past_is_the_same(name):
 def test_blind_to_the_future(name):
     """Changing a bin changes no forecast of that bin or of earlier ones; nor does the target itself."""
     model = fitted(name).eval()
-    window = windows_of(model, sessions()[0])
+    window = batch_of(model, sessions()[0])
     before = model(window).activity
     L = window.activity.shape[-1]
     for position in range(L):
@@ -98,7 +100,7 @@ def test_saved_and_made_again(name, tmp_path):
     assert repr(again) == repr(model)
     assert again.populations == model.populations
     for session in sessions():
-        window = windows_of(model, session)
+        window = batch_of(model, session)
         assert torch.equal(again(window).activity, model(window).activity)
         assert torch.equal(again.connectivity(session), model.connectivity(session))
 
@@ -106,7 +108,7 @@ def test_saved_and_made_again(name, tmp_path):
 @every_model
 def test_same_result_in_evaluation_mode(name):
     model = fitted(name).eval()
-    window = windows_of(model, sessions()[0])
+    window = batch_of(model, sessions()[0])
     assert torch.equal(model(window).activity, model(window).activity)
     assert type(model).__name__ in repr(model)
 
@@ -120,7 +122,7 @@ def test_overfits_one_batch(name):
         for key, value in {"dropout": 0.0, "p": 0.0, "penalty_weight": [0.0, 0.0], "coordinated_dropout": 0.0}.items():
             if key in vars(module):
                 setattr(module, key, value)
-    window = windows_of(model, sessions()[0], 1)
+    window = batch_of(model, sessions()[0], 1)
     optimiser = torch.optim.Adam(model.parameters(), lr=0.005)
     for _ in range(300):
         optimiser.zero_grad()
@@ -144,7 +146,7 @@ def test_forecast_session_covers_every_bin_whatever_the_batch(name):
 @every_model
 def test_roll_out_feeds_forecasts_back(name):
     model = fitted(name).eval()
-    window = windows_of(model, sessions()[0], 1)
+    window = batch_of(model, sessions()[0], 1)
     ahead = roll_out(model, window, horizon=3)
     assert ahead.shape == (B, 5, 3)
     torch.testing.assert_close(ahead[..., :1], model(window).activity)
@@ -161,7 +163,7 @@ def test_roll_out_feeds_forecasts_back(name):
 
 def test_roll_out_from_what_is_shown():
     """A copy says what it is shown; shown forecasts are fed back in their place, and the window stays as it was."""
-    window = windows_of(build_model("copy", sessions()), sessions()[0], 1)
+    window = batch_of(build_model("copy", sessions()), sessions()[0], 1)
     before = window.activity.clone()
 
     def shown(newest, step):
@@ -176,7 +178,7 @@ def test_roll_out_from_what_is_shown():
 @pytest.mark.parametrize("name", ["synapsnet", "var5"])
 def test_roll_out_replaces_the_newest_bin_alone(name):
     model = fitted(name).eval()
-    window = windows_of(model, sessions()[0], 1)
+    window = batch_of(model, sessions()[0], 1)
     changed = window.activity.clone()
     changed[:, 2, -1] = 7.0
 
@@ -189,7 +191,7 @@ def test_roll_out_replaces_the_newest_bin_alone(name):
 
 def test_mean_and_copy():
     session = sessions()[0]
-    window = windows_of(build_model("copy", [session]), session, 2)
+    window = batch_of(build_model("copy", [session]), session, 2)
     assert torch.equal(build_model("copy", [session])(window).activity, window.activity[..., -2:])
     assert build_model("mean", [session])(window).activity.abs().max() == 0
     assert torch.equal(build_model("copy", [session]).connectivity(session), torch.eye(5))

@@ -5,9 +5,9 @@ import pytest
 import torch
 from helpers import close, make_session
 
+from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.models.gwnet import GWNet, transitions
 from synapsnet_pyg.nn.graph_wavenet import AdaptiveAdjacency, GraphWaveNet
-from synapsnet_pyg.windows import cut
 
 FILES = ["gwnet_single.npz", "gwnet_dilated.npz", "gwnet_padded.npz", "gwnet_supports.npz"]
 
@@ -118,7 +118,9 @@ def test_model_feeds_the_network_the_window(oracle):
     session = make_session(N=activity.shape[1], K=behaviour.shape[-1])
     model = GWNet([session], dropout=0.0).eval()
     model.network.load_state_dict(network.state_dict())
-    window = cut(session, 5)[0].gather(torch.arange(len(activity)))._replace(activity=activity, behaviour=behaviour)
+    window = (
+        windows_of(session, 5)[0].gather(torch.arange(len(activity)))._replace(activity=activity, behaviour=behaviour)
+    )
     assert close(model(window).activity, reference["output_eval_f32"][:, 0], 2e-6)
     assert close(model.adjacency(), reference["adaptive_adjacency"].T, 1e-6)
 
@@ -139,7 +141,7 @@ def test_adjacency_and_connectivity_point_from_sender_to_receiver():
     assert adjacency[0, 1] < 0.01
     connectivity = model.connectivity(session).abs()
     assert connectivity[1, 0] > 100 * connectivity[0, 1]
-    window = cut(session, 5)[0].gather(torch.tensor([3]))
+    window = windows_of(session, 5)[0].gather(torch.tensor([3]))
 
     def effect(sender: int, receiver: int) -> float:
         activity = window.activity.clone()
@@ -159,7 +161,7 @@ def test_given_graph_is_used_and_starts_the_adaptive_one():
     assert backward[2, 4] == 1
     model = GWNet([session], edge_index={"demo": edges})
     assert len(model.supports) == 2
-    window = cut(session, 5)[0].gather(torch.arange(3))
+    window = windows_of(session, 5)[0].gather(torch.arange(3))
     before = model.eval()(window).activity
     model.supports = torch.zeros_like(model.supports)
     assert not torch.allclose(model(window).activity, before)

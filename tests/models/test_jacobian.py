@@ -4,12 +4,12 @@ import pytest
 import torch
 from helpers import make_session, two_neuron_chain
 
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.models.jacobian import mean_jacobian
 from synapsnet_pyg.models.registry import MODELS, build_model
 from synapsnet_pyg.models.synapsnet import SynapsNet
 from synapsnet_pyg.nn.common_drive import CommonDrive
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.windows import cut
 
 N = 4
 
@@ -31,7 +31,7 @@ def double_session() -> Session:
 def test_equals_finite_differences(name):
     session = double_session()
     model = fitted(name, session)
-    windows = cut(session, model.window)[0]
+    windows = windows_of(session, model.window)[0]
     window = windows.gather(torch.arange(len(windows)))
     expected = torch.zeros(N, N, dtype=torch.float64)
     for j in range(N):
@@ -87,7 +87,7 @@ def test_orientation_on_a_two_neuron_chain(name):
     small = ("generator_size", "encoder_size", "controller_size", "num_factors", "num_inputs")
     model = build_model(name, [session], dict.fromkeys(small, 16) if name == "lfads" else {})
     model.initialise({session.name: split.train}, {session.name: split.validation})
-    windows = cut(split.train, model.window)[0]
+    windows = windows_of(split.train, model.window)[0]
     learned = list(model.parameters())
     optimiser = torch.optim.Adam(learned, lr=1e-2) if learned else None
     for step in range((120 if name in ("amag", "lfads", "netformer") else 30) if optimiser else 0):

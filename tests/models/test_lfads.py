@@ -5,11 +5,11 @@ import pytest
 import torch
 from helpers import make_session
 
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.models.lfads import LFADS, _log_normal, _normal_kl
 from synapsnet_pyg.nn.clipped_gru import ClippedGRU
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.training import fit
-from synapsnet_pyg.windows import cut
+from synapsnet_pyg.runs.training import fit
 
 SMALL = {"generator_size": 6, "encoder_size": 5, "controller_size": 4, "num_factors": 3, "num_inputs": 2}
 
@@ -92,7 +92,7 @@ def test_coordinated_dropout_scores_only_what_was_hidden(monkeypatch):
 
 def test_divergences_come_in_by_and_by():
     session = make_session()
-    window = cut(session, 5)[0].gather(torch.arange(4))
+    window = windows_of(session, 5)[0].gather(torch.arange(4))
     arguments = SMALL | {"dropout": 0.0, "coordinated_dropout": 0.0, "ramp_steps": 10}
     model = LFADS([session], initial_kl_weight=1000.0, **arguments)
     penalties = []
@@ -109,10 +109,10 @@ def test_factors_have_unit_length():
     model = LFADS([make_session()], **SMALL)
     with torch.no_grad():
         model.factors *= 7
-    before = model.eval()(cut(make_session(), 5)[0].gather(torch.arange(2))).activity
+    before = model.eval()(windows_of(make_session(), 5)[0].gather(torch.arange(2))).activity
     with torch.no_grad():
         model.factors *= 3
-    torch.testing.assert_close(model(cut(make_session(), 5)[0].gather(torch.arange(2))).activity, before)
+    torch.testing.assert_close(model(windows_of(make_session(), 5)[0].gather(torch.arange(2))).activity, before)
 
 
 def lorenz_population(trials: int, bins: int, neurons: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -154,7 +154,7 @@ def test_recovers_the_rates_of_a_lorenz_population(tmp_path):
     )
     fit(model, [session], tmp_path, "lfads", epochs=45, batch_size=16, learning_rate=4e-3, halve_every=15)
     test = session.split().test
-    inferred = model.reconstruct(cut(test, bins - 1)[0].gather(torch.arange(trials // 10))).detach()
+    inferred = model.reconstruct(windows_of(test, bins - 1)[0].gather(torch.arange(trials // 10))).detach()
     inferred = inferred * session.activity_scale[:, None] + session.activity_mean[:, None]
     truth = torch.from_numpy(rates[:, -trials // 10 :, : bins - 1]).transpose(0, 1)
     error = (inferred - truth).square().sum((0, 2))

@@ -3,9 +3,9 @@ import pytest
 import torch
 from helpers import close, make_session
 
-from synapsnet_pyg.models.forecaster import forecast_session
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.linear import Autoregression, VectorAutoregression
-from synapsnet_pyg.session import Session
 
 
 def solved(session, model):

@@ -3,12 +3,12 @@ import pytest
 import torch
 from helpers import close, make_session
 
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Window, windows_of
+from synapsnet_pyg.models.checkpoint import load_model, save_model
 from synapsnet_pyg.models.jacobian import jacobians
 from synapsnet_pyg.models.netformer import CellTypePrior, NetFormer
-from synapsnet_pyg.models.registry import load_model, save_model
 from synapsnet_pyg.nn.neuron_attention import ACTIVATIONS, NeuronAttention
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.windows import Window, cut
 
 NAMES = {
     "embedding_table.weight": "embedding",
@@ -177,7 +177,7 @@ def test_every_order_of_the_sum_is_the_same():
 def test_stimuli_send_and_are_not_driven():
     session = make_session(N=4, K=3)
     model = NetFormer([session], window=6, embedding_dim=5, norm=False).eval()
-    window = cut(session, 6)[0].gather(torch.arange(7))
+    window = windows_of(session, 6)[0].gather(torch.arange(7))
     assert model.attention(window).shape == (7, 4, 7)
     assert model.connectivity_at(window).shape == (7, 4, 4)
     louder = window._replace(behaviour=window.behaviour + 1)
@@ -191,7 +191,7 @@ def test_without_norms_the_effect_is_the_attention_and_what_it_bends():
     """Of one past bin: the derivative of sum_j A_ij x_j + x_i is A + 1 and the change of A itself."""
     session = make_session(N=3, K=0)
     model = NetFormer([session], window=1, embedding_dim=4, norm=False).double()
-    window = cut(session, 1)[0].gather(torch.arange(5))
+    window = windows_of(session, 1)[0].gather(torch.arange(5))
     window = window._replace(activity=window.activity.double(), behaviour=window.behaviour.double())
 
     def attention(activity: torch.Tensor) -> torch.Tensor:

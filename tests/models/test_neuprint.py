@@ -5,10 +5,10 @@ import pytest
 import torch
 from helpers import close, make_session
 
+from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.models.neuprint import NeuPRINT
 from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.transformer import Transformer, positions
-from synapsnet_pyg.windows import cut
 
 GRU_CASES = ["plain", "population", "full"]
 
@@ -135,7 +135,7 @@ def test_transformer_refuses_what_it_cannot_share_out():
 
 def test_sees_of_the_others_their_mean_and_deviation_only():
     session = make_session()
-    window = cut(session, 5)[0].gather(torch.arange(4))
+    window = windows_of(session, 5)[0].gather(torch.arange(4))
     swapped = window._replace(activity=window.activity[:, [0, 2, 1, 3, 4]])  # two others change places
     model = NeuPRINT([session], embedding_dim=3, hidden_size=6).eval()
     torch.testing.assert_close(model(swapped).activity[:, 0], model(window).activity[:, 0])
@@ -151,7 +151,7 @@ def test_neighbours_are_those_within_the_radius():
     model = NeuPRINT([session], embedding_dim=3, hidden_size=6, neighbour_radius=65, population_statistics=False)
     model.initialise({"demo": session}, {"demo": session})
     assert (model.neighbours_0 > 0).sum(1).tolist() == [2, 1, 1, 1, 1]
-    window = cut(session, 5)[0].gather(torch.arange(4))
+    window = windows_of(session, 5)[0].gather(torch.arange(4))
     activity = window.activity.clone()
     activity[:, 4] += 1
     moved = (model.eval()(window._replace(activity=activity)).activity - model(window).activity).abs().amax((0, 2)) > 0

@@ -2,10 +2,11 @@ import pytest
 import torch
 from helpers import make_session
 
+from synapsnet_pyg.data.windows import windows_of
+from synapsnet_pyg.models.checkpoint import load_model
 from synapsnet_pyg.models.per_session import PerSession
-from synapsnet_pyg.models.registry import build_model, load_model
-from synapsnet_pyg.training import fit
-from synapsnet_pyg.windows import cut
+from synapsnet_pyg.models.registry import build_model
+from synapsnet_pyg.runs.training import fit
 
 
 def sessions():
@@ -22,10 +23,10 @@ def test_each_session_has_the_model_that_it_would_have_alone(tmp_path, name):
     settings = {"epochs": 2, "batch_size": 16, "progress": False}
     fit(together, sessions(), tmp_path / "together", name, **settings)
     fit(alone, sessions()[:1], tmp_path / "alone", name, **settings)
-    window = cut(sessions()[0], 5)[0].gather(torch.arange(3))
+    window = windows_of(sessions()[0], 5)[0].gather(torch.arange(3))
     torch.testing.assert_close(together(window).activity, alone(window).activity)
     again = load_model(tmp_path / "together" / "best.ckpt")
-    other = cut(sessions()[1], 5)[0].gather(torch.arange(3))
+    other = windows_of(sessions()[1], 5)[0].gather(torch.arange(3))
     assert torch.equal(again(other).activity, together(other).activity)
 
 

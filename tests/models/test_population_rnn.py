@@ -2,16 +2,16 @@ import pytest
 import torch
 from helpers import make_session
 
+from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.models.population_rnn import PopulationRNN
 from synapsnet_pyg.models.registry import build_model
-from synapsnet_pyg.windows import cut
 
 
 @pytest.mark.parametrize("kind", [torch.nn.RNN, torch.nn.GRU, torch.nn.LSTM])
 def test_is_the_recurrent_network_over_all_neurons_at_once(kind):
     session = make_session()
     model = PopulationRNN([session], hidden_size=6, dynamics=kind).eval()
-    window = cut(session, 5)[0].gather(torch.arange(4))
+    window = windows_of(session, 5)[0].gather(torch.arange(4))
     inputs = torch.cat([window.activity.transpose(1, 2), window.behaviour], dim=-1)
     expected = model.readout(model.dynamics(inputs)[0][:, -1])
     torch.testing.assert_close(model(window).activity[..., 0], expected)

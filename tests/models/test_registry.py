@@ -4,8 +4,9 @@ import pytest
 import torch
 from helpers import make_session
 
-from synapsnet_pyg.models.forecaster import Copy
-from synapsnet_pyg.models.registry import build_model, load_model, save_model
+from synapsnet_pyg.models.baselines import Copy
+from synapsnet_pyg.models.checkpoint import load_model, save_model
+from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.models.synapsnet import SynapsNet
 from synapsnet_pyg.nn.functional_connectivity import frobenius
 
@@ -18,7 +19,7 @@ def test_builds_from_names_of_parts():
 
 
 def test_builds_a_model_from_outside():
-    assert isinstance(build_model("synapsnet_pyg.models.forecaster.Copy", [make_session()]), Copy)
+    assert isinstance(build_model("synapsnet_pyg.models.baselines.Copy", [make_session()]), Copy)
 
 
 @pytest.mark.parametrize(

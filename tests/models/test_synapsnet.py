@@ -2,14 +2,14 @@ import pytest
 import torch
 from helpers import close, make_session, read_csv
 
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.models.jacobian import jacobians
-from synapsnet_pyg.models.linear_start import exponential_kernel
 from synapsnet_pyg.models.synapsnet import SynapsNet, lasso_price
 from synapsnet_pyg.nn.dynamics import DYNAMICS
 from synapsnet_pyg.nn.functional_connectivity import PENALTIES
-from synapsnet_pyg.session import Session
-from synapsnet_pyg.training import fit
-from synapsnet_pyg.windows import Window, cut
+from synapsnet_pyg.regression.linear_start import exponential_kernel
+from synapsnet_pyg.runs.training import fit
 
 
 def oracle_cases(reference):
@@ -130,7 +130,7 @@ def test_jacobian_vanishes_where_the_graph_has_no_edge():
     session = make_session()
     edges = torch.tensor([[0, 1, 1, 4], [1, 0, 3, 2]])
     model = small_model(session, edge_index={"demo": edges})
-    window = cut(session, 5)[0].gather(torch.tensor([7]))
+    window = windows_of(session, 5)[0].gather(torch.tensor([7]))
 
     def forecast(activity):
         return model(window._replace(activity=activity)).activity[0, :, 0]
@@ -152,7 +152,7 @@ def test_permuting_neurons_permutes_the_forecast():
     state["embedding.weight"] = state["embedding.weight"][order]
     state["embedding._extra_state"] = other.neuron_id
     permuted.load_state_dict(state)
-    window = cut(session, 5, 3)[0].gather(torch.arange(6))
+    window = windows_of(session, 5, 3)[0].gather(torch.arange(6))
     moved = window._replace(activity=window.activity[:, order], target=window.target[:, order])
     torch.testing.assert_close(permuted(moved).activity, model(window).activity[:, order])
 
@@ -164,7 +164,7 @@ def test_given_edges_and_dense_graph_forecast_alike():
     state = dense.state_dict() | {k: v for k, v in sparse.state_dict().items() if not k.startswith("functional")}
     state["functional_connectivity.0.weight"] = sparse.raw_connectivity("demo").detach()
     dense.load_state_dict(state)
-    window = cut(session, 5, 4)[0].gather(torch.arange(6))
+    window = windows_of(session, 5, 4)[0].gather(torch.arange(6))
     torch.testing.assert_close(sparse(window).activity, dense(window).activity)
     torch.testing.assert_close(sparse.connectivity(session), dense.connectivity(session))
 
@@ -173,7 +173,7 @@ def test_exported_connectivity_does_not_change_when_sign_and_scale_of_the_weight
     session = make_session()
     model = small_model(session, linear_path=False)
     before, raw = model.connectivity(session), model.raw_connectivity(session).detach().clone()
-    window = cut(session, 5)[0].gather(torch.arange(9))
+    window = windows_of(session, 5)[0].gather(torch.arange(9))
     forecast = model(window).activity
     for factor in (-1.0, 0.25, -3.0):
         gauged = small_model(session, linear_path=False)
@@ -193,7 +193,7 @@ def test_connectivity_is_the_mean_effect_of_the_newest_bin():
     """Brute force: the Jacobian of the forecast with respect to the senders' newest activity, through the current."""
     session = make_session(T=40)
     model = small_model(session, use_activity=False)
-    windows = cut(session, 5)[0]
+    windows = windows_of(session, 5)[0]
     total = torch.zeros(5, 5)
     for w in range(len(windows)):
         window = windows.gather(torch.tensor([w]))
@@ -211,7 +211,7 @@ def test_connectivity_orientation_on_a_two_neuron_chain():
     session = Session(a, bin_size=1, name="chain").standardise()
     model = SynapsNet([session], window=2, embedding_dim=2, hidden_size=8, dropout=0.0)
     optimiser = torch.optim.Adam(model.parameters(), lr=0.02)
-    window = cut(session, 2, 16)[0].gather(torch.arange(37))
+    window = windows_of(session, 2, 16)[0].gather(torch.arange(37))
     for _ in range(150):
         optimiser.zero_grad()
         forecast = model(window)
@@ -227,7 +227,7 @@ def test_one_neuron_in_two_sessions_has_one_embedding():
     two = make_session(N=3, name="two", neuron_id=["e", "x", "a"])
     model = SynapsNet([one, two], embedding_dim=3, hidden_size=6)
     assert model.embedding.weight.shape == (6, 3)
-    model(cut(two, 5)[0].gather(torch.arange(4))).activity.sum().backward()
+    model(windows_of(two, 5)[0].gather(torch.arange(4))).activity.sum().backward()
     touched = model.embedding.weight.grad.abs().sum(1) > 0
     assert touched.tolist() == [True, False, False, False, True, True]
     assert model.functional_connectivity[0].weight.grad is None
@@ -238,7 +238,7 @@ def test_one_neuron_in_two_sessions_has_one_embedding():
 def test_ablations_leave_the_part_out(left_out):
     session = make_session()
     model = small_model(session, **{f"use_{left_out}": False})
-    window = cut(session, 5)[0].gather(torch.arange(4))
+    window = windows_of(session, 5)[0].gather(torch.arange(4))
     before = model(window).activity
     inputs = {"embedding": 3, "activity": 1, "connectivity": 1, "behaviour": 2}
     assert model.dynamics.sequence.input_size == sum(inputs.values()) - inputs[left_out]
@@ -262,7 +262,7 @@ def test_linear_path_adds_own_activity_current_and_behaviour():
     path, A = model.linear_path[0], model.raw_connectivity(session)
     for parameter in path.parameters():
         torch.nn.init.normal_(parameter)
-    window = cut(session, 5, 3)[0].gather(torch.arange(4))
+    window = windows_of(session, 5, 3)[0].gather(torch.arange(4))
     expected = plain(window).activity.clone()
     for b in range(4):
         for p in range(3):
@@ -337,10 +337,10 @@ def test_penalty_is_of_the_batchs_session_and_scaled_with_the_recording():
     model = SynapsNet([long, short])
     assert lasso_price(short) == pytest.approx(2 * lasso_price(long))
     for session in (long, short):
-        penalty = model(cut(session, 5)[0].gather(torch.arange(2))).penalty
+        penalty = model(windows_of(session, 5)[0].gather(torch.arange(2))).penalty
         expected = lasso_price(session) * model.raw_connectivity(session).abs().sum()
         torch.testing.assert_close(penalty, expected)
-    assert SynapsNet([long], penalty_weight=0.0)(cut(long, 5)[0].gather(torch.arange(2))).penalty == 0
+    assert SynapsNet([long], penalty_weight=0.0)(windows_of(long, 5)[0].gather(torch.arange(2))).penalty == 0
 
 
 @pytest.mark.parametrize("kind", sorted(DYNAMICS))
@@ -348,7 +348,7 @@ def test_penalty_is_of_the_batchs_session_and_scaled_with_the_recording():
 def test_every_dynamics_learns_and_is_blind_to_the_future(kind, num_layers):
     session = make_session()
     model = SynapsNet([session], hidden_size=6, embedding_dim=3, num_layers=num_layers, dynamics=DYNAMICS[kind])
-    window = cut(session, 5, 3)[0].gather(torch.arange(4))
+    window = windows_of(session, 5, 3)[0].gather(torch.arange(4))
     loss = (model(window).activity - window.target).square().mean()
     loss.backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.dynamics.parameters())
@@ -376,7 +376,7 @@ def double_session(**sizes: int) -> Session:
 def test_behaviour_scales_what_is_sent_and_received():
     session = double_session(N=4, T=40, K=2)
     model = modulated(session)
-    window = cut(session, 5)[0].gather(torch.arange(3))
+    window = windows_of(session, 5)[0].gather(torch.arange(3))
     A, gains = model.raw_connectivity(session), model.modulation[0]
     current = model.input_current(window)
     for b in range(3):
@@ -400,7 +400,7 @@ def test_modulation_starts_from_none():
     torch.manual_seed(3)
     model = SynapsNet([session], hidden_size=6, modulation=True).eval()
     model.load_state_dict(plain.state_dict(), strict=False)
-    window = cut(session, 5)[0].gather(torch.arange(7))
+    window = windows_of(session, 5)[0].gather(torch.arange(7))
     assert torch.equal(model(window).activity, plain(window).activity)
     assert not SynapsNet([make_session(K=0)], modulation=True).modulation
 
@@ -409,7 +409,7 @@ def test_modulation_starts_from_none():
 def test_connectivity_in_each_window_is_its_jacobian_and_the_mean_is_the_connectivity(make):
     session = double_session(N=4, T=60, K=2)
     model = make(session)
-    windows = cut(session, 5)[0]
+    windows = windows_of(session, 5)[0]
     window = windows.gather(torch.arange(len(windows)))
     at = model.connectivity_at(window)
     off = ~torch.eye(4, dtype=torch.bool)

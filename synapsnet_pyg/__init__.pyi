@@ -1,0 +1,35 @@
+from .analysis.dynamic_connectivity import DynamicConnectivity as DynamicConnectivity
+from .analysis.perturbation import perturb as perturb
+from .analysis.significance import edge_significance as edge_significance
+from .analysis.states import state_blocks as state_blocks
+from .analysis.states import states_of as states_of
+from .connectivity.registry import estimate as estimate
+from .data.session import Session as Session
+from .data.windows import windows_of as windows_of
+from .datasets.allen_neuropixels import AllenNeuropixels as AllenNeuropixels
+from .datasets.bugeon import Bugeon as Bugeon
+from .datasets.nwb import NWBRecording as NWBRecording
+from .datasets.simulated import SimulatedCalcium as SimulatedCalcium
+from .datasets.simulated import SimulatedNeuropixels as SimulatedNeuropixels
+from .datasets.simulated import SimulatedPopulation as SimulatedPopulation
+from .datasets.suite2p import Suite2p as Suite2p
+from .models.amag import AMAG as AMAG
+from .models.forecasting import forecast_session as forecast_session
+from .models.gwnet import GWNet as GWNet
+from .models.lfads import LFADS as LFADS
+from .models.netformer import NetFormer as NetFormer
+from .models.neuprint import NeuPRINT as NeuPRINT
+from .models.population_rnn import PopulationRNN as PopulationRNN
+from .models.registry import build_model as build_model
+from .models.synapsnet import SynapsNet as SynapsNet
+from .report.report import write_report as write_report
+from .results.connectivity_files import read_connectivity as read_connectivity
+from .results.connectivity_files import save_connectivity as save_connectivity
+from .results.graphs import to_networkx as to_networkx
+from .results.graphs import to_pandas as to_pandas
+from .runs.evaluation import evaluate as evaluate
+from .runs.fitting import fit_files as fit_files
+from .runs.run import Run as Run
+from .runs.training import fit as fit
+
+__version__: str

@@ -1,0 +1,1 @@
+"""Benchmarks: many models on the same recordings, as jobs that are done once."""

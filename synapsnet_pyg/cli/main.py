@@ -1,0 +1,139 @@
+"""The command line: words in, a command called, one line and exit status 2 for what is wrong with the input."""
+
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from inspect import Parameter, signature
+from typing import Any, NoReturn
+
+try:
+    from docstring_parser import parse as parse_docstring
+    from jsonargparse import ArgumentParser
+except ImportError as error:
+    print(f"synapsnet: error: {error}; install synapsnet_pyg with its extras, [train,viz]", file=sys.stderr)
+    raise SystemExit(2) from None
+
+from synapsnet_pyg.cli.benchmarks import benchmark_connectivity, benchmark_forecasting
+from synapsnet_pyg.cli.data import convert, download, inspect, prepare, simulate
+from synapsnet_pyg.cli.experiments import experiment
+from synapsnet_pyg.cli.runs import adapt, changes, connectivity, evaluate, figures, fit, report
+
+COMMANDS: tuple[Callable[..., None], ...] = (
+    simulate,
+    convert,
+    prepare,
+    download,
+    inspect,
+    fit,
+    adapt,
+    evaluate,
+    connectivity,
+    changes,
+    figures,
+    report,
+    benchmark_forecasting,
+    benchmark_connectivity,
+    experiment,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns its exit status: 2 after one line on what was wrong with the input."""
+    parser = _parser()
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words:
+        parser.print_help(sys.stderr)
+        return 2
+    given = parser.parse_args(words)
+    name = given.command
+    values = given[name]
+    if "command" in values:
+        name, values = f"{name}_{values.command}", values[values.command]
+    command = next(c for c in COMMANDS if c.__name__ == name)
+    called = f"synapsnet {name.replace('_', ' ')}"
+    values = values.as_dict()
+    values.pop("config", None)
+    sys.path.append(os.getcwd())  # where a model of the user's own may lie; last, so that no file there hides a library
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("always", category=UserWarning)
+            warnings.showwarning = _show_warning
+            command(**values)
+        return 0
+    except BrokenPipeError:  # 'synapsnet ... | head' is no error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, TypeError, OSError, FloatingPointError, RuntimeError) as error:
+        if os.environ.get("SYNAPSNET_TRACEBACK"):
+            raise
+        print(f"{called}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except ImportError as error:
+        print(f"{called}: error: {error}; install the extras [train,viz]", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        again = {"fit": " with --resume", "adapt": " with --resume", "benchmark": ""}.get(
+            command.__name__.partition("_")[0]
+        )
+        hint = "" if again is None else f"; the same command{again} goes on after the last whole epoch"
+        print(f"{called}: interrupted{hint}", file=sys.stderr)
+        return 130
+
+
+class _Parser(ArgumentParser):
+    """Tells what is wrong in one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        # In a user's words, not in those of Python's types.
+        message = re.sub(r"a typing\.Literal\[(.*?)\]", r"one of \1", " ".join(message.split()))
+        message = re.sub(r"an? <class 'float'>", "a number", re.sub(r"an? <class 'int'>", "a whole number", message))
+        print(f"{self.prog}: error: {message} (see --help)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="synapsnet", description="Forecast a recorded population and learn who drives whom.")
+    subcommands = parser.add_subcommands(dest="command", required=True)
+    groups: dict[str, Any] = {}
+    for command in COMMANDS:
+        told = parse_docstring(command.__doc__ or "")
+        one = _Parser(description=told.short_description)
+        one.add_argument("--config", action="config", help="YAML file of options.")
+        described = {parameter.arg_name: parameter.description for parameter in told.params}
+        for parameter in signature(command).parameters.values():
+            _add(one, parameter, described[parameter.name] or "")
+        group, _, last = command.__name__.rpartition("_")
+        if group and group not in groups:
+            outer = _Parser(description=f"What to {group}.")
+            subcommands.add_subcommand(group, outer, help=f"See 'synapsnet {group} --help'.")
+            groups[group] = outer.add_subcommands(dest="command", required=True)
+        groups.get(group, subcommands).add_subcommand(last, one, help=told.short_description)
+    return parser
+
+
+def _add(parser: _Parser, parameter: Parameter, told: str) -> None:
+    """A parameter before the star is an argument, one after it an option."""
+    if parameter.kind is not Parameter.KEYWORD_ONLY:
+        many = {"nargs": "+", "type": str} if parameter.annotation == list[str] else {"type": parameter.annotation}
+        parser.add_argument(parameter.name, help=told, **many)
+        return
+    flag = f"--{parameter.name.replace('_', '-')}"
+    if parameter.annotation is bool:
+        parser.add_argument(flag, action="store_true", help=told)
+    elif parameter.default is Parameter.empty:
+        parser.add_argument(flag, type=parameter.annotation, required=True, help=told)
+    else:
+        parser.add_argument(flag, type=parameter.annotation, default=parameter.default, help=told)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    from synapsnet_pyg.datasets.time_bins import DataWarning
+
+    if issubclass(category, DataWarning):
+        print(f"warning: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""Commands that make runs and ask them.
+
+Heavy libraries are imported by the command that needs them.
+"""
+
+import json as json_text
+from pathlib import Path
+from typing import Any, Literal
+
+from synapsnet_pyg.cli.arguments import listed, output_folder, session_files
+
+
+def fit(
+    sessions: list[str],
+    *,
+    out: str,
+    model: str = "synapsnet",
+    preset: Literal["paper", "fast"] = "paper",
+    window: int | None = None,
+    targets: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    halve_every: int | None = None,
+    patience: int | None = None,
+    seed: int = 0,
+    model_args: dict[str, Any] | None = None,
+    resume: bool = False,
+) -> None:
+    """Fit a model to one or more sessions.
+
+    Args:
+        sessions: Session files, or folders of them; several are fitted together, a neuron id that comes twice is one
+            neuron.
+        out: Folder of the run, to be made.
+        model: synapsnet, netformer, neuprint, gwnet, lfads, amag, rnn, gru, lstm, mean, copy, ar5, var1, var5, or
+            package.module.Class of your own.
+        preset: Training recipe: paper (one target a window, 100 epochs) or fast (16 targets, 12 epochs or more).
+        window: Past bins that a forecast sees; 5 if not given.
+        targets: Bins forecast in each window, instead of the preset's.
+        epochs: Instead of the preset's.
+        batch_size: Windows a step, instead of the preset's.
+        learning_rate: Of the first epochs, instead of the preset's.
+        halve_every: Epochs after which the learning rate is halved, instead of the preset's.
+        patience: Stop after so many epochs without a better validation correlation; never if not given.
+        seed: Of the weights' start, the order of windows and dropout.
+        model_args: Any argument of the model, as in --model-args.hidden_size 64.
+        resume: Continue an interrupted run, given the same command again (--epochs may be larger).
+    """
+    from synapsnet_pyg.runs.fitting import fit_files
+
+    given = {
+        "targets": targets,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "halve_every": halve_every,
+        "patience": patience,
+    }
+    arguments = dict(model_args or {}) | ({} if window is None else {"window": window})
+    fit_files(session_files(sessions), Path(out), model, arguments, preset, given, seed, resume)
+    print(f"fitted run in {out}; now: synapsnet evaluate {out}")
+
+
+def adapt(
+    run: str,
+    session: str,
+    *,
+    out: str,
+    epochs: int | None = None,
+    patience: int | None = None,
+    seed: int = 0,
+    resume: bool = False,
+) -> None:
+    """Take what a run learned to a new session: its dynamics stay, connectivity and embeddings are learned.
+
+    Args:
+        run: Folder of a run of a model whose dynamics sessions share, such as synapsnet or neuprint.
+        session: Session file with the same behaviours.
+        out: Folder of the new run.
+        epochs: Instead of the run's.
+        patience: Stop after so many epochs without a better validation correlation, instead of the run's.
+        seed: Of the weights' start, the order of windows and dropout.
+        resume: Continue an interrupted run, given the same command again.
+    """
+    from synapsnet_pyg.runs.fitting import adapt_file
+
+    adapt_file(Path(run), session, Path(out), {"epochs": epochs, "patience": patience}, seed, resume)
+    print(f"fitted run in {out}; now: synapsnet evaluate {out}")
+
+
+def evaluate(run: str, *, json: bool = False) -> None:
+    """Score a run on its test parts, beside mean, copy, AR(5) and ridge VAR forecasts.
+
+    Args:
+        run: Folder of the run.
+        json: Print one JSON object instead of tables.
+    """
+    from synapsnet_pyg.runs.evaluation import evaluate as evaluate_run
+    from synapsnet_pyg.runs.run import Run
+
+    scores = evaluate_run(Run.load(run))
+    if json:
+        print(json_text.dumps(scores, indent=2))
+    else:
+        from synapsnet_pyg.runs.score_tables import print_scores
+
+        print_scores(scores)
+
+
+def connectivity(
+    run: str,
+    *,
+    out: str,
+    format: str = "npz,csv,graphml",
+    threshold: float = 0.0,
+    top_k: int | None = None,
+    significance: bool = False,
+    fdr: float | None = None,
+    shifts: int = 100,
+    ensemble: str | None = None,
+) -> None:
+    """Write the learned connectivity: matrix, edge table, graph; on request what each edge is worth.
+
+    Args:
+        run: Folder of the run.
+        out: Folder for the files, made if it is not there.
+        format: Of npz (matrix), csv, parquet (edge table), graphml, gexf (graph), sparse (SciPy matrix); several
+            separated by commas.
+        threshold: Leave edges of smaller absolute weight out of table and graph.
+        top_k: Keep only so many strongest edges in table and graph.
+        significance: Test every edge. The weight is then what is believed of it, its expected value given the data;
+            beside it stand learned (by the model), effect (not shrunk), error (standard error of it), p_value, q_value,
+            probability (of an edge) and sign_stability (over block-bootstrap samples). All in standard deviations of
+            the receiver's activity for one of the sender's. What the recording cannot tell is said.
+        fdr: Keep only edges of this false discovery rate, such as 0.05; goes with --significance.
+        shifts: Circular shifts of each sender for the null.
+        ensemble: Other runs of the same sessions (other seeds), separated by commas: weights are the mean over all, and
+            how many agree with its sign stands beside.
+    """
+    formats = listed(format)
+    from synapsnet_pyg.results.connectivity import connectivities, save_connectivities
+    from synapsnet_pyg.results.connectivity_files import FORMATS
+    from synapsnet_pyg.runs.run import Run
+
+    unknown = [one for one in formats if one not in FORMATS]
+    if unknown or not formats:
+        raise ValueError(f"Expected formats among {', '.join(FORMATS)} (got '{format}').")
+    if fdr is not None and not (significance and 0 < fdr < 1):
+        raise ValueError(f"Expected --significance beside --fdr, which is between 0 and 1 (got {fdr}).")
+    runs = [Run.load(one) for one in (run, *listed(ensemble))]
+    found = connectivities(runs, significance, shifts)
+    for line in save_connectivities(runs[0], found, Path(out), formats, threshold, top_k, fdr):
+        print(line)
+
+
+def changes(
+    run: str,
+    *,
+    out: str,
+    top_k: int = 20,
+    states: str | None = None,
+    group_by: str | None = None,
+    save: bool = False,
+) -> None:
+    """Write how the connectivity changes over the training part: mean and deviation, edges over time, states.
+
+    Args:
+        run: Folder of a run, best of a model whose connectivity follows the activity (netformer) or the behaviour
+            (synapsnet with --model-args.modulation true).
+        out: Folder for the files, made if it is not there.
+        top_k: How many of the edges that change most to follow over time.
+        states: Behaviours that are 1 where a state is on and 0 elsewhere, separated by commas: the mean connectivity
+            in each, over windows that lie within it.
+        group_by: A field of the neurons, such as cell_type, subclass or area, beside --states: connectivity from group
+            to group in each state, and tests of what depends on the groups and on the state. A model that is modulated
+            by the states differs between them by construction: see how much.
+        save: Write every weight in every window too (HDF5): neurons x neurons x windows x 4 bytes, packed.
+    """
+    from synapsnet_pyg.results.dynamic_connectivity import save_changes
+    from synapsnet_pyg.runs.run import Run
+
+    for line in save_changes(Run.load(run), Path(out), top_k, listed(states), group_by, save):
+        print(line, flush=True)
+
+
+def report(run: str, *, out: str | None = None, session: str | None = None) -> None:
+    """Make one page of a run: scores, forecasts, connectivity and what it is worth; figures as PNG and SVG, tables.
+
+    Args:
+        run: Folder of the run.
+        out: Folder for the page; RUN/report if not given.
+        session: Which session; all if not given.
+    """
+    from synapsnet_pyg.report.report import write_report
+    from synapsnet_pyg.runs.run import Run
+
+    loaded = Run.load(run)
+    if session is not None and session not in loaded.sessions:
+        raise ValueError(f"Expected a session among {', '.join(loaded.sessions)} (got '{session}').")
+    folder = output_folder(out or str(Path(run) / "report"))
+    written = write_report(loaded, folder, session)
+    print(f"written to {folder}: index.html and {len(written) - 1} other files")
+
+
+def figures(run: str, *, out: str, session: str | None = None) -> None:
+    """Draw a run: connectivity, forecasts of a few neurons, training curve.
+
+    Args:
+        run: Folder of the run.
+        out: Folder for the PNG files, made if it is not there.
+        session: Which session; all if not given.
+    """
+    from synapsnet_pyg.results.figures import draw_run
+    from synapsnet_pyg.runs.run import Run
+
+    loaded = Run.load(run)
+    if session is not None and session not in loaded.sessions:
+        raise ValueError(f"Expected a session among {', '.join(loaded.sessions)} (got '{session}').")
+    folder = output_folder(out)
+    for path in draw_run(loaded, [session] if session else list(loaded.sessions), folder):
+        print(f"written to {path}")

@@ -1,0 +1,1 @@
+"""Sessions, their checks and files, and the windows that models see."""

@@ -1,0 +1,165 @@
+"""Checks of what a session is made of: each returns the value or raises an error that says how to mend it."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from synapsnet_pyg.files import shorten
+
+if TYPE_CHECKING:
+    pass
+
+
+# Everything else that a session holds describes neurons, one entry each.
+PER_SESSION = {"activity", "behaviour", "bin_size", "segment", "neuron_id", "behaviour_name", "name", "num_nodes"}
+
+
+STATISTICS = ("activity_mean", "activity_scale", "constant", "behaviour_mean", "behaviour_scale")
+
+
+TRUTH = ("edge_index", "edge_weight", "edge_weight_course")
+
+
+RESERVED = PER_SESSION | {*TRUTH, *STATISTICS}
+
+
+def as_float(values: ArrayLike, name: str) -> Tensor:
+    """Returns real numbers as a float32 tensor; raises a TypeError for anything else."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"Expected {name} of real numbers (got {array.dtype}).")
+    return torch.from_numpy(np.array(array, dtype=np.float64 if array.dtype == np.float64 else np.float32)).float()
+
+
+def as_texts(values: ArrayLike | None) -> list[str] | None:
+    """Returns the entries as a flat list of texts."""
+    return None if values is None else [text(value) for value in np.asarray(values).ravel().tolist()]
+
+
+def text(value: Any) -> str:
+    """Returns a value as text; bytes are decoded as UTF-8."""
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def check_activity(activity: Tensor) -> None:
+    """Raises an error unless activity is a finite floating-point tensor [N, T]."""
+    if not isinstance(activity, Tensor) or not activity.is_floating_point():
+        kind = activity.dtype if isinstance(activity, Tensor) else type(activity).__name__
+        raise TypeError(
+            f"Expected activity as a floating-point tensor (got {kind}); Session.from_arrays converts arrays."
+        )
+    if activity.dim() != 2 or activity.shape[0] == 0:
+        raise ValueError(f"Expected activity of shape [N, T], neurons first (got {list(activity.shape)}).")
+    # Row by row: a mask of the whole recording would be another quarter of it.
+    bad = [i for i, row in enumerate(activity) if not bool(row.isfinite().all())]
+    if bad:
+        raise ValueError(
+            f"Expected finite activity (neurons {shorten(bad)} hold NaN or infinity); leave them out or fill the gaps."
+        )
+
+
+def checked_bin_size(bin_size: float | None) -> float:
+    """Returns the bin size in seconds, which must be finite and above 0."""
+    if bin_size is None or not np.isfinite(bin_size) or bin_size <= 0:
+        raise ValueError(f"Expected bin_size, the duration of one bin in seconds, above 0 (got {bin_size}).")
+    return float(bin_size)
+
+
+def checked_behaviour(behaviour: Tensor | None, activity: Tensor) -> Tensor:
+    """Returns finite behaviour [T, K] in the precision of the activity; [T, 0] for None."""
+    T = activity.shape[1]
+    if behaviour is None:
+        return activity.new_zeros(T, 0)
+    if behaviour.dim() != 2 or behaviour.shape[0] != T:
+        hint = "; transpose it?" if behaviour.dim() == 2 and behaviour.shape[1] == T else ""
+        raise ValueError(f"Expected behaviour of shape [T, K] with T = {T} bins (got {list(behaviour.shape)}){hint}")
+    bad = [k for k in range(behaviour.shape[1]) if not bool(behaviour[:, k].isfinite().all())]
+    if bad:
+        raise ValueError(f"Expected finite behaviour (columns {shorten(bad)} hold NaN or infinity); fill the gaps.")
+    return behaviour.to(activity.dtype)
+
+
+def checked_segment(segment: Tensor | None, T: int) -> Tensor:
+    """Returns segments [S, 2] in order, apart and within 0..T; one whole segment for None."""
+    if segment is None:
+        return torch.tensor([[0, T]])
+    if segment.dim() != 2 or segment.shape[1] != 2 or segment.is_floating_point():
+        raise ValueError(f"Expected segment of whole numbers [S, 2], start and stop (got {list(segment.shape)}).")
+    flat = segment.flatten()
+    ordered = bool((segment[:, 0] < segment[:, 1]).all()) and bool((flat[1:] >= flat[:-1]).all())
+    if len(flat) and (not ordered or int(flat[0]) < 0 or int(flat[-1]) > T):
+        raise ValueError(
+            f"Expected segments in order, apart, each start < stop, within 0..{T} (got {segment.tolist()[:4]}...)."
+        )
+    return segment.long()
+
+
+def checked_names(field: str, names: Any, length: int, what: str, where: str) -> list[str]:
+    """Returns names as texts, one for each of ``length`` entries and all different."""
+    names = [text(name) for name in names]
+    if len(names) != length:
+        raise ValueError(f"Expected one {field} for each of the {length} {where} (got {len(names)}); transpose it?")
+    if len(set(names)) != length:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(
+            f"Expected a different {field} for each {what} ({shorten([repr(t) for t in twice])} come more than once)."
+        )
+    return names
+
+
+def checked_edges(edge_index: Tensor, edge_weight: Tensor | None, N: int) -> tuple[Tensor, Tensor]:
+    """Returns true edges [2, E] within 0..N-1 and their finite weights [E]."""
+    if edge_index.dim() != 2 or edge_index.shape[0] != 2 or edge_index.is_floating_point():
+        raise ValueError(
+            f"Expected edge_index of whole numbers [2, E], sender and receiver (got {list(edge_index.shape)})."
+        )
+    if edge_index.numel() and (int(edge_index.min()) < 0 or int(edge_index.max()) >= N):
+        raise ValueError(
+            f"Expected edge_index within 0..{N - 1} (got {int(edge_index.min())}..{int(edge_index.max())})."
+        )
+    E = edge_index.shape[1]
+    edge_weight = torch.ones(E) if edge_weight is None else edge_weight
+    if edge_weight.shape != (E,) or not bool(edge_weight.isfinite().all()):
+        raise ValueError(f"Expected {E} finite edge weights, one an edge (got {list(edge_weight.shape)}).")
+    return edge_index, edge_weight
+
+
+def checked_course(course: Tensor, E: int, T: int) -> Tensor:
+    """Returns the finite weight of each of E edges in each of T bins [E, T]."""
+    if course.shape != (E, T) or not bool(course.isfinite().all()):
+        raise ValueError(
+            f"Expected finite weights of {E} edges in {T} bins in edge_weight_course (got {list(course.shape)})."
+        )
+    return course
+
+
+def checked_neuron_field(key: str, value: Any, N: int) -> Any:
+    """Returns a field of the neurons with N entries, as a tensor or a list of texts."""
+    if key in RESERVED or key.startswith("_"):
+        raise ValueError(f"Expected another name than '{key}' for a field of the neurons; a session uses it itself.")
+    array = value if isinstance(value, Tensor) else np.asarray(value)
+    if len(array.shape) == 0 or array.shape[0] != N:
+        raise ValueError(f"Expected {N} entries in '{key}', one a neuron (got {list(array.shape)}).")
+    if isinstance(array, Tensor):
+        return array
+    if array.dtype.kind in "fiub":
+        return torch.from_numpy(np.array(array))
+    if array.ndim != 1:
+        raise ValueError(f"Expected one text a neuron in '{key}' (got {list(array.shape)}).")
+    return [text(entry) for entry in array.tolist()]
+
+
+def check_connectivity(num_neurons: int, connectivity: Tensor) -> None:
+    """Refuses a connectivity that cannot be this session's.
+
+    Raises:
+        ValueError: It is not :math:`(N, N)`, or not finite.
+    """
+    N = num_neurons
+    if connectivity.shape != (N, N):
+        raise ValueError(f"Expected a connectivity of shape [{N}, {N}] (got {list(connectivity.shape)}).")
+    if not bool(connectivity.isfinite().all()):
+        raise ValueError("Expected finite weights (got NaN or infinity); set them to zero or fit anew.")

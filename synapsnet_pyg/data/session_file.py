@@ -1,0 +1,88 @@
+"""Session files: HDF5, written as a whole or not at all, and read without unpickling."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.data.session_checks import text
+from synapsnet_pyg.files import atomic_path
+
+FORMAT = "synapsnet session"
+VERSION = 1
+
+
+def is_session_file(path: str | os.PathLike[str]) -> bool:
+    """Returns whether a file is a session file."""
+    try:
+        with h5py.File(path, "r") as file:
+            return text(file.attrs.get("format")) == FORMAT
+    except OSError:
+        return False
+
+
+def write_session_file(
+    path: str | os.PathLike[str], name: str, bin_size: float, fields: Mapping[str, Tensor | list[str]]
+) -> None:
+    """Writes the fields of a session to one HDF5 file, wholly or not at all.
+
+    Args:
+        path: Path of the file; its folder must exist.
+        name: Name of the session.
+        bin_size: Duration of one bin in seconds.
+        fields: Name of a field -> tensor or texts.
+
+    Raises:
+        OSError: The folder is missing, not writable or full; whatever was at ``path`` is untouched.
+    """
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update(format=FORMAT, version=VERSION, name=name, bin_size=bin_size)
+        for key, value in fields.items():
+            _write(file, key, value)
+
+
+def read_session_file(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Reads the fields of a session, ready for :class:`~synapsnet_pyg.data.session.Session`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not a session, is damaged, or was written by a newer version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected a session file (there is no file '{path}').")
+    try:
+        with h5py.File(path, "r") as file:
+            if text(file.attrs.get("format")) != FORMAT:
+                raise ValueError(f"'{path}' is HDF5 but no session file; make one with 'synapsnet convert'.")
+            if int(file.attrs["version"]) > VERSION:
+                raise ValueError(
+                    f"'{path}' has session format {file.attrs['version']}, this program reads {VERSION}; update it."
+                )
+            fields: dict[str, Any] = {key: _read(dataset) for key, dataset in file.items()}
+            return fields | {"name": text(file.attrs["name"]), "bin_size": float(file.attrs["bin_size"])}
+    except (OSError, KeyError, RuntimeError) as error:
+        raise ValueError(
+            f"'{path}' is not a readable session file: foreign, cut short or damaged ({error}); of other files "
+            "'synapsnet convert' makes one."
+        ) from None
+
+
+def _write(file: h5py.File, key: str, value: Tensor | list[str]) -> None:
+    if isinstance(value, Tensor):
+        array = value.detach().cpu().numpy()
+        packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if array.size > 1000 else {}
+        file.create_dataset(key, data=array, **packed)
+    else:
+        file.create_dataset(key, data=[str(entry) for entry in value], dtype=h5py.string_dtype())
+
+
+def _read(dataset: h5py.Dataset) -> Any:
+    if h5py.check_string_dtype(dataset.dtype) is not None:
+        return [text(entry) for entry in dataset[()].tolist()]
+    return torch.from_numpy(np.asarray(dataset[()]))

@@ -1,0 +1,206 @@
+"""What is this recording? Answers for session files, and for whatever a session could be made of."""
+
+import shlex
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from synapsnet_pyg import plots
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.session_file import is_session_file
+from synapsnet_pyg.data.windows import windows_of
+from synapsnet_pyg.datasets.array_files import Source
+from synapsnet_pyg.datasets.nwb_file import Ragged, column, electrodes_of, intervals, open_nwb, text, time_series
+from synapsnet_pyg.datasets.registry import DATASETS
+from synapsnet_pyg.files import atomic_path, shorten
+
+Rows = list[tuple[str, str]]
+"""What is told, and what there is to tell of it."""
+
+
+def inspect_path(path: str | Path, figure: Path | None = None) -> Rows:
+    """What lies at a path: a session file, an NWB file, arrays, or a folder of recordings.
+
+    Args:
+        path: Of the recording.
+        figure: PNG file to draw a session file into.
+
+    Raises:
+        FileNotFoundError: There is nothing.
+        ValueError: It is damaged, of no known kind, or no session file where a figure is asked for; the message says
+            which kinds there are.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"Expected a recording (there is no '{path}').")
+    if not path.is_dir() and is_session_file(path):
+        session = Session.load(path)
+        rows = [("file", f"session file, {path.stat().st_size / 1e6:.1f} MB"), *inspect_session(session)]
+        if figure is not None:
+            draw_session(session, figure)
+            rows.append(("figure", f"written to {figure}"))
+        return rows
+    if figure is not None:
+        raise ValueError(f"Expected a session file to draw (got '{path}'); make one with convert or prepare.")
+    if path.is_dir():
+        return _folder(path)
+    if path.suffix.lower() == ".nwb":
+        return _nwb(path)
+    return _arrays(path)
+
+
+def inspect_session(session: Session) -> Rows:
+    """Sizes, rates, what is silent or constant, behaviour, segments, what is known of the neurons, cost of a fit."""
+    N, T, d = session.num_neurons, session.num_bins, session.bin_size
+    activity, length = session.activity, session.segment[:, 1] - session.segment[:, 0]
+    in_segments = int(length.sum())
+    rows = [
+        ("session", session.name),
+        ("neurons", f"{N}{_constant(session)}"),
+        ("bins", f"{T} of {d:g} s ({1 / d:.3g} Hz): {T * d:.1f} s = {T * d / 60:.1f} min"),
+        ("segments", f"{len(length)} of {int(length.min())} to {int(length.max())} bins" if len(length) else "none"),
+    ]
+    if in_segments < T:
+        rows.append(("outside", f"{T - in_segments} bins lie in no segment"))
+    means = activity.mean(1)
+    if all(bool((row == row.round()).all()) and float(row.min()) >= 0 for row in activity):
+        rate = means / d
+        rows.append(("activity", f"counts, {_spread(rate)} Hz a neuron, at most {int(activity.max())} in a bin"))
+    else:
+        rows.append(("activity", f"real, from {activity.min():.3g} to {activity.max():.3g}, means {_spread(means)}"))
+    for k, name in enumerate(session.behaviour_name):
+        course = session.behaviour[:, k]
+        flat = ", constant" if float(course.min()) == float(course.max()) else ""
+        rows.append(("behaviour", f"{name}: {course.min():.3g} to {course.max():.3g}, mean {course.mean():.3g}{flat}"))
+    for field, values in session.neuron_fields.items():
+        rows.append((field, _told(values)))
+    if session.true_connectivity is not None:
+        E = int((session.edge_index[0] != session.edge_index[1]).sum())
+        rows.append(("true graph", f"{E} edges, {100 * E / max(N * (N - 1), 1):.1f} % of all pairs"))
+    if in_segments >= 3:
+        split = session.split()
+        parts = ", ".join(f"{kind} {part.num_bins}" for kind, part in split._asdict().items())
+        fitting = [kind for kind, part in split._asdict().items() if not windows_of(part, 5)]
+        rows.append(("split", f"{parts} bins" + (f"; no window of 5 fits in {', '.join(fitting)}" if fitting else "")))
+    return rows
+
+
+def _constant(session: Session) -> str:
+    low, high = session.activity.amin(1), session.activity.amax(1)
+    constant, silent = low == high, (low == 0) & (high == 0)
+    told = [f"{int(which.sum())} {word}" for which, word in ((silent, "silent"), (constant & ~silent, "constant"))
+            if bool(which.any())]  # fmt: skip
+    return f" ({', '.join(told)}: no score will count them)" if told else ""
+
+
+def _spread(values: Tensor) -> str:
+    low, middle, high = (float(values.quantile(q)) for q in (0.0, 0.5, 1.0))
+    return f"{low:.3g} to {high:.3g} (median {middle:.3g})"
+
+
+def _told(values: Tensor | list[str]) -> str:
+    if isinstance(values, Tensor):
+        shape = "" if values.dim() == 1 else f"{list(values.shape)}, "
+        good = values[values.isfinite()] if values.is_floating_point() else values
+        missing = values.numel() - good.numel()
+        span = f"{float(good.min()):.4g} to {float(good.max()):.4g}" if good.numel() else "no number"
+        return f"{shape}{span}" + (f", {missing} NaN" if missing else "")
+    counted = Counter(values).most_common()
+    return shorten([f"{key or '(empty)'} {count}" for key, count in counted], 8)
+
+
+def _folder(path: Path) -> Rows:
+    """Session files, or a set of recordings that knows its files by their names."""
+    sessions = [file for file in sorted(path.glob("*.h5")) if is_session_file(file)]
+    if sessions:
+        return [(file.name, repr(Session.load(file))) for file in sessions]
+    rows: Rows = []
+    for name, kind in DATASETS.items():
+        found = kind.find(path)  # type: ignore[call-arg,arg-type]
+        if found and not (name == "nwb" and rows):
+            shown = ", ".join(list(found)[:6]) + (" ..." if len(found) > 6 else "")
+            command = f"synapsnet prepare {name} {shlex.quote(str(path))} --out sessions"
+            rows.append((name, f"{len(found)} session(s): {shown}; {command}"))
+    if rows:
+        return rows
+    if any(path.glob("*.npy")):
+        return _arrays(path)
+    raise ValueError(f"Expected sessions, NWB files, .npy files or a known set in '{path}' (found none).")
+
+
+def _nwb(path: Path) -> Rows:
+    with open_nwb(path) as file:
+        rows: Rows = [("file", f"NWB, {path.stat().st_size / 1e6:.1f} MB")]
+        if "units/spike_times" in file:
+            spikes = Ragged(file["units"], "spike_times")
+            count = spikes.end - spikes.start
+            rows.append(("units", f"{len(spikes)} with {int(count.sum())} spikes, {int((count == 0).sum())} silent"))
+            if len(spikes) and count.any():
+                ends = [spikes.values[a] for a in spikes.start[count > 0]] + [
+                    spikes.values[b - 1] for b in spikes.end[count > 0]
+                ]
+                span = float(max(ends)) - float(min(ends))
+                rows.append(
+                    ("time", f"{min(ends):.1f} to {max(ends):.1f} s, {count.sum() / span / len(spikes):.3g} Hz a unit")
+                )
+            for key in ("quality", "location"):
+                if key in file["units"]:
+                    rows.append((key, _told(column(file["units"], key).tolist())))
+        electrodes = electrodes_of(file)
+        if electrodes is not None and "location" in electrodes:
+            rows.append(("electrodes", _told(column(electrodes, "location").tolist())))
+        for group in time_series(file):
+            kind = text(group.attrs.get("neurodata_type", "TimeSeries"))
+            rows.append((kind, f"{group.name.strip('/')} {list(group['data'].shape)}"))
+        for key, table in file.get("intervals", {}).items():
+            if "start_time" in table:
+                stretches = intervals(table)
+                rows.append(("intervals", f"{key}: {len(stretches)} rows, {sum(b - a for a, b in stretches):.1f} s"))
+        rows.append(("next", f"synapsnet prepare nwb {shlex.quote(str(path))} --out sessions --bin-size 0.0333"))
+    return rows
+
+
+def _arrays(path: Path) -> Rows:
+    with Source(path) as source:
+        rows: Rows = [("file", f"arrays of {path}")]
+        for key in source.keys:
+            try:
+                array = source.get(key)
+            except ValueError as error:
+                rows.append((key, str(error)))
+                continue
+            told = f"{array.dtype} {list(array.shape)}"
+            if array.dtype.kind in "fiub" and array.size:
+                numbers = array.astype(np.float64)
+                bad = int((~np.isfinite(numbers)).sum())
+                good = numbers[np.isfinite(numbers)]
+                told += f", {good.min():.4g} to {good.max():.4g}" if good.size else ""
+                told += f", {bad} NaN or infinite" if bad else ""
+            elif array.size and array.ndim < 2 and array.dtype.kind in "US":
+                told += ", " + ", ".join(map(str, array.ravel()[:4])) + (" ..." if array.size > 4 else "")
+            rows.append((key, told))
+        how = "--activity KEY --axes neuron,bin --bin-size SECONDS"
+        if any("spike" in key and "time" in key for key in source.keys):
+            how = "--spike-times KEY --spike-index KEY (or --spike-neuron KEY) --bin-size SECONDS"
+        rows.append(("next", f"synapsnet convert {shlex.quote(str(path))} session.h5 {how}"))
+    return rows
+
+
+def draw_session(session: Session, path: Path) -> None:
+    """Draws the population's activity as a heat map with the behaviour under it, to one PNG file.
+
+    Raises:
+        OSError: The folder is missing or cannot be written.
+    """
+    figure, (top, bottom) = plots.stacked(10, 6, (3, 1 if session.num_behaviours else 0.01))
+    plots.heat_map(top, session.activity, session.bin_size, session.segment)
+    if session.num_behaviours:
+        plots.behaviour_course(bottom, session.behaviour, session.bin_size, session.behaviour_name)
+    else:
+        bottom.remove()
+        top.set_xlabel("time (s)")
+    top.set_title(f"{session.name}: {session.num_neurons} neurons")
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=120, format="png")

@@ -1,0 +1,68 @@
+"""Folders that are made, and files that are written wholly or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Makes a folder, and those above it, if it is not there.
+
+    Raises:
+        OSError: It cannot be made; the message says why.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "there is a file of that name" if path.is_file() else error.strerror
+        raise type(error)(f"Expected a folder '{path}', or a place to make it ({reason}).") from None
+    return path
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Hands out a temporary path beside ``path`` and moves it there when the block ends well.
+
+    A full disk, an interrupt or an error inside the block leaves whatever was at ``path`` as it was.
+
+    Args:
+        path: Where the file shall be. Its folder must exist.
+
+    Raises:
+        OSError: The folder is missing, not writable or full.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"Expected an existing folder for '{path}' (got '{path.parent}'); make it first.")
+    if path.is_dir():
+        raise IsADirectoryError(f"Expected a file name (got the folder '{path}'); name a file in it.")
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        # mkstemp makes private files; a result is readable as the user's other files are.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def file_name(session: str) -> str:
+    """The name of a session as a file's name."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in session)
+
+
+def shorten(values: list[Any], most: int = 5) -> str:
+    """The first few of many, for a message."""
+    shown = ", ".join(str(value) for value in values[:most])
+    return shown if len(values) <= most else f"{shown} and {len(values) - most} more"

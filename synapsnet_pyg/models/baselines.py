@@ -1,0 +1,40 @@
+"""Forecasters that need no learning."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Window
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
+
+
+class Mean(Forecaster):
+    """Forecasts zero, which for standardised activity is every neuron's mean. Behaviour and activity are unused."""
+
+    def __init__(self, sessions: Iterable[Recorded]) -> None:
+        super().__init__(sessions, window=1)
+
+    def forward(self, window: Window) -> Forecast:
+        """Zeros."""
+        return Forecast(torch.zeros_like(window.target))
+
+    def connectivity(self, session: Session) -> Tensor:
+        """Nobody drives anybody."""
+        return session.activity.new_zeros(session.num_neurons, session.num_neurons)
+
+
+class Copy(Forecaster):
+    r"""Forecasts that nothing changes: :math:`\hat a_i(t + 1) = a_i(t)`. Behaviour is unused."""
+
+    def __init__(self, sessions: Iterable[Recorded]) -> None:
+        super().__init__(sessions, window=1)
+
+    def forward(self, window: Window) -> Forecast:
+        """The newest activity."""
+        return Forecast(window.activity[..., -window.target.shape[-1] :])
+
+    def connectivity(self, session: Session) -> Tensor:
+        """Every neuron drives itself alone."""
+        return torch.eye(session.num_neurons, dtype=session.activity.dtype, device=session.activity.device)

@@ -1,0 +1,103 @@
+"""Forecasts of whole sessions, one step or many steps ahead."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Window, windows_of
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster
+
+
+class SessionForecast(NamedTuple):
+    """Truth and forecast of a stretch of a recording."""
+
+    bins: Tensor
+    """The bins that were forecast, of the session given: [M]."""
+    truth: Tensor
+    """[N, M]."""
+    forecast: Tensor
+    """[N, M]."""
+
+
+@torch.no_grad()
+def forecast_session(
+    model: Forecaster, session: Session, targets: int = 1, first: int | None = None, batch_size: int = 32
+) -> SessionForecast:
+    """Forecasts every bin of a session that has enough bins before it in its segment.
+
+    Args:
+        model: Any forecaster; it is put in evaluation mode for the time being.
+        session: Standardised as in training; usually the validation or test part.
+        targets: P, bins forecast in one go; what the model was trained with.
+        first: Position of the first target in each segment, to compare models on the same bins.
+        batch_size: Windows at a time; does not change the result.
+
+    Raises:
+        ValueError: No segment is long enough.
+    """
+    windows = windows_of(session, model.window, targets, first)
+    if not windows:
+        longest = int((session.segment[:, 1] - session.segment[:, 0]).max()) if len(session.segment) else 0
+        raise ValueError(
+            f"Expected a segment of more than {first or model.window} bins in session '{session.name}' "
+            f"(the longest of this part has {longest}); use a shorter window or longer segments."
+        )
+    forecast = torch.full_like(session.activity, torch.nan)
+    was_training = model.training
+    model.eval()
+    for shape in windows:
+        for which in torch.arange(len(shape)).split(batch_size):
+            values = model(shape.gather(which)).activity
+            forecast[:, shape.target_bins(which).flatten()] = values.transpose(0, 1).flatten(1)
+    model.train(was_training)
+    bins = torch.cat([shape.target_bins(torch.arange(len(shape))).flatten() for shape in windows]).unique()
+    begin, end = int(bins[0]), int(bins[-1]) + 1
+    # Without gaps a view does; a copy of a long recording would cost as much memory as the recording.
+    chosen = slice(begin, end) if end - begin == len(bins) else bins
+    return SessionForecast(bins, session.activity[:, chosen], forecast[:, chosen])
+
+
+@torch.no_grad()
+def roll_out(
+    model: Callable[[Window], Forecast],
+    window: Window,
+    horizon: int,
+    future_behaviour: Tensor | None = None,
+    shown: Callable[[Tensor, int], Tensor] | None = None,
+) -> Tensor:
+    """Forecasts several bins ahead by feeding one-step forecasts back as if they had been seen.
+
+    Args:
+        model: Any forecaster, in evaluation mode.
+        window: The past; only its activity [B, N, L] and behaviour [B, L, K] are read.
+        horizon: H, how many bins ahead.
+        future_behaviour: [B, H - 1, K], what the behaviour will be; None holds its last value.
+        shown: What the model sees in place of the newest bin [B, N] before each step, counted from 0:
+            ``shown(newest, step)``. None: what was recorded, then what was forecast.
+
+    Returns:
+        What is forecast, [B, N, H].
+
+    Raises:
+        ValueError: ``horizon`` is below 1 or ``future_behaviour`` too short.
+    """
+    if horizon < 1:
+        raise ValueError(f"Expected a horizon of at least 1 bin (got {horizon}).")
+    activity, behaviour = window.activity, window.behaviour
+    if future_behaviour is None:
+        future_behaviour = behaviour[:, -1:].expand(-1, horizon - 1, -1)
+    if future_behaviour.shape[1] < horizon - 1:
+        raise ValueError(f"Expected behaviour of {horizon - 1} future bins (got {future_behaviour.shape[1]}).")
+    L = activity.shape[-1]
+    one = activity[..., :1]  # only its shape counts: one target
+    ahead = []
+    for step in range(horizon):
+        if shown is not None:
+            activity = torch.cat([activity[..., :-1], shown(activity[..., -1], step)[..., None]], dim=-1)
+        ahead.append(model(Window(activity, behaviour, one, window.session)).activity)
+        activity = torch.cat([activity, ahead[-1]], dim=-1)[..., -L:]
+        behaviour = torch.cat([behaviour, future_behaviour[:, step : step + 1]], dim=1)[:, -L:]
+    return torch.cat(ahead, dim=-1)

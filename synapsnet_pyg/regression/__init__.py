@@ -1,0 +1,1 @@
+"""Least squares and shrinkage: the linear solutions that estimators and models start from."""

@@ -1,0 +1,1 @@
+"""Results of a run: graphs, connectivity files and figures."""

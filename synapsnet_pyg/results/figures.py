@@ -1,0 +1,117 @@
+"""The figures of a run, as PNG files."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from synapsnet_pyg import plots
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.files import atomic_path, file_name
+from synapsnet_pyg.metrics import correlation
+from synapsnet_pyg.models.forecasting import forecast_session
+from synapsnet_pyg.runs.run import Run
+from synapsnet_pyg.runs.scores import scored_neurons
+
+
+def draw_run(run: Run, sessions: Sequence[str], folder: Path) -> list[Path]:
+    """Draws the connectivity of sessions (beside the true one where known), a few forecasts, and the training curve.
+
+    Args:
+        run: Any.
+        sessions: Names of some of its sessions.
+        folder: An existing folder.
+
+    Returns:
+        The files written: ``<session>-connectivity.png``, ``<session>-forecast.png``,
+        ``training.png`` (``<session>-training.png`` where each session has a model of its own).
+    """
+    drawn: list[tuple[plots.Figure, str]] = []
+    for name in sessions:
+        prefix = file_name(name)
+        drawn.append((_connectivity(run, name), f"{prefix}-connectivity.png"))
+        drawn.append((_forecasts(run, name), f"{prefix}-forecast.png"))
+        if own := training_history(run.folder / prefix):
+            drawn.append((draw_training(own), f"{prefix}-training.png"))
+    if shared := training_history(run.folder):
+        drawn.append((draw_training(shared), "training.png"))
+    for figure, name in drawn:
+        with atomic_path(folder / name) as temporary:
+            figure.savefig(temporary, dpi=120)
+    return [folder / name for _, name in drawn]
+
+
+class History(NamedTuple):
+    """The course of a training."""
+
+    epochs: list[int]
+    """0 is before training."""
+    correlation: list[float]
+    """On the validation part."""
+
+
+def training_history(folder: Path) -> History | None:
+    """What ``history.csv`` in a folder tells; None where there is none."""
+    if not (folder / "history.csv").is_file():
+        return None
+    with (folder / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return History([int(row["epoch"]) for row in rows], [float(row["validation_correlation"]) for row in rows])
+
+
+def draw_training(history: History) -> plots.Figure:
+    """Its curve."""
+    figure, (ax,) = plots.figure(5.4, 3.8)
+    plots.training_curve(ax, *history)
+    return figure
+
+
+def breaks_between(session: Session, bins: Tensor) -> list[int]:
+    """Places among bins [M] before which a segment ends, so that no line runs on from one into the next."""
+    belongs = torch.searchsorted(session.segment[:, 1].contiguous(), bins, right=True)
+    return (torch.nonzero((bins.diff() > 1) | (belongs.diff() > 0)).flatten() + 1).tolist()
+
+
+def _connectivity(run: Run, name: str) -> plots.Figure:
+    session = run.sessions[name]
+    learned, truth = run.model.connectivity(session.split().train), session.true_connectivity
+    areas = session.neuron_fields.get("area")
+    areas = areas if isinstance(areas, list) else None
+    if truth is None:
+        figure, (ax,) = plots.figure(5.8, 4.6)
+        plots.matrix(ax, learned, f"{name}: learned connectivity", groups=areas)
+        return figure
+    figure, (left, middle, right) = plots.figure(14, 4.4, 3)
+    plots.matrix(left, truth, f"{name}: true connectivity", groups=areas)
+    plots.matrix(middle, learned, "learned connectivity", groups=areas)
+    plots.true_against_learned(right, truth, learned)
+    return figure
+
+
+def _forecasts(run: Run, name: str) -> plots.Figure:
+    """The five neurons that are forecast best, over the first bins of the test part."""
+    session = run.sessions[name]
+    test = session.split().test
+    forecast = forecast_session(run.model, test, run.targets)
+    r = correlation(forecast.truth, forecast.forecast)
+    r[~scored_neurons(session, forecast.truth)] = -torch.inf
+    best = r.argsort(descending=True)[: min(5, int(r.isfinite().sum()))]
+    if not len(best):
+        raise ValueError(f"Expected a neuron that varies in training and test part of session '{name}' (got none).")
+    bins = forecast.bins[:300]
+    figure, (ax,) = plots.figure(10, 5)
+    plots.forecast_course(
+        ax,
+        ((session.num_bins - test.num_bins + bins) * session.bin_size).numpy(),
+        forecast.truth[best][:, : len(bins)].numpy(),
+        forecast.forecast[best][:, : len(bins)].numpy(),
+        [f"{session.neuron_id[i]}\nr = {float(r[i]):.2f}" for i in best.tolist()],
+        breaks_between(test, bins),
+    )
+    ax.set_title(
+        f"{name}: the {len(best)} best forecast neurons, beginning of the test part", loc="left", fontsize="medium"
+    )
+    return figure

@@ -1,0 +1,102 @@
+"""Sessions as two-photon imaging of visual cortex makes them, with known wiring."""
+
+import numpy as np
+
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.simulations.population import poisson_network
+
+
+def simulate_calcium(
+    session: int = 0,
+    bins: int = 5_160,
+    seed: int = 0,
+    neurons: int = 300,
+    recorded: int = 120,
+    bin_size: float = 1 / 4.3,
+    name: str | None = None,
+) -> Session:
+    r"""Fluorescence of a population that sees images while the animal runs and rests.
+
+    .. math::
+        r_i(t) &= \max\big(\bar r_i + \textstyle\sum_k A_{ik} s_k(t-1) + q_i(\text{image}(t)) + w_i \cdot b(t)
+                  + n_i(t), 0\big), \quad s_i(t) \sim \mathrm{Poisson}(r_i(t)) \\
+        c_i(t) &= e^{-\Delta / \tau_i}\, c_i(t-1) + s_i(t), \quad F_i(t) = c_i(t) + \epsilon_i(t)
+
+    =====================  ===========================================================================
+    neurons                four of five excitatory, one inhibitory (``cell_type``), wired with probability 0.1
+    weights A              excitatory 0.08 U(0.5, 1.5), inhibitory -0.32 U(0.5, 1.5); no self-edges
+    baseline               U(0.02, 0.2) spikes a bin
+    images                 40, two bins each, then two of grey; a neuron answers one in five, exponential, mean 0.4
+    behaviour              running (bouts of some 10 s) and pupil (running smoothed, and its own course); weights
+                           N(0, 0.1^2) each, unit variance
+    noise n                N(0, 0.05^2)
+    indicator              decay :math:`\tau` of U(0.4, 1.0) s; noise :math:`\epsilon` of N(0, 0.2^2) spikes
+    =====================  ===========================================================================
+
+    The images are unseen by a model; running and pupil are its behaviour. All sessions of one ``seed`` are of the same
+    animal: same wiring, same answers, other neurons recorded, other hours.
+
+    Args:
+        session: Which session of the animal.
+        bins: T; 5,160 are 20 minutes.
+        seed: Decides the animal.
+        neurons: How many there are.
+        recorded: How many of them are recorded in a session, chosen at random.
+        bin_size: Seconds a bin.
+        name: Of the session; None: ``"calcium-<seed>-<session>"``.
+
+    Returns:
+        A session of fluorescence, in units of one spike, with the true weights among the recorded neurons as edges.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+    if bins < 1 or not 1 <= recorded <= neurons:
+        raise ValueError(f"Expected bins >= 1 and 1 <= recorded <= neurons (got {bins}, {recorded}, {neurons}).")
+    animal, random = np.random.default_rng(seed), np.random.default_rng([seed, session])
+    inhibitory = np.arange(neurons) % 5 == 4
+    size = np.where(inhibitory, -0.32, 0.08) * animal.uniform(0.5, 1.5, (neurons, neurons))
+    weights = np.where(animal.random((neurons, neurons)) < 0.1, size, 0.0) * (300 / max(neurons, 2))
+    np.fill_diagonal(weights, 0)
+    baseline = animal.uniform(0.02, 0.2, neurons)
+    answers = np.where(animal.random((neurons, 40)) < 0.2, animal.exponential(0.4, (neurons, 40)), 0.0)
+    behaviour_weights = 0.1 * animal.standard_normal((neurons, 2))
+    decay = np.exp(-bin_size / animal.uniform(0.4, 1.0, neurons))
+
+    behaviour = running_and_pupil(random, bins, bin_size)
+    images = random.integers(0, 40, bins // 4 + 1).repeat(4)[:bins]
+    shown = np.arange(bins) % 4 < 2
+    drive = baseline + answers[:, images].T * shown[:, None] + behaviour @ behaviour_weights.T
+    spikes = poisson_network(random, drive, weights, lambda total: np.maximum(total, 0), noise=0.05)
+    calcium = np.zeros_like(spikes)
+    for t in range(1, bins):
+        calcium[t] = decay * calcium[t - 1] + spikes[t]
+    fluorescence = calcium + 0.2 * random.standard_normal(calcium.shape)
+    seen = np.sort(random.permutation(neurons)[:recorded])
+    return Session.from_arrays(
+        fluorescence[:, seen].T,
+        behaviour,
+        bin_size=bin_size,
+        behaviour_name=["running", "pupil"],
+        name=f"calcium-{seed}-{session}" if name is None else name,
+        neuron_id=[f"calcium-{seed}/{neuron}" for neuron in seen],
+        cell_type=[("inhibitory" if inhibitory[neuron] else "excitatory") for neuron in seen],
+        true_connectivity=weights[np.ix_(seen, seen)],
+    )
+
+
+def running_and_pupil(random: np.random.Generator, bins: int, bin_size: float) -> np.ndarray:
+    """Bouts of running and a pupil that follows them and has a course of its own: [bins, 2]."""
+    slow = np.exp(-bin_size / np.array([10.0, 3.0, 10.0]))
+    noise = random.standard_normal((bins, 3)) * np.sqrt(1 - slow**2)
+    courses = np.zeros((bins, 3))
+    for t in range(1, bins):
+        courses[t] = slow * courses[t - 1] + noise[t]
+    running = np.maximum(courses[:, 0] - 0.3, 0) * np.exp(0.3 * courses[:, 1])
+    pupil = courses[:, 2].copy()
+    smoothed = 0.0
+    for t in range(bins):
+        smoothed += (1 - np.exp(-bin_size / 2.0)) * (running[t] - smoothed)
+        pupil[t] += 1.5 * smoothed
+    both = np.stack([running, pupil], axis=1)
+    return (both - both.mean(0)) / np.maximum(both.std(0), 1e-9)

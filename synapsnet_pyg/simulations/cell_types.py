@@ -1,0 +1,168 @@
+"""A population wired by cell type as cortex is, and its variant whose wiring follows the state of the brain."""
+
+import numpy as np
+from torch import Tensor
+
+from synapsnet_pyg.data.session import Session
+
+CELL_TYPES = ("EC", "Pvalb", "Sst", "Vip")
+"""Excitatory cells and three kinds of inhibitory ones."""
+
+SHARE = (0.76, 0.08, 0.08, 0.08)
+"""Of each type among the neurons."""
+
+CONNECTION_PROBABILITY = np.array(
+    [
+        [13 / 229, 18 / 52, 13 / 56, 3 / 62],
+        [22 / 53, 45 / 114, 15 / 84, 1 / 54],
+        [20 / 67, 8 / 88, 8 / 154, 12 / 87],
+        [11 / 68, 0 / 54, 25 / 84, 2 / 209],
+    ]
+)
+"""Pairs found connected over pairs probed, [type of receiver, type of sender] (Campagnola et al. 2022)."""
+
+STRENGTH = np.array(
+    [
+        [0.11, -0.44, -0.16, -0.06],
+        [0.27, -0.47, -0.18, -0.10],
+        [0.10, -0.44, -0.19, -0.17],
+        [0.45, -0.23, -0.17, -0.10],
+    ]
+)
+"""Mean weight of an edge, [type of receiver, type of sender], from the postsynaptic potentials in millivolt."""
+
+STATES = ("running", "stationary desynchronised", "stationary synchronised")
+"""As in :class:`~synapsnet_pyg.datasets.bugeon.Bugeon`."""
+
+STATE_GAIN = np.array([[0.8, 1.2, 0.5, 1.6], [1.0, 1.0, 1.0, 1.0], [1.3, 0.8, 1.5, 0.4]])
+"""What each state multiplies the weights of each type of sender by, [state, type]: running lets Vip speak and silences
+Sst, synchrony does the opposite."""
+
+STAY = 200
+"""Mean number of bins that a state lasts."""
+
+
+def simulate_cell_types(
+    bins: int = 30_000,
+    seed: int = 0,
+    neurons: int = 200,
+    recorded: int | None = None,
+    noise: float = 3.5,
+    states: int = 0,
+    bin_size: float = 1.0,
+    name: str | None = None,
+) -> Session:
+    r"""A noisy population whose wiring follows cell types (NetFormer, connectivity-constrained simulation).
+
+    .. math::
+        x(t + 1) = \tanh\big(W x(t) + b\big) + \sigma\, \epsilon(t), \qquad
+        W_{ij} \sim \begin{cases} \mathcal{N}(S_{kl}, 0.1^2) & \text{with probability } P_{kl} \\ 0 & \text{else}
+        \end{cases}
+
+    with k and l the types of receiver i and sender j, and :math:`b_i, x_i(0), \epsilon_i(t) \sim \mathcal{N}(0, 1)`. A
+    neuron may drive itself.
+
+    With ``states`` the brain is in one of S states at a time, each of which lasts :data:`STAY` bins on average, and
+    what neuron j sends in state s is multiplied by the gain :math:`g_{sl}`: :math:`W_{ij}(t) = g_{s(t)\,l} W_{ij}`.
+
+    Args:
+        bins: T.
+        seed: Decides everything random.
+        neurons: How many there are: :data:`SHARE` of each type, in the order of :data:`CELL_TYPES`.
+        recorded: How many of them are recorded, chosen at random; None: all.
+        noise: :math:`\sigma`.
+        states: S, of 2 or 3; their indicators, 0 or 1, are the behaviour. 0: none, and the wiring stays.
+        bin_size: Seconds a bin; only a label here.
+        name: Of the session; None: ``"cell-types-<seed>"``.
+
+    Returns:
+        A session with the neurons' ``cell_type`` and the true weights among the recorded neurons as its edges. With
+        states, the edges have their mean weight over time, and :func:`true_weights_by_state` tells those of each state.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    References:
+        Lu et al., "NetFormer: An interpretable model for recovering dynamical connectivity in neuronal population
+        dynamics", ICLR 2025. Campagnola et al., "Local connectivity and synaptic dynamics in mouse and human
+        neocortex", Science 375 (2022).
+
+    Example:
+        >>> simulate_cell_types(bins=100, neurons=50, recorded=20, states=3)
+        Session('cell-types-0', 20 neurons x 100 bins of 1 s, 3 behaviours, 1 segment, cell_type, state_gain,
+        true graph of 34 edges)
+    """
+    recorded = neurons if recorded is None else recorded
+    if bins < 1 or not 1 <= recorded <= neurons or noise < 0 or states not in (0, 2, 3):
+        raise ValueError(
+            f"Expected bins >= 1, 1 <= recorded <= neurons, noise >= 0 and 0, 2 or 3 states "
+            f"(got {bins}, {recorded}, {neurons}, {noise} and {states})."
+        )
+    random = np.random.default_rng(seed)
+    kind = _types(neurons)
+    weights = _wiring(random, kind)
+    bias, state_of = random.standard_normal(neurons), _states(random, bins, max(states, 1))
+    gain = STATE_GAIN[:states] if states else np.ones((1, len(CELL_TYPES)))
+    activity = random.standard_normal((bins, neurons))  # the noise, which becomes the activity
+    activity[1:] *= noise
+    wiring = [weights * gain[state, kind] for state in range(len(gain))]
+    for t in range(1, bins):
+        activity[t] += np.tanh(wiring[state_of[t - 1]] @ activity[t - 1] + bias)
+
+    indicator = (state_of[:, None] == np.arange(len(gain))).astype(float)
+    mean_gain = indicator.mean(0) @ gain
+    seen, name = np.sort(random.permutation(neurons)[:recorded]), f"cell-types-{seed}" if name is None else name
+    return Session.from_arrays(
+        activity[:, seen].T,
+        indicator if states else None,
+        bin_size=bin_size,
+        name=name,
+        neuron_id=[f"{name}/{neuron}" for neuron in seen],
+        behaviour_name=STATES[:states] if states else None,
+        cell_type=[CELL_TYPES[kind[neuron]] for neuron in seen],
+        state_gain=(gain / mean_gain).T[kind[seen]] if states else None,
+        true_connectivity=(weights * mean_gain[kind])[np.ix_(seen, seen)],
+    )
+
+
+def true_weights_by_state(session: Session) -> Tensor:
+    r"""The true weights in each state of a session that :func:`simulate_cell_types` made with states.
+
+    Args:
+        session: The session, or a part of it, whose ``state_gain`` is each sender's gain in each state over its mean.
+
+    Returns:
+        :math:`(S, N, N)`, ``[s, i, j]`` the effect of j on i in state s.
+
+    Raises:
+        ValueError: The session has no states.
+
+    Example:
+        >>> weights = true_weights_by_state(simulate_cell_types(bins=50, neurons=20, states=3))
+        >>> bool((weights[0][:, 19].abs() >= weights[2][:, 19].abs()).all())  # Vip sends more in running
+        True
+    """
+    if "state_gain" not in session or session.true_connectivity is None:
+        raise ValueError(f"Expected a session simulated with states ('{session.name}' is not); pass states=3.")
+    gain: Tensor = session.state_gain
+    return session.true_connectivity * gain.t()[:, None].to(session.true_connectivity)
+
+
+def _types(neurons: int) -> np.ndarray:
+    """Place in CELL_TYPES of each neuron, in order [N]."""
+    borders = np.round(np.cumsum(SHARE)[:-1] * neurons)
+    return np.searchsorted(borders, np.arange(neurons), side="right")
+
+
+def _wiring(random: np.random.Generator, kind: np.ndarray) -> np.ndarray:
+    """W, [N, N], zero where there is no edge."""
+    block = np.ix_(kind, kind)
+    edges = random.random((len(kind), len(kind))) < CONNECTION_PROBABILITY[block]
+    return np.where(edges, STRENGTH[block] + 0.1 * random.standard_normal(edges.shape), 0.0)
+
+
+def _states(random: np.random.Generator, bins: int, states: int) -> np.ndarray:
+    """A Markov chain that leaves each state for any other alike [T]."""
+    leaves = random.random(bins) < 1 / STAY
+    steps = np.where(leaves, random.integers(1, max(states, 2), bins), 0)
+    return np.cumsum(steps) % states

@@ -1,0 +1,200 @@
+"""Rings of neurons whose activity is a bump: strongly coupled, so that most of what correlates is not connected."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.data.session import Session
+
+STEP = 1e-4
+"""Of the spiking ring, in seconds."""
+
+DECAY = 0.01
+"""Time constant of its synapses, in seconds."""
+
+RING_THRESHOLD = {
+    0.0025: 1.3e-3,
+    0.005: 1.2e-3,
+    0.0075: 1.1e-3,
+    0.01: 1.0e-3,
+    0.0125: 9.55e-4,
+    0.015: 8.93e-4,
+    0.0175: 8.52e-4,
+    0.02: 8.15e-4,
+    0.0225: 7.75e-4,
+    0.025: 7.4e-4,
+}
+"""Coupling r of the spiking ring -> threshold at which it spikes about as often as with any other."""
+
+
+def ring_weights(neurons: int = 100) -> np.ndarray:
+    r"""What neurons of a ring give each other, [N, N]: inhibition that almost cancels a narrower excitation.
+
+    .. math::
+        W_{ij} = e^{-d^2 / (2 \cdot 6.98^2)} - 1.0005\, e^{-d^2 / (2 \cdot 7^2)}
+
+    with d the distance of i and j along the ring, in neurons.
+
+    Example:
+        >>> ring_weights(100)[0, [0, 10, 50, 90]].round(6)
+        array([-0.0005  , -0.002285, -0.      , -0.002285])
+    """
+    apart = np.abs(np.subtract.outer(np.arange(neurons), np.arange(neurons)))
+    squared = np.minimum(apart, neurons - apart) ** 2
+    weights: np.ndarray = np.exp(-squared / (2 * 6.98**2)) - 1.0005 * np.exp(-squared / (2 * 7.0**2))
+    return weights
+
+
+def simulate_ring(
+    bins: int = 30_000,
+    seed: int = 0,
+    neurons: int = 100,
+    coupling: float = 22.0,
+    bin_size: float = 1.0,
+    name: str | None = None,
+) -> Session:
+    r"""A ring of rates, kicked now and then (NetFormer, spurious correlations).
+
+    .. math::
+        x(t + 1) = \tanh\big(r\, W x(t) + 1 + n(t)\big), \qquad n_i(t) = \xi_i(t)\, [\zeta_i(t) > 1]
+
+    with W of :func:`ring_weights`, :math:`\xi, \zeta \sim \mathcal{N}(0, 1)` and :math:`x(0) = 0`. Those who inhibit
+    each other most are inhibited by the same others, so that they are active together all the same.
+
+    Args:
+        bins: T.
+        seed: Decides the noise.
+        neurons: How many there are.
+        coupling: r.
+        bin_size: Seconds a bin; only a label here.
+        name: Of the session; None: ``"ring-<seed>"``.
+
+    Returns:
+        A session with :math:`r W` as its edges, the diagonal too.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    References:
+        Das and Fiete, "Systematic errors in connectivity inferred from activity in strongly recurrent networks",
+        Nature Neuroscience 23 (2020). Lu et al., "NetFormer: An interpretable model for recovering dynamical
+        connectivity in neuronal population dynamics", ICLR 2025.
+
+    Example:
+        >>> simulate_ring(bins=50, neurons=7)
+        Session('ring-0', 7 neurons x 50 bins of 1 s, 0 behaviours, 1 segment, true graph of 49 edges)
+    """
+    _check(bins, neurons)
+    random, weights = np.random.default_rng(seed), coupling * ring_weights(neurons)
+    activity = np.zeros((bins, neurons))
+    for t in range(1, bins):
+        activity[t] = np.tanh(weights @ activity[t - 1] + 1 + _gated(random, neurons, above=1.0))
+    name = f"ring-{seed}" if name is None else name
+    return Session.from_arrays(activity.T, bin_size=bin_size, name=name, true_connectivity=weights)
+
+
+def simulate_spiking_ring(
+    bins: int = 100_000,
+    seed: int = 0,
+    neurons: int = 100,
+    coupling: float = 0.015,
+    threshold: float | None = None,
+    skip: int = 10_000,
+    name: str | None = None,
+) -> Session:
+    r"""A ring of spiking neurons (NetFormer, spurious correlations, after Das and Fiete).
+
+    .. math::
+        I(t) &= r\, W s(t) + 0.001\, (1 + 0.3\, \xi(t)\, [\zeta(t) > 1.5]), \qquad
+        z_i(t) = [I_i(t) > \theta] \\
+        s(t + \delta) &= s(t) + z(t) - s(t)\, \delta / \tau
+
+    with W of :func:`ring_weights`, :math:`\delta` = 0.1 ms, :math:`\tau` = 10 ms, :math:`s(0) = 0` and :math:`\xi_i,
+    \zeta_i \sim \mathcal{N}(0, 1)`, for all neurons :math:`\xi` before :math:`\zeta` in each step. The seed 0 is that
+    of the published spikes.
+
+    Args:
+        bins: T, of 0.1 ms.
+        seed: Decides the noise.
+        neurons: How many there are.
+        coupling: r: the stronger, the more of what correlates is not connected.
+        threshold: :math:`\theta`; None: :data:`RING_THRESHOLD` of the coupling.
+        skip: Steps before the first bin.
+        name: Of the session; None: ``"spiking-ring-<seed>"``.
+
+    Returns:
+        A session of spikes, 0 or 1, with :math:`r W` as its edges, the diagonal too, and the neuron field
+        ``activation_before``: what their synapses s were before the first bin, for :func:`synaptic_activation`.
+
+    Raises:
+        ValueError: A number is out of range, or no threshold is known for the coupling.
+
+    References:
+        As of :func:`simulate_ring`.
+
+    Example:
+        >>> simulate_spiking_ring(bins=50, skip=300)
+        Session('spiking-ring-0', 100 neurons x 50 bins of 0.0001 s, 0 behaviours, 1 segment, activation_before,
+                true graph of 10000 edges)
+    """
+    _check(bins, neurons)
+    if skip < 0:
+        raise ValueError(f"Expected skip >= 0 (got {skip}).")
+    if threshold is None and coupling not in RING_THRESHOLD:
+        known = ", ".join(map(str, RING_THRESHOLD))
+        raise ValueError(f"Expected a coupling among {known} (got {coupling}); or pass a threshold.")
+    threshold = RING_THRESHOLD[coupling] if threshold is None else threshold
+    random, weights = np.random.default_rng(seed), coupling * ring_weights(neurons)
+    spikes, activation = np.zeros((bins, neurons), dtype=np.float32), np.zeros(neurons)
+    before = activation
+    for t in range(-skip, bins):
+        before = activation if t == 0 else before
+        current = weights @ activation + 0.001 * (1 + 0.3 * _gated(random, neurons, above=1.5))
+        fires = (current > threshold).astype(np.float32)
+        activation = _decayed(activation, fires)
+        if t >= 0:
+            spikes[t] = fires
+    return Session.from_arrays(
+        spikes.T,
+        bin_size=STEP,
+        name=f"spiking-ring-{seed}" if name is None else name,
+        true_connectivity=weights,
+        activation_before=before,
+    )
+
+
+def synaptic_activation(spikes: Tensor, before: Tensor | None = None) -> Tensor:
+    r"""What the synapses of a spiking ring are after each bin's spikes, with which that bin acts on the next.
+
+    Args:
+        spikes: 0 or 1, of bins of 0.1 ms, :math:`(N, T)`.
+        before: What they were before the first bin, :math:`(N)`: ``session.activation_before`` for the session's
+            first bin. None: 0.
+
+    Returns:
+        :math:`(N, T)` in float64; that of the simulation to the last digit.
+
+    Example:
+        >>> synaptic_activation(torch.tensor([[0, 1.0, 0, 1]]))
+        tensor([[0.0000, 1.0000, 0.9900, 1.9801]], dtype=torch.float64)
+    """
+    courses = np.empty(spikes.t().shape)
+    activation = np.zeros(len(spikes)) if before is None else before.double().cpu().numpy()
+    for t, fires in enumerate(spikes.t().cpu().numpy()):
+        courses[t] = activation = _decayed(activation, fires)
+    return torch.from_numpy(courses.T.copy())
+
+
+def _decayed(activation: np.ndarray, fires: np.ndarray) -> np.ndarray:
+    return activation + fires - activation * (STEP / DECAY)
+
+
+def _gated(random: np.random.Generator, neurons: int, above: float) -> np.ndarray:
+    """Noise that now and then reaches a neuron, [N]."""
+    size = random.standard_normal(neurons)
+    return size * (random.standard_normal(neurons) > above)
+
+
+def _check(bins: int, neurons: int) -> None:
+    if bins < 1 or neurons < 1:
+        raise ValueError(f"Expected bins >= 1 and neurons >= 1 (got {bins} and {neurons}).")

@@ -1,0 +1,137 @@
+"""One neuron whose synapses learn from the timing of spikes, so that its wiring changes while it is recorded."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from synapsnet_pyg.data.session import Session
+
+STRONGEST = 0.024
+"""The largest weight a synapse can have; the smallest is 0."""
+
+RATE = 50.0
+"""Spikes a second of each input."""
+
+_STEP = 1.0  # of Euler's scheme; it and all time constants in milliseconds, potentials in millivolts
+_LEAK, _THRESHOLD, _START, _EXCITATORY = -75.0, -55.0, -65.0, 0.0
+_MEMBRANE, _SYNAPSE, _PLASTICITY, _REFRACTORY = 10.0, 5.0, 20.0, 2.0
+_POTENTIATION, _DEPRESSION = 0.008, 1.1 * 0.008
+
+
+def simulate_plasticity(bins: int = 100_000, seed: int = 2020, synapses: int = 100, name: str | None = None) -> Session:
+    r"""A leaky integrate-and-fire neuron under spike-timing-dependent plasticity (NetFormer).
+
+    .. math::
+        \tau_m \dot v &= -(v - V_L) - g\,(v - V_E), & \dot g &= -g / \tau_g + \textstyle\sum_i w_i s_i(t) \\
+        \dot P_i &= -P_i / \tau + A_+ s_i(t), & \dot M &= -M / \tau - A_- s(t) \\
+        w_i &\leftarrow w_i + P_i\, w_{\max} \;\text{ when it spikes}, &
+        w_i &\leftarrow w_i + M\, w_{\max} \;\text{ when input i does}
+
+    with :math:`s_i` the spikes of independent Poisson inputs of :data:`RATE`, s its own, :math:`0 \le w_i \le w_{\max}`
+    = :data:`STRONGEST` and :math:`w_i(0) = 0.014`. It spikes where :math:`v \ge V_\theta`, and rests at :math:`V_L` for
+    that bin and two more.
+
+    =====================  ===========================================================================
+    potentials             :math:`V_L` = -75, :math:`V_\theta` = -55, :math:`V_E` = 0, :math:`v(0)` = -65 mV
+    time constants         :math:`\tau_m` = 10, :math:`\tau_g` = 5, :math:`\tau` = 20 ms
+    plasticity             :math:`A_+` = 0.008, :math:`A_-` = 0.0088
+    =====================  ===========================================================================
+
+    By Euler's scheme, in this order within each millisecond: P decays and takes the inputs' spikes of this bin; the
+    neuron spikes, which raises the weights and lowers M; v and w are recorded; g decays and takes the spikes by these
+    weights; the spikes of this bin lower the weights by M; M decays; v follows the new g. So the inputs of a bin move
+    the voltage of the next.
+
+    Args:
+        bins: T, of 1 ms.
+        seed: Decides the inputs' spikes; 2020 gives the published ones.
+        synapses: How many inputs there are.
+        name: Of the session; None: ``"plasticity-<seed>"``.
+
+    Returns:
+        A session whose neuron 0 is the voltage in mV and whose others are the inputs' spikes, 0 or 1. True edges lead
+        from each input to neuron 0, and ``edge_weight_course`` is :math:`w_i(t)`.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    References:
+        Song, Miller and Abbott, "Competitive Hebbian learning through spike-timing-dependent synaptic plasticity",
+        Nature Neuroscience 3 (2000). Lu et al., "NetFormer: An interpretable model for recovering dynamical
+        connectivity in neuronal population dynamics", ICLR 2025.
+
+    Example:
+        >>> session = simulate_plasticity(bins=200, synapses=30)
+        >>> session
+        Session('plasticity-2020', 31 neurons x 200 bins of 0.001 s, 0 behaviours, 1 segment, true graph of 30 edges)
+        >>> session.edge_weight_course.shape
+        torch.Size([30, 200])
+    """
+    if bins < 1 or synapses < 1:
+        raise ValueError(f"Expected bins >= 1 and synapses >= 1 (got {bins} and {synapses}).")
+    # numpy's older generator, which the published spikes come from.
+    spikes = np.random.RandomState(seed).random_sample((synapses, bins)) < RATE * _STEP / 1000
+    state = _State.start(synapses)
+    voltage, weights = np.empty((1, bins), dtype=np.float32), np.empty((synapses, bins), dtype=np.float32)
+    for t, inputs in enumerate(spikes.T.astype(float)):
+        if t > 0:  # the published simulation starts from P = 0 after the first bin's spikes
+            state = state.potentiate(inputs)
+        state = state.spike()
+        voltage[0, t], weights[:, t] = state.voltage, state.weights
+        state = state.follow(inputs)
+    sender = torch.arange(1, synapses + 1)
+    return Session(
+        torch.from_numpy(np.concatenate([voltage, spikes.astype(np.float32)])),
+        bin_size=_STEP / 1000,
+        name=f"plasticity-{seed}" if name is None else name,
+        edge_index=torch.stack([sender, torch.zeros_like(sender)]),
+        edge_weight_course=torch.from_numpy(weights),
+    )
+
+
+class _State(NamedTuple):
+    """Of the neuron and its synapses, by the symbols of :func:`simulate_plasticity`."""
+
+    voltage: float
+    conductance: float
+    resting: float
+    """How long it stays refractory."""
+    depression: float
+    """M, not above 0."""
+    potentiation: np.ndarray
+    """P, [synapses]."""
+    weights: np.ndarray
+    """[synapses]."""
+
+    @classmethod
+    def start(cls, synapses: int) -> "_State":
+        return cls(_START, 0.0, 0.0, 0.0, np.zeros(synapses), np.full(synapses, 0.014))
+
+    def potentiate(self, inputs: np.ndarray) -> "_State":
+        """What the inputs' spikes leave for the neuron's next one."""
+        return self._replace(potentiation=self.potentiation * (1 - _STEP / _PLASTICITY) + _POTENTIATION * inputs)
+
+    def spike(self) -> "_State":
+        """The neuron's spike, if it is due."""
+        if self.resting > 0:
+            return self._replace(voltage=_LEAK, resting=self.resting - _STEP)
+        if self.voltage < _THRESHOLD:
+            return self
+        return self._replace(
+            voltage=_LEAK,
+            resting=_REFRACTORY,
+            depression=self.depression - _DEPRESSION,
+            weights=np.minimum(self.weights + self.potentiation * STRONGEST, STRONGEST),
+        )
+
+    def follow(self, inputs: np.ndarray) -> "_State":
+        """What the inputs' spikes do to conductance, weights and, by the next bin, voltage."""
+        g = self.conductance * (1 - _STEP / _SYNAPSE) + float(self.weights @ inputs)
+        change = -(self.voltage - _LEAK) - g * (self.voltage - _EXCITATORY)
+        return self._replace(
+            voltage=self.voltage + change * _STEP / _MEMBRANE,
+            conductance=g,
+            depression=self.depression * (1 - _STEP / _PLASTICITY),
+            weights=np.maximum(self.weights + self.depression * STRONGEST * inputs, 0.0),
+        )

@@ -1,0 +1,142 @@
+"""Five variables that drive each other by weights which are known, and in two systems change."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from synapsnet_pyg.data.session import Session
+
+STEP = 0.01
+"""Delta, in seconds."""
+
+START = np.array([0.02842224, 0.54671299, -0.73645409, -0.16290995, -0.48211931])
+"""The state at t = 0."""
+
+_LINEAR = np.array(
+    [
+        [0.59884621, 0.03972211, -0.29245675, -0.78190846, -0.25719224],
+        [0.00814218, -0.27560291, 1.29406381, 1.00672432, -2.71116248],
+        [-1.88901325, -0.17477209, -0.42219041, 0.213643, 0.21732193],
+        [2.11783876, -1.11202076, -0.37760501, 2.04277161, 0.646703],
+        [0.66306337, -0.51400637, -1.64807517, 0.16746474, 0.10901409],
+    ]
+)
+
+
+class System(NamedTuple):
+    """What decides how a toy system moves, by the symbols of :func:`simulate_toy`."""
+
+    weights: np.ndarray
+    """W, [receiver, sender]."""
+    feedback: np.ndarray | None = None
+    """a, how much the state changes the weights of each sender; None: they stay."""
+    saturates: bool = False
+    """Whether f is tanh rather than the identity."""
+
+    def weights_at(self, state: np.ndarray) -> np.ndarray:
+        """W_t, with which a state acts on the next."""
+        return self.weights if self.feedback is None else self.weights + np.outer(state, self.feedback)
+
+    def step(self, state: np.ndarray) -> np.ndarray:
+        """The state that follows."""
+        change = self.weights_at(state) @ state
+        return state + STEP * (np.tanh(change) if self.saturates else change)
+
+    def flow(self, bins: int) -> np.ndarray:
+        """The states from t = 0 on [bins, 5]: the exact solution of a linear system that stays, else Euler's steps."""
+        if self.feedback is None and not self.saturates:
+            values, vectors = np.linalg.eig(self.weights)
+            growth = np.exp(STEP * np.outer(np.arange(bins), values))
+            exact: np.ndarray = ((growth * np.linalg.solve(vectors, START)) @ vectors.T).real
+            return exact
+        states = np.empty((bins, len(START)))
+        states[0] = START
+        for t in range(1, bins):
+            states[t] = self.step(states[t - 1])
+        return states
+
+
+def _tamed(base: np.ndarray, raised: float, times: float) -> np.ndarray:
+    """A matrix of the same eigenvectors whose fastest oscillation neither grows nor decays.
+
+    Args:
+        base: A matrix with one real eigenvalue.
+        raised: What is added to that one.
+        times: What it is then multiplied by.
+    """
+    values, vectors = np.linalg.eig(base)
+    speed = np.abs(values.imag)
+    tamed = np.where(speed > 0.999 * speed.max(), 1j * values.imag, values)
+    tamed = np.where(speed == 0, times * (values + raised), tamed)
+    matrix: np.ndarray = (vectors @ np.diag(tamed) @ np.linalg.inv(vectors)).real
+    return matrix
+
+
+_LINEAR_WEIGHTS = _tamed(_LINEAR, raised=1.2, times=1)
+_TANH_WEIGHTS = _tamed(np.random.default_rng(2).standard_normal((5, 5)), raised=0, times=-1)
+
+SYSTEMS = {
+    "linear-static": System(_LINEAR_WEIGHTS),
+    "tanh-static": System(_TANH_WEIGHTS, saturates=True),
+    "linear-dynamic": System(_LINEAR_WEIGHTS, feedback=np.array([-1.0, 1, -1, 2, -1])),
+    "tanh-dynamic": System(_TANH_WEIGHTS, feedback=np.array([-1.0, -1, 1, 1, 1]), saturates=True),
+}
+"""Name -> law of motion."""
+
+
+def simulate_toy(
+    system: str = "linear-static", bins: int = 3_001, seed: int = 0, skip: int = 7, name: str | None = None
+) -> Session:
+    r"""A small system whose forecast is easy and whose weights are not (NetFormer, toy systems).
+
+    .. math::
+        x(t + \delta) = x(t) + \delta\, f\big(W_t\, x(t)\big), \qquad
+        W_t = W \;\text{(static)} \quad\text{or}\quad W + x(t)\, a^\top \;\text{(dynamic)}
+
+    with :math:`\delta` = 0.01 s and f the identity or tanh; the linear static system is solved exactly,
+    :math:`x(t) = e^{Wt} x(0)`. One pair of eigenvalues of W lies on the imaginary axis, so that the system keeps
+    oscillating. Nothing is random: one trajectory starts from :data:`START`, and the smoothness of it is what makes W
+    hard to find.
+
+    Args:
+        system: A key of :data:`SYSTEMS`: ``"linear-static"``, ``"tanh-static"``, ``"linear-dynamic"`` or
+            ``"tanh-dynamic"``.
+        bins: T; 3,001 give the published 3,000 pairs of a bin and the next.
+        seed: Unused, since nothing is random; here because all simulations take one.
+        skip: States before the first bin.
+        name: Of the session; None: ``"toy-<system>"``.
+
+    Returns:
+        A session in float64, with all 25 entries of W as its edges, the diagonal too; their course where they change.
+        Off the diagonal, the effect of one bin on the next is about :math:`\delta W`.
+
+    Raises:
+        ValueError: There is no such system, or a number is out of range.
+
+    References:
+        Lu et al., "NetFormer: An interpretable model for recovering dynamical connectivity in neuronal population
+        dynamics", ICLR 2025.
+
+    Example:
+        >>> simulate_toy("tanh-dynamic", bins=100)
+        Session('toy-tanh-dynamic', 5 neurons x 100 bins of 0.01 s, 0 behaviours, 1 segment, true graph of 25 edges)
+    """
+    if system not in SYSTEMS:
+        raise ValueError(f"Expected a system among {', '.join(SYSTEMS)} (got '{system}').")
+    if bins < 1 or skip < 0:
+        raise ValueError(f"Expected bins >= 1 and skip >= 0 (got {bins} and {skip}).")
+    law = SYSTEMS[system]
+    states = law.flow(skip + bins)[skip:]
+    receiver, sender = np.indices(law.weights.shape).reshape(2, -1)
+    course = None
+    if law.feedback is not None:
+        course = torch.from_numpy(np.stack([law.weights_at(state).ravel() for state in states], axis=1))
+    return Session(
+        torch.from_numpy(states.T.copy()),
+        bin_size=STEP,
+        name=f"toy-{system}" if name is None else name,
+        edge_index=torch.from_numpy(np.stack([sender, receiver])),
+        edge_weight=torch.from_numpy(law.weights.flatten()) if course is None else None,
+        edge_weight_course=course,
+    )

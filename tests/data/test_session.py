@@ -1,0 +1,226 @@
+import os
+import pickle
+from itertools import pairwise
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from helpers import make_session
+
+from synapsnet_pyg.data.session import Session
+
+
+def test_from_arrays_reads_what_numpy_reads():
+    session = Session.from_arrays(
+        [[1, 2, 3], [4, 5, 7]], [0, 1, 0], bin_size=0.5, name="a", neuron_id=[7, 9], area=["V1", "LM"], depth=[0.1, 0.2]
+    )
+    assert session.activity.dtype == torch.float32
+    assert session.activity.tolist() == [[1, 2, 3], [4, 5, 7]]
+    assert session.behaviour.tolist() == [[0], [1], [0]]
+    assert session.neuron_id == ["7", "9"]
+    assert session.num_nodes == session.num_neurons == 2
+    assert session.neuron_fields.keys() == {"area", "depth"}
+    assert session.segment.tolist() == [[0, 3]]
+
+
+def test_true_connectivity_is_receiver_sender():
+    session = Session(
+        torch.randn(3, 7), bin_size=1, edge_index=torch.tensor([[0], [2]]), edge_weight=torch.tensor([5.0])
+    )
+    truth = session.true_connectivity
+    assert truth[2, 0] == 5
+    assert truth.count_nonzero() == 1
+    again = Session.from_arrays(np.zeros((3, 7)), bin_size=1, true_connectivity=truth.numpy())
+    assert again.edge_index.tolist() == [[0], [2]]
+    assert make_session().true_connectivity is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"activity": torch.randn(5)}, r"shape \[N, T\]"),
+        ({"activity": torch.full((5, 120), torch.nan)}, "hold NaN"),
+        ({"behaviour": torch.randn(2, 120)}, "transpose it"),
+        ({"behaviour": torch.randn(119, 2)}, "T = 120"),
+        ({"behaviour": torch.full((120, 2), torch.inf)}, "finite behaviour"),
+        ({"bin_size": 0.0}, "above 0"),
+        ({"bin_size": None}, "above 0"),
+        ({"segment": torch.tensor([[0, 60], [50, 120]])}, "segments in order"),
+        ({"segment": torch.tensor([[0, 121]])}, "within 0..120"),
+        ({"neuron_id": list("abc")}, "one neuron_id for each of the 5"),
+        ({"neuron_id": list("abcda")}, "'a' come more than once"),
+        ({"behaviour_name": ["x"]}, "one behaviour_name for each of the 2"),
+        ({"edge_index": torch.tensor([[0], [5]])}, r"within 0\.\.4"),
+        ({"edge_index": torch.tensor([[0], [1]]), "edge_weight": torch.tensor([1.0, 2])}, "1 finite edge weights"),
+        ({"edge_weight": torch.tensor([1.0])}, "pass both or neither"),
+        ({"area": ["V1"]}, "5 entries in 'area'"),
+    ],
+)
+def test_tells_what_is_wrong(change, message):
+    good = {"activity": torch.randn(5, 120), "behaviour": torch.randn(120, 2), "bin_size": 0.1}
+    with pytest.raises(ValueError, match=message):
+        Session(**(good | change))
+
+
+def test_wants_floating_point():
+    with pytest.raises(TypeError, match=r"Session\.from_arrays converts"):
+        Session(torch.ones(2, 3, dtype=torch.int64), bin_size=1)
+    with pytest.raises(TypeError, match="real numbers"):
+        Session.from_arrays([["a", "b"]], bin_size=1)
+
+
+def test_slice_is_a_view_with_clipped_segments():
+    session = make_session(segment=torch.tensor([[0, 30], [40, 70], [70, 120]]), area=list("abcde"))
+    part = session.slice(20, 75)
+    assert part.activity.data_ptr() == session.activity[:, 20:].data_ptr()
+    assert part.segment.tolist() == [[0, 10], [20, 50], [50, 55]]
+    assert part.num_bins == part.behaviour.shape[0] == 55
+    assert part.area == session.area
+    assert session.num_bins == 120
+    with pytest.raises(ValueError, match="0 <= start <= stop"):
+        session.slice(5, 121)
+
+
+def test_split_is_contiguous_and_copies_nothing():
+    session = make_session()
+    parts = session.split()
+    assert [part.num_bins for part in parts] == [96, 12, 12]
+    assert torch.equal(torch.cat([part.activity for part in parts], 1), session.activity)
+    assert parts.test.activity.data_ptr() == session.activity[:, 108:].data_ptr()
+
+
+def test_split_gives_whole_segments_to_one_part():
+    borders = [0, 13, 30, 41, 60, 77, 90, 101, 120]
+    segment = torch.tensor(list(pairwise(borders)))
+    parts = make_session(segment=segment).split()
+    lengths = torch.cat([part.segment[:, 1] - part.segment[:, 0] for part in parts])
+    assert torch.equal(lengths, segment[:, 1] - segment[:, 0])
+    assert [part.num_bins for part in parts] == [101 - 11, 11, 19]
+
+
+def test_split_cuts_where_segments_are_too_few_or_one_dwarfs_the_rest():
+    parts = make_session(segment=torch.tensor([[0, 60], [60, 120]])).split()
+    assert [part.num_bins for part in parts] == [96, 12, 12]
+    parts = make_session(segment=torch.tensor([[0, 5], [5, 10], [10, 120]])).split()
+    assert [part.num_bins for part in parts] == [96, 12, 12]
+    gap = make_session(segment=torch.tensor([[10, 60], [70, 120]])).split()
+    assert [int((part.segment[:, 1] - part.segment[:, 0]).sum()) for part in gap] == [80, 10, 10]
+    with pytest.raises(ValueError, match="at least 3 bins"):
+        make_session(T=2).split()
+    with pytest.raises(ValueError, match="add up to 1"):
+        make_session().split(0.9, 0.1, 0.1)
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_standardises_with_the_training_part_alone(inplace):
+    session = make_session()
+    session.activity[3] = 4.0
+    before = session.activity.clone()
+    standardised = session.standardise(inplace=inplace)
+    train = standardised.split().train
+    torch.testing.assert_close(train.activity[:3].mean(1), torch.zeros(3), atol=1e-6, rtol=0)
+    torch.testing.assert_close(train.activity[:3].std(1, correction=0), torch.ones(3))
+    torch.testing.assert_close(train.behaviour.std(0, correction=0), torch.ones(2))
+    assert standardised.constant.tolist() == [False, False, False, True, False]
+    assert standardised.activity_scale[3] == 1
+    restored = standardised.activity * standardised.activity_scale[:, None] + standardised.activity_mean[:, None]
+    torch.testing.assert_close(restored, before)
+    assert inplace or torch.equal(session.activity, before)
+    assert standardised.standardise() is standardised
+    with pytest.raises(ValueError, match="standardised already"):
+        standardised.standardise(train)
+
+
+def test_standardise_ignores_what_lies_outside_training():
+    one, other = make_session(), make_session()
+    other.activity[:, 96:] += 100
+    assert torch.equal(one.standardise().split().train.activity, other.standardise().split().train.activity)
+
+
+def test_saves_and_loads_everything(tmp_path):
+    session = make_session(
+        area=list("abcde"),
+        position=torch.randn(5, 3),
+        segment=torch.tensor([[0, 50], [60, 120]]),
+        edge_index=torch.tensor([[0, 1], [2, 3]]),
+        edge_weight=torch.tensor([0.5, -1.0]),
+    ).standardise()
+    session.save(tmp_path / "a.h5")
+    loaded = Session.load(tmp_path / "a.h5")
+    assert repr(loaded) == repr(session)
+    for key in session.keys():  # noqa: SIM118
+        same = torch.equal if isinstance(session[key], torch.Tensor) else lambda a, b: a == b
+        assert same(loaded[key], session[key]), key
+
+
+def test_refuses_foreign_and_damaged_files(tmp_path):
+    path = tmp_path / "a.h5"
+    with pytest.raises(FileNotFoundError, match="no file"):
+        Session.load(path)
+    path.write_bytes(pickle.dumps({"activity": [1]}))
+    with pytest.raises(ValueError, match="not a readable session"):
+        Session.load(path)
+    with h5py.File(path, "w") as file:
+        file["x"] = [1, 2]
+    with pytest.raises(ValueError, match="no session file"):
+        Session.load(path)
+    make_session(T=5000).save(path)
+    whole = path.read_bytes()
+    for part in range(50):
+        path.write_bytes(whole[: len(whole) * part // 50])
+        with pytest.raises(ValueError, match="damaged"):
+            Session.load(path)
+    make_session().save(path)
+    with h5py.File(path, "a") as file:
+        del file["behaviour"]
+        file["behaviour"] = np.zeros((3, 2))
+    with pytest.raises(ValueError, match=r"a\.h5': Expected behaviour"):
+        Session.load(path)
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.h5"
+    make_session().save(path)
+    before = path.read_bytes()
+
+    def full(*_, **__):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        make_session(N=6).save(path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["a.h5"]
+
+
+def test_repr_tells_sizes():
+    text = repr(make_session(area=list("abcde")))
+    assert text == "Session('demo', 5 neurons x 120 bins of 0.1 s, 2 behaviours, 1 segment, area)"
+    assert repr(Session()) == "Session()"
+
+
+def test_wiring_that_changes_is_kept_sliced_and_averaged(tmp_path):
+    course = torch.arange(14.0).view(2, 7)
+    session = Session(
+        torch.randn(3, 7),
+        bin_size=1,
+        edge_index=torch.tensor([[0, 1], [2, 0]]),
+        edge_weight_course=course,
+    )
+    assert session.true_connectivity[2, 0] == 3
+    assert session.true_connectivity[0, 1] == 10
+    session.save(tmp_path / "s.h5")
+    part = Session.load(tmp_path / "s.h5").slice(4, 6)
+    assert part.true_connectivity[2, 0] == 4.5
+    assert part.true_connectivity[0, 1] == 11.5
+    at = part.true_connectivity_at(torch.tensor([1, 0]))
+    assert at.shape == (2, 3, 3)
+    assert at[:, 2, 0].tolist() == [5, 4]
+    assert at[:, 0, 1].tolist() == [12, 11]
+    assert "edge_weight_course" not in session.neuron_fields
+    still = Session(torch.randn(3, 7), bin_size=1, edge_index=torch.tensor([[0], [2]]))
+    assert still.true_connectivity_at(torch.tensor([6, 2]))[:, 2, 0].tolist() == [1, 1]
+    assert make_session().true_connectivity_at(torch.tensor([0])) is None
+    with pytest.raises(ValueError, match="1 edges in 7 bins"):
+        Session(torch.randn(3, 7), bin_size=1, edge_index=torch.tensor([[0], [2]]), edge_weight_course=course)

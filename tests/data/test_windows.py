@@ -1,0 +1,89 @@
+import pytest
+import torch
+from helpers import make_session
+
+from synapsnet_pyg.data.windows import EpochSampler, windows_of
+
+
+def brute_force_targets(segment, window, first=None):
+    return [t for a, b in segment for t in range(a + (first or window), b)]
+
+
+@pytest.mark.parametrize("targets", [1, 4, 7])
+@pytest.mark.parametrize("first", [None, 5])
+def test_every_possible_bin_is_a_target_and_no_border_is_crossed(targets, first):
+    segment = [[0, 23], [25, 29], [30, 36], [36, 60], [64, 75]]
+    session = make_session(T=80, segment=torch.tensor(segment))
+    seen = set()
+    for windows in windows_of(session, 3, targets, first):
+        bins = windows.target_bins(torch.arange(len(windows)))
+        for start, row in zip(windows.start.tolist(), bins.tolist(), strict=True):
+            assert any(a <= start and row[-1] < b for a, b in segment)
+            assert row == list(range(start + 3, start + 3 + windows.targets))
+            seen.update(row)
+    assert sorted(seen) == brute_force_targets(segment, 3, first)
+
+
+def test_one_target_makes_the_overlapping_windows_of_the_paper():
+    session = make_session(T=20)
+    (windows,) = windows_of(session, 5)
+    assert windows.start.tolist() == list(range(15))
+    window = windows.gather(torch.tensor([4, 0]))
+    assert torch.equal(window.activity[0], session.activity[:, 4:9])
+    assert torch.equal(window.behaviour[0], session.behaviour[4:9])
+    assert torch.equal(window.target[:, :, 0].t(), session.activity[:, [9, 5]])
+    assert window.session == "demo"
+
+
+def test_targets_follow_the_last_positions():
+    session = make_session(T=50)
+    (windows,) = windows_of(session, 4, 6)
+    window = windows.gather(torch.arange(len(windows)))
+    assert window.activity.shape == (len(windows), 5, 9)
+    assert window.behaviour.shape == (len(windows), 9, 2)
+    assert torch.equal(window.activity[..., -5:], window.target[..., :-1])
+
+
+def test_short_segments_get_fewer_targets():
+    session = make_session(T=40, segment=torch.tensor([[0, 20], [20, 25], [25, 40]]))
+    shapes = {windows.targets: len(windows) for windows in windows_of(session, 3, 8)}
+    assert shapes == {8: 5, 2: 1}
+    assert windows_of(session, 20) == []
+
+
+def test_windows_share_the_recording():
+    session = make_session(T=40)
+    (windows,) = windows_of(session, 3, 2)
+    storage = session.activity.untyped_storage().data_ptr()
+    assert windows._activity.untyped_storage().data_ptr() == storage
+    assert windows._target.untyped_storage().data_ptr() == storage
+
+
+def test_refuses_nonsense():
+    with pytest.raises(ValueError, match="window and targets >= 1"):
+        windows_of(make_session(), 0)
+    with pytest.raises(ValueError, match="first >= window"):
+        windows_of(make_session(), 5, first=4)
+
+
+def test_sampler_gives_every_window_once_in_batches_of_one_session():
+    windows = windows_of(make_session(T=40), 3) + windows_of(make_session(N=4, T=33), 3)
+    sampler = EpochSampler(windows, batch_size=8)
+    drawn = list(sampler)
+    assert len(drawn) == len(sampler) == 5 + 4
+    for w, one in enumerate(windows):
+        assert sorted(torch.cat([which for v, which in drawn if v == w]).tolist()) == list(range(len(one)))
+
+
+def test_sampler_depends_on_seed_and_epoch_alone():
+    windows = windows_of(make_session(T=40), 3)
+
+    def order(seed, epoch):
+        sampler = EpochSampler(windows, batch_size=8, seed=seed)
+        list(sampler)  # an earlier pass leaves no trace
+        sampler.set_epoch(epoch)
+        return torch.cat([which for _, which in sampler]).tolist()
+
+    assert order(0, 3) == order(0, 3)
+    assert order(0, 3) != order(0, 4)
+    assert order(0, 3) != order(1, 3)
