@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -27,8 +28,50 @@ from synapsnet_pyg.data.session_checks import (
 from synapsnet_pyg.data.session_file import read_session_file, write_session_file
 
 
+class Recorded(Protocol):
+    """Anything that has the four fields of a :class:`SessionInfo`: a session, or its information alone."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def neuron_id(self) -> list[str]: ...  # noqa: D102
+
+    @property
+    def behaviour_name(self) -> list[str]: ...  # noqa: D102
+
+    @property
+    def num_bins(self) -> int: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """Names and length of a session, without its recording; saved with a model in place of its sessions.
+
+    Args:
+        name: Name of the session, unique among sessions that are fitted together.
+        neuron_id: Ids of its N neurons.
+        behaviour_name: Names of its K behaviours.
+        num_bins: Number of bins T.
+
+    Example:
+        >>> SessionInfo.of(Session(torch.randn(2, 50), bin_size=0.1, name="demo"))
+        SessionInfo(name='demo', neuron_id=['demo/0', 'demo/1'], behaviour_name=[], num_bins=50)
+    """
+
+    name: str
+    neuron_id: list[str]
+    behaviour_name: list[str]
+    num_bins: int
+
+    @classmethod
+    def of(cls, session: Recorded) -> "SessionInfo":
+        """Returns the names and the length of a session."""
+        return cls(session.name, list(session.neuron_id), list(session.behaviour_name), session.num_bins)
+
+
 class Split(NamedTuple):
-    """The three parts of a session, contiguous in time. Their activity is a view of the session's, not a copy."""
+    """Three parts of a session, contiguous in time. Their activity is a view of the session's memory."""
 
     train: "Session"
     validation: "Session"
@@ -61,7 +104,7 @@ class Session(Data):
 
     Raises:
         ValueError: A shape, range or value is not as described; the message says what came and how to mend it.
-        TypeError: Something is of the wrong kind.
+        KindError: A value is of the wrong kind, such as texts in place of numbers.
 
     Example:
         >>> session = Session(torch.randn(3, 50), bin_size=0.1, name="demo", area=["V1", "V1", "LM"])

@@ -1,6 +1,6 @@
 """Checks of what a session is made of: each returns the value or raises an error that says how to mend it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,10 +8,6 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from synapsnet_pyg.files import shorten
-
-if TYPE_CHECKING:
-    pass
-
 
 # Everything else that a session holds describes neurons, one entry each.
 PER_SESSION = {"activity", "behaviour", "bin_size", "segment", "neuron_id", "behaviour_name", "name", "num_nodes"}
@@ -26,11 +22,15 @@ TRUTH = ("edge_index", "edge_weight", "edge_weight_course")
 RESERVED = PER_SESSION | {*TRUTH, *STATISTICS}
 
 
+class KindError(TypeError):
+    """A value of the wrong kind that a user passed, such as texts in place of numbers."""
+
+
 def as_float(values: ArrayLike, name: str) -> Tensor:
-    """Returns real numbers as a float32 tensor; raises a TypeError for anything else."""
+    """Returns real numbers as a float32 tensor; raises a :class:`KindError` for anything else."""
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"Expected {name} of real numbers (got {array.dtype}).")
+        raise KindError(f"Expected {name} of real numbers (got {array.dtype}).")
     return torch.from_numpy(np.array(array, dtype=np.float64 if array.dtype == np.float64 else np.float32)).float()
 
 
@@ -48,7 +48,7 @@ def check_activity(activity: Tensor) -> None:
     """Raises an error unless activity is a finite floating-point tensor [N, T]."""
     if not isinstance(activity, Tensor) or not activity.is_floating_point():
         kind = activity.dtype if isinstance(activity, Tensor) else type(activity).__name__
-        raise TypeError(
+        raise KindError(
             f"Expected activity as a floating-point tensor (got {kind}); Session.from_arrays converts arrays."
         )
     if activity.dim() != 2 or activity.shape[0] == 0:
