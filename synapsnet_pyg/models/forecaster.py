@@ -1,7 +1,8 @@
 """The contract that every forecaster keeps, and the two that need no learning."""
 
 import inspect
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window
 from synapsnet_pyg.models.jacobian import jacobians, mean_jacobian
+from synapsnet_pyg.nn.evaluating import evaluating as evaluating
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
 
 
@@ -82,6 +84,8 @@ class Forecaster(torch.nn.Module):
     """Whether the model can only be made for one session; several sessions then have a model each."""
     shared: ClassVar[tuple[str, ...]] = ()
     """Names of the parts that all sessions share, which can be kept for a session that is new to the model."""
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Regular expressions of parameter names of earlier versions -> the names of this version."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Forecaster":
         """Remembers the arguments."""
@@ -172,6 +176,32 @@ class Forecaster(torch.nn.Module):
         mean over windows is the mean Jacobian. A model with a connectivity that changes in time tells that instead.
         """
         return jacobians(self, window)
+
+    def without_edge(self, session: str, sender: int, receiver: int) -> Callable[[Window], Forecast]:
+        """Returns the model with one weight of its connectivity set to zero; here raises an error.
+
+        Args:
+            session: Name of the session.
+            sender: Row of the neuron that sends.
+            receiver: Row of the neuron that receives.
+
+        Raises:
+            ValueError: The model has no weights of its own, or not this one.
+        """
+        raise ValueError(
+            f"Expected a SynapsNet with functional connectivity (got {type(self).__name__}); "
+            "other models have no edge to remove, silence the sender instead."
+        )
+
+    @classmethod
+    def upgrade(cls, state: Mapping[str, object]) -> dict[str, object]:
+        """Returns saved parameters under the names of this version; see :attr:`renamed`."""
+        upgraded = {}
+        for name, value in state.items():
+            for old, new in cls.renamed.items():
+                name = re.sub(old, new, name)
+            upgraded[name] = value
+        return upgraded
 
     def index_of(self, session: str) -> int:
         """Place of a session among those that the model was made for.
