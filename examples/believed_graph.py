@@ -15,7 +15,7 @@ import networkx as nx
 import numpy as np
 import torch
 
-from synapsnet_pyg import SynapsNet, fit, plots, to_networkx
+from synapsnet_pyg import SynapsNet, fit, to_networkx
 from synapsnet_pyg.analysis.currents import current_cross_correlation, shuffled
 from synapsnet_pyg.analysis.ensemble import ensemble
 from synapsnet_pyg.analysis.identifiability import identifiability
@@ -24,6 +24,15 @@ from synapsnet_pyg.analysis.perturbation import Drive, Silence, effect_matrix, p
 from synapsnet_pyg.analysis.significance import edge_significance
 from synapsnet_pyg.connectivity.registry import estimate
 from synapsnet_pyg.metrics import connectivity_score
+from synapsnet_pyg.plots.canvas import make_figure
+from synapsnet_pyg.plots.connectivity import (
+    draw_current_correlation,
+    draw_graph,
+    draw_matrix,
+    draw_p_values,
+    draw_true_against_learned,
+)
+from synapsnet_pyg.plots.style import COLOURS
 from synapsnet_pyg.runs.recipe import recipe
 from synapsnet_pyg.simulations.population import run_population, simulate, true_effect
 
@@ -74,9 +83,9 @@ for name, connectivity in candidates.items():
     score = connectivity_score(connectivity, truth)
     print(f"{name:18s} {score.pearson:7.3f} {score.auroc:6.3f}")
 
-figure, axes = plots.figure(13, 4, 3)
+figure, axes = make_figure(13, 4, columns=3)
 for ax, (name, connectivity) in zip(axes, ({"true": truth} | candidates).items(), strict=True):
-    plots.matrix(ax, connectivity, name)
+    draw_matrix(ax, connectivity, name)
 figure.savefig(out / "matrices.png", dpi=120)
 
 # %% [markdown]
@@ -92,10 +101,10 @@ print(f"  {int((edge & true_edge).sum())} true, of {int(true_edge.sum())} that t
 print(f"  {int((edge & ~true_edge).sum())} false, {float((edge & ~true_edge).sum() / edge.sum().clamp_min(1)):.1%}")
 print(identifiability(train, significance).text)
 
-figure, (left, right) = plots.figure(9, 3.8, 2)
+figure, (left, right) = make_figure(9, 3.8, columns=2)
 counts, borders = np.histogram(significance.p_value[off_diagonal].numpy(), 20, (0, 1))
-plots.p_values(left, counts, borders)
-plots.true_against_learned(right, truth, significance.believed)
+draw_p_values(left, counts, borders)
+draw_true_against_learned(right, truth, significance.believed)
 right.set(ylabel="expected effect, given the data")
 figure.savefig(out / "significance.png", dpi=120)
 
@@ -123,10 +132,10 @@ peak = leads.delays == leads.peak_delay
 print(f"\ncurrent and activity correlate most at a delay of {leads.peak_delay:+d} bin:")
 print(f"  {leads.mean[peak].item():.3f}, with shuffled senders {by_chance.mean[peak].item():.3f}")
 
-figure, (ax,) = plots.figure(5.5, 3.6)
+figure, (ax,) = make_figure(5.5, 3.6)
 curves = {"learned": leads, "senders shuffled": by_chance}
 named = {name: (curve.mean.numpy(), curve.sem.numpy()) for name, curve in curves.items()}
-plots.current_correlation(ax, leads.seconds.numpy(), named)
+draw_current_correlation(ax, leads.seconds.numpy(), named)
 figure.savefig(out / "currents.png", dpi=120)
 
 # %% [markdown]
@@ -149,10 +158,10 @@ happened = true_effect(population, strongest, horizon=5)[others]
 by_bin = [np.corrcoef(modelled[:, step], happened[:, step])[0, 1] for step in range(5)]
 print(f"{session.neuron_id[strongest]} silenced: they correlate at " + ", ".join(f"{r:.2f}" for r in by_bin))
 
-figure, (left, right) = plots.figure(9, 4, 2)
-plots.true_against_learned(left, torch.where(true_edge, real, 0.0), forecast)
+figure, (left, right) = make_figure(9, 4, columns=2)
+draw_true_against_learned(left, torch.where(true_edge, real, 0.0), forecast)
 left.set(xlabel="true effect of one spike (spikes)", ylabel="effect in the model (spikes)")
-for step, colour in ((0, plots.COLOURS[0]), (4, plots.COLOURS[1])):
+for step, colour in ((0, COLOURS[0]), (4, COLOURS[1])):
     right.plot(happened[:, step], modelled[:, step], "o", ms=4, color=colour, alpha=0.7, label=f"bin {step + 1}")
 right.set(xlabel="true effect of silencing (spikes)", ylabel="effect in the model (spikes)")
 right.set(title=f"{session.neuron_id[strongest]} silenced")
@@ -173,11 +182,11 @@ table = neuron_table(session, believed)
 shown = ["neuron_id", "in_degree", "out_degree", "out_positive", "out_negative", "hub_rank", "community"]
 print(table.sort_values("hub_rank")[shown].head().round(2).to_string(index=False))
 
-figure, (ax,) = plots.figure(7, 5.5)
+figure, (ax,) = make_figure(7, 5.5)
 place = nx.spring_layout(graph.to_undirected(), k=0.5, weight=None, seed=0)
 position = np.array([place[neuron] for neuron in session.neuron_id])
 receiver, sender = believed.nonzero().T.numpy()
 groups = [f"community {community}" for community in table["community"]]
-plots.graph(ax, position, np.stack([sender, receiver]), believed[receiver, sender].numpy(), groups)
+draw_graph(ax, position, np.stack([sender, receiver]), believed[receiver, sender].numpy(), groups=groups)
 figure.savefig(out / "graph.png", dpi=120)
 print(f"the figures and the graph lie in {out.resolve()}")

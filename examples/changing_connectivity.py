@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from synapsnet_pyg import plots
 from synapsnet_pyg.analysis.blocks import connectivity_blocks
 from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity, read_dynamic_connectivity
 from synapsnet_pyg.analysis.running_summaries import RunningMoments, summarise
@@ -32,6 +31,9 @@ from synapsnet_pyg.experiments.seed_ensemble import train_together
 from synapsnet_pyg.experiments.stdp import HISTORY, as_stimuli, course
 from synapsnet_pyg.metrics import connectivity_score, correlation, r_squared
 from synapsnet_pyg.models.netformer import NetFormer
+from synapsnet_pyg.plots.canvas import make_figure
+from synapsnet_pyg.plots.connectivity import draw_block_matrix
+from synapsnet_pyg.plots.dynamics import draw_changes, draw_trace_agreement, draw_weight_traces
 from synapsnet_pyg.runs.in_memory import fit_recording, raw_units
 from synapsnet_pyg.simulations.cell_types import CELL_TYPES, STATES, simulate_cell_types, true_weights_by_state
 from synapsnet_pyg.simulations.stdp import simulate_plasticity
@@ -158,16 +160,16 @@ print(f"bin by bin, attention and weight correlate at {float(correlation(true, a
 # stretches first; and a forecast that is right is no proof that the weights inside it are.
 
 # %%
-figure, axes = plots.figure(14, 6.6, columns=4, rows=2)
+figure, axes = make_figure(14, 6.6, columns=4, rows=2)
 seconds = recorded.bin_size * (stretches[:, 0] + stretches.shape[1] / 2).numpy()
 order = np.argsort(agreement["NetFormer"].numpy())
 shown = order[[inputs // 10, inputs // 2, -inputs // 10]]  # found badly, middling and well
 for row, name in enumerate(("NetFormer", "least squares, anew, resets left out")):
     for ax, k in zip(axes[4 * row : 4 * row + 3], shown, strict=True):
         label = f"{name.split(',')[0]}, r = {agreement[name][k]:.2f}"
-        plots.weight_courses(ax, seconds, {label: (slow[k].numpy(), found[name][k].numpy())})
+        draw_weight_traces(ax, seconds, {label: (slow[k].numpy(), found[name][k].numpy())})
         ax.set_title(f"input {k}")
-    plots.course_agreement(axes[4 * row + 3], agreement[name].numpy(), chance[name].flatten().numpy(), name)
+    draw_trace_agreement(axes[4 * row + 3], agreement[name].numpy(), chance[name].flatten().numpy(), title=name)
 figure.savefig(out / "synapses.png", dpi=120)
 
 # %% [markdown]
@@ -275,12 +277,12 @@ print(pd.DataFrame(rows).round(3).to_string(index=False))
 # modulation takes any behaviour.
 
 # %%
-figure, axes = plots.figure(11.5, 8.6, columns=4, rows=3)
+figure, axes = make_figure(11.5, 8.6, columns=4, rows=3)
 columns = ["true", "SynapsNet", "SynapsNet, modulated", "least squares, each state"]
 for row, name in enumerate(names):
     for column, shown in enumerate(columns):
         ax = axes[4 * row + column]
-        plots.block_matrix(ax, types[shown][row], CELL_TYPES, np.zeros((4, 4), dtype=bool))
+        draw_block_matrix(ax, types[shown][row], CELL_TYPES)
         limit = float(np.abs(types[shown]).max())
         ax.images[0].set_clim(-limit, limit)
         ax.set_title(f"{shown}\n{name}", fontsize="small")
@@ -310,9 +312,9 @@ table["learned"] = table["difference"] / unit["SynapsNet, modulated"]
 largest = table.sort_values("difference", key=abs, ascending=False).head(8)
 print(largest[["sender", "receiver", "state", "other", "learned", "true", "q"]].round(4).to_string(index=False))
 
-figure, (ax,) = plots.figure(5.6, 4.6)
+figure, (ax,) = make_figure(5.6, 4.6)
 compared = ["least squares, each state", "SynapsNet, modulated", "NetFormer", "control: states of another time"]
-plots.changes(ax, change["true"].ravel(), {name: change[name].ravel() for name in compared})
+draw_changes(ax, change["true"].ravel(), {name: change[name].ravel() for name in compared})
 ax.set(xlabel="true change between two states, from type to type", ylabel="learned")
 figure.savefig(out / "changes.png", dpi=120)
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import torch
 
-from synapsnet_pyg import Session, SynapsNet, fit, forecast_session, plots, to_networkx
+from synapsnet_pyg import Session, SynapsNet, fit, forecast_session, to_networkx
 from synapsnet_pyg.metrics import connectivity_score, correlation
 from synapsnet_pyg.models.registry import build_model
+from synapsnet_pyg.plots.canvas import make_figure
+from synapsnet_pyg.plots.connectivity import draw_matrix
 from synapsnet_pyg.runs.recipe import recipe
 from synapsnet_pyg.simulations.population import simulate
 
@@ -60,9 +62,9 @@ for name, one in (("SynapsNet", model), ("ridge VAR(1)", linear)):
 
 # %%
 connectivity = model.connectivity(train)
-figure, (left, right) = plots.figure(9, 4, 2)
-plots.matrix(left, session.true_connectivity, "true")
-plots.matrix(right, connectivity, "learned")
+figure, (left, right) = make_figure(9, 4, columns=2)
+draw_matrix(left, session.true_connectivity, "true")
+draw_matrix(right, connectivity, "learned")
 figure.savefig(folder / "connectivity.png")
 
 graph = to_networkx(session, connectivity, top_k=50)

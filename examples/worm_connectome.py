@@ -17,12 +17,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from synapsnet_pyg import SynapsNet, fit, plots
+from synapsnet_pyg import SynapsNet, fit
 from synapsnet_pyg.analysis.agreement import wiring_agreement
 from synapsnet_pyg.analysis.perturbation import effect_matrix
 from synapsnet_pyg.connectivity.registry import estimate
 from synapsnet_pyg.datasets.array_files import Source
 from synapsnet_pyg.datasets.arrays import read_arrays
+from synapsnet_pyg.plots.canvas import make_figure
+from synapsnet_pyg.plots.comparisons import draw_recoveries
 from synapsnet_pyg.runs.recipe import recipe
 
 parser = argparse.ArgumentParser()
@@ -117,9 +119,9 @@ for kind, counts in wirings.items():
     print(tables[kind].to_string(index=False, float_format="{:.3f}".format))
 
 # %%
-figure, axes = plots.figure(10, 4.2, 2)
+figure, axes = make_figure(10, 4.2, columns=2)
 for ax, (kind, table) in zip(axes, tables.items(), strict=True):
-    plots.recoveries(ax, {name: row.tolist() for name, row in table.set_index("weights")[columns].iterrows()})
+    draw_recoveries(ax, {name: row.tolist() for name, row in table.set_index("weights")[columns].iterrows()})
     ax.axhline(0.5, color="0.4", lw=1, ls="--")
     ax.set(title=kind, ylabel="AUROC, a dot a worm", ylim=(0.4, 0.75))
 figure.savefig("worm-connectome.png", dpi=120)

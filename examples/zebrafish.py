@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from scipy.spatial.distance import cdist
 
-from synapsnet_pyg import SynapsNet, fit, plots
+from synapsnet_pyg import SynapsNet, fit
 from synapsnet_pyg.analysis.agreement import wiring_agreement
 from synapsnet_pyg.analysis.blocks import connectivity_blocks
 from synapsnet_pyg.analysis.distance import weight_by_distance
@@ -25,6 +25,8 @@ from synapsnet_pyg.analysis.perturbation import effect_matrix
 from synapsnet_pyg.connectivity.registry import estimate
 from synapsnet_pyg.datasets.array_files import Source
 from synapsnet_pyg.datasets.arrays import read_arrays
+from synapsnet_pyg.plots.canvas import make_figure
+from synapsnet_pyg.plots.connectivity import draw_matrix, draw_weight_against_distance
 from synapsnet_pyg.runs.recipe import recipe
 
 parser = argparse.ArgumentParser()
@@ -123,17 +125,22 @@ shown = ["sender", "receiver", "pairs", "mean_absolute_weight", "null_mean", "p"
 print(blocks[shown].to_string(index=False, float_format="{:.3f}".format))
 
 # %%
-figure, axes = plots.figure(13, 8, 3, 2)
+figure, axes = make_figure(13, 8, columns=3, rows=2)
 from_the_nose = active[np.argsort(session.position[active, 1].numpy())]
 ordered = np.ix_(from_the_nose, from_the_nose)
 drawn = {"wiring": torch.from_numpy(wirings["undirected"]), "SynapsNet": found["SynapsNet"], "lag0": found["lag0"]}
 for upper, lower, (name, weights) in zip(axes[:3], axes[3:], drawn.items(), strict=True):
-    plots.matrix(upper, weights[ordered], name)
+    draw_matrix(upper, weights[ordered], name)
     upper.set(xlabel="sender, from the nose backwards", ylabel="receiver, from the nose backwards")
     table = profiles[name].table
     middle = (table["nearest"] + table["farthest"]) / 2
-    columns = table["mean_absolute_weight"], table["null_mean"], table["null_deviation"]
-    plots.weight_against_distance(lower, middle, *columns)
+    draw_weight_against_distance(
+        lower,
+        middle,
+        table["mean_absolute_weight"],
+        null_mean=table["null_mean"],
+        null_deviation=table["null_deviation"],
+    )
     lower.set(xlabel="distance of the regions (as stored)")
     lower.legend(frameon=False, fontsize="x-small", loc="upper right")
 figure.savefig("zebrafish.png", dpi=120)

@@ -2,28 +2,41 @@ import numpy as np
 import pytest
 import torch
 
-from synapsnet_pyg import plots
+from synapsnet_pyg.plots.canvas import make_figure
+from synapsnet_pyg.plots.connectivity import (
+    draw_block_matrix,
+    draw_current_correlation,
+    draw_graph,
+    draw_matrix,
+    draw_p_values,
+    draw_true_against_learned,
+    draw_weight_against_distance,
+)
+from synapsnet_pyg.plots.dynamics import draw_changes, draw_trace_agreement, draw_weight_traces
+from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_raster, draw_training_curve
 
 
 def test_matrix_shows_receivers_as_rows_and_no_diagonal():
-    _, (ax,) = plots.figure(3, 3)
+    _, (ax,) = make_figure(3, 3)
     connectivity = torch.tensor([[9.0, 0.5], [-1.0, 9.0]])
-    shown = plots.matrix(ax, connectivity, limit=2.0).images[0].get_array()
+    shown = draw_matrix(ax, connectivity, limit=2.0).images[0].get_array()
     assert np.array_equal(np.asarray(shown), [[0, 0.5], [-1, 0]])
     assert ax.get_ylabel() == "receiver i"
 
 
-def test_scatter_tells_the_correlation():
-    _, (ax,) = plots.figure(3, 3)
+def test_scatter_shows_the_correlation():
+    _, (ax,) = make_figure(3, 3)
     truth = torch.randn(6, 6)
-    plots.true_against_learned(ax, truth, 2 * truth)
+    draw_true_against_learned(ax, truth, 2 * truth)
     assert "1.00" in ax.get_title()
 
 
-def test_courses_and_training_curve_are_drawn(tmp_path):
-    figure, (left, right) = plots.figure(6, 3, 2)
-    plots.forecast_course(left, np.arange(9.0), np.random.randn(3, 9), np.random.randn(3, 9), ["a", "b", "c"], [4])
-    plots.training_curve(right, [1, 2, 3], [0.1, 0.3, 0.2], {"var1": 0.25})
+def test_traces_and_training_curve_are_drawn(tmp_path):
+    figure, (left, right) = make_figure(6, 3, columns=2)
+    draw_forecast_traces(
+        left, np.arange(9.0), np.random.randn(3, 9), np.random.randn(3, 9), labels=["a", "b", "c"], breaks=[4]
+    )
+    draw_training_curve(right, [1, 2, 3], [0.1, 0.3, 0.2], anchors={"var1": 0.25})
     assert len(left.lines) == 3 * 2 + 2  # with the mark of the break and the bar of three deviations
     assert np.isnan(left.lines[0].get_xdata()[4])
     assert "epoch 2" in right.get_title()
@@ -31,37 +44,39 @@ def test_courses_and_training_curve_are_drawn(tmp_path):
 
 
 def test_raster_and_blocks_show_their_numbers():
-    _, (left, right) = plots.figure(6, 3, 2)
+    _, (left, right) = make_figure(6, 3, columns=2)
     activity, weight = np.random.randn(3, 5), np.array([[1.0, np.nan], [-2.0, 0.5]])
-    shown = plots.raster(left, activity, np.arange(5.0) / 10, "true").images[0]
+    shown = draw_raster(left, activity, np.arange(5.0) / 10, title="true").images[0]
     assert np.array_equal(np.asarray(shown.get_array()), activity)
     assert shown.get_extent() == [0, 0.4, 3, 0]
-    image = plots.block_matrix(right, weight, ["a", "b"], np.array([[False, False], [True, False]])).images[0]
+    image = draw_block_matrix(right, weight, ["a", "b"], marked=np.array([[False, False], [True, False]])).images[0]
     assert image.get_clim() == (-2, 2)
     assert [(text.get_text(), text.get_position()) for text in right.texts] == [("*", (0, 1))]
     assert right.get_ylabel() == "receiver"
 
 
 def test_currents_shade_what_is_not_known_at_forecasting():
-    _, (ax,) = plots.figure(3, 3)
+    _, (ax,) = make_figure(3, 3)
     mean = np.array([0.1, 0.2, 0.5])
-    plots.current_correlation(ax, np.array([-0.1, 0.0, 0.1]), {"learned": (mean, mean / 10), "lag": (mean, mean)})
+    draw_current_correlation(ax, np.array([-0.1, 0.0, 0.1]), {"learned": (mean, mean / 10), "lag": (mean, mean)})
     assert [patch.get_extents().x1 for patch in ax.patches] == [ax.transData.transform((0, 0))[0]]
     assert ax.lines[1].get_ydata().tolist() == mean.tolist()
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["learned", "lag"]
 
 
-def test_p_values_stand_beside_the_uniform_law():
-    _, (ax,) = plots.figure(3, 3)
-    plots.p_values(ax, np.array([7, 2, 3]), np.linspace(0, 1, 4))
+def test_p_values_stand_beside_the_uniform_distribution():
+    _, (ax,) = make_figure(3, 3)
+    draw_p_values(ax, np.array([7, 2, 3]), np.linspace(0, 1, 4))
     assert [bar.get_height() for bar in ax.patches] == [7, 2, 3]
     assert ax.lines[0].get_ydata() == [4, 4]
 
 
 def test_graph_draws_edges_in_their_colour_between_placed_neurons(tmp_path):
-    figure, (ax,) = plots.figure(3, 3)
+    figure, (ax,) = make_figure(3, 3)
     position = np.array([[0.0, 0.0], [1.0, 2.0], [np.nan, np.nan]])
-    plots.graph(ax, position, np.array([[0, 1, 2], [1, 0, 0]]), np.array([0.5, -1.0, 1.0]), ["a", "b", "a"], "xz")
+    draw_graph(
+        ax, position, np.array([[0, 1, 2], [1, 0, 0]]), np.array([0.5, -1.0, 1.0]), groups=["a", "b", "a"], axes="xz"
+    )
     lines = ax.collections[0]
     assert lines.get_segments()[0].tolist() == [[0, 0], [1, 2]]
     assert lines.get_linewidths()[1] > lines.get_linewidths()[0]
@@ -73,22 +88,23 @@ def test_graph_draws_edges_in_their_colour_between_placed_neurons(tmp_path):
 
 
 def test_distance_stands_beside_its_null():
-    _, (ax,) = plots.figure(3, 3)
-    plots.weight_against_distance(ax, *np.array([[1.0, 2, 3], [0.3, 0.2, 0.1], [0.2, 0.2, 0.2], [0.01, 0.02, 0.03]]))
+    _, (ax,) = make_figure(3, 3)
+    distance, weight, mean, deviation = np.array([[1.0, 2, 3], [0.3, 0.2, 0.1], [0.2, 0.2, 0.2], [0.01, 0.02, 0.03]])
+    draw_weight_against_distance(ax, distance, weight, null_mean=mean, null_deviation=deviation)
     assert ax.lines[0].get_ydata().tolist() == [0.3, 0.2, 0.1]
     assert ax.get_ylabel() == "mean absolute weight"
 
 
 def test_names_of_slim_groups_are_left_out():
-    _, (ax,) = plots.figure(3, 3)
-    plots.matrix(ax, torch.randn(120, 120), groups=["a"] * 70 + ["b"] + ["c"] * 49)
+    _, (ax,) = make_figure(3, 3)
+    draw_matrix(ax, torch.randn(120, 120), groups=["a"] * 70 + ["b"] + ["c"] * 49)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "", "c"]
 
 
-def test_courses_stand_beside_those_of_other_weights():
-    _, (ax,) = plots.figure(3, 3)
+def test_time_series_stand_beside_those_of_other_weights():
+    _, (ax,) = make_figure(3, 3)
     pearson, by_chance = np.array([0.95, 0.85, 0.85, -0.05]), np.repeat([-0.95, 0.95], [30, 10])
-    plots.course_agreement(ax, pearson, by_chance, "NetFormer")
+    draw_trace_agreement(ax, pearson, by_chance, title="NetFormer")
     counts = np.array([bar.get_height() for bar in ax.patches[:20]])
     assert counts[[9, 18, 19]].tolist() == [1, 2, 1]
     assert counts.sum() == 4
@@ -99,18 +115,18 @@ def test_courses_stand_beside_those_of_other_weights():
 
 
 def test_changes_lie_about_the_line_of_equality():
-    _, (ax,) = plots.figure(3, 3)
+    _, (ax,) = make_figure(3, 3)
     true = np.array([-0.1, 0.2, 0.3])
-    plots.changes(ax, true, {"modulated": true / 2, "fixed": 0 * true})
+    draw_changes(ax, true, {"modulated": true / 2, "fixed": 0 * true})
     assert [line.get_ydata().tolist() for line in ax.lines[2:]] == [[-0.05, 0.1, 0.15], [0, 0, 0]]
     assert ax.lines[1].get_slope() == 1
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["modulated", "fixed"]
 
 
-def test_learned_courses_are_drawn_in_the_true_scale():
-    _, (ax,) = plots.figure(3, 2)
+def test_learned_traces_are_drawn_in_the_true_scale():
+    _, (ax,) = make_figure(3, 2)
     seconds, true = np.arange(5.0), np.array([0.0, 1, 2, 3, 4])
-    plots.weight_courses(ax, seconds, {"one": (true, 100 - 50 * true), "still": (np.full(5, 2.0), np.full(5, 9.0))})
+    draw_weight_traces(ax, seconds, {"one": (true, 100 - 50 * true), "still": (np.full(5, 2.0), np.full(5, 9.0))})
     _, falling, _, still = (line.get_ydata() for line in ax.lines)
     assert falling == pytest.approx(4 - true)
     assert still == pytest.approx(np.full(5, 2.0))

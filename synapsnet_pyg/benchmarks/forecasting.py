@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from synapsnet_pyg import plots
 from synapsnet_pyg.benchmarks.forecast_jobs import (
     Job,
     Row,
@@ -24,6 +23,9 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import atomic_path, make_folder
 from synapsnet_pyg.metrics import principal_components
 from synapsnet_pyg.models.forecasting import forecast_session
+from synapsnet_pyg.plots.canvas import Figure, make_figure
+from synapsnet_pyg.plots.comparisons import draw_component_bars, draw_model_against_model, draw_ranking, draw_sweep
+from synapsnet_pyg.plots.forecasts import draw_components
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.scores import scored_neurons
 
@@ -112,22 +114,22 @@ def _draw(kind: Kind, jobs: Sequence[Job], rows: Sequence[Row], out: Path) -> No
             if f", {kind} " in label:
                 model, value = label.split(f", {kind} ")
                 curves.setdefault(model, {})[int(value)] = list(of.values())
-        figure, (ax,) = plots.figure(5.4, 3.8)
-        plots.sweep(ax, curves, {"window": "context window (bins)", "embedding": "size of the embedding"}[kind])
+        figure, (ax,) = make_figure(5.4, 3.8)
+        draw_sweep(ax, curves, {"window": "context window (bins)", "embedding": "size of the embedding"}[kind])
     elif kind == "forecasting":
         figure = _figure_two(jobs, rows, single)
     else:
-        figure, (ax,) = plots.figure(6.4, 0.6 + 0.32 * len(single))
-        plots.ranking(ax, {label: list(of.values()) for label, of in single.items()})
+        figure, (ax,) = make_figure(6.4, 0.6 + 0.32 * len(single))
+        draw_ranking(ax, {label: list(of.values()) for label, of in single.items()})
     with atomic_path(out / f"{kind}.png") as temporary:
         figure.savefig(temporary, dpi=120)
 
 
-def _figure_two(jobs: Sequence[Job], rows: Sequence[Row], single: dict[str, dict[str, float]]) -> plots.Figure:
+def _figure_two(jobs: Sequence[Job], rows: Sequence[Row], single: dict[str, dict[str, float]]) -> Figure:
     """Figure 2: principal components true and forecast, how well each model forecasts them, session by session."""
     models = [job.variant.label for job in jobs if job.fit == "single"]
     ranked = sorted((m for m in dict.fromkeys(models) if m in single), key=lambda m: -_mean(single[m].values()))
-    figure, (left, middle, right, last) = plots.figure(19, 4.4, 4)
+    figure, (left, middle, right, last) = make_figure(19, 4.4, columns=4)
     if ranked:
         job = next(job for job in jobs if job.variant.label == ranked[0] and job.fit == "single" and read_scores(job))
         run = Run.load(job.folder)
@@ -135,18 +137,18 @@ def _figure_two(jobs: Sequence[Job], rows: Sequence[Row], single: dict[str, dict
         forecast = forecast_session(run.model, split.test, run.targets, job.first)
         kept = scored_neurons(session, forecast.truth)
         truth, forecast_pcs = principal_components(forecast.truth[kept], forecast.forecast[kept])
-        plots.components(left, truth[:, :200], forecast_pcs[:, :200], session.bin_size)
+        draw_components(left, truth[:, :200], forecast_pcs[:, :200], bin_size=session.bin_size)
         left.set_title(f"{session.name}, {ranked[0]}", loc="left", fontsize="medium")
     along = {
         label: [row.scores["pc_correlation"] for row in rows if row.label == label and row.fit != "multi"]
         for label in (ranked or list(single))
     }
-    plots.component_bars(middle, along)
-    plots.ranking(right, {label: list(of.values()) for label, of in single.items()})
+    draw_component_bars(middle, along)
+    draw_ranking(right, {label: list(of.values()) for label, of in single.items()})
     if len(ranked) > 1:
         ours = "synapsnet" if "synapsnet" in ranked else ranked[0]
         other = next(model for model in ranked if model != ours)
-        plots.one_against_other(last, single[other], single[ours], other, ours)
+        draw_model_against_model(last, single[other], single[ours], name_x=other, name_y=ours)
     else:
         last.set_axis_off()
     return figure

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from synapsnet_pyg import plots
 from synapsnet_pyg.analysis.significance import edge_significance
 from synapsnet_pyg.benchmarks.forecast_jobs import paired_p
 from synapsnet_pyg.benchmarks.jobs import keep_error, read_error, require_same, run_all
@@ -25,6 +24,9 @@ from synapsnet_pyg.files import atomic_path, file_name, make_folder
 from synapsnet_pyg.metrics import connectivity_score
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.registry import model_kind
+from synapsnet_pyg.plots.canvas import make_matrices_figure
+from synapsnet_pyg.plots.comparisons import draw_recoveries
+from synapsnet_pyg.plots.connectivity import draw_matrix
 from synapsnet_pyg.runs.fitting import fit_files
 from synapsnet_pyg.runs.run import Run, versions
 from synapsnet_pyg.runs.scores import score_forecast
@@ -333,11 +335,11 @@ def _draw(jobs: Sequence[Recovery], path: Path) -> None:
     shown = [first[label] for label in ranked if label in first][:5]
     truth = Session.load(done[0].path).true_connectivity
     assert truth is not None
-    figure, upper, lower = plots.matrices_over_one(len(shown) + 1)
-    plots.matrix(upper[0], truth, "true connectivity", bar=False)
+    figure, upper, lower = make_matrices_figure(len(shown) + 1)
+    draw_matrix(upper[0], truth, "true connectivity", bar=False)
     for ax, job in zip(upper[1:], shown, strict=True):
         with np.load(job.folder / "connectivity.npz", allow_pickle=False) as kept:
-            plots.matrix(ax, torch.from_numpy(kept["connectivity"]), job.method.label, bar=False)
-    plots.recoveries(lower, {label: pearson[label] for label in ranked})
+            draw_matrix(ax, torch.from_numpy(kept["connectivity"]), job.method.label, bar=False)
+    draw_recoveries(lower, {label: pearson[label] for label in ranked})
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=120, format="png")

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from synapsnet_pyg import plots
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_file import is_session_file
 from synapsnet_pyg.data.windows import windows_of
@@ -15,6 +14,8 @@ from synapsnet_pyg.datasets.array_files import Source
 from synapsnet_pyg.datasets.nwb_file import Ragged, column, electrodes_of, intervals, open_nwb, text, time_series
 from synapsnet_pyg.datasets.registry import DATASETS
 from synapsnet_pyg.files import atomic_path, shorten
+from synapsnet_pyg.plots.canvas import make_stacked_figure
+from synapsnet_pyg.plots.forecasts import draw_behaviour_traces, draw_heat_map
 
 Rows = list[tuple[str, str]]
 """What is told, and what there is to tell of it."""
@@ -194,10 +195,10 @@ def draw_session(session: Session, path: Path) -> None:
     Raises:
         OSError: The folder is missing or cannot be written.
     """
-    figure, (top, bottom) = plots.stacked(10, 6, (3, 1 if session.num_behaviours else 0.01))
-    plots.heat_map(top, session.activity, session.bin_size, session.segment)
+    figure, (top, bottom) = make_stacked_figure(10, 6, (3, 1 if session.num_behaviours else 0.01))
+    draw_heat_map(top, session.activity, session.bin_size, segment=session.segment)
     if session.num_behaviours:
-        plots.behaviour_course(bottom, session.behaviour, session.bin_size, session.behaviour_name)
+        draw_behaviour_traces(bottom, session.behaviour, session.bin_size, names=session.behaviour_name)
     else:
         bottom.remove()
         top.set_xlabel("time (s)")

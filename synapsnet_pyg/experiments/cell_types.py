@@ -5,10 +5,8 @@ from functools import partial
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from synapsnet_pyg import plots
 from synapsnet_pyg.analysis.states import block_agreement
 from synapsnet_pyg.connectivity.lasso_var import lasso_var
 from synapsnet_pyg.data.session import Session
@@ -28,6 +26,8 @@ from synapsnet_pyg.experiments.methods import (
     population_trials,
 )
 from synapsnet_pyg.metrics import connectivity_score
+from synapsnet_pyg.plots.canvas import Figure, make_figure
+from synapsnet_pyg.plots.connectivity import draw_block_matrix, draw_matrix
 from synapsnet_pyg.runs.in_memory import Fitted, fit_recording, raw_units
 from synapsnet_pyg.simulations.cell_types import CELL_TYPES, STRENGTH, simulate_cell_types
 
@@ -127,8 +127,8 @@ def _draw(arrays: Mapping[tuple[str, str], Mapping[str, np.ndarray]]) -> Figure:
     kept = {method: value for (_, method), value in arrays.items()}
     shown = [("true", kept[NETFORMER]["true"], STRENGTH)]
     shown += [(name, kept[name]["learned"], kept[name]["types"]) for name in (NETFORMER, LEAST_SQUARES, SYNAPSNET)]
-    figure, axes = plots.figure(3.2 * len(shown), 6.4, columns=len(shown), rows=2)
+    figure, axes = make_figure(3.2 * len(shown), 6.4, columns=len(shown), rows=2)
     for column, (name, matrix, blocks) in enumerate(shown):
-        plots.matrix(axes[column], torch.from_numpy(matrix), name, bar=False)
-        plots.block_matrix(axes[len(shown) + column], blocks, CELL_TYPES, np.zeros_like(blocks, dtype=bool))
+        draw_matrix(axes[column], torch.from_numpy(matrix), name, bar=False)
+        draw_block_matrix(axes[len(shown) + column], blocks, CELL_TYPES)
     return figure

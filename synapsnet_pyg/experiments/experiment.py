@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from synapsnet_pyg.benchmarks.jobs import require_same
 from synapsnet_pyg.benchmarks.tables import write_table
 from synapsnet_pyg.files import atomic_path, file_name, make_folder
+from synapsnet_pyg.plots.canvas import Figure
 
 OURS, PUBLISHED = "ours", "published"
 CORRELATION, LEAST_SQUARES, NETFORMER, SYNAPSNET = "lag-1 correlation", "least squares", "NetFormer", "SynapsNet"

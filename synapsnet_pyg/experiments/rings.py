@@ -5,10 +5,8 @@ from functools import partial
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from synapsnet_pyg import plots
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Windows, windows_of
 from synapsnet_pyg.experiments.experiment import (
@@ -33,6 +31,8 @@ from synapsnet_pyg.experiments.methods import (
 from synapsnet_pyg.experiments.seed_ensemble import to_zero, train_together
 from synapsnet_pyg.metrics import connectivity_score
 from synapsnet_pyg.models.netformer import NetFormer
+from synapsnet_pyg.plots.canvas import Figure, make_figure
+from synapsnet_pyg.plots.connectivity import draw_matrix
 from synapsnet_pyg.runs.in_memory import fit_recording
 from synapsnet_pyg.simulations.ring_attractors import (
     RING_THRESHOLD,
@@ -228,10 +228,10 @@ def _draw(
     cases: Sequence[str], methods: Sequence[str], arrays: Mapping[tuple[str, str], Mapping[str, np.ndarray]]
 ) -> Figure:
     """True and learned matrices side by side."""
-    figure, axes = plots.figure(3 * (len(methods) + 1), 3 * len(cases), columns=len(methods) + 1, rows=len(cases))
+    figure, axes = make_figure(3 * (len(methods) + 1), 3 * len(cases), columns=len(methods) + 1, rows=len(cases))
     for row, case in enumerate(cases):
         shown = [("true", arrays[case, NETFORMER]["true"])]
         shown += [(method, arrays[case, method]["learned"]) for method in methods]
         for column, (title, values) in enumerate(shown):
-            plots.matrix(axes[row * len(shown) + column], torch.from_numpy(values), f"{case}\n{title}", bar=False)
+            draw_matrix(axes[row * len(shown) + column], torch.from_numpy(values), f"{case}\n{title}", bar=False)
     return figure

@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from synapsnet_pyg import plots
 from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity
 from synapsnet_pyg.analysis.running_summaries import RunningMeans, RunningMoments, summarise
 from synapsnet_pyg.analysis.states import block_agreement, states_of
@@ -26,6 +24,8 @@ from synapsnet_pyg.metrics import connectivity_score, correlation
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.netformer import NetFormer
+from synapsnet_pyg.plots.canvas import Figure, make_figure
+from synapsnet_pyg.plots.connectivity import draw_block_matrix
 from synapsnet_pyg.runs.in_memory import Fitted, fit_recording, raw_units
 from synapsnet_pyg.runs.training import fit
 from synapsnet_pyg.simulations.cell_types import (
@@ -218,11 +218,11 @@ def _draw(arrays: Mapping[tuple[str, str], Mapping[str, np.ndarray]]) -> Figure:
     shown = [("true", arrays[SIMULATED, MODULATED]["true"])]
     shown += [(method, kept["learned"]) for (case, method), kept in arrays.items() if case == SIMULATED]
     shown += [(f"mice, {method}", kept["learned"]) for (case, method), kept in arrays.items() if case == MICE]
-    figure, axes = plots.figure(3 * len(shown), 2.8 * len(STATES), columns=len(shown), rows=len(STATES))
+    figure, axes = make_figure(3 * len(shown), 2.8 * len(STATES), columns=len(shown), rows=len(STATES))
     for column, (name, blocks) in enumerate(shown):
         limit = float(np.nanmax(np.abs(blocks)))  # one scale for all states
         for row, state in enumerate(STATES):
             ax = axes[row * len(shown) + column]
-            plots.block_matrix(ax, blocks[row], CELL_TYPES, np.zeros_like(blocks[row], dtype=bool), limit=limit)
+            draw_block_matrix(ax, blocks[row], CELL_TYPES, limit=limit)
             ax.set_title(f"{name}\n{state}", fontsize="small")
     return figure

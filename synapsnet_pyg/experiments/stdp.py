@@ -5,10 +5,8 @@ from functools import partial
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from synapsnet_pyg import plots
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window, Windows
 from synapsnet_pyg.experiments.experiment import LEAST_SQUARES, NETFORMER, SYNAPSNET, Experiment, Outcome, Trial
@@ -16,6 +14,9 @@ from synapsnet_pyg.experiments.methods import least_squares
 from synapsnet_pyg.experiments.seed_ensemble import to_zero, train_together
 from synapsnet_pyg.metrics import correlation, r_squared
 from synapsnet_pyg.models.netformer import NetFormer
+from synapsnet_pyg.plots.canvas import Figure, make_figure
+from synapsnet_pyg.plots.dynamics import draw_weight_traces
+from synapsnet_pyg.plots.style import COLOURS, FORECAST
 from synapsnet_pyg.runs.in_memory import fit_recording
 from synapsnet_pyg.simulations.stdp import simulate_plasticity
 
@@ -189,19 +190,19 @@ def smooth(courses: Tensor) -> Tensor:
 
 def _draw(arrays: Mapping[tuple[str, str], Mapping[str, np.ndarray]]) -> Figure:
     """Courses of four synapses, and how well each one's was found (NetFormer, figure 3)."""
-    figure, axes = plots.figure(9, 3.4, columns=2)
+    figure, axes = make_figure(9, 3.4, columns=2)
     kept = arrays[CASE, NETFORMER]
     length = min(kept["true"].shape[1], kept["learned"].shape[1])
     true, learned = kept["true"][:, :length], kept["learned"][:, :length]
     agreement = correlation(torch.from_numpy(true), torch.from_numpy(learned)).numpy()
     shown = np.argsort(agreement)[np.linspace(0, len(agreement) - 1, 7).astype(int)[2:6]]
-    plots.weight_courses(
+    draw_weight_traces(
         axes[0],
         1e-3 * (np.arange(length) + length / 18),
         {f"input {k}, r = {agreement[k]:.2f}": (true[k], learned[k]) for k in shown},
     )
-    axes[1].hist(agreement, bins=20, color=plots.COLOURS[0])
-    axes[1].axvline(np.median(agreement), color=plots.FORECAST, label=f"median {np.median(agreement):.2f}")
+    axes[1].hist(agreement, bins=20, color=COLOURS[0])
+    axes[1].axvline(np.median(agreement), color=FORECAST, label=f"median {np.median(agreement):.2f}")
     axes[1].set(xlabel="Pearson of learned and true weight over time", ylabel="synapses")
     axes[1].legend(frameon=False)
     axes[1].spines[["top", "right"]].set_visible(False)

@@ -7,10 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from synapsnet_pyg import plots
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Windows, windows_of
 from synapsnet_pyg.datasets.task_networks import read_task
@@ -19,6 +17,8 @@ from synapsnet_pyg.experiments.methods import SEEDS, least_squares
 from synapsnet_pyg.experiments.seed_ensemble import train_together
 from synapsnet_pyg.metrics import connectivity_score, r_squared
 from synapsnet_pyg.models.netformer import NetFormer
+from synapsnet_pyg.plots.canvas import Figure, make_figure
+from synapsnet_pyg.plots.connectivity import draw_matrix
 from synapsnet_pyg.runs.in_memory import fit_recording
 from synapsnet_pyg.simulations.task_networks import simulate_task
 
@@ -171,8 +171,8 @@ def _scores(session: Session, connectivity: Tensor, forecast: Tensor, target: Te
 def _draw(arrays: Mapping[tuple[str, str], Mapping[str, Any]]) -> Figure:
     """True and learned weights of each network."""
     drawn = {case: kept for (case, method), kept in arrays.items() if method == NETFORMER}
-    figure, axes = plots.figure(3.2 * len(drawn), 6, columns=len(drawn), rows=2)
+    figure, axes = make_figure(3.2 * len(drawn), 6, columns=len(drawn), rows=2)
     for column, (task, kept) in enumerate(drawn.items()):
         for row, (key, title) in enumerate((("true", f"{task}\ntrue weights"), ("learned", "NetFormer, seed 0"))):
-            plots.matrix(axes[row * len(drawn) + column], torch.from_numpy(np.asarray(kept[key])), title)
+            draw_matrix(axes[row * len(drawn) + column], torch.from_numpy(np.asarray(kept[key])), title)
     return figure

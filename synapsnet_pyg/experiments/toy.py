@@ -5,10 +5,8 @@ from functools import partial
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from synapsnet_pyg import plots
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Windows
 from synapsnet_pyg.experiments.experiment import LEAST_SQUARES, NETFORMER, SYNAPSNET, Experiment, Outcome, Trial
@@ -16,6 +14,9 @@ from synapsnet_pyg.experiments.methods import SEEDS, least_squares
 from synapsnet_pyg.experiments.seed_ensemble import to_zero, train_together
 from synapsnet_pyg.metrics import connectivity_score, correlation, r_squared
 from synapsnet_pyg.models.netformer import NetFormer
+from synapsnet_pyg.plots.canvas import Figure, make_figure
+from synapsnet_pyg.plots.connectivity import draw_true_against_learned
+from synapsnet_pyg.plots.dynamics import draw_weight_traces
 from synapsnet_pyg.runs.in_memory import fit_recording, raw_units
 from synapsnet_pyg.simulations.toy_systems import STEP, SYSTEMS, simulate_toy
 
@@ -141,17 +142,17 @@ def _scores(session: Session, connectivity: Tensor, forecast: Tensor) -> dict[st
 
 def _draw(arrays: Mapping[tuple[str, str], Mapping[str, np.ndarray]]) -> Figure:
     """Every changing weight over time, true and learned, of each system (NetFormer, figure 2)."""
-    figure, axes = plots.figure(12, 6.5, columns=len(SYSTEMS), rows=2)
+    figure, axes = make_figure(12, 6.5, columns=len(SYSTEMS), rows=2)
     seconds = STEP * np.arange(TEST.start, TEST.stop)
     for column, system in enumerate(SYSTEMS):
         true, learned = arrays[system, NETFORMER]["true"], arrays[system, NETFORMER]["learned"]
         means = [torch.from_numpy(one.mean(0)) for one in (true, learned)]
-        plots.true_against_learned(axes[column], *means).set_xlabel(f"true weight\n{system}, mean over time")
+        draw_true_against_learned(axes[column], *means).set_xlabel(f"true weight\n{system}, mean over time")
         spread = np.where(np.eye(len(true[0]), dtype=bool), -1, true.std(0))
         shown = np.argsort(-spread, axis=None)[:3]
         courses = {
             f"{i} from {j}": (true[:, i, j], learned[:, i, j])
             for i, j in zip(*np.unravel_index(shown, spread.shape), strict=True)
         }
-        plots.weight_courses(axes[len(SYSTEMS) + column], seconds, courses)
+        draw_weight_traces(axes[len(SYSTEMS) + column], seconds, courses)
     return figure

@@ -9,7 +9,7 @@ from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.plots import COLOURS, EXCITES, FORECAST, INHIBITS, TRUE
+from synapsnet_pyg.plots.style import COLOURS, EXCITES, FORECAST, INHIBITS, TRUE
 from synapsnet_pyg.report.forecast_excerpt import Course
 from synapsnet_pyg.report.neuron_order import Arrangement, Cells, pooled
 from synapsnet_pyg.report.session_results import Significance, Wiring

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from synapsnet_pyg import plots
 from synapsnet_pyg.files import file_name
+from synapsnet_pyg.plots.canvas import Figure
 from synapsnet_pyg.report import plotly_figures, static_figures
 from synapsnet_pyg.report.graph import MOST, SENDERS
 from synapsnet_pyg.report.neuron_order import Arrangement
@@ -23,7 +23,7 @@ class Drawing(NamedTuple):
 
     name: str
     interactive: plotly_figures.Figure
-    printed: plots.Figure
+    printed: Figure
 
 
 class Table(NamedTuple):

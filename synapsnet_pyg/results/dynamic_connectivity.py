@@ -9,7 +9,6 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike
 
-from synapsnet_pyg import plots
 from synapsnet_pyg.analysis.blocks import groups_of
 from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity
 from synapsnet_pyg.analysis.running_summaries import (
@@ -28,6 +27,8 @@ from synapsnet_pyg.analysis.states import StateBlocks, States, block_matrix, sta
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import atomic_path, file_name, make_folder
 from synapsnet_pyg.models.forecaster import Forecaster
+from synapsnet_pyg.plots.canvas import Figure, make_figure
+from synapsnet_pyg.plots.connectivity import draw_block_matrix
 from synapsnet_pyg.runs.run import Run
 
 MOST_GROUPS = 50
@@ -316,7 +317,7 @@ def _save_table(table: pd.DataFrame, name: str) -> Path:
     return path
 
 
-def draw_state_blocks(blocks: pd.DataFrame, title: str) -> plots.Figure:
+def draw_state_blocks(blocks: pd.DataFrame, title: str) -> Figure:
     """Mean weight from group to group in each state, in the same colours, with a star where q < 0.05.
 
     Args:
@@ -327,12 +328,12 @@ def draw_state_blocks(blocks: pd.DataFrame, title: str) -> plots.Figure:
     limit = float(np.nanmax(blocks["mean_weight"].abs(), initial=0)) or 1.0
     states = blocks["state"].unique().tolist()
     size = 2.4 + 0.3 * len(groups)
-    figure, axes = plots.figure((size + 0.8) * len(states), size, columns=len(states))
+    figure, axes = make_figure((size + 0.8) * len(states), size, columns=len(states))
     for ax, state in zip(axes, states, strict=True):
         here = blocks[blocks["state"] == state].astype({"sender": str, "receiver": str})
         weight, q = (block_matrix(here, groups, value) for value in ("mean_weight", "q"))
         # One scale for all states, so that they can be compared.
-        plots.block_matrix(ax, weight, groups, q < 0.05, "mean weight", limit)
+        draw_block_matrix(ax, weight, groups, marked=q < 0.05, label="mean weight", limit=limit)
         ax.set_title(f"{state}\n{int(here['windows'].iloc[0])} windows", fontsize="medium")
     figure.suptitle(title)
     return figure

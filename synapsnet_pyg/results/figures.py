@@ -8,11 +8,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from synapsnet_pyg import plots
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import atomic_path, file_name
 from synapsnet_pyg.metrics import correlation
 from synapsnet_pyg.models.forecasting import forecast_session
+from synapsnet_pyg.plots.canvas import Figure, make_figure
+from synapsnet_pyg.plots.connectivity import draw_matrix, draw_true_against_learned
+from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_training_curve
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.scores import scored_neurons
 
@@ -29,7 +31,7 @@ def draw_run(run: Run, sessions: Sequence[str], folder: Path) -> list[Path]:
         The files written: ``<session>-connectivity.png``, ``<session>-forecast.png``,
         ``training.png`` (``<session>-training.png`` where each session has a model of its own).
     """
-    drawn: list[tuple[plots.Figure, str]] = []
+    drawn: list[tuple[Figure, str]] = []
     for name in sessions:
         prefix = file_name(name)
         drawn.append((_connectivity(run, name), f"{prefix}-connectivity.png"))
@@ -62,10 +64,10 @@ def training_history(folder: Path) -> History | None:
     return History([int(row["epoch"]) for row in rows], [float(row["validation_correlation"]) for row in rows])
 
 
-def draw_training(history: History) -> plots.Figure:
+def draw_training(history: History) -> Figure:
     """Its curve."""
-    figure, (ax,) = plots.figure(5.4, 3.8)
-    plots.training_curve(ax, *history)
+    figure, (ax,) = make_figure(5.4, 3.8)
+    draw_training_curve(ax, *history)
     return figure
 
 
@@ -75,23 +77,23 @@ def breaks_between(session: Session, bins: Tensor) -> list[int]:
     return (torch.nonzero((bins.diff() > 1) | (belongs.diff() > 0)).flatten() + 1).tolist()
 
 
-def _connectivity(run: Run, name: str) -> plots.Figure:
+def _connectivity(run: Run, name: str) -> Figure:
     session = run.sessions[name]
     learned, truth = run.model.connectivity(session.split().train), session.true_connectivity
     areas = session.neuron_fields.get("area")
     areas = areas if isinstance(areas, list) else None
     if truth is None:
-        figure, (ax,) = plots.figure(5.8, 4.6)
-        plots.matrix(ax, learned, f"{name}: learned connectivity", groups=areas)
+        figure, (ax,) = make_figure(5.8, 4.6)
+        draw_matrix(ax, learned, f"{name}: learned connectivity", groups=areas)
         return figure
-    figure, (left, middle, right) = plots.figure(14, 4.4, 3)
-    plots.matrix(left, truth, f"{name}: true connectivity", groups=areas)
-    plots.matrix(middle, learned, "learned connectivity", groups=areas)
-    plots.true_against_learned(right, truth, learned)
+    figure, (left, middle, right) = make_figure(14, 4.4, columns=3)
+    draw_matrix(left, truth, f"{name}: true connectivity", groups=areas)
+    draw_matrix(middle, learned, "learned connectivity", groups=areas)
+    draw_true_against_learned(right, truth, learned)
     return figure
 
 
-def _forecasts(run: Run, name: str) -> plots.Figure:
+def _forecasts(run: Run, name: str) -> Figure:
     """The five neurons that are forecast best, over the first bins of the test part."""
     session = run.sessions[name]
     test = session.split().test
@@ -102,14 +104,14 @@ def _forecasts(run: Run, name: str) -> plots.Figure:
     if not len(best):
         raise ValueError(f"Expected a neuron that varies in training and test part of session '{name}' (got none).")
     bins = forecast.bins[:300]
-    figure, (ax,) = plots.figure(10, 5)
-    plots.forecast_course(
+    figure, (ax,) = make_figure(10, 5)
+    draw_forecast_traces(
         ax,
         ((session.num_bins - test.num_bins + bins) * session.bin_size).numpy(),
         forecast.truth[best][:, : len(bins)].numpy(),
         forecast.forecast[best][:, : len(bins)].numpy(),
-        [f"{session.neuron_id[i]}\nr = {float(r[i]):.2f}" for i in best.tolist()],
-        breaks_between(test, bins),
+        labels=[f"{session.neuron_id[i]}\nr = {float(r[i]):.2f}" for i in best.tolist()],
+        breaks=breaks_between(test, bins),
     )
     ax.set_title(
         f"{name}: the {len(best)} best forecast neurons, beginning of the test part", loc="left", fontsize="medium"

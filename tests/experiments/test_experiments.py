@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from helpers import make_session
-from matplotlib.figure import Figure
 from on_disk import write_bugeon
 
 from synapsnet_pyg.data.session import Session
@@ -24,6 +23,7 @@ from synapsnet_pyg.experiments.methods import least_squares
 from synapsnet_pyg.experiments.registry import EXPERIMENTS, experiment
 from synapsnet_pyg.experiments.seed_ensemble import to_zero, train_together
 from synapsnet_pyg.models.netformer import NetFormer
+from synapsnet_pyg.plots.canvas import Figure
 from synapsnet_pyg.simulations.cell_types import CELL_TYPES, STRENGTH, simulate_cell_types
 
 

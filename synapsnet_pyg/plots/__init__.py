@@ -1,0 +1,1 @@
+"""Figures by theme, each drawn by one function on given Axes."""
