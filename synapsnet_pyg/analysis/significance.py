@@ -119,8 +119,8 @@ def edge_significance(
     spread = _deviation_under_shifts(errors, unique, _offsets(session, T, shifts, correlation_time, random))
     error = error * spread
     parted = sparse_low_rank(weight, error)
-    effect = weight - parted.load @ parted.read
-    null_deviation = parted.law.null_variance**0.5
+    effect = weight - parted.receivers @ parted.senders
+    null_deviation = parted.mixture.null_variance**0.5
     widened = error * max(1.0, null_deviation)
     p = _two_sided(effect / widened, torch.outer(_kurtosis(errors), _kurtosis(unique)) / T)
     silent = (errors.abs().amax(1) == 0)[:, None] | (unique.abs().amax(1) == 0)
@@ -129,7 +129,7 @@ def edge_significance(
 
     # Of a normal law, the value that is as unlikely: what the two groups of edges and others are told apart by.
     z = -torch.special.ndtri((p / 2).clamp(1e-300, 0.5)).nan_to_num(0.0) * max(1.0, null_deviation)
-    law = parted.law
+    law = parted.mixture
 
     def told(matrix: Tensor) -> Tensor:
         return matrix.float().clone().fill_diagonal_(torch.nan)
@@ -140,12 +140,12 @@ def edge_significance(
         told(widened),
         told(p),
         told(torch.from_numpy(benjamini_hochberg(p.numpy()))),
-        told(law.probability(z)),
+        told(law.edge_probability(z)),
         told(effect * law.shrinkage(z)),
         told(stability),
         law.density,
         null_deviation,
-        len(parted.read),
+        len(parted.senders),
     )
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
-from synapsnet_pyg.regression.least_squares import moments
+from synapsnet_pyg.regression.least_squares import RIDGES, moments, newest_bins, ridge_regression
 
 
 class VectorAutoregression(Forecaster):
@@ -36,7 +36,7 @@ class VectorAutoregression(Forecaster):
     def __init__(self, sessions: Iterable[Recorded], lags: int = 1, ridges: Sequence[float] | None = None) -> None:
         super().__init__(sessions, window=lags)
         self.lags = lags
-        self.ridges = [10.0**k for k in range(7)] if ridges is None else list(ridges)
+        self.ridges = list(RIDGES if ridges is None else ridges)
         if not self.ridges or min(self.ridges) < 0:
             raise ValueError(f"Expected candidates for the ridge, none negative (got {self.ridges}).")
         for s, population in enumerate(self.populations.values()):
@@ -52,24 +52,16 @@ class VectorAutoregression(Forecaster):
             ValueError: A part has no segment of more than p bins.
         """
         for s, name in enumerate(self.populations):
-            seen = moments(train[name], self.lags)
-            candidates = self.ridges
-            if len(candidates) > 1:
-                held_out = moments(validation[name], self.lags)
-                errors = [held_out.squared_error(*seen.solution(ridge)) for ridge in candidates]
-                best = candidates[int(torch.tensor(errors).argmin())]
-            else:
-                best = candidates[0]
-            coefficients, intercept = seen.solution(best)
-            for key, value in (("coefficients", coefficients), ("intercept", intercept), ("ridge", torch.tensor(best))):
-                setattr(self, f"{key}_{s}", value.to(train[name].activity))
+            solution = ridge_regression(train[name], validation[name], self.lags, ridges=self.ridges)
+            for key, value in solution._asdict().items():
+                setattr(self, f"{key}_{s}", torch.as_tensor(value).to(train[name].activity))
         return True
 
     def forward(self, window: Window) -> Forecast:
         """Forecasts from the last p bins before each target."""
         s = self.index_of(window.session)
         coefficients, intercept = self.get_buffer(f"coefficients_{s}"), self.get_buffer(f"intercept_{s}")
-        lagged, behaviour = _newest(window, self.lags)
+        lagged, behaviour = newest_bins(window, self.lags)
         inputs = torch.cat([*lagged, behaviour], dim=1)
         return Forecast(coefficients @ inputs + intercept[:, None])
 
@@ -119,19 +111,10 @@ class Autoregression(Forecaster):
         """Forecasts from each neuron's own last p bins and the newest behaviour."""
         s = self.index_of(window.session)
         coefficients, intercept = self.get_buffer(f"coefficients_{s}"), self.get_buffer(f"intercept_{s}")
-        lagged, behaviour = _newest(window, self.lags)
+        lagged, behaviour = newest_bins(window, self.lags)
         own = sum(a * coefficients[:, lag, None] for lag, a in enumerate(lagged))
         return Forecast(own + coefficients[:, self.lags :] @ behaviour + intercept[:, None])
 
     def connectivity(self, session: Session) -> Tensor:
         """Every neuron drives itself alone, by its coefficient of lag 1."""
         return torch.diag(self.get_buffer(f"coefficients_{self.index_of(session.name)}")[:, 0])
-
-
-def _newest(window: Window, lags: int) -> tuple[list[Tensor], Tensor]:
-    """For each target the activity of the last ``lags`` bins, newest first [B, N, P], and the behaviour [B, K, P]."""
-    P, L = window.target.shape[-1], window.activity.shape[-1]
-    if lags > L - P + 1:
-        raise ValueError(f"Expected windows of at least {lags} past bins (got {L - P + 1}).")
-    lagged = [window.activity[..., L - P - lag : L - lag] for lag in range(lags)]
-    return lagged, window.behaviour[:, L - P :].transpose(1, 2)

@@ -177,10 +177,10 @@ class SynapsNet(Forecaster):
             train,
             validation,
             self.window,
-            None if graph is None else graph.allowed(),
-            path.own is not None,
-            path.behaviour is not None,
-            self.latents,
+            pairs=None if graph is None else graph.allowed(),
+            own=path.own is not None,
+            behaviour=path.behaviour is not None,
+            latents=self.latents,
         )
         path.kernel.copy_(start.kernel)
         path.intercept.copy_(start.intercept)
@@ -189,10 +189,10 @@ class SynapsNet(Forecaster):
         if path.behaviour is not None:
             path.behaviour.copy_(start.behaviour)
         if graph is not None:
-            graph.set_matrix(start.edges.to(path.intercept), start.doubt.to(path.intercept))
+            graph.set_matrix(start.edges.to(path.intercept), (1 - start.edge_probability).to(path.intercept))
             drive = self.common_drive[s]
             assert isinstance(drive, CommonDrive)
-            drive.set(start.load, start.read)
+            drive.set(start.receivers, start.senders)
 
     def forward(self, window: Window) -> Forecast:
         """Forecasts the bin after each of the window's last P positions."""

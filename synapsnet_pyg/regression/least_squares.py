@@ -1,36 +1,52 @@
-"""Least squares from sums over bins, which are gathered once: what all linear solutions stand on."""
+"""Least squares from sums over bins, gathered once: the solver of all linear estimators and models."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Window
+
+RIDGES = tuple(10.0**k for k in range(7))
+"""Candidates for a ridge: decades from 1 to 1e6, in units of a sum over bins."""
 
 
-class Moments(NamedTuple):
+@dataclass(frozen=True)
+class Moments:
     """Means over bins of inputs u, targets y and their products, in float64."""
 
     bins: int
+    """Number of bins T."""
     u: Tensor
+    """[U]."""
     y: Tensor
+    """[N]."""
     uu: Tensor
+    """[U, U]."""
     yu: Tensor
+    """[N, U]."""
     yy: Tensor
+    """[N], squares of the targets."""
 
     @property
     def covariance(self) -> Tensor:
-        """Of the inputs, with each other."""
+        """Covariance of the inputs with each other [U, U]."""
         return self.uu - torch.outer(self.u, self.u)
 
     @property
     def cross(self) -> Tensor:
-        """Covariance of the targets with the inputs."""
+        """Covariance of the targets with the inputs [N, U]."""
         return self.yu - torch.outer(self.y, self.u)
 
+    def intercept(self, coefficients: Tensor) -> Tensor:
+        """Returns the intercept [N] with which the errors of given coefficients have mean zero."""
+        return self.y - coefficients @ self.u
+
     def solution(self, ridge: float) -> tuple[Tensor, Tensor]:
-        """Coefficients and intercept of the ridge regression."""
+        """Returns coefficients [N, U] and intercept [N] of the ridge regression."""
         covariance, cross = self.covariance, self.cross
         penalised = covariance + torch.eye(len(self.u), dtype=covariance.dtype, device=covariance.device) * (
             ridge / self.bins
@@ -40,27 +56,27 @@ class Moments(NamedTuple):
             coefficients = cross @ torch.linalg.pinv(penalised, hermitian=True)
         else:
             coefficients = torch.cholesky_solve(cross.t(), factor).t()
-        return coefficients, self.y - coefficients @ self.u
+        return coefficients, self.intercept(coefficients)
 
     def standard_error(self, coefficients: Tensor, ridge: float) -> Tensor:
-        """Of each coefficient of a ridge regression, as if the errors of different bins were independent."""
+        """Returns the standard error of each coefficient [N, U], as if errors of different bins were independent."""
         covariance = self.covariance
         identity = torch.eye(len(self.u), dtype=covariance.dtype, device=covariance.device)
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(covariance + (ridge / self.bins + 1e-9) * identity))
         spread = (inverse @ covariance * inverse).sum(1) / self.bins
         fitted = (coefficients @ covariance * coefficients).sum(1)
-        left = self.yy - self.y.square() - 2 * (coefficients * self.cross).sum(1) + fitted
-        return torch.outer(left.clamp_min(1e-12), spread.clamp_min(1e-12)).sqrt()
+        residual = self.yy - self.y.square() - 2 * (coefficients * self.cross).sum(1) + fitted
+        return torch.outer(residual.clamp_min(1e-12), spread.clamp_min(1e-12)).sqrt()
 
     def correlation(self, coefficients: Tensor) -> Tensor:
-        """Pearson correlation of each target with its forecast on these bins [N]; zero where one is constant."""
+        """Returns the Pearson correlation of each target with its forecast [N]; zero where one is constant."""
         together = (coefficients * self.cross).sum(1)
         forecast = (coefficients @ self.covariance * coefficients).sum(1)
         product = forecast * (self.yy - self.y.square())
         return torch.where(product > 1e-20, together / product.clamp_min(1e-20).sqrt(), 0.0)
 
     def squared_error(self, coefficients: Tensor, intercept: Tensor) -> float:
-        """Mean squared error of a solution on these bins, from the moments alone."""
+        """Returns the squared error of a solution, summed over targets, mean over bins, from the moments alone."""
         error = (
             self.yy.sum()
             - 2 * (coefficients * self.yu).sum()
@@ -72,18 +88,26 @@ class Moments(NamedTuple):
         return float(error)
 
 
-def moments(session: Session, lags: int = 1, kernel: Tensor | None = None, chunk: int = 4096) -> Moments:
-    """Gathers the moments a stretch at a time; no pair of input and target crosses a segment's border.
+def moments(session: Session, lags: int = 1, *, kernel: Tensor | None = None, chunk: int = 4096) -> Moments:
+    """Gathers the moments of inputs and targets; no pair of them crosses a segment's border.
+
+    The inputs are the activity of the last bin, then that of each bin before (N rows a lag), then the behaviour.
 
     Args:
         session: One part of the split.
-        lags: How many bins before the target are inputs, each of its own.
-        kernel: Instead: weights of the last bins, newest last, whose sum is the one input of each neuron. At the
-            beginning of a segment, where fewer bins are there, theirs are scaled up to the same sum.
-        chunk: Bins at a time; does not change the result.
+        lags: Number of bins before the target that are inputs.
+        kernel: Weights of the last bins, newest last, in place of ``lags``; their weighted sum is then the one input
+            of each neuron. Near the start of a segment fewer bins exist, and their weights are scaled to the same sum.
+        chunk: Number of bins read at a time; does not change the result.
 
     Raises:
         ValueError: Every segment is too short.
+
+    Example:
+        >>> session = Session(torch.tensor([[0.0, 1.0, 0.0, 1.0, 0.0]]), bin_size=0.1)
+        >>> coefficients, intercept = moments(session).solution(ridge=0.0)
+        >>> float(coefficients), float(intercept)  # the next value is one minus the last
+        (-1.0, 1.0)
     """
     N, K = session.num_neurons, session.num_behaviours
     zeros, past = session.activity.new_zeros, lags if kernel is None else 1
@@ -114,76 +138,147 @@ def moments(session: Session, lags: int = 1, kernel: Tensor | None = None, chunk
     return Moments(count, u / count, y / count, uu / count, yu / count, yy / count)
 
 
+def newest_bins(window: Window, lags: int) -> tuple[list[Tensor], Tensor]:
+    """Returns the inputs of a linear forecast for each target of a window, in the order of :func:`moments`.
+
+    Args:
+        window: B windows with P targets each.
+        lags: Number of bins before each target.
+
+    Returns:
+        Activity of each lag, newest first [B, N, P], and behaviour of the newest bin [B, K, P].
+
+    Raises:
+        ValueError: The windows have fewer past bins.
+    """
+    P, L = window.target.shape[-1], window.activity.shape[-1]
+    if lags > L - P + 1:
+        raise ValueError(f"Expected windows of at least {lags} past bins (got {L - P + 1}).")
+    lagged = [window.activity[..., L - P - lag : L - lag] for lag in range(lags)]
+    return lagged, window.behaviour[:, L - P :].transpose(1, 2)
+
+
 def _filtered(activity: Tensor, kernel: Tensor, bins: int) -> Tensor:
-    """The kernel's sum before each of the last ``bins`` bins [N, bins] of activity that may begin too late for it."""
+    """Returns the kernel's sum before each of the last ``bins`` bins [N, bins]; early bins may lack part of it."""
     missing = len(kernel) - 1 + bins - activity.shape[1]
-    there = torch.nn.functional.pad(torch.ones_like(activity[0]), (missing, 0)).unfold(0, len(kernel), 1) @ kernel
+    present = torch.nn.functional.pad(torch.ones_like(activity[0]), (missing, 0)).unfold(0, len(kernel), 1) @ kernel
     summed = torch.nn.functional.pad(activity, (missing, 0)).unfold(1, len(kernel), 1) @ kernel
-    return summed * (kernel.sum() / there)
+    return summed * (kernel.sum() / present)
 
 
-class Chosen(NamedTuple):
-    """The best of several solutions on bins held out."""
+class RidgeSolution(NamedTuple):
+    """Ridge regression with the ridge that was best on validation."""
+
+    coefficients: Tensor
+    """[N, U]."""
+    intercept: Tensor
+    """[N]."""
+    ridge: float
+    """Ridge that was chosen, in units of a sum over bins."""
+
+
+def ridge_regression(
+    train: Session, validation: Session, lags: int = 1, *, ridges: Sequence[float] = RIDGES
+) -> RidgeSolution:
+    r"""Solves a ridge regression with the ridge of the smallest squared error on validation.
+
+    .. math::
+        [C_1 \ldots C_p\ D] = Y_0 U_0^\top (U_0 U_0^\top + \lambda)^{-1}
+
+    with :math:`U = [a(t); \ldots; a(t + 1 - p); b(t)]`, :math:`Y = a(t + 1)` and index 0 for "minus its mean", so that
+    the intercept is not penalised.
+
+    Args:
+        train: Training part.
+        validation: Validation part; unused if there is one candidate.
+        lags: Number of past bins p.
+        ridges: Candidates for :math:`\lambda`, in units of a sum over bins.
+
+    Raises:
+        ValueError: A part has no segment of more than p bins.
+    """
+    seen = moments(train, lags)
+    best = ridges[0]
+    if len(ridges) > 1:
+        held_out = moments(validation, lags)
+        errors = [held_out.squared_error(*seen.solution(ridge)) for ridge in ridges]
+        best = ridges[int(torch.tensor(errors).argmin())]
+    return RidgeSolution(*seen.solution(best), best)
+
+
+class SelectiveRidge(NamedTuple):
+    """Ridge regression on some coefficients, with the ridge that was best on validation."""
 
     coefficients: Tensor
     """[N, U]."""
     exponent: int
-    """Of the ridge: 10 to half of it."""
+    """The ridge is 10 to half of it."""
     correlation: float
-    """On the bins held out, mean over neurons."""
+    """Correlation of forecast and target on validation, mean over targets."""
 
 
 def selective_ridge(
-    seen: Moments, held_out: Moments, allowed: Tensor, penalised: Tensor, exponents: Sequence[int] = range(12, 1, -1)
-) -> Chosen:
-    r"""Least squares with a ridge on some coefficients and others left out.
+    seen: Moments, held_out: Moments, *, allowed: Tensor, penalised: Tensor, exponents: Sequence[int]
+) -> SelectiveRidge:
+    r"""Solves least squares with a ridge on some coefficients and others left out.
 
     .. math::
         \min_C \sum_t \big\| y(t) - C\, u(t) - c \big\|^2 + \lambda \sum_{ij \text{ penalised}} C_{ij}^2, \qquad
         C_{ij} = 0 \text{ where it is not allowed}
 
-    with the :math:`\lambda`, among half decades from 10 to 1e6, whose forecasts correlate best on the bins held out.
+    with the :math:`\lambda` whose forecasts correlate best on validation. The search ends after three candidates
+    without a better one.
 
     Args:
-        seen: Of the bins to fit.
-        held_out: Of other bins.
-        allowed: Which coefficients there are, [N, U].
-        penalised: Which of them have a ridge, [N, U].
+        seen: Moments of the training part.
+        held_out: Moments of the validation part.
+        allowed: Mask of the coefficients that exist [N, U].
+        penalised: Mask of the coefficients with a ridge [N, U].
         exponents: Candidates, largest first: :math:`\lambda` is 10 to half of it.
     """
-    best, worse, solution = Chosen(torch.zeros_like(seen.yu), 0, -torch.inf), 0, torch.zeros_like(seen.yu)
+    solution = torch.zeros_like(seen.yu)
+    best, worse = SelectiveRidge(solution, 0, -torch.inf), 0
     for exponent in exponents:  # each from the one before
-        solution = _masked_ridge(seen, allowed, 10 ** (exponent / 2) * penalised, solution)
+        solution = masked_ridge(seen, allowed, 10 ** (exponent / 2) * penalised, start=solution)
         correlation = float(held_out.correlation(solution).mean())
         worse += 1
         if correlation > best.correlation:
-            best, worse = Chosen(solution, exponent, correlation), 0
+            best, worse = SelectiveRidge(solution, exponent, correlation), 0
         if worse == 3:
             break
     return best
 
 
-def _masked_ridge(seen: Moments, allowed: Tensor, penalty: Tensor, start: Tensor) -> Tensor:
-    """The same for one penalty of each coefficient [N, U], in units of a sum over bins.
+def masked_ridge(seen: Moments, allowed: Tensor, penalty: Tensor, *, start: Tensor) -> Tensor:
+    """Solves least squares with a penalty for each coefficient and others left out.
 
     Each row is a system of its own, so that no factor can be shared; conjugate gradients solve all rows together. Their
-    preconditioner is the one inverse that would solve them if all were alike, which leaves a few steps to do.
+    preconditioner is the inverse that would solve all rows if their penalties were alike, which leaves a few steps.
+
+    Args:
+        seen: Moments of the bins to fit.
+        allowed: Mask of the coefficients that exist [N, U].
+        penalty: Ridge of each coefficient [N, U], in units of a sum over bins.
+        start: Coefficients from which the steps begin [N, U].
+
+    Returns:
+        Coefficients [N, U].
     """
     covariance, cross = seen.covariance, seen.cross * allowed
     penalty = penalty.to(covariance) / seen.bins
     typical = penalty.median(0).values.clamp_min(1e-6)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(covariance + typical.diag()))
     solution = start
-    left = cross - (solution @ covariance) * allowed - penalty * solution
+    residual = cross - (solution @ covariance) * allowed - penalty * solution
     size = cross.norm(dim=1).clamp_min(1e-6)  # of a silent neuron only rounding is left
-    direction, before = torch.zeros_like(left), torch.ones_like(size)
+    direction, before = torch.zeros_like(residual), torch.ones_like(size)
     for _ in range(100):
-        if float((left.norm(dim=1) / size).max()) < 1e-4:
+        if float((residual.norm(dim=1) / size).max()) < 1e-4:
             break
-        better = (left @ inverse) * allowed
-        product = (left * better).sum(1)
+        better = (residual @ inverse) * allowed
+        product = (residual * better).sum(1)
         direction = better + (product / before)[:, None] * direction
         image = (direction @ covariance) * allowed + penalty * direction
         length = (product / (direction * image).sum(1).clamp_min(1e-30))[:, None]
-        solution, left, before = solution + length * direction, left - length * image, product.clamp_min(1e-30)
+        solution, residual, before = solution + length * direction, residual - length * image, product.clamp_min(1e-30)
     return solution

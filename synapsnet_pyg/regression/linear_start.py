@@ -1,113 +1,220 @@
-"""The linear forecast that SynapsNet starts from, its weights taken apart into edges and a common drive."""
+"""The linear forecast that SynapsNet starts from, with weights separated into edges and a common drive."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.regression.least_squares import Chosen, Moments, moments, selective_ridge
+from synapsnet_pyg.regression.least_squares import Moments, SelectiveRidge, masked_ridge, moments, selective_ridge
 from synapsnet_pyg.regression.sparse_low_rank import FEWEST, sparse_low_rank
 
 
-class LinearStart(NamedTuple):
+@dataclass(frozen=True)
+class LinearStart:
     r"""A forecast :math:`\sum_l \kappa_l (\rho_i a_i + \sum_j A_{ij} a_j + H_i)(t - l) + d_i \cdot b(t) + c_i`."""
 
     kernel: Tensor
-    """[W], newest last."""
+    """Weights of the last bins [W], newest last."""
     own: Tensor
-    """[N]: of each neuron's own activity."""
+    """Weight of each neuron's own activity [N]."""
     behaviour: Tensor
-    """[N, K]."""
+    """Weights of the behaviour [N, K]."""
     intercept: Tensor
     """[N]."""
     edges: Tensor
     """A [N, N]."""
-    doubt: Tensor
-    """Probability that there is no edge [N, N]; all one where that cannot be told."""
-    load: Tensor
-    """Of the common drive [N, k]; k may be 0."""
-    read: Tensor
-    """[k, N]; ``load @ read @ activity`` is what the common drive adds."""
+    edge_probability: Tensor
+    """Posterior probability of an edge [N, N]; zero everywhere if it was not estimated."""
+    receivers: Tensor
+    """Weights [N, k] with which neurons receive the k latents of the common drive; k may be 0."""
+    senders: Tensor
+    """Weights [k, N] with which neurons send to the latents: H is ``receivers @ senders @ activity``."""
+    exponent: int
+    """The ridge is 10 to half of it."""
+    shrunk: bool
+    """Whether the edges are posterior means."""
+
+    @property
+    def coefficients(self) -> Tensor:
+        """Weights of all neurons and the behaviour [N, N + K]."""
+        between = (self.edges + self.receivers @ self.senders).fill_diagonal_(0)
+        own = self.own + (self.receivers @ self.senders).diagonal()
+        return torch.cat([between + own.diag(), self.behaviour], dim=1)
+
+
+class _Terms(NamedTuple):
+    """Masks of the coefficients [N, N + K]."""
+
+    allowed: Tensor
+    penalised: Tensor
+
+
+class _Regression(NamedTuple):
+    """Regression on activity that was filtered with one kernel."""
+
+    kernel: Tensor
+    best: SelectiveRidge
+    seen: Moments
+    held_out: Moments
 
 
 def linear_start(
     train: Session,
     validation: Session,
     window: int,
-    edges: Tensor | None = None,
+    *,
+    pairs: Tensor | None = None,
     own: bool = True,
     behaviour: bool = True,
     latents: int = 8,
 ) -> LinearStart:
-    """Solves the linear forecast by ridge regression and takes its weights apart.
+    """Solves the linear forecast by ridge regression and separates its weights into edges and a common drive.
 
-    The ridge is on the weights between neurons alone; it and the kernel's decay are those whose forecasts correlate
-    best with the validation part. The weights are then parted by :func:`~synapsnet_pyg.regression.sparse_low_rank
-    .sparse_low_rank`. The edges are its expected ones, or, where the validation part is forecast worse with those, all
-    that is not the common drive, and then no edge is doubted more than another.
+    The ridge acts on the weights between neurons alone. Ridge and decay of the kernel are those whose forecasts
+    correlate best with the validation part. The weights are separated by
+    :func:`~synapsnet_pyg.regression.sparse_low_rank.sparse_low_rank`. The edges are posterior means, unless validation
+    is forecast worse with them; then they are all that the common drive leaves, without probabilities.
 
     Args:
-        train: Standardised.
-        validation: Standardised likewise.
-        window: W.
-        edges: Which pairs may have a weight [N, N]; None: none.
-        own: Whether a neuron's own activity counts.
-        behaviour: Whether behaviour does.
-        latents: Most that the common drive may have; it is looked for where all pairs may have a weight.
+        train: Training part, standardised.
+        validation: Validation part, standardised likewise.
+        window: Number of past bins W.
+        pairs: Mask of the pairs that may have a weight [N, N]; None: no pair.
+        own: Whether a neuron's own activity is an input.
+        behaviour: Whether the behaviour is an input.
+        latents: Largest rank of the common drive, which is estimated only if all pairs may have a weight.
+
+    Raises:
+        ValueError: A part has no segment of two bins.
     """
-    N, device = train.num_neurons, train.activity.device
-    allowed = torch.zeros(N, N + train.num_behaviours, dtype=torch.bool, device=device)
-    if edges is not None:
-        allowed[:, :N] = edges
+    terms = _terms(train, pairs, own, behaviour)
+    fit = _best_regression(train, validation, window, terms)
+    start = _unseparated(fit.kernel, fit.best.coefficients, fit.seen, fit.best.exponent)
+    if not _can_separate(pairs, latents, train.num_neurons):
+        return start
+    start, shrunk = _separate(start, fit.best.coefficients, fit.seen, own=own, latents=latents)
+    N, coefficients = train.num_neurons, fit.best.coefficients.clone()
+    between = (shrunk.edges + shrunk.receivers @ shrunk.senders).fill_diagonal_(0)
+    coefficients[:, :N] = between + coefficients[:, :N].diagonal().diag()
+    better = float(fit.held_out.correlation(coefficients).mean()) >= fit.best.correlation
+    return shrunk if better else start
+
+
+def refit_linear_start(
+    train: Session,
+    like: LinearStart,
+    *,
+    pairs: Tensor | None = None,
+    own: bool = True,
+    behaviour: bool = True,
+    latents: int = 8,
+) -> LinearStart:
+    """Solves the linear forecast anew on other bins, with the kernel, ridge and shrinkage of an earlier solution.
+
+    Args:
+        train: Bins to fit, standardised.
+        like: Earlier solution, whose choices are kept.
+        pairs: Mask of the pairs that may have a weight [N, N]; None: no pair.
+        own: Whether a neuron's own activity is an input.
+        behaviour: Whether the behaviour is an input.
+        latents: Largest rank of the common drive.
+
+    Raises:
+        ValueError: There is no segment of two bins.
+    """
+    terms = _terms(train, pairs, own, behaviour)
+    seen = moments(train, kernel=like.kernel)
+    penalty = 10 ** (like.exponent / 2) * terms.penalised
+    coefficients = masked_ridge(seen, terms.allowed, penalty, start=torch.zeros_like(seen.yu))
+    start = _unseparated(like.kernel, coefficients, seen, like.exponent)
+    if not _can_separate(pairs, latents, train.num_neurons):
+        return start
+    start, shrunk = _separate(start, coefficients, seen, own=own, latents=latents)
+    return shrunk if like.shrunk else start
+
+
+def exponential_kernel(window: int, decay: float) -> Tensor:
+    """Returns weights [W] of the last bins, newest last, that fall by 1/e in ``decay`` bins and add up to one.
+
+    Args:
+        window: Number of bins W.
+        decay: Number of bins; 0 gives the newest bin alone.
+
+    Example:
+        >>> exponential_kernel(3, 0)
+        tensor([0., 0., 1.])
+    """
+    age = torch.arange(window - 1, -1, -1, dtype=torch.float32)
+    kernel = torch.exp(-age / decay) if decay > 0 else (age == 0).float()
+    return kernel / kernel.sum()
+
+
+def _terms(train: Session, pairs: Tensor | None, own: bool, behaviour: bool) -> _Terms:
+    N = train.num_neurons
+    allowed = torch.zeros(N, N + train.num_behaviours, dtype=torch.bool, device=train.activity.device)
+    if pairs is not None:
+        allowed[:, :N] = pairs
     allowed[:, :N].fill_diagonal_(own)
     allowed[:, N:] = behaviour
     penalised = torch.ones_like(allowed)
     penalised[:, :N].fill_diagonal_(False)
     penalised[:, N:] = False
+    return _Terms(allowed, penalised)
 
-    def solve(decay: float, exponents: range | list[int] = range(12, 1, -1)) -> tuple[Chosen, Tensor, Moments, Moments]:
+
+def _best_regression(train: Session, validation: Session, window: int, terms: _Terms) -> _Regression:
+    """Chooses the ridge with the newest bin alone, then the kernel with that ridge."""
+
+    def solve(decay: float, exponents: Sequence[int]) -> _Regression:
         kernel = exponential_kernel(window, decay).to(train.activity)
         seen, held_out = moments(train, kernel=kernel), moments(validation, kernel=kernel)
-        return selective_ridge(seen, held_out, allowed, penalised, exponents), kernel, seen, held_out
+        best = selective_ridge(seen, held_out, allowed=terms.allowed, penalised=terms.penalised, exponents=exponents)
+        return _Regression(kernel, best, seen, held_out)
 
-    first = solve(0.0)
-    others = [solve(decay, [first[0].exponent]) for decay in (0.5, 1.0, 1.5, 2.0, 3.0) if window > 1]
-    (coefficients, exponent, correlation), kernel, seen, held_out = max(
-        [first, *others], key=lambda one: one[0].correlation
-    )
+    newest = solve(0.0, range(12, 1, -1))
+    others = [solve(decay, [newest.best.exponent]) for decay in (0.5, 1.0, 1.5, 2.0, 3.0) if window > 1]
+    return max([newest, *others], key=lambda fit: fit.best.correlation)
+
+
+def _unseparated(kernel: Tensor, coefficients: Tensor, seen: Moments, exponent: int) -> LinearStart:
+    N = len(coefficients)
     weights = coefficients[:, :N].clone().fill_diagonal_(0)
-    start = LinearStart(
-        kernel,
-        coefficients[:, :N].diagonal(),
-        coefficients[:, N:],
-        seen.y - coefficients @ seen.u,
-        weights,
-        torch.ones_like(weights),
-        weights[:, :0],
-        weights[:0],
+    return LinearStart(
+        kernel=kernel,
+        own=coefficients[:, :N].diagonal(),
+        behaviour=coefficients[:, N:],
+        intercept=seen.intercept(coefficients),
+        edges=weights,
+        edge_probability=torch.zeros_like(weights),
+        receivers=weights[:, :0],
+        senders=weights[:0],
+        exponent=exponent,
+        shrunk=False,
     )
-    complete = edges is not None and bool((edges | torch.eye(N, dtype=torch.bool, device=device)).all())
-    if not complete or latents == 0 or N < FEWEST:
-        return start
-    error = seen.standard_error(coefficients, 10 ** (exponent / 2))[:, :N]
-    parted = sparse_low_rank(weights, error, latents)
-    drive = parted.load @ parted.read
-    own_of_drive = drive.diagonal()
-    start = start._replace(
-        own=start.own - own_of_drive if own else start.own,
-        edges=(weights - drive).fill_diagonal_(0),
-        load=parted.load,
-        read=parted.read,
-    )
-    shrunk = coefficients.clone()
-    shrunk[:, :N] = (parted.edges + drive).fill_diagonal_(0) + coefficients[:, :N].diagonal().diag()
-    better = float(held_out.correlation(shrunk).mean()) >= correlation
-    return start._replace(edges=parted.edges, doubt=1 - parted.probability) if better else start
 
 
-def exponential_kernel(window: int, decay: float) -> Tensor:
-    """Weights [W] of the last bins, newest last, that fall by 1/e in ``decay`` bins, with sum one; 0: newest only."""
-    age = torch.arange(window - 1, -1, -1, dtype=torch.float32)
-    kernel = torch.exp(-age / decay) if decay > 0 else (age == 0).float()
-    return kernel / kernel.sum()
+def _can_separate(pairs: Tensor | None, latents: int, N: int) -> bool:
+    if pairs is None or latents == 0 or N < FEWEST:
+        return False
+    return bool((pairs | torch.eye(N, dtype=torch.bool, device=pairs.device)).all())
+
+
+def _separate(
+    start: LinearStart, coefficients: Tensor, seen: Moments, *, own: bool, latents: int
+) -> tuple[LinearStart, LinearStart]:
+    """Takes the common drive out of the weights; returns the start with all of the rest, and with posterior means."""
+    error = seen.standard_error(coefficients, 10 ** (start.exponent / 2))[:, : len(coefficients)]
+    separated = sparse_low_rank(start.edges, error, max_rank=latents)
+    drive = separated.receivers @ separated.senders
+    complete = replace(
+        start,
+        own=start.own - drive.diagonal() if own else start.own,
+        edges=(start.edges - drive).fill_diagonal_(0),
+        receivers=separated.receivers,
+        senders=separated.senders,
+    )
+    shrunk = replace(complete, edges=separated.edges, edge_probability=separated.edge_probability, shrunk=True)
+    return complete, shrunk

@@ -5,12 +5,24 @@ from torch import Tensor
 
 
 def shrink(covariance: Tensor, fourth_power: float, bins: int) -> Tensor:
-    """A covariance drawn towards a multiple of the identity, as far as least expected error asks (Ledoit and Wolf).
+    r"""Shrinks a covariance towards a multiple of the identity, with the least expected error (Ledoit and Wolf).
+
+    .. math::
+        (1 - \rho)\, S + \rho\, M, \qquad M = \tfrac{\operatorname{tr} S}{N}\, \mathbb 1, \qquad
+        \rho = \min\Big(1, \frac{\langle \|x\|^4 \rangle - \|S\|^2}{T\, \|S - M\|^2}\Big)
 
     Args:
-        covariance: Over so many bins :math:`(N, N)`.
-        fourth_power: Of the length of a bin's vector, mean over bins.
-        bins: How many.
+        covariance: S, mean over bins :math:`(N, N)`.
+        fourth_power: Fourth power of the length of a bin's centred vector x, mean over bins.
+        bins: Number of bins T.
+
+    References:
+        Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", 2004.
+
+    Example:
+        >>> shrink(torch.tensor([[2.0, 1.0], [1.0, 2.0]]), fourth_power=18.0, bins=8)
+        tensor([[2.0000, 0.5000],
+                [0.5000, 2.0000]])
     """
     identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
     target = covariance.trace() / len(covariance) * identity
@@ -21,11 +33,11 @@ def shrink(covariance: Tensor, fourth_power: float, bins: int) -> Tensor:
 
 
 def soft_threshold(coefficients: Tensor, share: float) -> Tensor:
-    """Weights between neurons closer to zero by a threshold, at most to zero.
+    """Moves weights between neurons towards zero by a threshold, at most to zero.
 
     Args:
-        coefficients: :math:`(N, N + K)`: the neurons first, then what stays as it is.
-        share: Of the pairs that come to zero: the threshold is the largest weight among the smallest of this share.
+        coefficients: :math:`(N, N + K)`, neurons first; the diagonal and the last K columns are kept.
+        share: Share of the pairs that become zero. The threshold is the largest weight of that share of smallest ones.
 
     Example:
         >>> soft_threshold(torch.tensor([[0.1, -0.5, 0.1], [0.2, 0.1, 0.1]]), 0.5)
@@ -36,7 +48,7 @@ def soft_threshold(coefficients: Tensor, share: float) -> Tensor:
     pairs = ~torch.eye(N, dtype=torch.bool, device=coefficients.device)
     size = coefficients[:, :N].abs()
     smallest = round(share * int(pairs.sum()))
-    # Not torch.quantile, which refuses more than 16 million.
+    # torch.quantile refuses more than 16 million values.
     threshold = size[pairs].kthvalue(smallest).values if smallest else 0.0
     shrunk = coefficients[:, :N].sign() * (size - threshold).clamp_min(0)
     return torch.cat([torch.where(pairs, shrunk, coefficients[:, :N]), coefficients[:, N:]], dim=1)

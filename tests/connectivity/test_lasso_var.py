@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -53,7 +55,7 @@ def test_the_penalty_is_the_best_on_validation():
 def test_the_bins_are_not_needed():
     seen = moments(make_session(N=3, T=100))
     (once,) = lasso_solutions(seen, [0.02])
-    (again,) = lasso_solutions(seen._replace(bins=10**9), [0.02])
+    (again,) = lasso_solutions(replace(seen, bins=10**9), [0.02])
     assert torch.equal(once, again)
 
 

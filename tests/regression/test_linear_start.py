@@ -11,12 +11,12 @@ def test_common_drive_is_kept_out_of_the_connectivity():
     session = simulate(bins=8000, neurons=90, recorded=45).standardise()
     split, truth = session.split(), session.true_connectivity
     pairs = torch.ones(45, 45, dtype=torch.bool)
-    parted = linear_start(split.train, split.validation, 5, pairs)
-    whole = linear_start(split.train, split.validation, 5, pairs, latents=0)
-    assert parted.load.shape[1] >= 2
-    assert whole.load.shape[1] == 0
+    parted = linear_start(split.train, split.validation, 5, pairs=pairs)
+    whole = linear_start(split.train, split.validation, 5, pairs=pairs, latents=0)
+    assert parted.receivers.shape[1] >= 2
+    assert whole.receivers.shape[1] == 0
     assert connectivity_score(parted.edges, truth).pearson > connectivity_score(whole.edges, truth).pearson + 0.03
-    assert parted.doubt[truth != 0].mean() < parted.doubt[truth == 0].mean() - 0.2
+    assert parted.edge_probability[truth != 0].mean() > parted.edge_probability[truth == 0].mean() + 0.2
 
 
 def test_what_is_unshrunk_forecasts_as_before():
@@ -24,9 +24,9 @@ def test_what_is_unshrunk_forecasts_as_before():
     session = simulate(bins=4000, neurons=60, recorded=30).standardise()
     split = session.split()
     pairs = torch.ones(30, 30, dtype=torch.bool)
-    parted = linear_start(split.train, split.validation, 3, pairs)
-    whole = linear_start(split.train, split.validation, 3, pairs, latents=0)
-    drive = parted.load @ parted.read
+    parted = linear_start(split.train, split.validation, 3, pairs=pairs)
+    whole = linear_start(split.train, split.validation, 3, pairs=pairs, latents=0)
+    drive = parted.receivers @ parted.senders
     if not torch.allclose((parted.edges + drive).fill_diagonal_(0), whole.edges):  # shrunk: nearer to zero
         assert parted.edges.abs().sum() < (whole.edges - drive).fill_diagonal_(0).abs().sum()
     torch.testing.assert_close(parted.own + drive.diagonal(), whole.own)
@@ -35,12 +35,12 @@ def test_what_is_unshrunk_forecasts_as_before():
 
 def test_few_neurons_or_few_edges_have_no_common_drive():
     chain = two_neuron_chain().standardise()
-    start = linear_start(chain.split().train, chain.split().validation, 2, torch.ones(2, 2, dtype=torch.bool))
+    start = linear_start(chain.split().train, chain.split().validation, 2, pairs=torch.ones(2, 2, dtype=torch.bool))
     assert start.edges[1, 0] > 5 * start.edges[0, 1].abs()
-    assert start.load.shape == (2, 0)
+    assert start.receivers.shape == (2, 0)
     session = make_session(N=12, T=200).standardise()
     some = torch.rand(12, 12) < 0.5
-    start = linear_start(session.split().train, session.split().validation, 2, some)
-    assert start.load.shape == (12, 0)
-    assert (start.doubt == 1).all()
+    start = linear_start(session.split().train, session.split().validation, 2, pairs=some)
+    assert start.receivers.shape == (12, 0)
+    assert (start.edge_probability == 0).all()
     assert (start.edges[~some] == 0).all()

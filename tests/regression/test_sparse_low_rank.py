@@ -23,26 +23,26 @@ def planted(density: float, rank: int, deviation: float = 1.0, seed: int = 0):
 def test_finds_the_rank_the_drive_and_the_edges(rank):
     noisy, error, edges, drive = planted(density=0.1, rank=rank)
     found = sparse_low_rank(noisy, error)
-    assert len(found.read) == rank
+    assert len(found.senders) == rank
     if rank:
         off = ~torch.eye(N, dtype=torch.bool)
-        apart = ((found.load @ found.read - drive) / error)[off].square().mean().sqrt()
+        apart = ((found.receivers @ found.senders - drive) / error)[off].square().mean().sqrt()
         assert apart < 0.6 * (drive / error)[off].std()
         assert apart < 0.7
-    assert found.law.density == pytest.approx(0.1, abs=0.03)
-    assert found.law.null_variance**0.5 == pytest.approx(1.0, abs=0.12)
-    assert found.law.edge_variance**0.5 == pytest.approx(7.0, rel=0.2)
+    assert found.mixture.density == pytest.approx(0.1, abs=0.03)
+    assert found.mixture.null_variance**0.5 == pytest.approx(1.0, abs=0.12)
+    assert found.mixture.edge_variance**0.5 == pytest.approx(7.0, rel=0.2)
     off = ~torch.eye(N, dtype=torch.bool)
     assert np.corrcoef(found.edges[off], edges[off])[0, 1] > 0.97
     assert np.corrcoef(found.edges[off], edges[off])[0, 1] > np.corrcoef((noisy - drive)[off], edges[off])[0, 1]
     assert (found.edges.diagonal() == 0).all()
-    assert (found.probability.diagonal() == 0).all()
+    assert (found.edge_probability.diagonal() == 0).all()
 
 
 def test_probability_is_calibrated():
     """Of the pairs held to be edges with probability p, a share p are."""
     noisy, error, edges, _ = planted(density=0.15, rank=2, seed=1)
-    probability = sparse_low_rank(noisy, error).probability
+    probability = sparse_low_rank(noisy, error).edge_probability
     for low, high in ((0.05, 0.5), (0.5, 0.95), (0.95, 1.01)):
         among = (probability >= low) & (probability < high)
         share = float((edges[among] != 0).double().mean())
@@ -52,15 +52,15 @@ def test_probability_is_calibrated():
 def test_a_wider_null_is_told_and_calls_fewer_edges():
     noisy, error, *_ = planted(density=0.0, rank=0, deviation=1.5)
     found = sparse_low_rank(noisy, error)
-    assert found.law.null_variance**0.5 == pytest.approx(1.5, rel=0.1)
-    assert (found.probability > 0.95).sum() <= 2
+    assert found.mixture.null_variance**0.5 == pytest.approx(1.5, rel=0.1)
+    assert (found.edge_probability > 0.95).sum() <= 2
 
 
 def test_result_does_not_depend_on_the_unit():
     noisy, error, *_ = planted(density=0.1, rank=1)
     one, other = sparse_low_rank(noisy, error), sparse_low_rank(100 * noisy, 100 * error)
     torch.testing.assert_close(other.edges, 100 * one.edges)
-    torch.testing.assert_close(other.probability, one.probability)
+    torch.testing.assert_close(other.edge_probability, one.edge_probability)
 
 
 def test_silent_neurons_change_nothing_else():
@@ -69,4 +69,4 @@ def test_silent_neurons_change_nothing_else():
     found = sparse_low_rank(noisy, error)
     assert found.edges.isfinite().all()
     assert found.edges[3].abs().max() < 1e-3
-    assert len(found.read) == 1
+    assert len(found.senders) == 1
