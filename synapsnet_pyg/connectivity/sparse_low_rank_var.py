@@ -34,4 +34,4 @@ def sparse_low_rank_var(session: Session, *, latents: int = 8) -> Tensor:
     session = session.standardise()
     split, N = session.split(), session.num_neurons
     pairs = torch.ones(N, N, dtype=torch.bool, device=session.activity.device)
-    return linear_start(split.train, split.validation, 1, pairs, latents=latents).edges.float()
+    return linear_start(split.train, split.validation, 1, pairs=pairs, latents=latents).edges.float()
