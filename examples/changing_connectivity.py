@@ -57,7 +57,7 @@ out.mkdir(parents=True, exist_ok=True)
 
 # %%
 recorded = simulate_plasticity(arguments.bins)
-true = recorded.edge_weight_course[:, HISTORY - 1 : -1]  # of each input, in the newest bin of every window
+true = recorded.edge_weight_series[:, HISTORY - 1 : -1]  # of each input, in the newest bin of every window
 inputs, length = true.shape
 print(recorded)
 print(f"a weight changes by {float(true.std(1).mean() / true.mean()):.0%} of the mean weight")

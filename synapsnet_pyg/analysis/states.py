@@ -151,7 +151,7 @@ def state_blocks(
     Example:
         >>> from synapsnet_pyg.models.baselines import Copy
         >>> running = (torch.arange(60) // 20 == 1).float()
-        >>> session = Session(torch.randn(4, 60), running[:, None], 0.1, name="demo", cell_type=["E", "E", "I", "I"])
+        >>> session = Session(torch.randn(4, 60), running[:, None], bin_size=0.1, cell_type=["E", "E", "I", "I"])
         >>> dynamic = DynamicConnectivity(Copy([session]), session)
         >>> state = running.long()
         >>> found = state_blocks(dynamic, "cell_type", state, ["still", "running"], permutations=20)

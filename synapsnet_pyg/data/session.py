@@ -1,9 +1,9 @@
-"""One recording of one population, as a graph."""
+"""Recording of one population, as a graph."""
 
 import hashlib
 import os
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from copy import copy
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,63 +11,24 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from torch_geometric.data import Data
 
+from synapsnet_pyg.data.conversions import as_columns, as_texts, edges_of
 from synapsnet_pyg.data.session_checks import (
     RESERVED,
     STATISTICS,
     as_float,
-    as_texts,
     check_activity,
     checked_behaviour,
     checked_bin_size,
-    checked_course,
     checked_edges,
     checked_names,
     checked_neuron_field,
     checked_segment,
+    checked_weight_series,
 )
 from synapsnet_pyg.data.session_file import read_session_file, write_session_file
-
-
-class Recorded(Protocol):
-    """Anything that has the four fields of a :class:`SessionInfo`: a session, or its information alone."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-
-    @property
-    def neuron_id(self) -> list[str]: ...  # noqa: D102
-
-    @property
-    def behaviour_name(self) -> list[str]: ...  # noqa: D102
-
-    @property
-    def num_bins(self) -> int: ...  # noqa: D102
-
-
-@dataclass(frozen=True)
-class SessionInfo:
-    """Names and length of a session, without its recording; saved with a model in place of its sessions.
-
-    Args:
-        name: Name of the session, unique among sessions that are fitted together.
-        neuron_id: Ids of its N neurons.
-        behaviour_name: Names of its K behaviours.
-        num_bins: Number of bins T.
-
-    Example:
-        >>> SessionInfo.of(Session(torch.randn(2, 50), bin_size=0.1, name="demo"))
-        SessionInfo(name='demo', neuron_id=['demo/0', 'demo/1'], behaviour_name=[], num_bins=50)
-    """
-
-    name: str
-    neuron_id: list[str]
-    behaviour_name: list[str]
-    num_bins: int
-
-    @classmethod
-    def of(cls, session: Recorded) -> "SessionInfo":
-        """Returns the names and the length of a session."""
-        return cls(session.name, list(session.neuron_id), list(session.behaviour_name), session.num_bins)
+from synapsnet_pyg.data.session_info import SessionInfo as SessionInfo
+from synapsnet_pyg.data.session_split import split_bins
+from synapsnet_pyg.data.standardisation import Statistics
 
 
 class Split(NamedTuple):
@@ -79,45 +40,43 @@ class Split(NamedTuple):
 
 
 class Session(Data):
-    r"""One recording of one population of neurons, as a graph whose nodes are the neurons.
+    r"""Recording of one population of neurons, as a graph whose nodes are the neurons.
 
-    The graph's edges, where given, are the *true* connectivity (of a simulation or a connectome), used for scoring
-    alone. With ``edge_index[0]`` the sender :math:`j` and ``edge_index[1]`` the receiver :math:`i`, ``edge_weight`` is
+    The graph's edges, where given, are the *true* connectivity (of a simulation or a connectome) and serve for scores
+    only. With ``edge_index[0]`` the sender :math:`j` and ``edge_index[1]`` the receiver :math:`i`, ``edge_weight`` is
     the effect of :math:`j` on :math:`i`.
 
     Args:
-        activity: What is forecast (dF/F, deconvolved events, counts), floating point, finite: :math:`(N, T)`.
-        behaviour: What all neurons share (running, pupil, hand), finite: :math:`(T, K)`. None: :math:`K = 0`.
+        activity: Activity to forecast (dF/F, deconvolved events, counts), floating point, finite: :math:`(N, T)`.
+        behaviour: Variables that all neurons share (running, pupil, hand), finite: :math:`(T, K)`. None: :math:`K = 0`.
         bin_size: Duration of one bin in seconds.
-        segment: First bin and end (exclusive) of each stretch of consecutive bins, in order, :math:`(S, 2)`; no window
-            crosses its border. None: the whole recording is one.
-        neuron_id: A text for each neuron, unique here and stable across sessions: the same id in two sessions is the
+        segment: First bin and end (exclusive) of each block of consecutive bins, in order, :math:`(S, 2)`; no window
+            crosses its border. None: one segment.
+        neuron_id: Text for each neuron, unique here and stable across sessions: the same id in two sessions is the
             same neuron. None: ``"<name>/<row>"``.
-        behaviour_name: A text for each behaviour. None: ``"behaviour 0"`` and so on.
-        name: What the recording is called in tables; unique among sessions that are fitted together.
+        behaviour_name: Text for each behaviour. None: ``"behaviour 0"`` and so on.
+        name: Name of the recording in tables; unique among sessions that are fitted together.
         edge_index: True edges :math:`(2, E)`, or None.
-        edge_weight: Their weights :math:`(E)`, or None for all one.
-        edge_weight_course: Where the wiring changes: the weight of each edge in each bin, with which that bin acts on
-            the next, :math:`(E, T)`. ``edge_weight`` is then its mean and is left out.
-        **neuron_fields: Anything known about each neuron, such as ``position`` :math:`(N, 3)`, ``area`` or
-            ``cell_type`` (N texts): tensors, arrays or lists with N entries.
+        edge_weight: Weights of the true edges :math:`(E)`. None: 1 for each edge.
+        edge_weight_series: Weight of each edge in each bin, with which that bin acts on the next, :math:`(E, T)`, where
+            the wiring changes in time. ``edge_weight`` is then its mean over bins and must be left out.
+        **neuron_fields: Fields of the neurons, such as ``position`` :math:`(N, 3)`, ``area`` or ``cell_type``
+            (N texts): tensors, arrays or lists with N entries.
 
     Raises:
-        ValueError: A shape, range or value is not as described; the message says what came and how to mend it.
+        ValueError: A shape, range or value is wrong; the message says what was expected, what came and how to mend it.
         KindError: A value is of the wrong kind, such as texts in place of numbers.
 
     Example:
-        >>> session = Session(torch.randn(3, 50), bin_size=0.1, name="demo", area=["V1", "V1", "LM"])
-        >>> session
+        >>> Session(torch.randn(3, 50), bin_size=0.1, name="demo", area=["V1", "V1", "LM"])
         Session('demo', 3 neurons x 50 bins of 0.1 s, 0 behaviours, 1 segment, area)
-        >>> session.neuron_id
-        ['demo/0', 'demo/1', 'demo/2']
     """
 
     def __init__(
         self,
         activity: Tensor | None = None,
         behaviour: Tensor | None = None,
+        *,
         bin_size: float | None = None,
         segment: Tensor | None = None,
         neuron_id: list[str] | None = None,
@@ -125,13 +84,12 @@ class Session(Data):
         name: str = "session",
         edge_index: Tensor | None = None,
         edge_weight: Tensor | None = None,
-        edge_weight_course: Tensor | None = None,
+        edge_weight_series: Tensor | None = None,
         **neuron_fields: Any,
     ) -> None:
         super().__init__()
         if activity is None:  # PyG makes empty Data objects of a class and fills them itself.
-            for key, value in neuron_fields.items():
-                setattr(self, key, value)
+            self.update(neuron_fields)
             return
         check_activity(activity)
         N, T = activity.shape
@@ -142,16 +100,16 @@ class Session(Data):
         self.behaviour = checked_behaviour(behaviour, activity)
         self.segment = checked_segment(segment, T)
         ids = [f"{name}/{i}" for i in range(N)] if neuron_id is None else neuron_id
-        self.neuron_id = checked_names("neuron_id", ids, N, "neuron", "rows of activity")
+        self.neuron_id = checked_names("neuron_id", ids, N, "rows of activity")
         K = self.behaviour.shape[1]
         names = [f"behaviour {k}" for k in range(K)] if behaviour_name is None else behaviour_name
-        self.behaviour_name = checked_names("behaviour_name", names, K, "behaviour", "columns of behaviour")
+        self.behaviour_name = checked_names("behaviour_name", names, K, "columns of behaviour")
         if edge_index is not None:
-            if edge_weight_course is not None:
-                self.edge_weight_course = checked_course(edge_weight_course, edge_index.shape[-1], T)
-                edge_weight = edge_weight_course.mean(1)
+            if edge_weight_series is not None:
+                self.edge_weight_series = checked_weight_series(edge_weight_series, edge_index.shape[-1], T)
+                edge_weight = edge_weight_series.mean(1)
             self.edge_index, self.edge_weight = checked_edges(edge_index, edge_weight, N)
-        elif edge_weight is not None or edge_weight_course is not None:
+        elif edge_weight is not None or edge_weight_series is not None:
             raise ValueError("Expected edge_index [2, E] beside edge_weight (got none); pass both or neither.")
         for key, value in neuron_fields.items():
             if value is not None:
@@ -174,64 +132,59 @@ class Session(Data):
         r"""Makes a session from numpy arrays or anything that numpy reads as such.
 
         Args:
-            activity: :math:`(N, T)`, neurons first; integers become float32.
-            behaviour: :math:`(T, K)`, or :math:`(T)` for a single one.
+            activity: Activity :math:`(N, T)`, neurons first; integers become float32.
+            behaviour: Behaviour :math:`(T, K)`, or :math:`(T)` for a single one.
             bin_size: Duration of one bin in seconds.
-            name: What the recording is called in tables.
-            segment: :math:`(S, 2)` first bin and end (exclusive) of each stretch.
-            neuron_id: N texts or numbers.
-            behaviour_name: K texts.
-            true_connectivity: :math:`(N, N)` with ``[i, j]`` the effect of neuron j on neuron i; zeros are no edges.
-            **neuron_fields: N entries each.
+            name: Name of the recording in tables.
+            segment: First bin and end (exclusive) of each block of consecutive bins, :math:`(S, 2)`.
+            neuron_id: Text or number for each neuron.
+            behaviour_name: Text for each behaviour.
+            true_connectivity: Weights :math:`(N, N)` with ``[i, j]`` the effect of neuron j on neuron i; zero: no edge.
+            **neuron_fields: Fields of the neurons, N entries each.
 
         Raises:
-            ValueError: As for the class.
+            ValueError: A shape, range or value is wrong.
+            KindError: Activity or behaviour are no real numbers.
 
         Example:
             >>> Session.from_arrays(np.random.poisson(1.0, (4, 60)), np.zeros(60), bin_size=0.05, name="probe")
             Session('probe', 4 neurons x 60 bins of 0.05 s, 1 behaviour, 1 segment)
         """
-        edge_index = edge_weight = None
-        if true_connectivity is not None:
-            truth = torch.from_numpy(np.array(true_connectivity, dtype=np.float32))
-            if truth.dim() != 2 or truth.shape[0] != truth.shape[1]:
-                raise ValueError(f"Expected true_connectivity of shape [N, N] (got {list(truth.shape)}).")
-            receiver, sender = truth.nonzero(as_tuple=True)
-            edge_index, edge_weight = torch.stack([sender, receiver]), truth[receiver, sender]
+        edge_index, edge_weight = (None, None) if true_connectivity is None else edges_of(true_connectivity)
         if behaviour is not None:
             behaviour = as_float(behaviour, "behaviour")
             behaviour = behaviour[:, None] if behaviour.dim() == 1 else behaviour
         return cls(
             as_float(activity, "activity"),
             behaviour,
-            bin_size,
-            None if segment is None else torch.from_numpy(np.array(segment, dtype=np.int64)),
-            as_texts(neuron_id),
-            as_texts(behaviour_name),
-            name,
-            edge_index,
-            edge_weight,
+            bin_size=bin_size,
+            segment=None if segment is None else torch.from_numpy(np.array(segment, dtype=np.int64)),
+            neuron_id=as_texts(neuron_id),
+            behaviour_name=as_texts(behaviour_name),
+            name=name,
+            edge_index=edge_index,
+            edge_weight=edge_weight,
             **neuron_fields,
         )
 
     @property
     def num_neurons(self) -> int:
-        """N."""
+        """Number of neurons N."""
         return int(self.activity.shape[0])
 
     @property
     def num_bins(self) -> int:
-        """T."""
+        """Number of bins T."""
         return int(self.activity.shape[1])
 
     @property
     def num_behaviours(self) -> int:
-        """K."""
+        """Number of behaviours K."""
         return int(self.behaviour.shape[1])
 
     @property
     def fingerprint(self) -> str:
-        """A short text that differs between recordings: of activity, behaviour, segments, ids and names."""
+        """Short hash of activity, behaviour, segments, ids and names, which differs between recordings."""
         digest = hashlib.sha256(repr((self.name, self.neuron_id, self.behaviour_name, self.segment.tolist())).encode())
         for row in self.activity:  # a row at a time, so that a slice of a recording need not be copied
             digest.update(row.cpu().numpy().tobytes())
@@ -239,104 +192,79 @@ class Session(Data):
         return digest.hexdigest()[:16]
 
     @property
-    def neuron_fields(self) -> dict[str, Any]:
-        """What is known about each neuron beside its id: name of the field -> N entries."""
+    def neuron_fields(self) -> dict[str, Tensor | list[str]]:
+        """Fields of the neurons beside their ids: name of the field -> N entries."""
         return {key: self[key] for key in sorted(self.keys()) if key not in RESERVED}
 
     @property
     def neuron_columns(self) -> dict[str, list[Any]]:
         """Fields of the neurons as columns of numbers or texts; fields wider than three columns are left out."""
-        columns: dict[str, list[Any]] = {}
-        for key, value in self.neuron_fields.items():
-            if not isinstance(value, Tensor):
-                columns[key] = value
-            elif value.dim() == 1:
-                columns[key] = value.tolist()
-            elif value.dim() == 2 and value.shape[1] <= 3:
-                axes = zip(range(value.shape[1]), "xyz", strict=False)
-                columns |= {f"{key}_{axis}": value[:, a].tolist() for a, axis in axes}
-        return columns
+        return as_columns(self.neuron_fields)
 
     @property
     def true_connectivity(self) -> Tensor | None:
-        """The true weights as a matrix :math:`(N, N)`, ``[i, j]`` the effect of j on i; None where unknown.
+        """True weights as a matrix :math:`(N, N)`, ``[i, j]`` the effect of j on i; None where unknown.
 
         Where they change in time, their mean over this session's bins.
         """
         return self._as_matrix(self.edge_weight) if "edge_index" in self else None
 
     def true_connectivity_at(self, bins: Tensor) -> Tensor | None:
-        """The true weights with which each of M bins acts on the next, :math:`(M, N, N)`; None where unknown."""
+        """Returns the true weights with which each of M bins acts on the next, :math:`(M, N, N)`; None if unknown."""
         if "edge_index" not in self:
             return None
-        if "edge_weight_course" in self:
-            return self._as_matrix(self.edge_weight_course[:, bins].t())
+        if "edge_weight_series" in self:
+            return self._as_matrix(self.edge_weight_series[:, bins].t())
         return self._as_matrix(self.edge_weight).expand(len(bins), -1, -1)
 
     def _as_matrix(self, weight: Tensor) -> Tensor:
-        """[..., N, N] of [..., E]."""
+        """Returns edge weights [..., E] as matrices [..., N, N]."""
         matrix = weight.new_zeros(*weight.shape[:-1], self.num_neurons, self.num_neurons)
         matrix[..., self.edge_index[1], self.edge_index[0]] = weight
         return matrix
 
     def slice(self, start: int, stop: int) -> "Session":
-        """The bins ``start`` to ``stop`` (exclusive) as a session: views of the same memory, segments clipped.
+        """Returns the bins ``start`` to ``stop`` (exclusive): views of the same memory, with segments clipped.
 
         Raises:
             ValueError: Not 0 <= start <= stop <= T.
         """
         if not 0 <= start <= stop <= self.num_bins:
             raise ValueError(f"Expected 0 <= start <= stop <= {self.num_bins} bins (got {start} and {stop}).")
-        part = self._shallow_copy()
+        part = copy(self)
         part.activity = self.activity[:, start:stop]
         part.behaviour = self.behaviour[start:stop]
-        if "edge_weight_course" in self:
-            part.edge_weight_course = self.edge_weight_course[:, start:stop]
-            part.edge_weight = part.edge_weight_course.mean(1)
+        if "edge_weight_series" in self:
+            part.edge_weight_series = self.edge_weight_series[:, start:stop]
+            part.edge_weight = part.edge_weight_series.mean(1)
         segment = self.segment.clamp(start, stop) - start
         part.segment = segment[segment[:, 1] > segment[:, 0]]
         return part
 
     def split(self, train: float = 0.8, validation: float = 0.1, test: float = 0.1) -> Split:
-        """Cuts the session into three parts, contiguous in time; the default is the protocol of all our scores.
+        """Splits the session into three parts, contiguous in time; the default is the protocol of all our scores.
 
-        With three segments or more, whole segments go to one part: each cut moves to the nearest border between
-        segments. A recording of fewer segments, or one in which that would cost the training part half of its share
-        (one long stretch and a few snippets), is cut at the wanted bin, and no window crosses the cut.
+        With three segments or more, each border moves to the nearest border between segments, unless that would cost
+        the training part half of its share (one long segment and a few snippets). No window crosses a border.
 
         Args:
             train: Share of the bins for training.
-            validation: Share for choosing (epoch, ridge).
-            test: Share for the scores. The three add up to one.
+            validation: Share of the bins for choosing (epoch, ridge).
+            test: Share of the bins for the scores. The three shares add up to one.
 
         Raises:
             ValueError: The shares are not positive or do not add up to one, or the session has under three bins.
+
+        Example:
+            >>> Session(torch.randn(3, 50), bin_size=0.1).split().train.num_bins
+            40
         """
         shares = (train, validation, test)
         if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
             raise ValueError(f"Expected three positive shares that add up to 1 (got {shares}).")
-        length = self.segment[:, 1] - self.segment[:, 0]
-        in_segments = int(length.sum())
-        if in_segments < 3:
+        if (in_segments := int((self.segment[:, 1] - self.segment[:, 0]).sum())) < 3:
             raise ValueError(f"Expected at least 3 bins to split (session '{self.name}' has {in_segments}).")
-        borders = length.cumsum(0)  # counted in bins that lie in a segment
-        first, second = round(in_segments * train), round(in_segments * (train + validation))
-        if len(borders) >= 3:
-            a = int((borders[:-2] - first).abs().argmin())
-            b = a + 1 + int((borders[a + 1 : -1] - second).abs().argmin())
-            if borders[a] >= first / 2:
-                return self._cut(int(self.segment[a + 1, 0]), int(self.segment[b + 1, 0]))
-        first = min(max(first, 1), in_segments - 2)
-        second = min(max(second, first + 1), in_segments - 1)
-        return self._cut(self._bin_of(first), self._bin_of(second))
-
-    def _bin_of(self, count: int) -> int:
-        """The bin that has ``count`` bins of segments before it."""
-        end = (self.segment[:, 1] - self.segment[:, 0]).cumsum(0)
-        s = int(torch.searchsorted(end, count, right=True))
-        return int(self.segment[s, 1]) - int(end[s]) + count
-
-    def _cut(self, first: int, second: int) -> Split:
+        first, second = split_bins(self.segment, train, validation)
         return Split(self.slice(0, first), self.slice(first, second), self.slice(second, self.num_bins))
 
     def standardise(self, train: "Session | None" = None, inplace: bool = False) -> "Session":
@@ -345,52 +273,48 @@ class Session(Data):
         .. math::
             a_i(t) \leftarrow (a_i(t) - \mu_i) / \sigma_i
 
-        with the population deviation. What is constant in training gets :math:`\sigma = 1`; constant neurons are
-        marked in ``constant`` :math:`(N)`. The statistics stay in ``activity_mean``, ``activity_scale`` :math:`(N)`
-        and ``behaviour_mean``, ``behaviour_scale`` :math:`(K)`.
+        with the population deviation, or 1 for rows that are constant in training. Constant neurons are marked in
+        ``constant`` :math:`(N)`. The statistics stay in ``activity_mean``, ``activity_scale`` :math:`(N)`,
+        ``behaviour_mean`` and ``behaviour_scale`` :math:`(K)`.
 
         Args:
-            train: The part whose statistics are used; None takes ``self.split().train``.
+            train: Part whose statistics are used. None: ``self.split().train``.
             inplace: Overwrite this session's memory instead of copying it, for recordings as large as the memory.
 
         Returns:
-            The standardised session; itself if it is so already.
+            The standardised session; itself if it is standardised already.
 
         Raises:
-            ValueError: It is standardised already, and ``train`` asks for it anew.
+            ValueError: The session is standardised already, and ``train`` asks for other statistics.
+
+        Example:
+            >>> session = Session(torch.tensor([[1.0, 3, 1, 3, 1, 3, 1, 3, 5, 5]]), bin_size=0.1)
+            >>> session.standardise().activity.tolist()
+            [[-1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, 3.0, 3.0]]
         """
         if "activity_scale" in self:
             if train is None:
                 return self
             raise ValueError(f"Session '{self.name}' is standardised already; load it anew to do it otherwise.")
         train = self.split().train if train is None else train
-        bins = torch.cat([torch.arange(int(a), int(b)) for a, b in train.segment])
-        contiguous = len(bins) == train.num_bins
-        session = self if inplace else self._shallow_copy()
-        for name, over_time in (("activity", self.activity), ("behaviour", self.behaviour.t())):
-            part = train.activity if name == "activity" else train.behaviour.t()
-            # A neuron at a time, so that the largest recording needs no second copy of itself.
-            statistics = [_mean_and_scale(row if contiguous else row[bins]) for row in part]
-            mean = over_time.new_tensor([m for m, _ in statistics])
-            scale = over_time.new_tensor([s for _, s in statistics])
-            target = over_time if inplace else over_time.clone()
-            target.sub_(mean[:, None]).div_(torch.where(scale > 0, scale, torch.ones_like(scale))[:, None])
-            if name == "activity":
-                session.activity, session.constant = target, scale == 0
-            else:
-                session.behaviour = target.t()
-            session[f"{name}_mean"] = mean
-            session[f"{name}_scale"] = torch.where(scale > 0, scale, torch.ones_like(scale))
+        activity = Statistics.of(train.activity, train.segment)
+        behaviour = Statistics.of(train.behaviour.t(), train.segment)
+        session = self if inplace else copy(self)
+        session.activity = activity.apply(self.activity, inplace)
+        session.behaviour = behaviour.apply(self.behaviour.t(), inplace).t()
+        session.constant = activity.constant
+        session.activity_mean, session.activity_scale = activity.mean, activity.scale
+        session.behaviour_mean, session.behaviour_scale = behaviour.mean, behaviour.scale
         return session
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the session to one HDF5 file, wholly or not at all.
 
         Raises:
-            OSError: The folder is missing, not writable or full; what was at ``path`` is untouched.
+            OSError: The folder is missing, not writable or full; an older file at ``path`` is untouched.
         """
         fields = {key: self[key] for key in self.keys() if key not in {"name", "bin_size", "num_nodes"}}
-        write_session_file(path, self.name, self.bin_size, fields)
+        write_session_file(path, fields, name=self.name, bin_size=self.bin_size)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Session":
@@ -405,11 +329,6 @@ class Session(Data):
             return cls(**fields)
         except (ValueError, TypeError) as error:
             raise ValueError(f"'{path}': {error}") from None
-
-    def _shallow_copy(self) -> "Session":
-        """A session of its own that shares every tensor."""
-        copy: Session = self.__copy__()
-        return copy
 
     def __repr__(self) -> str:
         if "activity" not in self:
@@ -426,10 +345,3 @@ class Session(Data):
         if "activity_scale" in self:
             parts.append("standardised")
         return f"Session({self.name!r}, {', '.join(parts)})"
-
-
-def _mean_and_scale(values: Tensor) -> tuple[float, float]:
-    """Mean and population deviation; a deviation that is rounding error of a constant counts as zero."""
-    values = values.double()
-    mean, scale = float(values.mean()), float(values.std(correction=0))
-    return mean, scale if scale > 1e-7 * abs(mean) else 0.0

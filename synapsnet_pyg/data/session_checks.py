@@ -1,5 +1,6 @@
-"""Checks of what a session is made of: each returns the value or raises an error that says how to mend it."""
+"""Checks of a session's fields: each returns the checked value or raises an error that says how to mend it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -7,23 +8,24 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from synapsnet_pyg.data.conversions import text
 from synapsnet_pyg.files import shorten
 
-# Everything else that a session holds describes neurons, one entry each.
 PER_SESSION = {"activity", "behaviour", "bin_size", "segment", "neuron_id", "behaviour_name", "name", "num_nodes"}
-
+"""Fields that every session has."""
 
 STATISTICS = ("activity_mean", "activity_scale", "constant", "behaviour_mean", "behaviour_scale")
+"""Fields of a standardised session."""
 
-
-TRUTH = ("edge_index", "edge_weight", "edge_weight_course")
-
+TRUTH = ("edge_index", "edge_weight", "edge_weight_series")
+"""Fields of a session whose connectivity is known."""
 
 RESERVED = PER_SESSION | {*TRUTH, *STATISTICS}
+"""Names that no field of the neurons may have; every other field of a session has one entry a neuron."""
 
 
 class KindError(TypeError):
-    """A value of the wrong kind that a user passed, such as texts in place of numbers."""
+    """Error of a user: a value of the wrong kind, such as texts in place of numbers."""
 
 
 def as_float(values: ArrayLike, name: str) -> Tensor:
@@ -32,16 +34,6 @@ def as_float(values: ArrayLike, name: str) -> Tensor:
     if array.dtype.kind not in "fiub":
         raise KindError(f"Expected {name} of real numbers (got {array.dtype}).")
     return torch.from_numpy(np.array(array, dtype=np.float64 if array.dtype == np.float64 else np.float32)).float()
-
-
-def as_texts(values: ArrayLike | None) -> list[str] | None:
-    """Returns the entries as a flat list of texts."""
-    return None if values is None else [text(value) for value in np.asarray(values).ravel().tolist()]
-
-
-def text(value: Any) -> str:
-    """Returns a value as text; bytes are decoded as UTF-8."""
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
 def check_activity(activity: Tensor) -> None:
@@ -97,15 +89,23 @@ def checked_segment(segment: Tensor | None, T: int) -> Tensor:
     return segment.long()
 
 
-def checked_names(field: str, names: Any, length: int, what: str, where: str) -> list[str]:
-    """Returns names as texts, one for each of ``length`` entries and all different."""
+def checked_names(field: str, names: Iterable[Any], length: int, entries: str) -> list[str]:
+    """Returns names as texts, one for each of ``length`` entries and all different.
+
+    Args:
+        field: Name of the field in the error's message.
+        names: Names to check.
+        length: Number of entries.
+        entries: Description of the entries in the error's message, such as "rows of activity".
+    """
     names = [text(name) for name in names]
     if len(names) != length:
-        raise ValueError(f"Expected one {field} for each of the {length} {where} (got {len(names)}); transpose it?")
+        raise ValueError(f"Expected one {field} for each of the {length} {entries} (got {len(names)}); transpose it?")
     if len(set(names)) != length:
         twice = sorted({name for name in names if names.count(name) > 1})
         raise ValueError(
-            f"Expected a different {field} for each {what} ({shorten([repr(t) for t in twice])} come more than once)."
+            f"Expected a different {field} for each of the {entries} "
+            f"({shorten([repr(t) for t in twice])} come more than once)."
         )
     return names
 
@@ -127,16 +127,16 @@ def checked_edges(edge_index: Tensor, edge_weight: Tensor | None, N: int) -> tup
     return edge_index, edge_weight
 
 
-def checked_course(course: Tensor, E: int, T: int) -> Tensor:
+def checked_weight_series(series: Tensor, E: int, T: int) -> Tensor:
     """Returns the finite weight of each of E edges in each of T bins [E, T]."""
-    if course.shape != (E, T) or not bool(course.isfinite().all()):
+    if series.shape != (E, T) or not bool(series.isfinite().all()):
         raise ValueError(
-            f"Expected finite weights of {E} edges in {T} bins in edge_weight_course (got {list(course.shape)})."
+            f"Expected finite weights of {E} edges in {T} bins in edge_weight_series (got {list(series.shape)})."
         )
-    return course
+    return series
 
 
-def checked_neuron_field(key: str, value: Any, N: int) -> Any:
+def checked_neuron_field(key: str, value: Any, N: int) -> Tensor | list[str]:
     """Returns a field of the neurons with N entries, as a tensor or a list of texts."""
     if key in RESERVED or key.startswith("_"):
         raise ValueError(f"Expected another name than '{key}' for a field of the neurons; a session uses it itself.")
@@ -153,10 +153,10 @@ def checked_neuron_field(key: str, value: Any, N: int) -> Any:
 
 
 def check_connectivity(num_neurons: int, connectivity: Tensor) -> None:
-    """Refuses a connectivity that cannot be this session's.
+    """Raises an error unless a connectivity is a finite matrix of ``num_neurons`` rows and columns.
 
     Raises:
-        ValueError: It is not :math:`(N, N)`, or not finite.
+        ValueError: The matrix is not :math:`(N, N)`, or not finite.
     """
     N = num_neurons
     if connectivity.shape != (N, N):

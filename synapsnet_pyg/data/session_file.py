@@ -10,11 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.data.session_checks import text
+from synapsnet_pyg.data.conversions import text
 from synapsnet_pyg.files import atomic_path
 
 FORMAT = "synapsnet session"
 VERSION = 1
+RENAMED = {"edge_weight_course": "edge_weight_series"}
+"""Name of a field in files of older versions -> its name today."""
 
 
 def is_session_file(path: str | os.PathLike[str]) -> bool:
@@ -27,18 +29,18 @@ def is_session_file(path: str | os.PathLike[str]) -> bool:
 
 
 def write_session_file(
-    path: str | os.PathLike[str], name: str, bin_size: float, fields: Mapping[str, Tensor | list[str]]
+    path: str | os.PathLike[str], fields: Mapping[str, Tensor | list[str]], *, name: str, bin_size: float
 ) -> None:
     """Writes the fields of a session to one HDF5 file, wholly or not at all.
 
     Args:
         path: Path of the file; its folder must exist.
+        fields: Name of a field -> tensor or texts.
         name: Name of the session.
         bin_size: Duration of one bin in seconds.
-        fields: Name of a field -> tensor or texts.
 
     Raises:
-        OSError: The folder is missing, not writable or full; whatever was at ``path`` is untouched.
+        OSError: The folder is missing, not writable or full; an older file at ``path`` is untouched.
     """
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(format=FORMAT, version=VERSION, name=name, bin_size=bin_size)
@@ -47,7 +49,9 @@ def write_session_file(
 
 
 def read_session_file(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Reads the fields of a session, ready for :class:`~synapsnet_pyg.data.session.Session`.
+    """Reads the fields of a session, which are the arguments of :class:`~synapsnet_pyg.data.session.Session`.
+
+    Fields of older versions get the names of today.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -64,12 +68,12 @@ def read_session_file(path: str | os.PathLike[str]) -> dict[str, Any]:
                 raise ValueError(
                     f"'{path}' has session format {file.attrs['version']}, this program reads {VERSION}; update it."
                 )
-            fields: dict[str, Any] = {key: _read(dataset) for key, dataset in file.items()}
+            fields: dict[str, Any] = {RENAMED.get(key, key): _read(dataset) for key, dataset in file.items()}
             return fields | {"name": text(file.attrs["name"]), "bin_size": float(file.attrs["bin_size"])}
     except (OSError, KeyError, RuntimeError) as error:
         raise ValueError(
-            f"'{path}' is not a readable session file: foreign, cut short or damaged ({error}); of other files "
-            "'synapsnet convert' makes one."
+            f"'{path}' is not a readable session file: foreign, cut short or damaged ({error}); "
+            "'synapsnet convert' makes session files of other files."
         ) from None
 
 
@@ -82,7 +86,7 @@ def _write(file: h5py.File, key: str, value: Tensor | list[str]) -> None:
         file.create_dataset(key, data=[str(entry) for entry in value], dtype=h5py.string_dtype())
 
 
-def _read(dataset: h5py.Dataset) -> Any:
+def _read(dataset: h5py.Dataset) -> Tensor | list[str]:
     if h5py.check_string_dtype(dataset.dtype) is not None:
         return [text(entry) for entry in dataset[()].tolist()]
     return torch.from_numpy(np.asarray(dataset[()]))

@@ -151,11 +151,11 @@ class AllenNeuropixels(Recordings):
         return Session(
             counts,
             torch.from_numpy(np.stack(courses, axis=1).astype(np.float32)) if courses else None,
-            self.bin_size,
-            torch.from_numpy(bins.segment),
-            [f"allen/{unit}" for unit in ids],
-            self.behaviour,
-            name,
+            bin_size=self.bin_size,
+            segment=torch.from_numpy(bins.segment),
+            neuron_id=[f"allen/{unit}" for unit in ids],
+            behaviour_name=self.behaviour,
+            name=name,
             **known,
         )
 

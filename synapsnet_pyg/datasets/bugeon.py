@@ -135,11 +135,11 @@ class Bugeon(Recordings):
         return Session(
             torch.from_numpy(np.ascontiguousarray(activity[good], dtype=np.float32)),
             torch.from_numpy(courses.astype(np.float32)),
-            float(np.median([one.bin_size for one in read])),
-            torch.from_numpy(np.concatenate(segments).astype(np.int64)),
-            ids.tolist(),
-            names,
-            name,
+            bin_size=float(np.median([one.bin_size for one in read])),
+            segment=torch.from_numpy(np.concatenate(segments).astype(np.int64)),
+            neuron_id=ids.tolist(),
+            behaviour_name=names,
+            name=name,
             **known,
         )
 

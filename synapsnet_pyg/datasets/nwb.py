@@ -231,11 +231,11 @@ class NWBRecording(Recordings):
         return Session(
             activity[torch.from_numpy(mask)],
             torch.from_numpy(np.stack(columns, 1).astype(np.float32)) if columns else None,
-            bin_size,
-            torch.from_numpy(segment.astype(np.int64)),
-            [f"{name}/{one}" for one in ids[mask]],
-            names,
-            name,
+            bin_size=bin_size,
+            segment=torch.from_numpy(segment.astype(np.int64)),
+            neuron_id=[f"{name}/{one}" for one in ids[mask]],
+            behaviour_name=names,
+            name=name,
             **{_safe(key): np.asarray(entries)[mask] for key, entries in known.items()},
         )
 

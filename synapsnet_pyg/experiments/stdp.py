@@ -64,7 +64,7 @@ def as_stimuli(session: Session) -> Session:
     return Session(
         (voltage - train.mean()) / train.std(),
         session.activity[1:].t().contiguous(),
-        session.bin_size,
+        bin_size=session.bin_size,
         name=session.name,
     )
 
@@ -90,7 +90,7 @@ def _netformer(seeds: int, epochs: int, bins: int) -> Outcome:
         found.append(course(model, session))
     return Outcome(
         [_scores(recorded, session, *one) for one in found],
-        {"true": smooth(recorded.edge_weight_course).numpy(), "learned": smooth(found[0][0]).numpy()},
+        {"true": smooth(recorded.edge_weight_series).numpy(), "learned": smooth(found[0][0]).numpy()},
     )
 
 
@@ -128,7 +128,7 @@ def _refitted(bins: int) -> Outcome:
     lagged, target = _lagged(voltage), voltage.activity[:, HISTORY:].t()
     integrates = session.activity[0, HISTORY:] > session.activity[0].min()
     stretches = torch.arange(len(target)).unfold(0, len(target) // 10, len(target) // 20)
-    weight = session.edge_weight_course[:, HISTORY - 1 : -1]
+    weight = session.edge_weight_series[:, HISTORY - 1 : -1]
     learned, true = [], []
     for stretch in stretches:
         kept = stretch[integrates[stretch]]
@@ -161,7 +161,7 @@ def _effect_on_first(model: torch.nn.Module, window: Window) -> tuple[Tensor, Te
 
 def _scores(recorded: Session, session: Session, weights: Tensor, forecast: Tensor) -> dict[str, float]:
     """Of weights [K, M] and forecast [1, M] of every window."""
-    true = recorded.edge_weight_course[:, HISTORY - 1 : -1]
+    true = recorded.edge_weight_series[:, HISTORY - 1 : -1]
     return {"R2": _test_r_squared(session, forecast), **_agreement(smooth(true), smooth(weights))}
 
 

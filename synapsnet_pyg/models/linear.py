@@ -100,7 +100,7 @@ class Autoregression(Forecaster):
             part = train[name]
             solutions = []
             for row in part.activity:
-                alone = Session(row[None], part.behaviour, part.bin_size, part.segment, name=name)
+                alone = Session(row[None], part.behaviour, bin_size=part.bin_size, segment=part.segment, name=name)
                 # Least squares, but for the smallest ridge that keeps a constant neuron solvable.
                 solutions.append(moments(alone, self.lags).solution(1e-6))
             setattr(self, f"coefficients_{s}", torch.cat([c for c, _ in solutions]).to(part.activity))

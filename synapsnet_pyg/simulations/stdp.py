@@ -51,7 +51,7 @@ def simulate_plasticity(bins: int = 100_000, seed: int = 2020, synapses: int = 1
 
     Returns:
         A session whose neuron 0 is the voltage in mV and whose others are the inputs' spikes, 0 or 1. True edges lead
-        from each input to neuron 0, and ``edge_weight_course`` is :math:`w_i(t)`.
+        from each input to neuron 0, and ``edge_weight_series`` is :math:`w_i(t)`.
 
     Raises:
         ValueError: A number is out of range.
@@ -65,7 +65,7 @@ def simulate_plasticity(bins: int = 100_000, seed: int = 2020, synapses: int = 1
         >>> session = simulate_plasticity(bins=200, synapses=30)
         >>> session
         Session('plasticity-2020', 31 neurons x 200 bins of 0.001 s, 0 behaviours, 1 segment, true graph of 30 edges)
-        >>> session.edge_weight_course.shape
+        >>> session.edge_weight_series.shape
         torch.Size([30, 200])
     """
     if bins < 1 or synapses < 1:
@@ -86,7 +86,7 @@ def simulate_plasticity(bins: int = 100_000, seed: int = 2020, synapses: int = 1
         bin_size=_STEP / 1000,
         name=f"plasticity-{seed}" if name is None else name,
         edge_index=torch.stack([sender, torch.zeros_like(sender)]),
-        edge_weight_course=torch.from_numpy(weights),
+        edge_weight_series=torch.from_numpy(weights),
     )
 
 

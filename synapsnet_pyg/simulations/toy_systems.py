@@ -138,5 +138,5 @@ def simulate_toy(
         name=f"toy-{system}" if name is None else name,
         edge_index=torch.from_numpy(np.stack([sender, receiver])),
         edge_weight=torch.from_numpy(law.weights.flatten()) if course is None else None,
-        edge_weight_course=course,
+        edge_weight_series=course,
     )

@@ -37,7 +37,7 @@ def recorded(T=90, state=None, **fields) -> Session:
     return Session(
         torch.randn(7, T, generator=random),
         behaviour,
-        0.1,
+        bin_size=0.1,
         behaviour_name=NAMES,
         cell_type=TYPES,
         name="demo",

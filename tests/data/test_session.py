@@ -1,3 +1,4 @@
+import copy
 import os
 import pickle
 from itertools import pairwise
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 from helpers import make_session
+from torch_geometric.data import Batch
 
-from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.session import Session, SessionInfo
+from synapsnet_pyg.data.session_checks import KindError
 
 
 def test_from_arrays_reads_what_numpy_reads():
@@ -64,9 +67,9 @@ def test_tells_what_is_wrong(change, message):
 
 
 def test_wants_floating_point():
-    with pytest.raises(TypeError, match=r"Session\.from_arrays converts"):
+    with pytest.raises(KindError, match=r"Session\.from_arrays converts"):
         Session(torch.ones(2, 3, dtype=torch.int64), bin_size=1)
-    with pytest.raises(TypeError, match="real numbers"):
+    with pytest.raises(KindError, match="real numbers"):
         Session.from_arrays([["a", "b"]], bin_size=1)
 
 
@@ -200,13 +203,42 @@ def test_repr_tells_sizes():
     assert repr(Session()) == "Session()"
 
 
+def test_reads_files_of_older_versions(tmp_path):
+    path, series = tmp_path / "s.h5", torch.arange(7.0)[None]
+    edge_index = torch.tensor([[0], [2]])
+    Session(torch.randn(3, 7), bin_size=1, edge_index=edge_index, edge_weight_series=series).save(path)
+    with h5py.File(path, "a") as file:
+        file.move("edge_weight_series", "edge_weight_course")
+    loaded = Session.load(path)
+    assert torch.equal(loaded.edge_weight_series, series)
+    assert "edge_weight_course" not in loaded.keys()  # noqa: SIM118
+
+
+def test_information_without_the_recording():
+    session = make_session(N=3)
+    info = SessionInfo.of(session)
+    assert info == SessionInfo("demo", session.neuron_id, session.behaviour_name, 120)
+    assert SessionInfo.of(info) == info
+
+
+def test_survives_what_pyg_does_with_data():
+    session = make_session(area=list("abcde"))
+    for other in (copy.copy(session), copy.deepcopy(session), pickle.loads(pickle.dumps(session)), session.clone()):
+        assert repr(other) == repr(session)
+        assert torch.equal(other.activity, session.activity)
+    batch = Batch.from_data_list([session, session])
+    assert batch.activity.shape == (10, 120)
+    assert batch.get_example(1).name == "demo"
+    assert session.to("cpu").num_nodes == 5
+
+
 def test_wiring_that_changes_is_kept_sliced_and_averaged(tmp_path):
-    course = torch.arange(14.0).view(2, 7)
+    series = torch.arange(14.0).view(2, 7)
     session = Session(
         torch.randn(3, 7),
         bin_size=1,
         edge_index=torch.tensor([[0, 1], [2, 0]]),
-        edge_weight_course=course,
+        edge_weight_series=series,
     )
     assert session.true_connectivity[2, 0] == 3
     assert session.true_connectivity[0, 1] == 10
@@ -218,9 +250,9 @@ def test_wiring_that_changes_is_kept_sliced_and_averaged(tmp_path):
     assert at.shape == (2, 3, 3)
     assert at[:, 2, 0].tolist() == [5, 4]
     assert at[:, 0, 1].tolist() == [12, 11]
-    assert "edge_weight_course" not in session.neuron_fields
+    assert "edge_weight_series" not in session.neuron_fields
     still = Session(torch.randn(3, 7), bin_size=1, edge_index=torch.tensor([[0], [2]]))
     assert still.true_connectivity_at(torch.tensor([6, 2]))[:, 2, 0].tolist() == [1, 1]
     assert make_session().true_connectivity_at(torch.tensor([0])) is None
     with pytest.raises(ValueError, match="1 edges in 7 bins"):
-        Session(torch.randn(3, 7), bin_size=1, edge_index=torch.tensor([[0], [2]]), edge_weight_course=course)
+        Session(torch.randn(3, 7), bin_size=1, edge_index=torch.tensor([[0], [2]]), edge_weight_series=series)

@@ -53,7 +53,7 @@ def known_session() -> Session:
     return Session(
         simulated.activity,
         simulated.behaviour,
-        simulated.bin_size,
+        bin_size=simulated.bin_size,
         neuron_id=ids,
         name=simulated.name,
         edge_index=simulated.edge_index,

@@ -26,7 +26,7 @@ def test_least_squares_forecasts_the_voltage_as_published(published):
 
 
 def test_weights_part_into_weak_and_strong_ones(published):
-    weights = published.edge_weight_course
+    weights = published.edge_weight_series
     assert weights.min() >= 0
     assert weights.max() <= STRONGEST
     assert torch.equal(weights[:, 0], torch.full((100,), 0.014))
@@ -48,7 +48,7 @@ def test_spikes_of_inputs_and_neuron(published):
 
 def test_a_bin_acts_on_the_next_by_the_recorded_weights(published):
     part = published.slice(0, 3000)
-    v, w, s = part.activity[0].double(), part.edge_weight_course.double(), part.activity[1:].double()
+    v, w, s = part.activity[0].double(), part.edge_weight_series.double(), part.activity[1:].double()
     arriving, g, expected = (w * s).sum(0), 0.0, torch.empty(3000, dtype=torch.float64)
     for t in range(2999):
         g = 0.8 * g + arriving[t]
@@ -79,14 +79,14 @@ def test_weights_move_by_the_rule():
             if inputs[i, t]:
                 w -= STRONGEST * 0.0088 * sum(0.95 ** (t - one) for one in spiked if one <= t)
                 w = max(w, 0.0)
-        assert session.edge_weight_course[i].tolist() == pytest.approx(course, abs=1e-8)
+        assert session.edge_weight_series[i].tolist() == pytest.approx(course, abs=1e-8)
 
 
 def test_session_and_name():
     session = simulation("plasticity", {"bins": 40, "synapses": 6})(0, 3, name="mine")
     assert (session.name, session.num_neurons, session.num_bins) == ("mine", 7, 40)
     assert session.edge_index.tolist() == [[1, 2, 3, 4, 5, 6], [0] * 6]
-    assert session.true_connectivity[0, 1:].tolist() == session.edge_weight_course.mean(1).tolist()
+    assert session.true_connectivity[0, 1:].tolist() == session.edge_weight_series.mean(1).tolist()
     assert np.array_equal(session.activity, simulate_plasticity(bins=40, seed=3, synapses=6).activity)
     with pytest.raises(ValueError, match="synapses >= 1"):
         simulate_plasticity(synapses=0)

@@ -44,7 +44,7 @@ def test_weights_change_where_the_system_is_dynamic():
         change = session.true_connectivity_at(torch.tensor([31]))[0] - static.true_connectivity
         expected = torch.outer(session.activity[:, 31], torch.tensor(feedback, dtype=torch.float64))
         torch.testing.assert_close(change, expected, atol=1e-12, rtol=0)
-        assert "edge_weight_course" not in static
+        assert "edge_weight_series" not in static
 
 
 @pytest.mark.parametrize(
