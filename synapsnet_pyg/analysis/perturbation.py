@@ -3,20 +3,17 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.models.forecasting import roll_out
-from synapsnet_pyg.models.synapsnet import SynapsNet
-from synapsnet_pyg.nn.functional_connectivity import FunctionalConnectivity
 
 
 @dataclass(frozen=True)
@@ -89,27 +86,7 @@ class RemoveEdge(Perturbation):
         Raises:
             ValueError: The model has no such weight.
         """
-        if not isinstance(model, SynapsNet) or not model.use_connectivity:
-            raise ValueError(
-                f"Expected a SynapsNet with functional connectivity (got {type(model).__name__}); "
-                "other models have no edge to remove, silence the sender instead."
-            )
-        s = model.index_of(session.name)
-        graph = model.functional_connectivity[s]
-        assert isinstance(graph, FunctionalConnectivity)
-        if not 0 <= self.receiver < graph.num_neurons or not graph.allowed()[self.receiver, self.neuron]:
-            raise ValueError(f"Expected an edge of the model (got {self.neuron} -> {self.receiver}); it has no such.")
-        removed: Any = (self.receiver, self.neuron)
-        if graph.edges is not None:
-            removed = (graph.edges[0] == self.neuron) & (graph.edges[1] == self.receiver)
-
-        def without(window: Window) -> Forecast:
-            weight = graph.weight.clone()
-            weight[removed] = 0
-            forecast: Forecast = functional_call(model, {f"functional_connectivity.{s}.weight": weight}, (window,))
-            return forecast
-
-        return without
+        return model.without_edge(session.name, self.neuron, self.receiver)
 
 
 class Effect(NamedTuple):

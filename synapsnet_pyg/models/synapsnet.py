@@ -1,21 +1,21 @@
-"""SynapsNet: forecasts through a learned graph of who drives whom."""
+"""SynapsNet: forecasts through a learned graph between neurons."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window, windows_of
-from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
-from synapsnet_pyg.nn.common_drive import CommonDrive
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded, evaluating
 from synapsnet_pyg.nn.dynamics import Dynamics
-from synapsnet_pyg.nn.functional_connectivity import FunctionalConnectivity, absolute_sum
-from synapsnet_pyg.nn.linear_path import LinearPath
+from synapsnet_pyg.nn.functional_connectivity import absolute_sum
 from synapsnet_pyg.nn.losses import squared_error
-from synapsnet_pyg.nn.modulation import Modulation
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
+from synapsnet_pyg.nn.session_graph import SessionGraph
 from synapsnet_pyg.regression.linear_start import linear_start
 
 
@@ -27,59 +27,61 @@ class SynapsNet(Forecaster):
         \hat a_i(t + 1) &= f\big(a_i(t-W+1{:}t),\ I_i(t-W+1{:}t),\ b(t-W+1{:}t),\ E_i\big) \\
         \mathcal{L} &= \mathrm{MSE}(\hat a, a) + \lambda \|A\|
 
-    Each session has its own connectivity :math:`A`, each neuron its own embedding :math:`E_i` wherever it was
-    recorded, and all neurons of all sessions share the dynamics :math:`f`.
+    Each session has its own connectivity :math:`A`, kept with the other parameters of the session in a
+    :class:`~synapsnet_pyg.nn.session_graph.SessionGraph`. Each neuron has one embedding :math:`E_i` in all sessions
+    in which it was recorded. All neurons of all sessions share the dynamics :math:`f`.
 
     Beyond the paper:
 
-    - A linear path stands beside the dynamics, which then forecasts what is not linear,
+    - A linear path stands beside the dynamics, which then forecasts the nonlinear rest,
 
       .. math::
           \hat a_i(t + 1) = \sum_{l=0}^{W-1} \kappa_l \big( \rho_i\, a_i(t - l) + I_i(t - l) + H_i(t - l) \big)
           + d_i \cdot b(t) + c_i + f(a_i, I_i + H_i, b, E_i)
 
-      and is solved by ridge regression before training, and with it A (:meth:`initialise`). A recording too short or
-      too slow for the dynamics is then forecast as well as a linear model does, and the current has an effect's scale.
-    - A common drive :math:`H = L R\, a`, a few latent inputs that all neurons hear
-      (:class:`~synapsnet_pyg.nn.common_drive.CommonDrive`), takes up what an unseen stimulus, arousal or area does to
-      many neurons at once, which would otherwise look like connectivity between all of them. How many there are, and
-      which weights are edges, empirical Bayes tells at the start
+      Its weights and A are solved by ridge regression before training (:meth:`initialise`). A recording too short or
+      too slow for the dynamics is then forecast as well as by a linear model, and the current has an effect's scale.
+    - A common drive :math:`H = L R\, a` of a few latent inputs to all neurons
+      (:class:`~synapsnet_pyg.nn.common_drive.CommonDrive`) takes up effects of an unseen stimulus, arousal or area on
+      many neurons at once, which would otherwise look like connectivity between all of them. Empirical Bayes estimates
+      the number of latents and the probability of each edge at the start
       (:func:`~synapsnet_pyg.regression.sparse_low_rank.sparse_low_rank`).
-    - The penalty of an edge is multiplied by the probability that it is none (an adaptive lasso, Zou 2006).
+    - The penalty of a weight is multiplied by the probability that there is no edge (an adaptive lasso, Zou 2006).
 
     ``linear_path=False`` is the paper's model; ``latents=0`` leaves the common drive and the adaptive penalty out. The
-    table of ablations shows what each part brings.
+    table of ablations shows the contribution of each part.
 
-    What the paper leaves open is an argument here. Each batch pays the penalty of its own session's :math:`A`.
+    Choices that the paper leaves open are arguments here. Each batch pays the penalty of its own session's :math:`A`.
 
     Args:
-        sessions: Who is recorded in each session.
-        window: W.
-        embedding_dim: D.
+        sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
+        window: Number of past bins W.
+        embedding_dim: Size of the embeddings D.
         hidden_size: Size of the hidden state of the dynamics.
-        num_layers: Its layers.
-        dynamics: Its class, :class:`torch.nn.GRU`, :class:`torch.nn.LSTM`, :class:`torch.nn.RNN` or
+        num_layers: Number of layers of the dynamics.
+        dynamics: Class of the dynamics: :class:`torch.nn.GRU`, :class:`torch.nn.LSTM`, :class:`torch.nn.RNN` or
             :class:`~synapsnet_pyg.nn.transformer.Transformer` (Table 3).
-        dropout: See :class:`~synapsnet_pyg.nn.dynamics.Dynamics`.
+        dropout: Share of hidden units set to zero in training, see :class:`~synapsnet_pyg.nn.dynamics.Dynamics`.
         penalty: Norm of the weights in force, a function of the tensor of weights; see
             :mod:`synapsnet_pyg.nn.functional_connectivity`. The paper writes :math:`\|A\|_2`; the sum of absolute
             values recovers known wiring better (``examples/recovery.py``) and is the default.
-        penalty_weight: :math:`\lambda`, not given in the paper. None: :math:`\sqrt{\log N / T} / N`, with T the
-            bins of the recording: the price at which the lasso (Bickel, Ritov and Tsybakov 2009) keeps chance
-            correlations out, so that a short recording is held back more than a long one. 0 switches it off.
+        penalty_weight: Factor :math:`\lambda` of the penalty, not given in the paper. None:
+            :func:`default_penalty_weight` of each session. 0 switches the penalty off.
         loss: Error of the forecast, of :data:`synapsnet_pyg.nn.losses.LOSSES`; the paper's is the squared error.
         self_connections: Whether :math:`A_{ii}` is learned too.
-        initial_scale: See :class:`~synapsnet_pyg.nn.functional_connectivity.FunctionalConnectivity`.
-        linear_path: Whether the dynamics forecasts only what is not linear. Not in the paper; see above.
-        latents: Most that the common drive of a session may have; 0: none, and all edges have the same penalty.
-        modulation: Whether behaviour scales what each neuron sends and receives, so that the connectivity changes with
-            it (:class:`~synapsnet_pyg.nn.modulation.Modulation`). Not in the paper.
-        edge_index: Session name -> the only edges :math:`(2, E)` that may carry a weight; sessions without an entry
-            have complete graphs.
-        use_embedding: False: ablation "without neuronal embeddings" (Table 2).
-        use_activity: False: ablation "without previous activity".
-        use_connectivity: False: ablation "without functional connectivity".
-        use_behaviour: False: without behaviour.
+        initial_scale: Scale of the first weights, see
+            :class:`~synapsnet_pyg.nn.functional_connectivity.FunctionalConnectivity`.
+        linear_path: Whether there are a linear path and a common drive beside the dynamics. Not in the paper.
+        latents: Largest number of latents in the common drive of a session. 0: none, with equal penalties for all
+            weights.
+        modulation: Whether behaviour scales the sending and receiving of each neuron, so that the connectivity
+            changes with it (:class:`~synapsnet_pyg.nn.modulation.Modulation`). Not in the paper.
+        edge_index: Session name -> edges :math:`(2, E)` that may carry a weight; sessions without an entry have
+            complete graphs.
+        use_embedding: Whether the dynamics sees the embedding; False: "without neuronal embeddings" (Table 2).
+        use_activity: Whether the model sees each neuron's own activity; False: "without previous activity".
+        use_connectivity: Whether neurons see each other; False: "without functional connectivity".
+        use_behaviour: Whether the model sees the behaviour.
 
     Shapes:
         - **window:** activity :math:`(B, N, L)`, behaviour :math:`(B, L, K)`, target :math:`(B, N, P)`
@@ -93,11 +95,20 @@ class SynapsNet(Forecaster):
     """
 
     shared = ("dynamics",)
+    renamed: ClassVar[Mapping[str, str]] = {
+        r"^functional_connectivity\.(\d+)\.unit$": r"graphs.\1.functional_connectivity.scale",
+        r"^functional_connectivity\.(\d+)\.price$": r"graphs.\1.functional_connectivity.penalty_scale",
+        r"^common_drive\.(\d+)\.load$": r"graphs.\1.common_drive.receivers",
+        r"^common_drive\.(\d+)\.read$": r"graphs.\1.common_drive.senders",
+        r"^(functional_connectivity|linear_path|modulation)\.(\d+)\.": r"graphs.\2.\1.",
+        r"^(activity_mean|activity_scale)_(\d+)$": r"graphs.\2.\1",
+    }
 
     def __init__(
         self,
         sessions: Iterable[Recorded],
         window: int = 5,
+        *,
         embedding_dim: int = 32,
         hidden_size: int = 40,
         num_layers: int = 1,
@@ -118,32 +129,29 @@ class SynapsNet(Forecaster):
         use_behaviour: bool = True,
     ) -> None:
         super().__init__(sessions, window)
-        self.penalty, self.error, self.latents = penalty, loss, latents
-        self.use_activity, self.use_connectivity, self.use_behaviour = use_activity, use_connectivity, use_behaviour
-        populations = list(self.populations.values())
-        self.penalty_weight = [lasso_price(p) if penalty_weight is None else penalty_weight for p in populations]
-        edges = edge_index or {}
-        self.functional_connectivity = torch.nn.ModuleList(
-            FunctionalConnectivity(len(p.neuron_id), edges.get(p.name), self_connections, initial_scale)
-            for p in populations
-            if use_connectivity
+        self.error, self.linear_path, self.use_activity = loss, linear_path, use_activity
+        self.use_connectivity, self.use_behaviour = use_connectivity, use_behaviour
+        known = list(self.populations.values())
+        edges, behaviours = edge_index or {}, self.num_behaviours if use_behaviour else 0
+        self.graphs = torch.nn.ModuleList(
+            SessionGraph(
+                len(info.neuron_id),
+                behaviours,
+                window,
+                edge_index=edges.get(info.name),
+                use_connectivity=use_connectivity,
+                use_activity=use_activity,
+                linear_path=linear_path,
+                latents=latents,
+                modulation=modulation,
+                self_connections=self_connections,
+                initial_scale=initial_scale,
+                norm=penalty,
+                penalty_weight=default_penalty_weight(info) if penalty_weight is None else penalty_weight,
+            )
+            for info in known
         )
-        behaviours = self.num_behaviours if use_behaviour else 0
-        self.linear_path = torch.nn.ModuleList(
-            LinearPath(len(p.neuron_id), behaviours, window, use_activity) for p in populations if linear_path
-        )
-        self.common_drive = torch.nn.ModuleList(
-            CommonDrive(len(p.neuron_id), latents) for p in populations if linear_path and use_connectivity
-        )
-        self.modulation = torch.nn.ModuleList(
-            Modulation(len(p.neuron_id), behaviours)
-            for p in populations
-            if modulation and use_connectivity and behaviours
-        )
-        for s, population in enumerate(populations):
-            self.register_buffer(f"activity_mean_{s}", torch.zeros(len(population.neuron_id)))
-            self.register_buffer(f"activity_scale_{s}", torch.ones(len(population.neuron_id)))
-        self.embedding = NeuronEmbedding([p.neuron_id for p in populations], embedding_dim if use_embedding else 0)
+        self.embedding = NeuronEmbedding([info.neuron_id for info in known], embedding_dim if use_embedding else 0)
         self.dynamics = Dynamics(
             num_series=int(use_activity) + int(use_connectivity),
             num_behaviours=behaviours,
@@ -157,84 +165,84 @@ class SynapsNet(Forecaster):
     @torch.no_grad()
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
         """Starts linear path, connectivity and common drive from least squares, if there is a linear path."""
-        for s, name in enumerate(self.populations):
+        for name in self.populations:
             if "activity_scale" in train[name]:
-                self.get_buffer(f"activity_mean_{s}").copy_(train[name].activity_mean)
-                self.get_buffer(f"activity_scale_{s}").copy_(train[name].activity_scale)
+                self.graph(name).activity_mean.copy_(train[name].activity_mean)
+                self.graph(name).activity_scale.copy_(train[name].activity_scale)
         if not self.linear_path:
             return False
-        for s, name in enumerate(self.populations):
-            self._start_linear(s, train[name], validation[name])
+        for name in self.populations:
+            self._start(self.graph(name), train[name], validation[name])
         if self.dynamics.readout.weight.requires_grad:  # else it was learned from other sessions, and is kept
             self.dynamics.readout.weight.mul_(0.1)
             self.dynamics.readout.bias.zero_()
         return True
 
-    def _start_linear(self, s: int, train: Session, validation: Session) -> None:
-        path, graph = self.linear_path[s], self._graph(s) if self.use_connectivity else None
-        assert isinstance(path, LinearPath)
+    def _start(self, graph: SessionGraph, train: Session, validation: Session) -> None:
+        """Sets the linear parts of one session from its least squares solution."""
+        path, connectivity, drive = graph.linear_path, graph.functional_connectivity, graph.common_drive
+        assert path is not None
         start = linear_start(
             train,
             validation,
             self.window,
-            pairs=None if graph is None else graph.allowed(),
+            pairs=None if connectivity is None else connectivity.allowed(),
             own=path.own is not None,
             behaviour=path.behaviour is not None,
-            latents=self.latents,
+            latents=graph.latents,
         )
-        path.kernel.copy_(start.kernel)
-        path.intercept.copy_(start.intercept)
-        if path.own is not None:
-            path.own.copy_(start.own)
-        if path.behaviour is not None:
-            path.behaviour.copy_(start.behaviour)
-        if graph is not None:
-            graph.set_matrix(start.edges.to(path.intercept), (1 - start.edge_probability).to(path.intercept))
-            drive = self.common_drive[s]
-            assert isinstance(drive, CommonDrive)
+        path.set(start.kernel, start.intercept, start.own, start.behaviour)
+        if connectivity is not None and drive is not None:
+            connectivity.set_matrix(start.edges.to(path.intercept), (1 - start.edge_probability).to(path.intercept))
             drive.set(start.receivers, start.senders)
 
     def forward(self, window: Window) -> Forecast:
         """Forecasts the bin after each of the window's last P positions."""
         current = self.input_current(window)
-        return Forecast(self._decode(window, current), current, self._penalty(window.session))
+        return Forecast(self._decode(window, current), current, self.graph(window.session).penalty())
 
     def loss(self, forecast: Forecast, window: Window) -> Tensor:
-        """The error by the loss chosen, and the penalty."""
-        s = self.index_of(window.session)
-        mean, scale = self.get_buffer(f"activity_mean_{s}"), self.get_buffer(f"activity_scale_{s}")
-        return self.error(forecast.activity, window.target, mean, scale) + forecast.penalty
+        """Returns the chosen error of the forecast plus the penalty."""
+        graph = self.graph(window.session)
+        error = self.error(forecast.activity, window.target, graph.activity_mean, graph.activity_scale)
+        return error + forecast.penalty
+
+    def graph(self, session: str) -> SessionGraph:
+        """Returns the parameters of one session.
+
+        Raises:
+            KeyError: The model does not know the session.
+        """
+        graph = self.graphs[self.index_of(session)]
+        assert isinstance(graph, SessionGraph)
+        return graph
 
     def input_current(self, window: Window) -> Tensor | None:
-        """What each neuron receives at every position [B, N, L]; None without connectivity."""
-        if not self.use_connectivity:
-            return None
-        s = self.index_of(window.session)
-        if not self.modulation:
-            current: Tensor = self._graph(s)(window.activity)
-            return current
-        receiving, sending = self.modulation[s](window.behaviour)
-        modulated: Tensor = receiving * self._graph(s)(sending * window.activity)
-        return modulated
+        """Returns the input current of each neuron at every position [B, N, L]; None without connectivity."""
+        return self.graph(window.session).current(window.activity, window.behaviour)
 
     def raw_connectivity(self, session: Session | str) -> Tensor:
-        """The parameter A [N, N] itself, whose sign and scale mean nothing alone: see :meth:`connectivity`."""
-        name = session if isinstance(session, str) else session.name
-        return self._graph(self.index_of(name)).matrix()
+        """Returns the parameter A [N, N] itself, whose sign and scale have no meaning alone: see :meth:`connectivity`.
+
+        Raises:
+            KeyError: The model does not know the session.
+            ValueError: The model has no connectivity.
+        """
+        return self.graph(session if isinstance(session, str) else session.name).matrix()
 
     @torch.no_grad()
     def connectivity(self, session: Session) -> Tensor:
-        r"""Functional connectivity :math:`(N, N)`: what one more unit of j's activity adds to i's next bin.
+        r"""Returns the functional connectivity :math:`(N, N)`: effect of one more unit of j's activity on i's next bin.
 
         .. math::
             C = \mathrm{diag}(g)\, A, \qquad
             g_i = \Big\langle \frac{\partial \hat a_i(t+1)}{\partial I_i(t)} \Big\rangle
 
         The loss fixes neither sign nor scale of A: the dynamics can undo both. Their product with the mean gain
-        :math:`g` over the windows of ``session`` is free of that choice.
+        :math:`g` over the windows of ``session`` does not depend on either.
 
         Args:
-            session: The training part, standardised as in training.
+            session: Training part, standardised as in training.
 
         Raises:
             ValueError: No segment is longer than the window.
@@ -242,33 +250,34 @@ class SynapsNet(Forecaster):
         """
         if not self.use_connectivity:
             return super().connectivity(session)
-        if not self.modulation:
-            return self.gain(session)[:, None] * self.raw_connectivity(session)
-        # The mean over windows of what scales each weight is one product of the two gains.
-        scale, count = torch.zeros_like(self.raw_connectivity(session)), 0
+        raw = self.raw_connectivity(session)
+        if self.graph(session.name).modulation is None:
+            return self.gain(session)[:, None] * raw
+        # Gains of both ends multiply each weight, so that their mean over windows is one matrix product.
+        scale, count = torch.zeros_like(raw), 0
         for window in self._spread(session):
             receiving, sending = self._gains(window)
             scale, count = scale + receiving.t() @ sending, count + len(sending)
-        return scale / count * self.raw_connectivity(session)
+        return scale / count * raw
 
     @torch.no_grad()
     def connectivity_at(self, window: Window) -> Tensor:
-        r"""The same of each window, :math:`(B, N, N)`: its own gains around one A.
+        r"""Returns the functional connectivity in each window, :math:`(B, N, N)`: gains of the window around one A.
 
-        Its mean over windows is :meth:`connectivity`. What changes in it is how strongly a neuron listens and, with
-        modulation, sends; the common drive is left out.
+        Its mean over windows is :meth:`connectivity`. The gain of each receiver changes in it and, with modulation,
+        that of each sender. The common drive is left out.
         """
         if not self.use_connectivity:
             return super().connectivity_at(window)
         receiving, sending = self._gains(window)
         return receiving[:, :, None] * self.raw_connectivity(window.session) * sending[:, None]
 
-    def gain(self, session: Session, max_windows: int = 4096) -> Tensor:
-        r"""Mean derivative :math:`g` (N) of each neuron's forecast with respect to its own newest input current.
+    def gain(self, session: Session, *, max_windows: int = 4096) -> Tensor:
+        r"""Returns the mean derivative :math:`g` (N) of each neuron's forecast by its own newest input current.
 
         Args:
-            session: The training part.
-            max_windows: From longer recordings this many windows are taken, evenly spread.
+            session: Training part, standardised as in training.
+            max_windows: Largest number of windows; more are thinned out evenly.
 
         Raises:
             ValueError: No segment is longer than the window.
@@ -276,13 +285,33 @@ class SynapsNet(Forecaster):
         slopes = [self._slope(window) for window in self._spread(session, max_windows)]
         return torch.cat(slopes).mean(0)
 
+    def without_edge(self, session: str, sender: int, receiver: int) -> Callable[[Window], Forecast]:
+        """Returns the model with zero in place of one weight; a common drive stays, and the model itself is unchanged.
+
+        Args:
+            session: Name of the session.
+            sender: Row of the neuron that sends.
+            receiver: Row of the neuron that receives.
+
+        Raises:
+            KeyError: The model does not know the session.
+            ValueError: The model has no connectivity, or not this weight.
+        """
+        if not self.use_connectivity:
+            return super().without_edge(session, sender, receiver)
+        weight = self.graph(session).without_edge(sender, receiver)
+        name = f"graphs.{self.index_of(session)}.functional_connectivity.weight"
+
+        def changed(window: Window) -> Forecast:
+            forecast: Forecast = functional_call(self, {name: weight}, (window,))
+            return forecast
+
+        return changed
+
     def _gains(self, window: Window) -> tuple[Tensor, Tensor]:
-        """What scales each receiver's row and each sender's column of A in each window, [B, N] each."""
-        slope = self._slope(window)
-        if not self.modulation:
-            return slope, torch.ones_like(slope)
-        receiving, sending = self.modulation[self.index_of(window.session)](window.behaviour[:, -1:])
-        return slope * receiving[..., 0], sending[..., 0]
+        """Returns the factors of each receiver's row and each sender's column of A in each window, [B, N] each."""
+        slope, gains = self._slope(window), self.graph(window.session).gains(window.behaviour)
+        return (slope, torch.ones_like(slope)) if gains is None else (slope * gains[0], gains[1])
 
     def _spread(self, session: Session, max_windows: int = 4096) -> Iterator[Window]:
         """Windows evenly spread over a session, a batch at a time."""
@@ -294,45 +323,34 @@ class SynapsNet(Forecaster):
             yield windows[0].gather(batch)
 
     def _slope(self, window: Window) -> Tensor:
-        """Derivative of each neuron's forecast with respect to its own newest input current, [B, N]."""
-        was_training = self.training
-        self.eval()
-        with torch.enable_grad():
-            current = self.input_current(window).detach().requires_grad_()  # type: ignore[union-attr]
+        """Returns the derivative of each neuron's forecast by its own newest input current, [B, N]."""
+        with evaluating(self), torch.enable_grad():
+            current = self.input_current(window)
+            assert current is not None
+            current = current.detach().requires_grad_()
             # A neuron's forecast depends on no other neuron's current: one backward pass gives all derivatives.
             (slope,) = torch.autograd.grad(self._decode(window, current).sum(), current)
-        self.train(was_training)
         return slope[..., -1]
 
     def _decode(self, window: Window, current: Tensor | None) -> Tensor:
-        """The shared dynamics: from what each neuron saw and received to its forecast [B, N, P]."""
-        s = self.index_of(window.session)
-        if current is not None and self.common_drive:  # all that a neuron receives is one input
-            current = current + self.common_drive[s](window.activity)
+        """Forecasts each neuron [B, N, P] from its activity and current by dynamics, read-out and linear path."""
+        graph, embedding = self.graph(window.session), self.embedding(self.index_of(window.session))
+        received, P = graph.received(window.activity, current), window.target.shape[-1]
         series = [window.activity] if self.use_activity else []
-        series += [] if current is None else [current]
+        series += [] if received is None else [received]
         behaviour = window.behaviour if self.use_behaviour else window.behaviour[..., :0]
-        embedding = self.embedding(s)
-        P = window.target.shape[-1]
         forecast: Tensor = self.dynamics(series, behaviour, embedding, P)
-        if self.linear_path:
-            forecast = forecast + self.linear_path[s](window.activity, current, behaviour, P)
-        return forecast
-
-    def _penalty(self, session: str) -> Tensor | float:
-        s = self.index_of(session)
-        if not self.use_connectivity or self.penalty_weight[s] == 0:
-            return 0.0
-        graph = self._graph(s)
-        return self.penalty_weight[s] * self.penalty(graph.edge_weight() * graph.price)
-
-    def _graph(self, s: int) -> FunctionalConnectivity:
-        graph = self.functional_connectivity[s]
-        assert isinstance(graph, FunctionalConnectivity)
-        return graph
+        return forecast + graph.direct(window.activity, received, behaviour, P)
 
 
-def lasso_price(population: Recorded) -> float:
-    r"""Default :math:`\lambda` of a session: :math:`\sqrt{\log N / T} / N`."""
-    N, T = len(population.neuron_id), max(population.num_bins, 1)
+def default_penalty_weight(session: Recorded) -> float:
+    r"""Returns the default weight of the penalty of a session, :math:`\lambda = \sqrt{\log N / T} / N`.
+
+    With this weight the lasso keeps chance correlations out (Bickel, Ritov and Tsybakov 2009), so that the weights of
+    a short recording are penalised more than those of a long one.
+
+    Args:
+        session: Session, or its :class:`~synapsnet_pyg.data.session.SessionInfo`, with N neurons and T bins.
+    """
+    N, T = len(session.neuron_id), max(session.num_bins, 1)
     return math.sqrt(math.log(max(N, 2)) / T) / N

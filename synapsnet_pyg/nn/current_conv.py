@@ -1,4 +1,4 @@
-"""From activity to input current, along the edges of the graph."""
+"""Input current of neurons, summed along the edges of the graph."""
 
 import torch
 from torch import Tensor
@@ -6,16 +6,16 @@ from torch_geometric.nn import MessagePassing
 
 
 class CurrentConv(MessagePassing):
-    r"""Input current of every neuron: the weighted sum of what the others send it.
+    r"""Input current of every neuron: the weighted sum of the activity of its senders.
 
     .. math::
         I_i(t) = \sum_{j \in \mathcal{N}(i)} w_{ij} \, a_j(t)
 
     (SynapsNet, section 2.2, "Inferred input current calculation").
 
-    Given as a :class:`torch_geometric.EdgeIndex` sorted by receiver (``sort_order="col"``), the edges of each neuron
-    lie together and are summed in one pass; any other order is summed by scattering, more slowly. For a complete
-    graph, :func:`dense_current` gives the same without a message for each pair.
+    Edges given as a :class:`torch_geometric.EdgeIndex` sorted by receiver (``sort_order="col"``) are summed in one
+    pass. Any other order is summed by scattering, more slowly. For a complete graph :func:`dense_current` gives equal
+    results without a message for each pair.
 
     Shapes:
         - **activity:** :math:`(B, N, L)`
@@ -32,29 +32,29 @@ class CurrentConv(MessagePassing):
         super().__init__(aggr="sum", flow="source_to_target", node_dim=-2)
 
     def forward(self, activity: Tensor, edge_index: Tensor, edge_weight: Tensor) -> Tensor:
-        """Input current [B, N, L] of activity [B, N, L] along the given edges."""
+        """Returns the input current [B, N, L] of activity [B, N, L] along the given edges."""
         return self.propagate(edge_index, activity=activity, edge_weight=edge_weight)
 
     def message(self, activity_j: Tensor, edge_weight: Tensor) -> Tensor:
-        """What one edge carries: the sender's activity times the weight."""
+        """Returns the message of each edge: the sender's activity times the weight."""
         return edge_weight[:, None] * activity_j
 
 
 def dense_current(connectivity: Tensor, activity: Tensor) -> Tensor:
-    r"""Input current along all pairs at once, :math:`I(t) = A \, a(t)`: the dense twin of :class:`CurrentConv`.
+    r"""Computes the input current along all pairs, :math:`I(t) = A \, a(t)`: the dense twin of :class:`CurrentConv`.
 
     Args:
-        connectivity: A :math:`(N, N)`, ``[i, j]`` the effect of neuron j on neuron i.
-        activity: :math:`(B, N, L)`.
+        connectivity: Weights A :math:`(N, N)`, ``[i, j]`` the effect of neuron j on neuron i.
+        activity: Activity :math:`(B, N, L)`.
 
     Returns:
-        :math:`(B, N, L)`.
+        Input current :math:`(B, N, L)`.
     """
     # One product over all windows and bins; memory stays ordered [L, B, N], as the dynamics reads it.
     return (activity.permute(2, 0, 1) @ connectivity.t()).permute(1, 2, 0)
 
 
 def edges_of(connectivity: Tensor) -> tuple[Tensor, Tensor]:
-    """The nonzero entries of a matrix [N, N] as edge_index [2, E] sorted by receiver, and edge_weight [E]."""
+    """Returns the nonzero entries of a matrix [N, N]: edge_index [2, E] sorted by receiver, and edge_weight [E]."""
     receiver, sender = connectivity.nonzero(as_tuple=True)
     return torch.stack([sender, receiver]), connectivity[receiver, sender]

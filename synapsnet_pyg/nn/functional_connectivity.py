@@ -1,4 +1,4 @@
-"""The learnable weights of one session's graph, and penalties on them."""
+"""Learnable weights of one session's graph, and penalties on them."""
 
 from collections.abc import Callable
 
@@ -10,34 +10,47 @@ from synapsnet_pyg.nn.current_conv import CurrentConv, dense_current
 
 
 class FunctionalConnectivity(torch.nn.Module):
-    r"""Learnable weight of every edge of one session, and the input current they give.
+    r"""Learnable weights of the edges of one session, and the input current along them.
 
     Without ``edge_index`` the graph is complete and the weights are a matrix :math:`A \in \mathbb{R}^{N \times N}`
-    (SynapsNet, section 2.2). With it, only the given edges exist and each has one weight; memory and time then grow
+    (SynapsNet, section 2.2). With it, the given edges alone exist and each has one weight. Memory and time then grow
     with :math:`E` instead of :math:`N^2`.
 
+    The weight in force is ``scale`` times the parameter. ``penalty_scale`` holds one factor for each weight, by which
+    the penalty multiplies it; all factors start at one.
+
     Args:
-        num_neurons: N.
-        edge_index: The edges that may carry a weight :math:`(2, E)`, or None for all pairs.
-        self_connections: Whether a neuron may drive itself. The paper's equation allows it; by default it does not,
+        num_neurons: Number of neurons N.
+        edge_index: Edges :math:`(2, E)` that may carry a weight, or None for all pairs.
+        self_connections: Whether a neuron may drive itself. The paper's equation allows it. The default is False,
             since the dynamics sees each neuron's own activity already and the two would explain each other away.
-        initial_scale: Weights start from :math:`\mathcal{N}(0, (s / \sqrt{N})^2)`, so that the first input current
-            of standardised activity has a deviation near :math:`s`. The paper leaves the law open. Zero would keep the
-            dynamics from learning what to do with the current at first.
+        initial_scale: Scale s of the first weights, drawn from :math:`\mathcal{N}(0, (s / \sqrt{N})^2)`. The first
+            input current of standardised activity then has a standard deviation near s. The paper leaves the
+            distribution open. At zero the dynamics could not learn to use the current at first.
+
+    Shapes:
+        - **activity:** :math:`(B, N, L)`
+        - **output:** :math:`(B, N, L)`
 
     Raises:
         ValueError: An edge lies outside the population.
+
+    Example:
+        >>> chain = FunctionalConnectivity(3, torch.tensor([[0, 1], [1, 2]]))  # 0 drives 1, 1 drives 2
+        >>> chain.matrix().nonzero().tolist()
+        [[1, 0], [2, 1]]
     """
 
     mask: Tensor | None
     edges: Tensor | None
-    unit: Tensor
-    price: Tensor
+    scale: Tensor
+    penalty_scale: Tensor
 
     def __init__(
         self,
         num_neurons: int,
         edge_index: Tensor | None = None,
+        *,
         self_connections: bool = False,
         initial_scale: float = 0.1,
     ) -> None:
@@ -57,16 +70,16 @@ class FunctionalConnectivity(torch.nn.Module):
             self.register_buffer("edges", _sorted_by_receiver(edge_index, self_connections, num_neurons))
             self.weight = torch.nn.Parameter(torch.empty(self.edges.shape[1]))  # type: ignore[union-attr]
             self.conv = CurrentConv()
-        self.register_buffer("unit", torch.tensor(1.0))
-        self.register_buffer("price", torch.ones_like(self.weight))
+        self.register_buffer("scale", torch.tensor(1.0))
+        self.register_buffer("penalty_scale", torch.ones_like(self.weight))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws the weights anew."""
+        """Draws new weights."""
         torch.nn.init.normal_(self.weight, std=self.initial_scale / self.num_neurons**0.5)
 
     def forward(self, activity: Tensor) -> Tensor:
-        """Input current [B, N, L] of activity [B, N, L]."""
+        """Returns the input current [B, N, L] of activity [B, N, L]."""
         if self.edges is None:
             return dense_current(self.edge_weight(), activity)
         N = self.num_neurons
@@ -75,19 +88,19 @@ class FunctionalConnectivity(torch.nn.Module):
         return current
 
     def edge_weight(self) -> Tensor:
-        """The weights that are in force: [N, N] for a complete graph, [E] for given edges."""
-        weight = self.unit * self.weight
+        """Returns the weights in force: [N, N] for a complete graph, [E] for given edges."""
+        weight = self.scale * self.weight
         return weight if self.mask is None else weight.masked_fill(self.mask, 0.0)
 
     def matrix(self) -> Tensor:
-        """The weights as [N, N], ``[i, j]`` from j to i, whichever way they are stored."""
+        """Returns the weights as [N, N], ``[i, j]`` from j to i, for complete graphs and given edges alike."""
         if self.edges is None:
             return self.edge_weight()
         matrix = self.weight.new_zeros(self.num_neurons, self.num_neurons)
         return matrix.index_put((self.edges[1], self.edges[0]), self.edge_weight())
 
     def allowed(self) -> Tensor:
-        """Which weights there are [N, N]."""
+        """Returns a mask [N, N] of the pairs that have a weight."""
         if self.edges is None:
             return torch.ones_like(self.weight, dtype=torch.bool) if self.mask is None else ~self.mask
         allowed = torch.zeros(self.num_neurons, self.num_neurons, dtype=torch.bool, device=self.weight.device)
@@ -95,27 +108,31 @@ class FunctionalConnectivity(torch.nn.Module):
         return allowed
 
     @torch.no_grad()
-    def set_matrix(self, matrix: Tensor, price: Tensor) -> None:
-        """Takes the weights, and by what the penalty of each is multiplied, from matrices [N, N].
+    def set_matrix(self, matrix: Tensor, penalty_scale: Tensor) -> None:
+        """Sets the weights and the penalty's factors; pairs without a weight are left out.
 
-        What is not allowed is left out.
+        Adam moves every parameter by about the learning rate in a step, however small the parameter. Weights of a
+        hundredth would be noise after ten steps. The parameters are therefore kept relative to a scale of five times
+        the typical weight, in which a step is small.
 
-        Adam moves every parameter by about the learning rate a step, however small the parameter: weights of a
-        hundredth would be noise after ten steps. So the parameters are kept in units of five times the typical weight,
-        in which a step is small.
+        Args:
+            matrix: Weights A :math:`(N, N)`.
+            penalty_scale: Factor of each weight in the penalty :math:`(N, N)`.
         """
-        weight, price = (m if self.edges is None else m[self.edges[1], self.edges[0]] for m in (matrix, price))
-        self.price.copy_(price)
-        self.unit.copy_((5 * weight.square().mean().sqrt()).clamp(1e-6, 1))
-        self.weight.copy_(weight / self.unit)
+        weight, penalty_scale = (
+            values if self.edges is None else values[self.edges[1], self.edges[0]] for values in (matrix, penalty_scale)
+        )
+        self.penalty_scale.copy_(penalty_scale)
+        self.scale.copy_((5 * weight.square().mean().sqrt()).clamp(1e-6, 1))
+        self.weight.copy_(weight / self.scale)
 
     def extra_repr(self) -> str:
-        """For ``repr(model)``."""
+        """Returns the sizes for ``repr(model)``."""
         return f"{self.num_neurons} neurons, {self.weight.numel()} weights"
 
 
 def _sorted_by_receiver(edge_index: Tensor, self_connections: bool, num_neurons: int) -> Tensor:
-    """Each edge once, those of one receiver together."""
+    """Returns every edge once, sorted by receiver, then by sender."""
     if not self_connections:
         edge_index = edge_index[:, edge_index[0] != edge_index[1]]
     order = torch.unique(edge_index[1] * num_neurons + edge_index[0])
@@ -123,17 +140,17 @@ def _sorted_by_receiver(edge_index: Tensor, self_connections: bool, num_neurons:
 
 
 def frobenius(weight: Tensor) -> Tensor:
-    r"""The Frobenius norm :math:`\|A\|_2`, the paper's penalty read literally (section 2.2, "Training")."""
+    r"""Returns the Frobenius norm :math:`\|A\|_2`, the paper's penalty read literally (section 2.2, "Training")."""
     return weight.norm()
 
 
 def frobenius_squared(weight: Tensor) -> Tensor:
-    r""":math:`\|A\|_2^2`, weight decay: the other reading of the paper's penalty."""
+    r"""Returns :math:`\|A\|_2^2`, weight decay: the other reading of the paper's penalty."""
     return weight.square().sum()
 
 
 def absolute_sum(weight: Tensor) -> Tensor:
-    r""":math:`\sum_{ij} |A_{ij}|`, the L1 norm: prefers few edges to many weak ones."""
+    r"""Returns :math:`\sum_{ij} |A_{ij}|`, the L1 norm, which prefers few edges to many weak ones."""
     return weight.abs().sum()
 
 
@@ -142,3 +159,4 @@ PENALTIES: dict[str, Callable[[Tensor], Tensor]] = {
     "frobenius_squared": frobenius_squared,
     "absolute_sum": absolute_sum,
 }
+"""Name -> norm of the weights."""

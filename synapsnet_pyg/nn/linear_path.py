@@ -1,31 +1,31 @@
-"""The linear part of a forecast: own activity, input current and behaviour."""
+"""Linear part of a forecast: own activity, input current and behaviour."""
 
 import torch
 from torch import Tensor
 
 
 class LinearPath(torch.nn.Module):
-    r"""A few weights for each neuron of a session, past which the dynamics forecasts what is not linear.
+    r"""Linear forecast with a few weights for each neuron; the dynamics beside it forecasts the rest.
 
     .. math::
         y_i(t + 1) = \sum_{l=0}^{W-1} \kappa_l \big( \rho_i\, a_i(t - l) + I_i(t - l) \big) + d_i \cdot b(t) + c_i
 
-    With :math:`\rho_i` near one it forecasts the change, as slow signals want it; with :math:`\rho_i` near zero the
-    value, as spike counts do. The kernel :math:`\kappa`, as of a synapse, makes one smooth course of noisy counts; it
-    starts at the newest bin alone, everything else at zero.
+    With :math:`\rho_i` near one the dynamics forecasts the change, which suits slow signals. With :math:`\rho_i` near
+    zero it forecasts the value, which suits spike counts. The kernel :math:`\kappa` acts as that of a synapse and
+    smooths noisy counts. It starts as the newest bin alone; all other weights start at zero.
 
     Args:
-        num_neurons: N.
-        num_behaviours: K.
-        window: W.
-        use_activity: False leaves :math:`\rho` out.
+        num_neurons: Number of neurons N.
+        num_behaviours: Number of behaviours K.
+        window: Length W of the kernel in bins.
+        use_activity: Whether each neuron's own activity is used; False leaves :math:`\rho` out.
 
     Shapes:
-        - **activity:** :math:`(B, N, L)`, **current:** the same or None, **behaviour:** :math:`(B, L, K)`
+        - **activity:** :math:`(B, N, L)`, **current:** :math:`(B, N, L)` or None, **behaviour:** :math:`(B, L, K)`
         - **output:** :math:`(B, N, P)`
     """
 
-    def __init__(self, num_neurons: int, num_behaviours: int, window: int, use_activity: bool = True) -> None:
+    def __init__(self, num_neurons: int, num_behaviours: int, window: int, *, use_activity: bool = True) -> None:
         super().__init__()
         self.kernel = torch.nn.Parameter(torch.zeros(window))
         self.own = torch.nn.Parameter(torch.zeros(num_neurons)) if use_activity else None
@@ -35,7 +35,7 @@ class LinearPath(torch.nn.Module):
             self.kernel[-1] = 1  # newest last
 
     def forward(self, activity: Tensor, current: Tensor | None, behaviour: Tensor, targets: int) -> Tensor:
-        """The linear forecast of the bin after each of the last P positions."""
+        """Returns the linear forecast of the bin after each of the last P positions."""
         W = len(self.kernel)
         received = activity * self.own[:, None] if self.own is not None else torch.zeros_like(activity)
         received = received if current is None else received + current
@@ -47,6 +47,23 @@ class LinearPath(torch.nn.Module):
             total = total + self.behaviour @ behaviour[:, -targets:].transpose(1, 2)
         return total
 
+    @torch.no_grad()
+    def set(self, kernel: Tensor, intercept: Tensor, own: Tensor, behaviour: Tensor) -> None:
+        r"""Sets the weights; those of parts that are left out are ignored.
+
+        Args:
+            kernel: Kernel :math:`\kappa` :math:`(W)`, newest last.
+            intercept: Intercepts c :math:`(N)`.
+            own: Weights :math:`\rho` of each neuron's own activity :math:`(N)`.
+            behaviour: Weights d of the behaviours :math:`(N, K)`.
+        """
+        self.kernel.copy_(kernel)
+        self.intercept.copy_(intercept)
+        if self.own is not None:
+            self.own.copy_(own)
+        if self.behaviour is not None:
+            self.behaviour.copy_(behaviour)
+
     def extra_repr(self) -> str:
-        """For ``repr(model)``."""
+        """Returns the sizes for ``repr(model)``."""
         return f"{len(self.intercept)} neurons, {sum(p.numel() for p in self.parameters())} weights"

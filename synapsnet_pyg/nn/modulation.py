@@ -1,20 +1,20 @@
-"""Behaviour that scales what neurons send and receive."""
+"""Gains by which behaviour scales the sending and receiving of neurons."""
 
 import torch
 from torch import Tensor
 
 
 class Modulation(torch.nn.Module):
-    r"""Gains of all neurons of a session that follow behaviour, so that one connectivity serves all states.
+    r"""Gains of all neurons of a session that follow the behaviour, so that one connectivity serves all states.
 
     .. math::
         A_{ij}(t) = \big(1 + r_i \cdot b(t)\big)\, A_{ij}\, \big(1 + s_j \cdot b(t)\big)
 
-    as neuromodulators and inhibition of a class of neurons do: 2 N K numbers, from zero.
+    Neuromodulators and inhibition of a class of neurons act so. The 2 N K parameters r and s start at zero.
 
     Args:
-        num_neurons: N.
-        num_behaviours: K.
+        num_neurons: Number of neurons N.
+        num_behaviours: Number of behaviours K.
 
     Shapes:
         - **behaviour:** :math:`(B, L, K)`
@@ -27,10 +27,10 @@ class Modulation(torch.nn.Module):
         self.sender = torch.nn.Parameter(torch.zeros(num_neurons, num_behaviours))
 
     def forward(self, behaviour: Tensor) -> tuple[Tensor, Tensor]:
-        """Gains of receiving and of sending in each bin."""
+        """Returns the gains of receiving and of sending in each bin."""
         behaviour = behaviour.transpose(1, 2)
         return 1 + self.receiver @ behaviour, 1 + self.sender @ behaviour
 
     def extra_repr(self) -> str:
-        """For ``repr(model)``."""
+        """Returns the sizes for ``repr(model)``."""
         return f"{len(self.sender)} neurons, {self.sender.shape[1]} behaviours"

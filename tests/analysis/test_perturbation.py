@@ -103,7 +103,7 @@ def test_removed_edge_is_missed_by_its_receiver_alone(edges):
     assert (removed.effect[:, 0] != 0).tolist() == [False, False, False, True, False]
     assert torch.equal(model.raw_connectivity(session), before)
     windows = windows_of(session, 5)[0].gather(torch.arange(115))
-    weight = model.functional_connectivity[0].weight
+    weight = model.graphs[0].functional_connectivity.weight
     with torch.no_grad():
         plain = model.eval()(windows).activity
         weight[weight == before[3, 1]] = 0

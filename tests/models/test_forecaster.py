@@ -51,8 +51,8 @@ def test_gradient_reaches_every_parameter(name):
     model = fitted(name)
     for module in model.modules():
         if isinstance(module, CommonDrive):  # at rest until the start finds something for it to do
-            torch.nn.init.normal_(module.load)
-            torch.nn.init.normal_(module.read)
+            torch.nn.init.normal_(module.receivers)
+            torch.nn.init.normal_(module.senders)
     forecasts = [model(batch_of(model, session)) for session in sessions()]
     loss = sum(f.activity.square().mean() + f.penalty for f in forecasts)
     parameters = dict(model.named_parameters())
@@ -119,7 +119,7 @@ def test_overfits_one_batch(name):
     if not list(model.parameters()):
         pytest.skip("has nothing to train")
     for module in model.modules():  # without what holds a model back
-        for key, value in {"dropout": 0.0, "p": 0.0, "penalty_weight": [0.0, 0.0], "coordinated_dropout": 0.0}.items():
+        for key, value in {"dropout": 0.0, "p": 0.0, "penalty_weight": 0.0, "coordinated_dropout": 0.0}.items():
             if key in vars(module):
                 setattr(module, key, value)
     window = batch_of(model, sessions()[0], 1)

@@ -56,10 +56,10 @@ def test_common_drive_is_no_connectivity():
     session = double_session()
     model = SynapsNet([session]).double().eval()
     before = model.connectivity(session)
-    drive = model.common_drive[0]
+    drive = model.graphs[0].common_drive
     assert isinstance(drive, CommonDrive)
     with torch.no_grad():
-        drive.load[:, 0], drive.read[0] = 0.1, 0.1
+        drive.receivers[:, 0], drive.senders[0] = 0.1, 0.1
         model.dynamics.readout.weight.zero_()  # the linear path alone: its gain does not depend on the drive
     without = model.gain(session)[:, None] * model.raw_connectivity(session)
     torch.testing.assert_close(model.connectivity(session), without)

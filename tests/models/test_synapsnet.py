@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 from helpers import close, make_session, read_csv
@@ -5,7 +7,7 @@ from helpers import close, make_session, read_csv
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.models.jacobian import jacobians
-from synapsnet_pyg.models.synapsnet import SynapsNet, lasso_price
+from synapsnet_pyg.models.synapsnet import SynapsNet, default_penalty_weight
 from synapsnet_pyg.nn.dynamics import DYNAMICS
 from synapsnet_pyg.nn.functional_connectivity import PENALTIES
 from synapsnet_pyg.regression.linear_start import exponential_kernel
@@ -51,7 +53,7 @@ def from_oracle(reference, case, dtype, **arguments):
     if left_out != "embedding":
         state["embedding.weight"] = torch.from_numpy(reference["embedding"])
     if left_out != "current":
-        state["functional_connectivity.0.weight"] = torch.from_numpy(reference["connectivity"])
+        state["graphs.0.functional_connectivity.weight"] = torch.from_numpy(reference["connectivity"])
     model.load_state_dict(state)
     window = Window(
         torch.from_numpy(reference["activity"]).to(dtype),
@@ -65,7 +67,7 @@ def from_oracle(reference, case, dtype, **arguments):
 def named_parameters(model, reference, case):
     """Our parameter for each of the reference's gradients or stepped weights under ``case``."""
     ours = {
-        "connectivity": model.functional_connectivity[0].weight if model.use_connectivity else None,
+        "connectivity": model.graphs[0].functional_connectivity.weight if model.use_connectivity else None,
         "embedding": model.embedding.weight,
         "head/weight": model.dynamics.readout.weight,
         "head/bias": model.dynamics.readout.bias,
@@ -148,7 +150,7 @@ def test_permuting_neurons_permutes_the_forecast():
     other = make_session(neuron_id=[session.neuron_id[i] for i in order])
     model, permuted = small_model(session), small_model(other)
     state = model.state_dict()
-    state["functional_connectivity.0.weight"] = state["functional_connectivity.0.weight"][order][:, order]
+    state["graphs.0.functional_connectivity.weight"] = state["graphs.0.functional_connectivity.weight"][order][:, order]
     state["embedding.weight"] = state["embedding.weight"][order]
     state["embedding._extra_state"] = other.neuron_id
     permuted.load_state_dict(state)
@@ -161,8 +163,8 @@ def test_given_edges_and_dense_graph_forecast_alike():
     session = make_session()
     sparse = small_model(session, edge_index={"demo": torch.tensor([[0, 1, 1, 4], [1, 0, 3, 2]])})
     dense = small_model(session)
-    state = dense.state_dict() | {k: v for k, v in sparse.state_dict().items() if not k.startswith("functional")}
-    state["functional_connectivity.0.weight"] = sparse.raw_connectivity("demo").detach()
+    state = dense.state_dict() | {k: v for k, v in sparse.state_dict().items() if ".functional_connectivity." not in k}
+    state["graphs.0.functional_connectivity.weight"] = sparse.raw_connectivity("demo").detach()
     dense.load_state_dict(state)
     window = windows_of(session, 5, 4)[0].gather(torch.arange(6))
     torch.testing.assert_close(sparse(window).activity, dense(window).activity)
@@ -181,7 +183,7 @@ def test_exported_connectivity_does_not_change_when_sign_and_scale_of_the_weight
             key: value.clone() if isinstance(value, torch.Tensor) else value
             for key, value in model.state_dict().items()
         }
-        state["functional_connectivity.0.weight"] *= factor
+        state["graphs.0.functional_connectivity.weight"] *= factor
         state["dynamics.sequence.weight_ih_l0"][:, 1] /= factor  # input 1 is the current
         gauged.load_state_dict(state)
         torch.testing.assert_close(gauged(window).activity, forecast)
@@ -230,8 +232,8 @@ def test_one_neuron_in_two_sessions_has_one_embedding():
     model(windows_of(two, 5)[0].gather(torch.arange(4))).activity.sum().backward()
     touched = model.embedding.weight.grad.abs().sum(1) > 0
     assert touched.tolist() == [True, False, False, False, True, True]
-    assert model.functional_connectivity[0].weight.grad is None
-    assert model.functional_connectivity[1].weight.shape == (3, 3)
+    assert model.graphs[0].functional_connectivity.weight.grad is None
+    assert model.graphs[1].functional_connectivity.weight.shape == (3, 3)
 
 
 @pytest.mark.parametrize("left_out", ["embedding", "activity", "connectivity", "behaviour"])
@@ -256,10 +258,8 @@ def test_ablations_leave_the_part_out(left_out):
 def test_linear_path_adds_own_activity_current_and_behaviour():
     session = make_session()
     model, plain = small_model(session), small_model(session, linear_path=False)
-    plain.load_state_dict(
-        {k: v for k, v in model.state_dict().items() if not k.startswith(("linear_path", "common_drive"))}
-    )
-    path, A = model.linear_path[0], model.raw_connectivity(session)
+    plain.load_state_dict({k: v for k, v in model.state_dict().items() if not re.search("linear_path|common_drive", k)})
+    path, A = model.graphs[0].linear_path, model.raw_connectivity(session)
     for parameter in path.parameters():
         torch.nn.init.normal_(parameter)
     window = windows_of(session, 5, 3)[0].gather(torch.arange(4))
@@ -282,7 +282,7 @@ def test_starts_from_the_least_squares_solution(left_out, edges):
     arguments = {} if left_out is None else {f"use_{left_out}": False}
     model = small_model(session, edge_index=None if edges is None else {"demo": edges}, **arguments)
     assert model.initialise({"demo": train}, {"demo": validation})
-    path = model.linear_path[0]
+    path = model.graphs[0].linear_path
     decays = [d for d in (0.0, 0.5, 1.0, 1.5, 2.0, 3.0) if torch.equal(exponential_kernel(5, d), path.kernel)]
     assert len(decays) == 1
     kernel = exponential_kernel(5, decays[0]).double()
@@ -335,10 +335,10 @@ def test_start_survives_in_a_fit_that_only_gets_worse(tmp_path):
 def test_penalty_is_of_the_batchs_session_and_scaled_with_the_recording():
     long, short = make_session(T=400, name="long"), make_session(T=100, name="short")
     model = SynapsNet([long, short])
-    assert lasso_price(short) == pytest.approx(2 * lasso_price(long))
+    assert default_penalty_weight(short) == pytest.approx(2 * default_penalty_weight(long))
     for session in (long, short):
         penalty = model(windows_of(session, 5)[0].gather(torch.arange(2))).penalty
-        expected = lasso_price(session) * model.raw_connectivity(session).abs().sum()
+        expected = default_penalty_weight(session) * model.raw_connectivity(session).abs().sum()
         torch.testing.assert_close(penalty, expected)
     assert SynapsNet([long], penalty_weight=0.0)(windows_of(long, 5)[0].gather(torch.arange(2))).penalty == 0
 
@@ -362,8 +362,8 @@ def test_every_dynamics_learns_and_is_blind_to_the_future(kind, num_layers):
 
 def modulated(session: Session) -> SynapsNet:
     model = SynapsNet([session], hidden_size=6, embedding_dim=3, modulation=True).double().eval()
-    torch.nn.init.normal_(model.modulation[0].sender)
-    torch.nn.init.normal_(model.modulation[0].receiver)
+    torch.nn.init.normal_(model.graphs[0].modulation.sender)
+    torch.nn.init.normal_(model.graphs[0].modulation.receiver)
     return model
 
 
@@ -377,7 +377,7 @@ def test_behaviour_scales_what_is_sent_and_received():
     session = double_session(N=4, T=40, K=2)
     model = modulated(session)
     window = windows_of(session, 5)[0].gather(torch.arange(3))
-    A, gains = model.raw_connectivity(session), model.modulation[0]
+    A, gains = model.raw_connectivity(session), model.graphs[0].modulation
     current = model.input_current(window)
     for b in range(3):
         for step in range(5):
@@ -402,7 +402,7 @@ def test_modulation_starts_from_none():
     model.load_state_dict(plain.state_dict(), strict=False)
     window = windows_of(session, 5)[0].gather(torch.arange(7))
     assert torch.equal(model(window).activity, plain(window).activity)
-    assert not SynapsNet([make_session(K=0)], modulation=True).modulation
+    assert SynapsNet([make_session(K=0)], modulation=True).graphs[0].modulation is None
 
 
 @pytest.mark.parametrize("make", [modulated, lambda session: SynapsNet([session], hidden_size=6).double().eval()])

@@ -1,0 +1,167 @@
+"""Parameters of SynapsNet that belong to one session: its graph and everything linear around it."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.nn.common_drive import CommonDrive
+from synapsnet_pyg.nn.functional_connectivity import FunctionalConnectivity, absolute_sum
+from synapsnet_pyg.nn.linear_path import LinearPath
+from synapsnet_pyg.nn.modulation import Modulation
+
+
+class SessionGraph(torch.nn.Module):
+    r"""Functional connectivity of one recording, and the parts that stand beside it.
+
+    .. math::
+        I(t) &= g^r(t) \odot A \big(g^s(t) \odot a(t)\big) && \text{input current, with gains of the modulation} \\
+        H(t) &= L R\, a(t) && \text{common drive} \\
+        y_i(t + 1) &= \sum_{l=0}^{W-1} \kappa_l \big( \rho_i\, a_i(t - l) + I_i(t - l) + H_i(t - l) \big)
+        + d_i \cdot b(t) + c_i && \text{direct forecast of the linear path}
+
+    The parts are :class:`~synapsnet_pyg.nn.functional_connectivity.FunctionalConnectivity` (A),
+    :class:`~synapsnet_pyg.nn.modulation.Modulation` (:math:`g^r, g^s`),
+    :class:`~synapsnet_pyg.nn.common_drive.CommonDrive` (L, R) and
+    :class:`~synapsnet_pyg.nn.linear_path.LinearPath` (:math:`\kappa, \rho, d, c`). A part that is left out is None.
+    Mean and scale of each neuron's activity before standardisation are kept for losses of counts.
+
+    Args:
+        num_neurons: Number of neurons N.
+        num_behaviours: Number of behaviours K.
+        window: Number of past bins W of the linear path.
+        edge_index: Edges :math:`(2, E)` that may carry a weight, or None for all pairs.
+        use_connectivity: Whether there is a functional connectivity; modulation and common drive need it.
+        use_activity: Whether the linear path sees each neuron's own activity.
+        linear_path: Whether there are a linear path and a common drive.
+        latents: Largest number of latent inputs of the common drive.
+        modulation: Whether behaviour scales what neurons send and receive.
+        self_connections: Whether a neuron may drive itself.
+        initial_scale: Scale of the first weights, see
+            :class:`~synapsnet_pyg.nn.functional_connectivity.FunctionalConnectivity`.
+        norm: Norm of the weights, a function of the tensor of weights.
+        penalty_weight: Factor :math:`\lambda` of the norm in the penalty.
+
+    Shapes:
+        - **activity:** :math:`(B, N, L)`, **behaviour:** :math:`(B, L, K)`
+        - **current:** :math:`(B, N, L)`, **direct:** :math:`(B, N, P)`, **matrix:** :math:`(N, N)`
+
+    Example:
+        >>> graph = SessionGraph(3, num_behaviours=2, edge_index=torch.tensor([[0], [2]]))  # neuron 0 drives neuron 2
+        >>> activity, behaviour = torch.ones(1, 3, 5), torch.zeros(1, 5, 2)
+        >>> (graph.current(activity, behaviour) != 0).any(-1).tolist()
+        [[False, False, True]]
+    """
+
+    activity_mean: Tensor
+    activity_scale: Tensor
+
+    def __init__(
+        self,
+        num_neurons: int,
+        num_behaviours: int = 0,
+        window: int = 5,
+        *,
+        edge_index: Tensor | None = None,
+        use_connectivity: bool = True,
+        use_activity: bool = True,
+        linear_path: bool = True,
+        latents: int = 8,
+        modulation: bool = False,
+        self_connections: bool = False,
+        initial_scale: float = 0.1,
+        norm: Callable[[Tensor], Tensor] = absolute_sum,
+        penalty_weight: float = 0.0,
+    ) -> None:
+        super().__init__()
+        N, K, graph = num_neurons, num_behaviours, use_connectivity
+        self.latents, self.norm, self.penalty_weight = latents, norm, penalty_weight
+        self.functional_connectivity = (
+            FunctionalConnectivity(N, edge_index, self_connections=self_connections, initial_scale=initial_scale)
+            if graph
+            else None
+        )
+        self.modulation = Modulation(N, K) if modulation and graph and K else None
+        self.common_drive = CommonDrive(N, latents) if linear_path and graph else None
+        self.linear_path = LinearPath(N, K, window, use_activity=use_activity) if linear_path else None
+        self.register_buffer("activity_mean", torch.zeros(N))
+        self.register_buffer("activity_scale", torch.ones(N))
+
+    def current(self, activity: Tensor, behaviour: Tensor) -> Tensor | None:
+        """Returns the input current of every neuron at every position [B, N, L]; None without connectivity."""
+        if self.functional_connectivity is None:
+            return None
+        if self.modulation is None:
+            current: Tensor = self.functional_connectivity(activity)
+            return current
+        receiving, sending = self.modulation(behaviour)
+        modulated: Tensor = receiving * self.functional_connectivity(sending * activity)
+        return modulated
+
+    def received(self, activity: Tensor, current: Tensor | None) -> Tensor | None:
+        """Returns the sum of input current and common drive [B, N, L]; None without connectivity."""
+        if current is None or self.common_drive is None:
+            return current
+        return current + self.common_drive(activity)
+
+    def direct(self, activity: Tensor, received: Tensor | None, behaviour: Tensor, targets: int) -> Tensor | float:
+        """Returns the linear path's forecast of the last P positions [B, N, P]; zero without a linear path.
+
+        Args:
+            activity: Activity :math:`(B, N, L)`.
+            received: Input of each neuron by :meth:`received`.
+            behaviour: Behaviour :math:`(B, L, K)`.
+            targets: Number of positions P.
+        """
+        if self.linear_path is None:
+            return 0.0
+        forecast: Tensor = self.linear_path(activity, received, behaviour, targets)
+        return forecast
+
+    def gains(self, behaviour: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Returns the newest gains of receiving and of sending [B, N] each; None without modulation."""
+        if self.modulation is None:
+            return None
+        receiving, sending = self.modulation(behaviour[:, -1:])
+        return receiving[..., 0], sending[..., 0]
+
+    def penalty(self) -> Tensor | float:
+        r"""Returns :math:`\lambda \|A \odot P\|` with the penalty scales P of the edges; zero without connectivity."""
+        graph = self.functional_connectivity
+        if graph is None or self.penalty_weight == 0:
+            return 0.0
+        return self.penalty_weight * self.norm(graph.edge_weight() * graph.penalty_scale)
+
+    def matrix(self) -> Tensor:
+        """Returns the weights A as [N, N], ``[i, j]`` from neuron j to neuron i.
+
+        Raises:
+            ValueError: The graph was made without connectivity.
+        """
+        return self._connectivity().matrix()
+
+    def without_edge(self, sender: int, receiver: int) -> Tensor:
+        """Returns a copy of the connectivity's parameter in which one weight is zero; the graph stays as it is.
+
+        Args:
+            sender: Row of the neuron that sends.
+            receiver: Row of the neuron that receives.
+
+        Raises:
+            ValueError: There is no such weight.
+        """
+        graph = self._connectivity()
+        N = graph.num_neurons
+        if not (0 <= receiver < N and 0 <= sender < N and graph.allowed()[receiver, sender]):
+            raise ValueError(f"Expected an edge of the model (got {sender} -> {receiver}); it has no such.")
+        weight = graph.weight.clone()
+        if graph.edges is None:
+            weight[receiver, sender] = 0
+        else:
+            weight[(graph.edges[0] == sender) & (graph.edges[1] == receiver)] = 0
+        return weight
+
+    def _connectivity(self) -> FunctionalConnectivity:
+        if self.functional_connectivity is None:
+            raise ValueError("Expected a graph with functional connectivity (got one made without).")
+        return self.functional_connectivity
