@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from synapsnet_pyg import Run, SynapsNet, evaluate, fit, to_networkx
+from synapsnet_pyg import Run, SynapsNet, evaluate, fit, strongest, to_networkx
 from synapsnet_pyg.datasets.allen_neuropixels import AllenNeuropixels
 from synapsnet_pyg.runs.recipe import recipe
 from synapsnet_pyg.runs.score_tables import print_scores
@@ -49,7 +49,7 @@ print_scores(evaluate(Run.of(model, sessions, targets=settings["targets"])))
 
 # %%
 session = sessions[0]
-graph = to_networkx(session, model.connectivity(session.split().train), top_k=500)
+graph = to_networkx(session, strongest(model.connectivity(session.split().train), top_k=500))
 between = Counter((graph.nodes[j]["area"], graph.nodes[i]["area"]) for j, i in graph.edges)
 for (sender, receiver), count in between.most_common(10):
     print(f"{sender:6s} -> {receiver:6s} {count} of the {graph.number_of_edges()} strongest edges")

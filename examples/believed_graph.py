@@ -99,12 +99,12 @@ edge, true_edge = significance.edges(0.05), (truth != 0) & off_diagonal
 print(f"\n{int(edge.sum())} of {int(off_diagonal.sum())} pairs are edges at a false discovery rate of 5 %:")
 print(f"  {int((edge & true_edge).sum())} true, of {int(true_edge.sum())} that there are")
 print(f"  {int((edge & ~true_edge).sum())} false, {float((edge & ~true_edge).sum() / edge.sum().clamp_min(1)):.1%}")
-print(identifiability(train, significance).text)
+print(identifiability(train, significance).message)
 
 figure, (left, right) = make_figure(9, 3.8, columns=2)
 counts, borders = np.histogram(significance.p_value[off_diagonal].numpy(), 20, (0, 1))
 draw_p_values(left, counts, borders)
-draw_true_against_learned(right, truth, significance.believed)
+draw_true_against_learned(right, truth, significance.posterior_mean)
 right.set(ylabel="expected effect, given the data")
 figure.savefig(out / "significance.png", dpi=120)
 
@@ -174,7 +174,7 @@ figure.savefig(out / "perturbation.png", dpi=120)
 # The believed edges as a networkx graph, j -> i, with the q-value of each. Any program for graphs reads GraphML.
 
 # %%
-believed = torch.where(edge, significance.believed, 0.0)
+believed = torch.where(edge, significance.posterior_mean, 0.0)
 graph = to_networkx(session, believed, edge_fields={"q_value": significance.q_value})
 nx.write_graphml(graph, out / "believed-graph.graphml")
 print(f"\n{graph}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from synapsnet_pyg import Session, SynapsNet, fit, forecast_session, to_networkx
+from synapsnet_pyg import Session, SynapsNet, fit, forecast_session, strongest, to_networkx
 from synapsnet_pyg.metrics import connectivity_score, correlation
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.plots.canvas import make_figure
@@ -67,7 +67,7 @@ draw_matrix(left, session.true_connectivity, "true")
 draw_matrix(right, connectivity, "learned")
 figure.savefig(folder / "connectivity.png")
 
-graph = to_networkx(session, connectivity, top_k=50)
+graph = to_networkx(session, strongest(connectivity, top_k=50))
 for sender, receiver, weight in sorted(graph.edges(data="weight"), key=lambda edge: -abs(edge[2]))[:5]:
     print(f"{sender} -> {receiver}: {weight:+.3f}")
 print(f"the figure is {folder / 'connectivity.png'}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from synapsnet_pyg import SynapsNet, fit, forecast_session, to_networkx
+from synapsnet_pyg import SynapsNet, fit, forecast_session, strongest, to_networkx
 from synapsnet_pyg.metrics import connectivity_score, correlation
 from synapsnet_pyg.runs.recipe import recipe
 from synapsnet_pyg.simulations.population import simulate
@@ -25,7 +25,7 @@ def main(bins: int = 10_000, neurons: int = 300, recorded: int = 60) -> None:
 
     connectivity = model.connectivity(train)
     print(f"connectivity recovered: Pearson {connectivity_score(connectivity, session.true_connectivity).pearson:.3f}")
-    graph = to_networkx(session, connectivity, top_k=100)
+    graph = to_networkx(session, strongest(connectivity, top_k=100))
     hub, degree = max(graph.out_degree, key=lambda node: node[1])
     print(f"of the 100 strongest edges, {degree} start from neuron {hub}")
 

@@ -1,4 +1,9 @@
 from .analysis.dynamic_connectivity import DynamicConnectivity as DynamicConnectivity
+from .analysis.perturbation import Drive as Drive
+from .analysis.perturbation import RemoveEdge as RemoveEdge
+from .analysis.perturbation import Silence as Silence
+from .analysis.perturbation import effect_matrix as effect_matrix
+from .analysis.perturbation import effect_table as effect_table
 from .analysis.perturbation import perturb as perturb
 from .analysis.significance import edge_significance as edge_significance
 from .analysis.states import state_blocks as state_blocks
@@ -25,6 +30,7 @@ from .models.synapsnet import SynapsNet as SynapsNet
 from .report.report import write_report as write_report
 from .results.connectivity_files import read_connectivity as read_connectivity
 from .results.connectivity_files import save_connectivity as save_connectivity
+from .results.graphs import strongest as strongest
 from .results.graphs import to_networkx as to_networkx
 from .results.graphs import to_pandas as to_pandas
 from .runs.evaluation import evaluate as evaluate

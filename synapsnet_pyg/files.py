@@ -4,11 +4,9 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
@@ -66,3 +64,23 @@ def shorten(values: list[Any], most: int = 5) -> str:
     """The first few of many, for a message."""
     shown = ", ".join(str(value) for value in values[:most])
     return shown if len(values) <= most else f"{shown} and {len(values) - most} more"
+
+
+def optional_import(module: str, extra: str) -> Any:
+    """Imports a module of a package that only some functions need.
+
+    Args:
+        module: Name of the module, such as ``scipy.sparse``.
+        extra: Extra of ``synapsnet_pyg`` that installs it.
+
+    Raises:
+        ImportError: The package is not installed; the message has the line of pip that installs it.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise ImportError(
+            f"Expected {package} to be installed (got: {error}); pip install {package}, or pip install "
+            f"'synapsnet_pyg[{extra}]'"
+        ) from None

@@ -7,29 +7,32 @@ from torch import Tensor
 
 
 class Ensemble(NamedTuple):
-    """Connectivity of the same session from fits with several seeds."""
+    """Connectivity of one session over fits with several seeds."""
 
     mean: Tensor
-    """[N, N]."""
+    """Mean over seeds: [N, N]."""
     deviation: Tensor
-    """Between seeds [N, N]."""
+    """Standard deviation over seeds: [N, N]."""
     sign_agreement: Tensor
-    """Share of the seeds that agree with the sign of the mean [N, N]."""
+    """Share of the seeds that agree with the sign of the mean: [N, N]."""
 
 
 def ensemble(connectivities: list[Tensor]) -> Ensemble:
-    """Brings together what fits with several seeds found.
+    """Computes mean, deviation and agreement in sign over fits of one session.
 
     Args:
-        connectivities: At least two of one shape [N, N].
+        connectivities: Connectivity of each fit, two or more of one shape :math:`(N, N)`.
 
     Raises:
         ValueError: There are fewer, or shapes differ.
+
+    Example:
+        >>> ensemble([torch.tensor([[0.0, 1.0]]), torch.tensor([[2.0, 3.0]])]).mean
+        tensor([[1., 2.]])
     """
-    if len(connectivities) < 2 or len({tuple(one.shape) for one in connectivities}) > 1:
-        raise ValueError(
-            f"Expected at least two connectivities of one shape (got {[list(c.shape) for c in connectivities]})."
-        )
-    stacked = torch.stack([one.detach().cpu() for one in connectivities])
+    if len(connectivities) < 2 or len({tuple(matrix.shape) for matrix in connectivities}) > 1:
+        shapes = [list(matrix.shape) for matrix in connectivities]
+        raise ValueError(f"Expected at least two connectivities of one shape (got {shapes}).")
+    stacked = torch.stack([matrix.detach().cpu() for matrix in connectivities])
     mean = stacked.mean(0)
     return Ensemble(mean, stacked.std(0), (stacked.sign() == mean.sign()).float().mean(0))

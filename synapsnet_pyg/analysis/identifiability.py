@@ -1,6 +1,6 @@
-"""How far a recording can tell its edges apart."""
+"""Limits of a recording: how well its edges can be distinguished."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,23 +9,28 @@ from synapsnet_pyg.analysis.significance import EdgeSignificance
 from synapsnet_pyg.data.session import Session
 
 
-class Identifiability(NamedTuple):
-    """How far a recording can tell its edges apart."""
+@dataclass(frozen=True)
+class Identifiability:
+    """Limits of a recording: how well its edges can be distinguished.
+
+    Attributes:
+        variance_inflation: Factor of each sender [N] by which the variance of its error grows because others share its
+            activity; 1: nobody does.
+        largest_correlation: Largest absolute correlation of two senders.
+        bins_per_sender: Number of bins over the number of inputs of a receiver.
+        latents: Number of shared signals that no recorded neuron explains; None without a test of the edges.
+        null_deviation: See :class:`~synapsnet_pyg.analysis.significance.EdgeSignificance`; None without a test.
+    """
 
     variance_inflation: Tensor
-    """Of each sender [N]: by what its error's variance grows because others share its activity; 1: nobody does."""
     largest_correlation: float
-    """Of two senders, absolute."""
     bins_per_sender: float
-    """T over the number of inputs of a receiver."""
     latents: int | None = None
-    """Shared signals that no recorded neuron explains; None where no significance was worked out."""
     null_deviation: float | None = None
-    """See :class:`EdgeSignificance`."""
 
     @property
-    def text(self) -> str:
-        """All of it in plain sentences."""
+    def message(self) -> str:
+        """All of these numbers in plain sentences."""
         inflation = self.variance_inflation
         half, many = float(inflation.median()), int((inflation > 5).sum())
         lines = [
@@ -50,11 +55,11 @@ class Identifiability(NamedTuple):
 
 
 def identifiability(session: Session, significance: EdgeSignificance | None = None) -> Identifiability:
-    """How correlated the senders are, and what hints at neurons nobody recorded.
+    """Computes how correlated the senders of a recording are, and adds signs of neurons that were not recorded.
 
     Args:
-        session: The training part.
-        significance: Of its edges, if it was worked out.
+        session: Training part.
+        significance: Result of the test of its edges; None: not tested.
     """
     varying = [rows[rows.amax(1) > rows.amin(1)] for rows in (session.activity, session.behaviour.t())]
     known, inputs = varying[0], torch.cat(varying).double()

@@ -1,4 +1,4 @@
-"""Perturbations in silico: what becomes of the others when one neuron is silenced or driven, or one edge removed."""
+"""Perturbations in silico: effects on all neurons of silencing or driving one, or of removing one edge."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.models.forecasting import roll_out
+from synapsnet_pyg.nn.evaluating import evaluating
 
 
 @dataclass(frozen=True)
@@ -21,17 +22,17 @@ class Perturbation:
     """Base class of all perturbations. It changes nothing; a subclass changes what the model sees, or the model.
 
     Args:
-        neuron: Row of the neuron whose doing is changed.
+        neuron: Row of the neuron that is perturbed.
     """
 
     neuron: int
 
     def shown(self, newest: Tensor, step: int, session: Session) -> Tensor:
-        """What the model sees in place of the newest bin [B, N] before a step of its roll-out, counted from 0."""
+        """Returns the newest bin [B, N] as the model shall see it before a step of its roll-out, counted from 0."""
         return newest
 
     def model(self, model: Forecaster, session: Session) -> Callable[[Window], Forecast]:
-        """The model that is rolled out."""
+        """Returns the model that is rolled out."""
         return model
 
 
@@ -41,13 +42,13 @@ class Silence(Perturbation):
 
     Args:
         neuron: Row of the neuron.
-        value: In the unit of the session's activity; None: the value that was zero before it was standardised.
+        value: Activity in the unit of the session's; None: the value that was zero before it was standardised.
     """
 
     value: float | None = None
 
     def shown(self, newest: Tensor, step: int, session: Session) -> Tensor:
-        """The neuron at its value."""
+        """Returns the newest bin with the neuron at its value."""
         return _with(newest, self.neuron, _silent(session)[self.neuron] if self.value is None else self.value)
 
 
@@ -57,21 +58,21 @@ class Drive(Perturbation):
 
     Args:
         neuron: Row of the neuron.
-        amount: What is added, in the unit of the session's activity: standard deviations, if it is standardised.
-        held: Whether it is added before every step of the roll-out; otherwise a pulse, to the newest recorded bin.
+        amount: Activity that is added, in the unit of the session's: standard deviations, if it is standardised.
+        held: Whether it is added before every step of the roll-out; False: a pulse, added to the newest recorded bin.
     """
 
     amount: float = 1.0
     held: bool = False
 
     def shown(self, newest: Tensor, step: int, session: Session) -> Tensor:
-        """The neuron with the amount on top."""
+        """Returns the newest bin with the amount added to the neuron."""
         return _with(newest, self.neuron, newest[:, self.neuron] + self.amount) if self.held or step == 0 else newest
 
 
 @dataclass(frozen=True)
 class RemoveEdge(Perturbation):
-    """Removes the edge from a neuron to one receiver from a model that has weights of its own; a common drive stays.
+    """Removes the edge from a neuron to one receiver from a model with weights of its own; its common drive stays.
 
     Args:
         neuron: Row of the sender.
@@ -81,7 +82,7 @@ class RemoveEdge(Perturbation):
     receiver: int
 
     def model(self, model: Forecaster, session: Session) -> Callable[[Window], Forecast]:
-        """The model with zero in place of that weight; the model given is left as it is.
+        """Returns the model with that weight at zero; the model given is left as it is.
 
         Raises:
             ValueError: The model has no such weight.
@@ -90,11 +91,11 @@ class RemoveEdge(Perturbation):
 
 
 class Effect(NamedTuple):
-    """What a perturbation does to the forecasts, on average over starting windows."""
+    """Mean effect of a perturbation on the forecasts, over starting windows."""
 
     effect: Tensor
-    """Perturbed minus unperturbed forecast, in the unit of the session's activity: [N, H] in float64. The perturbed
-    neuron's own row is what is forecast for it, not what it is then held at."""
+    """Perturbed minus unperturbed forecast, in the unit of the session's activity, in float64: [N, H]. The row of the
+    perturbed neuron holds its forecast, not the value at which it is then held."""
     error: Tensor
     """Standard error of that mean, as if windows were independent; NaN for a single window: [N, H]."""
 
@@ -103,25 +104,27 @@ def perturb(
     model: Forecaster,
     session: Session,
     perturbation: Perturbation,
+    *,
     horizon: int = 1,
     max_windows: int = 256,
     batch_size: int = 32,
 ) -> Effect:
-    r"""Rolls a model out with and without a perturbation, and tells the difference.
+    r"""Rolls a model out with and without a perturbation, and returns the difference.
 
     .. math::
         e_i(h) = \big\langle \hat a_i^{\text{perturbed}}(t + h) - \hat a_i(t + h) \big\rangle_t, \quad h = 1 \ldots H
 
-    It is what the *model* does. It is what the neurons would do only so far as no unrecorded neuron stands behind
-    what the model learned; on a simulation, :func:`~synapsnet_pyg.simulations.population.true_effect` tells.
+    This is an effect in the *model*. Neurons would respond alike only so far as no unrecorded neuron stands behind the
+    weights that the model learned; on a simulation,
+    :func:`~synapsnet_pyg.simulations.population.true_effect` gives the true effect.
 
     Args:
-        model: Any forecaster, in evaluation mode for the time being.
-        session: Where the roll-outs start: the part of interest, standardised as in training.
+        model: Fitted forecaster of any kind.
+        session: Part of interest, in which the roll-outs start, standardised as in training.
         perturbation: :class:`Silence`, :class:`Drive` or :class:`RemoveEdge`.
-        horizon: H. The behaviour stays at its last value.
-        max_windows: Starting windows, evenly spread over the session; all of them, where there are fewer.
-        batch_size: Windows at a time; does not change the result.
+        horizon: Number of bins ahead H. The behaviour stays at its last value.
+        max_windows: Largest number of starting windows, evenly spread over the session.
+        batch_size: Number of windows at a time; does not change the result.
 
     Raises:
         ValueError: There is no such neuron or edge to change, ``horizon`` or ``max_windows`` is below 1, or every
@@ -135,39 +138,42 @@ def perturb(
                 [0.0000, 0.0000],
                 [0.5000, 0.5000]], dtype=torch.float64)
     """
-    mean, error = _differences(model, session, [perturbation], horizon, max_windows, batch_size)
+    mean, error = _differences(
+        model, session, [perturbation], horizon=horizon, max_windows=max_windows, batch_size=batch_size
+    )
     return Effect(mean[0], error[0])
 
 
-def effects(
+def effect_table(
     model: Forecaster,
     session: Session,
     perturbations: Iterable[Perturbation],
+    *,
     horizon: int = 1,
     max_windows: int = 256,
     batch_size: int = 32,
 ) -> pd.DataFrame:
-    """What each of many perturbations does to all other neurons, as a table.
+    """Computes the effect of each of many perturbations on all other neurons, as :func:`perturb` does for one.
 
     Args:
-        model: As for :func:`perturb`, which says what the numbers mean.
-        session: As there.
-        perturbations: Each by itself.
-        horizon: As there.
-        max_windows: As there.
-        batch_size: As there.
+        model: Fitted forecaster of any kind.
+        session: Part of interest, in which the roll-outs start, standardised as in training.
+        perturbations: Perturbations, each applied by itself.
+        horizon: Number of bins ahead H. The behaviour stays at its last value.
+        max_windows: Largest number of starting windows, evenly spread over the session.
+        batch_size: Number of windows at a time; does not change the result.
 
     Returns:
         Columns ``source`` (id of the perturbed neuron), ``target`` (id of another), ``step`` (bins ahead, from 1),
-        ``effect`` and ``error``.
+        ``effect`` and ``error`` (its standard error).
 
     Raises:
-        ValueError: As there.
+        ValueError: See :func:`perturb`.
 
     Example:
         >>> from synapsnet_pyg.models.baselines import Copy
         >>> session = Session(torch.randn(3, 50), bin_size=0.1, neuron_id=["a", "b", "c"])
-        >>> effects(Copy([session]), session, [Silence(0), Drive(1)])
+        >>> effect_table(Copy([session]), session, [Silence(0), Drive(1)])
           source target  step  effect  error
         0      a      b     1     0.0    0.0
         1      a      c     1     0.0    0.0
@@ -175,7 +181,9 @@ def effects(
         3      b      c     1     0.0    0.0
     """
     perturbations = list(perturbations)
-    mean, error = _differences(model, session, perturbations, horizon, max_windows, batch_size)
+    mean, error = _differences(
+        model, session, perturbations, horizon=horizon, max_windows=max_windows, batch_size=batch_size
+    )
     source = np.array([perturbation.neuron for perturbation in perturbations], dtype=int)
     m, target, step = np.indices(mean.shape).reshape(3, -1)
     other = source[m] != target
@@ -195,33 +203,43 @@ def effect_matrix(
     model: Forecaster,
     session: Session,
     perturbation: Callable[[int], Perturbation] = Drive,
+    *,
     step: int = 1,
     max_windows: int = 256,
     batch_size: int = 32,
 ) -> Tensor:
-    r"""Perturbs each neuron in turn: a connectivity for every forecaster, also for those that tell none.
+    r"""Perturbs each neuron in turn, which gives a connectivity of every forecaster.
 
-    With a pulse of one unit and one step, it is :math:`C_1` for a vector autoregression, and for small pulses in units
-    of the pulse the mean Jacobian :math:`\langle \partial \hat a_i(t + 1) / \partial a_j(t) \rangle` of any model.
-    That of SynapsNet is its connectivity and, if it has one, what goes by its common drive.
+    With a pulse of one unit and one step, it is :math:`C_1` for a vector autoregression. For small pulses, in units of
+    the pulse, it is the mean Jacobian :math:`\langle \partial \hat a_i(t + 1) / \partial a_j(t) \rangle` of any model.
+    For SynapsNet it is the connectivity plus the effects that pass through the common drive, if there is one.
 
     Args:
-        model: As for :func:`perturb`.
-        session: As there.
-        perturbation: Makes the one of each neuron: :class:`Drive`, :class:`Silence`, or one of these with other
-            numbers, such as ``lambda neuron: Drive(neuron, amount=0.1)``.
-        step: How many bins ahead.
-        max_windows: As there.
-        batch_size: As there.
+        model: Fitted forecaster of any kind.
+        session: Part of interest, in which the roll-outs start, standardised as in training.
+        perturbation: Function from a neuron's row to its perturbation: :class:`Drive`, :class:`Silence`, or one of
+            these with other numbers, such as ``lambda neuron: Drive(neuron, amount=0.1)``.
+        step: Number of bins ahead.
+        max_windows: Largest number of starting windows, evenly spread over the session.
+        batch_size: Number of windows at a time; does not change the result.
 
     Returns:
-        :math:`(N, N)`, ``[i, j]`` the effect on i of perturbing j; of the amount given, not of one unit.
+        Effects :math:`(N, N)`, ``[i, j]`` the effect on i of perturbing j by the amount given (not per unit).
 
     Raises:
-        ValueError: As there.
+        ValueError: See :func:`perturb`.
+
+    Example:
+        >>> from synapsnet_pyg.models.baselines import Copy
+        >>> session = Session(torch.randn(2, 50), bin_size=0.1)
+        >>> effect_matrix(Copy([session]), session, lambda neuron: Drive(neuron, amount=0.5)).round(decimals=4)
+        tensor([[0.5000, 0.0000],
+                [0.0000, 0.5000]])
     """
     perturbations = [perturbation(neuron) for neuron in range(session.num_neurons)]
-    mean, _ = _differences(model, session, perturbations, step, max_windows, batch_size)
+    mean, _ = _differences(
+        model, session, perturbations, horizon=step, max_windows=max_windows, batch_size=batch_size
+    )
     return mean[:, :, -1].t().to(session.activity)
 
 
@@ -230,37 +248,38 @@ def _differences(
     model: Forecaster,
     session: Session,
     perturbations: Sequence[Perturbation],
+    *,
     horizon: int,
     max_windows: int,
     batch_size: int,
-) -> tuple[Tensor, Tensor]:
-    """Mean over windows of perturbed minus unperturbed roll-out, and its standard error: [M, N, H] each."""
+) -> Effect:
+    """Returns effect and error of each of M perturbations, [M, N, H] each."""
     _check(session, perturbations, horizon, max_windows)
     windows = windows_of(session, model.window)
     if not windows:
         raise ValueError(f"Expected a segment of more than {model.window} bins in session '{session.name}'.")
     count = min(len(windows[0]), max_windows)
     which = torch.linspace(0, len(windows[0]) - 1, count).round().long()
-    was_training = model.training
-    model.eval()
     models = [perturbation.model(model, session) for perturbation in perturbations]
     shape = (len(perturbations), session.num_neurons, horizon)
     total, squares = (session.activity.new_zeros(shape, dtype=torch.float64) for _ in range(2))
-    for batch in which.split(batch_size):
-        window = windows[0].gather(batch)
-        unperturbed = roll_out(model, window, horizon)
-        for m, perturbation in enumerate(perturbations):
-            shown = partial(perturbation.shown, session=session)
-            difference = (roll_out(models[m], window, horizon, shown=shown) - unperturbed).double()
-            total[m] += difference.sum(0)
-            squares[m] += difference.square().sum(0)
-    model.train(was_training)
+    with evaluating(model):
+        for batch in which.split(batch_size):
+            window = windows[0].gather(batch)
+            unperturbed = roll_out(model, window, horizon)
+            for m, perturbation in enumerate(perturbations):
+                shown = partial(perturbation.shown, session=session)
+                difference = (roll_out(models[m], window, horizon, shown=shown) - unperturbed).double()
+                total[m] += difference.sum(0)
+                squares[m] += difference.square().sum(0)
     mean = total / count
     variance = (squares / count - mean.square()).clamp_min(0)
-    return mean, (variance / (count - 1)).sqrt() if count > 1 else torch.full_like(mean, torch.nan)
+    error = (variance / (count - 1)).sqrt() if count > 1 else torch.full_like(mean, torch.nan)
+    return Effect(mean, error)
 
 
 def _check(session: Session, perturbations: Sequence[Perturbation], horizon: int, max_windows: int) -> None:
+    """Raises an error if a neuron or a number is out of range."""
     N = session.num_neurons
     for perturbation in perturbations:
         if not 0 <= perturbation.neuron < N:
@@ -272,14 +291,14 @@ def _check(session: Session, perturbations: Sequence[Perturbation], horizon: int
 
 
 def _silent(session: Session) -> Tensor:
-    """Activity of each neuron that was zero before it was standardised: [N]."""
+    """Returns the activity of each neuron that was zero before it was standardised: [N]."""
     if "activity_scale" not in session:
         return session.activity.new_zeros(session.num_neurons)
     return -session.activity_mean / session.activity_scale
 
 
 def _with(newest: Tensor, neuron: int, value: Tensor | float) -> Tensor:
-    """A copy of the newest bin [B, N] in which one neuron has another value."""
+    """Returns a copy of the newest bin [B, N] in which one neuron has another value."""
     changed = newest.clone()
     changed[:, neuron] = value
     return changed

@@ -235,7 +235,7 @@ def _find(job: Recovery, session: Session) -> tuple[dict[str, Tensor], float | N
     if run.settings["model"]["name"] == "synapsnet":
         connectivity = found[method.label]
         significance = edge_significance(run.model, split.train, targets=run.targets, connectivity=connectivity)
-        found[f"{method.label}, believed"] = significance.believed.nan_to_num()
+        found[f"{method.label}, believed"] = significance.posterior_mean.nan_to_num()
     test = forecast_session(run.model, split.test, run.targets)
     return found, score_forecast(session, test).correlation
 

@@ -120,37 +120,41 @@ def connectivity(
     shifts: int = 100,
     ensemble: str | None = None,
 ) -> None:
-    """Write the learned connectivity: matrix, edge table, graph; on request what each edge is worth.
+    """Write the learned connectivity: matrix, edge table and graph, with statistics of every edge on request.
 
     Args:
         run: Folder of the run.
         out: Folder for the files, made if it is not there.
-        format: Of npz (matrix), csv, parquet (edge table), graphml, gexf (graph), sparse (SciPy matrix); several
-            separated by commas.
-        threshold: Leave edges of smaller absolute weight out of table and graph.
-        top_k: Keep only so many strongest edges in table and graph.
-        significance: Test every edge. The weight is then what is believed of it, its expected value given the data;
-            beside it stand learned (by the model), effect (not shrunk), error (standard error of it), p_value, q_value,
-            probability (of an edge) and sign_stability (over block-bootstrap samples). All in standard deviations of
-            the receiver's activity for one of the sender's. What the recording cannot tell is said.
-        fdr: Keep only edges of this false discovery rate, such as 0.05; goes with --significance.
-        shifts: Circular shifts of each sender for the null.
-        ensemble: Other runs of the same sessions (other seeds), separated by commas: weights are the mean over all, and
-            how many agree with its sign stands beside.
+        format: Formats, separated by commas: npz (matrix), csv, parquet (edge table), graphml, gexf (graph), sparse
+            (SciPy matrix).
+        threshold: Smallest absolute weight of an edge in tables and graphs.
+        top_k: Number of strongest edges in tables and graphs; all if not given.
+        significance: Test every edge. The column weight becomes the posterior mean of the effect, shrunk towards zero
+            where evidence is weak. New columns: learned (weight in the model), effect (estimate before shrinkage),
+            error (its standard error), p_value, q_value, edge_probability and sign_stability (share of block-bootstrap
+            samples with the same sign). Weights are in standard deviations of the receiver's activity for one of the
+            sender's. Limits of the recording are printed.
+        fdr: False discovery rate of the edges in tables and graphs, such as 0.05; goes with --significance.
+        shifts: Number of circular shifts of each sender in the test.
+        ensemble: Further runs of the same sessions from other seeds, separated by commas. Weights become the mean over
+            all runs, and --significance tests the mean of their forecasts. New columns: seed_deviation and
+            sign_agreement (share of the runs with the sign of the mean).
     """
     formats = listed(format)
-    from synapsnet_pyg.results.connectivity import connectivities, save_connectivities
+    from synapsnet_pyg.results.connectivity import connectivity_results, save_connectivity_results
     from synapsnet_pyg.results.connectivity_files import FORMATS
     from synapsnet_pyg.runs.run import Run
 
-    unknown = [one for one in formats if one not in FORMATS]
+    unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
         raise ValueError(f"Expected formats among {', '.join(FORMATS)} (got '{format}').")
     if fdr is not None and not (significance and 0 < fdr < 1):
         raise ValueError(f"Expected --significance beside --fdr, which is between 0 and 1 (got {fdr}).")
-    runs = [Run.load(one) for one in (run, *listed(ensemble))]
-    found = connectivities(runs, significance, shifts)
-    for line in save_connectivities(runs[0], found, Path(out), formats, threshold, top_k, fdr):
+    runs = [Run.load(folder) for folder in (run, *listed(ensemble))]
+    results = connectivity_results(runs, significance=significance, shifts=shifts)
+    for line in save_connectivity_results(
+        runs[0], results, Path(out), formats=formats, threshold=threshold, top_k=top_k, rate=fdr
+    ):
         print(line)
 
 

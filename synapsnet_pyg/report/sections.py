@@ -241,7 +241,7 @@ def _significance(significance: Significance) -> Section:
     ]
     drawing = Drawing("p-values", plotly_figures.p_values(significance), static_figures.p_values(significance))
     surest = significance.table.head(20)
-    surest = surest.assign(**{what: [_small(value) for value in surest[what]] for what in ("p", "q")})
+    surest = surest.assign(**{what: [_small(value) for value in surest[what]] for what in ("p_value", "q_value")})
     return Section(
         "Which edges to believe",
         sentences,

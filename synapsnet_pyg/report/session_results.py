@@ -20,8 +20,9 @@ from synapsnet_pyg.files import file_name
 from synapsnet_pyg.report.forecast_excerpt import Course, course_of
 from synapsnet_pyg.report.graph import Graph, graph_of
 from synapsnet_pyg.report.neuron_order import Arrangement, arrange, fields_with_groups
+from synapsnet_pyg.results.connectivity import edge_fields_of
 from synapsnet_pyg.results.figures import History, training_history
-from synapsnet_pyg.results.graphs import to_pandas
+from synapsnet_pyg.results.graphs import strongest, to_pandas
 from synapsnet_pyg.runs.run import Run
 
 PERMUTATIONS = 200
@@ -121,7 +122,7 @@ def _wiring(run: Run, name: str) -> Wiring | None:
         others = {"true connectivity": session.true_connectivity} | others
     significance, untested = _significance(run, session, learned)
     found = None if significance is None else significance.found
-    believed = learned if significance is None else significance.edges.believed.nan_to_num()
+    believed = learned if significance is None else significance.edges.posterior_mean.nan_to_num()
     arrangement, graph = arrange(session, learned), graph_of(session, believed)
     neurons = neuron_table(session, believed, found).assign(**{arrangement.by: arrangement.group})
     return Wiring(
@@ -131,7 +132,11 @@ def _wiring(run: Run, name: str) -> Wiring | None:
         _currents(test, kinds | others | {"learned, shuffled": shuffled(learned)}),
         significance,
         untested,
-        to_pandas(session, believed, top_k=10 * session.num_neurons, edge_fields=_edge_fields(significance, learned)),
+        to_pandas(
+            session,
+            strongest(believed, top_k=10 * session.num_neurons),
+            edge_fields=_edge_fields(significance, learned),
+        ),
         {
             field: connectivity_blocks(session, learned, field, edge=found, permutations=PERMUTATIONS)
             for field in fields_with_groups(session)
@@ -158,7 +163,7 @@ def _beside_each_other(kinds: dict[str, Tensor], significance: Significance | No
     sure = (
         {}
         if significance is None
-        else {"its significant edges": significance.edges.believed.nan_to_num() * significance.found}
+        else {"its significant edges": significance.edges.posterior_mean.nan_to_num() * significance.found}
     )
     return {learned: connectivity} | sure | dict(others[:2])
 
@@ -174,7 +179,7 @@ def _significance(run: Run, session: Session, learned: Tensor) -> tuple[Signific
         return None, str(error)
     p = edges.p_value[edges.p_value.isfinite()].numpy()
     counts, borders = np.histogram(p, bins=20, range=(0, 1))
-    told = identifiability(train, edges).text
+    told = identifiability(train, edges).message
     found = edges.edges(FALSE_DISCOVERY_RATE)
     return Significance(edges, found, len(p), _surest(session, edges, learned), counts, borders, told), ""
 
@@ -182,15 +187,15 @@ def _significance(run: Run, session: Session, learned: Tensor) -> tuple[Signific
 def _surest(session: Session, edges: EdgeSignificance, learned: Tensor, most: int = 1000) -> pd.DataFrame:
     """The edges of smallest p; where that is nearly zero for many, those of the largest effect for its error first."""
     p = edges.p_value.nan_to_num(nan=torch.inf)
-    certain = (edges.weight / edges.error).abs().nan_to_num(nan=0.0).flatten().argsort(descending=True, stable=True)
+    certain = (edges.effect / edges.error).abs().nan_to_num(nan=0.0).flatten().argsort(descending=True, stable=True)
     places = certain[p.flatten()[certain].argsort(stable=True)][: min(most, int(p.isfinite().sum()))]
     receiver, sender = torch.unravel_index(places, p.shape)
-    fields = {"effect": edges.weight, "error": edges.error, "p": edges.p_value, "q": edges.q_value}
+    fields = {name: edges.edge_fields()[name] for name in ("effect", "error", "p_value", "q_value")}
     return pd.DataFrame(
         {
-            "sender": [session.neuron_id[j] for j in sender.tolist()],
-            "receiver": [session.neuron_id[i] for i in receiver.tolist()],
-            "believed": edges.believed[receiver, sender].tolist(),
+            "source": [session.neuron_id[j] for j in sender.tolist()],
+            "target": [session.neuron_id[i] for i in receiver.tolist()],
+            "weight": edges.posterior_mean[receiver, sender].tolist(),
             "learned": learned[receiver, sender].tolist(),
             **{what: matrix[receiver, sender].tolist() for what, matrix in fields.items()},
         }
@@ -198,14 +203,4 @@ def _surest(session: Session, edges: EdgeSignificance, learned: Tensor, most: in
 
 
 def _edge_fields(significance: Significance | None, learned: Tensor) -> dict[str, Tensor]:
-    if significance is None:
-        return {}
-    edges = significance.edges
-    return {
-        "effect": edges.weight,
-        "error": edges.error,
-        "p_value": edges.p_value,
-        "q_value": edges.q_value,
-        "probability": edges.probability,
-        "learned": learned,
-    }
+    return {} if significance is None else edge_fields_of(learned, significance.edges)

@@ -1,11 +1,12 @@
-"""Connectivity files: one small class for each format."""
+"""Connectivity files: one class for each format, all listed in :data:`FORMATS`."""
 
 import csv
 import os
 import re
-from collections.abc import Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import ClassVar
 from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 
@@ -16,111 +17,240 @@ from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_checks import check_connectivity
-from synapsnet_pyg.files import atomic_path, file_name, shorten
+from synapsnet_pyg.files import atomic_path, file_name, optional_import, shorten
 from synapsnet_pyg.results.graphs import (
-    _OF_GEXF,
-    _check_edge_fields,
-    _edge_columns,
-    _from_edges,
-    _imported,
-    _places,
+    RESERVED_BY_GEXF,
+    check_edge_fields,
+    connectivity_from_edges,
     connectivity_from_networkx,
+    edge_columns,
+    neuron_rows,
     to_networkx,
     to_pandas,
-    to_scipy_sparse,
+    to_scipy,
 )
 
-if TYPE_CHECKING:
-    pass
+EdgeFields = Mapping[str, Tensor]
+"""Further values of each pair of neurons by name, [N, N] each."""
 
 
-_ENDINGS = {
-    "npz": ".npz",
-    "csv": "-edges.csv",
-    "parquet": "-edges.parquet",
-    "graphml": ".graphml",
-    "gexf": ".gexf",
-    "sparse": "-sparse.npz",
+class ConnectivityFormat(ABC):
+    """Base class of all formats of a connectivity file."""
+
+    extension: ClassVar[str]
+    """End of the file's name, after the name of the session."""
+
+    @property
+    def suffix(self) -> str:
+        """Last part of the extension, from its dot on."""
+        return self.extension[self.extension.rindex(".") :]
+
+    @abstractmethod
+    def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
+        """Writes a connectivity [N, N] and its edge fields to a file."""
+
+    @abstractmethod
+    def read(self, path: Path, session: Session) -> Tensor:
+        """Reads a connectivity [N, N] in the order of the session's neurons."""
+
+
+class NumPyMatrix(ConnectivityFormat):
+    """Whole matrix ``connectivity`` [receiver, sender], ``neuron_id`` and the edge fields, as arrays of NumPy."""
+
+    extension = ".npz"
+
+    def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
+        """Writes every weight, those of self-connections too."""
+        check_connectivity(session.num_neurons, connectivity)
+        check_edge_fields(session, edge_fields)
+        arrays = {name: matrix.detach().cpu().numpy() for name, matrix in edge_fields.items()}
+        arrays["connectivity"] = connectivity.detach().cpu().numpy()
+        arrays["neuron_id"] = np.array(session.neuron_id, dtype=np.str_)
+        np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+
+    def read(self, path: Path, session: Session) -> Tensor:
+        """Reads the matrix; a sparse one of SciPy, whose files end alike, is read too."""
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            if "connectivity" not in file:
+                return SciPyMatrix().read(path, session)
+            matrix, ids = file["connectivity"], file["neuron_id"].tolist()
+        if matrix.shape != (len(ids), len(ids)):
+            raise ValueError(f"Expected a connectivity of {len(ids)} neurons (got {list(matrix.shape)}).")
+        row = torch.tensor(neuron_rows(session, ids))
+        connectivity = session.activity.new_zeros(session.num_neurons, session.num_neurons)
+        connectivity[row[:, None], row] = torch.from_numpy(matrix).to(connectivity)
+        return connectivity
+
+
+class CSVTable(ConnectivityFormat):
+    """Table of edges of :func:`~synapsnet_pyg.results.graphs.to_pandas` as text, without needing pandas."""
+
+    extension = "-edges.csv"
+
+    def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
+        """Writes a row an edge, the strongest first."""
+        columns = edge_columns(session, connectivity, edge_fields)
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows(zip(*columns.values(), strict=True))
+
+    def read(self, path: Path, session: Session) -> Tensor:
+        """Reads the columns ``source``, ``target`` and ``weight``."""
+        with path.open(newline="", encoding="utf-8") as file:
+            table = csv.DictReader(file)
+            columns = list(table.fieldnames or [])
+            if not {"source", "target", "weight"} <= set(columns):
+                raise ValueError(f"Expected columns source, target and weight (got {shorten(columns) or 'none'}).")
+            return connectivity_from_edges(session, ((row["source"], row["target"], row["weight"]) for row in table))
+
+
+class ParquetTable(ConnectivityFormat):
+    """Table of edges of :func:`~synapsnet_pyg.results.graphs.to_pandas` as Parquet."""
+
+    extension = "-edges.parquet"
+
+    def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
+        """Writes a row an edge, the strongest first."""
+        optional_import("pyarrow", "analysis")
+        to_pandas(session, connectivity, edge_fields=edge_fields).to_parquet(path, index=False)
+
+    def read(self, path: Path, session: Session) -> Tensor:
+        """Reads the columns ``source``, ``target`` and ``weight``."""
+        optional_import("pyarrow", "analysis")
+        table = optional_import("pandas", "analysis").read_parquet(path)
+        return connectivity_from_edges(session, zip(table["source"], table["target"], table["weight"], strict=True))
+
+
+class GraphML(ConnectivityFormat):
+    """Graph of :func:`~synapsnet_pyg.results.graphs.to_networkx` as GraphML."""
+
+    extension = ".graphml"
+
+    def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
+        """Writes nodes with the fields of the neurons and edges with theirs."""
+        nx.write_graphml(_for_xml(to_networkx(session, connectivity, edge_fields=edge_fields)), path)
+
+    def read(self, path: Path, session: Session) -> Tensor:
+        """Reads the weights of the edges."""
+        return connectivity_from_networkx(session, _with_ids(session, nx.read_graphml(path)))
+
+
+class GEXF(ConnectivityFormat):
+    """Graph of :func:`~synapsnet_pyg.results.graphs.to_networkx` as GEXF, the format of Gephi."""
+
+    extension = ".gexf"
+
+    def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
+        """Writes the graph; fields of neurons under names that GEXF uses itself become ``neuron_<name>``."""
+        graph = to_networkx(session, connectivity, edge_fields=edge_fields)
+        nx.write_gexf(_for_xml(graph, reserved=RESERVED_BY_GEXF), path)
+
+    def read(self, path: Path, session: Session) -> Tensor:
+        """Reads the weights of the edges."""
+        return connectivity_from_networkx(session, _with_ids(session, nx.read_gexf(path)))
+
+
+class SciPyMatrix(ConnectivityFormat):
+    """Sparse matrix of :func:`~synapsnet_pyg.results.graphs.to_scipy`, without neuron ids and edge fields."""
+
+    extension = "-sparse.npz"
+
+    def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
+        """Writes the weights alone."""
+        optional_import("scipy.sparse", "analysis").save_npz(path, to_scipy(session, connectivity))
+
+    def read(self, path: Path, session: Session) -> Tensor:
+        """Reads the matrix, whose rows must be in the session's order."""
+        matrix = optional_import("scipy.sparse", "analysis").load_npz(path)
+        return torch.from_numpy(matrix.toarray()).to(session.activity)
+
+
+FORMATS: dict[str, ConnectivityFormat] = {
+    "npz": NumPyMatrix(),
+    "csv": CSVTable(),
+    "parquet": ParquetTable(),
+    "graphml": GraphML(),
+    "gexf": GEXF(),
+    "sparse": SciPyMatrix(),
 }
-
-
-FORMATS = tuple(_ENDINGS)
+"""Name of a format -> its writer and reader. Where two share a suffix, the first reads both."""
 
 
 def save_connectivity(
     session: Session,
     connectivity: Tensor,
-    folder: Path,
+    folder: str | os.PathLike[str],
+    *,
     format: str,
-    threshold: float = 0.0,
-    top_k: int | None = None,
-    edge_fields: Mapping[str, Tensor] | None = None,
+    edge_fields: EdgeFields | None = None,
 ) -> Path:
-    """Writes a connectivity to one file in ``folder``, wholly or not at all.
+    """Writes a connectivity to one file, wholly or not at all.
+
+    ``save_connectivity(session, strongest(connectivity, top_k=500), folder, format="csv")`` writes the 500 strongest
+    edges.
 
     Args:
-        session: Whose neurons they are; its name becomes the file's.
-        connectivity: :math:`(N, N)`.
-        folder: An existing folder.
-        format: ``npz``: the whole matrix ``connectivity`` [receiver, sender], ``neuron_id`` and the edge fields;
-            ``csv``, ``parquet``: the table of :func:`to_pandas`; ``graphml``, ``gexf``: the graph of
-            :func:`to_networkx`; ``sparse``: the matrix of :func:`to_scipy_sparse`, without edge fields.
-        threshold: Leave out edges of smaller absolute weight; ``npz`` keeps every weight.
-        top_k: Keep only this many strongest edges; likewise.
-        edge_fields: What else is known of each pair, :math:`(N, N)` each.
+        session: Session of the N neurons; the file bears its name.
+        connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
+        folder: Existing folder of the file.
+        format: Name of a format in :data:`FORMATS`: ``npz`` (:class:`NumPyMatrix`), ``csv`` (:class:`CSVTable`),
+            ``parquet`` (:class:`ParquetTable`), ``graphml`` (:class:`GraphML`), ``gexf`` (:class:`GEXF`) or ``sparse``
+            (:class:`SciPyMatrix`). Only ``npz`` keeps self-connections.
+        edge_fields: Further values of each pair by name, :math:`(N, N)` each.
+
+    Returns:
+        Path of the file.
 
     Raises:
-        ValueError: The format is unknown, a matrix does not fit the session, or a package that writes the format is
-            not installed.
+        ValueError: The format is unknown or a matrix does not fit the session.
+        ImportError: A package that the format needs is not installed.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> session = Session(torch.zeros(2, 9), bin_size=0.1, name="demo")
+        >>> with TemporaryDirectory() as folder:
+        ...     path = save_connectivity(session, torch.tensor([[0, 0], [0.5, 0]]), folder, format="csv")
+        ...     path.name, read_connectivity(path, session).tolist()
+        ('demo-edges.csv', [[0.0, 0.0], [0.5, 0.0]])
     """
     if format not in FORMATS:
         raise ValueError(f"Expected a format among {', '.join(FORMATS)} (got '{format}').")
-    path = folder / (file_name(session.name) + _ENDINGS[format])
+    path = Path(folder) / (file_name(session.name) + FORMATS[format].extension)
     with atomic_path(path) as temporary:
-        if format == "npz":
-            _write_matrices(session, connectivity, edge_fields or {}, temporary)
-        elif format == "sparse":
-            matrix = to_scipy_sparse(session, connectivity, threshold, top_k)
-            _imported("scipy.sparse").save_npz(temporary, matrix)
-        elif format == "csv":
-            _write_csv(_edge_columns(session, connectivity, threshold, top_k, edge_fields), temporary)
-        elif format == "parquet":
-            _imported("pyarrow")
-            to_pandas(session, connectivity, threshold, top_k, edge_fields).to_parquet(temporary, index=False)
-        elif format == "graphml":
-            nx.write_graphml(_for_xml(to_networkx(session, connectivity, threshold, top_k, edge_fields)), temporary)
-        else:
-            graph = to_networkx(session, connectivity, threshold, top_k, edge_fields)
-            nx.write_gexf(_for_xml(graph, taken=_OF_GEXF), temporary)
+        FORMATS[format].write(temporary, session, connectivity, edge_fields or {})
     return path
 
 
 def read_connectivity(path: str | os.PathLike[str], session: Session) -> Tensor:
-    """Reads what :func:`save_connectivity` wrote. Nothing is unpickled.
+    """Reads a connectivity from a file of :func:`save_connectivity`. Nothing is unpickled.
 
-    Neurons are told apart by their ids, in whatever order they stand; ``sparse`` files alone have none and must be in
+    Neurons are recognised by their ids, in any order. Files of the format ``sparse`` have no ids: their rows must be in
     the session's order.
 
     Args:
-        path: A file whose name ends as its format does.
-        session: Whose neurons they are.
+        path: File whose suffix is that of its format.
+        session: Session of the N neurons.
 
     Returns:
-        :math:`(N, N)` in the precision of the session's activity, ``[i, j]`` the effect of j on i; zero where the file
-        has no edge.
+        Weights :math:`(N, N)` in the precision of the session's activity, ``[i, j]`` the effect of j on i; zero where
+        the file has no edge.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is of another kind or damaged, has neurons that the session has not, or a package that
-            reads it is not installed.
+        ValueError: The file is of another kind or damaged, or has neurons that the session has not.
+        ImportError: A package that the format needs is not installed.
     """
     path = Path(path)
-    if path.suffix not in _READERS:
-        raise ValueError(f"Expected a file that ends in {', '.join(_READERS)} (got '{path.name}').")
+    readers: dict[str, Callable[[Path, Session], Tensor]] = {}
+    for format in FORMATS.values():
+        readers.setdefault(format.suffix, format.read)
+    if path.suffix not in readers:
+        raise ValueError(f"Expected a file that ends in {', '.join(readers)} (got '{path.name}').")
     if not path.is_file():
         raise FileNotFoundError(f"Expected a file of a connectivity (there is no file '{path}').")
     try:
-        connectivity = _READERS[path.suffix](path, session)
+        connectivity = readers[path.suffix](path, session)
         check_connectivity(session.num_neurons, connectivity)
     except (ParseError, BadZipFile, EOFError, KeyError, TypeError, csv.Error, nx.NetworkXError) as error:
         raise ValueError(f"'{path}' holds no connectivity, is cut short or damaged ({error!r}).") from None
@@ -129,24 +259,9 @@ def read_connectivity(path: str | os.PathLike[str], session: Session) -> Tensor:
     return connectivity
 
 
-def _write_csv(columns: dict[str, list[Any]], path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
-
-
-def _write_matrices(session: Session, connectivity: Tensor, edge_fields: Mapping[str, Tensor], path: Path) -> None:
-    check_connectivity(session.num_neurons, connectivity)
-    _check_edge_fields(session, edge_fields)
-    arrays: dict[str, Any] = {name: matrix.detach().cpu().numpy() for name, matrix in edge_fields.items()}
-    arrays["connectivity"] = connectivity.detach().cpu().numpy()
-    np.savez_compressed(path, neuron_id=np.array(session.neuron_id, dtype=np.str_), **arrays)
-
-
-def _for_xml(graph: "nx.DiGraph[str]", taken: Iterable[str] = ()) -> "nx.DiGraph[str]":
-    """The graph without what the format cannot hold: characters outside XML, and names that mean something there."""
-    names = {key: f"neuron_{key}" for key in taken}
+def _for_xml(graph: "nx.DiGraph[str]", reserved: Iterable[str] = ()) -> "nx.DiGraph[str]":
+    """Replaces characters that XML forbids, and names of node attributes that the format reserves."""
+    names = {key: f"neuron_{key}" for key in reserved}
     written: nx.DiGraph[str] = nx.DiGraph(name=_xml_text(graph.name))
     for neuron, fields in graph.nodes(data=True):
         texts = {names.get(key, key): _xml_text(v) if isinstance(v, str) else v for key, v in fields.items()}
@@ -156,7 +271,7 @@ def _for_xml(graph: "nx.DiGraph[str]", taken: Iterable[str] = ()) -> "nx.DiGraph
 
 
 def _xml_text(text: str) -> str:
-    r"""The text with the characters that XML forbids spelt out, such as ``\x00``."""
+    r"""Spells out the characters that XML forbids, such as ``\x00``."""
     return re.sub(
         "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]",
         lambda match: match[0].encode("unicode_escape").decode(),
@@ -164,55 +279,6 @@ def _xml_text(text: str) -> str:
     )
 
 
-def _read_npz(path: Path, session: Session) -> Tensor:
-    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-        if "connectivity" not in file:
-            return _read_sparse(path, session)
-        matrix, ids = file["connectivity"], file["neuron_id"].tolist()
-    if matrix.shape != (len(ids), len(ids)):
-        raise ValueError(f"Expected a connectivity of {len(ids)} neurons (got {list(matrix.shape)}).")
-    place = torch.tensor(_places(session, ids))
-    connectivity = session.activity.new_zeros(session.num_neurons, session.num_neurons)
-    connectivity[place[:, None], place] = torch.from_numpy(matrix).to(connectivity)
-    return connectivity
-
-
-def _read_sparse(path: Path, session: Session) -> Tensor:
-    return torch.from_numpy(_imported("scipy.sparse").load_npz(path).toarray()).to(session.activity)
-
-
-def _read_csv(path: Path, session: Session) -> Tensor:
-    with path.open(newline="", encoding="utf-8") as file:
-        table = csv.DictReader(file)
-        columns = list(table.fieldnames or [])
-        if not {"source", "target", "weight"} <= set(columns):
-            raise ValueError(f"Expected columns source, target and weight (got {shorten(columns) or 'none'}).")
-        return _from_edges(session, ((row["source"], row["target"], row["weight"]) for row in table))
-
-
-def _read_parquet(path: Path, session: Session) -> Tensor:
-    _imported("pyarrow")
-    table = _imported("pandas").read_parquet(path)
-    return _from_edges(session, zip(table["source"], table["target"], table["weight"], strict=True))
-
-
-def _read_graphml(path: Path, session: Session) -> Tensor:
-    return connectivity_from_networkx(session, _with_ids(session, nx.read_graphml(path)))
-
-
-def _read_gexf(path: Path, session: Session) -> Tensor:
-    return connectivity_from_networkx(session, _with_ids(session, nx.read_gexf(path)))
-
-
-_READERS = {
-    ".npz": _read_npz,
-    ".csv": _read_csv,
-    ".parquet": _read_parquet,
-    ".graphml": _read_graphml,
-    ".gexf": _read_gexf,
-}
-
-
 def _with_ids(session: Session, graph: "nx.DiGraph[str]") -> "nx.DiGraph[str]":
-    """The graph under the ids that :func:`_for_xml` had to spell out."""
+    """Renames nodes whose ids :func:`_for_xml` spelt out to the session's ids."""
     return nx.relabel_nodes(graph, {_xml_text(neuron): neuron for neuron in session.neuron_id})

@@ -57,10 +57,11 @@ def test_believed_weights_recover_better_than_unshrunk_ones():
     tested = edge_significance(model, train, shifts=20, resamples=10)
     truth = session.true_connectivity
     score = {
-        key: connectivity_score(getattr(tested, key).nan_to_num(), truth).pearson for key in ("weight", "believed")
+        key: connectivity_score(getattr(tested, key).nan_to_num(), truth).pearson
+        for key in ("effect", "posterior_mean")
     }
-    assert score["believed"] > score["weight"] + 0.02
-    assert score["believed"] > connectivity_score(model.connectivity(train), truth).pearson + 0.05
+    assert score["posterior_mean"] > score["effect"] + 0.02
+    assert score["posterior_mean"] > connectivity_score(model.connectivity(train), truth).pearson + 0.05
 
 
 def test_least_squares_is_what_taking_back_the_ridge_leads_to():
@@ -73,8 +74,8 @@ def test_least_squares_is_what_taking_back_the_ridge_leads_to():
     exact = build_model("var1", [session], {"ridges": [0.0]})
     exact.initialise({session.name: session}, {session.name: session})
     expected = off_diagonal(exact.connectivity(session))
-    assert np.abs(off_diagonal(tested.weight) - expected).max() < 0.3 * float(np.nanmean(tested.error))
-    assert float(tested.weight[1, 0]) == pytest.approx(0.2, abs=0.05)
+    assert np.abs(off_diagonal(tested.effect) - expected).max() < 0.3 * float(np.nanmean(tested.error))
+    assert float(tested.effect[1, 0]) == pytest.approx(0.2, abs=0.05)
     assert float(np.nanmean(tested.error)) == pytest.approx(6000**-0.5, rel=0.1)
 
 
@@ -85,7 +86,7 @@ def test_orientation_and_diagonal():
     assert tested.p_value[0, 1] > 0.01
     assert tested.sign_stability[1, 0] == 1
     assert tested.edges().tolist() == [[False, False], [True, False]]
-    for matrix in tested[:7]:
+    for matrix in (tested.effect, tested.posterior_mean, *tested.edge_fields().values()):
         assert matrix.diagonal().isnan().all()
 
 
@@ -96,7 +97,7 @@ def test_errors_cover_the_least_squares_estimate_over_repetitions():
         random = torch.Generator().manual_seed(seed)
         session = Session(torch.randn(3, 900, generator=random), bin_size=0.1, name="noise").standardise()
         tested = edge_significance(*started(session, "var1"), shifts=10, resamples=10)
-        weights.append(off_diagonal(tested.weight))
+        weights.append(off_diagonal(tested.effect))
         errors.append(off_diagonal(tested.error))
     assert np.std(weights) == pytest.approx(np.mean(errors), rel=0.15)
 
@@ -159,4 +160,4 @@ def test_identifiability_tells_twins():
     assert told.largest_correlation > 0.99
     assert told.variance_inflation[0] == pytest.approx(1, abs=0.05)
     assert told.variance_inflation[1] > 50
-    assert "2 of 3 neurons" in told.text
+    assert "2 of 3 neurons" in told.message

@@ -410,7 +410,16 @@ def test_significance_and_ensembles_stand_beside_the_weights(fitted, capsys, tmp
     assert "pairs are edges at a false discovery rate of 5 %" in told[1]
     assert "How many neurons were not recorded" in told[1]
     (row, *_) = read_csv(out / "sim0-edges.csv")
-    beside = {"effect", "error", "p_value", "q_value", "probability", "learned", "sign_stability", "sign_agreement"}
+    beside = {
+        "effect",
+        "error",
+        "p_value",
+        "q_value",
+        "edge_probability",
+        "learned",
+        "sign_stability",
+        "sign_agreement",
+    }
     assert beside | {"source", "target", "weight", "seed_deviation"} <= row.keys()
     assert 0 <= float(row["p_value"]) <= 1
     with np.load(out / "sim0.npz", allow_pickle=False) as kept:

@@ -109,7 +109,7 @@ def test_the_page_has_every_section_and_all_its_files(written):
             assert b"</svg>" in path.read_bytes()
     assert not any(" " in link or "<" in link for link in linked)
     edges = pd.read_csv(folder / "tables" / "known__b_-surest-edges.csv")
-    assert list(edges) == ["sender", "receiver", "believed", "learned", "effect", "error", "p", "q"]
+    assert list(edges) == ["source", "target", "weight", "learned", "effect", "error", "p_value", "q_value"]
     assert len(edges) == 11 * 10
 
 

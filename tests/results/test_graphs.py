@@ -1,59 +1,18 @@
 import json
-import sys
 
 import networkx as nx
-import numpy as np
-import pandas as pd
 import pytest
 import torch
-from helpers import make_session, read_csv
-from scipy.sparse import load_npz
+from helpers import make_session
 
-from synapsnet_pyg.results.connectivity_files import FORMATS, read_connectivity, save_connectivity
 from synapsnet_pyg.results.graphs import (
     connectivity_from_networkx,
     strongest,
     to_data,
     to_networkx,
     to_pandas,
-    to_scipy_sparse,
+    to_scipy,
 )
-
-TABLES = ("csv", "parquet")
-GRAPHS = ("graphml", "gexf")
-
-
-@pytest.fixture
-def session():
-    return make_session(
-        N=4, area=["V1", "V1", "LM", "AL"], position=torch.arange(12.0).view(4, 3), genes=torch.zeros(4, 9)
-    )
-
-
-@pytest.fixture
-def connectivity():
-    matrix = torch.zeros(4, 4)
-    matrix[1, 0], matrix[2, 1], matrix[0, 3], matrix[3, 3] = 0.5, -2.0, 0.1, 9.0  # [receiver, sender]
-    return matrix
-
-
-@pytest.fixture
-def edge_fields():
-    return {"p_value": torch.rand(4, 4), "sign_agreement": torch.eye(4).bool().logical_not()}
-
-
-@pytest.fixture
-def chain():
-    """Neuron a drives neuron b."""
-    return make_session(N=2, name="chain", neuron_id=["a", "b"]), torch.tensor([[0.0, 0.0], [0.5, 0.0]])
-
-
-def read_graph(path):
-    return (nx.read_graphml if path.suffix == ".graphml" else nx.read_gexf)(path)
-
-
-def read_table(path):
-    return pd.DataFrame(read_csv(path)) if path.suffix == ".csv" else pd.read_parquet(path)
 
 
 def without_diagonal(matrix):
@@ -70,10 +29,10 @@ def test_networkx_edges_run_from_sender_to_receiver(session, connectivity):
 
 
 def test_threshold_and_top_k(session, connectivity):
-    assert len(to_networkx(session, connectivity, threshold=0.3).edges) == 2
-    assert list(to_networkx(session, connectivity, top_k=1).edges) == [("demo/1", "demo/2")]
-    assert to_pandas(session, connectivity, top_k=2)["weight"].tolist() == [-2.0, 0.5]
-    assert to_scipy_sparse(session, connectivity, threshold=0.3).nnz == 2
+    assert len(to_networkx(session, strongest(connectivity, threshold=0.3)).edges) == 2
+    assert list(to_networkx(session, strongest(connectivity, top_k=1)).edges) == [("demo/1", "demo/2")]
+    assert to_pandas(session, strongest(connectivity, top_k=2))["weight"].tolist() == [-2.0, 0.5]
+    assert to_scipy(session, strongest(connectivity, threshold=0.3)).nnz == 2
     assert strongest(torch.full((4, 4), 0.5), top_k=5).count_nonzero() == 5
     with pytest.raises(ValueError, match="top_k >= 1"):
         strongest(connectivity, top_k=0)
@@ -83,40 +42,9 @@ def test_a_chain_runs_from_source_to_target_in_memory(chain):
     assert list(to_networkx(*chain).edges) == [("a", "b")]
     assert to_data(*chain).edge_index.tolist() == [[0], [1]]
     assert to_pandas(*chain)[["source", "target"]].values.tolist() == [["a", "b"]]
-    assert to_scipy_sparse(*chain).toarray().tolist() == [[0, 0], [0.5, 0]]
+    assert to_scipy(*chain).toarray().tolist() == [[0, 0], [0.5, 0]]
     graph = nx.DiGraph([("a", "b", {"weight": 0.5})])
     assert torch.equal(connectivity_from_networkx(chain[0], graph), chain[1])
-
-
-@pytest.mark.parametrize("format", FORMATS)
-def test_a_chain_runs_from_source_to_target_in_every_file(chain, tmp_path, format):
-    path = save_connectivity(*chain, tmp_path, format)
-    if format in TABLES:
-        assert read_table(path)[["source", "target"]].values.tolist() == [["a", "b"]]
-    elif format in GRAPHS:
-        assert 'source="a" target="b"' in path.read_text()
-        assert list(read_graph(path).edges) == [("a", "b")]
-    else:
-        matrix = load_npz(path).toarray() if format == "sparse" else np.load(path, allow_pickle=False)["connectivity"]
-        assert matrix.tolist() == [[0, 0], [0.5, 0]]
-    assert path.name == {
-        "npz": "chain.npz",
-        "csv": "chain-edges.csv",
-        "parquet": "chain-edges.parquet",
-        "graphml": "chain.graphml",
-        "gexf": "chain.gexf",
-        "sparse": "chain-sparse.npz",
-    }.get(format)
-    assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("format", FORMATS)
-def test_every_file_gives_all_weights_back(tmp_path, format):
-    session, connectivity = make_session(N=7), torch.randn(7, 7) * (torch.rand(7, 7) < 0.6)
-    connectivity[3] = connectivity[:, 3] = 0  # a neuron without edges is none the less there
-    back = read_connectivity(save_connectivity(session, connectivity, tmp_path, format), session)
-    assert back.dtype == session.activity.dtype
-    assert torch.equal(back, connectivity if format == "npz" else without_diagonal(connectivity))
 
 
 def test_networkx_and_pyg_give_all_weights_back():
@@ -125,44 +53,7 @@ def test_networkx_and_pyg_give_all_weights_back():
     data = to_data(session, connectivity)
     back = make_session(N=7, edge_index=data.edge_index, edge_weight=data.edge_weight).true_connectivity
     assert torch.equal(back, connectivity)
-    assert torch.equal(torch.from_numpy(to_scipy_sparse(session, connectivity).toarray()), connectivity)
-
-
-@pytest.mark.parametrize("format", [format for format in FORMATS if format != "sparse"])
-def test_neurons_are_told_apart_by_their_ids(session, connectivity, tmp_path, format):
-    path = save_connectivity(session, connectivity, tmp_path, format)
-    order = [2, 0, 3, 1]
-    other = make_session(N=4, neuron_id=[session.neuron_id[i] for i in order])
-    expected = read_connectivity(path, session)[order][:, order]
-    assert torch.equal(read_connectivity(path, other), expected)
-    with pytest.raises(ValueError, match=r"neurons of session 'demo' \(got demo/"):
-        read_connectivity(path, make_session(N=4, neuron_id=["a", "b", "c", "d"]))
-
-
-def test_tables_and_graphs_know_the_neurons_and_the_edges(session, connectivity, edge_fields, tmp_path):
-    for format in FORMATS:
-        save_connectivity(session, connectivity, tmp_path, format, edge_fields=edge_fields)
-    p = edge_fields["p_value"]
-    for format in TABLES:
-        table = read_table(tmp_path / f"demo-edges.{format}")
-        assert table["source"].tolist() == ["demo/1", "demo/0", "demo/3"]
-        assert table["target"].tolist() == ["demo/2", "demo/1", "demo/0"]
-        assert table["weight"].astype(float).tolist() == pytest.approx([-2.0, 0.5, 0.1])
-        assert table["p_value"].astype(float).tolist() == [p[2, 1].item(), p[1, 0].item(), p[0, 3].item()]
-        assert (table["sign_agreement"].astype(str) == "True").all()
-        first = table.iloc[0]
-        assert (first["source_area"], first["target_area"], float(first["target_position_x"])) == ("V1", "LM", 6.0)
-    expected = to_networkx(session, connectivity, edge_fields=edge_fields)
-    for format in GRAPHS:
-        graph = read_graph(tmp_path / f"demo.{format}")
-        for neuron, fields in expected.nodes(data=True):
-            assert graph.nodes[neuron].items() >= fields.items()
-        for sender, receiver, fields in expected.edges(data=True):
-            assert graph.edges[sender, receiver].items() >= fields.items()
-    with np.load(tmp_path / "demo.npz", allow_pickle=False) as file:
-        assert np.array_equal(file["p_value"], p.numpy())
-        assert file["sign_agreement"].dtype == bool
-        assert file["neuron_id"].tolist() == session.neuron_id
+    assert torch.equal(torch.from_numpy(to_scipy(session, connectivity).toarray()), connectivity)
 
 
 def test_pyg_graph_knows_the_neurons_and_the_edges(session, connectivity, edge_fields):
@@ -177,45 +68,12 @@ def test_pyg_graph_knows_the_neurons_and_the_edges(session, connectivity, edge_f
         assert p == edge_fields["p_value"][receiver, sender]
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_awkward_names_come_through(tmp_path, format):
-    ids = ['comma, "quote"', "<&>;", "new\nline", "bell\x07", "müßig", " space "]
-    fields = {name: list("abcdef") for name in ("id", "label", "start", "type", "weight", "viz", "parents")}
-    session = make_session(
-        N=6,
-        name="a/b \x01",
-        neuron_id=ids,
-        text=["", "\x07 bell", "\ufffe", "]]>", "a\tb", "NaN"],
-        depth=torch.arange(6),
-        seen=torch.tensor([True, False] * 3),
-        hidden=torch.full((6,), torch.nan),
-        **fields,
-    )
-    connectivity = without_diagonal(torch.randn(6, 6))
-    fields = {"z": torch.full((6, 6), torch.nan), "count": torch.arange(36).view(6, 6)}
-    path = save_connectivity(session, connectivity, tmp_path, format, edge_fields=fields)
-    assert torch.equal(read_connectivity(path, session), connectivity)
-    if format in GRAPHS:
-        node = read_graph(path).nodes["<&>;"]
-        assert node["text"] == r"\x07 bell"
-        assert (node["depth"], node["seen"], node["weight"], np.isnan(node["hidden"])) == (1, False, "b", True)
-        assert node["neuron_id" if format == "gexf" else "id"] == "b"
-    if format == "parquet":
-        assert set(pd.read_parquet(path)["source_text"]) == set(session.text)
-
-
-def test_refuses_what_does_not_fit(session, connectivity, tmp_path):
-    with pytest.raises(ValueError, match="npz, csv, parquet, graphml"):
-        save_connectivity(session, connectivity, tmp_path, "xlsx")
-    for call in (to_networkx, to_data, to_pandas, to_scipy_sparse):
+def test_refuses_what_does_not_fit(session, connectivity):
+    for call in (to_networkx, to_data, to_pandas, to_scipy):
         with pytest.raises(ValueError, match=r"shape \[4, 4\]"):
             call(session, connectivity[:3])
     with pytest.raises(ValueError, match="finite"):
         to_networkx(session, connectivity / 0)
-    for name in ("weight", "connectivity", "source_area", "id"):
-        for format in ("npz", "csv"):
-            with pytest.raises(ValueError, match=f"another name than '{name}'"):
-                save_connectivity(session, connectivity, tmp_path, format, edge_fields={name: connectivity})
     with pytest.raises(ValueError, match=r"'p_value' of the edges as a matrix \[4, 4\]"):
         to_networkx(session, connectivity, edge_fields={"p_value": connectivity[0]})
     for graph in (nx.Graph(), nx.MultiDiGraph()):
@@ -223,40 +81,6 @@ def test_refuses_what_does_not_fit(session, connectivity, tmp_path):
             connectivity_from_networkx(session, graph)
     with pytest.raises(ValueError, match=r"\(got stranger\)"):
         connectivity_from_networkx(session, nx.DiGraph({"stranger": []}))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_refuses_files_that_hold_no_connectivity(session, connectivity, tmp_path):
-    with pytest.raises(FileNotFoundError, match="no file"):
-        read_connectivity(tmp_path / "none.csv", session)
-    with pytest.raises(ValueError, match=r"ends in \.npz, \.csv"):
-        read_connectivity(tmp_path / "run.ckpt", session)
-    for format in FORMATS:
-        path = save_connectivity(session, connectivity, tmp_path, format)
-        content = path.read_bytes()
-        for damaged in (b"", content[: len(content) // 2] if format != "csv" else b"a,b\n1,2\n", b"\xff\x00"):
-            path.write_bytes(damaged)
-            with pytest.raises(ValueError, match=path.name):
-                read_connectivity(path, session)
-    np.savez(tmp_path / "pickled.npz", connectivity=np.array([{}], dtype=object), neuron_id=np.array(["a"]))
-    with pytest.raises(ValueError, match="allow_pickle=False"):
-        read_connectivity(tmp_path / "pickled.npz", session)
-    (tmp_path / "short.csv").write_text("source,target,weight\ndemo/0,demo/1\n")
-    with pytest.raises(ValueError, match="cut short"):
-        read_connectivity(tmp_path / "short.csv", session)
-    small = make_session(N=3)
-    path = save_connectivity(small, torch.ones(3, 3), tmp_path, "sparse")
-    with pytest.raises(ValueError, match=r"shape \[4, 4\] \(got \[3, 3\]\)"):
-        read_connectivity(path, session)
-
-
-@pytest.mark.parametrize("package", ["pandas", "pyarrow"])
-def test_says_what_to_install_for_parquet(session, connectivity, tmp_path, monkeypatch, package):
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ValueError, match=f"pip install {package}"):
-        save_connectivity(session, connectivity, tmp_path, "parquet")
-    assert list(tmp_path.iterdir()) == []
-    save_connectivity(session, connectivity, tmp_path, "csv")
 
 
 def test_graph_is_plain_data(session, connectivity, edge_fields):

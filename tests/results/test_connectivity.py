@@ -1,0 +1,116 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from synapsnet_pyg.analysis.significance import edge_significance
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster
+from synapsnet_pyg.results.connectivity import (
+    EDGE_COLUMNS,
+    connectivity_results,
+    edge_fields_of,
+    save_connectivity_results,
+)
+from synapsnet_pyg.runs.run import Run
+
+N = 10
+
+
+class Linear(Forecaster):
+    """Forecasts W a(t) with the true weights and an error of its seed."""
+
+    def __init__(self, sessions, seed=0):
+        super().__init__(sessions, window=3)
+        random = torch.Generator().manual_seed(seed)
+        self.weight = torch.nn.Parameter(true_weights() + 0.1 * torch.randn(N, N, generator=random))
+
+    def forward(self, window):
+        P = window.target.shape[-1]
+        return Forecast(self.weight @ window.activity[..., -P:])
+
+    def connectivity(self, session):
+        return self.weight.detach().clone()
+
+
+def true_weights() -> torch.Tensor:
+    weights = torch.zeros(N, N)
+    for i in range(N - 1):
+        weights[i + 1, i] = 0.4 if i % 2 else -0.4
+    return weights
+
+
+@pytest.fixture(scope="module")
+def session() -> Session:
+    random = torch.Generator().manual_seed(0)
+    activity = torch.zeros(N, 3000)
+    for t in range(1, 3000):
+        activity[:, t] = true_weights() @ activity[:, t - 1] + torch.randn(N, generator=random)
+    return Session(activity, bin_size=0.1, name="demo").standardise()
+
+
+@pytest.fixture(scope="module")
+def runs(session) -> list[Run]:
+    return [Run.of(Linear([session], seed), [session]) for seed in (1, 2, 3)]
+
+
+def test_without_a_test_the_weight_is_the_learned_one(runs):
+    result = connectivity_results(runs[:1])["demo"]
+    assert torch.equal(result.connectivity, runs[0].model.weight.detach())
+    assert (result.edge_fields, result.message) == ({}, "")
+    with pytest.raises(ValueError, match="significance=True"):
+        result.significant(0.05)
+
+
+def test_an_ensemble_is_tested_as_one_forecaster(runs, session):
+    """Weight and effect are those of the mean forecast, whichever run comes first."""
+    mean = Linear([session])
+    mean.weight.data = torch.stack([run.model.weight.detach() for run in runs]).mean(0)
+    expected = edge_significance(mean, session.split().train, shifts=10)
+    for order in (runs, runs[::-1]):
+        result = connectivity_results(order, significance=True, shifts=10)["demo"]
+        torch.testing.assert_close(result.edge_fields["learned"], mean.weight.detach())
+        for name, matrix in (edge_fields_of(mean.weight.detach(), expected) | {"weight": None}).items():
+            if name == "weight":
+                torch.testing.assert_close(
+                    result.connectivity, expected.posterior_mean.nan_to_num(), atol=1e-4, rtol=1e-3
+                )
+            elif name != "sign_stability":  # counts samples, of which rounding may turn one
+                torch.testing.assert_close(result.edge_fields[name], matrix, atol=1e-4, rtol=1e-3)
+    alone = connectivity_results(runs[:1], significance=True, shifts=10)["demo"]
+    assert not torch.allclose(alone.connectivity, result.connectivity, atol=1e-3)
+
+
+def test_for_linear_models_the_effect_does_not_depend_on_the_fit(runs):
+    """What the weights miss is left in the errors: every fit, and their mean, leads to the least-squares estimate."""
+    one, other = (connectivity_results([run], significance=True, shifts=10)["demo"] for run in runs[:2])
+    together = connectivity_results(runs, significance=True, shifts=10)["demo"]
+    pairs = ~torch.eye(N, dtype=torch.bool)
+    error = float(together.edge_fields["error"][pairs].mean())
+    for single in (one, other):
+        difference = (single.edge_fields["effect"] - together.edge_fields["effect"])[pairs]
+        learned = (single.edge_fields["learned"] - together.edge_fields["learned"])[pairs]
+        assert float(difference.abs().mean()) < 0.5 * error < 0.2 * float(learned.abs().mean())
+
+
+def test_tables_have_one_vocabulary(runs, tmp_path):
+    results = connectivity_results(runs, significance=True, shifts=10)
+    lines = save_connectivity_results(runs[0], results, tmp_path, formats=["csv", "npz"], rate=0.05)
+    table = pd.read_csv(tmp_path / "demo-edges.csv")
+    assert tuple(table) == EDGE_COLUMNS
+    assert (table["q_value"] <= 0.05).all()
+    true = true_weights() != 0
+    assert len(table) == pytest.approx(int(true.sum()), abs=2)
+    with np.load(tmp_path / "demo.npz", allow_pickle=False) as file:
+        assert set(file) == {"connectivity", "neuron_id", *EDGE_COLUMNS[3:]}
+        assert (file["connectivity"] != 0).sum() > len(table)
+    assert lines[0] == f"written to {tmp_path / 'demo-edges.csv'}: {len(table)} edges"
+    assert lines[1] == f"written to {tmp_path / 'demo.npz'}: all weights"
+    assert lines[2].startswith("demo: ")
+    assert " pairs are edges at a false discovery rate of 5 %" in lines[2]
+
+
+def test_refuses_runs_of_other_sessions(runs, session):
+    other = Session(session.activity.flip(1), bin_size=0.1, name="demo").standardise()
+    with pytest.raises(ValueError, match="runs of the same sessions"):
+        connectivity_results([runs[0], Run.of(Linear([other]), [other])])
