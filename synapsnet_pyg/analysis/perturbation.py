@@ -237,9 +237,7 @@ def effect_matrix(
                 [0.0000, 0.5000]])
     """
     perturbations = [perturbation(neuron) for neuron in range(session.num_neurons)]
-    mean, _ = _differences(
-        model, session, perturbations, horizon=step, max_windows=max_windows, batch_size=batch_size
-    )
+    mean, _ = _differences(model, session, perturbations, horizon=step, max_windows=max_windows, batch_size=batch_size)
     return mean[:, :, -1].t().to(session.activity)
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from helpers import make_session
 
-from synapsnet_pyg.analysis.perturbation import Drive, RemoveEdge, Silence, effect_matrix, effects, perturb
+from synapsnet_pyg.analysis.perturbation import Drive, RemoveEdge, Silence, effect_matrix, effect_table, perturb
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.models.linear import VectorAutoregression
@@ -21,7 +21,7 @@ def linear(session: Session) -> VectorAutoregression:
 
 def precise_session() -> Session:
     one = make_session(N=5, T=90)
-    return Session(2 + one.activity.double(), one.behaviour.double(), 0.1, name="demo").standardise()
+    return Session(2 + one.activity.double(), one.behaviour.double(), bin_size=0.1, name="demo").standardise()
 
 
 def small_synapsnet(session: Session, **arguments) -> SynapsNet:
@@ -76,7 +76,7 @@ def test_windows_are_spread_evenly_and_batches_change_nothing():
     assert float(few.effect[1, 0]) == pytest.approx(
         float(model.connectivity(session)[1, 0] * (level - newest).mean()), rel=1e-9
     )
-    one, many = (perturb(model, session, Silence(0), 2, batch_size=size) for size in (7, 64))
+    one, many = (perturb(model, session, Silence(0), horizon=2, batch_size=size) for size in (7, 64))
     torch.testing.assert_close(one.effect, many.effect)
     torch.testing.assert_close(one.error, many.error)
     assert perturb(model, session, Drive(0), max_windows=1).error.isnan().all()
@@ -130,11 +130,11 @@ def test_every_forecaster_can_be_perturbed(name):
 def test_table_tells_sources_targets_and_steps():
     session = make_session(N=3, T=50, neuron_id=["a", "b", "c"])
     model = linear(session)
-    table = effects(model, session, [Drive(1), Silence(0)], horizon=2)
+    table = effect_table(model, session, [Drive(1), Silence(0)], horizon=2)
     assert table["source"].tolist() == ["b"] * 4 + ["a"] * 4
     assert table["target"].tolist() == ["a", "a", "c", "c", "b", "b", "c", "c"]
     assert table["step"].tolist() == [1, 2] * 4
-    driven, silenced = perturb(model, session, Drive(1), 2), perturb(model, session, Silence(0), 2)
+    driven, silenced = perturb(model, session, Drive(1), horizon=2), perturb(model, session, Silence(0), horizon=2)
     assert table["effect"].tolist() == [*driven.effect[[0, 2]].flatten(), *silenced.effect[[1, 2]].flatten()]
     assert table["error"].tolist() == [*driven.error[[0, 2]].flatten(), *silenced.error[[1, 2]].flatten()]
 

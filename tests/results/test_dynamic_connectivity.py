@@ -47,7 +47,7 @@ def recorded(T=400, name="demo", state=None) -> Session:
     behaviour = (state[:, None] == torch.arange(3)).float()
     activity = torch.randn(N, T, generator=torch.Generator().manual_seed(T))
     ids = [f"n{i}" for i in range(N)]
-    return Session(activity, behaviour, 0.25, None, ids, NAMES, name, cell_type=TYPES)
+    return Session(activity, behaviour, bin_size=0.25, neuron_id=ids, behaviour_name=NAMES, name=name, cell_type=TYPES)
 
 
 def planted(T=400) -> DynamicConnectivity:
@@ -139,7 +139,9 @@ def test_refuses_before_anything_is_written(tmp_path):
 
 
 def test_refuses_a_field_that_groups_nobody():
-    many = Session(torch.randn(60, 80), torch.ones(80, 1), 0.1, behaviour_name=["on"], depth=torch.arange(60.0))
+    many = Session(
+        torch.randn(60, 80), torch.ones(80, 1), bin_size=0.1, behaviour_name=["on"], depth=torch.arange(60.0)
+    )
     run = Run.of(Planted([many]), [many])
     with pytest.raises(ValueError, match="at most 50 groups of neurons"):
         next(save_changes(run, "never", states=["on"], group_by="depth"))
