@@ -230,36 +230,6 @@ class SynapsNet(Forecaster):
         """
         return self.graph(session if isinstance(session, str) else session.name).matrix()
 
-    def without_edge(self, session: str, sender: int, receiver: int) -> Callable[[Window], Forecast]:
-        """Returns the model with one weight of its connectivity set to zero; its own parameters stay as they are.
-
-        Args:
-            session: Name of the session.
-            sender: Row of the neuron that sends.
-            receiver: Row of the neuron that receives.
-
-        Raises:
-            ValueError: The model has no connectivity, or not this edge.
-        """
-        if not self.use_connectivity:
-            return super().without_edge(session, sender, receiver)
-        s = self.index_of(session)
-        graph = self._graph(s)
-        if not 0 <= receiver < graph.num_neurons or not graph.allowed()[receiver, sender]:
-            raise ValueError(f"Expected an edge of the model (got {sender} -> {receiver}); it has no such.")
-        removed: tuple[int, int] | Tensor = (receiver, sender)
-        if graph.edges is not None:
-            removed = (graph.edges[0] == sender) & (graph.edges[1] == receiver)
-        weight = graph.weight.detach().clone()
-        weight[removed] = 0
-
-        def forecast(window: Window) -> Forecast:
-            parameters = {f"functional_connectivity.{s}.weight": weight}
-            result: Forecast = functional_call(self, parameters, (window,))
-            return result
-
-        return forecast
-
     @torch.no_grad()
     def connectivity(self, session: Session) -> Tensor:
         r"""Returns the functional connectivity :math:`(N, N)`: effect of one more unit of j's activity on i's next bin.
