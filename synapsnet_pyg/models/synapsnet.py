@@ -314,11 +314,11 @@ class SynapsNet(Forecaster):
         return (slope, torch.ones_like(slope)) if gains is None else (slope * gains[0], gains[1])
 
     def _spread(self, session: Session, max_windows: int = 4096) -> Iterator[Window]:
-        """Windows evenly spread over a session, a batch at a time."""
+        """Yields windows that are spread evenly over a session, a batch at a time."""
         windows = windows_of(session, self.window)
         if not windows:
             raise ValueError(f"Expected a segment of more than {self.window} bins in session '{session.name}'.")
-        which = torch.arange(0, len(windows[0]), max(1, len(windows[0]) // max_windows))
+        which = torch.arange(0, len(windows[0]), -(-len(windows[0]) // max_windows))
         for batch in which.split(64):
             yield windows[0].gather(batch)
 

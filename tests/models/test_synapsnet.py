@@ -415,3 +415,103 @@ def test_connectivity_in_each_window_is_its_jacobian_and_the_mean_is_the_connect
     off = ~torch.eye(4, dtype=torch.bool)
     torch.testing.assert_close(at[:, off], jacobians(model, window)[:, off])
     torch.testing.assert_close(at.mean(0), model.connectivity(session))
+
+
+# Names of parameters and statistics in files of version 0.1.0 -> where they are now.
+VERSION_0_1_0 = {
+    "activity_mean_0": "graphs.0.activity_mean",
+    "activity_scale_0": "graphs.0.activity_scale",
+    "activity_mean_1": "graphs.1.activity_mean",
+    "activity_scale_1": "graphs.1.activity_scale",
+    "functional_connectivity.0.weight": "graphs.0.functional_connectivity.weight",
+    "functional_connectivity.0.unit": "graphs.0.functional_connectivity.scale",
+    "functional_connectivity.0.price": "graphs.0.functional_connectivity.penalty_scale",
+    "functional_connectivity.1.edges": "graphs.1.functional_connectivity.edges",
+    "functional_connectivity.1.weight": "graphs.1.functional_connectivity.weight",
+    "functional_connectivity.1.unit": "graphs.1.functional_connectivity.scale",
+    "functional_connectivity.1.price": "graphs.1.functional_connectivity.penalty_scale",
+    "linear_path.0.kernel": "graphs.0.linear_path.kernel",
+    "linear_path.0.own": "graphs.0.linear_path.own",
+    "linear_path.0.behaviour": "graphs.0.linear_path.behaviour",
+    "linear_path.0.intercept": "graphs.0.linear_path.intercept",
+    "linear_path.1.kernel": "graphs.1.linear_path.kernel",
+    "linear_path.1.own": "graphs.1.linear_path.own",
+    "linear_path.1.behaviour": "graphs.1.linear_path.behaviour",
+    "linear_path.1.intercept": "graphs.1.linear_path.intercept",
+    "common_drive.0.read": "graphs.0.common_drive.senders",
+    "common_drive.0.load": "graphs.0.common_drive.receivers",
+    "common_drive.1.read": "graphs.1.common_drive.senders",
+    "common_drive.1.load": "graphs.1.common_drive.receivers",
+    "modulation.0.receiver": "graphs.0.modulation.receiver",
+    "modulation.0.sender": "graphs.0.modulation.sender",
+    "modulation.1.receiver": "graphs.1.modulation.receiver",
+    "modulation.1.sender": "graphs.1.modulation.sender",
+    "embedding.weight": "embedding.weight",
+    "embedding._extra_state": "embedding._extra_state",
+    "dynamics.sequence.weight_ih_l0": "dynamics.sequence.weight_ih_l0",
+    "dynamics.sequence.weight_hh_l0": "dynamics.sequence.weight_hh_l0",
+    "dynamics.sequence.bias_ih_l0": "dynamics.sequence.bias_ih_l0",
+    "dynamics.sequence.bias_hh_l0": "dynamics.sequence.bias_hh_l0",
+    "dynamics.readout.weight": "dynamics.readout.weight",
+    "dynamics.readout.bias": "dynamics.readout.bias",
+}
+
+
+def test_loads_the_parameters_of_version_0_1_0():
+    sessions = [make_session(N=5, name="one"), make_session(N=4, name="two")]
+    edges = {"two": torch.tensor([[0, 1, 3], [1, 2, 0]])}
+    model, again = (
+        SynapsNet(sessions, embedding_dim=3, hidden_size=6, modulation=True, edge_index=edges).eval() for _ in range(2)
+    )
+    for value in (*model.parameters(), *(b for key, b in model.named_buffers() if "scale" in key or "mean" in key)):
+        torch.nn.init.uniform_(value, 0.5, 1.5)
+    state = model.state_dict()
+    old = {name: state[now] for name, now in VERSION_0_1_0.items()}
+    assert len(old) == len(state)
+    again.load_state_dict(SynapsNet.upgrade(old))
+    for session in sessions:
+        window = windows_of(session, 5, 3)[0].gather(torch.arange(4))
+        assert torch.equal(again(window).activity, model(window).activity)
+        assert torch.equal(again(window).penalty, model(window).penalty)
+    assert SynapsNet.upgrade(state).keys() == state.keys()
+
+
+def test_gain_uses_no_more_windows_than_asked_for(monkeypatch):
+    session = make_session(T=124)
+    model, counts = small_model(session), []
+    slope = model._slope
+
+    def counted(window):
+        counts.append(len(window.activity))
+        return slope(window)
+
+    monkeypatch.setattr(model, "_slope", counted)
+    model.gain(session, max_windows=80)  # of 119
+    assert 40 <= sum(counts) <= 80
+
+
+def test_training_goes_on_after_an_error_in_the_gain(monkeypatch):
+    session = make_session()
+    model = small_model(session).train()
+    monkeypatch.setattr(model.dynamics, "forward", lambda *_: 1 / 0)
+    for call in (
+        model.gain,
+        model.connectivity,
+        lambda s: jacobians(model, windows_of(s, 5)[0].gather(torch.arange(2))),
+    ):
+        with pytest.raises(ZeroDivisionError):
+            call(session)
+        assert model.training
+
+
+def test_without_edge_forecasts_as_a_model_whose_weight_is_zero():
+    session = make_session()
+    model = small_model(session)
+    window = windows_of(session, 5)[0].gather(torch.arange(6))
+    without = model.without_edge("demo", sender=1, receiver=3)(window).activity
+    assert not torch.equal(without, model(window).activity)
+    with torch.no_grad():
+        model.graphs[0].functional_connectivity.weight[3, 1] = 0
+    assert torch.equal(without, model(window).activity)
+    with pytest.raises(ValueError, match=r"SynapsNet with functional connectivity \(got SynapsNet\)"):
+        small_model(session, use_connectivity=False).without_edge("demo", 1, 3)

@@ -1,0 +1,76 @@
+import pytest
+import torch
+
+from synapsnet_pyg.nn.functional_connectivity import frobenius
+from synapsnet_pyg.nn.session_graph import SessionGraph
+
+B, N, L, K, P = 2, 5, 7, 3, 4
+
+
+def inputs():
+    return torch.randn(B, N, L), torch.randn(B, L, K)
+
+
+def test_current_is_that_of_the_modulated_weights():
+    activity, behaviour = inputs()
+    graph = SessionGraph(N, K, modulation=True)
+    torch.testing.assert_close(graph.current(activity, behaviour), graph.matrix() @ activity)
+    for parameter in graph.modulation.parameters():
+        torch.nn.init.normal_(parameter)
+    receiving, sending = graph.gains(behaviour)
+    at_the_end = receiving[:, :, None] * graph.matrix() * sending[:, None]
+    expected = (at_the_end @ activity[..., -1:])[..., 0]
+    torch.testing.assert_close(graph.current(activity, behaviour)[..., -1], expected)
+
+
+def test_common_drive_is_received_but_no_current():
+    activity, behaviour = inputs()
+    graph = SessionGraph(N, K, latents=2)
+    graph.common_drive.set(torch.ones(N, 1), torch.full((1, N), 0.5))
+    current = graph.current(activity, behaviour)
+    drive = 0.5 * activity.sum(1, keepdim=True)
+    torch.testing.assert_close(graph.received(activity, current), current + drive)
+
+
+def test_direct_forecast_is_the_linear_paths():
+    activity, behaviour = inputs()
+    graph = SessionGraph(N, K, window=3)
+    for parameter in graph.linear_path.parameters():
+        torch.nn.init.normal_(parameter)
+    received = graph.received(activity, graph.current(activity, behaviour))
+    direct = graph.direct(activity, received, behaviour, P)
+    assert direct.shape == (B, N, P)
+    assert torch.equal(direct, graph.linear_path(activity, received, behaviour, P))
+    assert SessionGraph(N, K, linear_path=False).direct(activity, received, behaviour, P) == 0
+
+
+def test_parts_that_are_left_out():
+    activity, behaviour = inputs()
+    graph = SessionGraph(N, K, use_connectivity=False, modulation=True, penalty_weight=1.0)
+    assert graph.functional_connectivity is graph.modulation is graph.common_drive is None
+    assert graph.current(activity, behaviour) is graph.received(activity, None) is graph.gains(behaviour) is None
+    assert graph.penalty() == 0
+    with pytest.raises(ValueError, match="with functional connectivity"):
+        graph.matrix()
+
+
+def test_penalty_multiplies_each_weight_by_its_scale():
+    graph = SessionGraph(N, norm=frobenius, penalty_weight=0.5)
+    scale = torch.rand(N, N)
+    graph.functional_connectivity.set_matrix(graph.matrix().detach(), scale)
+    torch.testing.assert_close(graph.penalty(), 0.5 * (graph.matrix() * scale).norm())
+    assert SessionGraph(N).penalty() == 0
+
+
+@pytest.mark.parametrize("edges", [None, torch.tensor([[0, 1, 4], [2, 3, 2]])])
+def test_without_edge_leaves_the_graph_as_it_is(edges):
+    graph = SessionGraph(N, edge_index=edges)
+    before = graph.matrix().detach().clone()
+    weight = graph.without_edge(sender=4, receiver=2)
+    assert torch.equal(graph.matrix(), before)
+    graph.functional_connectivity.weight.data = weight.detach()
+    before[2, 4] = 0
+    assert torch.equal(graph.matrix(), before)
+    for sender, receiver in ((1, 1), (0, N), (N, 0), (0, -1)):
+        with pytest.raises(ValueError, match=f"got {sender} -> {receiver}"):
+            graph.without_edge(sender, receiver)
