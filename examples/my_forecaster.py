@@ -16,7 +16,7 @@ class ReducedRank(Forecaster):
 
     def __init__(self, sessions, window=1, rank=5):
         super().__init__(sessions, window)
-        sizes = [len(population.neuron_id) for population in self.populations.values()]
+        sizes = [len(population.neuron_id) for population in self.sessions.values()]
         self.senders = torch.nn.ParameterList(torch.randn(rank, N) / N**0.5 for N in sizes)
         self.receivers = torch.nn.ParameterList(torch.randn(N, rank) * 0.1 for N in sizes)
 

@@ -1,4 +1,4 @@
-"""Folders that are made, and files that are written wholly or not at all."""
+"""Folders, files that are written wholly or not at all, and packages that only some functions need."""
 
 import os
 import tempfile
@@ -56,12 +56,12 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def file_name(session: str) -> str:
-    """The name of a session as a file's name."""
+    """Returns the name of a session as the name of a file: letters, digits and ``-_.``, the rest as ``_``."""
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in session)
 
 
 def shorten(values: list[Any], most: int = 5) -> str:
-    """The first few of many, for a message."""
+    """Returns the first few of many values as text, for a message."""
     shown = ", ".join(str(value) for value in values[:most])
     return shown if len(values) <= most else f"{shown} and {len(values) - most} more"
 

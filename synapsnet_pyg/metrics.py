@@ -1,6 +1,6 @@
 """How good a forecast, how good a connectivity: the definitions behind every number we print."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -63,6 +63,51 @@ def r_squared(truth: Tensor, forecast: Tensor) -> Tensor:
     return torch.cat(
         [1 - (y - x).square().sum(1) / (x - x.mean(1, keepdim=True)).square().sum(1) for x, y in _rows(truth, forecast)]
     )
+
+
+class MeanSem(NamedTuple):
+    """Mean of a few values and its standard error."""
+
+    mean: float
+    """NaN where there are no values."""
+    sem: float
+    """NaN where there are fewer than two values."""
+
+
+def mean_and_sem(values: Iterable[float]) -> MeanSem:
+    r"""Computes mean and standard error :math:`s / \sqrt{n}`, with :math:`s` the sample deviation (n - 1).
+
+    Args:
+        values: Values that are numbers, such as one score for each session.
+
+    Example:
+        >>> mean_and_sem([1.0, 2.0, 3.0])
+        MeanSem(mean=2.0, sem=0.5773502691896258)
+    """
+    array = np.array(list(values), dtype=float)
+    if not len(array):
+        return MeanSem(float("nan"), float("nan"))
+    deviation = float(array.std(ddof=1)) if len(array) > 1 else float("nan")
+    return MeanSem(float(array.mean()), deviation / len(array) ** 0.5)
+
+
+def paired_p(one: Mapping[str, float], other: Mapping[str, float]) -> float | None:
+    """Computes p of a two-sided paired t-test over the sessions that both models have.
+
+    Args:
+        one: Session name -> score of one model.
+        other: Session name -> score of the other.
+
+    Returns:
+        p, or None for fewer than two sessions in common and where all differences are equal.
+    """
+    from scipy.stats import ttest_rel  # a second of import that few callers need
+
+    common = [session for session in one if session in other]
+    a, b = (np.array([values[session] for session in common]) for values in (one, other))
+    if len(common) < 2 or np.allclose(a - b, (a - b)[0]):
+        return None
+    return float(ttest_rel(a, b).pvalue)
 
 
 def _rows(*matrices: Tensor) -> Iterator[tuple[Tensor, ...]]:

@@ -177,7 +177,7 @@ class _Residuals(NamedTuple):
 def _residuals(models: Sequence[Forecaster], session: Session, targets: int) -> _Residuals:
     """Returns the errors of the models' mean forecast, and the senders' unique activity one bin before."""
     first = max(1 + _EARLIER, *(model.window for model in models))
-    forecasts = [forecast_session(model, session, targets, first) for model in models]
+    forecasts = [forecast_session(model, session, targets, first=first) for model in models]
     mean = forecasts[0].forecast
     for forecast in forecasts[1:]:
         mean = mean + forecast.forecast

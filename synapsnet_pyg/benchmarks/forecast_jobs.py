@@ -17,7 +17,7 @@ from synapsnet_pyg.benchmarks.jobs import keep_error, read_error
 from synapsnet_pyg.benchmarks.variants import Variant
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import atomic_path, file_name
-from synapsnet_pyg.models.registry import ANCHORS, build_model, model_kind
+from synapsnet_pyg.models.registry import ANCHORS, build_model, model_class
 from synapsnet_pyg.runs.fitting import check_same, fit_files, settings_of
 from synapsnet_pyg.runs.run import Run, read_settings, versions
 from synapsnet_pyg.runs.scores import plain_score, score
@@ -89,7 +89,7 @@ def plan(
         for seed in seeds[:1] if anchor else seeds:
             everything = ("anchor" if anchor else "multi", "all sessions", list(paths))
             alone = [("single", session.name, [path]) for path, session in zip(paths, sessions, strict=True)]
-            together = multi and len(sessions) > 1 and not anchor and bool(model_kind(variant.model).shared)
+            together = multi and len(sessions) > 1 and not anchor and bool(model_class(variant.model).shared)
             # Anchors are solved for each session by itself, whichever way they are called.
             wanted = [everything] if anchor else alone + ([everything] if together else [])
             for fit, name, files in wanted:

@@ -134,7 +134,7 @@ def _figure_two(jobs: Sequence[Job], rows: Sequence[Row], single: dict[str, dict
         job = next(job for job in jobs if job.variant.label == ranked[0] and job.fit == "single" and read_scores(job))
         run = Run.load(job.folder)
         (session,), (split,) = run.sessions.values(), run.split().values()
-        forecast = forecast_session(run.model, split.test, run.targets, job.first)
+        forecast = forecast_session(run.model, split.test, run.targets, first=job.first)
         kept = scored_neurons(session, forecast.truth)
         truth, forecast_pcs = principal_components(forecast.truth[kept], forecast.forecast[kept])
         draw_components(left, truth[:, :200], forecast_pcs[:, :200], bin_size=session.bin_size)

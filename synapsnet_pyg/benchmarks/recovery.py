@@ -23,7 +23,7 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import atomic_path, file_name, make_folder
 from synapsnet_pyg.metrics import connectivity_score
 from synapsnet_pyg.models.forecasting import forecast_session
-from synapsnet_pyg.models.registry import model_kind
+from synapsnet_pyg.models.registry import model_class
 from synapsnet_pyg.plots.canvas import make_matrices_figure
 from synapsnet_pyg.plots.comparisons import draw_recoveries
 from synapsnet_pyg.plots.connectivity import draw_matrix
@@ -161,7 +161,7 @@ def plan_recovery(
     for method in methods:
         if method.model not in ESTIMATORS:
             try:
-                model_kind(method.model)
+                model_class(method.model)
             except ValueError as error:
                 raise ValueError(f"{error} Or an estimator: {', '.join(ESTIMATORS)}.") from None
     if not seeds or not methods:

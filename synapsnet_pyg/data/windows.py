@@ -107,6 +107,74 @@ def windows_of(session: Session, window: int = 5, targets: int = 1, first: int |
     return [Windows(session, torch.cat(start), window, P) for P, start in sorted(starts.items(), reverse=True)]
 
 
+def every_window(session: Session, window: int) -> Windows:
+    """Returns all windows of a session that forecast one bin each.
+
+    Args:
+        session: One part of the split.
+        window: Number of past bins W.
+
+    Raises:
+        ValueError: No segment is longer than the window.
+    """
+    shapes = windows_of(session, window)
+    if not shapes:
+        raise ValueError(f"Expected a segment of more than {window} bins in session '{session.name}'.")
+    return shapes[0]
+
+
+def batches(windows: Windows, batch_size: int = 32) -> Iterator[Window]:
+    """Yields all windows in the order of time, a batch at a time.
+
+    Args:
+        windows: Windows of one shape.
+        batch_size: Number of windows in a batch B; the last batch can be smaller.
+    """
+    for chosen in torch.arange(len(windows)).split(batch_size):
+        yield windows.gather(chosen)
+
+
+def spread(windows: Windows, max_windows: int, batch_size: int = 64) -> Iterator[Window]:
+    """Yields at most ``max_windows`` windows, evenly spread over the session, a batch at a time.
+
+    Args:
+        windows: Windows of one shape.
+        max_windows: Largest number of windows; of M windows every ceil(M / ``max_windows``)-th is taken.
+        batch_size: Number of windows in a batch B; the last batch can be smaller.
+
+    Example:
+        >>> windows = every_window(Session(torch.zeros(2, 20), bin_size=0.1), window=5)
+        >>> sum(len(window.activity) for window in spread(windows, max_windows=8))  # of 15
+        8
+    """
+    for chosen in torch.arange(0, len(windows), -(-len(windows) // max_windows)).split(batch_size):
+        yield windows.gather(chosen)
+
+
+def blocks(session: Session, past: int = 0, longest: int = 4096) -> Iterator[tuple[int, int]]:
+    """Yields first bin and end (exclusive) of blocks whose every bin has ``past`` bins before it in its segment.
+
+    Args:
+        session: One part of the split.
+        past: Number of bins before each bin of a block.
+        longest: Largest number of bins in a block, so that what is computed from it fits the cache.
+
+    Raises:
+        ValueError: No bin has that many before it.
+
+    Example:
+        >>> import torch
+        >>> session = Session(torch.zeros(2, 9), bin_size=0.1, segment=torch.tensor([[0, 5], [5, 6], [6, 9]]))
+        >>> list(blocks(session, past=1, longest=3))
+        [(1, 4), (4, 5), (7, 9)]
+    """
+    if not any(end - begin > past for begin, end in session.segment.tolist()):
+        raise ValueError(f"Expected a segment of more than {past} bins in session '{session.name}' (all are shorter).")
+    for begin, end in session.segment.tolist():
+        for start in range(begin + past, end, longest):
+            yield start, min(start + longest, end)
+
+
 class EpochSampler(Sampler[tuple[int, Tensor]]):
     """Every window once an epoch, in batches of one session each, in an order that only (seed, epoch) decides.
 
@@ -139,27 +207,3 @@ class EpochSampler(Sampler[tuple[int, Tensor]]):
         ]
         for b in torch.randperm(len(batches), generator=generator).tolist():
             yield batches[b]
-
-
-def blocks(session: Session, past: int = 0, longest: int = 4096) -> Iterator[tuple[int, int]]:
-    """First bin and end (exclusive) of stretches whose every bin has ``past`` bins before it in its segment.
-
-    Args:
-        session: One part of the split.
-        past: How many bins before.
-        longest: Bins of a stretch at most, so that what is computed from it fits the cache.
-
-    Raises:
-        ValueError: No bin has that many before it.
-
-    Example:
-        >>> import torch
-        >>> session = Session(torch.zeros(2, 9), bin_size=0.1, segment=torch.tensor([[0, 5], [5, 6], [6, 9]]))
-        >>> list(blocks(session, past=1, longest=3))
-        [(1, 4), (4, 5), (7, 9)]
-    """
-    if not any(end - begin > past for begin, end in session.segment.tolist()):
-        raise ValueError(f"Expected a segment of more than {past} bins in session '{session.name}' (all are shorter).")
-    for begin, end in session.segment.tolist():
-        for start in range(begin + past, end, longest):
-            yield start, min(start + longest, end)

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
-from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 
 
 class AMAG(Forecaster):
@@ -41,7 +41,7 @@ class AMAG(Forecaster):
 
     def __init__(
         self,
-        sessions: Iterable[Recorded],
+        sessions: Iterable[Session | SessionInfo],
         window: int = 5,
         hidden_size: int = 64,
         adaptor: bool = False,
@@ -49,7 +49,7 @@ class AMAG(Forecaster):
     ) -> None:
         super().__init__(sessions, window)
         H = hidden_size
-        sizes = [len(population.neuron_id) for population in self.populations.values()]
+        sizes = [len(population.neuron_id) for population in self.sessions.values()]
         self.additive = torch.nn.ParameterList(torch.randn(N, N) * (0.1 / N**0.5) for N in sizes)
         self.multiplicative = torch.nn.ParameterList(torch.randn(N, N) * (0.1 / N**0.5) for N in sizes)
         self.encoder = torch.nn.GRU(1 + self.num_behaviours, H, batch_first=True)
@@ -63,7 +63,7 @@ class AMAG(Forecaster):
     @torch.no_grad()
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
         """Starts both graphs from the correlations between neurons."""
-        for s, name in enumerate(self.populations):
+        for s, name in enumerate(self.sessions):
             activity = train[name].activity
             centred = activity - activity.mean(1, keepdim=True)
             centred = centred / centred.norm(dim=1, keepdim=True).clamp_min(1e-12)

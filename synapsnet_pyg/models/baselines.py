@@ -5,15 +5,15 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
-from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 
 
 class Mean(Forecaster):
     """Forecasts zero, which for standardised activity is every neuron's mean. Behaviour and activity are unused."""
 
-    def __init__(self, sessions: Iterable[Recorded]) -> None:
+    def __init__(self, sessions: Iterable[Session | SessionInfo]) -> None:
         super().__init__(sessions, window=1)
 
     def forward(self, window: Window) -> Forecast:
@@ -28,7 +28,7 @@ class Mean(Forecaster):
 class Copy(Forecaster):
     r"""Forecasts that nothing changes: :math:`\hat a_i(t + 1) = a_i(t)`. Behaviour is unused."""
 
-    def __init__(self, sessions: Iterable[Recorded]) -> None:
+    def __init__(self, sessions: Iterable[Session | SessionInfo]) -> None:
         super().__init__(sessions, window=1)
 
     def forward(self, window: Window) -> Forecast:

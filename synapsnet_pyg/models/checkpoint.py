@@ -1,46 +1,57 @@
 """Saved models: numbers, texts and tensors in one file, without pickles."""
 
 import os
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from synapsnet_pyg.data.session import SessionInfo
 from synapsnet_pyg.files import atomic_path
-from synapsnet_pyg.models.forecaster import Forecaster, Population
-from synapsnet_pyg.models.registry import PARTS, build_model
+from synapsnet_pyg.models.forecaster import Forecaster
+from synapsnet_pyg.models.registry import build_model, model_class, part_name
 
 
-def save_model(model: Forecaster, name: str, path: str | os.PathLike[str]) -> None:
+def save_model(model: Forecaster, path: str | os.PathLike[str]) -> None:
     """Writes a model to one file, wholly or not at all; :func:`load_model` makes it again.
 
     Args:
         model: Any forecaster.
-        name: What :func:`build_model` finds it by.
-        path: Of the file.
+        path: Path of the file.
     """
     state = {f"model.{key}": value for key, value in model.state_dict().items()}
     with atomic_path(path) as temporary:
-        torch.save({"description": describe(model, name), "state_dict": state}, temporary)
+        torch.save({"description": describe(model), "state_dict": state}, temporary)
 
 
 def load_model(path: str | os.PathLike[str]) -> Forecaster:
     """Makes the model of a file again, in evaluation mode on the CPU. Nothing is unpickled but tensors and texts.
 
+    Files of version 0.1.0 are read too.
+
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is not a model, or damaged.
+        ValueError: It is not a model, is damaged, or its weights do not fit the model that it names.
     """
     saved = read_checkpoint(path)
-    description, state = saved["description"], saved["state_dict"]
-    populations = [Population(*population) for population in description["populations"]]
-    model = build_model(description["name"], populations, description["arguments"])
-    model.load_state_dict({key.removeprefix("model."): value for key, value in state.items()})
+    description = saved["description"]
+    sessions = [SessionInfo(*session) for session in description["sessions"]]
+    model = build_model(description["kind"], sessions, description["arguments"])
+    state = {key.removeprefix("model."): value for key, value in saved["state_dict"].items()}
+    try:
+        model.load_state_dict(model_class(description["kind"]).upgrade(state))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"'{path}' holds weights of another version of '{model.kind}' ({reason}); fit anew.") from None
     return model.eval()
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a model's file or a checkpoint of its training holds, on the CPU.
+    """Reads a model's file or a checkpoint of its training, onto the CPU.
+
+    Returns:
+        ``description`` (see :func:`describe`), ``state_dict`` and whatever else a training keeps.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -54,23 +65,22 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         saved = {}
     if not isinstance(saved, dict) or not {"description", "state_dict"} <= saved.keys():
         raise ValueError(f"'{path}' is not a readable model: foreign, cut short or damaged.")
-    return saved
+    renamed = {_OLD_KEYS.get(key, key): value for key, value in saved["description"].items()}
+    return saved | {"description": renamed}
 
 
-def describe(model: Forecaster, name: str) -> dict[str, Any]:
-    """What :func:`load_model` needs beside the weights: numbers, texts and tensors only."""
+_OLD_KEYS = {"name": "kind", "populations": "sessions"}
+"""Keys of a description in version 0.1.0 -> today's."""
+
+
+def describe(model: Forecaster) -> dict[str, Any]:
+    """Returns what :func:`load_model` needs beside the weights: numbers, texts and tensors only.
+
+    Returns:
+        ``kind``, ``arguments`` (parts by their names) and ``sessions``.
+    """
     return {
-        "name": name,
+        "kind": model.kind,
         "arguments": {key: part_name(key, value) for key, value in model.arguments.items()},
-        "populations": [tuple(population) for population in model.populations.values()],
+        "sessions": [astuple(session) for session in model.sessions.values()],
     }
-
-
-def part_name(key: str, value: Any) -> Any:
-    """Returns the name of an argument that is a part, and any other value as it is."""
-    if not callable(value):
-        return value
-    for name, part in PARTS.get(key, {}).items():
-        if part is value:
-            return name
-    raise ValueError(f"Expected '{key}' to be one of the parts that can be saved: {', '.join(PARTS.get(key, {}))}.")

@@ -1,16 +1,17 @@
-"""The contract that every forecaster keeps, and the two that need no learning."""
+"""The contract that every forecaster keeps."""
 
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
 from synapsnet_pyg.models.jacobian import jacobians, mean_jacobian
+from synapsnet_pyg.models.registry import kind_of, part_name
 from synapsnet_pyg.nn.evaluating import evaluating as evaluating
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
 
@@ -26,39 +27,6 @@ class Forecast(NamedTuple):
     """What training adds to the error."""
 
 
-class Recorded(Protocol):
-    """What a model needs to know of a session before it sees any activity. Every session tells it."""
-
-    @property
-    def name(self) -> str:
-        """Unique among the sessions."""
-        ...
-
-    @property
-    def neuron_id(self) -> list[str]:
-        """One a neuron."""
-        ...
-
-    @property
-    def behaviour_name(self) -> list[str]:
-        """One a behaviour."""
-        ...
-
-    @property
-    def num_bins(self) -> int:
-        """Length of the recording."""
-        ...
-
-
-class Population(NamedTuple):
-    """Who was recorded for how long, without the recording: what is saved with a model in place of its sessions."""
-
-    name: str
-    neuron_id: list[str]
-    behaviour_name: list[str]
-    num_bins: int
-
-
 class Forecaster(torch.nn.Module):
     r"""Base class of all models: ``model(window) -> Forecast``.
 
@@ -67,16 +35,21 @@ class Forecaster(torch.nn.Module):
     models; what a model does not use it documents as unused.
 
     A subclass calls ``super().__init__(sessions, window)`` and defines :meth:`forward`, and :meth:`connectivity` where
-    it has one. What it wants to know of the training parts before training it takes from :meth:`initialise`. Its
-    arguments must be numbers, texts or parts that :mod:`synapsnet_pyg.models.registry` knows, and are
-    remembered in ``arguments``, so that a saved model can be made again.
+    it has one. It can look at the training parts before training in :meth:`initialise`. Its arguments are remembered in
+    ``arguments``, so that a saved model can be made again: they must be numbers, texts, tensors, or classes and
+    functions that can be imported by their names.
 
     Args:
-        sessions: Who is recorded in each session that the model shall know.
-        window: W, how many past bins a forecast sees at least.
+        sessions: Sessions that the model shall know.
+        window: Number of past bins W that a forecast sees at least.
+
+    Attributes:
+        sessions: Session name -> who was recorded for how long, without the recording.
+        arguments: Argument -> value, all but the sessions.
 
     Raises:
-        ValueError: Two sessions have one name, or sessions differ in their behaviours.
+        ValueError: Two sessions have one name, sessions differ in their behaviours, or an argument is a part that
+            could not be imported again.
     """
 
     arguments: dict[str, Any]
@@ -93,31 +66,36 @@ class Forecaster(torch.nn.Module):
         bound = inspect.signature(cls.__init__).bind(model, *args, **kwargs)
         bound.apply_defaults()
         given = {key: value for key, value in bound.arguments.items() if key not in ("self", "sessions")}
+        for key, value in given.items():
+            part_name(key, value)  # raises an error now rather than when the fitted model is saved
         object.__setattr__(model, "arguments", given)
         return model
 
-    def __init__(self, sessions: Iterable[Recorded], window: int = 5) -> None:
+    def __init__(self, sessions: Iterable[Session | SessionInfo], window: int = 5) -> None:
         super().__init__()
         if window < 1:
             raise ValueError(f"Expected a window of at least 1 past bin (got {window}).")
         self.window = window
-        self.populations: dict[str, Population] = {}
+        self.sessions: dict[str, SessionInfo] = {}
         for session in sessions:
-            if session.name in self.populations:
+            if session.name in self.sessions:
                 raise ValueError(f"Expected sessions of different names ('{session.name}' comes twice); rename one.")
-            self.populations[session.name] = Population(
-                session.name, list(session.neuron_id), list(session.behaviour_name), session.num_bins
-            )
-        names = {tuple(population.behaviour_name) for population in self.populations.values()}
+            self.sessions[session.name] = SessionInfo.of(session)
+        names = {tuple(info.behaviour_name) for info in self.sessions.values()}
         if len(names) > 1:
             raise ValueError(
                 "Expected the same behaviours in all sessions fitted together (got "
-                + "; ".join(f"'{p.name}': {', '.join(p.behaviour_name) or 'none'}" for p in self.populations.values())
+                + "; ".join(f"'{s.name}': {', '.join(s.behaviour_name) or 'none'}" for s in self.sessions.values())
                 + ")."
             )
         if not names:
             raise ValueError("Expected at least one session (got none).")
         self.num_behaviours = len(names.pop())
+
+    @property
+    def kind(self) -> str:
+        """Name by which :func:`~synapsnet_pyg.models.registry.build_model` makes such a model."""
+        return kind_of(self)
 
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
         """Looks at the training parts once, before the first step of training. Here: does nothing.
@@ -209,7 +187,7 @@ class Forecaster(torch.nn.Module):
         Raises:
             KeyError: The model does not know it.
         """
-        for index, name in enumerate(self.populations):
+        for index, name in enumerate(self.sessions):
             if name == session:
                 return index
-        raise KeyError(f"This model knows the sessions {list(self.populations)} (not '{session}').")
+        raise KeyError(f"This model knows the sessions {list(self.sessions)} (not '{session}').")

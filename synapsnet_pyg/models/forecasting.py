@@ -8,11 +8,11 @@ from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window, windows_of
-from synapsnet_pyg.models.forecaster import Forecast, Forecaster
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster, evaluating
 
 
 class SessionForecast(NamedTuple):
-    """Truth and forecast of a stretch of a recording."""
+    """Truth and forecast of a block of a recording."""
 
     bins: Tensor
     """The bins that were forecast, of the session given: [M]."""
@@ -24,16 +24,16 @@ class SessionForecast(NamedTuple):
 
 @torch.no_grad()
 def forecast_session(
-    model: Forecaster, session: Session, targets: int = 1, first: int | None = None, batch_size: int = 32
+    model: Forecaster, session: Session, targets: int = 1, *, first: int | None = None, batch_size: int = 32
 ) -> SessionForecast:
     """Forecasts every bin of a session that has enough bins before it in its segment.
 
     Args:
-        model: Any forecaster; it is put in evaluation mode for the time being.
-        session: Standardised as in training; usually the validation or test part.
-        targets: P, bins forecast in one go; what the model was trained with.
+        model: Any forecaster; it is in evaluation mode meanwhile.
+        session: Session standardised as in training; usually the validation or test part.
+        targets: Number of targets P of a window that the model was trained with.
         first: Position of the first target in each segment, to compare models on the same bins.
-        batch_size: Windows at a time; does not change the result.
+        batch_size: Number of windows at a time; does not change the result.
 
     Raises:
         ValueError: No segment is long enough.
@@ -46,18 +46,16 @@ def forecast_session(
             f"(the longest of this part has {longest}); use a shorter window or longer segments."
         )
     forecast = torch.full_like(session.activity, torch.nan)
-    was_training = model.training
-    model.eval()
-    for shape in windows:
-        for which in torch.arange(len(shape)).split(batch_size):
-            values = model(shape.gather(which)).activity
-            forecast[:, shape.target_bins(which).flatten()] = values.transpose(0, 1).flatten(1)
-    model.train(was_training)
+    with evaluating(model):
+        for shape in windows:
+            for chosen in torch.arange(len(shape)).split(batch_size):
+                values = model(shape.gather(chosen)).activity
+                forecast[:, shape.target_bins(chosen).flatten()] = values.transpose(0, 1).flatten(1)
     bins = torch.cat([shape.target_bins(torch.arange(len(shape))).flatten() for shape in windows]).unique()
     begin, end = int(bins[0]), int(bins[-1]) + 1
     # Without gaps a view does; a copy of a long recording would cost as much memory as the recording.
-    chosen = slice(begin, end) if end - begin == len(bins) else bins
-    return SessionForecast(bins, session.activity[:, chosen], forecast[:, chosen])
+    shown = slice(begin, end) if end - begin == len(bins) else bins
+    return SessionForecast(bins, session.activity[:, shown], forecast[:, shown])
 
 
 @torch.no_grad()
@@ -65,6 +63,7 @@ def roll_out(
     model: Callable[[Window], Forecast],
     window: Window,
     horizon: int,
+    *,
     future_behaviour: Tensor | None = None,
     shown: Callable[[Tensor, int], Tensor] | None = None,
 ) -> Tensor:
@@ -72,14 +71,14 @@ def roll_out(
 
     Args:
         model: Any forecaster, in evaluation mode.
-        window: The past; only its activity [B, N, L] and behaviour [B, L, K] are read.
-        horizon: H, how many bins ahead.
-        future_behaviour: [B, H - 1, K], what the behaviour will be; None holds its last value.
-        shown: What the model sees in place of the newest bin [B, N] before each step, counted from 0:
-            ``shown(newest, step)``. None: what was recorded, then what was forecast.
+        window: Past bins; only activity [B, N, L] and behaviour [B, L, K] are read.
+        horizon: Number of bins ahead H.
+        future_behaviour: Behaviour of the bins ahead [B, H - 1, K]; None holds its last value.
+        shown: Function ``shown(newest, step)`` that returns the activity which the model sees in place of the newest
+            bin [B, N] before each step, counted from 0. None: recorded activity, then the forecast.
 
     Returns:
-        What is forecast, [B, N, H].
+        Forecast [B, N, H].
 
     Raises:
         ValueError: ``horizon`` is below 1 or ``future_behaviour`` too short.

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
-from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.nn.graph_wavenet import GraphWaveNet
 
 
@@ -44,7 +45,7 @@ class GWNet(Forecaster):
 
     def __init__(
         self,
-        sessions: Iterable[Recorded],
+        sessions: Iterable[Session | SessionInfo],
         window: int = 5,
         residual_channels: int = 32,
         dilation_channels: int = 32,
@@ -57,7 +58,7 @@ class GWNet(Forecaster):
         edge_index: Mapping[str, Tensor] | None = None,
     ) -> None:
         super().__init__(sessions, window)
-        (population,) = self.populations.values()
+        (population,) = self.sessions.values()
         N = len(population.neuron_id)
         edges = (edge_index or {}).get(population.name)
         supports = torch.zeros(0, N, N) if edges is None else transitions(edges, N)

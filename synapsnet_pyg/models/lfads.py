@@ -7,8 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
-from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.nn.clipped_gru import ClippedGRU
 
 
@@ -68,7 +69,7 @@ class LFADS(Forecaster):
 
     def __init__(
         self,
-        sessions: Iterable[Recorded],
+        sessions: Iterable[Session | SessionInfo],
         window: int = 5,
         generator_size: int = 256,
         encoder_size: int = 256,
@@ -85,7 +86,7 @@ class LFADS(Forecaster):
         use_behaviour: bool = True,
     ) -> None:
         super().__init__(sessions, window)
-        (population,) = self.populations.values()
+        (population,) = self.sessions.values()
         N, K = len(population.neuron_id), self.num_behaviours * use_behaviour
         self.use_behaviour, self.coordinated_dropout, self.causal = use_behaviour, coordinated_dropout, causal
         self.initial_kl_weight, self.input_kl_weight, self.l2_weight = initial_kl_weight, input_kl_weight, l2_weight

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
-from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.regression.least_squares import RIDGES, moments, newest_bins, ridge_regression
 
 
@@ -33,13 +33,15 @@ class VectorAutoregression(Forecaster):
         ValueError: No candidate is given, or one is negative.
     """
 
-    def __init__(self, sessions: Iterable[Recorded], lags: int = 1, ridges: Sequence[float] | None = None) -> None:
+    def __init__(
+        self, sessions: Iterable[Session | SessionInfo], lags: int = 1, ridges: Sequence[float] | None = None
+    ) -> None:
         super().__init__(sessions, window=lags)
         self.lags = lags
         self.ridges = list(RIDGES if ridges is None else ridges)
         if not self.ridges or min(self.ridges) < 0:
             raise ValueError(f"Expected candidates for the ridge, none negative (got {self.ridges}).")
-        for s, population in enumerate(self.populations.values()):
+        for s, population in enumerate(self.sessions.values()):
             N = len(population.neuron_id)
             self.register_buffer(f"coefficients_{s}", torch.zeros(N, N * lags + self.num_behaviours))
             self.register_buffer(f"intercept_{s}", torch.zeros(N))
@@ -51,7 +53,7 @@ class VectorAutoregression(Forecaster):
         Raises:
             ValueError: A part has no segment of more than p bins.
         """
-        for s, name in enumerate(self.populations):
+        for s, name in enumerate(self.sessions):
             solution = ridge_regression(train[name], validation[name], self.lags, ridges=self.ridges)
             for key, value in solution._asdict().items():
                 setattr(self, f"{key}_{s}", torch.as_tensor(value).to(train[name].activity))
@@ -81,10 +83,10 @@ class Autoregression(Forecaster):
         lags: p.
     """
 
-    def __init__(self, sessions: Iterable[Recorded], lags: int = 5) -> None:
+    def __init__(self, sessions: Iterable[Session | SessionInfo], lags: int = 5) -> None:
         super().__init__(sessions, window=lags)
         self.lags = lags
-        for s, population in enumerate(self.populations.values()):
+        for s, population in enumerate(self.sessions.values()):
             self.register_buffer(
                 f"coefficients_{s}", torch.zeros(len(population.neuron_id), lags + self.num_behaviours)
             )
@@ -96,7 +98,7 @@ class Autoregression(Forecaster):
         Raises:
             ValueError: A part has no segment of more than p bins.
         """
-        for s, name in enumerate(self.populations):
+        for s, name in enumerate(self.sessions):
             part = train[name]
             solutions = []
             for row in part.activity:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window, windows_of
-from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.nn.neuron_attention import NeuronAttention, linear
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding, orthogonal_
 
@@ -68,7 +68,7 @@ class NetFormer(Forecaster):
 
     def __init__(
         self,
-        sessions: Iterable[Recorded],
+        sessions: Iterable[Session | SessionInfo],
         window: int = 5,
         embedding_dim: int = 30,
         initial_scale: float = 1.0,
@@ -88,7 +88,7 @@ class NetFormer(Forecaster):
             raise ValueError(f"Expected at least 2 cell_types for a prior (got {len(cell_types)}); name those known.")
         self.cell_types, self.type_field, self.prior_weight = list(cell_types), type_field, prior_weight
         self.shrinkage = shrinkage
-        ids = [population.neuron_id for population in self.populations.values()]
+        ids = [population.neuron_id for population in self.sessions.values()]
         self.embedding = NeuronEmbedding(ids, embedding_dim, initial_scale, orthogonal=True)
         senders = self.num_behaviours if use_behaviour else 0
         self.behaviour_embedding = _Table(senders, embedding_dim)
@@ -104,7 +104,7 @@ class NetFormer(Forecaster):
             ValueError: A session does not tell its neurons' types, or has only types that are not named.
         """
         if self.prior is not None:
-            for s, name in enumerate(self.populations):
+            for s, name in enumerate(self.sessions):
                 told = train[name].neuron_fields.get(self.type_field)
                 code = [self.cell_types.index(one) if one in self.cell_types else -1 for one in told or []]
                 if max(code, default=-1) < 0:

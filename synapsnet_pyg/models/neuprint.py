@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
-from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
 
@@ -52,7 +52,7 @@ class NeuPRINT(Forecaster):
 
     def __init__(
         self,
-        sessions: Iterable[Recorded],
+        sessions: Iterable[Session | SessionInfo],
         window: int = 5,
         embedding_dim: int = 32,
         hidden_size: int = 40,
@@ -66,7 +66,7 @@ class NeuPRINT(Forecaster):
         super().__init__(sessions, window)
         self.population_statistics, self.use_behaviour = population_statistics, use_behaviour
         self.neighbour_radius = neighbour_radius
-        ids = [population.neuron_id for population in self.populations.values()]
+        ids = [population.neuron_id for population in self.sessions.values()]
         self.embedding = NeuronEmbedding(ids, embedding_dim)
         if neighbour_radius is not None:
             for s, neurons in enumerate(ids):
@@ -88,7 +88,7 @@ class NeuPRINT(Forecaster):
             ValueError: A session tells no positions.
         """
         if self.neighbour_radius is not None:
-            for s, name in enumerate(self.populations):
+            for s, name in enumerate(self.sessions):
                 position = train[name].neuron_fields.get("position")
                 if not isinstance(position, Tensor):
                     raise ValueError(f"Expected positions of the neurons of session '{name}' to find neighbours.")

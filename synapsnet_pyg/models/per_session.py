@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
-from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 
 
 class PerSession(Forecaster):
@@ -23,13 +23,18 @@ class PerSession(Forecaster):
     """
 
     def __init__(
-        self, sessions: Iterable[Recorded], make: Callable[..., Forecaster], arguments: Mapping[str, Any]
+        self, sessions: Iterable[Session | SessionInfo], make: Callable[..., Forecaster], arguments: Mapping[str, Any]
     ) -> None:
         super().__init__(sessions)
-        self.parts = torch.nn.ModuleList(make([one], **arguments) for one in self.populations.values())
-        first = self.part(next(iter(self.populations)))
+        self.parts = torch.nn.ModuleList(make([one], **arguments) for one in self.sessions.values())
+        first = self.part(next(iter(self.sessions)))
         # What is saved and told is the kind of model, not this wrapper.
         self.window, self.arguments = first.window, first.arguments
+
+    @property
+    def kind(self) -> str:
+        """Name of the model of each session, not of this wrapper."""
+        return self.part(next(iter(self.sessions))).kind
 
     def part(self, session: str) -> Forecaster:
         """The model of one session."""
@@ -44,7 +49,7 @@ class PerSession(Forecaster):
 
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
         """Each for itself."""
-        able = [self.part(s).initialise({s: train[s]}, {s: validation[s]}) for s in self.populations]
+        able = [self.part(s).initialise({s: train[s]}, {s: validation[s]}) for s in self.sessions]
         return all(able)
 
     def connectivity(self, session: Session) -> Tensor:

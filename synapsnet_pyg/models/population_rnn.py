@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable
 
 import torch
 
+from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
-from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 
 
 class PopulationRNN(Forecaster):
@@ -35,7 +36,7 @@ class PopulationRNN(Forecaster):
 
     def __init__(
         self,
-        sessions: Iterable[Recorded],
+        sessions: Iterable[Session | SessionInfo],
         window: int = 5,
         hidden_size: int = 100,
         num_layers: int = 2,
@@ -44,7 +45,7 @@ class PopulationRNN(Forecaster):
         use_behaviour: bool = True,
     ) -> None:
         super().__init__(sessions, window)
-        (population,) = self.populations.values()
+        (population,) = self.sessions.values()
         N, self.use_behaviour = len(population.neuron_id), use_behaviour
         self.dynamics = dynamics(
             N + self.num_behaviours * use_behaviour,

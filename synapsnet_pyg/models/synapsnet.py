@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window, windows_of
-from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded, evaluating
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.nn.dynamics import Dynamics
+from synapsnet_pyg.nn.evaluating import evaluating
 from synapsnet_pyg.nn.functional_connectivity import absolute_sum
 from synapsnet_pyg.nn.losses import squared_error
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
@@ -106,7 +107,7 @@ class SynapsNet(Forecaster):
 
     def __init__(
         self,
-        sessions: Iterable[Recorded],
+        sessions: Iterable[Session | SessionInfo],
         window: int = 5,
         *,
         embedding_dim: int = 32,
@@ -131,7 +132,7 @@ class SynapsNet(Forecaster):
         super().__init__(sessions, window)
         self.error, self.linear_path, self.use_activity = loss, linear_path, use_activity
         self.use_connectivity, self.use_behaviour = use_connectivity, use_behaviour
-        known = list(self.populations.values())
+        known = list(self.sessions.values())
         edges, behaviours = edge_index or {}, self.num_behaviours if use_behaviour else 0
         self.graphs = torch.nn.ModuleList(
             SessionGraph(
@@ -165,13 +166,13 @@ class SynapsNet(Forecaster):
     @torch.no_grad()
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
         """Starts linear path, connectivity and common drive from least squares, if there is a linear path."""
-        for name in self.populations:
+        for name in self.sessions:
             if "activity_scale" in train[name]:
                 self.graph(name).activity_mean.copy_(train[name].activity_mean)
                 self.graph(name).activity_scale.copy_(train[name].activity_scale)
         if not self.linear_path:
             return False
-        for name in self.populations:
+        for name in self.sessions:
             self._start(self.graph(name), train[name], validation[name])
         if self.dynamics.readout.weight.requires_grad:  # else it was learned from other sessions, and is kept
             self.dynamics.readout.weight.mul_(0.1)
@@ -343,7 +344,7 @@ class SynapsNet(Forecaster):
         return forecast + graph.direct(window.activity, received, behaviour, P)
 
 
-def default_penalty_weight(session: Recorded) -> float:
+def default_penalty_weight(session: SessionInfo) -> float:
     r"""Returns the default weight of the penalty of a session, :math:`\lambda = \sqrt{\log N / T} / N`.
 
     With this weight the lasso keeps chance correlations out (Bickel, Ritov and Tsybakov 2009), so that the weights of

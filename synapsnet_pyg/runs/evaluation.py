@@ -27,7 +27,7 @@ def evaluate(run: Run) -> dict[str, Any]:
     name = run.settings["model"]["name"]
     models, left_out = {name: run.model}, []
     for anchor in ANCHORS:
-        made = build_model(anchor, run.model.populations.values())
+        made = build_model(anchor, run.model.sessions.values())
         if made.window >= _longest(split):
             left_out.append(anchor)
         elif anchor != name:
@@ -43,7 +43,7 @@ def evaluate(run: Run) -> dict[str, Any]:
             m: score(model, session, split[s], run.targets if m == name else 1, first) for m, model in models.items()
         }
         sessions[s] = {m: plain_score(result) for m, result in scores.items()}
-        truth = forecast_session(models.get("mean", run.model), split[s].test, 1, first).truth
+        truth = forecast_session(models.get("mean", run.model), split[s].test, first=first).truth
         scored = scored_neurons(session, truth)
         neurons[s] = {
             "recorded": session.num_neurons,

@@ -99,7 +99,7 @@ def adapt_file(
             f"Expected a model whose sessions share their dynamics ('{name}' shares nothing); fit it anew."
         )
     session = Session.load(path)
-    behaviours = next(iter(known.populations.values())).behaviour_name
+    behaviours = next(iter(known.sessions.values())).behaviour_name
     if list(session.behaviour_name) != behaviours:
         raise ValueError(
             f"Expected the behaviours of the run, {', '.join(behaviours) or 'none'} "

@@ -55,7 +55,7 @@ def score(model: Forecaster, session: Session, split: Split, targets: int = 1, f
         targets: P that the model was trained with.
         first: Position of the first scored bin in each segment.
     """
-    forecast = forecast_session(model, split.test, targets, first)
+    forecast = forecast_session(model, split.test, targets, first=first)
     true_connectivity = session.true_connectivity
     connectivity = None
     if true_connectivity is not None:

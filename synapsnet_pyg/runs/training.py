@@ -109,7 +109,7 @@ def fit(
         {s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()}
     )
     if not list(model.parameters()):
-        save_model(model.cpu(), model_name, out / "best.ckpt")
+        save_model(model.cpu(), out / "best.ckpt")
         return model
     windows = [shape for part in split.values() for shape in windows_of(part.train, model.window, targets)]
     module = _Training(model, model_name, split, learning_rate, halve_every, targets, seed, out, patience)
@@ -154,7 +154,7 @@ def _fit_each(
     """Fits the models of the sessions one after the other, each in a folder of its own."""
     for session in sessions:
         fit(model.part(session.name), [session], out / file_name(session.name), model_name, resume=resume, **settings)
-    save_model(model, model_name, out / "best.ckpt")
+    save_model(model, out / "best.ckpt")
     return model.eval()
 
 
@@ -277,14 +277,14 @@ class _Training(LightningModule):
             }
         )
         if not validation <= best:  # the first epoch always, even one whose score is not defined
-            save_model(self.model, self.model_name, self.out / "best.ckpt")
+            save_model(self.model, self.out / "best.ckpt")
         with atomic_path(self.out / "history.csv") as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.history[0])
             writer.writeheader()
             writer.writerows(self.history)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["description"] = describe(self.model, self.model_name)
+        checkpoint["description"] = describe(self.model)
         checkpoint["history"] = self.history
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

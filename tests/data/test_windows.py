@@ -2,7 +2,7 @@ import pytest
 import torch
 from helpers import make_session
 
-from synapsnet_pyg.data.windows import EpochSampler, windows_of
+from synapsnet_pyg.data.windows import EpochSampler, batches, every_window, spread, windows_of
 
 
 def brute_force_targets(segment, window, first=None):
@@ -87,3 +87,25 @@ def test_sampler_depends_on_seed_and_epoch_alone():
     assert order(0, 3) == order(0, 3)
     assert order(0, 3) != order(0, 4)
     assert order(0, 3) != order(1, 3)
+
+
+@pytest.mark.parametrize(("bins", "most"), [(20, 8), (8000 + 5, 4096), (12, 100), (9, 1)])
+def test_spread_windows_are_never_more_than_asked_for_and_even(bins, most):
+    windows = every_window(make_session(N=2, T=bins, K=0), 5)
+    shown = list(spread(windows, most, batch_size=3))
+    count = sum(len(window.activity) for window in shown)
+    assert 0 < count <= min(most, len(windows))
+    step = -(-len(windows) // most)
+    assert count == -(-len(windows) // step)
+    assert torch.equal(shown[0].activity[0], windows.gather(torch.tensor([0])).activity[0])
+
+
+def test_batches_are_all_windows_in_order():
+    windows = every_window(make_session(T=23), 5)
+    whole = windows.gather(torch.arange(len(windows)))
+    assert torch.equal(torch.cat([window.activity for window in batches(windows, 4)]), whole.activity)
+
+
+def test_a_session_without_a_window_is_refused():
+    with pytest.raises(ValueError, match="a segment of more than 30 bins"):
+        every_window(make_session(T=30), 30)

@@ -95,10 +95,10 @@ def test_blind_to_the_future(name):
 @every_model
 def test_saved_and_made_again(name, tmp_path):
     model = fitted(name).eval()
-    save_model(model, name, tmp_path / "model.ckpt")
+    save_model(model, tmp_path / "model.ckpt")
     again = load_model(tmp_path / "model.ckpt")
     assert repr(again) == repr(model)
-    assert again.populations == model.populations
+    assert again.sessions == model.sessions
     for session in sessions():
         window = batch_of(model, session)
         assert torch.equal(again(window).activity, model(window).activity)
@@ -158,7 +158,7 @@ def test_roll_out_feeds_forecasts_back(name):
     with pytest.raises(ValueError, match="horizon of at least 1"):
         roll_out(model, window, 0)
     with pytest.raises(ValueError, match="2 future bins"):
-        roll_out(model, window, 3, torch.zeros(B, 1, 2))
+        roll_out(model, window, 3, future_behaviour=torch.zeros(B, 1, 2))
 
 
 def test_roll_out_from_what_is_shown():

@@ -236,7 +236,7 @@ def test_prior_needs_types(tmp_path):
     model = NetFormer([session], cell_types=["EC", "Sst"], prior_weight=0.1)
     model.initialise({"demo": session}, {})
     assert model.cell_type_0.tolist() == [0, 1, -1, 0]
-    save_model(model, "netformer", tmp_path / "m.ckpt")
+    save_model(model, tmp_path / "m.ckpt")
     assert load_model(tmp_path / "m.ckpt").cell_type_0.tolist() == [0, 1, -1, 0]
     with pytest.raises(ValueError, match="with types among EC, Vip"):
         NetFormer([session], cell_types=["EC", "Vip"], type_field="layer", prior_weight=0.1).initialise(
