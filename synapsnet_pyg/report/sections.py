@@ -180,9 +180,9 @@ def _significance(results: SessionResults) -> Section | None:
     sentences = [
         f"{int(significance.significant.sum())} of {significance.tested} pairs are edges at a false discovery rate of "
         "5 %: about one in twenty of them is expected to be false. The table has the edges of the smallest p-values. "
-        "Its columns: weight, the posterior mean of the effect, which is drawn towards zero where evidence is weak; "
-        "learned, the weight in the model; effect, the estimate before that, and error, its standard error; p_value; "
-        "q_value, the false discovery rate at which the pair becomes an edge. Where spikes are rare, the p-value is "
+        "Its columns: weight, the posterior mean of the effect, shrunk towards zero where evidence is weak; learned, "
+        "the weight in the model; effect, the estimate before shrinkage; error, its standard error; p_value; q_value, "
+        "the smallest false discovery rate at which the pair is an edge. Where spikes are rare, the p-value is "
         "larger than effect and error alone suggest.",
         significance.identifiability,
     ]
