@@ -32,7 +32,7 @@ class VectorAutoregression(Forecaster):
         ValueError: No candidate is given, or one is negative.
     """
 
-    def __init__(self, sessions: Iterable[Recorded], lags: int = 1, ridges: Sequence[float] | None = None) -> None:
+    def __init__(self, sessions: Iterable[Recorded], lags: int = 1, *, ridges: Sequence[float] | None = None) -> None:
         super().__init__(sessions, window=lags)
         self.lags = lags
         self.ridges = list(RIDGES if ridges is None else ridges)

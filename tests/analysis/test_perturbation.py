@@ -14,7 +14,7 @@ from synapsnet_pyg.simulations.population import run_population, simulate, true_
 
 
 def linear(session: Session) -> VectorAutoregression:
-    model = VectorAutoregression([session], 1, [1.0])
+    model = VectorAutoregression([session], 1, ridges=[1.0])
     model.initialise({session.name: session}, {session.name: session})
     return model
 

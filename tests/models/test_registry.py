@@ -14,7 +14,7 @@ from synapsnet_pyg.nn.functional_connectivity import frobenius
 def test_builds_from_names_of_parts():
     model = build_model("synapsnet", [make_session()], {"dynamics": "lstm", "penalty": "frobenius", "hidden_size": 7})
     assert isinstance(model.dynamics.sequence, torch.nn.LSTM)
-    assert model.penalty is frobenius
+    assert model.graphs[0].norm is frobenius
     assert model.arguments["hidden_size"] == 7
 
 
