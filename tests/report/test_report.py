@@ -27,7 +27,7 @@ from synapsnet_pyg.report.session_results import collect_results
 from synapsnet_pyg.report.significance_figures import block_figure, distance_figure, p_value_figure
 from synapsnet_pyg.runs.fitting import fit_files
 from synapsnet_pyg.runs.run import Run
-from synapsnet_pyg.simulations.population import simulate
+from synapsnet_pyg.simulations.population import simulate_population
 
 FULL = (
     "Recordings and fit",
@@ -48,7 +48,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 def known_session() -> Session:
     """Returns a session with every field of neurons, some of them hard to show."""
-    simulated = simulate(600, neurons=30, recorded=11, name="known <b>")
+    simulated = simulate_population(600, neurons=30, recorded=11, name="known <b>")
     ids = ["<script>alert(1)</script>", "$x_", "12", "a & b", *simulated.neuron_id[4:]]
     position = torch.randn(11, 3)
     position[4] = torch.nan
