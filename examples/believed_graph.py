@@ -34,7 +34,7 @@ from synapsnet_pyg.plots.connectivity import (
 )
 from synapsnet_pyg.plots.style import COLOURS
 from synapsnet_pyg.runs.recipe import recipe
-from synapsnet_pyg.simulations.population import run_population, simulate, true_effect
+from synapsnet_pyg.simulations.population import run_population, simulate_population, true_effect
 
 parser = argparse.ArgumentParser()
 parser.add_argument("bins", type=int, nargs="?", default=12_000)
@@ -51,7 +51,7 @@ out.mkdir(exist_ok=True)
 # Only some of its neurons are recorded, as in life; the others drive them unseen.
 
 # %%
-session = simulate(bins, neurons=neurons, recorded=recorded).standardise()
+session = simulate_population(bins, neurons=neurons, recorded=recorded).standardise()
 train, validation, test = session.split()
 truth = session.true_connectivity
 off_diagonal = ~torch.eye(recorded, dtype=torch.bool)

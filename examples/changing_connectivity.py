@@ -36,7 +36,7 @@ from synapsnet_pyg.plots.connectivity import draw_block_matrix
 from synapsnet_pyg.plots.dynamics import draw_changes, draw_trace_agreement, draw_weight_traces
 from synapsnet_pyg.runs.in_memory import fit_recording, raw_units
 from synapsnet_pyg.simulations.cell_types import CELL_TYPES, STATES, simulate_cell_types, true_weights_by_state
-from synapsnet_pyg.simulations.stdp import simulate_plasticity
+from synapsnet_pyg.simulations.stdp import simulate_stdp
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--bins", type=int, default=100_000, help="milliseconds of the neuron that learns")
@@ -56,7 +56,7 @@ out.mkdir(parents=True, exist_ok=True)
 # gains weight, one that comes too late loses it. Recorded are the voltage and the inputs' spikes, in bins of 1 ms.
 
 # %%
-recorded = simulate_plasticity(arguments.bins)
+recorded = simulate_stdp(arguments.bins)
 true = recorded.edge_weight_series[:, HISTORY - 1 : -1]  # of each input, in the newest bin of every window
 inputs, length = true.shape
 print(recorded)

@@ -16,7 +16,7 @@ from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.plots.canvas import make_figure
 from synapsnet_pyg.plots.connectivity import draw_matrix
 from synapsnet_pyg.runs.recipe import recipe
-from synapsnet_pyg.simulations.population import simulate
+from synapsnet_pyg.simulations.population import simulate_population
 
 folder = Path(tempfile.mkdtemp())
 
@@ -26,7 +26,7 @@ folder = Path(tempfile.mkdtemp())
 # neuron and each behaviour is standardised with the training part alone.
 
 # %%
-simulate(bins=10_000, neurons=300, recorded=60).save(folder / "population.h5")
+simulate_population(bins=10_000, neurons=300, recorded=60).save(folder / "population.h5")
 session = Session.load(folder / "population.h5").standardise()
 train, validation, test = session.split()
 print(session)

@@ -44,7 +44,7 @@ def main() -> None:
     train = simulate_cell_types(given.bins, neurons=given.neurons).standardise().split().train
     windows = windows_of(train, given.window)
     torch.manual_seed(0)
-    models = [NetFormer([train], given.window, given.embedding) for _ in range(2)]
+    models = [NetFormer([train], given.window, embedding_dim=given.embedding) for _ in range(2)]
     models[1].load_state_dict(models[0].state_dict())
     forecasts = {"ours": ours, "plain": plain}
     first = windows[0].gather(torch.arange(min(given.batch, len(windows[0]))))

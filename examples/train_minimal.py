@@ -9,11 +9,11 @@ import torch
 from synapsnet_pyg import SynapsNet, fit, forecast_session, strongest, to_networkx
 from synapsnet_pyg.metrics import connectivity_score, correlation
 from synapsnet_pyg.runs.recipe import recipe
-from synapsnet_pyg.simulations.population import simulate
+from synapsnet_pyg.simulations.population import simulate_population
 
 
 def main(bins: int = 10_000, neurons: int = 300, recorded: int = 60) -> None:
-    session = simulate(bins=bins, neurons=neurons, recorded=recorded).standardise()
+    session = simulate_population(bins=bins, neurons=neurons, recorded=recorded).standardise()
     torch.manual_seed(0)
     model = SynapsNet([session])
     with tempfile.TemporaryDirectory() as folder:

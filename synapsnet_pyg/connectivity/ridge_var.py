@@ -40,6 +40,6 @@ def ridge_var(session: Session, *, lags: int = 1, ridges: Sequence[float] | None
     """
     session = session.standardise()
     split = session.split()
-    model = VectorAutoregression([session], lags, ridges)
+    model = VectorAutoregression([session], lags, ridges=ridges)
     model.initialise({session.name: split.train}, {session.name: split.validation})
     return model.connectivity(session).float()

@@ -28,7 +28,7 @@ from synapsnet_pyg.datasets.nwb_file import (
     times_of,
     without,
 )
-from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings, listed, require_folder
+from synapsnet_pyg.datasets.recordings import LeftOutError, RecordingDataset, listed, require_folder
 from synapsnet_pyg.datasets.time_bins import Bins, onto, warn
 
 _CCF = ("anterior_posterior_ccf_coordinate", "dorsal_ventral_ccf_coordinate", "left_right_ccf_coordinate")
@@ -36,7 +36,7 @@ _KEPT = ("snr", "firing_rate", "waveform_duration")
 BEHAVIOUR = ("running speed", "pupil area")
 
 
-class AllenNeuropixels(Recordings):
+class AllenNeuropixels(RecordingDataset):
     r"""Spikes of mouse visual cortex, thalamus and hippocampus, six Neuropixels probes a session.
 
     58 sessions, one a mouse, about 690 neurons each after the filters. Reads an AllenSDK cache
@@ -71,10 +71,10 @@ class AllenNeuropixels(Recordings):
         gap: Seconds; see above. Gratings pause for 1 s between rows.
         still: Seconds; see above. None: interpolate across all gaps.
         shortest: Blocks shorter than this many seconds are left.
-        sessions: See :class:`~synapsnet_pyg.datasets.recordings.Recordings`; names are ``"allen-<session id>"``.
-        processed: Where session files are kept; None: ``root/processed``.
-        jobs: How many processes read at once.
-        transform: Applied to a session whenever it is taken.
+        sessions: See :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`; names are ``"allen-<session id>"``.
+        processed: Folder of the session files. None: ``root/processed``.
+        jobs: Number of processes that read at once.
+        transform: Function applied to a session whenever it is taken.
 
     Raises:
         FileNotFoundError: There is no session.
@@ -116,11 +116,11 @@ class AllenNeuropixels(Recordings):
         self.behaviour = listed(behaviour)
         if not set(self.behaviour) <= set(BEHAVIOUR):
             raise ValueError(f"Expected behaviours among {', '.join(BEHAVIOUR)} (got {', '.join(self.behaviour)}).")
-        super().__init__(root, sessions, processed, jobs, transform)
+        super().__init__(root, sessions, processed=processed, jobs=jobs, transform=transform)
 
     @staticmethod
     def find(root: Path) -> dict[str, list[Path]]:
-        """Every ``.nwb`` file with units; those of the local field potential have none."""
+        """Returns every ``.nwb`` file with units; those of the local field potential have none."""
         require_folder(root, "fetch sessions with AllenNeuropixels.download(root, ids) or 'synapsnet download'")
         found: dict[str, list[Path]] = {}
         for path in sorted(root.rglob("*.nwb")):

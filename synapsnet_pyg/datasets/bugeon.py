@@ -11,7 +11,7 @@ import torch
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.array_files import load_lines, load_npy, load_numbers
 from synapsnet_pyg.datasets.download import figshare
-from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings, listed, require_folder, without_nan
+from synapsnet_pyg.datasets.recordings import LeftOutError, RecordingDataset, listed, require_folder, without_nan
 from synapsnet_pyg.datasets.time_bins import frames, onto, warn
 
 STIMULI = {"natural scenes": "Natural Scenes", "drifting gratings": "Drifting Gratings", "spontaneous": "Blank"}
@@ -39,7 +39,7 @@ class _Run(NamedTuple):
     bin_size: float
 
 
-class Bugeon(Recordings):
+class Bugeon(RecordingDataset):
     """Calcium activity of mouse V1, 4 mice, 17 sessions, 178-868 neurons each, about 4.3 frames a second.
 
     Expects ``root/<mouse>/<date>/<stimulus folder>/<run>/frame.neuralActivity.npy`` and the files beside it, as
@@ -61,10 +61,10 @@ class Bugeon(Recordings):
         states: Add three behaviours that tell the brain state of each frame (running, stationary desynchronised,
             stationary synchronised) by 0 and 1.
         gene_counts: Add the neuron field ``gene_count`` (N, genes).
-        sessions: See :class:`~synapsnet_pyg.datasets.recordings.Recordings`; names are ``"SB025-2019-10-23"``.
-        processed: Where session files are kept; None: ``root/processed``.
-        jobs: How many processes read at once.
-        transform: Applied to a session whenever it is taken.
+        sessions: See :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`; names are ``"SB025-2019-10-23"``.
+        processed: Folder of the session files. None: ``root/processed``.
+        jobs: Number of processes that read at once.
+        transform: Function applied to a session whenever it is taken.
 
     Raises:
         FileNotFoundError: There is no session, or a file is missing.
@@ -94,11 +94,11 @@ class Bugeon(Recordings):
             if not set(given) <= set(known):
                 raise ValueError(f"Expected {what} among {', '.join(known)} (got {', '.join(given)}).")
         self.states, self.gene_counts = states, gene_counts
-        super().__init__(root, sessions, processed, jobs, transform)
+        super().__init__(root, sessions, processed=processed, jobs=jobs, transform=transform)
 
     @staticmethod
     def find(root: Path) -> dict[str, list[Path]]:
-        """Every mouse and date that has a run."""
+        """Returns every mouse and date that has a run."""
         require_folder(root, "fetch it with Bugeon.download(root) or 'synapsnet download bugeon'")
         runs: dict[Path, list[Path]] = {}
         for path in sorted(root.rglob("frame.neuralActivity.npy")):

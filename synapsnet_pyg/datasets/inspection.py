@@ -12,7 +12,7 @@ from synapsnet_pyg.data.session_file import is_session_file
 from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.datasets.array_files import Source
 from synapsnet_pyg.datasets.nwb_file import Ragged, column, electrodes_of, intervals, open_nwb, text, time_series
-from synapsnet_pyg.datasets.registry import DATASETS
+from synapsnet_pyg.datasets.registry import DATASETS, dataset_class
 from synapsnet_pyg.files import atomic_path, shorten
 from synapsnet_pyg.plots.canvas import make_stacked_figure
 from synapsnet_pyg.plots.forecasts import draw_behaviour_traces, draw_heat_map
@@ -118,8 +118,8 @@ def _folder(path: Path) -> Rows:
     if sessions:
         return [(file.name, repr(Session.load(file))) for file in sessions]
     rows: Rows = []
-    for name, kind in DATASETS.items():
-        found = kind.find(path)  # type: ignore[call-arg,arg-type]
+    for name in DATASETS:
+        found = dataset_class(name).find(path)  # type: ignore[call-arg,arg-type]
         if found and not (name == "nwb" and rows):
             shown = ", ".join(list(found)[:6]) + (" ..." if len(found) > 6 else "")
             command = f"synapsnet prepare {name} {shlex.quote(str(path))} --out sessions"

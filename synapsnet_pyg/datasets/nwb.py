@@ -31,11 +31,11 @@ from synapsnet_pyg.datasets.nwb_file import (
     values_of,
     without,
 )
-from synapsnet_pyg.datasets.recordings import Recordings, listed, without_nan
+from synapsnet_pyg.datasets.recordings import RecordingDataset, listed, without_nan
 from synapsnet_pyg.datasets.time_bins import Bins, frames, onto, warn
 
 
-class NWBRecording(Recordings):
+class NWBRecording(RecordingDataset):
     """Any NWB file, or a folder of them: spikes of its units, or the traces of a two-photon series.
 
     Spikes are counted in bins; a two-photon trace keeps its frames as bins. The stretches of an interval table (trials,
@@ -51,10 +51,10 @@ class NWBRecording(Recordings):
         intervals: Name of a table in ``/intervals``; None: the whole recording.
         where: Column -> value that the kept rows of the units' (or cells') table have, such as
             ``{"quality": "good"}``.
-        sessions: See :class:`~synapsnet_pyg.datasets.recordings.Recordings`, as the rest.
-        processed: Where session files are kept; None: ``processed`` beside the file or in the folder.
-        jobs: How many processes read at once.
-        transform: Applied to a session whenever it is taken.
+        sessions: See :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`, as the rest.
+        processed: Folder of the session files. None: ``processed`` beside the file or in the folder.
+        jobs: Number of processes that read at once.
+        transform: Function applied to a session whenever it is taken.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -83,11 +83,11 @@ class NWBRecording(Recordings):
         path = Path(path).expanduser()
         if processed is None:
             processed = (path if path.is_dir() else path.parent) / "processed"
-        super().__init__(path, sessions, processed, jobs, transform)
+        super().__init__(path, sessions, processed=processed, jobs=jobs, transform=transform)
 
     @staticmethod
     def find(root: Path) -> dict[str, list[Path]]:
-        """Every ``.nwb`` file."""
+        """Returns every ``.nwb`` file."""
         if root.is_dir():
             paths = sorted(root.rglob("*.nwb"))
             stems = [path.stem for path in paths]

@@ -1,4 +1,4 @@
-"""What all sets of recordings share: sessions found in a folder, read once, kept as session files."""
+"""Base class of data sets: sessions found in a folder, read once, kept as session files."""
 
 import hashlib
 import inspect
@@ -22,52 +22,54 @@ from synapsnet_pyg.datasets.time_bins import DataWarning, warn
 from synapsnet_pyg.files import atomic_path, make_folder, shorten
 
 FORMAT = 1
-"""Goes up when sessions of the same files and arguments would come out differently, so that none is reused."""
+"""Version of the kept sessions; raise it when the same files and arguments give other sessions."""
 
 _NOT_IN_SESSIONS = {"self", "root", "sessions", "seeds", "processed", "jobs", "transform"}
 
 
 class LeftOutError(ValueError):
-    """A recording that holds nothing of what was asked for; the message says why. The others are read."""
+    """Error of a recording that holds nothing of the request; the recording is left out and the others are read."""
 
 
-class Recordings(Dataset):
-    """Base class of sets of recordings: a PyG dataset whose items are sessions.
+class RecordingDataset(Dataset):
+    """Base class of data sets: a PyG dataset whose items are sessions.
 
     A subclass sets its own attributes, calls ``super().__init__`` and defines :meth:`find` and :meth:`read`. Each
     session is read once and kept under ``processed``, in a folder named after all arguments that shape it, as
-    ``<name>.h5`` beside ``<name>.json`` (arguments, source files with sizes and times, warnings). Another argument or a
-    changed source file is read anew. Files are written whole or not at all, so that several processes may prepare the
-    same set.
+    ``<name>.h5`` beside ``<name>.json`` (arguments, source files with sizes and times, warnings). Sessions are read
+    again after a change of an argument or a source file. Files are written wholly or not at all, so that several
+    processes may prepare the same set.
 
     Args:
         root: Folder of the set.
-        sessions: Names to take, or how they end; wildcards allowed (``"SB025-*"``); None: all.
-        processed: Where session files are kept; None: ``root/processed``.
-        jobs: How many processes read at once. With more than one, a script needs the usual
+        sessions: Names of sessions, or ends of names; wildcards allowed (``"SB025-*"``). None: all.
+        processed: Folder of the session files. None: ``root/processed``.
+        jobs: Number of processes that read at once. With more than one, a script needs the usual
             ``if __name__ == "__main__":``.
-        transform: Applied to a session whenever it is taken.
+        transform: Function applied to a session whenever it is taken.
 
     Raises:
         FileNotFoundError: The folder is missing or holds no session of this set.
-        ValueError: A file is damaged or not as it should be; the message names it.
+        ValueError: A file is damaged or has another form than expected; the message names it.
     """
 
     arguments: dict[str, Any]
+    """Arguments that shape a session, as written to JSON."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> "Recordings":
-        """Remembers the arguments that shape a session, so that no subclass can forget one."""
-        made = super().__new__(cls)
-        if args or kwargs:  # copies and unpickled ones come without
-            bound = inspect.signature(cls.__init__).bind(made, *args, **kwargs)
+    def __new__(cls, *args: Any, **kwargs: Any) -> "RecordingDataset":
+        """Keeps the arguments that shape a session, so that no subclass can forget one."""
+        dataset = super().__new__(cls)
+        if args or kwargs:  # copies and unpickled data sets come without
+            bound = inspect.signature(cls.__init__).bind(dataset, *args, **kwargs)
             bound.apply_defaults()
-            made.arguments = {key: value for key, value in bound.arguments.items() if key not in _NOT_IN_SESSIONS}
-        return made
+            dataset.arguments = {key: value for key, value in bound.arguments.items() if key not in _NOT_IN_SESSIONS}
+        return dataset
 
     def __init__(
         self,
         root: str | os.PathLike[str],
         sessions: Iterable[str] | None = None,
+        *,
         processed: str | os.PathLike[str] | None = None,
         jobs: int = 1,
         transform: Callable[[Session], Session] | None = None,
@@ -75,7 +77,7 @@ class Recordings(Dataset):
         folder = Path(root).expanduser()
         super().__init__(str(folder), transform)
         if jobs < 1:
-            raise ValueError(f"Expected at least one process to read (got jobs {jobs}).")
+            raise ValueError(f"Expected at least one process that reads (got jobs {jobs}).")
         found = dict(sorted(self.find(folder).items()))
         if not found:
             raise FileNotFoundError(f"Expected sessions of {type(self).__name__} in '{folder}' (found none).")
@@ -83,7 +85,7 @@ class Recordings(Dataset):
         self.sources = {
             name: files
             for name, files in found.items()
-            if any(fnmatch(name, one) or name.endswith(f"-{one}") for one in wanted)
+            if any(fnmatch(name, pattern) or name.endswith(f"-{pattern}") for pattern in wanted)
         }
         if not self.sources:
             raise ValueError(f"Expected sessions among {shorten(list(found), 8)} (got {', '.join(wanted)}).")
@@ -93,7 +95,7 @@ class Recordings(Dataset):
         self.names = self._prepare(jobs)
 
     def find(self, root: Path) -> Mapping[str, list[Path]]:
-        """Which sessions there are: name -> the files it is read from. Must be quick; static where it can be.
+        """Returns the files of each session, by its name. Must be quick, and static where possible.
 
         Raises:
             FileNotFoundError: The folder is missing.
@@ -101,22 +103,22 @@ class Recordings(Dataset):
         raise NotImplementedError
 
     def read(self, name: str, files: list[Path]) -> Session:
-        """Reads one session, whose name shall be ``name``.
+        """Reads one session and gives it the name ``name``.
 
         Raises:
-            LeftOutError: It holds nothing of what was asked for.
+            LeftOutError: The files hold nothing of the request.
             ValueError: A file is damaged.
         """
         raise NotImplementedError
 
     @property
     def has_download(self) -> bool:
-        """Nothing is fetched unasked: a set can be a terabyte."""
+        """False: a set can be a terabyte and is fetched on request only."""
         return False
 
     @property
     def has_process(self) -> bool:
-        """PyG's own bookkeeping reads pickles, so this class has its own."""
+        """False: PyG's own bookkeeping reads pickles, so this class has its own."""
         return False
 
     @property
@@ -126,28 +128,28 @@ class Recordings(Dataset):
 
     @property
     def processed_file_names(self) -> list[str]:
-        """One file a session."""
+        """Names of the session files."""
         return [f"{name}.h5" for name in self.names]
 
     @property
     def raw_file_names(self) -> list[str]:
-        """Every file that a session is read from."""
+        """Paths of all files that sessions are read from."""
         return [str(path) for files in self.sources.values() for path in files]
 
     def len(self) -> int:
-        """How many sessions."""
+        """Returns the number of sessions."""
         return len(self.names)
 
     def get(self, idx: int) -> Session:
-        """The idx-th session."""
+        """Loads the idx-th session."""
         return Session.load(self._folder / f"{self.names[idx]}.h5")
 
     def __repr__(self) -> str:
-        told = "".join(f", {key}={value!r}" for key, value in self.arguments.items())
-        return f"{type(self).__name__}({len(self)} sessions{told})"
+        arguments = "".join(f", {key}={value!r}" for key, value in self.arguments.items())
+        return f"{type(self).__name__}({len(self)} sessions{arguments})"
 
     def _prepare(self, jobs: int) -> list[str]:
-        """Reads what is not there yet; returns the names of the sessions that there are."""
+        """Reads the sessions that are not kept yet; returns the names of all kept ones."""
         missing = [name for name in self.sources if self._kept(name) is None]
         new = [folder for folder in (self._folder, *self._folder.parents) if not folder.exists()]
         try:
@@ -156,7 +158,7 @@ class Recordings(Dataset):
                 self._read_all(missing, jobs)
             return self._names_of_kept()
         except BaseException:
-            # Nothing came of it: no empty folders, and no notes of what was left out, stay behind.
+            # Without a session, remove the empty folders and the notes of sessions that were left out.
             if new and not any(self._folder.glob("*.h5")):
                 for note in self._folder.glob("*.json"):
                     note.unlink()
@@ -166,6 +168,7 @@ class Recordings(Dataset):
             raise
 
     def _read_all(self, missing: list[str], jobs: int) -> None:
+        """Reads and keeps sessions, several at once."""
         bar = tqdm(total=len(missing), desc="reading", unit="session", disable=None if len(missing) > 1 else True)
         if jobs == 1 or len(missing) < 2:
             for name in missing:
@@ -180,10 +183,10 @@ class Recordings(Dataset):
         bar.close()
 
     def _names_of_kept(self) -> list[str]:
-        """Names of the sessions that there are; tells what was told when they were read."""
+        """Returns the names of the kept sessions and repeats the warnings of their reading."""
         names = []
         for name in self.sources:
-            record = self._kept(name) or {"warnings": [], "left_out": "it vanished while it was read"}
+            record = self._kept(name) or {"warnings": [], "left_out": "its files vanished while it was read"}
             for message in record["warnings"]:
                 warnings.warn(f"{name}: {message}", DataWarning, stacklevel=5)
             if record["left_out"] is None:
@@ -191,11 +194,11 @@ class Recordings(Dataset):
             else:
                 warnings.warn(f"{name} is left out: {record['left_out']}", DataWarning, stacklevel=5)
         if not names:
-            raise ValueError(f"Expected a session with what was asked for in '{self.root}' (all are left out).")
+            raise ValueError(f"Expected a session in '{self.root}' that fits the request (all are left out).")
         return names
 
     def _kept(self, name: str) -> dict[str, Any] | None:
-        """What was noted when a session was read, if that still holds."""
+        """Returns the notes of a session's reading, or None if it must be read (again)."""
         try:
             record: dict[str, Any] = json.loads((self._folder / f"{name}.json").read_text())
             whole = record["left_out"] is not None or (self._folder / f"{name}.h5").is_file()
@@ -204,8 +207,9 @@ class Recordings(Dataset):
             return None
 
     def _read_and_keep(self, name: str) -> None:
+        """Reads one session and writes its file and the notes of its reading."""
         record: dict[str, Any] = {"source": _stamps(self.sources[name]), "left_out": None}
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", DataWarning)
             try:
                 self.read(name, self.sources[name]).save(self._folder / f"{name}.h5")
@@ -213,10 +217,10 @@ class Recordings(Dataset):
                 record["left_out"] = str(error)
             except ValueError as error:
                 raise ValueError(f"Session '{name}' cannot be made: {error}") from None
-        for one in told:
-            if not issubclass(one.category, DataWarning):
-                warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
-        messages = (str(one.message) for one in told if issubclass(one.category, DataWarning))
+        for warning in caught:
+            if not issubclass(warning.category, DataWarning):
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        messages = (str(warning.message) for warning in caught if issubclass(warning.category, DataWarning))
         record["warnings"] = list(dict.fromkeys(messages))
         record["arguments"] = self.arguments
         with atomic_path(self._folder / f"{name}.json") as temporary:
@@ -224,41 +228,42 @@ class Recordings(Dataset):
 
 
 def listed(values: str | Iterable[str]) -> list[str]:
-    """One text or several, as a list."""
+    """Returns one text or several as a list."""
     return [values] if isinstance(values, str) else list(values)
 
 
-def without_nan(activity: np.ndarray, what: str) -> np.ndarray:
-    """Which rows of [N, T] hold numbers only [N]; tells how many do not.
+def without_nan(activity: np.ndarray, rows: str) -> np.ndarray:
+    """Returns a mask [N] of the rows that hold finite numbers only, and warns of the others.
 
     Args:
-        activity: [N, T].
-        what: What the rows are called: neurons, cells.
+        activity: Activity [N, T].
+        rows: Name of the rows in the warning, such as "neurons".
     """
     good: np.ndarray = np.isfinite(activity).all(axis=1)
     if not good.all():
-        warn(f"{int((~good).sum())} of {len(good)} {what} hold NaN or infinity and are left out.")
+        warn(f"{int((~good).sum())} of {len(good)} {rows} hold NaN or infinity and are left out.")
     return good
 
 
-def require_folder(root: Path, how: str) -> None:
-    """A folder that must be there.
+def require_folder(root: Path, remedy: str) -> None:
+    """Raises an error unless a folder is there.
 
     Args:
-        root: The folder.
-        how: How to get it.
+        root: Path of the folder.
+        remedy: Instruction of how to get the folder, for the error's message.
 
     Raises:
-        FileNotFoundError: It is not there.
+        FileNotFoundError: The folder is missing.
     """
     if not root.is_dir():
-        raise FileNotFoundError(f"Expected a folder of recordings (there is no folder '{root}'); {how}.")
+        raise FileNotFoundError(f"Expected a folder of recordings (there is no folder '{root}'); {remedy}.")
 
 
 def _stamps(files: list[Path]) -> list[list[Any]]:
-    """Name, size and time of each source file; a folder stands for its name alone."""
+    """Returns name, size and time of each source file; folders are skipped."""
     return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files if path.is_file()]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> list[Any] | str:
+    """Returns a value that JSON does not know as a list or a text."""
     return list(value) if isinstance(value, (set, frozenset, range, tuple)) else str(value)

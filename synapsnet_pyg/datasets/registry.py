@@ -1,45 +1,73 @@
-"""The sets of recordings by name."""
+"""Data sets by name, with import paths and descriptions only, so that the command line lists them at once."""
 
 import os
 from collections.abc import Mapping
 from inspect import signature
-from typing import Any
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from synapsnet_pyg.datasets.allen_neuropixels import AllenNeuropixels
-from synapsnet_pyg.datasets.bugeon import Bugeon
-from synapsnet_pyg.datasets.nwb import NWBRecording
-from synapsnet_pyg.datasets.recordings import Recordings
-from synapsnet_pyg.datasets.suite2p import Suite2p
+if TYPE_CHECKING:
+    from synapsnet_pyg.datasets.recordings import RecordingDataset
 
-DATASETS: dict[str, type[Recordings]] = {
-    "bugeon": Bugeon,
-    "allen-neuropixels": AllenNeuropixels,
-    "nwb": NWBRecording,
-    "suite2p": Suite2p,
+
+class RegisteredDataset(NamedTuple):
+    """Import path and description of a data set."""
+
+    path: str
+    """Module and class."""
+    description: str
+    """Description in the command line's help."""
+
+
+DATASETS = {
+    "bugeon": RegisteredDataset(
+        "synapsnet_pyg.datasets.bugeon:Bugeon", "two-photon imaging of mouse V1 with cell types (Bugeon et al. 2022)"
+    ),
+    "allen-neuropixels": RegisteredDataset(
+        "synapsnet_pyg.datasets.allen_neuropixels:AllenNeuropixels", "Allen Visual Coding (Siegle et al. 2021)"
+    ),
+    "nwb": RegisteredDataset("synapsnet_pyg.datasets.nwb:NWBRecording", "any NWB file, or a folder of NWB files"),
+    "suite2p": RegisteredDataset("synapsnet_pyg.datasets.suite2p:Suite2p", "output folder of Suite2p"),
 }
-"""Name -> class, of all that is read from disk."""
+"""Name -> data set, of all that ``synapsnet prepare`` reads from disk."""
 
 
-def dataset_class(name: str) -> type[Recordings]:
-    """The class of a set.
+def dataset_class(name: str) -> "type[RecordingDataset]":
+    """Imports the class of a data set.
+
+    Args:
+        name: Key of :data:`DATASETS`.
 
     Raises:
-        ValueError: There is no such set.
+        ValueError: There is no such data set.
+
+    Example:
+        >>> dataset_class("suite2p")
+        <class 'synapsnet_pyg.datasets.suite2p.Suite2p'>
     """
     if name not in DATASETS:
-        raise ValueError(f"Expected a set among {', '.join(DATASETS)} (got '{name}').")
-    return DATASETS[name]
+        raise ValueError(f"Expected a data set among {', '.join(DATASETS)} (got '{name}').")
+    dataset: type[RecordingDataset] = resolve_name(DATASETS[name].path)
+    return dataset
 
 
-def open_dataset(name: str, root: str | os.PathLike[str], arguments: Mapping[str, Any]) -> Recordings:
-    """Makes a set of recordings from its name.
+def open_dataset(name: str, root: str | os.PathLike[str], arguments: Mapping[str, Any]) -> "RecordingDataset":
+    """Opens a data set by its name.
+
+    Args:
+        name: Key of :data:`DATASETS`.
+        root: Folder of the data set, or one file of it.
+        arguments: Other arguments of its class.
 
     Raises:
-        ValueError: There is no such set, or an argument does not suit it.
+        ValueError: There is no such data set, or it has no such argument.
     """
-    made = dataset_class(name)
+    dataset = dataset_class(name)
+    known = [key for key in signature(dataset).parameters if key not in ("root", "path", "folder", "transform")]
+    unknown = sorted(set(arguments) - set(known))
+    if unknown:
+        raise ValueError(f"Expected arguments of '{name}' among {', '.join(known)} (got {', '.join(unknown)}).")
     try:
-        return made(root, **arguments)
+        return dataset(root, **arguments)
     except TypeError as error:
-        known = [key for key in signature(made).parameters if key not in ("root", "path", "folder", "transform")]
-        raise ValueError(f"Expected arguments of set '{name}' among {', '.join(known)} ({error}).") from None
+        raise ValueError(f"Expected arguments of '{name}' among {', '.join(known)} ({error}).") from None

@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.datasets.recordings import Recordings
+from synapsnet_pyg.datasets.recordings import RecordingDataset
 from synapsnet_pyg.simulations.calcium import simulate_calcium
 from synapsnet_pyg.simulations.neuropixels import simulate_neuropixels
-from synapsnet_pyg.simulations.population import simulate
+from synapsnet_pyg.simulations.population import simulate_population
 
 
-class SimulatedPopulation(Recordings):
-    """Sessions of :func:`simulate`, one a seed.
+class SimulatedPopulation(RecordingDataset):
+    """Sessions of :func:`~synapsnet_pyg.simulations.population.simulate_population`, one for each seed.
 
     Args:
         root: Folder of the set; session files are kept under ``root/processed``.
-        seeds: One session each.
-        transform: Applied to a session whenever it is taken.
-        **laws: Arguments of :func:`simulate`; other laws make other files.
+        seeds: Seeds of the sessions.
+        transform: Function applied to a session whenever it is taken.
+        **parameters: Other arguments of ``simulate_population``; other values make other files.
 
     Example:
         >>> dataset = SimulatedPopulation("data/simulated", seeds=range(3), bins=30_000)  # doctest: +SKIP
@@ -31,56 +31,63 @@ class SimulatedPopulation(Recordings):
         self,
         root: str | os.PathLike[str],
         seeds: Iterable[int] = (0,),
+        *,
         transform: Callable[[Session], Session] | None = None,
-        **laws: Any,
+        **parameters: Any,
     ) -> None:
-        self.seeds, self.laws = list(seeds), laws
+        self.seeds, self.parameters = list(seeds), parameters
         super().__init__(root, transform=transform)
 
     def find(self, root: Path) -> dict[str, list[Path]]:
-        """One session a seed."""
+        """Returns one name for each seed."""
         return {f"simulated-{seed}": [] for seed in self.seeds}
 
     def read(self, name: str, files: list[Path]) -> Session:
-        """Simulates."""
-        return simulate(seed=int(name.removeprefix("simulated-")), name=name, **self.laws)
+        """Simulates one session."""
+        return simulate_population(seed=int(name.removeprefix("simulated-")), name=name, **self.parameters)
 
 
-class SimulatedAnimal(Recordings):
-    """Sessions of one simulated animal, which share wiring and neurons; a subclass says by which law."""
+class SimulatedAnimal(RecordingDataset):
+    """Base class of sets of sessions of one simulated animal, which share wiring and neurons.
+
+    A subclass sets :attr:`kind` and :attr:`simulate`.
+    """
 
     kind: ClassVar[str]
-    law: ClassVar[Callable[..., Session]]
+    """Begin of the sessions' names."""
+    simulate: ClassVar[Callable[..., Session]]
+    """Function of session number, seed and parameters that simulates a session."""
 
     def __init__(
         self,
         root: str | os.PathLike[str],
         sessions: int = 4,
+        *,
         seed: int = 0,
         transform: Callable[[Session], Session] | None = None,
-        **laws: Any,
+        **parameters: Any,
     ) -> None:
-        self.count, self.seed, self.laws = sessions, seed, laws
+        self.count, self.seed, self.parameters = sessions, seed, parameters
         super().__init__(root, transform=transform)
 
     def find(self, root: Path) -> dict[str, list[Path]]:
-        """One a session."""
+        """Returns one name for each session."""
         return {f"{self.kind}-{self.seed}-{session}": [] for session in range(self.count)}
 
     def read(self, name: str, files: list[Path]) -> Session:
-        """Simulates."""
-        return type(self).law(int(name.rsplit("-", 1)[1]), seed=self.seed, **self.laws)
+        """Simulates one session."""
+        return type(self).simulate(int(name.rsplit("-", 1)[1]), seed=self.seed, **self.parameters)
 
 
 class SimulatedCalcium(SimulatedAnimal):
-    """Sessions of :func:`simulate_calcium`, all of one animal.
+    """Sessions of :func:`~synapsnet_pyg.simulations.calcium.simulate_calcium`, all of one animal.
 
     Args:
         root: Folder of the set; session files are kept under ``root/processed``.
-        sessions: How many.
-        seed: Of the animal.
-        transform: Applied to a session whenever it is taken.
-        **laws: Other arguments of :func:`simulate_calcium`.
+        sessions: Number of sessions.
+        seed: Seed of the animal.
+        transform: Function applied to a session whenever it is taken.
+        **parameters: Other arguments of ``simulate_calcium``.
 
     Example:
         >>> dataset = SimulatedCalcium("data/calcium", sessions=4)  # doctest: +SKIP
@@ -89,18 +96,18 @@ class SimulatedCalcium(SimulatedAnimal):
     """
 
     kind = "calcium"
-    law = staticmethod(simulate_calcium)
+    simulate = staticmethod(simulate_calcium)
 
 
 class SimulatedNeuropixels(SimulatedAnimal):
-    """Sessions of :func:`simulate_neuropixels`, all of one animal.
+    """Sessions of :func:`~synapsnet_pyg.simulations.neuropixels.simulate_neuropixels`, all of one animal.
 
     Args:
         root: Folder of the set; session files are kept under ``root/processed``.
-        sessions: How many.
-        seed: Of the animal.
-        transform: Applied to a session whenever it is taken.
-        **laws: Other arguments of :func:`simulate_neuropixels`.
+        sessions: Number of sessions.
+        seed: Seed of the animal.
+        transform: Function applied to a session whenever it is taken.
+        **parameters: Other arguments of ``simulate_neuropixels``.
 
     Example:
         >>> dataset = SimulatedNeuropixels("data/neuropixels", sessions=4)  # doctest: +SKIP
@@ -109,4 +116,4 @@ class SimulatedNeuropixels(SimulatedAnimal):
     """
 
     kind = "neuropixels"
-    law = staticmethod(simulate_neuropixels)
+    simulate = staticmethod(simulate_neuropixels)

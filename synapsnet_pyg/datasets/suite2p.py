@@ -9,11 +9,11 @@ import torch
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.array_files import load_numbers
-from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings, without_nan
+from synapsnet_pyg.datasets.recordings import LeftOutError, RecordingDataset, without_nan
 from synapsnet_pyg.datasets.time_bins import warn
 
 
-class Suite2p(Recordings):
+class Suite2p(RecordingDataset):
     """Calcium traces of the cells that Suite2p found.
 
     Every folder with planes (``plane0/F.npy``, ...), or with the arrays themselves, is a session; the cells of all its
@@ -27,10 +27,10 @@ class Suite2p(Recordings):
             stem of another file of the same shape.
         neuropil: Share of the surround's fluorescence that ``"corrected"`` takes off.
         probability: Keep cells whose classifier's probability is at least this, instead of those marked as cells.
-        sessions: See :class:`~synapsnet_pyg.datasets.recordings.Recordings`, as the rest.
-        processed: Where session files are kept; None: ``processed`` in the folder.
-        jobs: How many processes read at once.
-        transform: Applied to a session whenever it is taken.
+        sessions: See :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`, as the rest.
+        processed: Folder of the session files. None: ``processed`` in the folder.
+        jobs: Number of processes that read at once.
+        transform: Function applied to a session whenever it is taken.
 
     Raises:
         FileNotFoundError: There is no such folder or file.
@@ -56,11 +56,11 @@ class Suite2p(Recordings):
         if not np.isfinite(frame_rate) or frame_rate <= 0:
             raise ValueError(f"Expected frame_rate, frames a second, above 0 (got {frame_rate}).")
         self.frame_rate, self.activity, self.neuropil, self.probability = frame_rate, activity, neuropil, probability
-        super().__init__(folder, sessions, processed, jobs, transform)
+        super().__init__(folder, sessions, processed=processed, jobs=jobs, transform=transform)
 
     @staticmethod
     def find(root: Path) -> dict[str, list[Path]]:
-        """Every folder with arrays, its planes joined."""
+        """Returns every folder with arrays, its planes joined."""
         if not root.is_dir():
             raise FileNotFoundError(f"Expected a folder that Suite2p left (there is no folder '{root}').")
         found: dict[str, list[Path]] = {}

@@ -8,24 +8,26 @@ from synapsnet_pyg.datasets.array_files import load_numbers
 from synapsnet_pyg.simulations.task_networks import task_session
 
 
-def read_task(folder: str | os.PathLike[str], name: str | None = None) -> Session:
-    """Reads the published activity of a network at its task, as the session that :func:`simulate_task` would make.
+def read_task_network(folder: str | os.PathLike[str], name: str | None = None) -> Session:
+    """Reads the published activity of a network at its task as a session.
+
+    The session has the form of those of :func:`~synapsnet_pyg.simulations.task_networks.simulate_task_network`.
 
     Args:
-        folder: With ``hidden_activity_alltrials.npy`` (trials, steps, N), ``inputs_alltrials.npy`` (trials, steps, K)
-            and ``W_hidden_GT.npy`` (N, N). Nothing is unpickled.
-        name: Of the session; None: the folder's.
+        folder: Folder with ``hidden_activity_alltrials.npy`` (trials, steps, N), ``inputs_alltrials.npy`` (trials,
+            steps, K) and ``W_hidden_GT.npy`` (N, N). Nothing is unpickled.
+        name: Name of the session. None: the folder's.
 
     Raises:
         FileNotFoundError: A file is missing.
-        ValueError: A file is damaged, or their shapes do not fit.
+        ValueError: A file is damaged, or the shapes of two files do not fit.
 
     References:
         Lu et al., "NetFormer: An interpretable model for recovering dynamical connectivity in neuronal population
         dynamics", ICLR 2025.
 
     Example:
-        >>> read_task("data/PerceptualDecisionMaking/rnn4")  # doctest: +SKIP
+        >>> read_task_network("data/PerceptualDecisionMaking/rnn4")  # doctest: +SKIP
         Session('rnn4', 4 neurons x 22000 bins of 0.1 s, 3 behaviours, 1000 segments, true graph of 16 edges)
     """
     folder = Path(folder)
@@ -38,4 +40,4 @@ def read_task(folder: str | os.PathLike[str], name: str | None = None) -> Sessio
             f"Expected inputs [trials, steps, K] and weights [{N}, {N}] that fit the activity {list(hidden.shape)} in "
             f"'{folder}' (got {list(inputs.shape)} and {list(weights.shape)})."
         )
-    return task_session(hidden, inputs, weights, folder.resolve().name if name is None else name)
+    return task_session(hidden, inputs, weights, name=folder.resolve().name if name is None else name)

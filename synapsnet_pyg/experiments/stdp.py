@@ -18,7 +18,7 @@ from synapsnet_pyg.plots.canvas import Figure, make_figure
 from synapsnet_pyg.plots.dynamics import draw_weight_traces
 from synapsnet_pyg.plots.style import COLOURS, FORECAST
 from synapsnet_pyg.runs.in_memory import fit_recording
-from synapsnet_pyg.simulations.stdp import simulate_plasticity
+from synapsnet_pyg.simulations.stdp import simulate_stdp
 
 HISTORY = 5
 CASE = "integrate-and-fire"
@@ -70,7 +70,7 @@ def as_stimuli(session: Session) -> Session:
 
 
 def _netformer(seeds: int, epochs: int, bins: int) -> Outcome:
-    recorded = simulate_plasticity(bins)
+    recorded = simulate_stdp(bins)
     session, inputs = as_stimuli(recorded), recorded.num_neurons - 1
     train, found = Windows(session, torch.arange(_train_bins(session) - HISTORY), HISTORY, 1), []
     for seed in range(seeds):  # one after the other: so many tokens fill a step's time alone
@@ -107,7 +107,7 @@ def course(model: NetFormer, session: Session) -> tuple[Tensor, Tensor]:
 
 
 def _least_squares(bins: int) -> Outcome:
-    session = simulate_plasticity(bins)
+    session = simulate_stdp(bins)
     voltage = as_stimuli(session)
     lagged, target, train = _lagged(voltage), voltage.activity[:, HISTORY:].t(), _train_bins(session) - HISTORY
     weights, intercept = least_squares(lagged[:train], target[:train])
@@ -123,7 +123,7 @@ def _lagged(voltage: Session) -> Tensor:
 
 def _refitted(bins: int) -> Outcome:
     """The weights of the newest bins, fitted in one stretch after the other where no spike resets the voltage."""
-    session = simulate_plasticity(bins)
+    session = simulate_stdp(bins)
     voltage = as_stimuli(session)
     lagged, target = _lagged(voltage), voltage.activity[:, HISTORY:].t()
     integrates = session.activity[0, HISTORY:] > session.activity[0].min()
@@ -140,7 +140,7 @@ def _refitted(bins: int) -> Outcome:
 
 def _synapsnet(bins: int) -> Outcome:
     """The inputs as neurons like any other; its effects on the voltage in each bin."""
-    recorded = simulate_plasticity(bins)
+    recorded = simulate_stdp(bins)
     fitted = fit_recording(recorded, seed=0)
     weights, forecasts = [], []
     windows = Windows(fitted.session, torch.arange(bins - HISTORY), HISTORY, 1)

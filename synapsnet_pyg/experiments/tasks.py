@@ -11,7 +11,7 @@ from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Windows, windows_of
-from synapsnet_pyg.datasets.task_networks import read_task
+from synapsnet_pyg.datasets.task_networks import read_task_network
 from synapsnet_pyg.experiments.experiment import LEAST_SQUARES, NETFORMER, SYNAPSNET, Experiment, Outcome, Trial
 from synapsnet_pyg.experiments.methods import SEEDS, least_squares
 from synapsnet_pyg.experiments.seed_ensemble import train_together
@@ -20,7 +20,7 @@ from synapsnet_pyg.models.netformer import NetFormer
 from synapsnet_pyg.plots.canvas import Figure, make_figure
 from synapsnet_pyg.plots.connectivity import draw_matrix
 from synapsnet_pyg.runs.in_memory import fit_recording
-from synapsnet_pyg.simulations.task_networks import simulate_task
+from synapsnet_pyg.simulations.task_networks import simulate_task_network
 
 
 class Recipe(NamedTuple):
@@ -59,15 +59,15 @@ def tasks(seeds: int, epochs: float = 1.0, published: Sequence[str | os.PathLike
         epochs: Share of the published number.
         published: Folders of the published activity; such a network stands in place of ours of the same task.
     """
-    networks: dict[str, Callable[[], Session]] = {task: partial(simulate_task, task) for task in RECIPES}
+    networks: dict[str, Callable[[], Session]] = {task: partial(simulate_task_network, task) for task in RECIPES}
     theirs = []
     for folder in published:
-        session = read_task(folder)
+        session = read_task_network(folder)
         steps = int(session.segment[0, 1])
         if steps not in STEPS:
             known = ", ".join(map(str, STEPS))
             raise ValueError(f"Expected trials of {known} steps in '{folder}' (got {steps}); leave that folder out.")
-        networks[STEPS[steps]] = partial(read_task, folder)
+        networks[STEPS[steps]] = partial(read_task_network, folder)
         theirs.append(STEPS[steps])
     names = ("Spearman", "Pearson", "R2")
     of_ours = [task for task in networks if task not in theirs]

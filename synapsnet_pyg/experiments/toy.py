@@ -18,7 +18,7 @@ from synapsnet_pyg.plots.canvas import Figure, make_figure
 from synapsnet_pyg.plots.connectivity import draw_true_against_learned
 from synapsnet_pyg.plots.dynamics import draw_weight_traces
 from synapsnet_pyg.runs.in_memory import fit_recording, raw_units
-from synapsnet_pyg.simulations.toy_systems import STEP, SYSTEMS, simulate_toy
+from synapsnet_pyg.simulations.toy_systems import STEP, SYSTEMS, simulate_toy_system
 
 TRAIN, TEST = slice(0, 2400), slice(2400, 3000)
 """Bins whose following bin is forecast."""
@@ -87,7 +87,7 @@ def _netformer(system: str, seeds: int, epochs: int) -> Outcome:
 
 
 def _least_squares(system: str, seeds: int) -> Outcome:
-    session = simulate_toy(system)
+    session = simulate_toy_system(system)
     bins, next_bins = session.activity[:, :-1].t(), session.activity[:, 1:].t()
     weights, _ = least_squares(bins[TRAIN], next_bins[TRAIN], intercept=False)
     forecast = weights @ bins[TEST].t()
@@ -114,7 +114,7 @@ def _synapsnet(system: str, seeds: int) -> Outcome:
 
 def _recorded(system: str) -> Session:
     """In float32 but for the system whose weights follow exactly, as published."""
-    session = simulate_toy(system)
+    session = simulate_toy_system(system)
     if system != "linear-static":
         session.activity, session.behaviour = session.activity.float(), session.behaviour.float()
     return session

@@ -19,18 +19,18 @@ class AMAG(Forecaster):
         z_i &= \beta_1 h_i + \beta_2 F_2(p_i) + \beta_3 F_3(m_i) \\
         r_i(t) &= \mathrm{GRU}_{TR}\big(z_i(t),\ r_i(t - 1)\big), \qquad \hat a_i(t + 1) = w \cdot r_i(t) + c
 
-    The weights A of each session start from the correlations of its training part, without the diagonal, for which
-    :math:`\beta_1` stands; everything else is shared. With the adaptor, :math:`S_{ij} = \sigma(\mathrm{MLP}([h_i,
-    h_j]))` scales each edge at each bin; without it S = 1, which the authors found to forecast almost as well. No
-    code was published; this follows the paper's equations.
+    The weights A of each session start from the correlations of its training part, without the diagonal, whose part
+    :math:`\beta_1` takes. Sessions share all other parameters. With the adaptor, :math:`S_{ij} =
+    \sigma(\mathrm{MLP}([h_i, h_j]))` scales each edge at each bin; without it S = 1, which forecasts almost as well
+    according to the authors. No code was published; this follows the paper's equations.
 
     Args:
-        sessions: Who is recorded in each session.
-        window: W.
-        hidden_size: Of both GRUs.
-        adaptor: Whether edges are scaled. Time and memory then grow with :math:`64 N^2` for each window and bin: for
-            populations of less than some 100 neurons.
-        dropout: Before the read-out.
+        sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
+        window: Number of past bins W.
+        hidden_size: Size of the hidden states of both GRUs.
+        adaptor: Whether the adaptor scales the edges. Time and memory then grow with :math:`64 N^2` for each window
+            and bin, which suits populations of up to about 100 neurons.
+        dropout: Share of units set to zero before the read-out.
 
     Shapes:
         - **window:** activity :math:`(B, N, L)`, behaviour :math:`(B, L, K)`, target :math:`(B, N, P)`
@@ -43,13 +43,14 @@ class AMAG(Forecaster):
         self,
         sessions: Iterable[Session | SessionInfo],
         window: int = 5,
+        *,
         hidden_size: int = 64,
         adaptor: bool = False,
         dropout: float = 0.1,
     ) -> None:
         super().__init__(sessions, window)
         H = hidden_size
-        sizes = [len(population.neuron_id) for population in self.sessions.values()]
+        sizes = [len(info.neuron_id) for info in self.sessions.values()]
         self.additive = torch.nn.ParameterList(torch.randn(N, N) * (0.1 / N**0.5) for N in sizes)
         self.multiplicative = torch.nn.ParameterList(torch.randn(N, N) * (0.1 / N**0.5) for N in sizes)
         self.encoder = torch.nn.GRU(1 + self.num_behaviours, H, batch_first=True)
@@ -83,7 +84,7 @@ class AMAG(Forecaster):
         return Forecast(self.readout(self.dropout(decoded)).view(B, N, -1))
 
     def interact(self, hidden: Tensor, additive: Tensor, multiplicative: Tensor) -> Tensor:
-        """What each neuron has after hearing the others: z [B, N, L, H] of h [B, N, L, H]."""
+        """Returns the states z [B, N, L, H] after message passing between states h [B, N, L, H]."""
         if self.scale_edges is None:
             added = torch.einsum("ij,bjlh->bilh", additive, hidden)
         else:
@@ -94,7 +95,7 @@ class AMAG(Forecaster):
 
 
 class _Mixture(torch.nn.Module):
-    r""":math:`\beta_1 h + \beta_2 p + \beta_3 m`, from a third each."""
+    r"""Weighted sum :math:`\beta_1 h + \beta_2 p + \beta_3 m`; all weights start at 1/3."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +106,7 @@ class _Mixture(torch.nn.Module):
 
 
 class _Adaptor(torch.nn.Module):
-    """A factor between 0 and 1 for each edge, window and bin [B, L, N, N] from the hidden states at its ends."""
+    """Factor between 0 and 1 for each window, bin and edge [B, L, N, N] from the hidden states at both ends."""
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()

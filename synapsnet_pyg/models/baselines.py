@@ -1,4 +1,4 @@
-"""Forecasters that need no learning."""
+"""Forecasters without parameters."""
 
 from collections.abc import Iterable
 
@@ -11,30 +11,30 @@ from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 
 
 class Mean(Forecaster):
-    """Forecasts zero, which for standardised activity is every neuron's mean. Behaviour and activity are unused."""
+    """Forecast of zero, every neuron's mean if activity is standardised. Behaviour and activity are unused."""
 
     def __init__(self, sessions: Iterable[Session | SessionInfo]) -> None:
         super().__init__(sessions, window=1)
 
     def forward(self, window: Window) -> Forecast:
-        """Zeros."""
+        """Forecasts zeros."""
         return Forecast(torch.zeros_like(window.target))
 
     def connectivity(self, session: Session) -> Tensor:
-        """Nobody drives anybody."""
+        """Returns zeros: no neuron drives another."""
         return session.activity.new_zeros(session.num_neurons, session.num_neurons)
 
 
 class Copy(Forecaster):
-    r"""Forecasts that nothing changes: :math:`\hat a_i(t + 1) = a_i(t)`. Behaviour is unused."""
+    r"""Forecast of no change: :math:`\hat a_i(t + 1) = a_i(t)`. Behaviour is unused."""
 
     def __init__(self, sessions: Iterable[Session | SessionInfo]) -> None:
         super().__init__(sessions, window=1)
 
     def forward(self, window: Window) -> Forecast:
-        """The newest activity."""
+        """Forecasts the newest activity."""
         return Forecast(window.activity[..., -window.target.shape[-1] :])
 
     def connectivity(self, session: Session) -> Tensor:
-        """Every neuron drives itself alone."""
+        """Returns the identity: no neuron drives another."""
         return torch.eye(session.num_neurons, dtype=session.activity.dtype, device=session.activity.device)

@@ -1,4 +1,4 @@
-"""Graph WaveNet on a session's graph."""
+"""Graph WaveNet on the graph of one session."""
 
 from collections.abc import Iterable, Mapping
 
@@ -14,27 +14,27 @@ from synapsnet_pyg.nn.graph_wavenet import GraphWaveNet
 class GWNet(Forecaster):
     r"""Graph WaveNet (Wu et al. 2019) with the sizes of SynapsNet's Appendix A.2.
 
-    Every neuron is a node with its activity and the behaviour as channels; gated dilated convolutions run along time,
+    Every neuron is a node with its activity and the behaviour as channels. Gated dilated convolutions run along time,
     diffusion convolutions of order 2 along a graph that is learned from two embeddings of each neuron, and along given
-    graphs on request. See :class:`~synapsnet_pyg.nn.graph_wavenet.GraphWaveNet` for the equations. Normalisation
-    over batch, neuron and time makes each session a model of its own.
+    graphs on request. See :class:`~synapsnet_pyg.nn.graph_wavenet.GraphWaveNet` for the equations. The normalisation
+    runs over batch, neuron and time, so that each session needs its own model.
 
     With one layer in each of 4 blocks and a kernel of 2 the receptive field is 5 bins, the paper's window. A shorter
-    window is filled up with zeros on its old side; of a longer one the oldest bins are unused.
+    window is padded with zeros before its first bin; the oldest bins of a longer window are unused.
 
     Args:
-        sessions: Who is recorded; one session.
-        window: W.
-        residual_channels: Between the layers.
-        dilation_channels: Of the gated convolutions.
-        skip_channels: Of the skip connections.
-        end_channels: Before the output.
-        blocks: How many.
-        layers: In each block.
-        kernel_size: Bins of a convolution.
-        dropout: After each graph convolution; 0.1 "in all networks" (SynapsNet, Appendix A.1), 0.3 in the original.
-        edge_index: Session name -> a given graph :math:`(2, E)`, along which features diffuse forward and backward
-            too.
+        sessions: One session, or its :class:`~synapsnet_pyg.data.session.SessionInfo`.
+        window: Number of past bins W.
+        residual_channels: Number of channels between the layers.
+        dilation_channels: Number of channels of the gated convolutions.
+        skip_channels: Number of channels of the skip connections.
+        end_channels: Number of channels before the output.
+        blocks: Number of blocks.
+        layers: Number of layers in each block.
+        kernel_size: Number of bins of a convolution.
+        dropout: Share of units set to zero after each graph convolution; 0.1 "in all networks" (SynapsNet, Appendix
+            A.1), 0.3 in the original.
+        edge_index: Session name -> given graph :math:`(2, E)`, along which features diffuse forward and backward.
 
     Shapes:
         - **window:** activity :math:`(B, N, L)`, behaviour :math:`(B, L, K)`, target :math:`(B, N, P)`
@@ -47,6 +47,7 @@ class GWNet(Forecaster):
         self,
         sessions: Iterable[Session | SessionInfo],
         window: int = 5,
+        *,
         residual_channels: int = 32,
         dilation_channels: int = 32,
         skip_channels: int = 128,
@@ -58,21 +59,21 @@ class GWNet(Forecaster):
         edge_index: Mapping[str, Tensor] | None = None,
     ) -> None:
         super().__init__(sessions, window)
-        (population,) = self.sessions.values()
-        N = len(population.neuron_id)
-        edges = (edge_index or {}).get(population.name)
+        (info,) = self.sessions.values()
+        N = len(info.neuron_id)
+        edges = (edge_index or {}).get(info.name)
         supports = torch.zeros(0, N, N) if edges is None else transitions(edges, N)
         self.register_buffer("supports", supports, persistent=False)
         self.network = GraphWaveNet(
             N,
             1 + self.num_behaviours,
-            residual_channels,
-            dilation_channels,
-            skip_channels,
-            end_channels,
-            blocks,
-            layers,
-            kernel_size,
+            residual=residual_channels,
+            dilated=dilation_channels,
+            skip=skip_channels,
+            end=end_channels,
+            blocks=blocks,
+            layers=layers,
+            kernel=kernel_size,
             dropout=dropout,
             num_supports=len(supports),
             start_from=supports[0] if len(supports) else None,
@@ -87,25 +88,25 @@ class GWNet(Forecaster):
 
     @torch.no_grad()
     def adjacency(self) -> Tensor:
-        """The adaptive adjacency as [receiver, sender].
+        """Returns the adaptive adjacency as [receiver, sender].
 
-        It is never negative and nowhere zero, each sender's weights sum to one, and several orders and layers mix along
-        it: who may inform whom, rather than the effect on the next bin that :meth:`connectivity` tells.
+        All entries are positive, each sender's weights sum to one, and several orders and layers mix along the graph.
+        It shows possible paths of information; :meth:`connectivity` is the effect on the next bin.
         """
         return self.network.adaptive().t()
 
 
 def channels(window: Window, steps: int) -> Tensor:
-    """Activity and behaviour of the newest steps, zeros before the window's beginning: [steps, N, B, 1 + K]."""
+    """Returns activity and behaviour of the newest steps, zeros before the first bin: [steps, N, B, 1 + K]."""
     activity, behaviour = window.activity[..., -steps:], window.behaviour[:, -steps:]
     (B, N, L), K = activity.shape, behaviour.shape[-1]
-    of_all = behaviour.transpose(0, 1)[:, None].expand(L, N, B, K)
-    inputs = torch.cat([activity.permute(2, 1, 0)[..., None], of_all], dim=-1)
+    shared = behaviour.transpose(0, 1)[:, None].expand(L, N, B, K)
+    inputs = torch.cat([activity.permute(2, 1, 0)[..., None], shared], dim=-1)
     return torch.cat([inputs.new_zeros(steps - L, N, B, 1 + K), inputs]) if steps > L else inputs
 
 
 def transitions(edge_index: Tensor, num_neurons: int) -> Tensor:
-    """Forward and backward transition matrices of a graph [2, N, N]: rows are senders and sum to one, or to zero."""
+    """Returns forward and backward transition matrices [2, N, N]; rows are senders and sum to one, or to zero."""
     graph = torch.zeros(num_neurons, num_neurons)
     graph[edge_index[0], edge_index[1]] = 1
     both = torch.stack([graph, graph.t()])

@@ -1,8 +1,8 @@
-"""LFADS: the population as the output of a dynamical system that inferred inputs push."""
+"""LFADS: the population as the output of a dynamical system with inferred inputs."""
 
 import math
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,44 +16,46 @@ from synapsnet_pyg.nn.clipped_gru import ClippedGRU
 class LFADS(Forecaster):
     r"""Latent factor analysis via dynamical systems (Pandarinath et al. 2018), used as a forecaster.
 
-    An encoder reads the window and tells the law of the generator's first state :math:`g_0`; a controller, which reads
-    the window through a second encoder, tells the law of inputs :math:`u(t)`; the generator runs on:
+    An encoder reads the window and gives the distribution of the generator's first state :math:`g_0`. A controller,
+    which reads the window through a second encoder, gives the distribution of the inputs :math:`u(t)`. The generator
+    then runs on:
 
     .. math::
         c(t) &= \mathrm{GRU}\big([e(t), f(t - 1)],\ c(t - 1)\big), \qquad u(t) \sim \mathcal{N}(\mu, \sigma^2)(c(t)) \\
         g(t) &= \mathrm{GRU}\big([u(t), b(t - 1)],\ g(t - 1)\big) \\
         f(t) &= W_f\, g(t) \text{ with rows of unit length}, \qquad \hat a(t) = V f(t) + v
 
-    LFADS smooths: it explains bins that it has seen. To forecast, it encodes the window's W bins and generates W + 1,
-    the last one with no input from the encoder. In training the loss is the error of that bin, plus
+    LFADS smooths: it reconstructs the bins that it encodes. To forecast, it encodes the window's W bins and generates
+    W + 1, the last one without input from the encoder. In training the loss is the error of that bin, plus
 
     .. math::
         \mathrm{MSE}_{seen} + \rho(n)\big(\kappa_g\, \mathrm{KL}[g_0] + \kappa_u\, \mathrm{KL}[u]
         + \tfrac{\kappa_2}{2} \overline{U^2}\big)
 
-    with :math:`\rho` rising from 0 to 1 over the first steps n of training. The prior of :math:`g_0` is a normal law of
-    learned mean; that of u an autoregressive process of order 1 with learned time constant and variance. Coordinated
-    dropout hides entries of the window from the encoders and scores the reconstruction of those alone, so that
-    inferred inputs cannot hand activity through. In evaluation laws are replaced by their means.
+    with :math:`\rho` rising from 0 to 1 over the first steps n of training. The prior of :math:`g_0` is a normal
+    distribution with learned mean. The prior of u is an autoregressive process of order 1 with learned time constant
+    and variance. Coordinated dropout hides entries of the window from the encoders and scores the reconstruction of the
+    hidden entries alone, so that inferred inputs cannot copy the activity. In evaluation distributions are replaced by
+    their means.
 
-    Observations are normal with one variance, hence the squared error; the published comparison tells neither this nor
-    the weights of the divergences. Each bin of a longer window (P > 1) is forecast from the W bins before it, in a
-    pass of its own.
+    Observations are normal with one variance, hence the squared error. The published comparison gives neither the
+    observation model nor the weights of the divergences. Each bin of a longer window (P > 1) is forecast from the W
+    bins before it, in a separate pass.
 
     Args:
-        sessions: Who is recorded; one session.
-        window: W, what is encoded.
-        generator_size: Of g.
-        encoder_size: Of each direction of both encoders.
-        controller_size: Of c; 0 leaves controller and inputs out.
-        num_factors: Of f.
-        num_inputs: Of u.
-        dropout: On encoder outputs and factors.
+        sessions: One session, or its :class:`~synapsnet_pyg.data.session.SessionInfo`.
+        window: Number of encoded bins W.
+        generator_size: Size of the generator's state g.
+        encoder_size: Size of each direction of both encoders.
+        controller_size: Size of the controller's state c; 0 leaves controller and inputs out.
+        num_factors: Number of factors f.
+        num_inputs: Number of inputs u.
+        dropout: Share of encoder outputs and factors set to zero in training.
         coordinated_dropout: Share of the window's entries that training hides from the encoders.
-        initial_kl_weight: :math:`\kappa_g`, for a divergence summed over dimensions.
-        input_kl_weight: :math:`\kappa_u`, summed over dimensions and bins.
-        l2_weight: :math:`\kappa_2`, on the recurrent weights of generator and controller.
-        ramp_steps: Steps of training until divergences and L2 count in full.
+        initial_kl_weight: Weight :math:`\kappa_g` of the divergence of the first state, summed over dimensions.
+        input_kl_weight: Weight :math:`\kappa_u` of the divergence of the inputs, summed over dimensions and bins.
+        l2_weight: Weight :math:`\kappa_2` of the recurrent weights of generator and controller.
+        ramp_steps: Number of training steps until divergences and L2 count in full.
         causal: Whether the controller's encoder reads forward only.
         use_behaviour: Whether behaviour drives the generator.
 
@@ -66,11 +68,13 @@ class LFADS(Forecaster):
     """
 
     one_session = True
+    renamed: ClassVar[Mapping[str, str]] = {r"(^|\.)(initial|input)_law\.": r"\1\2_distribution."}
 
     def __init__(
         self,
         sessions: Iterable[Session | SessionInfo],
         window: int = 5,
+        *,
         generator_size: int = 256,
         encoder_size: int = 256,
         controller_size: int = 256,
@@ -86,8 +90,8 @@ class LFADS(Forecaster):
         use_behaviour: bool = True,
     ) -> None:
         super().__init__(sessions, window)
-        (population,) = self.sessions.values()
-        N, K = len(population.neuron_id), self.num_behaviours * use_behaviour
+        (info,) = self.sessions.values()
+        N, K = len(info.neuron_id), self.num_behaviours * use_behaviour
         self.use_behaviour, self.coordinated_dropout, self.causal = use_behaviour, coordinated_dropout, causal
         self.initial_kl_weight, self.input_kl_weight, self.l2_weight = initial_kl_weight, input_kl_weight, l2_weight
         self.ramp_steps = ramp_steps
@@ -97,7 +101,7 @@ class LFADS(Forecaster):
         G, C, F, U = generator_size, controller_size, num_factors, num_inputs if controller_size else 0
 
         self.initial_encoder = _Encoder(N, encoder_size)
-        self.initial_law = _linear(2 * encoder_size, 2 * G)
+        self.initial_distribution = _linear(2 * encoder_size, 2 * G)
         self.initial_prior = torch.nn.Parameter(torch.zeros(G))
         self.generator = ClippedGRU(U + K, G, fan_in=G)
         self.factors = torch.nn.Parameter(torch.randn(F, G) * G**-0.5)
@@ -107,7 +111,7 @@ class LFADS(Forecaster):
             self.input_encoder = _Encoder(N, encoder_size, directions=1 if causal else 2)
             self.controller = ClippedGRU((1 if causal else 2) * encoder_size + F, C, fan_in=C)
             self.controller_start = torch.nn.Parameter(torch.zeros(C))
-            self.input_law = _linear(C, 2 * U)
+            self.input_distribution = _linear(C, 2 * U)
             self.log_time_constant = torch.nn.Parameter(torch.full((U,), math.log(10.0)))
             self.log_noise = torch.nn.Parameter(torch.full((U,), math.log(0.1)))
 
@@ -125,7 +129,7 @@ class LFADS(Forecaster):
         return Forecast(forecast, penalty=generated.penalty)
 
     def reconstruct(self, window: Window) -> Tensor:
-        """What the model thinks the activity of the window's W newest bins was without its noise: [B, N, W]."""
+        """Returns the activity of the window's W newest bins without its noise, as the model infers it: [B, N, W]."""
         newest = window.activity[..., -self.window :].transpose(1, 2)
         return self._generate(newest, window.behaviour[:, -self.window :]).activity[:, :-1].transpose(1, 2)
 
@@ -138,7 +142,7 @@ class LFADS(Forecaster):
         shown = seen * kept / (1 - self.coordinated_dropout) if self.training else seen
 
         ends = self.initial_encoder.ends(shown)
-        mean, log_variance = self.initial_law(self.dropout(ends)).chunk(2, dim=-1)
+        mean, log_variance = self.initial_distribution(self.dropout(ends)).chunk(2, dim=-1)
         variance = log_variance.exp() + 1e-4
         state = self._draw(mean, variance)
         penalty: Tensor = self.initial_kl_weight * _normal_kl(mean, variance, self.initial_prior, 0.1).sum(-1).mean()
@@ -147,14 +151,14 @@ class LFADS(Forecaster):
         factors = state @ projection.t()
         encoded = self._encoded(shown) if self.controlled else None
         control = self.controller_start.expand(B, -1) if self.controlled else None
-        bins, inputs, laws = [], [], []
+        bins, inputs, distributions = [], [], []
         for t in range(W + 1):
             pushed = []
             if encoded is not None and control is not None:
                 control = self.controller(torch.cat([encoded[:, t], factors], -1), control)
-                law = self.input_law(control).chunk(2, dim=-1)
-                laws.append((law[0], law[1].exp() + 1e-4))
-                inputs.append(self._draw(*laws[-1]))
+                mean, log_variance = self.input_distribution(control).chunk(2, dim=-1)
+                distributions.append((mean, log_variance.exp() + 1e-4))
+                inputs.append(self._draw(*distributions[-1]))
                 pushed.append(inputs[-1])
             if self.use_behaviour:  # the newest that was known before bin t
                 pushed.append(behaviour[:, max(t - 1, 0)])
@@ -167,7 +171,7 @@ class LFADS(Forecaster):
 
         self.steps += 1
         if inputs:
-            penalty = penalty + self.input_kl_weight * self._input_kl(inputs, laws)
+            penalty = penalty + self.input_kl_weight * self._input_kl(inputs, distributions)
         cells = [self.generator] + ([self.controller] if self.controlled else [])
         recurrent = [w for cell in cells for w in (cell.gates.weight, cell.candidate.weight)]
         size = sum(w.numel() for w in recurrent)
@@ -177,22 +181,23 @@ class LFADS(Forecaster):
         return _Generated(activity, error + (self.steps / self.ramp_steps).clamp(max=1) * penalty)
 
     def _encoded(self, shown: Tensor) -> Tensor:
-        """What the controller reads at each of W + 1 bins: nothing of the bin itself, nothing at the forecast."""
+        """Returns the controller's input at each of W + 1 bins: without the bin itself, zero at the forecast."""
         forward, *backward = self.input_encoder.states(shown)
-        nothing = torch.zeros_like(forward[:, :1])
-        before = torch.cat([nothing, forward[:, :-1], nothing], dim=1)
-        return self.dropout(torch.cat([before, *(torch.cat([b[:, 1:], nothing, nothing], 1) for b in backward)], -1))
+        zero = torch.zeros_like(forward[:, :1])
+        before = torch.cat([zero, forward[:, :-1], zero], dim=1)
+        return self.dropout(torch.cat([before, *(torch.cat([b[:, 1:], zero, zero], 1) for b in backward)], -1))
 
     def _draw(self, mean: Tensor, variance: Tensor) -> Tensor:
+        """Draws from a normal distribution in training; returns its mean in evaluation."""
         return mean + variance.sqrt() * torch.randn_like(mean) if self.training else mean
 
-    def _input_kl(self, inputs: list[Tensor], laws: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """Divergence of the inputs from their autoregressive prior, by the inputs drawn; mean over windows."""
+    def _input_kl(self, inputs: list[Tensor], distributions: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """Returns the divergence of the drawn inputs from their autoregressive prior, mean over windows."""
         memory = torch.exp(-torch.exp(-self.log_time_constant))
         noise = self.log_noise.exp()
         before = torch.zeros_like(inputs[0])
         total = inputs[0].new_zeros(())
-        for t, (drawn, (mean, variance)) in enumerate(zip(inputs, laws, strict=True)):
+        for t, (drawn, (mean, variance)) in enumerate(zip(inputs, distributions, strict=True)):
             prior_variance = noise / (1 - memory.square()) if t == 0 else noise
             log_ratio = _log_normal(drawn, mean, variance) - _log_normal(drawn, memory * before, prior_variance)
             total = total + log_ratio.sum(-1).mean()
@@ -201,13 +206,16 @@ class LFADS(Forecaster):
 
 
 class _Generated(NamedTuple):
+    """Result of the generator."""
+
     activity: Tensor
-    """[B, W + 1, N]."""
+    """Generated activity [B, W + 1, N]."""
     penalty: Tensor | float
+    """Reconstruction error, divergences and L2 in training; zero in evaluation."""
 
 
 class _Encoder(torch.nn.Module):
-    """A GRU that reads forward and, with two directions, another that reads backward; both start where they learn."""
+    """GRU that reads forward and, with two directions, another that reads backward, from learned first states."""
 
     def __init__(self, num_neurons: int, size: int, directions: int = 2) -> None:
         super().__init__()
@@ -215,7 +223,7 @@ class _Encoder(torch.nn.Module):
         self.start = torch.nn.Parameter(torch.zeros(directions, size))
 
     def states(self, inputs: Tensor) -> list[Tensor]:
-        """States [B, W, H] of each direction, in the order of time."""
+        """Returns the states [B, W, H] of each direction, in the order of time."""
         start = self.start[:, None].expand(-1, len(inputs), -1)
         states = []
         for direction, cell in enumerate(self.cells):
@@ -224,12 +232,13 @@ class _Encoder(torch.nn.Module):
         return states
 
     def ends(self, inputs: Tensor) -> Tensor:
-        """Last state of each direction, side by side [B, 2 H]."""
+        """Returns the last states of both directions, concatenated [B, 2 H]."""
         forward, backward = self.states(inputs)
         return torch.cat([forward[:, -1], backward[:, 0]], dim=-1)
 
 
 def _linear(inputs: int, outputs: int) -> torch.nn.Linear:
+    """Makes a linear layer with weights of variance ``1 / inputs`` and zero bias."""
     layer = torch.nn.Linear(inputs, outputs)
     torch.nn.init.normal_(layer.weight, std=inputs**-0.5)
     torch.nn.init.zeros_(layer.bias)
@@ -237,10 +246,11 @@ def _linear(inputs: int, outputs: int) -> torch.nn.Linear:
 
 
 def _normal_kl(mean: Tensor, variance: Tensor, prior_mean: Tensor, prior_variance: float) -> Tensor:
-    """Divergence of one normal law from another, for each dimension."""
+    """Returns the divergence of one normal distribution from another, for each dimension."""
     ratio = variance / prior_variance
     return 0.5 * (ratio - 1 - ratio.log() + (mean - prior_mean).square() / prior_variance)
 
 
 def _log_normal(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    """Returns the log density of a normal distribution."""
     return -0.5 * (variance.log() + (x - mean).square() / variance + math.log(2 * math.pi))

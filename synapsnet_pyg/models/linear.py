@@ -1,4 +1,4 @@
-"""Linear forecasts in closed form: the anchors that every network has to beat."""
+"""Linear forecasts in closed form, the anchors for every network."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -12,37 +12,36 @@ from synapsnet_pyg.regression.least_squares import RIDGES, moments, newest_bins,
 
 
 class VectorAutoregression(Forecaster):
-    r"""Ridge VAR(p) with behaviour: every neuron's next bin, linear in all neurons' last p bins.
+    r"""Ridge VAR(p) with behaviour: a linear forecast from all neurons' last p bins.
 
     .. math::
         \hat a(t + 1) = \sum_{l=1}^{p} C_l\, a(t + 1 - l) + D\, b(t) + c, \qquad
         [C_1 \ldots C_p\ D] = Y_0 U_0^\top (U_0 U_0^\top + \lambda)^{-1}
 
     with :math:`U = [a(t); \ldots; a(t + 1 - p); b(t)]`, :math:`Y = a(t + 1)` and index 0 for "minus its mean", so that
-    the intercept is not penalised. :math:`\lambda` is the one of a logarithmic grid with the smallest squared error
-    on the validation part, for each session. Only sums over bins are kept, so that the recording is read once, a
-    stretch at a time.
+    the intercept is not penalised. For each session :math:`\lambda` is the candidate with the smallest squared error
+    on the validation part. Only sums over bins are kept, so that the recording is read once, a block at a time.
 
     Args:
-        sessions: Who is recorded in each session.
-        lags: p.
-        ridges: Candidates for :math:`\lambda`, absolute (not multiplied by the number of bins). None: decades
-            from 1 to 1e6.
+        sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
+        lags: Number of past bins p.
+        ridges: Candidates for :math:`\lambda`, absolute (not multiplied by the number of bins). None: decades from 1 to
+            1e6.
 
     Raises:
         ValueError: No candidate is given, or one is negative.
     """
 
     def __init__(
-        self, sessions: Iterable[Session | SessionInfo], lags: int = 1, ridges: Sequence[float] | None = None
+        self, sessions: Iterable[Session | SessionInfo], lags: int = 1, *, ridges: Sequence[float] | None = None
     ) -> None:
         super().__init__(sessions, window=lags)
         self.lags = lags
         self.ridges = list(RIDGES if ridges is None else ridges)
         if not self.ridges or min(self.ridges) < 0:
             raise ValueError(f"Expected candidates for the ridge, none negative (got {self.ridges}).")
-        for s, population in enumerate(self.sessions.values()):
-            N = len(population.neuron_id)
+        for s, info in enumerate(self.sessions.values()):
+            N = len(info.neuron_id)
             self.register_buffer(f"coefficients_{s}", torch.zeros(N, N * lags + self.num_behaviours))
             self.register_buffer(f"intercept_{s}", torch.zeros(N))
             self.register_buffer(f"ridge_{s}", torch.tensor(0.0))
@@ -68,29 +67,28 @@ class VectorAutoregression(Forecaster):
         return Forecast(coefficients @ inputs + intercept[:, None])
 
     def connectivity(self, session: Session) -> Tensor:
-        """The block of lag 1, :math:`C_1`."""
+        """Returns the coefficients of lag 1, :math:`C_1`."""
         return self.get_buffer(f"coefficients_{self.index_of(session.name)}")[:, : session.num_neurons]
 
 
 class Autoregression(Forecaster):
-    r"""AR(p) with behaviour: every neuron from its own last p bins, by least squares.
+    r"""AR(p) with behaviour: a linear forecast from a neuron's own last p bins, by least squares.
 
     .. math::
         \hat a_i(t + 1) = \sum_{l=1}^{p} c_{il}\, a_i(t + 1 - l) + d_i \cdot b(t) + c_{i0}
 
     Args:
-        sessions: Who is recorded in each session.
-        lags: p.
+        sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
+        lags: Number of past bins p.
     """
 
     def __init__(self, sessions: Iterable[Session | SessionInfo], lags: int = 5) -> None:
         super().__init__(sessions, window=lags)
         self.lags = lags
-        for s, population in enumerate(self.sessions.values()):
-            self.register_buffer(
-                f"coefficients_{s}", torch.zeros(len(population.neuron_id), lags + self.num_behaviours)
-            )
-            self.register_buffer(f"intercept_{s}", torch.zeros(len(population.neuron_id)))
+        for s, info in enumerate(self.sessions.values()):
+            N = len(info.neuron_id)
+            self.register_buffer(f"coefficients_{s}", torch.zeros(N, lags + self.num_behaviours))
+            self.register_buffer(f"intercept_{s}", torch.zeros(N))
 
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
         """Solves each neuron by itself; the validation part is unused.
@@ -118,5 +116,5 @@ class Autoregression(Forecaster):
         return Forecast(own + coefficients[:, self.lags :] @ behaviour + intercept[:, None])
 
     def connectivity(self, session: Session) -> Tensor:
-        """Every neuron drives itself alone, by its coefficient of lag 1."""
+        """Returns a diagonal matrix of the coefficients of lag 1: no neuron drives another."""
         return torch.diag(self.get_buffer(f"coefficients_{self.index_of(session.name)}")[:, 0])

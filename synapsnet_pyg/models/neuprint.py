@@ -19,28 +19,27 @@ class NeuPRINT(Forecaster):
         \hat a_i(t + 1) = f\big(a_i(t), z_i, s(t), n_i(t), \ldots\big), \qquad
         s(t) = \big[b(t),\ \mathrm{mean}_j\, a_j(t),\ \mathrm{std}_j\, a_j(t)\big]
 
-    Each neuron has a time-invariant embedding :math:`z_i`; all neurons share the dynamics f. What a neuron learns of
-    the others is the mean and the deviation of the whole population and, where asked for, of its neighbours
-    :math:`n_i`. No connectivity.
+    Each neuron has a time-invariant embedding :math:`z_i`; all neurons share the dynamics f. A neuron sees of the
+    others the mean and the standard deviation of the whole population and, on request, of its neighbours
+    :math:`n_i`. There is no connectivity.
 
-    The public code lets f see the statistics of the very bin that it predicts, which contain the answer; it masks the
-    last neuron where it means the last bin; and it standardises with the whole recording. Here f sees the past only,
-    every bin is a target, and the training part alone standardises. The architecture behind the published forecasts
-    of SynapsNet's Table 1 is not told; the GRU of SynapsNet's size is the default.
+    The public code lets f see the statistics of the bin that it predicts, which contain the answer; it masks the
+    last neuron in place of the last bin; and it standardises with the whole recording. Here f sees the past only,
+    every bin is a target, and the training part alone gives mean and scale. The architecture behind the published
+    forecasts of SynapsNet's Table 1 is not given; the default is a GRU of SynapsNet's size.
 
     Args:
-        sessions: Who is recorded in each session.
-        window: W.
-        embedding_dim: Size of z.
-        hidden_size: Of the dynamics.
-        num_layers: Its layers.
-        dynamics: Its class: :class:`torch.nn.GRU` or :class:`~synapsnet_pyg.nn.transformer.Transformer`, the two of
-            the paper, or another.
-        dropout: See :class:`~synapsnet_pyg.nn.dynamics.Dynamics`.
-        population_statistics: Whether f sees the population's mean and deviation: the little that this model knows
-            of the other neurons.
-        neighbour_radius: Distance, in the units of the sessions' positions (the paper: 65 micrometres), within which
-            neurons are neighbours. None: no neighbours.
+        sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
+        window: Number of past bins W.
+        embedding_dim: Size of the embeddings z.
+        hidden_size: Size of the hidden state of the dynamics.
+        num_layers: Number of layers of the dynamics.
+        dynamics: Class of the dynamics: :class:`torch.nn.GRU` or
+            :class:`~synapsnet_pyg.nn.transformer.Transformer`, the two of the paper, or another.
+        dropout: Share of hidden units set to zero in training, see :class:`~synapsnet_pyg.nn.dynamics.Dynamics`.
+        population_statistics: Whether f sees the population's mean and standard deviation.
+        neighbour_radius: Distance within which neurons are neighbours, in the units of the sessions' positions (65
+            micrometres in the paper). None: no neighbours.
         use_behaviour: Whether f sees the behaviour.
 
     Shapes:
@@ -54,6 +53,7 @@ class NeuPRINT(Forecaster):
         self,
         sessions: Iterable[Session | SessionInfo],
         window: int = 5,
+        *,
         embedding_dim: int = 32,
         hidden_size: int = 40,
         num_layers: int = 1,
@@ -66,7 +66,7 @@ class NeuPRINT(Forecaster):
         super().__init__(sessions, window)
         self.population_statistics, self.use_behaviour = population_statistics, use_behaviour
         self.neighbour_radius = neighbour_radius
-        ids = [population.neuron_id for population in self.sessions.values()]
+        ids = [info.neuron_id for info in self.sessions.values()]
         self.embedding = NeuronEmbedding(ids, embedding_dim)
         if neighbour_radius is not None:
             for s, neurons in enumerate(ids):
@@ -82,10 +82,10 @@ class NeuPRINT(Forecaster):
         )
 
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
-        """Finds each neuron's neighbours, where they are asked for.
+        """Finds each neuron's neighbours, if there is a radius.
 
         Raises:
-            ValueError: A session tells no positions.
+            ValueError: A session has no positions of its neurons.
         """
         if self.neighbour_radius is not None:
             for s, name in enumerate(self.sessions):
@@ -100,13 +100,13 @@ class NeuPRINT(Forecaster):
     def forward(self, window: Window) -> Forecast:
         """Forecasts the bin after each of the window's last P positions."""
         s, activity = self.index_of(window.session), window.activity
-        of_all = [window.behaviour] if self.use_behaviour else [window.behaviour[..., :0]]
+        shared = [window.behaviour] if self.use_behaviour else [window.behaviour[..., :0]]
         if self.population_statistics:
-            of_all += [activity.mean(1)[..., None], activity.std(1, correction=0)[..., None]]
+            shared += [activity.mean(1)[..., None], activity.std(1, correction=0)[..., None]]
         series = [activity]
         if self.neighbour_radius is not None:
             near = self.get_buffer(f"neighbours_{s}")
             mean = near @ activity
             series += [mean, (near @ activity.square() - mean.square()).clamp_min(0).sqrt()]
         targets = window.target.shape[-1]
-        return Forecast(self.dynamics(series, torch.cat(of_all, -1), self.embedding(s), targets))
+        return Forecast(self.dynamics(series, torch.cat(shared, -1), self.embedding(s), targets))

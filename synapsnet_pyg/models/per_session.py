@@ -1,4 +1,4 @@
-"""One model for each session, behind one call."""
+"""Forecaster that holds one model for each session."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -12,23 +12,23 @@ from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 
 
 class PerSession(Forecaster):
-    """As many models as sessions, for kinds of model that know one session only. They share nothing.
+    """One model for each session, for classes of models that know one session only. The models share nothing.
 
-    Training fits one after the other, so that each is what it would be alone.
+    Training fits one after the other, so that each is fitted as it would be alone.
 
     Args:
-        sessions: Who is recorded in each session.
-        make: What makes the model of one session.
-        arguments: Of each model.
+        sessions: Sessions, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
+        make: Class or function that makes the model of one session.
+        arguments: Arguments of each model.
     """
 
     def __init__(
         self, sessions: Iterable[Session | SessionInfo], make: Callable[..., Forecaster], arguments: Mapping[str, Any]
     ) -> None:
         super().__init__(sessions)
-        self.parts = torch.nn.ModuleList(make([one], **arguments) for one in self.sessions.values())
+        self.parts = torch.nn.ModuleList(make([info], **arguments) for info in self.sessions.values())
         first = self.part(next(iter(self.sessions)))
-        # What is saved and told is the kind of model, not this wrapper.
+        # The parts are described and saved, not this wrapper.
         self.window, self.arguments = first.window, first.arguments
 
     @property
@@ -37,25 +37,29 @@ class PerSession(Forecaster):
         return self.part(next(iter(self.sessions))).kind
 
     def part(self, session: str) -> Forecaster:
-        """The model of one session."""
-        found = self.parts[self.index_of(session)]
-        assert isinstance(found, Forecaster)
-        return found
+        """Returns the model of one session.
+
+        Raises:
+            KeyError: There is no such session.
+        """
+        part = self.parts[self.index_of(session)]
+        assert isinstance(part, Forecaster)
+        return part
 
     def forward(self, window: Window) -> Forecast:
-        """What the session's model says."""
+        """Forecasts by the model of the window's session."""
         forecast: Forecast = self.part(window.session)(window)
         return forecast
 
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
-        """Each for itself."""
-        able = [self.part(s).initialise({s: train[s]}, {s: validation[s]}) for s in self.sessions]
-        return all(able)
+        """Initialises each model by its own session; returns whether all can forecast now."""
+        ready = [self.part(s).initialise({s: train[s]}, {s: validation[s]}) for s in self.sessions]
+        return all(ready)
 
     def connectivity(self, session: Session) -> Tensor:
-        """What the session's model tells."""
+        """Returns the connectivity of the session's model."""
         return self.part(session.name).connectivity(session)
 
     def connectivity_at(self, window: Window) -> Tensor:
-        """What the session's model tells."""
+        """Returns the connectivity in each window by the model of its session."""
         return self.part(window.session).connectivity_at(window)

@@ -1,4 +1,4 @@
-"""Recurrent networks that take the population as the channels of one time series."""
+"""Recurrent networks with the neurons as channels of one time series."""
 
 from collections.abc import Callable, Iterable
 
@@ -10,22 +10,23 @@ from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 
 
 class PopulationRNN(Forecaster):
-    r"""A recurrent network over the whole population (SynapsNet, Appendix A.2).
+    r"""Recurrent network over the whole population (SynapsNet, Appendix A.2).
 
     .. math::
         h(t) = \mathrm{RNN}\big([a(t), b(t)],\ h(t - 1)\big), \qquad \hat a(t + 1) = V h(t) + c
 
-    The state starts from zero in every window. Its input has as many channels as there are neurons, so that each
-    session has a network of its own. No connectivity: neurons meet in the hidden state.
+    The state starts from zero in every window. The input has a channel for each neuron, so that each session needs
+    its own network. There are no weights between pairs of neurons: all neurons share the hidden state.
 
     Args:
-        sessions: Who is recorded; one session.
-        window: W.
-        hidden_size: Of h; the paper's is 100.
-        num_layers: The paper's are 2.
-        dynamics: :class:`torch.nn.RNN`, :class:`torch.nn.GRU`, :class:`torch.nn.LSTM` or another of that kind.
-        dropout: Between the layers and before the read-out.
-        use_behaviour: Whether behaviour is among the inputs.
+        sessions: One session, or its :class:`~synapsnet_pyg.data.session.SessionInfo`.
+        window: Number of past bins W.
+        hidden_size: Size of the hidden state h; 100 in the paper.
+        num_layers: Number of layers; 2 in the paper.
+        dynamics: Class of the network: :class:`torch.nn.RNN`, :class:`torch.nn.GRU`, :class:`torch.nn.LSTM` or another
+            with their interface.
+        dropout: Share of units set to zero between the layers and before the read-out.
+        use_behaviour: Whether the behaviour is among the inputs.
 
     Shapes:
         - **window:** activity :math:`(B, N, L)`, behaviour :math:`(B, L, K)`, target :math:`(B, N, P)`
@@ -38,6 +39,7 @@ class PopulationRNN(Forecaster):
         self,
         sessions: Iterable[Session | SessionInfo],
         window: int = 5,
+        *,
         hidden_size: int = 100,
         num_layers: int = 2,
         dynamics: Callable[..., torch.nn.Module] = torch.nn.GRU,
@@ -45,8 +47,8 @@ class PopulationRNN(Forecaster):
         use_behaviour: bool = True,
     ) -> None:
         super().__init__(sessions, window)
-        (population,) = self.sessions.values()
-        N, self.use_behaviour = len(population.neuron_id), use_behaviour
+        (info,) = self.sessions.values()
+        N, self.use_behaviour = len(info.neuron_id), use_behaviour
         self.dynamics = dynamics(
             N + self.num_behaviours * use_behaviour,
             hidden_size,

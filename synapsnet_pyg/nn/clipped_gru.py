@@ -1,4 +1,4 @@
-"""The GRU of LFADS: gates that open at first, a state that cannot run away."""
+"""GRU of LFADS: gates start open, the state is clipped."""
 
 import torch
 from torch import Tensor
@@ -15,9 +15,9 @@ class ClippedGRU(torch.nn.Module):
     candidate (Pandarinath et al. 2018, Supplementary Note 1).
 
     Args:
-        input_size: Size of u.
-        hidden_size: Size of h.
-        fan_in: Weights start from a normal law of variance one over this number; None: the sum of both sizes.
+        input_size: Size of the input u.
+        hidden_size: Size of the state h.
+        fan_in: Inverse variance of the normal distribution of the first weights; None: sum of both sizes.
         clip: Largest absolute value of the state.
 
     Shapes:
@@ -25,7 +25,7 @@ class ClippedGRU(torch.nn.Module):
         - **output:** :math:`(B, H)`
     """
 
-    def __init__(self, input_size: int, hidden_size: int, fan_in: int | None = None, clip: float = 5.0) -> None:
+    def __init__(self, input_size: int, hidden_size: int, *, fan_in: int | None = None, clip: float = 5.0) -> None:
         super().__init__()
         self.clip = clip
         std = (fan_in or input_size + hidden_size) ** -0.5
@@ -37,18 +37,18 @@ class ClippedGRU(torch.nn.Module):
             torch.nn.init.normal_(layer.weight, std=std)
 
     def forward(self, inputs: Tensor, hidden: Tensor) -> Tensor:
-        """The next state."""
+        """Returns the next state."""
         return self.step(self._project(inputs), hidden)
 
     def step(self, projected: Tensor, hidden: Tensor) -> Tensor:
-        """The next state from the inputs' part of gates and candidate [B, 3 H]."""
+        """Returns the next state from the inputs' part of gates and candidate [B, 3 H]."""
         H = hidden.shape[1]
         reset, keep = torch.sigmoid(projected[:, : 2 * H] + self.gates(hidden)).chunk(2, dim=1)
         candidate = torch.tanh(projected[:, 2 * H :] + self.candidate(reset * hidden))
         return torch.lerp(candidate, hidden, keep).clamp(-self.clip, self.clip)
 
-    def run(self, inputs: Tensor, hidden: Tensor, reverse: bool = False) -> Tensor:
-        """All states [B, T, H] along inputs [B, T, C], from the last to the first if ``reverse``."""
+    def run(self, inputs: Tensor, hidden: Tensor, *, reverse: bool = False) -> Tensor:
+        """Returns all states [B, T, H] along inputs [B, T, C], computed from the last to the first if ``reverse``."""
         projected = self._project(inputs)
         T = inputs.shape[1]
         states: list[Tensor] = []

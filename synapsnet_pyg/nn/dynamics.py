@@ -1,4 +1,4 @@
-"""The dynamical model f, shared by all neurons: what a neuron saw in, its forecast out."""
+"""Dynamical model f, shared by all neurons, from the inputs of a neuron to its forecast."""
 
 from collections.abc import Callable
 
@@ -10,35 +10,43 @@ from synapsnet_pyg.nn.transformer import Transformer
 
 
 class Dynamics(torch.nn.Module):
-    r"""A sequence model and a linear read-out that every neuron uses by itself.
+    r"""A sequence model and a linear read-out, applied to each neuron by itself.
 
     .. math::
         u_i(s) &= [a_i(s),\ I_i(s),\ b(s),\ E_i] \\
         h_i(s) &= \mathrm{GRU}(u_i(s), h_i(s - 1)), \quad h_i = 0 \text{ before the window} \\
         \hat a_i(s + 1) &= w^\top h_i(s) + c
 
-    (SynapsNet, section 2.2, "Dynamical model"). Parts that a model leaves out are simply not among the inputs; the
-    order of the rest stays.
+    (SynapsNet, section 2.2, "Dynamical model"). Parts that a model leaves out are missing from the inputs; the order
+    of the rest stays.
 
-    On a CPU a single-layer GRU runs through :func:`~synapsnet_pyg.nn.gru.node_gru`, which gives the same numbers about
-    three times faster; everything else, and a GPU, runs the plain way. ``fast = False`` asks for that.
+    On a CPU a single-layer GRU runs through :func:`~synapsnet_pyg.nn.gru.node_gru`, which gives equal numbers about
+    three times faster. Other sequence models, and a GPU, use the plain computation. ``fast = False`` switches to it.
 
     Args:
-        num_series: How many inputs differ between neurons and bins: activity and current make 2.
-        num_behaviours: K.
-        embedding_dim: D.
-        hidden_size: Size of :math:`h`.
-        num_layers: Layers of the sequence model.
-        sequence: Its class: :class:`torch.nn.GRU` (the paper's), :class:`torch.nn.LSTM`, :class:`torch.nn.RNN`,
-            :class:`~synapsnet_pyg.nn.transformer.Transformer`, or another that is made and called like them.
-        dropout: Share of :math:`h`'s entries that training sets to zero before the read-out (and between layers). One
-            mask is drawn for each window and neuron and shared by the window's targets. The paper says only "in all
-            networks"; the inputs are spared, since noise on two scalars would hide what a neuron saw.
+        num_series: Number of inputs that differ between neurons and bins; 2 with activity and current.
+        num_behaviours: Number of behaviours K.
+        embedding_dim: Size of the embeddings D.
+        hidden_size: Size of the hidden state :math:`h`.
+        num_layers: Number of layers of the sequence model.
+        sequence: Class of the sequence model: :class:`torch.nn.GRU` (the paper's), :class:`torch.nn.LSTM`,
+            :class:`torch.nn.RNN`, :class:`~synapsnet_pyg.nn.transformer.Transformer`, or another with their interface.
+        dropout: Share of the entries of :math:`h` that training sets to zero before the read-out and between layers.
+            One mask is drawn for each window and neuron and shared by the window's targets. The paper says only "in
+            all networks". The inputs are spared, since noise on two scalars would hide the activity itself.
 
     Shapes:
         - **series:** ``num_series`` tensors :math:`(B, N, L)`
         - **behaviour:** :math:`(B, L, K)`, **embedding:** :math:`(N, D)`
         - **output:** :math:`(B, N, P)`
+
+    Raises:
+        ValueError: There are no inputs at all.
+
+    Example:
+        >>> dynamics = Dynamics(num_series=1, num_behaviours=2, embedding_dim=4)
+        >>> dynamics([torch.randn(8, 3, 5)], torch.randn(8, 5, 2), torch.randn(3, 4), targets=1).shape
+        torch.Size([8, 3, 1])
     """
 
     def __init__(
@@ -46,6 +54,7 @@ class Dynamics(torch.nn.Module):
         num_series: int,
         num_behaviours: int,
         embedding_dim: int,
+        *,
         hidden_size: int = 40,
         num_layers: int = 1,
         sequence: Callable[..., torch.nn.Module] = torch.nn.GRU,
@@ -61,19 +70,19 @@ class Dynamics(torch.nn.Module):
         self.readout = torch.nn.Linear(hidden_size, 1)
 
     def forward(self, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int) -> Tensor:
-        """Forecast [B, N, P] of the bins that follow the last P positions."""
+        """Forecasts the bins that follow the last P positions [B, N, P]."""
         gru = self.sequence
         if self.fast and type(gru) is torch.nn.GRU and gru.num_layers == 1 and behaviour.device.type == "cpu":
             return self._fast_forward(gru, series, behaviour, embedding, targets)
         return self._plain_forward(series, behaviour, embedding, targets)
 
     def _plain_forward(self, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int) -> Tensor:
-        """The definition: every neuron's inputs side by side, every neuron a sequence of its own."""
+        """Forecasts by the definition: inputs of a neuron side by side, one sequence for each neuron."""
         B, L, K = behaviour.shape
         N, D = embedding.shape
         inputs = torch.cat(
             [
-                *(one[..., None] for one in series),
+                *(values[..., None] for values in series),
                 behaviour[:, None].expand(B, N, L, K),
                 embedding[None, :, None].expand(B, N, L, D),
             ],
@@ -87,13 +96,14 @@ class Dynamics(torch.nn.Module):
     def _fast_forward(
         self, gru: torch.nn.GRU, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int
     ) -> Tensor:
-        """The same through :func:`node_gru`, whose results come as [P, B N]."""
+        """Forecasts by :func:`node_gru`, whose results come as [P, B N]."""
         B, N = len(behaviour), len(embedding)
         mask = self._dropout_mask(embedding.new_ones(gru.hidden_size, B * N))
-        forecast = node_gru(gru, self.readout.weight[0], mask, series, behaviour, embedding, targets)
+        forecast = node_gru(gru, self.readout.weight[0], series, behaviour, embedding, mask=mask, targets=targets)
         return forecast.reshape(targets, B, N).permute(1, 2, 0) + self.readout.bias
 
     def _dropout_mask(self, ones: Tensor) -> Tensor | None:
+        """Returns dropout's factors in the shape of ``ones``; None without dropout."""
         dropped = self.training and self.dropout > 0
         return torch.nn.functional.dropout(ones, self.dropout) if dropped else None
 
@@ -104,3 +114,4 @@ DYNAMICS: dict[str, Callable[..., torch.nn.Module]] = {
     "rnn": torch.nn.RNN,
     "transformer": Transformer,
 }
+"""Name -> class of a sequence model."""

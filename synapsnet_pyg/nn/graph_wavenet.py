@@ -1,4 +1,4 @@
-"""Graph WaveNet's network: gated dilated convolutions in time, diffusion on a learned graph."""
+"""Network of Graph WaveNet: gated dilated convolutions in time, diffusion on a learned graph."""
 
 from collections.abc import Sequence
 
@@ -7,21 +7,21 @@ from torch import Tensor
 
 
 class AdaptiveAdjacency(torch.nn.Module):
-    r"""A graph learned from two embeddings of each neuron.
+    r"""Graph that is learned from two embeddings of each neuron.
 
     .. math::
         S = \mathrm{softmax}\big(\mathrm{relu}(E_1 E_2)\big) \text{ over columns}
 
-    Row = sender, column = receiver, rows sum to one: the transpose of our connectivity.
+    Rows are senders and sum to one, columns are receivers: the transpose of a connectivity.
 
     Args:
-        num_neurons: N.
-        rank: Columns of E1, rows of E2.
-        support: A given graph :math:`(N, N)` to start from, by its singular value decomposition; None: from
-            standard normal numbers.
+        num_neurons: Number of neurons N.
+        rank: Number of columns of E1 and of rows of E2.
+        support: Given graph :math:`(N, N)` whose singular value decomposition is the start; None: start from standard
+            normal numbers.
     """
 
-    def __init__(self, num_neurons: int, rank: int = 10, support: Tensor | None = None) -> None:
+    def __init__(self, num_neurons: int, rank: int = 10, *, support: Tensor | None = None) -> None:
         super().__init__()
         self.senders = torch.nn.Parameter(torch.empty(num_neurons, rank))
         self.receivers = torch.nn.Parameter(torch.empty(rank, num_neurons))
@@ -35,16 +35,16 @@ class AdaptiveAdjacency(torch.nn.Module):
                 self.receivers[:k] = s[:k].sqrt()[:, None] * V[:k]
 
     def forward(self) -> Tensor:
-        """S [N, N]."""
+        """Returns the graph S [N, N]."""
         return torch.softmax(torch.relu(self.senders @ self.receivers), dim=1)
 
     def extra_repr(self) -> str:
-        """For ``repr(model)``."""
+        """Returns the sizes for ``repr(model)``."""
         return f"{self.senders.shape[0]} neurons, rank {self.senders.shape[1]}"
 
 
 class Layer(torch.nn.Module):
-    r"""One gated convolution in time and, unless it is the last, one diffusion convolution.
+    r"""One gated convolution in time and, unless the layer is the last, one diffusion convolution.
 
     .. math::
         f(t) &= \tanh\big(F_0 x(t) + F_1 x(t + d)\big) \odot \sigma\big(G_0 x(t) + G_1 x(t + d)\big) \\
@@ -52,10 +52,29 @@ class Layer(torch.nn.Module):
 
     Axes are step, neuron, window, channel throughout, so that each slice in time and each product with the graph works
     on contiguous memory.
+
+    Args:
+        residual: Number of channels between the layers.
+        dilated: Number of channels of the gated convolution.
+        skip: Number of channels of the skip connection.
+        kernel: Number of steps of the convolution.
+        dilation: Distance d between the steps.
+        mixed: Number of terms of the diffusion, :math:`1 + 2 \cdot` number of graphs.
+        dropout: Share of units set to zero after the diffusion.
+        last: Whether the layer is the last.
     """
 
     def __init__(
-        self, residual: int, dilated: int, skip: int, kernel: int, dilation: int, mixed: int, dropout: float, last: bool
+        self,
+        *,
+        residual: int,
+        dilated: int,
+        skip: int,
+        kernel: int,
+        dilation: int,
+        mixed: int,
+        dropout: float,
+        last: bool,
     ) -> None:
         super().__init__()
         self.kernel, self.dilation = kernel, dilation
@@ -71,7 +90,7 @@ class Layer(torch.nn.Module):
         self.dropout = torch.nn.Dropout(dropout)
 
     def forward(self, x: Tensor, supports: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """What goes on to the next layer [T', N, B, residual], and the gated features [T', N, B, dilated]."""
+        """Returns the next layer's input [T', N, B, residual] and the gated features [T', N, B, dilated]."""
         steps = x.shape[0] - (self.kernel - 1) * self.dilation
         total: Tensor = self.gated_bias
         for k in range(self.kernel):
@@ -86,9 +105,9 @@ class Layer(torch.nn.Module):
         return self.norm(mixed.flatten(0, 2)).view_as(mixed), features
 
     def _diffuse(self, features: Tensor, supports: Sequence[Tensor]) -> Tensor:
-        """The weighted sum over orders and graphs.
+        """Returns the weighted sum over orders and graphs.
 
-        By Horner's rule, f W1 S + f W2 S S = (f W1 + (f W2) S) S, so that nothing is laid side by side.
+        By Horner's rule, f W1 S + f W2 S S = (f W1 + (f W2) S) S, so that no concatenation is needed.
         """
         assert self.mix is not None
         residual, dilated = len(self.mix.bias), features.shape[-1]
@@ -109,8 +128,8 @@ def diffuse(support: Tensor, features: Tensor) -> Tensor:
 class GraphWaveNet(torch.nn.Module):
     r"""Graph WaveNet (Wu et al. 2019, IJCAI, sections 3.2 to 3.5).
 
-    Blocks of layers, each a :class:`Layer`; dilations 1, 2, 4, ... restart in every block. The gated features of all
-    layers are summed by skip connections, and two more layers turn them into the output:
+    Layers (:class:`Layer`) come in blocks; dilations 1, 2, 4, ... restart in every block. Skip connections sum the
+    gated features of all layers, and two more layers turn the sum into the output:
 
     .. math::
         y = W_2\, \mathrm{relu}\big(W_1\, \mathrm{relu}(\textstyle\sum_l K_l f_l) \big)
@@ -119,30 +138,31 @@ class GraphWaveNet(torch.nn.Module):
     after the last layer that do not reach the output; they are left out.
 
     Args:
-        num_neurons: N.
-        num_inputs: Channels of each neuron and step.
-        residual: Channels between the layers.
-        dilated: Channels of the gated convolutions.
-        skip: Channels of the skip connections.
-        end: Channels before the output.
-        blocks: How many.
-        layers: In each block.
-        kernel: Steps of a convolution.
-        outputs: Channels of the output.
-        dropout: After each graph convolution.
-        num_supports: How many given graphs there are beside the adaptive one.
-        start_from: Given graph that the adaptive one starts from.
+        num_neurons: Number of neurons N.
+        num_inputs: Number of channels C of each neuron and step.
+        residual: Number of channels between the layers.
+        dilated: Number of channels of the gated convolutions.
+        skip: Number of channels of the skip connections.
+        end: Number of channels before the output.
+        blocks: Number of blocks.
+        layers: Number of layers in each block.
+        kernel: Number of steps of a convolution.
+        outputs: Number of channels of the output.
+        dropout: Share of units set to zero after each graph convolution.
+        num_supports: Number of given graphs beside the adaptive one.
+        start_from: Given graph from which the adaptive one starts.
 
     Shapes:
         - **inputs:** :math:`(T, N, B, C)`, at least ``receptive_field`` steps; **supports:** :math:`(N, N)` each,
           rows are senders and sum to one
-        - **output:** :math:`(T', N, B, \text{outputs})`, the newest T' steps of those that there are
+        - **output:** :math:`(T', N, B, \text{outputs})`, the newest T' = ``steps`` steps
     """
 
     def __init__(
         self,
         num_neurons: int,
         num_inputs: int,
+        *,
         residual: int = 32,
         dilated: int = 32,
         skip: int = 128,
@@ -162,14 +182,23 @@ class GraphWaveNet(torch.nn.Module):
         self.receptive_field = 1 + (kernel - 1) * sum(dilations)
         mixed = 1 + 2 * (num_supports + 1)
         self.layers = torch.nn.ModuleList(
-            Layer(residual, dilated, skip, kernel, dilation, mixed, dropout, last=number == len(dilations))
+            Layer(
+                residual=residual,
+                dilated=dilated,
+                skip=skip,
+                kernel=kernel,
+                dilation=dilation,
+                mixed=mixed,
+                dropout=dropout,
+                last=number == len(dilations),
+            )
             for number, dilation in enumerate(dilations, start=1)
         )
         self.end = torch.nn.Linear(skip, end)
         self.readout = torch.nn.Linear(end, outputs)
 
     def forward(self, inputs: Tensor, supports: Sequence[Tensor] = (), steps: int = 1) -> Tensor:
-        """The outputs of the newest steps."""
+        """Returns the outputs of the newest steps."""
         graphs = [*supports, self.adaptive()]
         x = self.start(inputs)
         layers = [layer for layer in self.layers if isinstance(layer, Layer)]

@@ -1,4 +1,4 @@
-"""A GRU that all neurons share, computed a few windows at a time so that it stays in a CPU's cache."""
+"""GRU shared by all neurons, computed a few windows at a time so that it stays in a CPU's cache."""
 
 from typing import Any
 
@@ -8,39 +8,41 @@ from torch.autograd.function import once_differentiable
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _BLOCK = 2400
-"""Sequences that are computed together: three gates of 40 units fill about one megabyte, a core's cache."""
+"""Number of sequences computed together: three gates of 40 units fill about one megabyte, a core's cache."""
 
 
 def node_gru(
     gru: torch.nn.GRU,
     readout: Tensor,
-    mask: Tensor | None,
     series: list[Tensor],
     behaviour: Tensor,
     embedding: Tensor,
-    targets: int,
+    *,
+    mask: Tensor | None = None,
+    targets: int = 1,
 ) -> Tensor:
-    r"""Single-layer GRU over the inputs [series..., behaviour, embedding] of every neuron, and a linear read-out.
+    r"""Computes a single-layer GRU over the inputs [series..., behaviour, embedding] and a linear read-out.
 
-    Equal to concatenating all inputs, calling ``gru`` and weighting its last states, but computed otherwise:
+    The result equals that of concatenating all inputs, calling ``gru`` and weighting its last states. The computation
+    differs:
 
-    - The embedding is the same at every bin, so its part of the gates, :math:`W_E E_i + b`, is computed once.
-    - Gates lie as rows of [3H, sequences] and windows are taken a few at a time, so that each step works on contiguous
-      memory that is still in the cache, instead of walking through tens of megabytes for each of its operations. Of
-      the states only their read-out leaves the cache.
+    - The embedding is constant over bins, so its part of the gates, :math:`W_E E_i + b`, is computed once.
+    - Gates lie as rows of [3H, sequences] and windows are taken a few at a time. Each step then works on contiguous
+      memory that is still in the cache, instead of walking through tens of megabytes for each of its operations. The
+      read-out of the states alone leaves the cache.
     - :math:`\tanh x = 2 \sigma(2x) - 1`, since PyTorch's vectorised sigmoid is ten times faster than its tanh.
 
     Args:
-        gru: Holds the weights, in PyTorch's gate order r, z, n.
+        gru: GRU that holds the weights, in PyTorch's gate order r, z, n.
         readout: Weights :math:`w` of the read-out :math:`(H)`.
-        mask: Dropout's factors of the states :math:`(H, B N)`, the same for all targets, or None.
-        series: Tensors :math:`(B, N, L)`.
-        behaviour: :math:`(B, L, K)`.
-        embedding: :math:`(N, D)`.
-        targets: P, how many of the last states are read out.
+        series: Tensors :math:`(B, N, L)` that differ between neurons.
+        behaviour: Behaviour :math:`(B, L, K)`.
+        embedding: Embeddings :math:`(N, D)`.
+        mask: Dropout's factors of the states :math:`(H, B N)`, shared by all targets, or None.
+        targets: Number P of the last states that are read out.
 
     Returns:
-        :math:`w^\top h` of the last P states :math:`(P, B N)`, sequences ordered by window, then neuron.
+        Read-out :math:`w^\top h` of the last P states :math:`(P, B N)`, sequences ordered by window, then neuron.
     """
     (B, L, K), N, H = behaviour.shape, len(embedding), gru.hidden_size
     varying = len(series) + K
@@ -48,7 +50,7 @@ def node_gru(
     # [L, C, B N]: one row for each input that changes with time.
     inputs = torch.cat(
         [
-            *(one.permute(2, 0, 1).reshape(L, 1, B * N) for one in series),
+            *(values.permute(2, 0, 1).reshape(L, 1, B * N) for values in series),
             behaviour.permute(1, 2, 0)[..., None].expand(L, K, B, N).reshape(L, K, B * N),
         ],
         dim=1,
@@ -71,7 +73,7 @@ def node_gru(
 
 
 class _NodeGRU(torch.autograd.Function):
-    r"""The recurrence and its gradient.
+    r"""Recurrence of the GRU and its gradient.
 
     With :math:`g = W_x x + c + [W_h h]_{rz}` the gates are
 
@@ -168,11 +170,11 @@ class _NodeGRU(torch.autograd.Function):
 
 
 def _masked(readout: Tensor, mask: Tensor | None, block: slice) -> Tensor:
-    """Read-out weights of a block's sequences, dropout applied: [H, width] or [H, 1]."""
+    """Returns the read-out weights of a block's sequences, dropout applied: [H, width] or [H, 1]."""
     return readout[:, None] if mask is None else readout[:, None] * mask[:, block]
 
 
 def _blocks(sequences: int, neurons: int) -> list[slice]:
-    """Whole windows, as many as fit a block."""
+    """Returns blocks of whole windows, as many as fit each block."""
     step = max(1, _BLOCK // neurons) * neurons
     return [slice(start, min(start + step, sequences)) for start in range(0, sequences, step)]

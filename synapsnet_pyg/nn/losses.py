@@ -1,4 +1,4 @@
-"""What training makes small: the error of a forecast."""
+"""Losses: errors of a forecast, to be minimised in training."""
 
 from collections.abc import Callable
 
@@ -7,33 +7,33 @@ from torch import Tensor
 
 
 def squared_error(forecast: Tensor, target: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-    r"""Mean squared error of standardised activity, the paper's (section 2.2, "Training").
+    r"""Returns the mean squared error of standardised activity, the paper's loss (section 2.2, "Training").
 
     Args:
-        forecast: :math:`(B, N, P)`, standardised.
-        target: The same shape.
-        mean: Of each neuron's activity :math:`(N)`; unused.
-        scale: Its deviation :math:`(N)`; unused.
+        forecast: Forecast :math:`(B, N, P)`, standardised.
+        target: Target :math:`(B, N, P)`, standardised.
+        mean: Mean of each neuron's activity :math:`(N)`; unused.
+        scale: Standard deviation of each neuron's activity :math:`(N)`; unused.
     """
     return torch.nn.functional.mse_loss(forecast, target)
 
 
-def poisson(forecast: Tensor, target: Tensor, mean: Tensor, scale: Tensor, sharpness: float = 20.0) -> Tensor:
-    r"""Negative log likelihood of counts :math:`x = \mu + \sigma a`, weighted to the size of the squared error.
+def poisson(forecast: Tensor, target: Tensor, mean: Tensor, scale: Tensor, *, sharpness: float = 20.0) -> Tensor:
+    r"""Returns the negative log likelihood of counts :math:`x = \mu + \sigma a`, scaled to the squared error's size.
 
     .. math::
         r = \tfrac{1}{\beta} \log(1 + e^{\beta (\mu + \sigma \hat a)}), \qquad
         \mathcal{L} = \Big\langle \tfrac{2 \mu}{\sigma^2} (r - x \log r) \Big\rangle
 
-    The rate r is the forecast count, kept above zero by a softplus of sharpness :math:`\beta`; for counts near their
-    mean the loss then curves as the squared error does.
+    The rate r is the forecast count, kept above zero by a softplus of sharpness :math:`\beta`. For counts near their
+    mean the loss then has the curvature of the squared error.
 
     Args:
-        forecast: :math:`(B, N, P)`, standardised.
-        target: The same shape.
-        mean: Of each neuron's counts :math:`(N)`.
-        scale: Their deviation :math:`(N)`.
-        sharpness: :math:`\beta`.
+        forecast: Forecast :math:`(B, N, P)`, standardised.
+        target: Target :math:`(B, N, P)`, standardised.
+        mean: Mean of each neuron's counts :math:`(N)`.
+        scale: Standard deviation of each neuron's counts :math:`(N)`.
+        sharpness: Sharpness :math:`\beta` of the softplus.
     """
     mean, scale = mean[:, None], scale[:, None]
     rate = torch.nn.functional.softplus(sharpness * (mean + scale * forecast)) / sharpness + 1e-4
@@ -42,3 +42,4 @@ def poisson(forecast: Tensor, target: Tensor, mean: Tensor, scale: Tensor, sharp
 
 
 LOSSES: dict[str, Callable[..., Tensor]] = {"squared_error": squared_error, "poisson": poisson}
+"""Name -> loss ``(forecast, target, mean, scale)``."""

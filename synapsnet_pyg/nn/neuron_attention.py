@@ -1,4 +1,4 @@
-"""Linear attention between neurons, whose weights are a connectivity that changes in time."""
+"""Linear attention between neurons; its weights are a connectivity that changes in time."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,12 +8,12 @@ from torch import Tensor
 
 
 def linear(logits: Tensor) -> Tensor:
-    """Nothing: NetFormer's own choice, which leaves weights their sign and their sum."""
+    """Returns the logits unchanged, as NetFormer does; weights keep their sign and their sum."""
     return logits
 
 
 def softmax(logits: Tensor) -> Tensor:
-    """Over senders."""
+    """Returns the softmax over senders."""
     return logits.softmax(dim=-1)
 
 
@@ -23,33 +23,33 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
 }
-"""Name -> what is applied to the attention's logits, before the scale."""
+"""Name -> function that is applied to the attention's logits, before the scale."""
 
 
 class NeuronAttention(torch.nn.Module):
-    r"""One layer of attention in which every neuron's recent past is a token (Lu et al. 2025, NetFormer).
+    r"""One layer of attention with every neuron's recent past as a token (Lu et al. 2025, NetFormer).
 
     .. math::
         z_i &= \mathrm{LN}_1\big([x_i;\ e_i]\big) = [\tilde x_i;\ \tilde e_i], \qquad
         A_{ij} = s\, \phi\big((W_Q z_i) \cdot (W_K z_j)\big) \\
         o_i &= \mathrm{LN}_2\Big(\sum_j A_{ij}\, \tilde x_j + \tilde x_i\Big)
 
-    The first q tokens are receivers, all n are senders: the others are stimuli, which drive and are not driven. Values
-    are the histories themselves, so that :math:`A_{ij}` multiplies what j did.
+    The first q tokens are receivers and all n are senders: the others are stimuli, which drive and are not driven.
+    Values are the histories themselves, so that :math:`A_{ij}` multiplies the activity of j.
 
-    Without an activation the sum is associative, :math:`s Z_q M (Z^\top \tilde X)` with :math:`M = W_Q^\top W_K`: the
+    Without an activation the sum is associative, :math:`s Z_q M (Z^\top \tilde X)` with :math:`M = W_Q^\top W_K`. The
     order with the fewest multiplications is taken, and large populations never need the :math:`n \times n` weights.
-    The embedding's part of a token differs between windows by the norm's two numbers alone, so that it is multiplied as
-    one table for all.
+    The embedding's part of a token differs between windows by two numbers of the norm alone, so that one table serves
+    all windows.
 
     Args:
-        history: H, past bins in a token.
-        embedding_dim: D.
-        width: Of the projections; None: H + D.
-        scaled: Whether :math:`s = (H + D)^{-1/2}`; else 1.
-        norm: Whether there are the layer norms, over H + D entries of a token and over H bins of an output.
+        history: Number of past bins H in a token.
+        embedding_dim: Size of the embeddings D.
+        width: Size of the projections; None: H + D.
+        scaled: Whether :math:`s = (H + D)^{-1/2}`; otherwise s = 1.
+        norm: Whether there are layer norms, over the H + D entries of a token and over the H bins of an output.
         residual: Whether a receiver's own :math:`\tilde x_i` is added.
-        activation: :math:`\phi`, of :data:`ACTIVATIONS`.
+        activation: Function :math:`\phi`, one of :data:`ACTIVATIONS`.
 
     Shapes:
         - **history:** :math:`(B, n, H)`, newest last; **embedding:** :math:`(n, D)`
@@ -66,6 +66,7 @@ class NeuronAttention(torch.nn.Module):
         self,
         history: int,
         embedding_dim: int,
+        *,
         width: int | None = None,
         scaled: bool = True,
         norm: bool = True,
@@ -83,7 +84,7 @@ class NeuronAttention(torch.nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws the projections anew: orthogonal, so that all weights are learned alike fast, as large as of a Linear.
+        """Draws new orthogonal projections, so that all weights are learned equally fast, of the size of a Linear's.
 
         Queries are small: a forecast near a copy of the newest bin has little to unlearn.
         """
@@ -91,26 +92,26 @@ class NeuronAttention(torch.nn.Module):
         torch.nn.init.orthogonal_(self.query.weight, gain=0.1 * 3**-0.5)
 
     def forward(self, history: Tensor, embedding: Tensor, receivers: int | None = None) -> Tensor:
-        """What each of the first ``receivers`` tokens hears, beside its own history: [B, q, H]."""
+        """Returns the output of each of the first ``receivers`` tokens, [B, q, H]; None: of all tokens."""
         token = self._token(history, embedding)
         n, H, S = token.past.shape[1], self.history, len(self.query.weight.t())
         q = n if receivers is None else receivers
         if self.activation is linear and S * (n * H + S * H + q * H) < q * (S * S + n * S + n * H):
-            heard = self.scale * token.first(receivers).read(self._bilinear() @ token.summary())
+            received = self.scale * token.first(receivers).times(self._bilinear() @ token.summary())
         else:
-            heard = self._attention(token, receivers) @ token.past
-        output: Tensor = self.norm_output(heard + token.past[:, :receivers] if self.residual else heard)
+            received = self._attention(token, receivers) @ token.past
+        output: Tensor = self.norm_output(received + token.past[:, :receivers] if self.residual else received)
         return output
 
     def attention(self, history: Tensor, embedding: Tensor, receivers: int | None = None) -> Tensor:
-        """The weights A [B, q, n], ``[b, i, j]`` from sender j to receiver i."""
+        """Returns the weights A [B, q, n], ``[b, i, j]`` from sender j to receiver i."""
         return self._attention(self._token(history, embedding), receivers)
 
     def _attention(self, token: "_Token", receivers: int | None) -> Tensor:
         return self.scale * self.activation(token.products(token.first(receivers).dense() @ self._bilinear()))
 
     def _token(self, history: Tensor, embedding: Tensor) -> "_Token":
-        """LN1([x; e]) without writing e once for each window."""
+        """Computes LN1([x; e]) without writing e once for each window."""
         H, (D,) = self.history, embedding.shape[1:]
         one = history.new_ones(1, 1, 1)
         if not isinstance(self.norm_token, torch.nn.LayerNorm):
@@ -128,35 +129,35 @@ class NeuronAttention(torch.nn.Module):
         return _Token(past, spread, -mean * spread, embedding * gain[H:], gain[H:], bias[H:])
 
     def _bilinear(self) -> Tensor:
-        """M [H + D, H + D]: both projections of a batch in one product."""
+        """Returns M [H + D, H + D], both projections in one product."""
         return self.query.weight.t() @ self.key.weight
 
     def extra_repr(self) -> str:
-        """For ``repr(model)``."""
+        """Returns the sizes for ``repr(model)``."""
         return f"history={self.history}, scale={self.scale:.3g}"
 
 
 class _Token(NamedTuple):
-    r"""Tokens [x~; e~] whose second part is :math:`\tilde e_j = a_j\, e_j + c_j\, g + b`, kept apart.
+    r"""Tokens [x~; e~] with the terms of the second part, :math:`\tilde e_j = a_j\, e_j + c_j\, g + b`, kept separate.
 
-    All windows share the e, so that what is done with them is one product with a table instead of a batch of products.
+    All windows share the e, so that a product with them is one product with a table instead of a batch of products.
     """
 
     past: Tensor
-    """x~, [B, n, H]."""
+    """First part x~ [B, n, H]."""
     spread: Tensor
-    """a, [B, n, 1] or one for all."""
+    """Factors a [B, n, 1], or [1, 1, 1] for all tokens."""
     shift: Tensor
-    """c, as a."""
+    """Factors c [B, n, 1], or [1, 1, 1] for all tokens."""
     embedding: Tensor
-    """e, times the norm's gain [n, D]."""
+    """Embeddings e times the norm's gain [n, D]."""
     gain: Tensor
-    """g, [D]."""
+    """Gain g [D]."""
     bias: Tensor
-    """b, [D]."""
+    """Bias b [D]."""
 
     def first(self, count: int | None) -> "_Token":
-        """The first tokens alone."""
+        """Returns the first tokens."""
         past, spread, shift, embedding = (
             part if part.shape[-2] == 1 else part[..., :count, :]
             for part in (self.past, self.spread, self.shift, self.embedding)
@@ -164,37 +165,37 @@ class _Token(NamedTuple):
         return self._replace(past=past, spread=spread, shift=shift, embedding=embedding)
 
     def dense(self) -> Tensor:
-        """[B, n, H + D]."""
+        """Returns the tokens with both parts written out [B, n, H + D]."""
         second = self.spread * self.embedding + self.shift * self.gain + self.bias
         return torch.cat([self.past, second.expand(len(self.past), -1, -1)], dim=-1)
 
     def products(self, queries: Tensor) -> Tensor:
-        """Of queries [B, q, H + D] with each token, [B, q, n]."""
+        """Returns the products of queries [B, q, H + D] with each token [B, q, n]."""
         first, second = queries.split([self.past.shape[-1], len(self.gain)], dim=-1)
         along, shift = _rows_times(second, self.embedding), self.shift.transpose(1, 2)
         along = along * self.spread.transpose(1, 2) + _rows_times(second, self.gain[None]) * shift
         return first @ self.past.transpose(1, 2) + along + _rows_times(second, self.bias[None])
 
     def summary(self) -> Tensor:
-        """Sum over tokens of each times its past, [B, H + D, H]."""
+        """Returns the sum over tokens of each token times its past [B, H + D, H]."""
         second = _times(self.embedding.t(), self.spread * self.past)
         second = second + self.gain[:, None] * (self.shift * self.past).sum(1, keepdim=True)
         second = second + self.bias[:, None] * self.past.sum(1, keepdim=True)
         return torch.cat([self.past.transpose(1, 2) @ self.past, second], dim=1)
 
-    def read(self, values: Tensor) -> Tensor:
-        """Each token's product [B, n, H] with values [B, H + D, H]."""
+    def times(self, values: Tensor) -> Tensor:
+        """Returns each token's product [B, n, H] with values [B, H + D, H]."""
         first, second = values.split([self.past.shape[-1], len(self.gain)], dim=1)
-        heard = self.spread * _times(self.embedding, second) + self.shift * _times(self.gain[None], second)
-        return self.past @ first + heard + _times(self.bias[None], second)
+        embedded = self.spread * _times(self.embedding, second) + self.shift * _times(self.gain[None], second)
+        return self.past @ first + embedded + _times(self.bias[None], second)
 
 
 def _times(table: Tensor, values: Tensor) -> Tensor:
-    """A table [m, n] times each of values [B, n, H], as one product: [B, m, H]."""
+    """Returns a table [m, n] times each of values [B, n, H], as one product: [B, m, H]."""
     B, n, H = values.shape
     return (table @ values.transpose(0, 1).reshape(n, B * H)).view(-1, B, H).transpose(0, 1)
 
 
 def _rows_times(rows: Tensor, table: Tensor) -> Tensor:
-    """Products of rows [B, q, D] with those of a table [n, D], as one product: [B, q, n]."""
+    """Returns the products of rows [B, q, D] with the rows of a table [n, D], as one product: [B, q, n]."""
     return (rows.flatten(0, 1) @ table.t()).unflatten(0, rows.shape[:2])

@@ -1,4 +1,4 @@
-"""What the model knows of a neuron: one vector for each, found by the neuron's id."""
+"""Learned vectors of neurons, found by the neuron's id."""
 
 from collections.abc import Sequence
 
@@ -9,16 +9,16 @@ from torch import Tensor
 class NeuronEmbedding(torch.nn.Module):
     r"""A learnable vector :math:`E_i \in \mathbb{R}^D` for each neuron (SynapsNet, section 2.2).
 
-    A neuron is known by its id, so one that was recorded in several sessions has one embedding. The ids are saved
-    with the weights, and loading checks them.
+    A neuron is identified by its id, so a neuron that was recorded in several sessions has one embedding. The ids are
+    saved with the weights, and loading checks them.
 
     Args:
-        neuron_ids: The ids of each session's neurons; one that comes again is the same neuron.
-        embedding_dim: D.
-        initial_scale: Deviation of the normal law that the entries start from; small, so that neurons start alike.
-        orthogonal: Whether the vectors (or, of more neurons than dimensions, the dimensions) start orthogonal to each
-            other, with entries of the same size: where products of two neurons' vectors are learned, every pair is then
-            learned as fast as any other.
+        neuron_ids: Ids of each session's neurons; equal ids are one neuron.
+        embedding_dim: Size of the embeddings D.
+        initial_scale: Standard deviation of the normal distribution of the first entries; small, so that neurons start
+            alike.
+        orthogonal: Whether the vectors start orthogonal to each other; with more neurons than dimensions, the
+            dimensions do. Where products of two neurons' vectors are learned, all pairs then learn equally fast.
 
     Example:
         >>> embedding = NeuronEmbedding([["a", "b", "c"], ["c", "d"]], embedding_dim=3)
@@ -30,6 +30,7 @@ class NeuronEmbedding(torch.nn.Module):
         self,
         neuron_ids: Sequence[Sequence[str]],
         embedding_dim: int = 32,
+        *,
         initial_scale: float = 0.1,
         orthogonal: bool = False,
     ) -> None:
@@ -37,42 +38,48 @@ class NeuronEmbedding(torch.nn.Module):
         known = dict.fromkeys(neuron_id for session in neuron_ids for neuron_id in session)
         self._row = {neuron_id: row for row, neuron_id in enumerate(known)}
         for s, session in enumerate(neuron_ids):
-            self.register_buffer(f"rows_{s}", torch.tensor([self._row[one] for one in session]), persistent=False)
+            self.register_buffer(
+                f"rows_{s}", torch.tensor([self._row[neuron_id] for neuron_id in session]), persistent=False
+            )
         self.initial_scale, self.orthogonal = initial_scale, orthogonal
         self.weight = torch.nn.Parameter(torch.empty(len(self._row), embedding_dim))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws the vectors anew."""
+        """Draws new vectors."""
         if self.orthogonal:
             orthogonal_(self.weight, self.initial_scale)
         else:
             torch.nn.init.normal_(self.weight, std=self.initial_scale)
 
     def forward(self, session: int) -> Tensor:
-        """Vectors [N, D] of the neurons of the session with this number."""
+        """Returns the vectors [N, D] of the neurons of the session with this number."""
         return self.weight[self.get_buffer(f"rows_{session}")]
 
     @torch.no_grad()
     def adopt(self, other: "NeuronEmbedding") -> None:
-        """Takes over the vectors of the neurons that another table knows too."""
+        """Copies the vectors of the neurons that another table has too."""
         for neuron_id in self._row.keys() & other._row.keys():
             self.weight[self._row[neuron_id]] = other.weight[other._row[neuron_id]]
 
     def get_extra_state(self) -> list[str]:
-        """The ids, in the order of the table's rows."""
+        """Returns the ids, in the order of the table's rows."""
         return list(self._row)
 
     def set_extra_state(self, state: list[str]) -> None:
-        """Checks that the loaded weights belong to these neurons."""
+        """Raises an error if the loaded weights belong to other neurons.
+
+        Raises:
+            ValueError: The saved ids or their order differ.
+        """
         if list(state) != list(self._row):
             raise ValueError("Expected weights of the same neurons in the same order (the saved ids differ).")
 
     def extra_repr(self) -> str:
-        """For ``repr(model)``."""
+        """Returns the sizes for ``repr(model)``."""
         return f"{self.weight.shape[0]} neurons, {self.weight.shape[1]} dimensions"
 
 
 def orthogonal_(table: Tensor, scale: float) -> Tensor:
-    """Fills a table [n, D] with orthogonal rows, or columns where they are fewer, of entries of deviation ``scale``."""
+    """Fills a table [n, D] with orthogonal rows, or columns if these are fewer; ``scale`` is the entries' deviation."""
     return torch.nn.init.orthogonal_(table, gain=scale * max(table.shape) ** 0.5) if table.numel() else table

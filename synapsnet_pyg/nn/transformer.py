@@ -1,4 +1,4 @@
-"""The causal Transformer, in the clothes of PyTorch's recurrent networks."""
+"""Causal Transformer with the interface of PyTorch's recurrent networks."""
 
 import math
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Transformer(torch.nn.Module):
-    r"""Sequence in, sequence out; each step attends to itself and to what came before.
+    r"""Causal Transformer: each step of a sequence attends to itself and to earlier steps.
 
     .. math::
         x(t) &= \sqrt{H}\, (W u(t) + b) + p(t), \qquad
@@ -15,25 +15,25 @@ class Transformer(torch.nn.Module):
         x &\leftarrow x + \mathrm{Attention}(\mathrm{Norm}(x)), \qquad
         x \leftarrow x + W_2\, \mathrm{relu}(W_1 \mathrm{Norm}(x))
 
-    (Vaswani et al. 2017, with the normalisation first.) It is made and called like :class:`torch.nn.GRU`, so that it
-    can stand wherever a recurrent network does.
+    (Vaswani et al. 2017, with the normalisation first.) The interface is that of :class:`torch.nn.GRU`, so that it can
+    replace a recurrent network.
 
-    NeuPRINT's Transformer (Mi et al. 2023) embeds only the activity and hands embedding and statistics on as they
-    are, which is one choice of :math:`W`; here all of :math:`W` is learned.
+    NeuPRINT's Transformer (Mi et al. 2023) embeds the activity alone and passes embedding and statistics on unchanged,
+    which is one choice of :math:`W`; here all of :math:`W` is learned.
 
     Args:
-        input_size: Size of u.
-        hidden_size: H.
-        num_layers: Layers of attention and feed-forward network.
-        batch_first: Must be True: axes are sequence, step, feature.
-        dropout: In attention, feed-forward network and after the positions.
-        heads: Of the attention; they share H.
-        feedforward: Its inner size; None: 4 H.
-        span: How many steps before itself a step may attend to; None: all.
+        input_size: Size of the input u.
+        hidden_size: Size of the features H.
+        num_layers: Number of layers, each of attention and a feed-forward network.
+        batch_first: Order of the axes; must be True for sequence, step, feature.
+        dropout: Share of units set to zero in attention, in the feed-forward network and after the positions.
+        heads: Number of heads of the attention; they share H.
+        feedforward: Inner size of the feed-forward network; None: 4 H.
+        span: Number of steps before itself that a step may attend to; None: all.
 
     Shapes:
         - **input:** :math:`(S, L, \text{input size})`
-        - **output:** :math:`(S, L, H)` and None, where a recurrent network has its state
+        - **output:** :math:`(S, L, H)` and None in place of a recurrent network's state
 
     Raises:
         ValueError: The heads do not share H evenly, or ``batch_first`` is False.
@@ -44,6 +44,7 @@ class Transformer(torch.nn.Module):
         input_size: int,
         hidden_size: int,
         num_layers: int = 1,
+        *,
         batch_first: bool = True,
         dropout: float = 0.0,
         heads: int = 2,
@@ -64,7 +65,7 @@ class Transformer(torch.nn.Module):
         )
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, None]:
-        """The last layer's features of every step."""
+        """Returns the last layer's features of every step."""
         L = inputs.shape[1]
         hidden = self.embed(inputs) * math.sqrt(self.hidden_size)
         hidden = self.dropout(hidden + positions(L, self.hidden_size).to(hidden))
@@ -77,6 +78,6 @@ class Transformer(torch.nn.Module):
 
 
 def positions(length: int, width: int) -> Tensor:
-    """Sines and cosines of each step's place [length, width]."""
+    """Returns sines and cosines of each step's position [length, width]."""
     angle = torch.arange(length)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :width]

@@ -1,1 +1,1 @@
-"""What a run found, as one page with its figures and tables."""
+"""A fitted run as one page of figures, tables and plain sentences."""

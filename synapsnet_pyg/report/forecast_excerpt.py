@@ -1,6 +1,6 @@
-"""A stretch of the test part, true and forecast."""
+"""The beginning of a test part, true and forecast."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,34 +12,38 @@ from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.scores import scored_neurons
 
 
-class Course(NamedTuple):
-    """The first bins of a test part."""
+@dataclass(frozen=True)
+class ForecastExcerpt:
+    """The first M bins of a test part."""
 
     seconds: np.ndarray
-    """Time in the recording: [M]."""
+    """Time of the bins in the recording, in seconds [M]."""
     truth: np.ndarray
-    """Standardised activity: [N, M]."""
+    """Standardised activity [N, M]."""
     forecast: np.ndarray
-    """[N, M]."""
+    """Forecast of the activity [N, M]."""
     breaks: list[int]
-    """Places where another segment begins."""
+    """Indices of bins at which another segment begins."""
     score: np.ndarray
-    """Correlation of each neuron over the whole test part, NaN where none is counted: [N]."""
+    """Correlation of each neuron over the whole test part, NaN where a neuron is not scored [N]."""
     chosen: dict[str, int]
-    """The best, median and worst forecast neuron."""
+    """``best``, ``median`` and ``worst`` -> index of the neuron of that rank."""
     true_components: np.ndarray
-    """Along the first principal axes of the true activity, in deviations: [3, M]."""
+    """True activity along its first principal axes, in standard deviations [3, M]."""
     forecast_components: np.ndarray
-    """[3, M]."""
+    """Forecast along the same axes, in standard deviations of the truth [3, M]."""
 
 
-def course_of(run: Run, name: str, bins: int = 300) -> Course | None:
-    """Forecasts the test part of a session; None where no neuron can be scored.
+def forecast_excerpt(run: Run, name: str, bins: int = 300) -> ForecastExcerpt | None:
+    """Forecasts the test part of a session.
 
     Args:
-        run: Any.
-        name: Of the session.
-        bins: How many are shown.
+        run: Fitted run.
+        name: Name of the session.
+        bins: Largest number of bins M.
+
+    Returns:
+        The first bins of the test part; None where no neuron can be scored.
     """
     session = run.sessions[name]
     test = session.split().test
@@ -50,17 +54,17 @@ def course_of(run: Run, name: str, bins: int = 300) -> Course | None:
     if not bool(scored.any()):
         return None
     ranked = score.nan_to_num(nan=-torch.inf).argsort(descending=True)[: int(scored.sum())].tolist()
-    truth, ours = principal_components(forecast.truth[scored], forecast.forecast[scored])
-    scale = truth.std(1, keepdim=True).clamp(min=1e-12)
+    true_components, forecast_components = principal_components(forecast.truth[scored], forecast.forecast[scored])
+    scale = true_components.std(1, keepdim=True).clamp(min=1e-12)
     shown = forecast.bins[:bins]
     M = len(shown)
-    return Course(
-        ((session.num_bins - test.num_bins + shown) * session.bin_size).numpy(),
-        forecast.truth[:, :M].numpy(),
-        forecast.forecast[:, :M].numpy(),
-        breaks_between(test, shown),
-        score.numpy(),
-        {"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]},
-        (truth / scale)[:, :M].numpy(),
-        (ours / scale)[:, :M].numpy(),
+    return ForecastExcerpt(
+        seconds=((session.num_bins - test.num_bins + shown) * session.bin_size).numpy(),
+        truth=forecast.truth[:, :M].numpy(),
+        forecast=forecast.forecast[:, :M].numpy(),
+        breaks=breaks_between(test, shown),
+        score=score.numpy(),
+        chosen={"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]},
+        true_components=(true_components / scale)[:, :M].numpy(),
+        forecast_components=(forecast_components / scale)[:, :M].numpy(),
     )

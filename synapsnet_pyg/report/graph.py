@@ -10,45 +10,45 @@ from synapsnet_pyg.analysis.pairs import pairs_of
 from synapsnet_pyg.data.session import Session
 
 SENDERS = 2
-"""Strongest senders of each neuron, which are drawn."""
+"""Number of strongest senders of each neuron that are drawn."""
 MOST = 400
-"""Edges that are drawn at most: more would hide each other."""
+"""Largest number of edges that are drawn, since more would hide each other."""
 
 
 class Graph(NamedTuple):
-    """What is drawn of a connectivity in space."""
+    """Positions of neurons and edges between them."""
 
     position: np.ndarray
-    """NaN where it is not known: [N, 3]."""
+    """Position of each neuron, NaN where it is not known [N, 3]."""
     placed: bool
-    """Whether positions were recorded; otherwise neurons that drive each other lie near each other."""
+    """True where positions were recorded; otherwise a layout puts neurons with strong edges near each other."""
     edge_index: np.ndarray
-    """Sender and receiver: [2, E]."""
+    """Sender and receiver of each edge [2, E]."""
     edge_weight: np.ndarray
-    """[E]."""
+    """Weight of each edge [E]."""
 
     @property
     def flat(self) -> np.ndarray:
-        """The two axes of recorded positions that tell most, or two of the layout's: [N, 2]."""
+        """Positions along the two widest axes [N, 2]."""
         return self.position[:, self.widest]
 
     @property
     def widest(self) -> list[int]:
-        """Which two axes positions are spread along most."""
+        """Indices of the two axes along which positions vary most."""
         return sorted(np.argsort(-np.nanvar(self.position, axis=0), kind="stable")[:2].tolist())
 
 
-def graph_of(session: Session, connectivity: Tensor) -> Graph:
-    """The strongest edges that each neuron receives, between neurons at their positions, or at those of a layout.
+def strongest_graph(session: Session, connectivity: Tensor) -> Graph:
+    """Returns the strongest edges to each neuron, between neurons at their recorded positions or those of a layout.
 
     Args:
-        session: Whose neurons they are; with ``position`` :math:`(N, 2)` or :math:`(N, 3)`, if it is known.
-        connectivity: :math:`(N, N)`, ``[i, j]`` the effect of j on i.
+        session: Session of the neurons; with ``position`` :math:`(N, 2)` or :math:`(N, 3)`, if it is known.
+        connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
 
     Example:
         >>> import torch
         >>> session = Session(torch.zeros(3, 9), bin_size=0.1, position=torch.eye(3)[:, :2])
-        >>> graph = graph_of(session, torch.tensor([[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0, -2.0, 0.0]]))
+        >>> graph = strongest_graph(session, torch.tensor([[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0, -2.0, 0.0]]))
         >>> graph.placed, graph.edge_index.tolist(), graph.edge_weight.tolist()
         (True, [[0, 1], [1, 2]], [0.5, -2.0])
     """
@@ -68,7 +68,7 @@ def graph_of(session: Session, connectivity: Tensor) -> Graph:
 
 
 def _recorded(session: Session) -> np.ndarray | None:
-    """Positions with a third coordinate, 0 where there are two; None unless two neurons have one."""
+    """Returns positions in space, with a third coordinate of 0 where two are known; None for fewer than two."""
     position = session.neuron_fields.get("position")
     if not isinstance(position, Tensor) or position.dim() != 2 or position.shape[1] not in (2, 3):
         return None
@@ -79,6 +79,7 @@ def _recorded(session: Session) -> np.ndarray | None:
 
 
 def _layout(neurons: int, edge_index: np.ndarray, edge_weight: np.ndarray) -> np.ndarray:
+    """Returns positions in space that put neurons with strong edges near each other."""
     graph: nx.Graph[int] = nx.Graph()
     graph.add_nodes_from(range(neurons))
     graph.add_weighted_edges_from(zip(*edge_index.tolist(), np.abs(edge_weight).tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""In which order neurons are shown: those that belong together lie together."""
+"""Order of the neurons on the page: group after group."""
 
 from typing import NamedTuple
 
@@ -12,40 +12,45 @@ from synapsnet_pyg.results.graphs import strongest
 _FIELDS = ("area", "cell_type", "layer")
 
 
-class Arrangement(NamedTuple):
-    """Neurons in groups."""
+class NeuronOrder(NamedTuple):
+    """Neurons in groups, and their order group after group."""
 
     by: str
-    """What groups them: a field of the neurons, or ``community``."""
+    """Field that groups the neurons, or ``community``."""
     group: list[str]
-    """Group of each neuron, [N]."""
+    """Group of each neuron [N]."""
     order: np.ndarray
-    """Places of the neurons, group after group, [N]."""
+    """Indices of the neurons, group after group [N]."""
+
+    @property
+    def field_name(self) -> str:
+        """The field in words, such as ``cell type``."""
+        return self.by.replace("_", " ")
 
     @property
     def ordered_groups(self) -> list[str]:
-        """Group of each neuron in that order, [N]."""
+        """Group of each neuron in this order [N]."""
         return [self.group[i] for i in self.order]
 
 
 def fields_with_groups(session: Session) -> list[str]:
-    """Which of area, cell type and layer are known, as texts that differ between neurons."""
+    """Returns those of area, cell type and layer that are known and differ between neurons."""
     known = session.neuron_fields
     return [field for field in _FIELDS if isinstance(known.get(field), list) and len(set(known[field])) > 1]
 
 
-def arrange(session: Session, connectivity: Tensor) -> Arrangement:
+def group_neurons(session: Session, connectivity: Tensor) -> NeuronOrder:
     """Groups neurons by area, else by cell type or layer, else by the communities of their strongest edges.
 
     Args:
-        session: Whose neurons they are.
-        connectivity: :math:`(N, N)`.
+        session: Session of the neurons.
+        connectivity: Weights :math:`(N, N)`, used where no field groups the neurons.
 
     Example:
         >>> import torch
         >>> session = Session(torch.zeros(4, 9), bin_size=0.1, area=["V1", "LM", "V1", ""])
-        >>> arrangement = arrange(session, torch.zeros(4, 4))
-        >>> arrangement.by, arrangement.order.tolist(), arrangement.ordered_groups
+        >>> order = group_neurons(session, torch.zeros(4, 4))
+        >>> order.by, order.order.tolist(), order.ordered_groups
         ('area', [1, 0, 2, 3], ['LM', 'V1', 'V1', 'unknown'])
     """
     fields = fields_with_groups(session)
@@ -55,32 +60,32 @@ def arrange(session: Session, connectivity: Tensor) -> Arrangement:
         edges = strongest(connectivity, top_k=10 * session.num_neurons)
         member = communities(session, edges).member
         by, group = "community", [_community_name(place, np.bincount(member)) for place in member]
-    return Arrangement(by, group, np.argsort(np.array(group), kind="stable"))
+    return NeuronOrder(by, group, np.argsort(np.array(group), kind="stable"))
 
 
 def _community_name(place: int, sizes: np.ndarray) -> str:
-    """A name that sorts as the community does; a neuron or two are none."""
+    """Returns a name that sorts as the community does; communities of one or two neurons are called ``none``."""
     return f"C{place + 1:0{len(str(len(sizes)))}d}" if sizes[place] > 2 else "none"
 
 
 class Cells(NamedTuple):
-    """Which pair of neurons each cell of a drawn matrix shows."""
+    """Pair of neurons that each cell of a drawn matrix shows."""
 
     receiver: np.ndarray
-    """[M, M]."""
+    """Index of the receiver of each cell [M, M]."""
     sender: np.ndarray
-    """[M, M]."""
+    """Index of the sender of each cell [M, M]."""
     first: np.ndarray
-    """First neuron of each row and column: [M]."""
+    """Index of the first neuron of each row and column [M]."""
 
 
 def pooled(matrix: np.ndarray, order: np.ndarray, most: int = 300) -> Cells:
-    """The pair that each cell of a drawn matrix shows: every pair, or the strongest of a square of them.
+    """Returns the pair that each cell of a drawn matrix shows: every pair, or the strongest of a square of pairs.
 
     Args:
-        matrix: [N, N].
-        order: Of rows and columns.
-        most: Cells along each side, so that the picture of a large population stays small.
+        matrix: Weights [N, N].
+        order: Indices of the neurons in the order of rows and columns [N].
+        most: Largest number of cells along each side, so that the image of a large population stays small.
 
     Example:
         >>> matrix = np.array([[0, 1, 0, -2], [0, 0, 0, 0], [0, 5, 0, 0], [0, 0, 3, 0]])

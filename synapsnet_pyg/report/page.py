@@ -1,12 +1,13 @@
-"""Sections as a page that opens without a network."""
+"""HTML of the page, which opens without a network."""
 
 from collections.abc import Sequence
 from html import escape
 
 import pandas as pd
 
-from synapsnet_pyg.report.plotly_figures import to_html
-from synapsnet_pyg.report.sections import Chapter, Drawing, Section, Table
+from synapsnet_pyg.report.figure import ReportFigure
+from synapsnet_pyg.report.plotly_canvas import to_html
+from synapsnet_pyg.report.sections import Chapter, ReportTable, Section
 
 SCRIPT = "plotly.min.js"
 FIGURES, TABLES = "figures", "tables"
@@ -33,13 +34,13 @@ th:first-child, td:first-child { text-align: left; }
 """
 
 
-def page(title: str, chapters: Sequence[Chapter], bodies: Sequence[str]) -> str:
-    """The whole page.
+def page_html(title: str, chapters: Sequence[Chapter], bodies: Sequence[str]) -> str:
+    """Returns the whole page.
 
     Args:
-        title: Of the page.
-        chapters: In order, for the contents.
-        bodies: What :func:`chapter_html` made of each.
+        title: Title of the page.
+        chapters: Chapters in order, for the table of contents.
+        bodies: HTML of each chapter, from :func:`chapter_html`.
     """
     contents = "".join(
         f'<ul><li><a href="#{_anchor(chapter)}">{escape(chapter.title)}</a><ul>'
@@ -59,7 +60,7 @@ def page(title: str, chapters: Sequence[Chapter], bodies: Sequence[str]) -> str:
 
 
 def chapter_html(chapter: Chapter) -> str:
-    """One chapter."""
+    """Returns the HTML of one chapter."""
     sections = (
         _section_html(section, chapter, f"{_anchor(chapter)}-{place}") for place, section in enumerate(chapter.sections)
     )
@@ -70,19 +71,20 @@ def _section_html(section: Section, chapter: Chapter, anchor: str) -> str:
     parts = [f'<h3 id="{anchor}">{escape(section.title)}</h3>\n']
     parts += [f"<p>{escape(sentence)}</p>\n" for sentence in section.sentences]
     parts += [f"<pre>{escape(chr(10).join(section.commands))}</pre>\n"] if section.commands else []
-    parts += [_drawing_html(drawing, chapter) for drawing in section.drawings]
+    parts += [_figure_html(figure, chapter) for figure in section.figures]
     parts += [_table_html(table, chapter) for table in section.tables]
     return "".join(parts)
 
 
-def _drawing_html(drawing: Drawing, chapter: Chapter) -> str:
-    stem = f"{FIGURES}/{chapter.prefix}-{drawing.name}"
+def _figure_html(figure: ReportFigure, chapter: Chapter) -> str:
+    sentence = f"<p>{escape(figure.sentence)}</p>\n" if figure.sentence else ""
+    stem = f"{FIGURES}/{chapter.prefix}-{figure.name}"
     links = f'<a href="{stem}.png">PNG</a> <a href="{stem}.svg">SVG</a>'
-    figure = to_html(drawing.interactive, f"{_anchor(chapter)}-{drawing.name}")
-    return f'{figure}\n<p class="files">{drawing.name}: {links}</p>\n'
+    drawing = to_html(figure.plotly, f"{_anchor(chapter)}-{figure.name}")
+    return f'{sentence}{drawing}\n<p class="files">{figure.name}: {links}</p>\n'
 
 
-def _table_html(table: Table, chapter: Chapter) -> str:
+def _table_html(table: ReportTable, chapter: Chapter) -> str:
     link = f'<a href="{TABLES}/{chapter.prefix}-{table.name}.csv">CSV</a>'
     rows = len(table.whole)
     count = f"{table.name}, {rows} row{'s' * (rows != 1)}: {link}"

@@ -1,27 +1,28 @@
-"""The folder of a report."""
+"""The folder of a report: page, figures, tables."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from synapsnet_pyg.files import atomic_path, make_folder
-from synapsnet_pyg.report.page import FIGURES, SCRIPT, TABLES, chapter_html, page
-from synapsnet_pyg.report.plotly_figures import script
+from synapsnet_pyg.report.page import FIGURES, SCRIPT, TABLES, chapter_html, page_html
+from synapsnet_pyg.report.plotly_canvas import plotly_script
 from synapsnet_pyg.report.sections import Chapter, run_chapter, session_chapter
-from synapsnet_pyg.report.session_results import find
+from synapsnet_pyg.report.session_results import collect_results
 from synapsnet_pyg.runs.evaluation import evaluate
 from synapsnet_pyg.runs.run import Run
 
 
 def write_report(run: Run, folder: Path, session: str | None = None) -> list[Path]:
-    """Writes what a run found as a page that opens by a double click, without a network.
+    """Writes the results of a run as a page that opens in a browser without a network.
 
     Args:
-        run: Any.
-        folder: For the files, made if it is not there.
-        session: Which session; None: all.
+        run: Fitted run.
+        folder: Folder for the files; it is made if it does not exist.
+        session: Name of the session; None: all sessions.
 
     Returns:
-        The files written, each wholly or not at all: ``index.html``, the script beside it that draws its figures, every
-        figure as PNG and SVG in ``figures``, every table as CSV in ``tables``.
+        The files written, each atomically: ``index.html``, the script that draws its figures, every figure as PNG and
+        SVG in ``figures``, every table as CSV in ``tables``.
 
     Raises:
         ValueError: The run has no such session, or a part of one is too short for the model.
@@ -35,12 +36,17 @@ def write_report(run: Run, folder: Path, session: str | None = None) -> list[Pat
     scores = evaluate(run)
     chapters, bodies, written = [], [], []
     for name in [None, *names]:
-        chapter = run_chapter(run, names, scores) if name is None else session_chapter(find(run, name, scores))
+        chapter = (
+            run_chapter(run, names, scores) if name is None else session_chapter(collect_results(run, name, scores))
+        )
         written += _write_files(chapter, folder)
         bodies.append(chapter_html(chapter))
         # Only the titles are needed from now on: the figures of many sessions would fill the memory.
-        chapters.append(chapter._replace(sections=[section._replace(drawings=()) for section in chapter.sections]))
-    texts = {SCRIPT: script(), "index.html": page(f"SynapsNet report: {', '.join(names)}", chapters, bodies)}
+        chapters.append(chapter._replace(sections=[replace(section, figures=()) for section in chapter.sections]))
+    texts = {
+        SCRIPT: plotly_script(),
+        "index.html": page_html(f"SynapsNet report: {', '.join(names)}", chapters, bodies),
+    }
     for name, text in texts.items():
         with atomic_path(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -48,14 +54,14 @@ def write_report(run: Run, folder: Path, session: str | None = None) -> list[Pat
 
 
 def _write_files(chapter: Chapter, folder: Path) -> list[Path]:
-    """Its figures and tables."""
+    """Writes the figures and tables of a chapter; returns the files written."""
     written = []
     for section in chapter.sections:
-        for drawing in section.drawings:
+        for figure in section.figures:
             for ending in ("png", "svg"):
-                path = folder / FIGURES / f"{chapter.prefix}-{drawing.name}.{ending}"
+                path = folder / FIGURES / f"{chapter.prefix}-{figure.name}.{ending}"
                 with atomic_path(path) as temporary:
-                    drawing.printed.savefig(temporary, dpi=150)
+                    figure.static.savefig(temporary, dpi=150)
                 written.append(path)
         for table in section.tables:
             path = folder / TABLES / f"{chapter.prefix}-{table.name}.csv"

@@ -1,4 +1,4 @@
-"""Sessions as two-photon imaging of visual cortex makes them, with known wiring."""
+"""Simulated two-photon imaging of visual cortex, with known wiring."""
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from synapsnet_pyg.simulations.population import poisson_network
 
 def simulate_calcium(
     session: int = 0,
+    *,
     bins: int = 5_160,
     seed: int = 0,
     neurons: int = 300,
@@ -15,7 +16,7 @@ def simulate_calcium(
     bin_size: float = 1 / 4.3,
     name: str | None = None,
 ) -> Session:
-    r"""Fluorescence of a population that sees images while the animal runs and rests.
+    r"""Simulates the fluorescence of a population that sees images while the animal runs and rests.
 
     .. math::
         r_i(t) &= \max\big(\bar r_i + \textstyle\sum_k A_{ik} s_k(t-1) + q_i(\text{image}(t)) + w_i \cdot b(t)
@@ -27,29 +28,34 @@ def simulate_calcium(
     weights A              excitatory 0.08 U(0.5, 1.5), inhibitory -0.32 U(0.5, 1.5); no self-edges
     baseline               U(0.02, 0.2) spikes a bin
     images                 40, two bins each, then two of grey; a neuron answers one in five, exponential, mean 0.4
-    behaviour              running (bouts of some 10 s) and pupil (running smoothed, and its own course); weights
+    behaviour              running (bouts of some 10 s) and pupil (running smoothed, and slow noise); weights
                            N(0, 0.1^2) each, unit variance
     noise n                N(0, 0.05^2)
     indicator              decay :math:`\tau` of U(0.4, 1.0) s; noise :math:`\epsilon` of N(0, 0.2^2) spikes
     =====================  ===========================================================================
 
-    The images are unseen by a model; running and pupil are its behaviour. All sessions of one ``seed`` are of the same
-    animal: same wiring, same answers, other neurons recorded, other hours.
+    A model sees running and pupil as behaviour, but not the images. All sessions of one ``seed`` are of the same
+    animal: same wiring and answers to images, other recorded neurons, other hours.
 
     Args:
-        session: Which session of the animal.
-        bins: T; 5,160 are 20 minutes.
-        seed: Decides the animal.
-        neurons: How many there are.
-        recorded: How many of them are recorded in a session, chosen at random.
-        bin_size: Seconds a bin.
-        name: Of the session; None: ``"calcium-<seed>-<session>"``.
+        session: Number of the session of the animal, from 0 on.
+        bins: Number of bins T; 5,160 are 20 minutes.
+        seed: Seed of the animal.
+        neurons: Number of neurons in the population.
+        recorded: Number of neurons that are recorded in a session, chosen at random.
+        bin_size: Duration of one bin in seconds.
+        name: Name of the session. None: ``"calcium-<seed>-<session>"``.
 
     Returns:
-        A session of fluorescence, in units of one spike, with the true weights among the recorded neurons as edges.
+        Session of fluorescence, in units of one spike, with the true weights among the recorded neurons as edges.
 
     Raises:
         ValueError: A number is out of range.
+
+    Example:
+        >>> simulate_calcium(bins=100, neurons=30, recorded=10)
+        Session('calcium-0-0', 10 neurons x 100 bins of 0.232558 s, 2 behaviours, 1 segment, cell_type,
+        true graph of 9 edges)
     """
     if bins < 1 or not 1 <= recorded <= neurons:
         raise ValueError(f"Expected bins >= 1 and 1 <= recorded <= neurons (got {bins}, {recorded}, {neurons}).")
@@ -86,14 +92,14 @@ def simulate_calcium(
 
 
 def running_and_pupil(random: np.random.Generator, bins: int, bin_size: float) -> np.ndarray:
-    """Bouts of running and a pupil that follows them and has a course of its own: [bins, 2]."""
+    """Simulates bouts of running, and a pupil that follows them with slow noise of its own: [bins, 2]."""
     slow = np.exp(-bin_size / np.array([10.0, 3.0, 10.0]))
     noise = random.standard_normal((bins, 3)) * np.sqrt(1 - slow**2)
-    courses = np.zeros((bins, 3))
+    series = np.zeros((bins, 3))
     for t in range(1, bins):
-        courses[t] = slow * courses[t - 1] + noise[t]
-    running = np.maximum(courses[:, 0] - 0.3, 0) * np.exp(0.3 * courses[:, 1])
-    pupil = courses[:, 2].copy()
+        series[t] = slow * series[t - 1] + noise[t]
+    running = np.maximum(series[:, 0] - 0.3, 0) * np.exp(0.3 * series[:, 1])
+    pupil = series[:, 2].copy()
     smoothed = 0.0
     for t in range(bins):
         smoothed += (1 - np.exp(-bin_size / 2.0)) * (running[t] - smoothed)

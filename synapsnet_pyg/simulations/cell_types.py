@@ -1,4 +1,4 @@
-"""A population wired by cell type as cortex is, and its variant whose wiring follows the state of the brain."""
+"""Population wired by cell type as cortex is, with wiring that is constant or follows the state of the brain."""
 
 import numpy as np
 from torch import Tensor
@@ -6,10 +6,10 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session
 
 CELL_TYPES = ("EC", "Pvalb", "Sst", "Vip")
-"""Excitatory cells and three kinds of inhibitory ones."""
+"""Types of neurons: excitatory cells and three kinds of inhibitory ones."""
 
 SHARE = (0.76, 0.08, 0.08, 0.08)
-"""Of each type among the neurons."""
+"""Share of each type among the neurons."""
 
 CONNECTION_PROBABILITY = np.array(
     [
@@ -19,7 +19,7 @@ CONNECTION_PROBABILITY = np.array(
         [11 / 68, 0 / 54, 25 / 84, 2 / 209],
     ]
 )
-"""Pairs found connected over pairs probed, [type of receiver, type of sender] (Campagnola et al. 2022)."""
+"""Connected pairs over probed pairs, [type of receiver, type of sender] (Campagnola et al. 2022)."""
 
 STRENGTH = np.array(
     [
@@ -32,11 +32,11 @@ STRENGTH = np.array(
 """Mean weight of an edge, [type of receiver, type of sender], from the postsynaptic potentials in millivolt."""
 
 STATES = ("running", "stationary desynchronised", "stationary synchronised")
-"""As in :class:`~synapsnet_pyg.datasets.bugeon.Bugeon`."""
+"""Names of the states, those of :class:`~synapsnet_pyg.datasets.bugeon.Bugeon`."""
 
 STATE_GAIN = np.array([[0.8, 1.2, 0.5, 1.6], [1.0, 1.0, 1.0, 1.0], [1.3, 0.8, 1.5, 0.4]])
-"""What each state multiplies the weights of each type of sender by, [state, type]: running lets Vip speak and silences
-Sst, synchrony does the opposite."""
+"""Factor of the weights of each type of sender in each state, [state, type]: running strengthens Vip and weakens Sst,
+synchrony does the opposite."""
 
 STAY = 200
 """Mean number of bins that a state lasts."""
@@ -45,6 +45,7 @@ STAY = 200
 def simulate_cell_types(
     bins: int = 30_000,
     seed: int = 0,
+    *,
     neurons: int = 200,
     recorded: int | None = None,
     noise: float = 3.5,
@@ -52,7 +53,7 @@ def simulate_cell_types(
     bin_size: float = 1.0,
     name: str | None = None,
 ) -> Session:
-    r"""A noisy population whose wiring follows cell types (NetFormer, connectivity-constrained simulation).
+    r"""Simulates a noisy population whose wiring follows cell types (NetFormer, connectivity-constrained simulation).
 
     .. math::
         x(t + 1) = \tanh\big(W x(t) + b\big) + \sigma\, \epsilon(t), \qquad
@@ -62,22 +63,22 @@ def simulate_cell_types(
     with k and l the types of receiver i and sender j, and :math:`b_i, x_i(0), \epsilon_i(t) \sim \mathcal{N}(0, 1)`. A
     neuron may drive itself.
 
-    With ``states`` the brain is in one of S states at a time, each of which lasts :data:`STAY` bins on average, and
-    what neuron j sends in state s is multiplied by the gain :math:`g_{sl}`: :math:`W_{ij}(t) = g_{s(t)\,l} W_{ij}`.
+    With ``states`` the brain is in one of S states at a time, each of which lasts :data:`STAY` bins on average. The
+    weights of sender j in state s are multiplied by the gain :math:`g_{sl}`: :math:`W_{ij}(t) = g_{s(t)\,l} W_{ij}`.
 
     Args:
-        bins: T.
-        seed: Decides everything random.
-        neurons: How many there are: :data:`SHARE` of each type, in the order of :data:`CELL_TYPES`.
-        recorded: How many of them are recorded, chosen at random; None: all.
-        noise: :math:`\sigma`.
-        states: S, of 2 or 3; their indicators, 0 or 1, are the behaviour. 0: none, and the wiring stays.
-        bin_size: Seconds a bin; only a label here.
-        name: Of the session; None: ``"cell-types-<seed>"``.
+        bins: Number of bins T.
+        seed: Seed of all random numbers.
+        neurons: Number of neurons, :data:`SHARE` of each type in the order of :data:`CELL_TYPES`.
+        recorded: Number of neurons that are recorded, chosen at random. None: all.
+        noise: Deviation :math:`\sigma` of the noise.
+        states: Number of states S, 2 or 3; their indicators, 0 or 1, are the behaviour. 0: constant wiring.
+        bin_size: Duration of one bin in seconds; only a label here.
+        name: Name of the session. None: ``"cell-types-<seed>"``.
 
     Returns:
-        A session with the neurons' ``cell_type`` and the true weights among the recorded neurons as its edges. With
-        states, the edges have their mean weight over time, and :func:`true_weights_by_state` tells those of each state.
+        Session with the neurons' ``cell_type`` and the true weights among the recorded neurons as its edges. With
+        states, the edges have their mean weight over time; :func:`true_weights_by_state` returns those of each state.
 
     Raises:
         ValueError: A number is out of range.
@@ -126,13 +127,13 @@ def simulate_cell_types(
 
 
 def true_weights_by_state(session: Session) -> Tensor:
-    r"""The true weights in each state of a session that :func:`simulate_cell_types` made with states.
+    r"""Returns the true weights in each state of a session that :func:`simulate_cell_types` made with states.
 
     Args:
-        session: The session, or a part of it, whose ``state_gain`` is each sender's gain in each state over its mean.
+        session: Session, or a part of it, whose ``state_gain`` is each sender's gain in each state over its mean.
 
     Returns:
-        :math:`(S, N, N)`, ``[s, i, j]`` the effect of j on i in state s.
+        Weights :math:`(S, N, N)`, ``[s, i, j]`` the effect of j on i in state s.
 
     Raises:
         ValueError: The session has no states.
@@ -149,20 +150,20 @@ def true_weights_by_state(session: Session) -> Tensor:
 
 
 def _types(neurons: int) -> np.ndarray:
-    """Place in CELL_TYPES of each neuron, in order [N]."""
+    """Returns the index in CELL_TYPES of each neuron, in order [N]."""
     borders = np.round(np.cumsum(SHARE)[:-1] * neurons)
     return np.searchsorted(borders, np.arange(neurons), side="right")
 
 
 def _wiring(random: np.random.Generator, kind: np.ndarray) -> np.ndarray:
-    """W, [N, N], zero where there is no edge."""
+    """Draws the weights W [N, N], zero where there is no edge."""
     block = np.ix_(kind, kind)
     edges = random.random((len(kind), len(kind))) < CONNECTION_PROBABILITY[block]
     return np.where(edges, STRENGTH[block] + 0.1 * random.standard_normal(edges.shape), 0.0)
 
 
 def _states(random: np.random.Generator, bins: int, states: int) -> np.ndarray:
-    """A Markov chain that leaves each state for any other alike [T]."""
+    """Draws a Markov chain [T] whose transitions to all other states are equally likely."""
     leaves = random.random(bins) < 1 / STAY
     steps = np.where(leaves, random.integers(1, max(states, 2), bins), 0)
     return np.cumsum(steps) % states

@@ -1,4 +1,4 @@
-"""Sessions as Neuropixels probes along the visual hierarchy make them, with known wiring."""
+"""Simulated Neuropixels recordings along the visual hierarchy, with known wiring."""
 
 import numpy as np
 
@@ -7,11 +7,12 @@ from synapsnet_pyg.simulations.calcium import running_and_pupil
 from synapsnet_pyg.simulations.population import poisson_network
 
 AREAS = ("LGd", "VISp", "VISl", "VISal", "VISpm", "VISam")
-"""From the bottom of the hierarchy to its top (Siegle et al. 2021)."""
+"""Visual areas from the bottom of the hierarchy to its top (Siegle et al. 2021)."""
 
 
 def simulate_neuropixels(
     session: int = 0,
+    *,
     bins: int = 9_000,
     seed: int = 0,
     neurons: int = 360,
@@ -19,7 +20,7 @@ def simulate_neuropixels(
     bin_size: float = 1 / 30,
     name: str | None = None,
 ) -> Session:
-    r"""Spike counts in six areas, each driving the next and hearing back from it.
+    r"""Simulates spike counts in six areas, each of which drives the next and receives feedback from it.
 
     .. math::
         r_i(t) = \max\big(\tanh(\bar r_i + \textstyle\sum_k A_{ik} x_k(t-1) + q_i\, v(t) + w_i\, b(t) - s_i x_i(t-1)
@@ -31,29 +32,34 @@ def simulate_neuropixels(
     to the next area       excitatory neurons only: probability 0.15, 0.35 U(0.5, 1.5)
     back                   excitatory neurons only: probability 0.08, 0.15 U(0.5, 1.5)
     baseline               U(-0.2, 0.15)
-    stimulus v             six courses, AR(1) of 5 bins; a neuron of LGd answers to all with N(0, 0.4^2), one of VISp
+    stimulus v             six AR(1) time series of 5 bins; a neuron of LGd answers to all with N(0, 0.4^2), one of VISp
                            with half of that, others not
     behaviour              running; weights N(0, 0.15^2)
     self-inhibition s      U(0, 0.3)
     noise n                N(0, 0.1^2)
     =====================  ===========================================================================
 
-    The stimulus is unseen by a model. All sessions of one ``seed`` are of the same animal, with other neurons recorded.
+    A model does not see the stimulus. All sessions of one ``seed`` are of the same animal, with other recorded neurons.
 
     Args:
-        session: Which session of the animal.
-        bins: T; 9,000 are five minutes.
-        seed: Decides the animal.
-        neurons: How many there are.
-        recorded: How many of them are recorded in a session, chosen at random.
-        bin_size: Seconds a bin; only a label, but for the course of running.
-        name: Of the session; None: ``"neuropixels-<seed>-<session>"``.
+        session: Number of the session of the animal, from 0 on.
+        bins: Number of bins T; 9,000 are five minutes.
+        seed: Seed of the animal.
+        neurons: Number of neurons in the population.
+        recorded: Number of neurons that are recorded in a session, chosen at random.
+        bin_size: Duration of one bin in seconds; only a label, except for the time constants of running.
+        name: Name of the session. None: ``"neuropixels-<seed>-<session>"``.
 
     Returns:
-        A session of counts with the true weights among the recorded neurons as its edges and the neurons' ``area``.
+        Session of counts with the true weights among the recorded neurons as its edges and the neurons' ``area``.
 
     Raises:
         ValueError: A number is out of range.
+
+    Example:
+        >>> simulate_neuropixels(bins=100, neurons=30, recorded=10)
+        Session('neuropixels-0-0', 10 neurons x 100 bins of 0.0333333 s, 1 behaviour, 1 segment, area, cell_type,
+        true graph of 3 edges)
     """
     if bins < 1 or not 1 <= recorded <= neurons:
         raise ValueError(f"Expected bins >= 1 and 1 <= recorded <= neurons (got {bins}, {recorded}, {neurons}).")

@@ -1,7 +1,7 @@
-"""A simulated population whose wiring is known."""
+"""Spiking population whose wiring is known, and the true effect of perturbing one of its neurons."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,9 +10,10 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session
 
 
-def simulate(
+def simulate_population(
     bins: int = 30_000,
     seed: int = 0,
+    *,
     neurons: int = 600,
     recorded: int = 200,
     bin_size: float = 1 / 30,
@@ -20,15 +21,15 @@ def simulate(
     coupling: float = 1.0,
     hidden_drive: float = 1.0,
 ) -> Session:
-    r"""Spike counts of a population with known, sparse, directed wiring (SynapsNet, section 3.2).
+    r"""Simulates spike counts of a population with known, sparse, directed wiring (SynapsNet, section 3.2).
 
     .. math::
         R_i(t) &= \max\Big(\tanh\big(\bar R_i + g_i \sum_k A_{ik} x_k(t-1) + w_i^B \cdot B(t-1) + w_i^V \cdot V(t-1)
                   - s_i x_i(t-1) + n_i(t)\big), 0\Big) \\
         x_i(t) &\sim \mathrm{Poisson}(R_i(t))
 
-    Of the neurons, some are recorded; the model sees their counts and the behaviour :math:`B`, not the task variables
-    :math:`V`. The paper leaves the laws of the parameters open; these reproduce its published anchors:
+    Some neurons are recorded. A model sees their counts and the behaviour :math:`B`, not the task variables :math:`V`.
+    The paper leaves the distributions of the parameters open; these reproduce its published anchors:
 
     =====================  ===========================================================================
     edges                  where the Mandelbrot set's escape time (up to 200) is 8..199; no self-edges
@@ -41,14 +42,14 @@ def simulate(
     =====================  ===========================================================================
 
     Args:
-        bins: T.
-        seed: Decides everything random.
-        neurons: How many there are.
-        recorded: How many of them are recorded, chosen at random.
-        bin_size: Seconds a bin; only a label here.
-        name: Of the session; None: ``"simulated-<seed>"``.
-        coupling: All weights A are multiplied by it; 0: nobody drives anybody.
-        hidden_drive: All weights of the task variables, which nobody records, are multiplied by it; 0: there are none.
+        bins: Number of bins T.
+        seed: Seed of all random numbers.
+        neurons: Number of neurons in the population.
+        recorded: Number of neurons that are recorded, chosen at random.
+        bin_size: Duration of one bin in seconds; only a label here.
+        name: Name of the session. None: ``"simulated-<seed>"``.
+        coupling: Factor of all weights A; 0: no neuron drives another.
+        hidden_drive: Factor of all weights of the task variables, which are not recorded; 0: no task variables.
 
     Returns:
         A session of counts with the true weights among the recorded neurons as its edges.
@@ -57,10 +58,12 @@ def simulate(
         ValueError: A number is out of range.
 
     Example:
-        >>> simulate(bins=100, neurons=30, recorded=10)
+        >>> simulate_population(bins=100, neurons=30, recorded=10)
         Session('simulated-0', 10 neurons x 100 bins of 0.0333333 s, 2 behaviours, 1 segment, true graph of 9 edges)
     """
-    simulation = run_population(bins, seed, neurons, recorded, coupling, hidden_drive)
+    simulation = run_population(
+        bins, seed, neurons=neurons, recorded=recorded, coupling=coupling, hidden_drive=hidden_drive
+    )
     seen, name = simulation.recorded, f"simulated-{seed}" if name is None else name
     return Session.from_arrays(
         simulation.counts[:, seen].T,
@@ -68,31 +71,32 @@ def simulate(
         bin_size=bin_size,
         name=name,
         neuron_id=[f"{name}/{neuron}" for neuron in seen],
-        true_connectivity=simulation.laws.weights[np.ix_(seen, seen)],
+        true_connectivity=simulation.parameters.weights[np.ix_(seen, seen)],
     )
 
 
-class Laws(NamedTuple):
-    """What decides how a simulated population behaves, by the symbols of :func:`simulate`."""
+@dataclass(frozen=True)
+class PopulationParameters:
+    """Parameters of a simulated population of N neurons, by the symbols of :func:`simulate_population`."""
 
     weights: np.ndarray
-    """A, [N, N]: [receiver, sender]."""
+    """Weights A of [receiver, sender], :math:`(N, N)`."""
     baseline: np.ndarray
-    """[N]."""
+    """Baseline of each neuron :math:`(N)`."""
     gain: np.ndarray
-    """g, [N]."""
+    """Input gain g of each neuron :math:`(N)`."""
     behaviour_weights: np.ndarray
-    """[N, 2]."""
+    """Weights of the behaviours :math:`(N, 2)`."""
     task_weights: np.ndarray
-    """[N, 2]."""
+    """Weights of the task variables :math:`(N, 2)`."""
     inhibition: np.ndarray
-    """s, [N]."""
+    """Self-inhibition s of each neuron :math:`(N)`."""
     noise: float = 0.1
-    """Deviation of n."""
+    """Deviation of the noise n."""
 
     @classmethod
-    def draw(cls, random: np.random.Generator, neurons: int) -> "Laws":
-        """Of a population of N neurons."""
+    def draw(cls, random: np.random.Generator, neurons: int) -> "PopulationParameters":
+        """Draws the parameters of a population of N neurons."""
         edges = mandelbrot(neurons)
         weights = np.where(edges, random.standard_normal((neurons, neurons)), 0.0)
         weights /= np.sqrt(max(edges.sum() / neurons, 1.0))
@@ -103,82 +107,98 @@ class Laws(NamedTuple):
 
     @property
     def coupling(self) -> np.ndarray:
-        """What one spike adds to the sum that decides a neuron's next rate, [receiver, sender]."""
+        """Effect of one spike on the sum inside tanh in the next bin, [receiver, sender]."""
         return self.gain[:, None] * self.weights - np.diag(self.inhibition)
 
     def rate(self, total: np.ndarray) -> np.ndarray:
-        """Expected count from that sum."""
+        """Returns the expected counts for given sums inside tanh."""
         return np.maximum(np.tanh(total), 0)
 
 
-class Simulation(NamedTuple):
-    """A whole population at work, of which a session shows the recorded part."""
+@dataclass(frozen=True)
+class Simulation:
+    """Simulated counts of a whole population, recorded or not."""
 
-    laws: Laws
+    parameters: PopulationParameters
     counts: np.ndarray
-    """Of all neurons, [T, N]."""
+    """Counts of all neurons :math:`(T, N)`."""
     drive: np.ndarray
-    """What baseline, behaviour and task of each bin add to the sum that decides the next rates, [T, N]."""
+    """Sum of baseline, behaviour and task inputs of each bin to the next :math:`(T, N)`."""
     behaviour: np.ndarray
-    """[T, 2]."""
+    """Behaviour :math:`(T, 2)`."""
     recorded: np.ndarray
-    """Places of the recorded neurons in the population, in order: [R]."""
+    """Rows of the recorded neurons in the population, in order :math:`(R)`."""
 
 
 def run_population(
     bins: int = 30_000,
     seed: int = 0,
+    *,
     neurons: int = 600,
     recorded: int = 200,
     coupling: float = 1.0,
     hidden_drive: float = 1.0,
 ) -> Simulation:
-    """The population behind the session that :func:`simulate` makes of the same arguments.
+    """Simulates all neurons of the population that :func:`simulate_population` records with the same arguments.
+
+    Args:
+        bins: Number of bins T.
+        seed: Seed of all random numbers.
+        neurons: Number of neurons in the population.
+        recorded: Number of neurons that are recorded, chosen at random.
+        coupling: Factor of all weights A.
+        hidden_drive: Factor of all weights of the task variables.
 
     Raises:
         ValueError: A number is out of range.
+
+    Example:
+        >>> run_population(bins=100, neurons=30, recorded=10).counts.shape
+        (100, 30)
     """
     if bins < 1 or not 1 <= recorded <= neurons:
         raise ValueError(f"Expected bins >= 1 and 1 <= recorded <= neurons (got {bins}, {recorded}, {neurons}).")
     random = np.random.default_rng(seed)
-    laws = Laws.draw(random, neurons)
-    laws = laws._replace(weights=coupling * laws.weights, task_weights=hidden_drive * laws.task_weights)
+    drawn = PopulationParameters.draw(random, neurons)
+    parameters = replace(drawn, weights=coupling * drawn.weights, task_weights=hidden_drive * drawn.task_weights)
     behaviour = _autoregressive(random, bins, time_constant=20)
     task = _autoregressive(random, bins, time_constant=10)
-    # All that does not depend on the activity, once; then the recurrence, a bin at a time.
-    drive = laws.baseline + behaviour @ laws.behaviour_weights.T + task @ laws.task_weights.T
-    counts = poisson_network(random, drive, laws.coupling, laws.rate, laws.noise)
-    return Simulation(laws, counts, drive, behaviour, np.sort(random.permutation(neurons)[:recorded]))
+    # Inputs that do not depend on the activity, once; then the recurrence, a bin at a time.
+    drive = parameters.baseline + behaviour @ parameters.behaviour_weights.T + task @ parameters.task_weights.T
+    counts = poisson_network(random, drive, parameters.coupling, parameters.rate, parameters.noise)
+    return Simulation(parameters, counts, drive, behaviour, np.sort(random.permutation(neurons)[:recorded]))
 
 
 def true_effect(
     simulation: Simulation,
     neuron: int,
+    *,
     spikes: float | None = None,
     horizon: int = 1,
     starts: int = 2000,
     seed: int = 0,
 ) -> Tensor:
-    r"""What silencing or driving one neuron really does to the expected counts of the recorded ones.
+    r"""Computes the true effect of silencing or driving one neuron on the expected counts of the recorded ones.
 
     .. math::
         e_i(h) = \big\langle \mathbb{E}\, R_i^{\text{changed}}(t + h) - \mathbb{E}\, R_i(t + h) \big\rangle_t,
         \quad h = 1 \ldots H
 
-    Both populations go on from the same bins of the simulation, and see the same drive and the same noise. One bin
-    ahead the rates themselves are compared, without drawing a spike. Further ahead the counts of the two are drawn
-    together, as a shared Poisson count and the rest of each, so that they differ only as much as their rates do.
+    The changed and the unchanged population go on from the same bins of the simulation, with the same drive and the
+    same noise. One bin ahead the rates themselves are compared, without drawing a spike. Further ahead the counts of
+    both are drawn together, as a shared Poisson count and the rest of each, so that they differ only as much as their
+    rates do.
 
     Args:
-        simulation: Of :func:`run_population`.
+        simulation: Result of :func:`run_population`.
         neuron: Row of the neuron in the session, that is, among the recorded ones.
-        spikes: How many more it fires in the starting bin; None: it fires none there and in all bins after.
-        horizon: H, in bins.
-        starts: Starting bins, evenly spread over the simulation.
-        seed: Decides noise and counts.
+        spikes: Number of spikes added in the starting bin. None: no spikes in the starting bin and all later ones.
+        horizon: Number of bins H ahead.
+        starts: Number of starting bins, evenly spread over the simulation.
+        seed: Seed of noise and counts.
 
     Returns:
-        Spikes a bin, :math:`(R, H)` in float64.
+        Effects in spikes a bin, :math:`(R, H)` in float64.
 
     Raises:
         ValueError: There is no such neuron, or a number is out of range.
@@ -188,13 +208,13 @@ def true_effect(
         >>> effect[3:6, 0].round(decimals=2)  # it inhibits itself and neuron 4, and excites neuron 5
         tensor([-0.0300, -0.2700,  0.2200], dtype=torch.float64)
     """
-    laws, T, R = simulation.laws, len(simulation.counts), len(simulation.recorded)
+    parameters, T, R = simulation.parameters, len(simulation.counts), len(simulation.recorded)
     if not 0 <= neuron < R or not 1 <= horizon < T or starts < 1:
         raise ValueError(
             f"Expected a neuron among rows 0..{R - 1}, 1 <= horizon < {T} bins and at least 1 start "
             f"(got {neuron}, {horizon} and {starts})."
         )
-    random, coupling, place = np.random.default_rng(seed), laws.coupling.T, simulation.recorded[neuron]
+    random, coupling, place = np.random.default_rng(seed), parameters.coupling.T, simulation.recorded[neuron]
     bins = np.unique(np.linspace(1, T - horizon, starts).round().astype(int))
     effect = np.zeros((R, horizon))
     for start in np.array_split(bins, len(bins) // 1000 + 1):
@@ -204,8 +224,8 @@ def true_effect(
         for step in range(horizon):
             if spikes is None:
                 changed[:, place] = 0
-            drive = simulation.drive[start + step] + laws.noise * random.standard_normal(counts.shape)
-            rate, other = laws.rate(counts @ coupling + drive), laws.rate(changed @ coupling + drive)
+            drive = simulation.drive[start + step] + parameters.noise * random.standard_normal(counts.shape)
+            rate, other = parameters.rate(counts @ coupling + drive), parameters.rate(changed @ coupling + drive)
             effect[:, step] += (other - rate)[:, simulation.recorded].sum(0)
             shared = random.poisson(np.minimum(rate, other))
             counts = shared + random.poisson(rate - np.minimum(rate, other))
@@ -220,14 +240,14 @@ def poisson_network(
     rate: Callable[[np.ndarray], np.ndarray],
     noise: float,
 ) -> np.ndarray:
-    """Counts [T, N] of neurons that excite and inhibit each other one bin later.
+    """Simulates counts [T, N] of neurons that excite and inhibit each other one bin later.
 
     Args:
-        random: What is random comes from here.
-        drive: Of each bin on the next [T, N].
-        coupling: [receiver, sender].
-        rate: Expected count from the sum of drive, coupling and noise.
-        noise: Deviation of what else a neuron hears in each bin.
+        random: Generator of all random numbers.
+        drive: Input of each bin to the next [T, N].
+        coupling: Effect of one spike on the next bin, [receiver, sender].
+        rate: Function from the sum of drive, coupling and noise to the expected counts.
+        noise: Deviation of the noise of each neuron in each bin.
     """
     counts = np.zeros_like(drive)
     for t in range(1, len(drive)):
@@ -237,7 +257,7 @@ def poisson_network(
 
 
 def mandelbrot(size: int) -> np.ndarray:
-    """Where edges are, [size, size]: escape time 8..199 on the real axis -2..0.6, imaginary axis -1.15..1.15.
+    """Returns where edges are, [size, size]: escape time 8..199, real axis -2..0.6, imaginary axis -1.15..1.15.
 
     Rows (receivers) run along the imaginary axis, columns (senders) along the real one. No neuron drives itself.
     """
@@ -253,11 +273,11 @@ def mandelbrot(size: int) -> np.ndarray:
 
 
 def _autoregressive(random: np.random.Generator, bins: int, time_constant: float) -> np.ndarray:
-    """Two independent AR(1) courses of unit variance: [bins, 2]."""
+    """Draws two independent AR(1) time series of unit variance: [bins, 2]."""
     memory = np.exp(-1 / time_constant)
     noise = np.sqrt(1 - memory**2) * random.standard_normal((bins, 2))
-    course = np.empty((bins, 2))
-    course[0] = random.standard_normal(2)
+    series = np.empty((bins, 2))
+    series[0] = random.standard_normal(2)
     for t in range(1, bins):
-        course[t] = memory * course[t - 1] + noise[t]
-    return course
+        series[t] = memory * series[t - 1] + noise[t]
+    return series

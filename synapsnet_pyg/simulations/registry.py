@@ -1,47 +1,113 @@
-"""Simulations by name."""
+"""Simulations by name, with import paths and descriptions only, so that the command line lists them at once."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from inspect import signature
-from typing import Any
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.simulations.calcium import simulate_calcium
-from synapsnet_pyg.simulations.cell_types import simulate_cell_types
-from synapsnet_pyg.simulations.neuropixels import simulate_neuropixels
-from synapsnet_pyg.simulations.population import simulate
-from synapsnet_pyg.simulations.ring_attractors import simulate_ring, simulate_spiking_ring
-from synapsnet_pyg.simulations.stdp import simulate_plasticity
-from synapsnet_pyg.simulations.task_networks import simulate_task
-from synapsnet_pyg.simulations.toy_systems import simulate_toy
+if TYPE_CHECKING:
+    from synapsnet_pyg.data.session import Session
 
-SIMULATIONS: dict[str, Callable[..., Session]] = {
-    "paper": simulate,
-    "calcium": simulate_calcium,
-    "neuropixels": simulate_neuropixels,
-    "toy": simulate_toy,
-    "plasticity": simulate_plasticity,
-    "cell-types": simulate_cell_types,
-    "ring": simulate_ring,
-    "spiking-ring": simulate_spiking_ring,
-    "task": simulate_task,
+
+class RegisteredSimulation(NamedTuple):
+    """Import path and description of a simulation."""
+
+    path: str
+    """Module and function."""
+    description: str
+    """Description in the command line's help."""
+
+
+SIMULATIONS = {
+    "paper": RegisteredSimulation(
+        "synapsnet_pyg.simulations.population:simulate_population", "spike counts of section 3.2 of the paper"
+    ),
+    "calcium": RegisteredSimulation(
+        "synapsnet_pyg.simulations.calcium:simulate_calcium", "two-photon fluorescence; sessions share an animal"
+    ),
+    "neuropixels": RegisteredSimulation(
+        "synapsnet_pyg.simulations.neuropixels:simulate_neuropixels",
+        "spike counts in six visual areas; sessions share an animal",
+    ),
+    "toy-systems": RegisteredSimulation(
+        "synapsnet_pyg.simulations.toy_systems:simulate_toy_system", "five variables with known weights (NetFormer)"
+    ),
+    "stdp": RegisteredSimulation(
+        "synapsnet_pyg.simulations.stdp:simulate_stdp", "neuron whose synapses change by spike timing (NetFormer)"
+    ),
+    "cell-types": RegisteredSimulation(
+        "synapsnet_pyg.simulations.cell_types:simulate_cell_types", "population wired by cell type (NetFormer)"
+    ),
+    "ring": RegisteredSimulation(
+        "synapsnet_pyg.simulations.ring_attractors:simulate_ring", "ring of rate neurons (NetFormer)"
+    ),
+    "spiking-ring": RegisteredSimulation(
+        "synapsnet_pyg.simulations.ring_attractors:simulate_spiking_ring", "ring of spiking neurons (NetFormer)"
+    ),
+    "task-networks": RegisteredSimulation(
+        "synapsnet_pyg.simulations.task_networks:simulate_task_network", "network trained on a task (NetFormer)"
+    ),
 }
-"""Name -> what simulates a session."""
+"""Name -> simulation, of all that ``synapsnet simulate`` knows."""
+
+ALIASES = {"toy": "toy-systems", "plasticity": "stdp", "task": "task-networks"}
+"""Name in older versions -> name today."""
 
 
-def simulation(name: str, laws: Mapping[str, Any]) -> Callable[..., Session]:
-    """What makes session number ``session`` of the population that ``seed`` decides, by laws of one's own.
+class SimulateSession(Protocol):
+    """Function that simulates one session of a population."""
+
+    def __call__(self, session: int, seed: int, *, name: str | None = None) -> "Session":
+        """Simulates session number ``session`` of the population of a seed."""
+        ...
+
+
+def simulation_function(name: str) -> "Callable[..., Session]":
+    """Imports the function of a simulation.
+
+    Args:
+        name: Key of :data:`SIMULATIONS` or :data:`ALIASES`.
 
     Raises:
-        ValueError: There is no such population, or an argument does not suit it.
+        ValueError: There is no such simulation.
+
+    Example:
+        >>> simulation_function("ring").__name__
+        'simulate_ring'
     """
+    name = ALIASES.get(name, name)
     if name not in SIMULATIONS:
         raise ValueError(f"Expected a population among {', '.join(SIMULATIONS)} (got '{name}').")
-    arguments = [key for key in signature(SIMULATIONS[name]).parameters if key not in ("session", "seed", "name")]
-    unknown = sorted(set(laws) - set(arguments))
+    function: Callable[..., Session] = resolve_name(SIMULATIONS[name].path)
+    return function
+
+
+def simulation(name: str, parameters: Mapping[str, Any]) -> SimulateSession:
+    """Returns a function of session number and seed that simulates sessions of one population.
+
+    Sessions of a population that knows no session numbers are of different populations, with consecutive seeds.
+
+    Args:
+        name: Key of :data:`SIMULATIONS` or :data:`ALIASES`.
+        parameters: Arguments of the simulation, such as ``bins``.
+
+    Raises:
+        ValueError: There is no such simulation, or it has no such argument.
+
+    Example:
+        >>> simulation("ring", {"bins": 50, "neurons": 7})(session=1, seed=3)
+        Session('ring-4', 7 neurons x 50 bins of 1 s, 0 behaviours, 1 segment, true graph of 49 edges)
+    """
+    function = simulation_function(name)
+    known = signature(function).parameters
+    arguments = [key for key in known if key not in ("session", "seed", "name")]
+    unknown = sorted(set(parameters) - set(arguments))
     if unknown:
         raise ValueError(f"Expected arguments of '{name}' among {', '.join(arguments)} (got {', '.join(unknown)}).")
-    law = partial(SIMULATIONS[name], **laws)
-    if "session" not in signature(law).parameters:  # another population each, by the next seed
-        return lambda session, seed, **named: law(seed=seed + session, **named)
-    return lambda session, seed, **named: law(session, seed=seed, **named)
+
+    def simulate(session: int, seed: int, *, name: str | None = None) -> "Session":
+        if "session" in known:
+            return function(session=session, seed=seed, name=name, **parameters)
+        return function(seed=seed + session, name=name, **parameters)
+
+    return simulate

@@ -1,4 +1,4 @@
-"""Rings of neurons whose activity is a bump: strongly coupled, so that most of what correlates is not connected."""
+"""Strongly coupled rings of neurons, in which most correlated pairs are not connected."""
 
 import numpy as np
 import torch
@@ -7,10 +7,10 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session
 
 STEP = 1e-4
-"""Of the spiking ring, in seconds."""
+"""Time step of the spiking ring in seconds."""
 
 DECAY = 0.01
-"""Time constant of its synapses, in seconds."""
+"""Time constant of the spiking ring's synapses in seconds."""
 
 RING_THRESHOLD = {
     0.0025: 1.3e-3,
@@ -24,16 +24,19 @@ RING_THRESHOLD = {
     0.0225: 7.75e-4,
     0.025: 7.4e-4,
 }
-"""Coupling r of the spiking ring -> threshold at which it spikes about as often as with any other."""
+"""Coupling r of the spiking ring -> threshold that gives about the same firing rate for every coupling."""
 
 
 def ring_weights(neurons: int = 100) -> np.ndarray:
-    r"""What neurons of a ring give each other, [N, N]: inhibition that almost cancels a narrower excitation.
+    r"""Returns the weights of a ring :math:`(N, N)`: inhibition that almost cancels a narrower excitation.
 
     .. math::
         W_{ij} = e^{-d^2 / (2 \cdot 6.98^2)} - 1.0005\, e^{-d^2 / (2 \cdot 7^2)}
 
     with d the distance of i and j along the ring, in neurons.
+
+    Args:
+        neurons: Number of neurons N.
 
     Example:
         >>> ring_weights(100)[0, [0, 10, 50, 90]].round(6)
@@ -48,29 +51,30 @@ def ring_weights(neurons: int = 100) -> np.ndarray:
 def simulate_ring(
     bins: int = 30_000,
     seed: int = 0,
+    *,
     neurons: int = 100,
     coupling: float = 22.0,
     bin_size: float = 1.0,
     name: str | None = None,
 ) -> Session:
-    r"""A ring of rates, kicked now and then (NetFormer, spurious correlations).
+    r"""Simulates a ring of rate neurons with occasional noise (NetFormer, spurious correlations).
 
     .. math::
         x(t + 1) = \tanh\big(r\, W x(t) + 1 + n(t)\big), \qquad n_i(t) = \xi_i(t)\, [\zeta_i(t) > 1]
 
-    with W of :func:`ring_weights`, :math:`\xi, \zeta \sim \mathcal{N}(0, 1)` and :math:`x(0) = 0`. Those who inhibit
-    each other most are inhibited by the same others, so that they are active together all the same.
+    with W of :func:`ring_weights`, :math:`\xi, \zeta \sim \mathcal{N}(0, 1)` and :math:`x(0) = 0`. Neurons that
+    inhibit each other most are inhibited by the same others, so that they are active together nevertheless.
 
     Args:
-        bins: T.
-        seed: Decides the noise.
-        neurons: How many there are.
-        coupling: r.
-        bin_size: Seconds a bin; only a label here.
-        name: Of the session; None: ``"ring-<seed>"``.
+        bins: Number of bins T.
+        seed: Seed of the noise.
+        neurons: Number of neurons.
+        coupling: Factor r of the weights.
+        bin_size: Duration of one bin in seconds; only a label here.
+        name: Name of the session. None: ``"ring-<seed>"``.
 
     Returns:
-        A session with :math:`r W` as its edges, the diagonal too.
+        Session with :math:`r W` as its edges, the diagonal too.
 
     Raises:
         ValueError: A number is out of range.
@@ -96,13 +100,14 @@ def simulate_ring(
 def simulate_spiking_ring(
     bins: int = 100_000,
     seed: int = 0,
+    *,
     neurons: int = 100,
     coupling: float = 0.015,
     threshold: float | None = None,
     skip: int = 10_000,
     name: str | None = None,
 ) -> Session:
-    r"""A ring of spiking neurons (NetFormer, spurious correlations, after Das and Fiete).
+    r"""Simulates a ring of spiking neurons (NetFormer, spurious correlations, after Das and Fiete).
 
     .. math::
         I(t) &= r\, W s(t) + 0.001\, (1 + 0.3\, \xi(t)\, [\zeta(t) > 1.5]), \qquad
@@ -110,27 +115,27 @@ def simulate_spiking_ring(
         s(t + \delta) &= s(t) + z(t) - s(t)\, \delta / \tau
 
     with W of :func:`ring_weights`, :math:`\delta` = 0.1 ms, :math:`\tau` = 10 ms, :math:`s(0) = 0` and :math:`\xi_i,
-    \zeta_i \sim \mathcal{N}(0, 1)`, for all neurons :math:`\xi` before :math:`\zeta` in each step. The seed 0 is that
-    of the published spikes.
+    \zeta_i \sim \mathcal{N}(0, 1)`, for all neurons :math:`\xi` before :math:`\zeta` in each step. The seed 0 gives
+    the published spikes.
 
     Args:
-        bins: T, of 0.1 ms.
-        seed: Decides the noise.
-        neurons: How many there are.
-        coupling: r: the stronger, the more of what correlates is not connected.
-        threshold: :math:`\theta`; None: :data:`RING_THRESHOLD` of the coupling.
-        skip: Steps before the first bin.
-        name: Of the session; None: ``"spiking-ring-<seed>"``.
+        bins: Number of bins T of 0.1 ms.
+        seed: Seed of the noise.
+        neurons: Number of neurons.
+        coupling: Factor r of the weights; a larger one makes more pairs correlate that are not connected.
+        threshold: Threshold :math:`\theta` of a spike. None: :data:`RING_THRESHOLD` of the coupling.
+        skip: Number of steps before the first bin.
+        name: Name of the session. None: ``"spiking-ring-<seed>"``.
 
     Returns:
-        A session of spikes, 0 or 1, with :math:`r W` as its edges, the diagonal too, and the neuron field
-        ``activation_before``: what their synapses s were before the first bin, for :func:`synaptic_activation`.
+        Session of spikes, 0 or 1, with :math:`r W` as its edges, the diagonal too, and the neuron field
+        ``activation_before``: synaptic activation s before the first bin, for :func:`synaptic_activation`.
 
     Raises:
         ValueError: A number is out of range, or no threshold is known for the coupling.
 
     References:
-        As of :func:`simulate_ring`.
+        Das and Fiete (2020) and Lu et al. (2025), see :func:`simulate_ring`.
 
     Example:
         >>> simulate_spiking_ring(bins=50, skip=300)
@@ -164,37 +169,38 @@ def simulate_spiking_ring(
 
 
 def synaptic_activation(spikes: Tensor, before: Tensor | None = None) -> Tensor:
-    r"""What the synapses of a spiking ring are after each bin's spikes, with which that bin acts on the next.
+    r"""Computes the synaptic activation with which each bin of a spiking ring acts on the next.
 
     Args:
-        spikes: 0 or 1, of bins of 0.1 ms, :math:`(N, T)`.
-        before: What they were before the first bin, :math:`(N)`: ``session.activation_before`` for the session's
-            first bin. None: 0.
+        spikes: Spikes in bins of 0.1 ms, 0 or 1, :math:`(N, T)`.
+        before: Synaptic activation before the first bin :math:`(N)`, such as ``session.activation_before``. None: 0.
 
     Returns:
-        :math:`(N, T)` in float64; that of the simulation to the last digit.
+        Synaptic activation :math:`(N, T)` in float64, equal to the simulation's to the last digit.
 
     Example:
         >>> synaptic_activation(torch.tensor([[0, 1.0, 0, 1]]))
         tensor([[0.0000, 1.0000, 0.9900, 1.9801]], dtype=torch.float64)
     """
-    courses = np.empty(spikes.t().shape)
+    series = np.empty(spikes.t().shape)
     activation = np.zeros(len(spikes)) if before is None else before.double().cpu().numpy()
     for t, fires in enumerate(spikes.t().cpu().numpy()):
-        courses[t] = activation = _decayed(activation, fires)
-    return torch.from_numpy(courses.T.copy())
+        series[t] = activation = _decayed(activation, fires)
+    return torch.from_numpy(series.T.copy())
 
 
 def _decayed(activation: np.ndarray, fires: np.ndarray) -> np.ndarray:
+    """Returns the synaptic activation one step later."""
     return activation + fires - activation * (STEP / DECAY)
 
 
 def _gated(random: np.random.Generator, neurons: int, above: float) -> np.ndarray:
-    """Noise that now and then reaches a neuron, [N]."""
+    """Draws noise [N] that reaches a neuron only where another standard normal number exceeds ``above``."""
     size = random.standard_normal(neurons)
     return size * (random.standard_normal(neurons) > above)
 
 
 def _check(bins: int, neurons: int) -> None:
+    """Raises an error unless both numbers are at least 1."""
     if bins < 1 or neurons < 1:
         raise ValueError(f"Expected bins >= 1 and neurons >= 1 (got {bins} and {neurons}).")

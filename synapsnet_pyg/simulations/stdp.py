@@ -1,6 +1,6 @@
-"""One neuron whose synapses learn from the timing of spikes, so that its wiring changes while it is recorded."""
+"""Neuron whose synapses change by spike-timing-dependent plasticity while it is recorded."""
 
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -8,19 +8,19 @@ import torch
 from synapsnet_pyg.data.session import Session
 
 STRONGEST = 0.024
-"""The largest weight a synapse can have; the smallest is 0."""
+"""Largest weight of a synapse; the smallest is 0."""
 
 RATE = 50.0
-"""Spikes a second of each input."""
+"""Firing rate of each input in hertz."""
 
-_STEP = 1.0  # of Euler's scheme; it and all time constants in milliseconds, potentials in millivolts
+_STEP = 1.0  # Euler's scheme; time constants in milliseconds, potentials in millivolts
 _LEAK, _THRESHOLD, _START, _EXCITATORY = -75.0, -55.0, -65.0, 0.0
 _MEMBRANE, _SYNAPSE, _PLASTICITY, _REFRACTORY = 10.0, 5.0, 20.0, 2.0
 _POTENTIATION, _DEPRESSION = 0.008, 1.1 * 0.008
 
 
-def simulate_plasticity(bins: int = 100_000, seed: int = 2020, synapses: int = 100, name: str | None = None) -> Session:
-    r"""A leaky integrate-and-fire neuron under spike-timing-dependent plasticity (NetFormer).
+def simulate_stdp(bins: int = 100_000, seed: int = 2020, *, synapses: int = 100, name: str | None = None) -> Session:
+    r"""Simulates a leaky integrate-and-fire neuron under spike-timing-dependent plasticity (NetFormer).
 
     .. math::
         \tau_m \dot v &= -(v - V_L) - g\,(v - V_E), & \dot g &= -g / \tau_g + \textstyle\sum_i w_i s_i(t) \\
@@ -38,19 +38,19 @@ def simulate_plasticity(bins: int = 100_000, seed: int = 2020, synapses: int = 1
     plasticity             :math:`A_+` = 0.008, :math:`A_-` = 0.0088
     =====================  ===========================================================================
 
-    By Euler's scheme, in this order within each millisecond: P decays and takes the inputs' spikes of this bin; the
+    Euler's scheme, in this order within each millisecond: P decays and takes the inputs' spikes of this bin; the
     neuron spikes, which raises the weights and lowers M; v and w are recorded; g decays and takes the spikes by these
-    weights; the spikes of this bin lower the weights by M; M decays; v follows the new g. So the inputs of a bin move
-    the voltage of the next.
+    weights; the spikes of this bin lower the weights by M; M decays; v follows the new g. The inputs of a bin
+    therefore act on the voltage of the next.
 
     Args:
-        bins: T, of 1 ms.
-        seed: Decides the inputs' spikes; 2020 gives the published ones.
-        synapses: How many inputs there are.
-        name: Of the session; None: ``"plasticity-<seed>"``.
+        bins: Number of bins T of 1 ms.
+        seed: Seed of the inputs' spikes; 2020 gives the published ones.
+        synapses: Number of inputs.
+        name: Name of the session. None: ``"stdp-<seed>"``.
 
     Returns:
-        A session whose neuron 0 is the voltage in mV and whose others are the inputs' spikes, 0 or 1. True edges lead
+        Session whose neuron 0 is the voltage in mV and whose others are the inputs' spikes, 0 or 1. True edges lead
         from each input to neuron 0, and ``edge_weight_series`` is :math:`w_i(t)`.
 
     Raises:
@@ -62,9 +62,9 @@ def simulate_plasticity(bins: int = 100_000, seed: int = 2020, synapses: int = 1
         connectivity in neuronal population dynamics", ICLR 2025.
 
     Example:
-        >>> session = simulate_plasticity(bins=200, synapses=30)
+        >>> session = simulate_stdp(bins=200, synapses=30)
         >>> session
-        Session('plasticity-2020', 31 neurons x 200 bins of 0.001 s, 0 behaviours, 1 segment, true graph of 30 edges)
+        Session('stdp-2020', 31 neurons x 200 bins of 0.001 s, 0 behaviours, 1 segment, true graph of 30 edges)
         >>> session.edge_weight_series.shape
         torch.Size([30, 200])
     """
@@ -84,41 +84,44 @@ def simulate_plasticity(bins: int = 100_000, seed: int = 2020, synapses: int = 1
     return Session(
         torch.from_numpy(np.concatenate([voltage, spikes.astype(np.float32)])),
         bin_size=_STEP / 1000,
-        name=f"plasticity-{seed}" if name is None else name,
+        name=f"stdp-{seed}" if name is None else name,
         edge_index=torch.stack([sender, torch.zeros_like(sender)]),
         edge_weight_series=torch.from_numpy(weights),
     )
 
 
-class _State(NamedTuple):
-    """Of the neuron and its synapses, by the symbols of :func:`simulate_plasticity`."""
+@dataclass(frozen=True)
+class _State:
+    """State of the neuron and its synapses, by the symbols of :func:`simulate_stdp`."""
 
     voltage: float
     conductance: float
     resting: float
-    """How long it stays refractory."""
+    """Remaining refractory time in milliseconds."""
     depression: float
-    """M, not above 0."""
+    """Depression M, not above 0."""
     potentiation: np.ndarray
-    """P, [synapses]."""
+    """Potentiation P of each synapse."""
     weights: np.ndarray
-    """[synapses]."""
+    """Weight w of each synapse."""
 
     @classmethod
     def start(cls, synapses: int) -> "_State":
+        """Returns the state before the first bin."""
         return cls(_START, 0.0, 0.0, 0.0, np.zeros(synapses), np.full(synapses, 0.014))
 
     def potentiate(self, inputs: np.ndarray) -> "_State":
-        """What the inputs' spikes leave for the neuron's next one."""
-        return self._replace(potentiation=self.potentiation * (1 - _STEP / _PLASTICITY) + _POTENTIATION * inputs)
+        """Returns the state after P decayed and took the inputs' spikes."""
+        return replace(self, potentiation=self.potentiation * (1 - _STEP / _PLASTICITY) + _POTENTIATION * inputs)
 
     def spike(self) -> "_State":
-        """The neuron's spike, if it is due."""
+        """Returns the state after the neuron spiked, rested or did neither."""
         if self.resting > 0:
-            return self._replace(voltage=_LEAK, resting=self.resting - _STEP)
+            return replace(self, voltage=_LEAK, resting=self.resting - _STEP)
         if self.voltage < _THRESHOLD:
             return self
-        return self._replace(
+        return replace(
+            self,
             voltage=_LEAK,
             resting=_REFRACTORY,
             depression=self.depression - _DEPRESSION,
@@ -126,10 +129,11 @@ class _State(NamedTuple):
         )
 
     def follow(self, inputs: np.ndarray) -> "_State":
-        """What the inputs' spikes do to conductance, weights and, by the next bin, voltage."""
+        """Returns the state after the inputs' spikes changed conductance, weights and, by the next bin, voltage."""
         g = self.conductance * (1 - _STEP / _SYNAPSE) + float(self.weights @ inputs)
         change = -(self.voltage - _LEAK) - g * (self.voltage - _EXCITATORY)
-        return self._replace(
+        return replace(
+            self,
             voltage=self.voltage + change * _STEP / _MEMBRANE,
             conductance=g,
             depression=self.depression * (1 - _STEP / _PLASTICITY),

@@ -1,4 +1,4 @@
-"""Small networks that learned a task: their wiring is known, and what they do means something."""
+"""Small recurrent networks that are trained on a task; their weights are the true wiring."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,33 +12,36 @@ from torch.nn.utils import clip_grad_norm_
 from synapsnet_pyg.data.session import Session
 
 STEP = 0.1
-"""Seconds a step of a task, and so a bin."""
+"""Duration of a step of a task, and of a bin, in seconds."""
 
 _NOISE = 0.1  # deviation of a stimulus in each step
 _LONGEST_GRADIENT = 0.1  # without a bound, some seeds never learn
 
 
 class Trials(NamedTuple):
-    """What a network sees, and what it should choose."""
+    """Trials of a task: inputs of the network and the correct choices."""
 
     inputs: np.ndarray
-    """Whether to keep still, then the stimuli: [trials, steps, K]."""
+    """Fixation signal, then the stimuli: [trials, steps, K]."""
     choice: np.ndarray
-    """In each step, 0 for none: [trials, steps]."""
+    """Correct choice in each step, 0 for none: [trials, steps]."""
 
 
 class Task(NamedTuple):
-    """A task of fixed timing, and how the published network of it was trained."""
+    """Task of fixed timing, with the size and the training of its published network."""
 
     draw: Callable[[np.random.Generator, int], Trials]
-    """Makes so many trials."""
+    """Function that draws a number of trials."""
     neurons: int
+    """Number of neurons of the published network."""
     learning_rate: float
+    """Learning rate of Adam."""
     updates: int
+    """Number of updates of the weights."""
 
 
 def perceptual_decision(random: np.random.Generator, trials: int) -> Trials:
-    """Which of two noisy stimuli was the stronger one: 1 step of rest, 20 of stimuli, 1 to choose."""
+    """Draws trials of choosing the stronger of two noisy stimuli: 1 step of rest, 20 of stimuli, 1 to choose."""
     second = random.integers(0, 2, trials)
     contrast = random.choice([0, 0.064, 0.128, 0.256, 0.512], trials) * np.where(second, 1, -1) / 2
     inputs, choice = np.zeros((trials, 22, 3)), np.zeros((trials, 22), dtype=np.int64)
@@ -50,7 +53,7 @@ def perceptual_decision(random: np.random.Generator, trials: int) -> Trials:
 
 
 def go_nogo(random: np.random.Generator, trials: int) -> Trials:
-    """Whether the stimulus was the one to act upon: 5 steps of stimulus, 5 of delay, 5 to act. Two different trials."""
+    """Draws trials of acting upon one stimulus and not upon the other: 5 steps of stimulus, 5 of delay, 5 to act."""
     go = random.integers(0, 2, trials)
     inputs, choice = np.zeros((trials, 15, 3)), np.zeros((trials, 15), dtype=np.int64)
     inputs[:, :10, 0] = 1
@@ -60,7 +63,7 @@ def go_nogo(random: np.random.Generator, trials: int) -> Trials:
 
 
 def delay_comparison(random: np.random.Generator, trials: int) -> Trials:
-    """Whether the second noisy stimulus is the stronger: 5 steps of rest, 5, 10 of delay, 5, 1 to choose."""
+    """Draws trials of comparing two noisy stimuli: 5 steps of rest, 5 of stimulus, 10 of delay, 5, 1 to choose."""
     weaker, second = random.integers(0, 5, trials) / 6, random.integers(0, 2, trials)
     stimulus = np.stack([weaker + (1 - second) / 3, weaker + second / 3], axis=1)
     inputs, choice = np.zeros((trials, 26, 2)), np.zeros((trials, 26), dtype=np.int64)
@@ -80,15 +83,20 @@ TASKS = {
 
 
 class TaskNetwork(torch.nn.Module):
-    r"""A recurrent network with a linear read-out of its choice.
+    r"""Recurrent network with a linear read-out of its choice.
 
     .. math::
         h(t) = \tanh\big(W h(t-1) + V u(t) + b\big), \qquad h(-1) = 0 \text{ in each trial}
 
     Args:
-        inputs: K.
-        neurons: N.
-        choices: How many there are, with that of keeping still.
+        inputs: Number of inputs K.
+        neurons: Number of neurons N.
+        choices: Number of choices, fixation included.
+
+    Example:
+        >>> hidden, scores = TaskNetwork(inputs=3, neurons=8, choices=2)(torch.zeros(5, 15, 3))
+        >>> hidden.shape, scores.shape
+        (torch.Size([5, 15, 8]), torch.Size([5, 15, 2]))
     """
 
     def __init__(self, inputs: int, neurons: int, choices: int) -> None:
@@ -97,39 +105,41 @@ class TaskNetwork(torch.nn.Module):
         self.choose = torch.nn.Linear(neurons, choices)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Activity [trials, steps, N] and scores of the choices [trials, steps, choices]."""
+        """Returns activity [trials, steps, N] and scores of the choices [trials, steps, choices]."""
         hidden, _ = self.recurrent(inputs)
         return hidden, self.choose(hidden)
 
 
-def train_on_task(task: str, neurons: int | None = None, updates: int | None = None, seed: int = 0) -> TaskNetwork:
+def train_on_task(task: str, neurons: int | None = None, *, updates: int | None = None, seed: int = 0) -> TaskNetwork:
     """Trains a network by Adam on the cross-entropy of its choices, in batches of some 3,200 steps of new trials.
 
-    Learning rates, batches and updates are the published ones; bounding the gradient is ours, and lets all seeds learn.
+    Learning rates, batches and updates are the published ones. The bound of the gradient is ours; it lets all seeds
+    learn.
 
     Args:
-        task: A key of :data:`TASKS`.
-        neurons: N; None: as published.
-        updates: Of the weights; None: as published, ten seconds on one core.
-        seed: Decides the first weights and the trials. The random numbers of others are left as they are.
+        task: Key of :data:`TASKS`.
+        neurons: Number of neurons N. None: as published.
+        updates: Number of updates of the weights. None: as published, ten seconds on one core.
+        seed: Seed of the first weights and the trials. Torch's global random numbers are left untouched.
 
     Raises:
         ValueError: There is no such task, or a number is out of range.
     """
     if task not in TASKS:
         raise ValueError(f"Expected a task among {', '.join(TASKS)} (got '{task}').")
-    law = TASKS[task]
-    neurons, updates = law.neurons if neurons is None else neurons, law.updates if updates is None else updates
+    chosen = TASKS[task]
+    neurons = chosen.neurons if neurons is None else neurons
+    updates = chosen.updates if updates is None else updates
     if neurons < 1 or updates < 0:
         raise ValueError(f"Expected neurons >= 1 and updates >= 0 (got {neurons} and {updates}).")
     random = np.random.default_rng([seed, 0])
-    some = law.draw(random, 100)
+    some = chosen.draw(random, 100)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = TaskNetwork(some.inputs.shape[2], neurons, int(some.choice.max()) + 1)
-    optimiser = torch.optim.Adam(network.parameters(), law.learning_rate)
+    optimiser = torch.optim.Adam(network.parameters(), chosen.learning_rate)
     for _ in range(updates):
-        trials = law.draw(random, 3200 // some.inputs.shape[1])
+        trials = chosen.draw(random, 3200 // some.inputs.shape[1])
         scores = network(torch.from_numpy(trials.inputs).float())[1]
         optimiser.zero_grad()
         cross_entropy(scores.flatten(0, 1), torch.from_numpy(trials.choice).flatten()).backward()
@@ -138,38 +148,39 @@ def train_on_task(task: str, neurons: int | None = None, updates: int | None = N
     return network
 
 
-def simulate_task(
+def simulate_task_network(
     task: str = "perceptual-decision",
     trials: int = 1_000,
+    *,
     seed: int = 0,
     neurons: int | None = None,
     updates: int | None = None,
     name: str | None = None,
 ) -> Session:
-    r"""A network at the task that it was trained on (NetFormer, task-trained networks).
+    r"""Simulates a network that performs the task it was trained on (NetFormer, task-trained networks).
 
     .. math::
         h(t + 1) = \tanh\big(W h(t) + V u(t+1) + b\big)
 
-    Activity is h, behaviour the input u *one step ahead*, so that a bin holds all that its successor comes of; in the
-    last bin of a trial, which has no successor, it is 0. Trials are segments, each of which begins from no activity.
+    Activity is h. Behaviour is the input u *one step ahead*, so that a bin determines the next one; in the last bin of
+    a trial it is 0. Trials are segments, each of which begins from zero activity.
 
     =====================  ===========================================================================
-    perceptual-decision    which of two stimuli is stronger; 4 neurons, 22 steps, 3 inputs
+    perceptual-decision    choose the stronger of two stimuli; 4 neurons, 22 steps, 3 inputs
     go-nogo                act or not, without noise; 8 neurons, 15 steps, 3 inputs, two different trials
-    delay-comparison       is the second stimulus stronger; 12 neurons, 26 steps, 2 inputs
+    delay-comparison       compare two stimuli; 12 neurons, 26 steps, 2 inputs
     =====================  ===========================================================================
 
     Args:
-        task: A key of :data:`TASKS`.
-        trials: How many are recorded.
-        seed: Decides everything random.
-        neurons: N; None: as published.
-        updates: Of the weights in training; None: as published (see :func:`train_on_task`).
-        name: Of the session; None: ``"<task>-<seed>"``.
+        task: Key of :data:`TASKS`.
+        trials: Number of recorded trials.
+        seed: Seed of all random numbers.
+        neurons: Number of neurons N. None: as published.
+        updates: Number of updates of the weights in training. None: as published (see :func:`train_on_task`).
+        name: Name of the session. None: ``"<task>-<seed>"``.
 
     Returns:
-        A session with W as its edges, the diagonal too.
+        Session with W as its edges, the diagonal too.
 
     Raises:
         ValueError: There is no such task, or a number is out of range.
@@ -180,21 +191,28 @@ def simulate_task(
         ICLR 2025.
 
     Example:
-        >>> simulate_task("go-nogo", trials=6, updates=1)
+        >>> simulate_task_network("go-nogo", trials=6, updates=1)
         Session('go-nogo-0', 8 neurons x 90 bins of 0.1 s, 3 behaviours, 6 segments, true graph of 64 edges)
     """
     if trials < 1:
         raise ValueError(f"Expected trials >= 1 (got {trials}).")
-    network = train_on_task(task, neurons, updates, seed)
+    network = train_on_task(task, neurons, updates=updates, seed=seed)
     inputs = TASKS[task].draw(np.random.default_rng([seed, 1]), trials).inputs
     with torch.no_grad():
         hidden = network(torch.from_numpy(inputs).float())[0].numpy()
     weights = network.recurrent.get_parameter("weight_hh_l0").detach().numpy()
-    return task_session(hidden, inputs, weights, f"{task}-{seed}" if name is None else name)
+    return task_session(hidden, inputs, weights, name=f"{task}-{seed}" if name is None else name)
 
 
-def task_session(hidden: np.ndarray, inputs: np.ndarray, weights: np.ndarray, name: str) -> Session:
-    """Returns a session of hidden states, with the recurrent weights as its true edges."""
+def task_session(hidden: np.ndarray, inputs: np.ndarray, weights: np.ndarray, *, name: str) -> Session:
+    """Returns a session of hidden states, with the recurrent weights as its true edges.
+
+    Args:
+        hidden: Hidden states [trials, steps, N].
+        inputs: Inputs [trials, steps, K].
+        weights: Recurrent weights [N, N].
+        name: Name of the session.
+    """
     trials, steps, K = inputs.shape
     ahead = np.zeros_like(inputs)
     ahead[:, :-1] = inputs[:, 1:]

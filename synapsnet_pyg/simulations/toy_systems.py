@@ -1,4 +1,4 @@
-"""Five variables that drive each other by weights which are known, and in two systems change."""
+"""Toy systems: five variables that drive each other by known weights, constant or changing in time."""
 
 from typing import NamedTuple
 
@@ -8,10 +8,10 @@ import torch
 from synapsnet_pyg.data.session import Session
 
 STEP = 0.01
-"""Delta, in seconds."""
+"""Time step delta in seconds."""
 
 START = np.array([0.02842224, 0.54671299, -0.73645409, -0.16290995, -0.48211931])
-"""The state at t = 0."""
+"""State at t = 0."""
 
 _LINEAR = np.array(
     [
@@ -25,26 +25,26 @@ _LINEAR = np.array(
 
 
 class System(NamedTuple):
-    """What decides how a toy system moves, by the symbols of :func:`simulate_toy`."""
+    """Parameters of a toy system, by the symbols of :func:`simulate_toy_system`."""
 
     weights: np.ndarray
-    """W, [receiver, sender]."""
+    """Weights W of [receiver, sender]."""
     feedback: np.ndarray | None = None
-    """a, how much the state changes the weights of each sender; None: they stay."""
+    """Change a of each sender's weights by the state. None: constant weights."""
     saturates: bool = False
-    """Whether f is tanh rather than the identity."""
+    """True: f is tanh. False: f is the identity."""
 
     def weights_at(self, state: np.ndarray) -> np.ndarray:
-        """W_t, with which a state acts on the next."""
+        """Returns the weights W_t with which a state acts on the next."""
         return self.weights if self.feedback is None else self.weights + np.outer(state, self.feedback)
 
     def step(self, state: np.ndarray) -> np.ndarray:
-        """The state that follows."""
+        """Returns the next state."""
         change = self.weights_at(state) @ state
         return state + STEP * (np.tanh(change) if self.saturates else change)
 
     def flow(self, bins: int) -> np.ndarray:
-        """The states from t = 0 on [bins, 5]: the exact solution of a linear system that stays, else Euler's steps."""
+        """Returns the states from t = 0 on [bins, 5]: exact for a linear static system, else by Euler's steps."""
         if self.feedback is None and not self.saturates:
             values, vectors = np.linalg.eig(self.weights)
             growth = np.exp(STEP * np.outer(np.arange(bins), values))
@@ -58,12 +58,12 @@ class System(NamedTuple):
 
 
 def _tamed(base: np.ndarray, raised: float, times: float) -> np.ndarray:
-    """A matrix of the same eigenvectors whose fastest oscillation neither grows nor decays.
+    """Returns a matrix of the same eigenvectors whose fastest oscillation neither grows nor decays.
 
     Args:
-        base: A matrix with one real eigenvalue.
-        raised: What is added to that one.
-        times: What it is then multiplied by.
+        base: Matrix with one real eigenvalue.
+        raised: Number added to the real eigenvalue.
+        times: Factor of the raised eigenvalue.
     """
     values, vectors = np.linalg.eig(base)
     speed = np.abs(values.imag)
@@ -82,13 +82,13 @@ SYSTEMS = {
     "linear-dynamic": System(_LINEAR_WEIGHTS, feedback=np.array([-1.0, 1, -1, 2, -1])),
     "tanh-dynamic": System(_TANH_WEIGHTS, feedback=np.array([-1.0, -1, 1, 1, 1]), saturates=True),
 }
-"""Name -> law of motion."""
+"""Name -> parameters of the system."""
 
 
-def simulate_toy(
-    system: str = "linear-static", bins: int = 3_001, seed: int = 0, skip: int = 7, name: str | None = None
+def simulate_toy_system(
+    system: str = "linear-static", bins: int = 3_001, *, seed: int = 0, skip: int = 7, name: str | None = None
 ) -> Session:
-    r"""A small system whose forecast is easy and whose weights are not (NetFormer, toy systems).
+    r"""Simulates a small system that is easy to forecast and whose weights are hard to find (NetFormer, toy systems).
 
     .. math::
         x(t + \delta) = x(t) + \delta\, f\big(W_t\, x(t)\big), \qquad
@@ -96,20 +96,20 @@ def simulate_toy(
 
     with :math:`\delta` = 0.01 s and f the identity or tanh; the linear static system is solved exactly,
     :math:`x(t) = e^{Wt} x(0)`. One pair of eigenvalues of W lies on the imaginary axis, so that the system keeps
-    oscillating. Nothing is random: one trajectory starts from :data:`START`, and the smoothness of it is what makes W
-    hard to find.
+    oscillating. Nothing is random: one trajectory starts from :data:`START`. W is hard to find since the trajectory is
+    smooth.
 
     Args:
-        system: A key of :data:`SYSTEMS`: ``"linear-static"``, ``"tanh-static"``, ``"linear-dynamic"`` or
+        system: Key of :data:`SYSTEMS`: ``"linear-static"``, ``"tanh-static"``, ``"linear-dynamic"`` or
             ``"tanh-dynamic"``.
-        bins: T; 3,001 give the published 3,000 pairs of a bin and the next.
-        seed: Unused, since nothing is random; here because all simulations take one.
-        skip: States before the first bin.
-        name: Of the session; None: ``"toy-<system>"``.
+        bins: Number of bins T; 3,001 give the published 3,000 pairs of a bin and the next.
+        seed: Unused, since nothing is random; all simulations take one.
+        skip: Number of states before the first bin.
+        name: Name of the session. None: ``"toy-systems-<system>"``.
 
     Returns:
-        A session in float64, with all 25 entries of W as its edges, the diagonal too; their course where they change.
-        Off the diagonal, the effect of one bin on the next is about :math:`\delta W`.
+        Session in float64, with all 25 entries of W as its edges, the diagonal too. Weights that change in time are in
+        ``edge_weight_series``. Off the diagonal, the effect of one bin on the next is about :math:`\delta W`.
 
     Raises:
         ValueError: There is no such system, or a number is out of range.
@@ -119,24 +119,25 @@ def simulate_toy(
         dynamics", ICLR 2025.
 
     Example:
-        >>> simulate_toy("tanh-dynamic", bins=100)
-        Session('toy-tanh-dynamic', 5 neurons x 100 bins of 0.01 s, 0 behaviours, 1 segment, true graph of 25 edges)
+        >>> simulate_toy_system("tanh-dynamic", bins=100)
+        Session('toy-systems-tanh-dynamic', 5 neurons x 100 bins of 0.01 s, 0 behaviours, 1 segment,
+        true graph of 25 edges)
     """
     if system not in SYSTEMS:
         raise ValueError(f"Expected a system among {', '.join(SYSTEMS)} (got '{system}').")
     if bins < 1 or skip < 0:
         raise ValueError(f"Expected bins >= 1 and skip >= 0 (got {bins} and {skip}).")
-    law = SYSTEMS[system]
-    states = law.flow(skip + bins)[skip:]
-    receiver, sender = np.indices(law.weights.shape).reshape(2, -1)
-    course = None
-    if law.feedback is not None:
-        course = torch.from_numpy(np.stack([law.weights_at(state).ravel() for state in states], axis=1))
+    parameters = SYSTEMS[system]
+    states = parameters.flow(skip + bins)[skip:]
+    receiver, sender = np.indices(parameters.weights.shape).reshape(2, -1)
+    series = None
+    if parameters.feedback is not None:
+        series = torch.from_numpy(np.stack([parameters.weights_at(state).ravel() for state in states], axis=1))
     return Session(
         torch.from_numpy(states.T.copy()),
         bin_size=STEP,
-        name=f"toy-{system}" if name is None else name,
+        name=f"toy-systems-{system}" if name is None else name,
         edge_index=torch.from_numpy(np.stack([sender, receiver])),
-        edge_weight=torch.from_numpy(law.weights.flatten()) if course is None else None,
-        edge_weight_series=course,
+        edge_weight=torch.from_numpy(parameters.weights.flatten()) if series is None else None,
+        edge_weight_series=series,
     )

@@ -11,7 +11,7 @@ from synapsnet_pyg.connectivity.lagged_correlation import lagged_correlation
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.synapsnet import SynapsNet
 from synapsnet_pyg.runs.training import fit
-from synapsnet_pyg.simulations.population import simulate
+from synapsnet_pyg.simulations.population import simulate_population
 
 
 @pytest.mark.parametrize("stretch", [4096, 7])
@@ -89,7 +89,7 @@ def test_shuffling_keeps_each_receivers_weights():
 
 def test_synapsnet_leads_where_correlation_within_the_bin_does_not(tmp_path):
     """Figure 4b of SynapsNet, on spikes whose wiring is known."""
-    session = simulate(bins=6000, neurons=40, recorded=40).standardise()
+    session = simulate_population(bins=6000, neurons=40, recorded=40).standardise()
     train, _, test = session.split()
     model = SynapsNet([session])
     fit(model, [session], tmp_path, epochs=2, progress=False)

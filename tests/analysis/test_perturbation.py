@@ -10,11 +10,11 @@ from synapsnet_pyg.models.linear import VectorAutoregression
 from synapsnet_pyg.models.registry import MODELS, build_model
 from synapsnet_pyg.models.synapsnet import SynapsNet
 from synapsnet_pyg.runs.training import fit
-from synapsnet_pyg.simulations.population import run_population, simulate, true_effect
+from synapsnet_pyg.simulations.population import run_population, simulate_population, true_effect
 
 
 def linear(session: Session) -> VectorAutoregression:
-    model = VectorAutoregression([session], 1, [1.0])
+    model = VectorAutoregression([session], 1, ridges=[1.0])
     model.initialise({session.name: session}, {session.name: session})
     return model
 
@@ -160,10 +160,10 @@ def test_refuses_what_cannot_be_perturbed():
 
 @pytest.mark.parametrize("spikes", [None, 1.0])
 def test_models_foretell_what_silencing_and_driving_do_to_a_simulated_population(tmp_path, spikes):
-    session = simulate(6000, 0, 40, 40).standardise()
+    session = simulate_population(6000, 0, neurons=40, recorded=40).standardise()
     train, validation, test = session.split()
-    simulation, scale = run_population(6000, 0, 40, 40), session.activity_scale
-    truth = torch.stack([true_effect(simulation, neuron, spikes, starts=300)[:, 0] for neuron in range(40)], 1)
+    simulation, scale = run_population(6000, 0, neurons=40, recorded=40), session.activity_scale
+    truth = torch.stack([true_effect(simulation, neuron, spikes=spikes, starts=300)[:, 0] for neuron in range(40)], 1)
     anchor, model = VectorAutoregression([session]), SynapsNet([session])
     anchor.initialise({session.name: train}, {session.name: validation})
     fit(model, [session], tmp_path, epochs=2, progress=False)

@@ -12,7 +12,7 @@ from synapsnet_pyg.analysis.significance import edge_significance
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.metrics import connectivity_score
 from synapsnet_pyg.models.registry import build_model
-from synapsnet_pyg.simulations.population import simulate
+from synapsnet_pyg.simulations.population import simulate_population
 
 
 def started(session: Session, name: str = "synapsnet"):
@@ -31,7 +31,7 @@ def test_without_coupling_p_values_are_uniform():
     """Hidden and recorded drives move all neurons, and nobody drives anybody."""
     called = 0
     for seed in (1, 2, 3):
-        session = simulate(8000, seed, neurons=60, recorded=40, coupling=0.0).standardise()
+        session = simulate_population(8000, seed, neurons=60, recorded=40, coupling=0.0).standardise()
         tested = edge_significance(*started(session), shifts=30, resamples=10, targets=16)
         p = off_diagonal(tested.p_value)
         assert kstest(p, "uniform").pvalue > 1e-3
@@ -43,7 +43,7 @@ def test_without_coupling_p_values_are_uniform():
 def test_of_the_edges_called_few_are_false():
     called = false = true = 0
     for seed in range(3):
-        session = simulate(15_000, seed, neurons=150, recorded=60).standardise()
+        session = simulate_population(15_000, seed, neurons=150, recorded=60).standardise()
         tested = edge_significance(*started(session), shifts=30, resamples=10, targets=16)
         edge, truth = tested.edges(0.05), session.true_connectivity != 0
         called, false, true = called + int(edge.sum()), false + int((edge & ~truth).sum()), true + int(truth.sum())
@@ -52,7 +52,7 @@ def test_of_the_edges_called_few_are_false():
 
 
 def test_believed_weights_recover_better_than_unshrunk_ones():
-    session = simulate(8000, 0, neurons=90, recorded=45).standardise()
+    session = simulate_population(8000, 0, neurons=90, recorded=45).standardise()
     model, train = started(session, "var1")
     tested = edge_significance(model, train, shifts=20, resamples=10)
     truth = session.true_connectivity

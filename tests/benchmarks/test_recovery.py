@@ -7,7 +7,7 @@ from helpers import make_session, read_csv
 
 from synapsnet_pyg.benchmarks.recovery import compare_recovery, recovery_ablations, summarise_recovery
 from synapsnet_pyg.benchmarks.variants import Variant
-from synapsnet_pyg.simulations.population import simulate
+from synapsnet_pyg.simulations.population import simulate_population
 
 SMALL = {"bins": 1500, "neurons": 30, "recorded": 10}
 
@@ -90,7 +90,7 @@ def test_summary_by_hand():
 def test_ablations_are_models_that_can_be_made():
     from synapsnet_pyg.models.registry import build_model
 
-    session = simulate(200, neurons=20, recorded=9)
+    session = simulate_population(200, neurons=20, recorded=9)
     for variant in recovery_ablations():
         build_model(variant.model, [session], variant.arguments)
 

@@ -4,7 +4,7 @@ import torch
 from synapsnet_pyg.connectivity.registry import ESTIMATORS, estimate
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.metrics import connectivity_score
-from synapsnet_pyg.simulations.population import simulate
+from synapsnet_pyg.simulations.population import simulate_population
 
 ALL = pytest.mark.parametrize("name", ESTIMATORS)
 SYMMETRIC = ("lag0", "partial_correlation")
@@ -52,7 +52,7 @@ def test_nothing_crosses_a_border(name):
 
 @pytest.fixture(scope="module")
 def population():
-    return simulate(bins=6000, neurons=60, recorded=40, seed=1)
+    return simulate_population(bins=6000, neurons=60, recorded=40, seed=1)
 
 
 @pytest.mark.parametrize("name", ["ridge_var", "soft_ridge", "lasso_var", "poisson_glm"])

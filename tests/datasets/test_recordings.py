@@ -9,16 +9,16 @@ import torch
 from helpers import told
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.datasets.recordings import LeftOutError, Recordings
+from synapsnet_pyg.datasets.recordings import LeftOutError, RecordingDataset
 from synapsnet_pyg.datasets.time_bins import warn
 
 
-class Texts(Recordings):
+class Texts(RecordingDataset):
     """Sessions of numbers in text files, for these tests."""
 
     def __init__(self, root, factor=1.0, sessions=None, processed=None, jobs=1, transform=None):
         self.factor = factor
-        super().__init__(root, sessions, processed, jobs, transform)
+        super().__init__(root, sessions, processed=processed, jobs=jobs, transform=transform)
 
     def find(self, root):
         return {path.stem: [path] for path in root.glob("*.txt")}

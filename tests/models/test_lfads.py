@@ -160,3 +160,12 @@ def test_recovers_the_rates_of_a_lorenz_population(tmp_path):
     error = (inferred - truth).square().sum((0, 2))
     spread = (truth - truth.mean((0, 2), keepdim=True)).square().sum((0, 2))
     assert float((1 - error / spread).mean()) >= 0.9
+
+
+@pytest.mark.parametrize("prefix", ["", "parts.1."])
+def test_loads_the_names_of_version_0_1_0(prefix):
+    names = LFADS([make_session()], **SMALL).state_dict()
+    old = {prefix + name.replace("_distribution.", "_law."): name for name in names}
+    assert prefix + "initial_law.weight" in old
+    assert prefix + "input_law.bias" in old
+    assert LFADS.upgrade(old) == {prefix + name: name for name in names}

@@ -24,7 +24,7 @@ def test_ridge_agrees_with_oracle(oracle, kind, lags):
     N, K = session.num_neurons, session.num_behaviours
     assert cases(reference, kind)
     for lam in cases(reference, kind):
-        model = solved(session, VectorAutoregression([session], lags, [float(lam)]))
+        model = solved(session, VectorAutoregression([session], lags, ridges=[float(lam)]))
         expected = reference[f"{kind}/{lam}/coefficients"]
         ours = torch.cat([model.coefficients_0, model.intercept_0[:, None]], 1)
         assert close(ours, expected, 1e-10)
@@ -55,7 +55,7 @@ def test_no_pair_of_input_and_target_crosses_a_segment():
     # Reordering the stretches changes nothing, which a pair across the border would.
     other.activity = torch.cat([one.activity[:, 40:], one.activity[:, :40]], 1)
     other.behaviour = torch.cat([one.behaviour[40:], one.behaviour[:40]])
-    for make in (lambda s: VectorAutoregression([s], 2, [1.0]), lambda s: Autoregression([s], 2)):
+    for make in (lambda s: VectorAutoregression([s], 2, ridges=[1.0]), lambda s: Autoregression([s], 2)):
         torch.testing.assert_close(solved(one, make(one)).coefficients_0, solved(other, make(other)).coefficients_0)
 
 
@@ -65,7 +65,7 @@ def test_ridge_is_the_best_on_validation():
     ridges = [0.1, 10.0, 1000.0]
 
     def error(candidates):
-        model = VectorAutoregression([session], 2, candidates)
+        model = VectorAutoregression([session], 2, ridges=candidates)
         model.initialise({"demo": split.train}, {"demo": split.validation})
         forecast = forecast_session(model, split.validation)
         return model.ridge_0.item(), (forecast.forecast - forecast.truth).square().mean().item()
@@ -80,7 +80,7 @@ def test_recovers_a_two_neuron_chain():
     a[0] = torch.randn(400)
     a[1, 1:] = 0.8 * a[0, :-1]
     session = Session(a, bin_size=1)
-    connectivity = solved(session, VectorAutoregression([session], 1, [1e-3])).connectivity(session)
+    connectivity = solved(session, VectorAutoregression([session], 1, ridges=[1e-3])).connectivity(session)
     assert connectivity[1, 0] == pytest.approx(0.8, abs=1e-3)
     assert abs(connectivity[0, 1]) < 0.1
 
@@ -89,7 +89,7 @@ def test_constant_neurons_and_no_behaviour_are_no_obstacle():
     a = torch.randn(3, 50)
     a[1] = 0
     session = Session(a, bin_size=1)
-    for model in (Autoregression([session], 2), VectorAutoregression([session], 2, [0.0])):
+    for model in (Autoregression([session], 2), VectorAutoregression([session], 2, ridges=[0.0])):
         assert forecast_session(solved(session, model), session).forecast.isfinite().all()
 
 
@@ -98,4 +98,4 @@ def test_refuses_what_cannot_be_solved():
     with pytest.raises(ValueError, match="more than 6 bins"):
         solved(session, VectorAutoregression([session], 6))
     with pytest.raises(ValueError, match="none negative"):
-        VectorAutoregression([session], 1, [-1.0])
+        VectorAutoregression([session], 1, ridges=[-1.0])

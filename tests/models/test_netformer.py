@@ -40,7 +40,7 @@ def rebuilt(state: dict[str, np.ndarray], dtype: torch.dtype, **arguments) -> tu
     weights = {ours(name): torch.from_numpy(value) for name, value in state.items()}
     embedding = weights.pop("embedding").to(dtype).requires_grad_()
     width, size = weights["query.weight"].shape
-    layer = NeuronAttention(size - embedding.shape[1], embedding.shape[1], width, **arguments)
+    layer = NeuronAttention(size - embedding.shape[1], embedding.shape[1], width=width, **arguments)
     wanted = layer.state_dict().keys()
     layer.load_state_dict({key: value for key, value in weights.items() if key in wanted})
     return layer.to(dtype), embedding

@@ -33,7 +33,7 @@ def gru_case(reference, case, dtype, head="fc_mean"):
     shared = shared[..., :0] if case == "plain" else shared
     hidden, D, K = state["gru.weight_hh_l0"].shape[1], z.shape[1], shared.shape[-1]
     layers = sum(key.startswith("gru.weight_ih") for key in state)
-    dynamics = Dynamics(len(series), K, D, hidden, layers, torch.nn.GRU, dropout=0.0)
+    dynamics = Dynamics(len(series), K, D, hidden_size=hidden, num_layers=layers, dropout=0.0)
     # Theirs: activity, embedding, population, neighbours. Ours: activity, neighbours, population, embedding.
     order = [0, *range(1 + D + K, 1 + D + K + len(series) - 1), *range(1 + D, 1 + D + K), *range(1, 1 + D)]
     ours = {f"sequence.{k.removeprefix('gru.')}": v for k, v in state.items() if k.startswith("gru.")}
@@ -82,7 +82,7 @@ def transformer_case(reference, span, dtype):
     layers = 1 + max(int(key.split(".")[2]) for key in state if key.startswith("transformer_encoder.layers"))
     feedforward = len(state["transformer_encoder.layers.0.linear1.bias"])
     sequence = partial(Transformer, heads=2, feedforward=feedforward, span=span)
-    dynamics = Dynamics(1 + near.shape[2], K, D, width, layers, sequence, dropout=0.0)
+    dynamics = Dynamics(1 + near.shape[2], K, D, hidden_size=width, num_layers=layers, sequence=sequence, dropout=0.0)
     # Ours in: activity, neighbours, population, embedding. Theirs inside: embedded activity, z, population, neighbours.
     embed = torch.zeros(width, 1 + near.shape[2] + K + D)
     embed[:features, 0] = state["input_embedder.weight"][:, 0]

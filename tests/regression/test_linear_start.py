@@ -3,12 +3,12 @@ from helpers import make_session, two_neuron_chain
 
 from synapsnet_pyg.metrics import connectivity_score
 from synapsnet_pyg.regression.linear_start import linear_start
-from synapsnet_pyg.simulations.population import simulate
+from synapsnet_pyg.simulations.population import simulate_population
 
 
 def test_common_drive_is_kept_out_of_the_connectivity():
     """Hidden task variables drive all neurons of the simulated population; a third of it is recorded."""
-    session = simulate(bins=8000, neurons=90, recorded=45).standardise()
+    session = simulate_population(bins=8000, neurons=90, recorded=45).standardise()
     split, truth = session.split(), session.true_connectivity
     pairs = torch.ones(45, 45, dtype=torch.bool)
     parted = linear_start(split.train, split.validation, 5, pairs=pairs)
@@ -21,7 +21,7 @@ def test_common_drive_is_kept_out_of_the_connectivity():
 
 def test_what_is_unshrunk_forecasts_as_before():
     """Where nothing is to be shrunk, the parts add up to the ridge regression."""
-    session = simulate(bins=4000, neurons=60, recorded=30).standardise()
+    session = simulate_population(bins=4000, neurons=60, recorded=30).standardise()
     split = session.split()
     pairs = torch.ones(30, 30, dtype=torch.bool)
     parted = linear_start(split.train, split.validation, 3, pairs=pairs)

@@ -2,6 +2,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from dataclasses import replace
 from html import escape
 
 import numpy as np
@@ -14,28 +15,29 @@ from synapsnet_pyg.cli.main import main
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.registry import build_model
-from synapsnet_pyg.report import plotly_figures
-from synapsnet_pyg.report.forecast_excerpt import course_of
-from synapsnet_pyg.report.graph import graph_of
-from synapsnet_pyg.report.neuron_order import arrange, pooled
+from synapsnet_pyg.report.connectivity_figures import currents_figure, matrices_figure
+from synapsnet_pyg.report.figure import evenly_chosen
+from synapsnet_pyg.report.forecast_excerpt import forecast_excerpt
+from synapsnet_pyg.report.graph import strongest_graph
+from synapsnet_pyg.report.neuron_order import group_neurons, pooled
 from synapsnet_pyg.report.report import write_report
 from synapsnet_pyg.report.reproduction import commands_of
 from synapsnet_pyg.report.sections import run_chapter, session_chapter
-from synapsnet_pyg.report.session_results import find
-from synapsnet_pyg.report.summaries import block_matrix_of, every_so_many, profile_of
+from synapsnet_pyg.report.session_results import collect_results
+from synapsnet_pyg.report.significance_figures import block_figure, distance_figure, p_value_figure
 from synapsnet_pyg.runs.fitting import fit_files
 from synapsnet_pyg.runs.run import Run
-from synapsnet_pyg.simulations.population import simulate
+from synapsnet_pyg.simulations.population import simulate_population
 
 FULL = (
-    "What was recorded and fitted",
+    "Recordings and fit",
     "Training",
     "Scores beside simple forecasts",
     "Forecasts",
     "Connectivity",
-    "The graph in space",
+    "Graph",
     "Input currents",
-    "Which edges to believe",
+    "Significant edges",
     "Weights by area",
     "Weight against distance",
     "Hubs and reciprocity",
@@ -45,8 +47,8 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 
 def known_session() -> Session:
-    """All that can be known of neurons, some of it awkward to show."""
-    simulated = simulate(600, neurons=30, recorded=11, name="known <b>")
+    """Returns a session with every field of neurons, some of them hard to show."""
+    simulated = simulate_population(600, neurons=30, recorded=11, name="known <b>")
     ids = ["<script>alert(1)</script>", "$x_", "12", "a & b", *simulated.neuron_id[4:]]
     position = torch.randn(11, 3)
     position[4] = torch.nan
@@ -80,8 +82,8 @@ def written(run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def found(run):
-    return find(run, "known <b>", NO_SCORES)
+def results(run):
+    return collect_results(run, "known <b>", NO_SCORES)
 
 
 def fit_in_memory(name: str, session: Session) -> Run:
@@ -132,49 +134,49 @@ def test_a_browser_draws_every_figure(written, tmp_path):
     folder, files = written
     quiet = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     quiet += " --disable-component-update --disable-sync --enable-logging=stderr --virtual-time-budget=20000 --dump-dom"
-    told = subprocess.run(
+    browser = subprocess.run(
         [CHROMIUM, *quiet.split(), f"--user-data-dir={tmp_path}", (folder / "index.html").as_uri()],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     figures = {path.stem for path in files if path.suffix == ".png"}
-    assert told.stdout.count('class="plotly-graph-div js-plotly-plot"') == len(figures)
-    assert told.stdout.count('class="main-svg"') >= len(figures)
-    assert "Uncaught" not in told.stderr
+    assert browser.stdout.count('class="plotly-graph-div js-plotly-plot"') == len(figures)
+    assert browser.stdout.count('class="main-svg"') >= len(figures)
+    assert "Uncaught" not in browser.stderr
 
 
-def test_what_is_drawn_is_what_was_found(run, found):
-    session, wiring = found.session, found.wiring
-    order = wiring.arrangement.order
+def test_figures_show_the_results(run, results):
+    session, analysis = results.session, results.connectivity
+    order = analysis.neuron_order.order
     learned = run.model.connectivity(session.split().train).fill_diagonal_(0)
-    matrices = plotly_figures.matrices(session, wiring)
-    assert [one.text for one in matrices.layout.annotations] == list(wiring.matrices)
-    assert list(wiring.matrices)[1:] == ["its significant edges", "correlation one bin apart", "true connectivity"]
+    matrices = matrices_figure(session, analysis).plotly
+    assert [title.text for title in matrices.layout.annotations] == list(analysis.matrices)
+    assert list(analysis.matrices)[1:] == ["its significant edges", "correlation one bin apart", "true connectivity"]
     drawn = matrices.data[0]
     for row, i in enumerate(order):
         for column, j in enumerate(order):
             assert drawn.z[row][column] == pytest.approx(learned[i, j].item())
             if i != j:
-                p = wiring.significance.edges.p_value[i, j].item()
+                p = analysis.significance.edges.p_value[i, j].item()
                 assert drawn.customdata[row][column] == pytest.approx(p)
     ids = [escape(session.neuron_id[i]) for i in order]
     assert [name.rstrip("\u200b") for name in drawn.y] == ids
     assert list(drawn.x) == list(drawn.y)
-    course = found.course
+    excerpt = results.excerpt
     test = forecast_session(run.model, session.split().test, run.targets)
-    assert np.allclose(course.forecast, test.forecast[:, : len(course.seconds)], atol=1e-5)
-    assert course.seconds[0] == pytest.approx((540 + run.model.window) * session.bin_size)
-    best, worst = course.score[course.chosen["best"]], course.score[course.chosen["worst"]]
-    assert (best, worst) == (np.nanmax(course.score), np.nanmin(course.score))
-    curve = plotly_figures.current_correlation(wiring).data[1]
-    assert np.allclose(curve.y, wiring.currents["learned connectivity"].mean)
-    assert plotly_figures.p_values(wiring.significance).data[0].y.sum() == 11 * 10
+    assert np.allclose(excerpt.forecast, test.forecast[:, : len(excerpt.seconds)], atol=1e-5)
+    assert excerpt.seconds[0] == pytest.approx((540 + run.model.window) * session.bin_size)
+    best, worst = excerpt.score[excerpt.chosen["best"]], excerpt.score[excerpt.chosen["worst"]]
+    assert (best, worst) == (np.nanmax(excerpt.score), np.nanmin(excerpt.score))
+    curve = currents_figure(analysis).plotly.data[1]
+    assert np.allclose(curve.y, analysis.currents["learned connectivity"].mean)
+    assert p_value_figure(analysis.significance).plotly.data[0].y.sum() == 11 * 10
 
 
 def test_the_model_is_left_as_it_was(run):
     session = run.sessions["known <b>"]
     var = fit_in_memory("var1", session)
     before = var.model.connectivity(session.split().train).clone()
-    find(var, session.name, NO_SCORES)
+    collect_results(var, session.name, NO_SCORES)
     assert torch.equal(before, var.model.connectivity(session.split().train))
 
 
@@ -182,7 +184,7 @@ def test_sections_that_do_not_apply_are_left_out(tmp_path):
     session = make_session(N=6, T=300, name="plain").standardise()
     files = write_report(fit_in_memory("var1", session), tmp_path)
     page = (tmp_path / "index.html").read_text()
-    for absent in ("Training", "Weights by", "Weight against distance", "make the run again"):
+    for absent in ("Training", "Weights by", "Weight against distance", "repeat the run"):
         assert absent not in page
     assert "correlation in the same bin" in page
     assert "Positions are not known" in page
@@ -193,13 +195,13 @@ def test_sections_that_do_not_apply_are_left_out(tmp_path):
     assert ">Connectivity</h3>" not in page
 
 
-def test_a_short_recording_in_trials_says_what_cannot_be_told(tmp_path):
+def test_a_short_recording_in_trials_says_why_edges_are_not_tested(tmp_path):
     starts = torch.arange(0, 180, 12)
     session = make_session(N=4, T=180, K=0, segment=torch.stack([starts, starts + 12], 1)).standardise()
     write_report(fit_in_memory("var1", session), tmp_path)
     page = (tmp_path / "index.html").read_text()
     assert "The edges could not be tested: Expected at least 200 bins" in page
-    assert course_of(fit_in_memory("var1", session), "demo").breaks == [11]
+    assert forecast_excerpt(fit_in_memory("var1", session), "demo").breaks == [11]
 
 
 def test_the_best_model_is_named_though_it_is_not_the_fitted_one(tmp_path):
@@ -219,7 +221,7 @@ def test_several_sessions_share_a_page_or_one_is_chosen(tmp_path):
     run = fit_files(sessions, tmp_path / "run", "var1", progress=False)
     write_report(run, tmp_path / "all")
     page = (tmp_path / "all" / "index.html").read_text()
-    assert re.findall(r"<h2[^>]*>([^<]*)</h2>", page) == ["The run", "first", "second"]
+    assert re.findall(r"<h2[^>]*>([^<]*)</h2>", page) == ["Run", "first", "second"]
     assert ">Scores over sessions</h3>" in page
     names = {path.name for path in write_report(run, tmp_path / "one", "second")}
     assert "second-connectivity.svg" in names
@@ -257,12 +259,12 @@ def test_neurons_are_grouped_by_what_is_known_of_them():
     connectivity = torch.zeros(7, 7)
     connectivity[:3, :3], connectivity[3:6, 3:6] = 1.0, -1.0
     connectivity = connectivity[[0, 3, 1, 4, 2, 5, 6]][:, [0, 3, 1, 4, 2, 5, 6]]
-    by_wiring = arrange(make_session(N=7), connectivity)
-    assert by_wiring.by == "community"
-    assert by_wiring.order.tolist() == [0, 2, 4, 1, 3, 5, 6]
-    assert by_wiring.ordered_groups == ["C1"] * 3 + ["C2"] * 3 + ["none"]
+    by_community = group_neurons(make_session(N=7), connectivity)
+    assert by_community.by == "community"
+    assert by_community.order.tolist() == [0, 2, 4, 1, 3, 5, 6]
+    assert by_community.ordered_groups == ["C1"] * 3 + ["C2"] * 3 + ["none"]
     types = ["x", "y", "x", "y", "y", "y", "x"]
-    assert arrange(make_session(N=7, area=["V1"] * 7, cell_type=types), connectivity).by == "cell_type"
+    assert group_neurons(make_session(N=7, area=["V1"] * 7, cell_type=types), connectivity).by == "cell_type"
 
 
 def test_a_large_matrix_shows_the_strongest_of_each_square():
@@ -276,13 +278,13 @@ def test_a_large_matrix_shows_the_strongest_of_each_square():
             square = ordered[3 * a : 3 * a + 3, 3 * b : 3 * b + 3]
             assert abs(matrix[cells.receiver[a, b], cells.sender[a, b]]) == np.abs(square).max()
     assert cells.first.tolist() == order[::3].tolist()
-    assert every_so_many(np.arange(700)).tolist() == list(range(0, 700, 3))
+    assert evenly_chosen(np.arange(700)).tolist() == list(range(0, 700, 3))
 
 
 def test_the_graph_has_the_two_strongest_senders_of_each_neuron():
     session, connectivity = make_session(N=6), torch.randn(6, 6)
     connectivity[2] = 0
-    graph = graph_of(session, connectivity)
+    graph = strongest_graph(session, connectivity)
     expected = set()
     for i in (0, 1, 3, 4, 5):
         senders = sorted((j for j in range(6) if j != i), key=lambda j: -abs(connectivity[i, j]))[:2]
@@ -290,30 +292,31 @@ def test_the_graph_has_the_two_strongest_senders_of_each_neuron():
     assert set(map(tuple, graph.edge_index.T.tolist())) == expected
     assert not graph.placed
     assert np.isfinite(graph.position).all()
-    assert len(graph_of(make_session(N=230), torch.randn(230, 230)).edge_weight) == 400
+    assert len(strongest_graph(make_session(N=230), torch.randn(230, 230)).edge_weight) == 400
     flat = torch.randn(6, 2)
     flat[1, 0] = torch.nan
-    placed = graph_of(make_session(N=6, position=flat), connectivity)
+    placed = strongest_graph(make_session(N=6, position=flat), connectivity)
     assert placed.widest == [0, 1]
     assert np.isnan(placed.position[1]).all()
     assert placed.position[0].tolist() == [*flat[0].tolist(), 0]
 
 
-def test_blocks_and_distances_are_those_of_the_tables(found):
-    blocks = found.wiring.blocks["area"]
-    drawn = block_matrix_of(blocks)
+def test_blocks_and_distances_are_those_of_the_tables(results):
+    blocks, distance = results.connectivity.blocks["area"], results.connectivity.distance
+    drawn = block_figure("area", blocks).plotly.data[0]
     for _, row in blocks.table.iterrows():
-        value = drawn.weight[drawn.groups.index(row["receiver"]), drawn.groups.index(row["sender"])]
+        value = drawn.z[list(drawn.y).index(row["receiver"])][list(drawn.x).index(row["sender"])]
         assert value == pytest.approx(row["mean_weight"], nan_ok=True)
-    profile = profile_of(found.wiring.distance)
-    assert profile.weight.tolist() == found.wiring.distance.table["mean_absolute_weight"].tolist()
+    curve = distance_figure(distance).plotly.data[1]
+    assert list(curve.y) == distance.table["mean_absolute_weight"].tolist()
 
 
-def test_chapters_hold_what_the_folder_gets(run, found):
+def test_chapters_have_the_sections_of_the_page(run, results):
     scores = {"summary": {}, "sessions": {}}
     assert titles(run_chapter(run, ["known <b>"], scores)) == list(FULL[:2])
-    scored = found._replace(
+    scored = replace(
+        results,
         scores={"synapsnet": {"correlation": 0.1, "mse": None, "pc_correlation": []}},
-        counted={"scored": 10, "recorded": 11},
+        counts={"scored": 10, "recorded": 11},
     )
     assert titles(session_chapter(scored)) == list(FULL[2:])

@@ -13,7 +13,7 @@ from synapsnet_pyg.runs.fitting import fit_files
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.score_tables import print_scores
 from synapsnet_pyg.runs.scores import score, score_forecast
-from synapsnet_pyg.simulations.population import simulate
+from synapsnet_pyg.simulations.population import simulate_population
 
 
 def test_constant_neurons_are_left_out_and_counted(tmp_path):
@@ -48,7 +48,7 @@ def test_all_models_are_scored_on_the_same_bins():
 
 
 def test_a_model_without_connectivity_is_scored_all_the_same():
-    session = simulate(300, neurons=20, recorded=6).standardise()
+    session = simulate_population(300, neurons=20, recorded=6).standardise()
     result = score(SynapsNet([session], use_connectivity=False), session, session.split())
     assert math.isfinite(result.correlation)
     assert math.isnan(result.connectivity["pearson"])
@@ -67,7 +67,7 @@ def test_short_trials_leave_out_the_anchors_that_need_more(tmp_path):
 
 
 def test_table_over_sessions_of_which_one_knows_its_wiring(tmp_path, capsys):
-    simulate(300, neurons=20, recorded=6, name="simulated").save(tmp_path / "s.h5")
+    simulate_population(300, neurons=20, recorded=6, name="simulated").save(tmp_path / "s.h5")
     make_session(T=150, name="real").save(tmp_path / "r.h5")
     fit_files([tmp_path / "s.h5", tmp_path / "r.h5"], tmp_path / "run", "var1")
     print_scores(evaluate(Run.load(tmp_path / "run")))

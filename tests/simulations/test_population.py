@@ -11,11 +11,11 @@ from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.linear import VectorAutoregression
 from synapsnet_pyg.simulations.calcium import simulate_calcium
 from synapsnet_pyg.simulations.neuropixels import AREAS, simulate_neuropixels
-from synapsnet_pyg.simulations.population import mandelbrot, run_population, simulate, true_effect
+from synapsnet_pyg.simulations.population import mandelbrot, run_population, simulate_population, true_effect
 
 
 def test_the_same_seed_makes_the_same_session():
-    one, same, other = (simulate(60, seed, 30, 12) for seed in (4, 4, 5))
+    one, same, other = (simulate_population(60, seed, neurons=30, recorded=12) for seed in (4, 4, 5))
     assert torch.equal(one.activity, same.activity)
     assert torch.equal(one.edge_weight, same.edge_weight)
     assert not torch.equal(one.activity, other.activity)
@@ -30,13 +30,14 @@ def test_the_same_seed_makes_the_same_session():
     ],
 )
 def test_counts_stay_those_of_earlier_versions(arguments, expected):
-    session = simulate(*arguments)
+    bins, seed, neurons, recorded = arguments
+    session = simulate_population(bins, seed, neurons=neurons, recorded=recorded)
     counts = session.activity.byte().numpy().tobytes() + session.edge_index.numpy().tobytes()
     assert sha256(counts).hexdigest()[:16] == expected
 
 
 def test_counts_behaviour_and_truth():
-    session = simulate(2000, 1, 50, 20)
+    session = simulate_population(2000, 1, neurons=50, recorded=20)
     assert (session.num_neurons, session.num_bins, session.num_behaviours) == (20, 2000, 2)
     assert bool((session.activity >= 0).all())
     assert torch.equal(session.activity, session.activity.round())
@@ -65,12 +66,12 @@ def test_edges_have_the_density_of_the_design():
 
 def test_refuses_numbers_out_of_range():
     with pytest.raises(ValueError, match="recorded <= neurons"):
-        simulate(10, neurons=5, recorded=6)
+        simulate_population(10, neurons=5, recorded=6)
 
 
 def test_true_effect_one_bin_ahead_follows_the_wiring():
     simulation = run_population(bins=400, neurons=30, recorded=11)
-    weights = simulate(bins=400, neurons=30, recorded=11).true_connectivity
+    weights = simulate_population(bins=400, neurons=30, recorded=11).true_connectivity
     for neuron in range(11):
         driven, silenced = true_effect(simulation, neuron, spikes=1), true_effect(simulation, neuron)
         others = torch.arange(11) != neuron
@@ -82,7 +83,7 @@ def test_true_effect_one_bin_ahead_follows_the_wiring():
 @pytest.mark.parametrize("spikes", [None, 3.0])
 def test_true_effect_further_ahead_is_that_of_two_runs_of_their_own(spikes):
     simulation = run_population(bins=20_000, neurons=30, recorded=29)
-    laws, random = simulation.laws, np.random.default_rng(1)
+    parameters, random = simulation.parameters, np.random.default_rng(1)
     place = simulation.recorded[15]
 
     def mean_rates(changes):
@@ -91,7 +92,7 @@ def test_true_effect_further_ahead_is_that_of_two_runs_of_their_own(spikes):
             if changes and (spikes is None or step == 0):
                 counts[:, place] = 0 if spikes is None else counts[:, place] + spikes
             noise = 0.1 * random.standard_normal(counts.shape)
-            total = counts @ laws.coupling.T + simulation.drive[1 + step : step - 2] + noise
+            total = counts @ parameters.coupling.T + simulation.drive[1 + step : step - 2] + noise
             rate = np.maximum(np.tanh(total), 0)
             rates.append(rate.mean(0)[simulation.recorded])
             counts = random.poisson(rate)
@@ -99,7 +100,7 @@ def test_true_effect_further_ahead_is_that_of_two_runs_of_their_own(spikes):
 
     expected = mean_rates(True) - mean_rates(False)
     assert ((np.abs(expected) > 0.05).sum(0) >= 2).all()
-    effect = true_effect(simulation, 15, spikes, horizon=2, starts=5000)
+    effect = true_effect(simulation, 15, spikes=spikes, horizon=2, starts=5000)
     assert effect.numpy() == pytest.approx(expected, abs=0.015)
 
 
@@ -110,11 +111,11 @@ def test_true_effect_refuses_what_is_not_there():
             true_effect(simulation, **wrong)
 
 
-def test_dataset_keeps_a_file_for_each_seed_and_law(tmp_path, capsys):
+def test_dataset_keeps_a_file_for_each_seed_and_parameter(tmp_path, capsys):
     dataset = SimulatedPopulation(str(tmp_path), seeds=(3, 8), bins=40, neurons=20, recorded=7)
     assert len(dataset) == 2
     assert isinstance(dataset[1], Session)
-    assert torch.equal(dataset[1].activity, simulate(40, 8, 20, 7).activity)
+    assert torch.equal(dataset[1].activity, simulate_population(40, 8, neurons=20, recorded=7).activity)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.h5")}
     SimulatedPopulation(str(tmp_path), seeds=(3,), bins=40, neurons=20, recorded=7)
     SimulatedPopulation(str(tmp_path), seeds=(3,), bins=41, neurons=20, recorded=7)
@@ -172,7 +173,7 @@ def test_reproduces_the_linear_columns_of_the_design():
     """design.md: over 5 seeds lag-1 0.31 +- 0.01, ridge VAR(1) 0.805 +- 0.01, its forecast 0.330 / 0.886."""
     lagged, recovered, forecasts, errors = [], [], [], []
     for seed in range(5):
-        session = simulate(seed=seed).standardise()
+        session = simulate_population(seed=seed).standardise()
         truth, split = session.true_connectivity, session.split()
         a = split.train.activity.double()
         lagged.append([connectivity_score(a[:, d:] @ a[:, : a.shape[1] - d].t(), truth).pearson for d in range(3)])
@@ -183,8 +184,8 @@ def test_reproduces_the_linear_columns_of_the_design():
         forecasts.append(correlation(forecast.truth, forecast.forecast).mean().item())
         errors.append(squared_error(forecast.truth, forecast.forecast).mean().item())
     assert np.mean(lagged, axis=0) == pytest.approx([0.01, 0.31, 0.0], abs=0.015)
-    # Other draws of the same laws, 0.798 on average over 20 seeds: two standard errors of a difference between means
-    # of five seeds, whose spread is 0.01.
+    # Other draws of the same parameters, 0.798 on average over 20 seeds: two standard errors of a difference between
+    # means of five seeds, whose spread is 0.01.
     assert np.mean(recovered) == pytest.approx(0.805, abs=2 * 0.01 * (2 / 5) ** 0.5)
     assert np.mean(forecasts) == pytest.approx(0.330, abs=0.005)
     assert np.mean(errors) == pytest.approx(0.886, abs=0.01)

@@ -5,12 +5,12 @@ import torch
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.regression.least_squares import moments
 from synapsnet_pyg.simulations.registry import simulation
-from synapsnet_pyg.simulations.stdp import STRONGEST, simulate_plasticity
+from synapsnet_pyg.simulations.stdp import STRONGEST, simulate_stdp
 
 
 @pytest.fixture(scope="module")
 def published():
-    return simulate_plasticity()
+    return simulate_stdp()
 
 
 def test_least_squares_forecasts_the_voltage_as_published(published):
@@ -60,7 +60,7 @@ def test_a_bin_acts_on_the_next_by_the_recorded_weights(published):
 
 def test_weights_move_by_the_rule():
     """By hand, from the spikes alone: how each input's and the neuron's spikes before raise and lower its weight."""
-    session = simulate_plasticity(bins=900, seed=1)
+    session = simulate_stdp(bins=900, seed=1)
     inputs, resting = session.activity[1:].double().numpy(), session.activity[0].numpy() == -75
     spiked, rest = [], 0
     for t in range(900):
@@ -83,10 +83,10 @@ def test_weights_move_by_the_rule():
 
 
 def test_session_and_name():
-    session = simulation("plasticity", {"bins": 40, "synapses": 6})(0, 3, name="mine")
+    session = simulation("stdp", {"bins": 40, "synapses": 6})(0, 3, name="mine")
     assert (session.name, session.num_neurons, session.num_bins) == ("mine", 7, 40)
     assert session.edge_index.tolist() == [[1, 2, 3, 4, 5, 6], [0] * 6]
     assert session.true_connectivity[0, 1:].tolist() == session.edge_weight_series.mean(1).tolist()
-    assert np.array_equal(session.activity, simulate_plasticity(bins=40, seed=3, synapses=6).activity)
+    assert np.array_equal(session.activity, simulate_stdp(bins=40, seed=3, synapses=6).activity)
     with pytest.raises(ValueError, match="synapses >= 1"):
-        simulate_plasticity(synapses=0)
+        simulate_stdp(synapses=0)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from synapsnet_pyg.datasets.task_networks import read_task
+from synapsnet_pyg.datasets.task_networks import read_task_network
 from synapsnet_pyg.metrics import connectivity_score
 from synapsnet_pyg.simulations.registry import simulation
 from synapsnet_pyg.simulations.task_networks import (
@@ -10,7 +10,7 @@ from synapsnet_pyg.simulations.task_networks import (
     delay_comparison,
     go_nogo,
     perceptual_decision,
-    simulate_task,
+    simulate_task_network,
     train_on_task,
 )
 
@@ -60,7 +60,7 @@ def test_trials_of_each_task():
     ("task", "steps", "neurons"), [("perceptual-decision", 22, 4), ("go-nogo", 15, 8), ("delay-comparison", 26, 12)]
 )
 def test_a_bin_holds_all_that_the_next_comes_of(task, steps, neurons):
-    session, network = simulate_task(task, trials=9, updates=2), train_on_task(task, updates=2).recurrent
+    session, network = simulate_task_network(task, trials=9, updates=2), train_on_task(task, updates=2).recurrent
     assert (session.num_neurons, session.num_bins) == (neurons, 9 * steps)
     assert session.segment[3].tolist() == [3 * steps, 4 * steps]
     assert session.behaviour_name[:2] == ["fixation", "stimulus 1"]
@@ -72,12 +72,12 @@ def test_a_bin_holds_all_that_the_next_comes_of(task, steps, neurons):
 
 
 def test_activity_gives_the_weights_back():
-    session = simulate_task(trials=90, updates=20)
+    session = simulate_task_network(trials=90, updates=20)
     torch.testing.assert_close(weights_from_activity(session), session.true_connectivity.double(), atol=1e-4, rtol=0)
 
 
 def test_each_trial_begins_from_no_activity():
-    session = simulate_task("go-nogo", trials=11, updates=3)
+    session = simulate_task_network("go-nogo", trials=11, updates=3)
     network = train_on_task("go-nogo", updates=3)
     first = session.activity[:, ::15]
     kinds = [network(torch.tensor([[[1.0, nogo, 1 - nogo]]]))[0][0, 0] for nogo in (0.0, 1.0)]
@@ -107,7 +107,7 @@ def test_seeds_decide_and_the_random_numbers_of_others_are_left_alone():
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    one, same, other = (simulate_task("go-nogo", trials=5, seed=seed, updates=2) for seed in (4, 4, 5))
+    one, same, other = (simulate_task_network("go-nogo", trials=5, seed=seed, updates=2) for seed in (4, 4, 5))
     assert torch.equal(torch.rand(3), expected)
     assert torch.equal(one.activity, same.activity)
     assert not torch.equal(one.edge_weight, other.edge_weight)
@@ -115,7 +115,7 @@ def test_seeds_decide_and_the_random_numbers_of_others_are_left_alone():
 
 def test_published_network_gives_its_weights_back(recording):
     folder = recording("netformer-perceptualdecision")
-    session = read_task(folder)
+    session = read_task_network(folder)
     assert (session.name, session.num_neurons, len(session.segment)) == (folder.name, 4, 1000)
     assert (session.num_bins, session.num_behaviours, session.bin_size) == (22_000, 3, 0.1)
     torch.testing.assert_close(weights_from_activity(session), session.true_connectivity.double(), atol=1e-5, rtol=0)
@@ -126,7 +126,7 @@ def test_published_network_gives_its_weights_back(recording):
     [("netformer-perceptualdecision", 5, 0.566, 0.548), ("netformer-gonogo", 1, 0.518, 0.553)],
 )
 def test_least_squares_scores_as_published(recording, folder, seen, spearman, pearson):
-    session = read_task(recording(folder))
+    session = read_task_network(recording(folder))
     # Of 800 trials, from the bin on that has ``seen`` bins with itself, without an intercept.
     inputs, targets = (part[:800, seen - 1 :].flatten(0, 1) for part in pairs_of(session))
     estimate = torch.linalg.lstsq(inputs, targets, driver="gelsd").solution[: session.num_neurons].t()
@@ -135,7 +135,7 @@ def test_least_squares_scores_as_published(recording, folder, seen, spearman, pe
 
 
 def test_published_go_nogo_has_two_trials(recording):
-    session = read_task(recording("netformer-gonogo"), name="go")
+    session = read_task_network(recording("netformer-gonogo"), name="go")
     assert (session.name, session.num_neurons, session.num_bins) == ("go", 8, 15_000)
     assert session.activity.unique(dim=1).shape[1] <= 30
 
@@ -143,10 +143,10 @@ def test_published_go_nogo_has_two_trials(recording):
 def test_says_what_is_wrong_with_a_folder(tmp_path):
     arrays = dict(zip(FILES, (np.zeros((3, 7, 5)), np.zeros((3, 7, 2)), np.eye(5)), strict=True))
     with pytest.raises(FileNotFoundError, match="hidden_activity_alltrials"):
-        read_task(tmp_path)
+        read_task_network(tmp_path)
     for key, array in arrays.items():
         np.save(tmp_path / f"{key}.npy", array)
-    assert read_task(tmp_path).num_bins == 21
+    assert read_task_network(tmp_path).num_bins == 21
     for key, bad, words in (
         ("inputs_alltrials", np.zeros((3, 6, 2)), "fit the activity"),
         ("W_hidden_GT", np.eye(4), "fit the activity"),
@@ -155,15 +155,15 @@ def test_says_what_is_wrong_with_a_folder(tmp_path):
     ):
         np.save(tmp_path / f"{key}.npy", bad)
         with pytest.raises(ValueError, match=words):
-            read_task(tmp_path)
+            read_task_network(tmp_path)
         np.save(tmp_path / f"{key}.npy", arrays[key])
 
 
 def test_is_found_by_name():
-    made = simulation("task", {"task": "delay-comparison", "trials": 2, "neurons": 5, "updates": 0})(0, 2)
+    made = simulation("task-networks", {"task": "delay-comparison", "trials": 2, "neurons": 5, "updates": 0})(0, 2)
     assert (made.name, made.num_neurons) == ("delay-comparison-2", 5)
     for arguments, words in (({"task": "chess"}, "task among"), ({"trials": 0}, "trials >= 1")):
         with pytest.raises(ValueError, match=words):
-            simulate_task(**arguments)
+            simulate_task_network(**arguments)
     with pytest.raises(ValueError, match="updates >= 0"):
         train_on_task("go-nogo", updates=-1)

@@ -5,7 +5,7 @@ import torch
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.metrics import connectivity_score
 from synapsnet_pyg.simulations.registry import simulation
-from synapsnet_pyg.simulations.toy_systems import START, STEP, SYSTEMS, simulate_toy
+from synapsnet_pyg.simulations.toy_systems import START, STEP, SYSTEMS, simulate_toy_system
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from synapsnet_pyg.simulations.toy_systems import START, STEP, SYSTEMS, simulate
     ],
 )
 def test_least_squares_scores_as_published(system, spearman, pearson):
-    session = simulate_toy(system)
+    session = simulate_toy_system(system)
     inputs, targets = session.activity[:, :3000], session.activity[:, 1:]
     estimate = torch.linalg.lstsq(inputs[:, :2400].t(), targets[:, :2400].t()).solution.t()
     score = connectivity_score(estimate, session.slice(2400, 3000).true_connectivity)
@@ -28,7 +28,7 @@ def test_least_squares_scores_as_published(system, spearman, pearson):
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_bin_acts_on_the_next_with_the_true_weights(system):
-    session = simulate_toy(system, bins=211, skip=3)
+    session = simulate_toy_system(system, bins=211, skip=3)
     x = session.activity.t()
     change = (session.true_connectivity_at(torch.arange(210)) @ x[:-1, :, None])[..., 0]
     if system == "linear-static":
@@ -40,7 +40,10 @@ def test_a_bin_acts_on_the_next_with_the_true_weights(system):
 
 def test_weights_change_where_the_system_is_dynamic():
     for system, feedback in (("linear-dynamic", [-1, 1, -1, 2, -1]), ("tanh-dynamic", [-1, -1, 1, 1, 1])):
-        session, static = simulate_toy(system, bins=40), simulate_toy(system.replace("dynamic", "static"), bins=40)
+        session, static = (
+            simulate_toy_system(system, bins=40),
+            simulate_toy_system(system.replace("dynamic", "static"), bins=40),
+        )
         change = session.true_connectivity_at(torch.tensor([31]))[0] - static.true_connectivity
         expected = torch.outer(session.activity[:, 31], torch.tensor(feedback, dtype=torch.float64))
         torch.testing.assert_close(change, expected, atol=1e-12, rtol=0)
@@ -60,9 +63,9 @@ def test_one_oscillation_neither_grows_nor_decays(system, expected):
 
 
 def test_bins_start_after_the_skipped_states(tmp_path):
-    session = simulate_toy("tanh-static", bins=20, skip=0)
+    session = simulate_toy_system("tanh-static", bins=20, skip=0)
     assert session.activity[:, 0].tolist() == START.tolist()
-    later = simulate_toy("tanh-static", bins=13, seed=5)
+    later = simulate_toy_system("tanh-static", bins=13, seed=5)
     assert torch.equal(later.activity, session.activity[:, 7:])
     assert later.activity.dtype == later.edge_weight.dtype == torch.float64
     assert later.edge_index.shape == (2, 25)
@@ -71,9 +74,9 @@ def test_bins_start_after_the_skipped_states(tmp_path):
 
 
 def test_is_found_by_name():
-    made = simulation("toy", {"system": "linear-dynamic", "bins": 30})(2, 0, name="mine")
+    made = simulation("toy-systems", {"system": "linear-dynamic", "bins": 30})(2, 0, name="mine")
     assert (made.name, made.num_bins) == ("mine", 30)
     with pytest.raises(ValueError, match="system among linear-static"):
-        simulate_toy("circular")
+        simulate_toy_system("circular")
     with pytest.raises(ValueError, match="bins >= 1"):
-        simulate_toy(bins=0)
+        simulate_toy_system(bins=0)

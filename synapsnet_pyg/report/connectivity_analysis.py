@@ -1,0 +1,197 @@
+"""Analysis of one session's connectivity for the report."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.analysis.blocks import Blocks, connectivity_blocks
+from synapsnet_pyg.analysis.currents import CurrentCorrelation, current_cross_correlation, shuffled
+from synapsnet_pyg.analysis.distance import DistanceProfile, weight_by_distance
+from synapsnet_pyg.analysis.identifiability import identifiability
+from synapsnet_pyg.analysis.neurons import neuron_table
+from synapsnet_pyg.analysis.reciprocity import reciprocity
+from synapsnet_pyg.analysis.significance import EdgeSignificance, edge_significance
+from synapsnet_pyg.connectivity.lagged_correlation import lagged_correlation
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.report.graph import Graph, strongest_graph
+from synapsnet_pyg.report.neuron_order import NeuronOrder, fields_with_groups, group_neurons
+from synapsnet_pyg.results.connectivity import edge_fields_of
+from synapsnet_pyg.results.graphs import strongest, to_pandas
+from synapsnet_pyg.runs.run import Run
+
+PERMUTATIONS = 200
+"""Shuffles of every null, so that a page takes seconds; p-values go down to 1/201."""
+SHIFTS = 100
+"""Time shifts in the null of edges, so that a page takes seconds."""
+FALSE_DISCOVERY_RATE = 0.05
+"""Expected share of false ones among the edges and blocks that are called significant."""
+
+
+@dataclass(frozen=True)
+class Significance:
+    """Tests of all edges of a connectivity."""
+
+    edges: EdgeSignificance
+    significant: Tensor
+    """Pairs that are edges at the false discovery rate, booleans [N, N]."""
+    tested: int
+    """Number of pairs tested."""
+    table: pd.DataFrame
+    """Edges by significance, a row an edge, smallest p-value first."""
+    counts: np.ndarray
+    """Number of p-values in each of 20 ranges [20]."""
+    borders: np.ndarray
+    """Borders of the ranges [21]."""
+    identifiability: str
+    """Sentences on how far the recording can tell edges apart."""
+
+    @property
+    def posterior_mean(self) -> Tensor:
+        """Posterior mean of every effect [N, N], 0 on the diagonal."""
+        return self.edges.posterior_mean.nan_to_num()
+
+
+@dataclass(frozen=True)
+class ConnectivityAnalysis:
+    """Results on the connectivity of one session."""
+
+    matrices: dict[str, Tensor]
+    """Kind of connectivity -> weights [N, N]; the learned connectivity comes first."""
+    neuron_order: NeuronOrder
+    graph: Graph
+    currents: dict[str, CurrentCorrelation]
+    """Kind of connectivity -> correlation of its input currents with activity."""
+    significance: Significance | None
+    untested: str
+    """Reason why the edges were not tested; empty if they were."""
+    edges: pd.DataFrame
+    """Strongest edges, a row an edge."""
+    blocks: dict[str, Blocks]
+    """Field that groups neurons -> weights from group to group."""
+    neurons: pd.DataFrame
+    """Results of each neuron, largest hub score first."""
+    reciprocity: pd.DataFrame
+    distance: DistanceProfile | None
+    """Weight against distance; None where positions are not known."""
+
+
+def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
+    """Analyses the connectivity that a run learned in a session.
+
+    Args:
+        run: Fitted run.
+        name: Name of the session.
+
+    Returns:
+        The results; None where the model lets no neuron act on another.
+    """
+    session = run.sessions[name]
+    train, _, test = session.split()
+    learned = run.model.connectivity(train).detach().cpu().clone().fill_diagonal_(0)
+    if not bool(learned.any()):
+        return None
+    kinds = _kinds(session, learned)
+    significance, untested = _test_edges(run, session, learned)
+    significant = None if significance is None else significance.significant
+    weight = learned if significance is None else significance.posterior_mean
+    order, graph = group_neurons(session, learned), strongest_graph(session, weight)
+    neurons = neuron_table(session, weight, significant).assign(**{order.by: order.group})
+    return ConnectivityAnalysis(
+        matrices=_shown_matrices(kinds, significance),
+        neuron_order=order,
+        graph=graph,
+        currents=_currents(test, kinds | {"learned, shuffled": shuffled(learned)}),
+        significance=significance,
+        untested=untested,
+        edges=to_pandas(
+            session,
+            strongest(weight, top_k=10 * session.num_neurons),
+            edge_fields=None if significance is None else edge_fields_of(learned, significance.edges),
+        ),
+        blocks={
+            field: connectivity_blocks(session, learned, field, edge=significant, permutations=PERMUTATIONS)
+            for field in fields_with_groups(session)
+        },
+        neurons=neurons.sort_values("hub_rank", kind="stable"),
+        reciprocity=reciprocity(session, learned, significant, permutations=PERMUTATIONS),
+        distance=weight_by_distance(session, learned, edge=significant, permutations=PERMUTATIONS)
+        if graph.placed
+        else None,
+    )
+
+
+def _kinds(session: Session, learned: Tensor) -> dict[str, Tensor]:
+    """Returns the learned connectivity and those that it is compared with."""
+    lag_0, lag_1 = lagged_correlation(session, lag=0), lagged_correlation(session, lag=1)
+    kinds = {"learned connectivity": learned, "correlation one bin apart": lag_1}
+    if session.true_connectivity is not None:
+        kinds["true connectivity"] = session.true_connectivity
+    return kinds | {"correlation in the same bin": lag_0}
+
+
+def _shown_matrices(kinds: dict[str, Tensor], significance: Significance | None) -> dict[str, Tensor]:
+    """Returns the learned connectivity, its significant edges, and two others: the page has room for four."""
+    (learned, connectivity), *others = kinds.items()
+    shown = {learned: connectivity}
+    if significance is not None:
+        shown["its significant edges"] = significance.posterior_mean * significance.significant
+    return shown | dict(others[:2])
+
+
+def _currents(test: Session, matrices: dict[str, Tensor]) -> dict[str, CurrentCorrelation]:
+    """Returns the correlation of input current and activity for each connectivity that has an edge."""
+    longest = int((test.segment[:, 1] - test.segment[:, 0]).max())
+    return {
+        kind: current_cross_correlation(test, matrix, max_delay=min(10, max(1, longest - 2)))
+        for kind, matrix in matrices.items()
+        if bool(matrix.clone().fill_diagonal_(0).any())
+    }
+
+
+def _test_edges(run: Run, session: Session, learned: Tensor) -> tuple[Significance | None, str]:
+    """Tests the edges on the training part; returns None and the reason where that is not possible."""
+    train = session.split().train
+    try:
+        edges = edge_significance(
+            run.model, train, shifts=SHIFTS, resamples=10, targets=run.targets, connectivity=learned
+        )
+    except ValueError as error:  # the recording is too short for it, but not for the rest of the page
+        return None, str(error)
+    p_value = edges.p_value[edges.p_value.isfinite()].numpy()
+    counts, borders = np.histogram(p_value, bins=20, range=(0, 1))
+    significance = Significance(
+        edges=edges,
+        significant=edges.edges(FALSE_DISCOVERY_RATE),
+        tested=len(p_value),
+        table=_surest_edges(session, edges, learned),
+        counts=counts,
+        borders=borders,
+        identifiability=identifiability(train, edges).message,
+    )
+    return significance, ""
+
+
+def _surest_edges(session: Session, edges: EdgeSignificance, learned: Tensor, most: int = 1000) -> pd.DataFrame:
+    """Returns the edges of smallest p-value; among equal ones, those of the largest effect for its error come first."""
+    p_value = edges.p_value.nan_to_num(nan=torch.inf)
+    ratio = (edges.effect / edges.error).abs().nan_to_num(nan=0.0).flatten().argsort(descending=True, stable=True)
+    places = ratio[p_value.flatten()[ratio].argsort(stable=True)][: min(most, int(p_value.isfinite().sum()))]
+    receiver, sender = torch.unravel_index(places, p_value.shape)
+    columns = {
+        "weight": edges.posterior_mean,
+        "learned": learned,
+        "effect": edges.effect,
+        "error": edges.error,
+        "p_value": edges.p_value,
+        "q_value": edges.q_value,
+    }
+    return pd.DataFrame(
+        {
+            "source": [session.neuron_id[j] for j in sender.tolist()],
+            "target": [session.neuron_id[i] for i in receiver.tolist()],
+            **{name: values[receiver, sender].tolist() for name, values in columns.items()},
+        }
+    )

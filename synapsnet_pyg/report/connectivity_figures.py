@@ -1,0 +1,224 @@
+"""Figures of a connectivity: matrices, graph, input currents."""
+
+from html import escape
+
+import numpy as np
+
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.plots.canvas import Figure as StaticFigure
+from synapsnet_pyg.plots.canvas import make_figure
+from synapsnet_pyg.plots.connectivity import draw_current_correlation, draw_graph, draw_matrix
+from synapsnet_pyg.plots.style import COLOURS, EXCITES, INHIBITS
+from synapsnet_pyg.report.connectivity_analysis import ConnectivityAnalysis
+from synapsnet_pyg.report.figure import ReportFigure, colour_limit, without_formulas
+from synapsnet_pyg.report.graph import MOST, SENDERS, Graph
+from synapsnet_pyg.report.neuron_order import Cells, NeuronOrder, pooled
+from synapsnet_pyg.report.plotly_canvas import DIVERGING, colour_bar, make_grid, make_plotly, neuron_names
+from synapsnet_pyg.report.plotly_canvas import Figure as PlotlyFigure
+
+_NO_AXIS = {"visible": False, "showgrid": False, "zeroline": False}
+
+
+def matrices_figure(session: Session, analysis: ConnectivityAnalysis) -> ReportFigure:
+    """Returns kinds of connectivity side by side, neurons in the same order."""
+    order = analysis.neuron_order
+    louvain = " (groups with more weight within than between them, by Louvain's method on the strongest edges)"
+    sentence = (
+        "Each row is a receiver, each column a sender. Red is positive (excites), blue negative (inhibits). A learned "
+        "weight is an effect on the forecast: the change of the receiver's next bin, in its standard deviations, for "
+        "one standard deviation more of the sender's activity and the same activity of all other recorded neurons. A "
+        "correlation also contains activity that both neurons share with others. Neurons are ordered by "
+        f"{order.field_name}{louvain if order.by == 'community' else ''}."
+        + (" Each cell shows the strongest of a square of pairs." if session.num_neurons > 300 else "")
+    )
+    return ReportFigure("connectivity", sentence, _plotly_matrices(session, analysis), _static_matrices(analysis))
+
+
+def _plotly_matrices(session: Session, analysis: ConnectivityAnalysis) -> PlotlyFigure:
+    """Draws the matrices; they are zoomed together."""
+    rows = -(-len(analysis.matrices) // 2)
+    figure = make_grid(
+        60 + 430 * rows, rows=rows, columns=2, titles=list(analysis.matrices),
+        horizontal_spacing=0.12, vertical_spacing=0.08, shared="all",
+    )  # fmt: skip
+    for place, (kind, tensor) in enumerate(analysis.matrices.items()):
+        matrix = tensor.double().clone().fill_diagonal_(0).numpy()
+        cells = pooled(matrix, analysis.neuron_order.order)
+        limit, row, column = colour_limit(matrix), place // 2 + 1, place % 2 + 1
+        names, p_value = neuron_names(session, cells.first), _p_values(analysis, cells) if place == 0 else None
+        scale = kind.partition(" ")[0] if "correlation" in kind else "weight"
+        figure.add_heatmap(
+            z=matrix[cells.receiver, cells.sender].astype(np.float32), x=names, y=names, customdata=p_value,
+            zmin=-limit, zmax=limit, colorscale=DIVERGING, colorbar=colour_bar(column, scale, row=row, rows=rows),
+            hovertemplate="sender %{x}<br>receiver %{y}<br>%{z:.3g}"
+            + ("" if p_value is None else "<br>p %{customdata:.2g}") + "<extra></extra>",
+            row=row, col=column,
+        )  # fmt: skip
+    figure.update_xaxes(type="category", ticks="")
+    figure.update_yaxes(type="category", autorange="reversed", ticks="")
+    figure.update_xaxes(title="sender", row=rows)
+    figure.update_yaxes(title="receiver", col=1)
+    _mark_groups(figure, analysis.neuron_order, cells=len(cells.first), panels=len(analysis.matrices))
+    return figure
+
+
+def _p_values(analysis: ConnectivityAnalysis, cells: Cells) -> np.ndarray | None:
+    if analysis.significance is None:
+        return None
+    return analysis.significance.edges.p_value.numpy()[cells.receiver, cells.sender]
+
+
+def _mark_groups(figure: PlotlyFigure, order: NeuronOrder, *, cells: int, panels: int) -> None:
+    """Writes the name of each group that has room for one, and draws lines between groups."""
+    groups = order.ordered_groups
+    ends = [i for i in range(1, len(groups) + 1) if i == len(groups) or groups[i] != groups[i - 1]]
+    scale = cells / len(groups)
+    spans = [(start, end) for start, end in zip([0, *ends], ends, strict=False) if end - start >= 0.05 * len(groups)]
+    middles = [scale * (start + end) / 2 - 0.5 for start, end in spans]
+    for update in (figure.update_xaxes, figure.update_yaxes):
+        update(tickvals=middles, ticktext=[escape(groups[start]) for start, _ in spans])
+    line = {"type": "line", "line": {"width": 0.5, "color": "#888"}}
+    figure.update_layout(
+        shapes=[
+            line | {f"{along}ref": f"{along}{panel}", f"{across}ref": f"{across}{panel} domain"}
+            | {f"{along}0": place, f"{along}1": place, f"{across}0": 0, f"{across}1": 1}
+            for place in (scale * end - 0.5 for end in ends[:-1])
+            for panel in ("", *range(2, panels + 1))
+            for along, across in ("xy", "yx")
+        ]
+    )  # fmt: skip
+
+
+def _static_matrices(analysis: ConnectivityAnalysis) -> StaticFigure:
+    order = analysis.neuron_order.order
+    groups = [without_formulas(group) for group in analysis.neuron_order.ordered_groups]
+    rows = -(-len(analysis.matrices) // 2)
+    figure, axes = make_figure(11, 4.6 * rows, columns=2, rows=rows)
+    for ax, (kind, matrix) in zip(axes, analysis.matrices.items(), strict=False):
+        draw_matrix(ax, matrix[order][:, order], kind, groups=groups)
+    for ax in axes[len(analysis.matrices) :]:
+        ax.set_axis_off()
+    return figure
+
+
+def graph_figure(session: Session, analysis: ConnectivityAnalysis) -> ReportFigure:
+    """Returns neurons in space with the strongest edges."""
+    few = f" (the {MOST} strongest of them)" if SENDERS * session.num_neurons > MOST else ""
+    weight = "posterior mean" if analysis.significance else "learned weight"
+    places = (
+        "Neurons are drawn at their recorded positions."
+        if analysis.graph.placed
+        else "Positions are not known: neurons with strong edges between them are drawn near each other, and the place "
+        "has no other meaning."
+    )
+    sentence = (
+        f"The {SENDERS} strongest edges to each neuron by {weight}{few}: red excites, blue inhibits. {places} The "
+        f"colour of a neuron is its {analysis.neuron_order.field_name}. Drag to turn; point at a neuron or at the "
+        "middle of an edge to read its values."
+    )
+    return ReportFigure("graph", sentence, _plotly_graph(session, analysis), _static_graph(analysis))
+
+
+def _plotly_graph(session: Session, analysis: ConnectivityAnalysis) -> PlotlyFigure:
+    graph = analysis.graph
+    figure = make_plotly(640)
+    _add_edges(figure, session, graph)
+    _add_neurons(figure, session, analysis)
+    near = 1.4 if graph.placed else 0.8
+    axis = {"showbackground": False, "gridcolor": "#e5e5e5", "zeroline": False} if graph.placed else _NO_AXIS
+    figure.update_layout(
+        scene={f"{a}axis": {**axis, "title": {"text": a}} for a in "xyz"}
+        | {"aspectmode": "data" if graph.placed else "cube", "camera_eye": dict.fromkeys("xyz", near)},
+        legend={"orientation": "v", "x": 1.0, "y": 0.9, "xanchor": "left", "yanchor": "top", "itemsizing": "constant"},
+        margin={"l": 0, "r": 0, "t": 20, "b": 0},
+    )
+    return figure
+
+
+def _add_edges(figure: PlotlyFigure, session: Session, graph: Graph) -> None:
+    """Adds edges as lines, with an invisible mark in the middle of each that shows its weight."""
+    for name, colour, sign in (("excites", EXCITES, 1), ("inhibits", INHIBITS, -1)):
+        chosen = sign * graph.edge_weight > 0
+        (sender, receiver), weight = graph.edge_index[:, chosen], graph.edge_weight[chosen]
+        ends = np.stack([graph.position[sender], graph.position[receiver], np.full((len(sender), 3), np.nan)], axis=1)
+        x, y, z = ends.reshape(-1, 3).astype(np.float32).T
+        figure.add_scatter3d(
+            x=x, y=y, z=z, mode="lines", line={"color": colour, "width": 2}, opacity=0.55, name=name, hoverinfo="skip"
+        )
+        x, y, z = ((graph.position[sender] + graph.position[receiver]) / 2).astype(np.float32).T
+        figure.add_scatter3d(
+            x=x, y=y, z=z, mode="markers", marker={"size": 3, "opacity": 0}, showlegend=False, hoverinfo="text",
+            text=[
+                f"{escape(session.neuron_id[j])} → {escape(session.neuron_id[i])}<br>weight {w:.3g}"
+                for j, i, w in zip(sender, receiver, weight, strict=True)
+            ],
+        )  # fmt: skip
+
+
+def _add_neurons(figure: PlotlyFigure, session: Session, analysis: ConnectivityAnalysis) -> None:
+    """Adds neurons as dots, a colour for each group, with their row of the neuron table."""
+    group = analysis.neuron_order.group
+    texts = {
+        row["neuron_id"]: "<br>".join(f"{key} {escape(_short(value))}" for key, value in row.items())
+        for row in analysis.neurons.to_dict("records")
+    }
+    for name, colour in zip(sorted(set(group)), COLOURS * len(group), strict=False):
+        member = np.array([of_neuron == name for of_neuron in group])
+        x, y, z = analysis.graph.position[member].astype(np.float32).T
+        figure.add_scatter3d(
+            x=x, y=y, z=z, mode="markers", name=escape(name), hoverinfo="text",
+            marker={"size": 5, "color": colour, "line": {"width": 0.5, "color": "white"}},
+            text=[texts[session.neuron_id[i]] for i in np.flatnonzero(member)],
+        )  # fmt: skip
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _static_graph(analysis: ConnectivityAnalysis) -> StaticFigure:
+    graph = analysis.graph
+    figure, (ax,) = make_figure(8, 6)
+    names = ["xyz"[axis] for axis in graph.widest] if graph.placed else []
+    groups = [without_formulas(group) for group in analysis.neuron_order.group]
+    draw_graph(ax, graph.flat, graph.edge_index, graph.edge_weight, groups=groups, axes=names)
+    return figure
+
+
+def currents_figure(analysis: ConnectivityAnalysis) -> ReportFigure:
+    """Returns the correlation of input current and activity against delay."""
+    kind, curve = next(iter(analysis.currents.items()))
+    peak = f"{curve.peak_delay} bin{'s' * (curve.peak_delay != 1)}"
+    side = "precedes the activity" if curve.peak_delay > 0 else "does not precede the activity"
+    sentence = (
+        "Correlation of each neuron's input current (connectivity times activity) with its own activity some time "
+        "later, over the test part, for several kinds of connectivity. A current that predicts has its peak right of "
+        "zero, outside the shaded range. Activity that all neurons share can lift every curve; compare with the "
+        f"shuffled weights. With the {kind} the peak is at {peak}: the current {side}."
+    )
+    return ReportFigure("currents", sentence, _plotly_currents(analysis), _static_currents(analysis))
+
+
+def _plotly_currents(analysis: ConnectivityAnalysis) -> PlotlyFigure:
+    figure = make_plotly(380)
+    for (kind, curve), colour in zip(analysis.currents.items(), COLOURS, strict=False):
+        seconds, mean, error = curve.seconds.numpy(), curve.mean.numpy(), curve.sem.nan_to_num(nan=0.0).numpy()
+        figure.add_scatter(
+            x=np.append(seconds, seconds[::-1]), y=np.append(mean + error, (mean - error)[::-1]), fill="toself",
+            fillcolor=colour, opacity=0.2, line_width=0, hoverinfo="skip", showlegend=False, legendgroup=kind,
+        )  # fmt: skip
+        figure.add_scatter(
+            x=seconds, y=mean, mode="lines+markers", name=kind, line_color=colour, marker_size=5, legendgroup=kind
+        )
+    figure.add_vrect(seconds[0], 0, fillcolor="#f0f0f0", line_width=0, layer="below")
+    figure.update_xaxes(title="delay of the activity behind the current (s)")
+    figure.update_yaxes(title="correlation, mean ± SEM")
+    figure.update_layout(legend_font_size=12)
+    return figure
+
+
+def _static_currents(analysis: ConnectivityAnalysis) -> StaticFigure:
+    figure, (ax,) = make_figure(6.4, 4)
+    curves = {kind: (curve.mean.numpy(), curve.sem.numpy()) for kind, curve in analysis.currents.items()}
+    draw_current_correlation(ax, next(iter(analysis.currents.values())).seconds.numpy(), curves)
+    return figure

@@ -1,0 +1,149 @@
+"""Figures of training and forecasts."""
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.plots.canvas import Figure as StaticFigure
+from synapsnet_pyg.plots.canvas import make_figure
+from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_raster
+from synapsnet_pyg.plots.style import COLOURS, FORECAST, TRUE
+from synapsnet_pyg.report.figure import ReportFigure, colour_limit, evenly_chosen, without_formulas
+from synapsnet_pyg.report.forecast_excerpt import ForecastExcerpt
+from synapsnet_pyg.report.neuron_order import NeuronOrder
+from synapsnet_pyg.report.plotly_canvas import DIVERGING, colour_bar, make_grid, make_plotly, neuron_names
+from synapsnet_pyg.report.plotly_canvas import Figure as PlotlyFigure
+from synapsnet_pyg.results.figures import History, draw_training
+
+
+def training_figure(history: History) -> ReportFigure:
+    """Returns the validation correlation over epochs, with the chosen epoch marked."""
+    sentence = (
+        "Correlation of forecast and truth on the validation part after each epoch. The model is that of the marked "
+        "epoch. A curve that still rises at its end suggests more epochs. Epoch 0 is before training."
+    )
+    return ReportFigure("training", sentence, _plotly_training(history), draw_training(history))
+
+
+def _plotly_training(history: History) -> PlotlyFigure:
+    best = int(np.argmax(history.correlation))
+    figure = make_plotly(320)
+    figure.add_scatter(
+        x=history.epochs, y=history.correlation, mode="lines+markers", line_color=COLOURS[0], name="each epoch"
+    )
+    figure.add_scatter(
+        x=[history.epochs[best]], y=[history.correlation[best]], mode="markers", name=f"chosen: {history.epochs[best]}",
+        marker={"size": 14, "color": FORECAST, "symbol": "circle-open", "line_width": 2},
+    )  # fmt: skip
+    figure.update_xaxes(title="epoch", tick0=0, dtick=-(-max(history.epochs) // 20))
+    figure.update_yaxes(title="validation correlation")
+    return figure
+
+
+def traces_figure(session: Session, excerpt: ForecastExcerpt) -> ReportFigure:
+    """Returns the neurons with the best, the median and the worst forecast over time."""
+    sentence = (
+        f"The first {len(excerpt.seconds)} bins of the test part, true (grey) and forecast one bin ahead (orange), for "
+        "the neurons with the best, the median and the worst forecast of all that are scored. A forecast varies less "
+        "than the truth, because the random part of each bin cannot be forecast."
+    )
+    rows = list(excerpt.chosen.values())
+    truth, forecast = excerpt.truth[rows], excerpt.forecast[rows]
+    names = {rank: session.neuron_id[i] for rank, i in excerpt.chosen.items()}
+    r = {rank: f"r = {excerpt.score[i]:.2f}" for rank, i in excerpt.chosen.items()}
+    titles = [f"{rank}: {escape(name)}, {r[rank]}" for rank, name in names.items()]
+    labels = [f"{rank}: {without_formulas(name)}\n{r[rank]}" for rank, name in names.items()]
+    return ReportFigure(
+        "forecast",
+        sentence,
+        _plotly_traces(excerpt, truth, forecast, titles=titles),
+        _static_traces(excerpt, truth, forecast, labels=labels),
+    )
+
+
+def components_figure(excerpt: ForecastExcerpt) -> ReportFigure:
+    """Returns the population along its first principal axes over time."""
+    sentence = (
+        "Activity of the population along its first principal axes in the same bins, true (grey) and forecast (orange)."
+    )
+    truth, forecast = excerpt.true_components, excerpt.forecast_components
+    titles = [f"principal component {k + 1}" for k in range(len(truth))]
+    labels = [f"PC{k + 1}" for k in range(len(truth))]
+    return ReportFigure(
+        "components",
+        sentence,
+        _plotly_traces(excerpt, truth, forecast, titles=titles),
+        _static_traces(excerpt, truth, forecast, labels=labels),
+    )
+
+
+def _plotly_traces(
+    excerpt: ForecastExcerpt, truth: np.ndarray, forecast: np.ndarray, *, titles: Sequence[str]
+) -> PlotlyFigure:
+    """Draws truth and forecast [n, M] of several time series, one above the other."""
+    figure = make_grid(90 + 140 * len(truth), rows=len(truth), titles=titles, vertical_spacing=0.1, shared=True)
+    x = np.insert(excerpt.seconds, excerpt.breaks, np.nan)
+    for row, pair in enumerate(zip(truth, forecast, strict=True), start=1):
+        for values, name, colour, width in zip(pair, ("true", "forecast"), (TRUE, FORECAST), (1.2, 1.6), strict=True):
+            figure.add_scatter(
+                x=x, y=np.insert(values.astype(float), excerpt.breaks, np.nan), mode="lines", name=name,
+                legendgroup=name, line={"color": colour, "width": width}, showlegend=row == 1, row=row, col=1,
+            )  # fmt: skip
+    figure.update_yaxes(title="deviations")
+    figure.update_xaxes(title="time (s)", row=len(truth), col=1)
+    figure.update_annotations(font_size=13, x=0, xanchor="left")
+    return figure.update_layout(legend={"x": 0.5, "xanchor": "center"})
+
+
+def _static_traces(
+    excerpt: ForecastExcerpt, truth: np.ndarray, forecast: np.ndarray, *, labels: Sequence[str]
+) -> StaticFigure:
+    figure, (ax,) = make_figure(10, 4)
+    draw_forecast_traces(ax, excerpt.seconds, truth, forecast, labels=labels, breaks=excerpt.breaks)
+    return figure
+
+
+def raster_figure(session: Session, excerpt: ForecastExcerpt, order: NeuronOrder | None) -> ReportFigure:
+    """Returns images of true and forecast activity of all neurons, side by side.
+
+    Args:
+        session: Session of the excerpt.
+        excerpt: Truth and forecast of all neurons.
+        order: Order of the neurons; None: as recorded.
+    """
+    sentence = (
+        ("All neurons" if session.num_neurons <= 300 else "Evenly chosen neurons")
+        + (f", ordered by {order.field_name}" if order else "")
+        + ", in the same bins. Each image has its own colour scale, because a forecast varies less than the truth. "
+        "Vertical stripes in both images are activity common to many neurons that the model forecasts."
+    )
+    rows = evenly_chosen(np.arange(session.num_neurons) if order is None else order.order)
+    images = {"true activity": excerpt.truth[rows], "forecast one bin ahead": excerpt.forecast[rows]}
+    names = neuron_names(session, rows)
+    return ReportFigure(
+        "raster", sentence, _plotly_raster(excerpt.seconds, images, names), _static_raster(excerpt.seconds, images)
+    )
+
+
+def _plotly_raster(seconds: np.ndarray, images: dict[str, np.ndarray], names: list[str]) -> PlotlyFigure:
+    figure = make_grid(460, columns=2, titles=list(images), horizontal_spacing=0.12)
+    for column, activity in enumerate(images.values(), start=1):
+        limit = colour_limit(activity)
+        figure.add_heatmap(
+            z=activity.astype(np.float32), x=seconds, y=names, zmin=-limit, zmax=limit,
+            colorscale=DIVERGING, colorbar=colour_bar(column, "deviations"),
+            hovertemplate="%{y}<br>%{x:.2f} s<br>%{z:.2f} deviations<extra></extra>", row=1, col=column,
+        )  # fmt: skip
+    figure.update_xaxes(title="time (s)")
+    figure.update_yaxes(type="category", autorange="reversed", showticklabels=False, ticks="")
+    figure.update_yaxes(matches="y", col=2)
+    return figure.update_yaxes(title="neuron", col=1)
+
+
+def _static_raster(seconds: np.ndarray, images: dict[str, np.ndarray]) -> StaticFigure:
+    figure, axes = make_figure(12, 4.4, columns=2)
+    for ax, (title, activity) in zip(axes, images.items(), strict=True):
+        draw_raster(ax, activity, seconds, title=title, limit=colour_limit(activity))
+    return figure

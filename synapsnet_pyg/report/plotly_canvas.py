@@ -1,0 +1,107 @@
+"""Interactive figures in the style of the report, and their HTML."""
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from plotly.graph_objs import Figure
+from plotly.offline import get_plotlyjs
+from plotly.subplots import make_subplots
+
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.plots.style import EXCITES, INHIBITS
+
+__all__ = ["DIVERGING", "Figure", "colour_bar", "make_grid", "make_plotly", "neuron_names", "plotly_script", "to_html"]
+
+DIVERGING = [[0, INHIBITS], [0.5, "#ffffff"], [1, EXCITES]]
+"""Colour scale of weights and activity: blue below zero, red above."""
+_AXIS = {"showgrid": False, "zeroline": False, "showline": True, "linecolor": "#999", "ticks": "outside"}
+
+
+def plotly_script() -> str:
+    """Returns the JavaScript that draws the figures, for a file beside the page."""
+    return str(get_plotlyjs())
+
+
+def to_html(figure: Figure, name: str) -> str:
+    """Returns a figure as part of a page that has loaded the script.
+
+    Args:
+        figure: Figure to show.
+        name: Identifier of its element on the page.
+    """
+    # The script has a button that sends a figure, and with it the recording, to a server: not from here.
+    config = {
+        "displaylogo": False, "responsive": True, "showSendToCloud": False, "plotlyServerURL": "",
+        "modeBarButtonsToRemove": ["select2d", "lasso2d"],
+    }  # fmt: skip
+    return str(figure.to_html(config, full_html=False, include_plotlyjs=False, div_id=name))
+
+
+def make_plotly(height: int) -> Figure:
+    """Makes an empty figure of a height in pixels."""
+    return _styled(Figure(), height)
+
+
+def make_grid(
+    height: int,
+    *,
+    rows: int = 1,
+    columns: int = 1,
+    titles: Sequence[str],
+    horizontal_spacing: float | None = None,
+    vertical_spacing: float | None = None,
+    shared: str | bool = False,
+) -> Figure:
+    """Makes a figure of several panels.
+
+    Args:
+        height: Height of the whole figure in pixels.
+        rows: Number of rows.
+        columns: Number of columns.
+        titles: Title of each panel, row after row.
+        horizontal_spacing: Distance between columns as a fraction of the width; None: plotly's.
+        vertical_spacing: Distance between rows as a fraction of the height; None: plotly's.
+        shared: ``all`` to zoom all panels together, True to zoom panels of one column together in x, False for neither.
+    """
+    figure = make_subplots(
+        rows, columns, subplot_titles=list(titles),
+        shared_xaxes=shared, shared_yaxes=shared if shared == "all" else False,
+        horizontal_spacing=horizontal_spacing, vertical_spacing=vertical_spacing,
+    )  # fmt: skip
+    return _styled(figure, height)
+
+
+def _styled(figure: Figure, height: int) -> Figure:
+    figure.update_layout(
+        template="none",
+        height=height,
+        margin={"l": 60, "r": 20, "t": 40, "b": 50},
+        font={"family": "system-ui, sans-serif", "size": 13, "color": "#222"},
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
+        hoverlabel={"font_size": 12},
+    )
+    figure.update_xaxes(**_AXIS, automargin=True)
+    figure.update_yaxes(**_AXIS, automargin=True)
+    return figure
+
+
+def colour_bar(column: int, title: str, *, row: int = 1, rows: int = 1) -> dict[str, object]:
+    """Returns the layout of a colour bar at the right of a panel, in a grid of two columns.
+
+    Args:
+        column: Column of the panel, 1 or 2.
+        title: Text beside the bar.
+        row: Row of the panel, from 1.
+        rows: Number of rows of the grid.
+    """
+    return {
+        "x": 0.45 if column == 1 else 1.01, "y": 1 - (row - 0.5) / rows, "len": 0.8 / rows, "thickness": 12,
+        "title": {"text": title, "side": "right"},
+    }  # fmt: skip
+
+
+def neuron_names(session: Session, neurons: np.ndarray) -> list[str]:
+    """Returns ids of neurons as names on an axis."""
+    # An id such as "12" would be taken for the twelfth place on the axis; with a space of no width it is a name.
+    return [escape(session.neuron_id[i]) + "\u200b" for i in neurons]

@@ -1,0 +1,121 @@
+"""Figures of a connectivity beside what chance gives: p-values, groups of neurons, distance."""
+
+from html import escape
+
+import numpy as np
+
+from synapsnet_pyg.analysis.blocks import Blocks
+from synapsnet_pyg.analysis.distance import DistanceProfile
+from synapsnet_pyg.plots.canvas import Figure as StaticFigure
+from synapsnet_pyg.plots.canvas import make_figure
+from synapsnet_pyg.plots.connectivity import draw_block_matrix, draw_p_values, draw_weight_against_distance
+from synapsnet_pyg.plots.style import COLOURS, FORECAST
+from synapsnet_pyg.report.connectivity_analysis import FALSE_DISCOVERY_RATE, Significance
+from synapsnet_pyg.report.figure import ReportFigure, colour_limit, without_formulas
+from synapsnet_pyg.report.plotly_canvas import DIVERGING, make_plotly
+from synapsnet_pyg.report.plotly_canvas import Figure as PlotlyFigure
+
+
+def p_value_figure(significance: Significance) -> ReportFigure:
+    """Returns a histogram of the p-values of all pairs."""
+    sentence = (
+        "p-values of all pairs. Without any edge they would be spread evenly, along the dashed line; an excess near "
+        "zero indicates edges."
+    )
+    return ReportFigure("p-values", sentence, _plotly_p_values(significance), _static_p_values(significance))
+
+
+def _plotly_p_values(significance: Significance) -> PlotlyFigure:
+    counts, borders = significance.counts, significance.borders
+    figure = make_plotly(320)
+    figure.add_bar(
+        x=(borders[1:] + borders[:-1]) / 2, y=counts, marker_color=COLOURS[0], name="all pairs",
+        hovertemplate="p about %{x:.3f}<br>%{y} pairs<extra></extra>",
+    )  # fmt: skip
+    uniform = counts.sum() / len(counts)
+    figure.add_scatter(
+        x=[0, 1], y=[uniform, uniform], mode="lines", line={"color": FORECAST, "dash": "dash"},
+        name="if there were no edges",
+    )  # fmt: skip
+    figure.update_layout(bargap=0.05)
+    figure.update_xaxes(title="p-value", range=[0, 1])
+    figure.update_yaxes(title="pairs")
+    return figure
+
+
+def _static_p_values(significance: Significance) -> StaticFigure:
+    figure, (ax,) = make_figure(5.4, 3.6)
+    draw_p_values(ax, significance.counts, significance.borders)
+    return figure
+
+
+def block_figure(field: str, blocks: Blocks) -> ReportFigure:
+    """Returns the mean weight from group to group of neurons.
+
+    Args:
+        field: Field of the neurons that groups them.
+        blocks: Connectivity from group to group.
+    """
+    table = blocks.table
+    groups = list(table["sender"].unique())
+    weight, q_value = (
+        table.pivot(index="receiver", columns="sender", values=column).loc[groups, groups].to_numpy(float)
+        for column in ("mean_weight", "q")
+    )
+    return ReportFigure(
+        f"blocks-{field}", "", _plotly_blocks(groups, weight, q_value), _static_blocks(groups, weight, q_value)
+    )
+
+
+def _plotly_blocks(groups: list[str], weight: np.ndarray, q_value: np.ndarray) -> PlotlyFigure:
+    names = [escape(name) for name in groups]
+    limit = colour_limit(weight, 1.0)
+    figure = make_plotly(160 + min(340, 40 * len(names)))
+    figure.add_heatmap(
+        z=weight, x=names, y=names, zmin=-limit, zmax=limit, colorscale=DIVERGING, customdata=q_value,
+        text=np.where(q_value <= FALSE_DISCOVERY_RATE, "*", ""), texttemplate="%{text}", textfont_size=16,
+        colorbar={"title": "mean weight", "thickness": 12},
+        hovertemplate="sender %{x}<br>receiver %{y}<br>mean weight %{z:.3g}<br>q %{customdata:.2g}<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(title="sender", type="category")
+    figure.update_yaxes(title="receiver", type="category", autorange="reversed")
+    return figure
+
+
+def _static_blocks(groups: list[str], weight: np.ndarray, q_value: np.ndarray) -> StaticFigure:
+    size = 2.4 + 0.4 * min(len(groups), 12)
+    figure, (ax,) = make_figure(size + 1.6, size)
+    names = [without_formulas(name) for name in groups]
+    draw_block_matrix(ax, weight, names, marked=q_value <= FALSE_DISCOVERY_RATE, label="mean weight")
+    return figure
+
+
+def distance_figure(profile: DistanceProfile) -> ReportFigure:
+    """Returns the mean absolute weight against distance, each range of distances at its middle."""
+    sentence = (
+        "Mean absolute weight in ranges of distance, beside that under shuffled positions. The rank correlation of "
+        f"absolute weight and distance is {profile.spearman:.2f} (p {profile.p:.2g}); below zero, weights between near "
+        "neurons are larger."
+    )
+    table = profile.table
+    middle = ((table["nearest"] + table["farthest"]) / 2).to_numpy(float)
+    names = ("mean_absolute_weight", "null_mean", "null_deviation")
+    weight, mean, deviation = (table[name].to_numpy(float) for name in names)
+    figure, (ax,) = make_figure(6, 3.8)
+    draw_weight_against_distance(ax, middle, weight, null_mean=mean, null_deviation=deviation)
+    return ReportFigure("distance", sentence, _plotly_distance(middle, weight, mean, deviation), figure)
+
+
+def _plotly_distance(
+    distance: np.ndarray, weight: np.ndarray, null_mean: np.ndarray, null_deviation: np.ndarray
+) -> PlotlyFigure:
+    figure = make_plotly(340)
+    spread = 2 * null_deviation
+    figure.add_scatter(
+        x=np.append(distance, distance[::-1]), fill="toself", fillcolor="#ccc", line_width=0, hoverinfo="skip",
+        y=np.append(null_mean + spread, (null_mean - spread)[::-1]), name="shuffled positions, 2 deviations",
+    )  # fmt: skip
+    figure.add_scatter(x=distance, y=weight, mode="lines+markers", line_color=COLOURS[0], name="connectivity")
+    figure.update_xaxes(title="distance of sender and receiver, in the unit of the positions")
+    figure.update_yaxes(title="mean absolute weight")
+    return figure
