@@ -92,7 +92,7 @@ for direction, wiring in wirings.items():
     table = []
     for name, connectivity in found.items():
         weight = connectivity[active][:, active]
-        agreement = wiring_agreement([weight], [wiring[among]], [distance], arguments.permutations)
+        agreement = wiring_agreement([weight], [wiring[among]], [distance], permutations=arguments.permutations)
         (auroc, spearman, partial), p = agreement.mean, agreement.mean_p
         scores = {"AUROC": auroc, "p": p[0], "Spearman": spearman, "p of it": p[1]}
         table.append({"weights": name, **scores, "given distance": partial, "p of this": p[2]})

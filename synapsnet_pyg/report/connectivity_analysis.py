@@ -98,7 +98,7 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
     significant = None if significance is None else significance.significant
     weight = learned if significance is None else significance.posterior_mean
     order, graph = group_neurons(session, learned), strongest_graph(session, weight)
-    neurons = neuron_table(session, weight, significant).assign(**{order.by: order.group})
+    neurons = neuron_table(session, weight, edge=significant).assign(**{order.by: order.group})
     return ConnectivityAnalysis(
         matrices=_shown_matrices(kinds, significance),
         neuron_order=order,
@@ -116,7 +116,7 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
             for field in fields_with_groups(session)
         },
         neurons=neurons.sort_values("hub_rank", kind="stable"),
-        reciprocity=reciprocity(session, learned, significant, permutations=PERMUTATIONS),
+        reciprocity=reciprocity(session, learned, edge=significant, permutations=PERMUTATIONS),
         distance=weight_by_distance(session, learned, edge=significant, permutations=PERMUTATIONS)
         if graph.placed
         else None,

@@ -14,9 +14,9 @@ from synapsnet_pyg.runs.training import fit
 from synapsnet_pyg.simulations.population import simulate_population
 
 
-@pytest.mark.parametrize("stretch", [4096, 7])
-def test_agrees_with_numpy_segment_by_segment(monkeypatch, stretch):
-    monkeypatch.setattr(currents, "_STRETCH", stretch)
+@pytest.mark.parametrize("block", [4096, 7])
+def test_agrees_with_numpy_segment_by_segment(monkeypatch, block):
+    monkeypatch.setattr(currents, "_BLOCK", block)
     segments = [[2, 25], [25, 27], [31, 60]]  # the second is shorter than the delay
     session = make_session(N=4, T=60, segment=torch.tensor(segments))
     connectivity = torch.randn(4, 4)
