@@ -153,7 +153,7 @@ class SessionGraph(torch.nn.Module):
         graph = self._connectivity()
         N = graph.num_neurons
         if not (0 <= receiver < N and 0 <= sender < N and graph.allowed()[receiver, sender]):
-            raise ValueError(f"Expected an edge of the model (got {sender} -> {receiver}); choose a pair that has a weight.")
+            raise ValueError(f"Expected an edge of the model (got {sender} -> {receiver}); it has no such.")
         weight = graph.weight.clone()
         if graph.edges is None:
             weight[receiver, sender] = 0
