@@ -49,7 +49,7 @@ with Source(arguments.folder) as files:
     wirings = {"undirected": files.numbers("SC_undirected"), "as stored": files.numbers("SC")}
 wirings["turned round"] = wirings["as stored"].T
 session = session.standardise()
-train = session.split().train
+train, validation, _ = session.split()
 print(session)
 
 # %% [markdown]
@@ -71,7 +71,8 @@ found = {
     "SynapsNet with common drive": effect_matrix(models["SynapsNet"], train),
     "SynapsNet as in the paper": models["SynapsNet as in the paper"].connectivity(train),
 }
-found |= {name: estimate(name, session) for name in ("ridge_var", "partial_correlation", "lag0", "lag1")}
+estimators = ("ridge_var", "partial_correlation", "lag0", "lag1")
+found |= {name: estimate(name, train, validation).connectivity for name in estimators}
 
 # %% [markdown]
 # ## Do they agree with the wiring?
