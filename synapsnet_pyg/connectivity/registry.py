@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from synapsnet_pyg.data.session import Session
 
 
-class EstimatorEntry(NamedTuple):
+class RegisteredEstimator(NamedTuple):
     """Import path of an estimator, and the argument that its name fixes."""
 
     path: str
@@ -17,17 +17,17 @@ class EstimatorEntry(NamedTuple):
 
 _HERE = "synapsnet_pyg.connectivity"
 
-ESTIMATORS: dict[str, EstimatorEntry] = {
-    "lag0": EstimatorEntry(f"{_HERE}.lagged_correlation.LaggedCorrelation", lag=0),
-    "lag1": EstimatorEntry(f"{_HERE}.lagged_correlation.LaggedCorrelation", lag=1),
-    "lag2": EstimatorEntry(f"{_HERE}.lagged_correlation.LaggedCorrelation", lag=2),
-    "partial_correlation": EstimatorEntry(f"{_HERE}.partial_correlation.PartialCorrelation"),
-    "ridge_var": EstimatorEntry(f"{_HERE}.ridge_var.RidgeVAR"),
-    "soft_ridge": EstimatorEntry(f"{_HERE}.soft_ridge.SoftRidge"),
-    "lasso_var": EstimatorEntry(f"{_HERE}.lasso_var.LassoVAR"),
-    "sparse_low_rank_var": EstimatorEntry(f"{_HERE}.sparse_low_rank_var.SparseLowRankVAR"),
-    "poisson_glm": EstimatorEntry(f"{_HERE}.poisson_glm.PoissonGLM"),
-    "curbd": EstimatorEntry(f"{_HERE}.curbd.CURBD"),
+ESTIMATORS: dict[str, RegisteredEstimator] = {
+    "lag0": RegisteredEstimator(f"{_HERE}.lagged_correlation:LaggedCorrelation", lag=0),
+    "lag1": RegisteredEstimator(f"{_HERE}.lagged_correlation:LaggedCorrelation", lag=1),
+    "lag2": RegisteredEstimator(f"{_HERE}.lagged_correlation:LaggedCorrelation", lag=2),
+    "partial_correlation": RegisteredEstimator(f"{_HERE}.partial_correlation:PartialCorrelation"),
+    "ridge_var": RegisteredEstimator(f"{_HERE}.ridge_var:RidgeVAR"),
+    "soft_ridge": RegisteredEstimator(f"{_HERE}.soft_ridge:SoftRidge"),
+    "lasso_var": RegisteredEstimator(f"{_HERE}.lasso_var:LassoVAR"),
+    "sparse_low_rank_var": RegisteredEstimator(f"{_HERE}.sparse_low_rank_var:SparseLowRankVAR"),
+    "poisson_glm": RegisteredEstimator(f"{_HERE}.poisson_glm:PoissonGLM"),
+    "curbd": RegisteredEstimator(f"{_HERE}.curbd:CURBD"),
 }
 """Name -> import path of the estimator."""
 
