@@ -69,6 +69,7 @@ def wiring_agreement(
     apart = [None if distance is None else _ranks(np.asarray(distance, dtype=float)) for distance in distances_or_none]
 
     def scores(ranked: Sequence[np.ndarray]) -> np.ndarray:
+        """Returns the scores of every session, and their mean: [S + 1, 3]."""
         each = np.stack([_scores(*three) for three in zip(ranked, synapses, apart, strict=True)])
         return np.vstack([each, each.mean(0)])
 

@@ -79,8 +79,14 @@ def current_cross_correlation(session: Session, connectivity: Tensor, max_delay:
         )
     mean = defined.mean(0)
     sem = defined.std(0) / len(defined) ** 0.5 if len(defined) > 1 else torch.full_like(mean, torch.nan)
-    peak = int(delays[mean.argmax()])
-    return CurrentCorrelation(delays, delays * session.bin_size, correlation, mean, sem, peak)
+    return CurrentCorrelation(
+        delays=delays,
+        seconds=delays * session.bin_size,
+        correlation=correlation,
+        mean=mean,
+        sem=sem,
+        peak_delay=int(delays[mean.argmax()]),
+    )
 
 
 def shuffled(connectivity: Tensor, seed: int = 0) -> Tensor:

@@ -12,7 +12,7 @@ from synapsnet_pyg.data.session_checks import check_connectivity
 
 
 class Pairs(NamedTuple):
-    """All pairs of two different neurons; the diagonal of both matrices is zero."""
+    """Pairs of two different neurons; the diagonal of both matrices is zero."""
 
     weight: np.ndarray
     """Weights in float64, ``[i, j]`` the effect of j on i: [N, N]."""

@@ -216,7 +216,7 @@ def figures(run: str, *, out: str, session: str | None = None) -> None:
     Args:
         run: Folder of the run.
         out: Folder for the PNG files, made if it is not there.
-        session: Which session; all if not given.
+        session: Name of the only session to draw; all sessions if not given.
     """
     from synapsnet_pyg.results.figures import draw_run
     from synapsnet_pyg.runs.run import Run

@@ -100,7 +100,14 @@ def summarise_dynamics(
         summarise(dynamic, traces)
     else:
         blocks = state_blocks(dynamic, group_by, states, summaries=[traces])
-    return DynamicsSummary(moments.result, edges, traces.result, states.names, means.result, blocks)
+    return DynamicsSummary(
+        moments=moments.result,
+        edges=edges,
+        traces=traces.result,
+        states=states.names,
+        by_state=means.result,
+        blocks=blocks,
+    )
 
 
 def save_dynamics(
@@ -206,7 +213,7 @@ def describe(session: Session, summary: DynamicsSummary, most: int = 3) -> list[
             order = np.lexsort([-tested["difference"].abs(), tested["q"] >= 0.05])
             return [_describe_groups(row) for row in tested.iloc[order[:most]].itertuples()]
     table = edge_table(session, summary).head(most)
-    return [_describe_edge(row, summary) for row in table.to_dict("records")]
+    return [_describe_edge(row, summary) for _, row in table.iterrows()]
 
 
 def _describe_groups(row: Any) -> str:
@@ -215,7 +222,7 @@ def _describe_groups(row: Any) -> str:
     return f"{row.sender} -> {row.receiver}: {row.difference:+.2g} in {row.state} against {row.other} ({q})"
 
 
-def _describe_edge(row: dict[str, Any], summary: DynamicsSummary) -> str:
+def _describe_edge(row: pd.Series, summary: DynamicsSummary) -> str:
     """Describes a row of the table of edges."""
     line = f"{row['source']} -> {row['target']}: {row['weight']:+.2g} +- {row['deviation']:.2g} over time"
     windows = zip(summary.states, summary.by_state.windows.tolist(), strict=True)
