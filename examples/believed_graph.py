@@ -77,7 +77,7 @@ model, learned = models[0], [one.connectivity(train) for one in models]
 # lagged correlation would have said, which cannot tell who drives from who is merely active at the same time.
 
 # %%
-candidates = {"learned": learned[0], "lag-1 correlation": estimate("lag1", session)}
+candidates = {"learned": learned[0], "lag-1 correlation": estimate("lag1", train).connectivity}
 print(f"\n{'':18s} Pearson  AUROC")
 for name, connectivity in candidates.items():
     score = connectivity_score(connectivity, truth)

@@ -22,7 +22,8 @@ import pandas as pd
 import torch
 
 from synapsnet_pyg.analysis.blocks import connectivity_blocks
-from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity, read_dynamic_connectivity
+from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity
+from synapsnet_pyg.analysis.dynamic_connectivity_file import read_dynamic_connectivity
 from synapsnet_pyg.analysis.running_summaries import RunningMoments, summarise
 from synapsnet_pyg.analysis.states import block_agreement, block_matrix, state_blocks, states_of
 from synapsnet_pyg.data.windows import Windows
@@ -225,7 +226,7 @@ blocks, by_state = {}, {}
 for name, fitted in fits.items():
     part = fitted.split.train
     dynamic = DynamicConnectivity(fitted.model, part, batch_size=64)
-    blocks[name] = state_blocks(dynamic, "cell_type", *states_of(part, STATES), permutations=100)
+    blocks[name] = state_blocks(dynamic, "cell_type", states_of(part, STATES), permutations=100)
     by_state[name] = raw_units(fitted.session, blocks[name].connectivity)
 before, after, origin = train.activity[:, :-1].t(), train.activity[:, 1:].t(), state[:-1]
 by_state["least squares"] = least_squares(before, after)[0].expand(3, -1, -1)
@@ -328,7 +329,7 @@ dynamic = DynamicConnectivity(fits["SynapsNet, modulated"].model, part)
 dynamic.save(out / "connectivity.h5")
 saved, moments = read_dynamic_connectivity(out / "connectivity.h5"), RunningMoments()
 summarise(saved, moments)
-strongest = moments.found.strongest(3, by="deviation")
+strongest = moments.result.strongest(3, by="deviation")
 print(f"\n{dynamic} in {(out / 'connectivity.h5').stat().st_size / 1e6:.0f} MB; what changes most:")
 for (j, i), mean, deviation in zip(strongest.edge_index.t().tolist(), *strongest[1:], strict=True):
     print(f"{saved.neuron_id[j]} -> {saved.neuron_id[i]}: {mean:+.3f} +- {deviation:.3f}")
@@ -342,7 +343,7 @@ print(f"the figures and the file lie in {out.resolve()}")
 # session = Bugeon("data/bugeon", stimulus="spontaneous", states=True)[0]
 # fitted = fit_recording(session, 0, "synapsnet", modulation=True)
 # dynamic = DynamicConnectivity(fitted.model, fitted.split.train)
-# found = state_blocks(dynamic, "subclass", *states_of(dynamic.session, session.behaviour_name[-3:]))
+# found = state_blocks(dynamic, "subclass", states_of(dynamic.session, session.behaviour_name[-3:]))
 # ```
 #
 # There the truth is not known, and states do show in the activity. Fit a control whose states are of another time too.

@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from synapsnet_pyg.connectivity.curbd import fit_curbd, normalise
+from synapsnet_pyg.connectivity.curbd import CURBD
+from synapsnet_pyg.connectivity.curbd_network import normalise
 
 
 def run_plainly(activity: np.ndarray, start: np.ndarray, noise: np.ndarray, time_constant: float) -> np.ndarray:
@@ -55,15 +56,8 @@ def main() -> None:
         return run_plainly(normalise(activity)[:, :bins], start, noise[:, :bins], 5.0)
 
     def ours(bins: int = T) -> np.ndarray:
-        return fit_curbd(
-            activity[:, :bins],
-            steps_per_bin=1,
-            time_constant=5.0,
-            training_runs=1,
-            free_runs=0,
-            start=start,
-            noise=noise[:, :bins],
-        ).connectivity
+        curbd = CURBD(steps_per_bin=1, time_constant=5.0, training_runs=1, free_runs=0)
+        return curbd.train_network(activity[:, :bins], start=start, noise=noise[:, :bins]).connectivity
 
     # The equations amplify rounding bin by bin, so that the first ones tell whether they are the same.
     worst = np.abs(plain(200) - ours(200)).max() / np.abs(plain(200)).max()

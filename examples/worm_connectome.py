@@ -84,10 +84,11 @@ for name, linear_path in {"SynapsNet": True, "SynapsNet as in the paper": False}
 
 
 def connectivities(session):
-    train = session.split().train
+    train, validation, _ = session.split()
     found = {name: model.connectivity(train) for name, model in models.items()}
     found["SynapsNet with common drive"] = effect_matrix(models["SynapsNet"], train, max_windows=64)
-    return found | {name: estimate(name, session) for name in ("ridge_var", "partial_correlation", "lag0", "lag1")}
+    estimators = ("ridge_var", "partial_correlation", "lag0", "lag1")
+    return found | {name: estimate(name, train, validation).connectivity for name in estimators}
 
 
 found = [connectivities(session) for session in sessions]

@@ -49,7 +49,7 @@ with Source(arguments.folder) as files:
     wirings = {"undirected": files.numbers("SC_undirected"), "as stored": files.numbers("SC")}
 wirings["turned round"] = wirings["as stored"].T
 session = session.standardise()
-train = session.split().train
+train, validation, _ = session.split()
 print(session)
 
 # %% [markdown]
@@ -71,7 +71,8 @@ found = {
     "SynapsNet with common drive": effect_matrix(models["SynapsNet"], train),
     "SynapsNet as in the paper": models["SynapsNet as in the paper"].connectivity(train),
 }
-found |= {name: estimate(name, session) for name in ("ridge_var", "partial_correlation", "lag0", "lag1")}
+estimators = ("ridge_var", "partial_correlation", "lag0", "lag1")
+found |= {name: estimate(name, train, validation).connectivity for name in estimators}
 
 # %% [markdown]
 # ## Do they agree with the wiring?
@@ -92,7 +93,7 @@ for direction, wiring in wirings.items():
     table = []
     for name, connectivity in found.items():
         weight = connectivity[active][:, active]
-        agreement = wiring_agreement([weight], [wiring[among]], [distance], arguments.permutations)
+        agreement = wiring_agreement([weight], [wiring[among]], [distance], permutations=arguments.permutations)
         (auroc, spearman, partial), p = agreement.mean, agreement.mean_p
         scores = {"AUROC": auroc, "p": p[0], "Spearman": spearman, "p of it": p[1]}
         table.append({"weights": name, **scores, "given distance": partial, "p of this": p[2]})

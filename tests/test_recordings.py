@@ -173,7 +173,7 @@ def test_currents_lead_real_spikes(recording, tmp_path, capsys):
     split = session.split()
     model = SynapsNet([session])
     model.initialise({session.name: split.train}, {session.name: split.validation})
-    found = {"synapsnet": model.connectivity(split.train), "lag0": estimate("lag0", session)}
+    found = {"synapsnet": model.connectivity(split.train), "lag0": estimate("lag0", split.train).connectivity}
     peaks = {name: current_cross_correlation(split.test, matrix, 5).peak_delay for name, matrix in found.items()}
     assert peaks["synapsnet"] > 0
     assert peaks["lag0"] == 0

@@ -1,1 +1,1 @@
-"""What a connectivity says, as tables."""
+"""Analyses of a connectivity: significance, perturbations, groups, distance, states."""

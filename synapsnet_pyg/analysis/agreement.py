@@ -1,4 +1,4 @@
-"""Does a connectivity agree with wiring that was seen under a microscope?"""
+"""Agreement of a connectivity with wiring that was seen under a microscope."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,38 +11,41 @@ from synapsnet_pyg.metrics import ranks
 
 
 class Agreement(NamedTuple):
-    """How well the absolute weights of connectivities agree with wiring, columns AUROC, Spearman, partial Spearman."""
+    """Agreement of absolute weights with wiring, in columns AUROC, Spearman and partial Spearman."""
 
     each: np.ndarray
-    """Of every session [S, 3]. AUROC: chance that a connected pair has the larger weight, 0.5 is guessing. Spearman:
-    correlation of weights with the wiring's counts. Partial: the same given distance; NaN without distances."""
+    """Scores of every session: [S, 3]. AUROC: probability that a connected pair has the larger weight, 0.5 is chance.
+    Spearman: correlation of weights with the wiring's counts. Partial: that correlation given the distance, NaN without
+    distances."""
     each_p: np.ndarray
-    """Two-sided p of each [S, 3]."""
+    """Two-sided p-value of each score: [S, 3]."""
     mean: np.ndarray
-    """Over sessions [3]."""
+    """Mean over sessions: [3]."""
     mean_p: np.ndarray
-    """[3]: every session is shuffled for it."""
+    """Two-sided p-value of the mean, for which every session is shuffled: [3]."""
 
 
 def wiring_agreement(
     connectivities: Sequence[Tensor],
     wirings: Sequence[np.ndarray],
     distances: Sequence[np.ndarray] | None = None,
+    *,
     permutations: int = 1000,
     seed: int = 0,
 ) -> Agreement:
     """Compares connectivities with wiring, neuron by neuron.
 
-    In the null the neurons change their names while both matrices stay as they are, so that strong neurons and dense
-    rows are no proof.
+    In the null the neurons of the connectivity are permuted, and both matrices stay as they are: strong neurons and
+    dense rows alone give no agreement.
 
     Args:
-        connectivities: Of each session :math:`(N, N)`, ``[i, j]`` the effect of j on i; signs do not count, since
-            counts of synapses have none.
-        wirings: Of the same neurons :math:`(N, N)`, [receiver, sender], not negative: counts or strengths, 0 for none.
-        distances: Between the same neurons :math:`(N, N)`.
-        permutations: Of names.
-        seed: Decides them.
+        connectivities: Weights of each session :math:`(N, N)`, ``[i, j]`` the effect of j on i; signs do not count,
+            since counts of synapses have none.
+        wirings: Counts or strengths between the same neurons :math:`(N, N)`, [receiver, sender], not negative, 0 for
+            none.
+        distances: Distances between the same neurons :math:`(N, N)`; None: no partial correlation.
+        permutations: Number of permutations of the neurons.
+        seed: Seed of the permutations.
 
     Raises:
         ValueError: The numbers of matrices or their shapes differ.
@@ -60,21 +63,25 @@ def wiring_agreement(
             "Expected one wiring (and distances) of the same shape for each connectivity (got "
             f"{[list(c.shape) for c in connectivities]} and {[list(w.shape) for w in wirings]})."
         )
-    weights = [_ranks(np.abs(one.detach().cpu().double().numpy())) for one in connectivities]
-    synapses = [_ranks(np.asarray(one, dtype=float)) for one in wirings]
-    apart = [None] * len(weights) if distances is None else [_ranks(np.asarray(one, dtype=float)) for one in distances]
+    distances_or_none = [None] * len(pairs) if distances is None else distances
+    weights = [_ranks(np.abs(matrix.detach().cpu().double().numpy())) for matrix in connectivities]
+    synapses = [_ranks(np.asarray(counts, dtype=float)) for counts in wirings]
+    apart = [None if distance is None else _ranks(np.asarray(distance, dtype=float)) for distance in distances_or_none]
 
     def scores(ranked: Sequence[np.ndarray]) -> np.ndarray:
+        """Returns the scores of every session, and their mean: [S + 1, 3]."""
         each = np.stack([_scores(*three) for three in zip(ranked, synapses, apart, strict=True)])
         return np.vstack([each, each.mean(0)])
 
     observed = scores(weights)
-    p = against_null(observed, lambda random: scores([_renamed(w, random) for w in weights]), permutations, seed).p
+    p = against_null(
+        observed, lambda random: scores([_permuted(w, random) for w in weights]), permutations=permutations, seed=seed
+    ).p
     return Agreement(observed[:-1], p[:-1], observed[-1], p[-1])
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    """Of the pairs of two different neurons, from 0 to 1, ties sharing their average."""
+    """Returns ranks of the pairs of two different neurons, from 0 to 1; ties share their average."""
     off = ~np.eye(len(values), dtype=bool)
     ranked = np.zeros(values.shape)
     ranked[off] = ranks(values[off]) / off.sum()
@@ -82,6 +89,7 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 
 def _scores(weight: np.ndarray, wiring: np.ndarray, distance: np.ndarray | None) -> np.ndarray:
+    """Returns AUROC, Spearman and partial Spearman of ranked matrices: [3]."""
     off = ~np.eye(len(weight), dtype=bool)
     weight, wiring = weight[off], wiring[off]
     edge = wiring > wiring.min()
@@ -94,6 +102,7 @@ def _scores(weight: np.ndarray, wiring: np.ndarray, distance: np.ndarray | None)
     return np.array([auroc, r[0, 1], partial])
 
 
-def _renamed(matrix: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _permuted(matrix: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Permutes the neurons of a matrix."""
     order = random.permutation(len(matrix))
     return matrix[np.ix_(order, order)]

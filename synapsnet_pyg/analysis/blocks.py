@@ -1,4 +1,4 @@
-"""Who drives whom, from group to group of neurons: areas, cell types, layers, depths."""
+"""Connectivity from group to group of neurons: areas, cell types, layers, depths."""
 
 from typing import NamedTuple
 
@@ -14,25 +14,26 @@ from synapsnet_pyg.data.session import Session
 
 
 class Blocks(NamedTuple):
-    """A connectivity from group to group."""
+    """Connectivity from group to group."""
 
     table: pd.DataFrame
-    """A row an ordered pair of groups."""
+    """Table with a row for each ordered pair of groups."""
     unlabelled: int
-    """How many neurons were left out, since nothing is known of them."""
+    """Number of neurons that were left out because they have no group."""
 
 
 def connectivity_blocks(
     session: Session,
     connectivity: Tensor,
     field: str,
+    *,
     bins: int | None = None,
     edge: Tensor | None = None,
     statistic: str = "mean_weight",
     permutations: int = 1000,
     seed: int = 0,
 ) -> Blocks:
-    r"""Summarises a connectivity from group to group, and tests one of the summaries against shuffled labels.
+    r"""Computes statistics of a connectivity from group to group, and tests one of them against shuffled labels.
 
     .. math::
         S_{gh} = \sum_{i \in g} \sum_{j \in h} M_{ij} = (L^\top M L)_{gh}
@@ -42,32 +43,32 @@ def connectivity_blocks(
     keep their sizes and every neuron its weights.
 
     Args:
-        session: Whose neurons they are.
-        connectivity: :math:`(N, N)`, ``[i, j]`` the effect of j on i.
-        field: What groups the neurons, a text or a number each: ``area``, ``layer``, ``position_z``. An empty text or
-            NaN is no group.
-        bins: Cut a field of numbers into this many quantiles of the neurons; None: each number is a group.
-        edge: Where an edge is, booleans :math:`(N, N)`, for ``density`` alone; None: wherever the weight is not zero.
-        statistic: What is tested: ``mean_weight``, ``mean_absolute_weight``, ``density`` or ``balance``.
-        permutations: Shuffles of the labels.
-        seed: Decides them.
+        session: Session of the N neurons.
+        connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
+        field: Field that groups the neurons, a text or a number each: ``area``, ``layer``, ``position_z``. An empty
+            text or NaN is no group.
+        bins: Number of quantiles that a field of numbers is cut into; None: each number is a group.
+        edge: Pairs that are edges, booleans :math:`(N, N)`, for ``density`` alone; None: all weights that are not zero.
+        statistic: Statistic that is tested: ``mean_weight``, ``mean_absolute_weight``, ``density`` or ``balance``.
+        permutations: Number of shuffles of the labels.
+        seed: Seed of the shuffles.
 
     Returns:
-        A table of
+        Table of
 
         =========================  ===========================================================================
-        sender, receiver           the groups, in order
-        pairs                      how many pairs of two different neurons
-        mean_weight                of these pairs, edge or not
-        mean_absolute_weight       of these pairs, edge or not
+        sender, receiver           groups, in order
+        pairs                      number of pairs of two different neurons
+        mean_weight                mean over these pairs, edge or not
+        mean_absolute_weight       mean over these pairs, edge or not
         density                    share of the pairs that are edges
         balance                    share of the absolute weight that is positive, NaN where there is none
-        null_mean, null_deviation  of the tested statistic under shuffled labels
-        z, p                       of the tested statistic, p two-sided
+        null_mean, null_deviation  tested statistic under shuffled labels
+        z, p                       tested statistic against them, p two-sided
         q                          false discovery rate over the table (Benjamini-Hochberg)
         =========================  ===========================================================================
 
-        and the number of neurons that were left out.
+        and the number of neurons without a group.
 
     Raises:
         ValueError: A matrix does not fit the session, the field is not there or has nothing to group by, or the
@@ -96,7 +97,10 @@ def connectivity_blocks(
     statistics = {name: _block_ratio(statistic_of(pairs, name), label) for name in STATISTICS}
     tested = statistic_of(pairs, statistic)
     null = against_null(
-        statistics[statistic], lambda random: _block_ratio(tested, random.permutation(label)), permutations, seed
+        statistics[statistic],
+        lambda random: _block_ratio(tested, random.permutation(label)),
+        permutations=permutations,
+        seed=seed,
     )
     table = pd.DataFrame(
         {
@@ -112,16 +116,25 @@ def connectivity_blocks(
 
 
 class Groups(NamedTuple):
-    """Which neurons belong together."""
+    """Groups of neurons."""
 
     name: np.ndarray
-    """In order, [G]."""
+    """Names of the groups, in order: [G]."""
     code: np.ndarray
-    """Place of each neuron's group among them, -1 for none, [N]."""
+    """Index of each neuron's group among them, -1 for none: [N]."""
 
 
 def groups_of(session: Session, field: str, bins: int | None) -> Groups:
-    """Groups of a session's neurons by a field; arguments and errors as of :func:`connectivity_blocks`."""
+    """Groups a session's neurons by a field.
+
+    Args:
+        session: Session of the N neurons.
+        field: Field that groups the neurons, a text or a number each.
+        bins: Number of quantiles that a field of numbers is cut into; None: each number is a group.
+
+    Raises:
+        ValueError: There is no such field, it is empty, or a field of texts shall be cut.
+    """
     columns = session.neuron_columns
     if field not in columns:
         known = ", ".join(columns) or "none"
@@ -146,9 +159,10 @@ def groups_of(session: Session, field: str, bins: int | None) -> Groups:
 
 
 def _block_sum(values: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Sums of a matrix [receiver, sender] from group to group, flattened from [sender's group, receiver's group]."""
+    """Sums a matrix [receiver, sender] from group to group, flattened from [sender's group, receiver's group]."""
     return (label.T @ values @ label).T.ravel()
 
 
 def _block_ratio(ratio: Ratio, label: np.ndarray) -> np.ndarray:
+    """Returns a ratio from group to group, flattened from [sender's group, receiver's group]."""
     return divided(_block_sum(ratio.numerator, label), _block_sum(ratio.denominator, label))

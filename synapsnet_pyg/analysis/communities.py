@@ -1,4 +1,4 @@
-"""Groups of neurons that drive each other more than the rest."""
+"""Communities: groups of neurons that drive each other more than the rest."""
 
 from typing import NamedTuple
 
@@ -12,36 +12,36 @@ from synapsnet_pyg.data.session import Session
 
 
 class Communities(NamedTuple):
-    """A connectivity's communities, the largest first."""
+    """Communities of a connectivity, the largest first."""
 
     table: pd.DataFrame
-    """A row a community."""
+    """Table with a row for each community."""
     member: np.ndarray
-    """Community of each neuron, [N]."""
+    """Community of each neuron: [N]."""
     modularity: float
-    """Up to 1; 0 is no more weight within communities than by chance, NaN where there is no weight at all."""
+    """Modularity, 1 at most; 0: no more weight within communities than by chance; NaN: no weight at all."""
 
 
 def communities(session: Session, connectivity: Tensor, seed: int = 0) -> Communities:
     r"""Finds communities by the method of Louvain, on absolute weights.
 
-    It looks for the largest modularity of the directed graph,
+    The method looks for the largest modularity of the directed graph,
 
     .. math::
         Q = \frac{1}{m} \sum_{ij} \left( |w_{ij}| - \frac{s_i^{in} s_j^{out}}{m} \right) [c_i = c_j]
 
     with :math:`s` the strengths of receiver and sender and :math:`m` their total. Noise has communities too: compare
-    Q with that of a shuffled connectivity before believing in them.
+    Q with that of a shuffled connectivity.
 
     Args:
-        session: Whose neurons they are.
-        connectivity: :math:`(N, N)`, ``[i, j]`` the effect of j on i. A dense one gives a graph of all pairs;
-            :func:`~synapsnet_pyg.results.graphs.strongest` keeps the edges that matter.
-        seed: Decides the order in which neurons are tried.
+        session: Session of the N neurons.
+        connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i. A dense one gives a graph of all pairs;
+            :func:`~synapsnet_pyg.results.graphs.strongest` keeps the strongest edges.
+        seed: Seed of the order in which neurons are tried.
 
     Returns:
-        A table of ``community``, ``neurons`` (how many) and ``within`` (share of the absolute weight that they send
-        which stays among them); the community of each neuron; and the modularity.
+        Table of ``community``, ``neurons`` (their number) and ``within`` (share of the absolute weight that they send
+        to each other); the community of each neuron; and the modularity.
 
     Raises:
         ValueError: The matrix does not fit the session.
@@ -55,10 +55,10 @@ def communities(session: Session, connectivity: Tensor, seed: int = 0) -> Commun
         >>> session = Session(torch.zeros(5, 9), bin_size=0.1)
         >>> connectivity = torch.zeros(5, 5)
         >>> connectivity[1, 0], connectivity[2, 1], connectivity[0, 2], connectivity[4, 3] = 1.0, -1.0, 1.0, 1.0
-        >>> found = communities(session, connectivity)
-        >>> found.member.tolist(), round(found.modularity, 3)
+        >>> result = communities(session, connectivity)
+        >>> result.member.tolist(), round(result.modularity, 3)
         ([0, 0, 0, 1, 1], 0.375)
-        >>> found.table
+        >>> result.table
            community  neurons  within
         0          0        3     1.0
         1          1        2     1.0

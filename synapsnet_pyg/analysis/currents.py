@@ -1,6 +1,6 @@
-"""Whether input currents tell what neurons will do: their cross-correlation with activity."""
+"""Cross-correlation of input currents with activity."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -8,25 +8,29 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_checks import check_connectivity
 
-_STRETCH = 4096
-"""Bins whose current is worked out at a time, so that a long recording needs no second one of its currents."""
+_BLOCK = 4096
+"""Number of bins whose current is computed at a time: the currents of a long recording are never held together."""
 
 
-class CurrentCorrelation(NamedTuple):
-    """Correlation of input currents with activity at several delays, D bins at most to either side."""
+@dataclass(frozen=True)
+class CurrentCorrelation:
+    """Correlation of input currents with activity at several delays, D bins at most to either side.
+
+    Attributes:
+        delays: Delays in bins, from -D to D; above 0 the current leads the activity: [2 D + 1].
+        seconds: Delays in seconds: [2 D + 1].
+        correlation: Correlation from -1 to 1; NaN where a neuron's activity or its current is constant: [N, 2 D + 1].
+        mean: Mean over the neurons that have a correlation: [2 D + 1].
+        sem: Standard error of that mean; NaN for a single neuron: [2 D + 1].
+        peak_delay: Delay of the largest mean, in bins.
+    """
 
     delays: Tensor
-    """In bins, from -D to D; above 0 the current leads the activity: [2 D + 1]."""
     seconds: Tensor
-    """The same in seconds: [2 D + 1]."""
     correlation: Tensor
-    """From -1 to 1; NaN where a neuron's activity or its current is constant: [N, 2 D + 1]."""
     mean: Tensor
-    """Over the neurons that have a correlation: [2 D + 1]."""
     sem: Tensor
-    """Standard error of that mean: [2 D + 1]."""
     peak_delay: int
-    """Where the mean is largest, in bins."""
 
 
 def current_cross_correlation(session: Session, connectivity: Tensor, max_delay: int = 10) -> CurrentCorrelation:
@@ -38,13 +42,13 @@ def current_cross_correlation(session: Session, connectivity: Tensor, max_delay:
 
     A current that predicts leads the activity: the curve peaks at a delay above 0, the only side that is known when a
     forecast is made. The curve of a correlation within the same bin peaks at 0. No pair of bins crosses the border of a
-    segment. What neurons share, such as behaviour, lifts the whole curve: compare with :func:`shuffled` weights.
+    segment. Signals that neurons share, such as behaviour, lift the whole curve: compare with :func:`shuffled` weights.
 
     Args:
-        session: What the correlations are over, such as the test part. A connectivity that was learned from the same
-            bins shows its own fit there, in part.
-        connectivity: Of any kind :math:`(N, N)`, ``[i, j]`` the effect of j on i; the diagonal is left out.
-        max_delay: D, in bins.
+        session: Part over which the correlations are computed, such as the test part. A connectivity that was learned
+            from the same bins partly shows its own fit.
+        connectivity: Weights of any kind :math:`(N, N)`, ``[i, j]`` the effect of j on i; the diagonal is left out.
+        max_delay: Largest delay D in bins, 0 or more.
 
     Returns:
         Correlations of every neuron and their mean, in float64.
@@ -74,24 +78,29 @@ def current_cross_correlation(session: Session, connectivity: Tensor, max_delay:
             f"'{session.name}'); take more bins or another connectivity."
         )
     mean = defined.mean(0)
-    # Of one neuron alone the spread is unknown, and says so.
     sem = defined.std(0) / len(defined) ** 0.5 if len(defined) > 1 else torch.full_like(mean, torch.nan)
-    peak = int(delays[mean.argmax()])
-    return CurrentCorrelation(delays, delays * session.bin_size, correlation, mean, sem, peak)
+    return CurrentCorrelation(
+        delays=delays,
+        seconds=delays * session.bin_size,
+        correlation=correlation,
+        mean=mean,
+        sem=sem,
+        peak_delay=int(delays[mean.argmax()]),
+    )
 
 
 def shuffled(connectivity: Tensor, seed: int = 0) -> Tensor:
-    """Gives every neuron its weights from other senders, drawn at random: the null of an input current.
+    """Shuffles the senders of every neuron's weights: the null of an input current.
 
     Args:
-        connectivity: :math:`(N, N)`.
-        seed: Decides the order.
+        connectivity: Weights :math:`(N, N)`.
+        seed: Seed of the order.
 
     Returns:
-        :math:`(N, N)`: in every row the same entries in another order; the diagonal is left in place.
+        Weights :math:`(N, N)`, in every row the same entries in another order; the diagonal is left in place.
 
     Raises:
-        ValueError: It is no square matrix.
+        ValueError: The matrix is not square.
 
     Example:
         >>> shuffled(torch.arange(9.0).view(3, 3), seed=3)
@@ -110,6 +119,7 @@ def shuffled(connectivity: Tensor, seed: int = 0) -> Tensor:
 
 
 def _check(session: Session, connectivity: Tensor, max_delay: int) -> None:
+    """Raises an error if the connectivity or the delay does not fit the session."""
     check_connectivity(session.num_neurons, connectivity)
     longest = max((end - begin for begin, end in session.segment.tolist()), default=0)
     if max_delay < 0 or longest < max_delay + 2:
@@ -120,14 +130,14 @@ def _check(session: Session, connectivity: Tensor, max_delay: int) -> None:
 
 
 def _correlation(session: Session, connectivity: Tensor, delays: list[int]) -> Tensor:
-    """Pearson correlation of each neuron at each delay, both ends with their own mean and deviation: [N, delays]."""
+    """Returns the correlation of each neuron at each delay, with mean and deviation of both ends: [N, delays]."""
     weights = connectivity.detach().double().clone().fill_diagonal_(0)
     # Sums of current and activity, of their squares and of their product.
     sums = weights.new_zeros(5, session.num_neurons, len(delays))
     count = weights.new_zeros(len(delays))
     for begin, end in session.segment.tolist():
-        for start in range(begin, end, _STRETCH):
-            stop = min(start + _STRETCH, end)
+        for start in range(begin, end, _BLOCK):
+            stop = min(start + _BLOCK, end)
             current = weights @ session.activity[:, start:stop].double()
             for d, delay in enumerate(delays):
                 first, last = max(start, begin - delay), min(stop, end - delay)
@@ -138,12 +148,12 @@ def _correlation(session: Session, connectivity: Tensor, delays: list[int]) -> T
                     count[d] += last - first
     mean_x, mean_y, power_x, power_y, product = sums / count
     variance_x, variance_y = power_x - mean_x.square(), power_y - mean_y.square()
-    # What rounding leaves of a constant course is no variation.
+    # Rounding of a constant time series is no variation.
     varies = (variance_x > 1e-14 * power_x) & (variance_y > 1e-14 * power_y)
     r = ((product - mean_x * mean_y) / (variance_x * variance_y).sqrt()).clamp(-1, 1)
     return torch.where(varies, r, torch.nan)
 
 
 def _dot(x: Tensor, y: Tensor) -> Tensor:
-    """Product of each neuron's two courses, summed over bins."""
+    """Returns the product of each neuron's two time series, summed over bins."""
     return torch.einsum("nt,nt->n", x, y)

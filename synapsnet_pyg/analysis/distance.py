@@ -1,4 +1,4 @@
-"""Whether near neurons drive each other more than far ones."""
+"""Connectivity against the distance between neurons."""
 
 from typing import NamedTuple
 
@@ -16,46 +16,47 @@ from synapsnet_pyg.data.session import Session
 
 
 class DistanceProfile(NamedTuple):
-    """A connectivity against the distance between sender and receiver."""
+    """Connectivity against the distance between sender and receiver."""
 
     table: pd.DataFrame
-    """A row a range of distances, nearest first."""
+    """Table with a row for each range of distances, nearest first."""
     spearman: float
     """Rank correlation of absolute weight and distance over all pairs; negative where near neurons drive more."""
     p: float
-    """Of that correlation, two-sided, by shuffled positions."""
+    """Two-sided p-value of that correlation, by shuffled positions."""
     unplaced: int
-    """How many neurons were left out, since their position is not known."""
+    """Number of neurons that were left out because their position is not known."""
 
 
 def weight_by_distance(
     session: Session,
     connectivity: Tensor,
+    *,
     bins: int = 10,
     edge: Tensor | None = None,
     statistic: str = "mean_absolute_weight",
     permutations: int = 1000,
     seed: int = 0,
 ) -> DistanceProfile:
-    r"""Summarises a connectivity by the distance between sender and receiver.
+    r"""Computes statistics of a connectivity in ranges of the distance between sender and receiver.
 
-    The distance is Euclidean, in the unit of the session's ``position``. In the null, positions change place among the
-    neurons (the test of Mantel), which keeps every neuron its weights; pairs that share a neuron are not independent,
-    so that a p-value which takes them as such would be far too small.
+    The distance is Euclidean, in the unit of the session's ``position``. In the null, positions are shuffled among the
+    neurons (the test of Mantel), and every neuron keeps its weights. Pairs that share a neuron are not independent: a
+    p-value that assumes so would be far too small.
 
     Args:
-        session: Whose neurons they are, with ``position`` :math:`(N, 2)` or :math:`(N, 3)`.
-        connectivity: :math:`(N, N)`, ``[i, j]`` the effect of j on i.
-        bins: Into how many quantiles of the pairs the distances are cut.
-        edge: Where an edge is, booleans :math:`(N, N)`, for ``density`` alone; None: wherever the weight is not zero.
-        statistic: What is tested: ``mean_weight``, ``mean_absolute_weight``, ``density`` or ``balance``.
-        permutations: Shuffles of the positions.
-        seed: Decides them.
+        session: Session of the N neurons, with ``position`` :math:`(N, 2)` or :math:`(N, 3)`.
+        connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
+        bins: Number of ranges, quantiles over the pairs.
+        edge: Pairs that are edges, booleans :math:`(N, N)`, for ``density`` alone; None: all weights that are not zero.
+        statistic: Statistic that is tested: ``mean_weight``, ``mean_absolute_weight``, ``density`` or ``balance``.
+        permutations: Number of shuffles of the positions.
+        seed: Seed of the shuffles.
 
     Returns:
-        A table of ``nearest`` and ``farthest`` distance, ``pairs``, and the statistics, null, z, p and q as in
+        Table of ``nearest`` and ``farthest`` distance, ``pairs``, and the statistics, null, z, p and q as in
         :func:`~synapsnet_pyg.analysis.blocks.connectivity_blocks`; the correlation of absolute weight and distance;
-        and the number of neurons that were left out, whose position is not finite.
+        and the number of neurons that were left out because their position is not finite.
 
     Raises:
         ValueError: A matrix does not fit the session, fewer than two neurons have a position, or the statistic is
@@ -85,7 +86,7 @@ def weight_by_distance(
     shells = quantiles(distance[exists], bins)
 
     def profile(ratio: Ratio, order: np.ndarray) -> np.ndarray:
-        """The statistic in each range of distances, were the neurons in another order."""
+        """Returns the statistic in each range of distances, with the neurons in another order."""
         numerator, denominator = (
             np.bincount(shells.code, matrix[np.ix_(order, order)][exists], len(shells.largest)) for matrix in ratio
         )
@@ -94,16 +95,21 @@ def weight_by_distance(
     weight_rank, distance_rank = _standard_ranks(np.abs(pairs.weight), exists), _standard_ranks(distance, exists)
 
     def correlation(order: np.ndarray) -> np.ndarray:
-        """Spearman's, were the neurons in another order."""
+        """Returns Spearman's correlation, with the neurons in another order."""
         return np.vdot(weight_rank[np.ix_(order, order)], distance_rank)
 
     own = np.arange(len(distance))
     statistics = {name: profile(statistic_of(pairs, name), own) for name in STATISTICS}
     tested, spearman = statistic_of(pairs, statistic), correlation(own)
     null = against_null(
-        statistics[statistic], lambda random: profile(tested, random.permutation(own)), permutations, seed
+        statistics[statistic],
+        lambda random: profile(tested, random.permutation(own)),
+        permutations=permutations,
+        seed=seed,
     )
-    mantel = against_null(spearman, lambda random: correlation(random.permutation(own)), permutations, seed)
+    mantel = against_null(
+        spearman, lambda random: correlation(random.permutation(own)), permutations=permutations, seed=seed
+    )
     table = pd.DataFrame(
         {
             "nearest": shells.smallest,
@@ -118,6 +124,7 @@ def weight_by_distance(
 
 
 def _position(session: Session) -> np.ndarray:
+    """Returns the positions of all neurons in float64: [N, 2] or [N, 3]."""
     position = session.neuron_fields.get("position")
     if not isinstance(position, Tensor) or position.dim() != 2:
         known = ", ".join(session.neuron_fields) or "none"
@@ -126,7 +133,7 @@ def _position(session: Session) -> np.ndarray:
 
 
 def _standard_ranks(values: np.ndarray, exists: np.ndarray) -> np.ndarray:
-    """Ranks over the pairs, of mean zero and norm one, so that their product with others is a correlation."""
+    """Returns ranks over the pairs, of mean zero and norm one: the product of two such is a correlation."""
     ranks = np.zeros_like(values)
     ranks[exists] = rankdata(values[exists])
     ranks[exists] -= ranks[exists].mean()

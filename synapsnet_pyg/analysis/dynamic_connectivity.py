@@ -1,53 +1,45 @@
-"""Connectivity that changes in time, window by window: summarised or written as it passes by, never held as a whole."""
+"""Connectivity that changes in time, window by window; it is summarised or written while it streams."""
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import h5py
-import numpy as np
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.analysis.dynamic_connectivity_file import write_dynamic_connectivity
 from synapsnet_pyg.analysis.running_summaries import (
     ConnectivityBatch,
-    EdgeCourse,
-    EdgeCourses,
-    GroupCourse,
-    GroupCourses,
+    EdgeTraces,
+    GroupTraces,
     Means,
     Moments,
+    RunningEdgeTraces,
+    RunningGroupTraces,
     RunningMeans,
     RunningMoments,
+    Summary,
+    shown_to,
     summarise,
 )
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import windows_of
-from synapsnet_pyg.files import atomic_path
 from synapsnet_pyg.models.forecaster import Forecaster
-
-FORMAT = "synapsnet dynamic connectivity"
-VERSION = 1
-
-_CHUNK = 2**17
-"""Weights that lie together in a file: half a megabyte, so that neither one window nor all of one are dear to read."""
+from synapsnet_pyg.nn.evaluating import evaluating
 
 
 class DynamicConnectivity:
-    r"""The connectivity of a fitted model in each window of a session, in the order of time.
+    r"""Connectivity of a fitted model in each window of a session, in the order of time.
 
-    What iterating over it gives are batches of :math:`C(t)` from
+    Iterating over it gives batches of :math:`C(t)` from
     :meth:`~synapsnet_pyg.models.forecaster.Forecaster.connectivity_at`, one for each of the M bins that have a window
-    before them and a bin after them in their segment. All N x N x M weights are never held: the methods keep sums, or
-    few weights, or write to a file, and each passes once through the recording. Several summaries in one pass, since
-    passing costs most: :func:`summarise`.
+    before them and a bin after them in their segment. The N x N x M weights are never held together: the methods keep
+    sums, or few weights, or write to a file, and each passes once through the recording. A pass costs most of the time:
+    :func:`~synapsnet_pyg.analysis.running_summaries.summarise` makes several summaries in one.
 
     Args:
-        model: Fitted; it is in evaluation mode for each batch.
+        model: Fitted forecaster; it is in evaluation mode for each batch.
         session: One part, such as the training part, standardised as in training. All ``bins`` are bins of this part.
-        batch_size: Windows whose connectivity is held at a time; does not change the result.
+        batch_size: Number of windows whose connectivity is held at a time; does not change the result.
 
     Raises:
         ValueError: No segment is longer than the window.
@@ -71,7 +63,7 @@ class DynamicConnectivity:
 
     @property
     def num_windows(self) -> int:
-        """M."""
+        """Number of windows M."""
         return len(self._windows)
 
     @property
@@ -86,42 +78,48 @@ class DynamicConnectivity:
 
     @torch.no_grad()
     def _connectivity(self, which: Tensor) -> Tensor:
-        was_training = self.model.training
-        self.model.eval()
-        connectivity = self.model.connectivity_at(self._windows.gather(which))
-        self.model.train(was_training)
-        return connectivity
+        """Returns the connectivity of some of the windows [B, N, N]."""
+        with evaluating(self.model):
+            return self.model.connectivity_at(self._windows.gather(which))
 
     def moments(self) -> Moments:
-        """Mean and variance over all windows."""
+        """Returns mean and variance of each weight over all windows."""
         moments = RunningMoments()
         summarise(self, moments)
-        return moments.found
+        return moments.result
 
     def by_state(self, state: Tensor) -> Means:
-        """Mean over the windows of each state.
+        """Returns the mean connectivity over the windows of each state.
 
         Args:
             state: State of each bin, counted from 0, below 0 for none: :math:`(T)`. A window counts only if all its
                 bins, those that it sees and the one that follows, are in one state.
 
         Raises:
-            ValueError: It is not one whole number a bin.
+            ValueError: There is not one whole number for each bin.
         """
         return self._means(self.window_state(state), int(state.max()) + 1)
 
     def by_segment(self) -> Means:
-        """Mean over the windows of each segment."""
+        """Returns the mean connectivity over the windows of each segment."""
         first = self.session.segment[:, 0].cpu().contiguous()
         return self._means(torch.searchsorted(first, self._windows.start, right=True) - 1, len(first))
 
     def _means(self, code: Tensor, count: int) -> Means:
+        """Returns the mean connectivity over the windows of each code below the count."""
         means = RunningMeans(code, max(count, 0))
         summarise(self, means)
-        return means.found
+        return means.result
 
     def window_state(self, state: Tensor) -> Tensor:
-        """State of each window [M], see :meth:`by_state`; -1 where its bins differ or have none."""
+        """Returns the state of each window [M], -1 where its bins differ or have none.
+
+        Args:
+            state: State of each bin, see :meth:`by_state`.
+
+        Raises:
+            ValueError: There is not one whole number for each bin.
+        """
         T = self.session.num_bins
         if state.shape != (T,) or state.is_floating_point() or state.dtype == torch.bool:
             raise ValueError(
@@ -130,14 +128,15 @@ class DynamicConnectivity:
         spanned = state.cpu().unfold(0, self.model.window + 1, 1)[self._windows.start]
         return torch.where((spanned == spanned[:, :1]).all(1), spanned[:, 0].clamp(min=-1), -1)
 
-    def course(self, edge_index: Tensor) -> EdgeCourse:
-        """Weights of chosen edges over time.
+    def traces(self, edge_index: Tensor) -> EdgeTraces:
+        """Returns the weights of chosen edges over time.
 
         Args:
-            edge_index: Sender and receiver of each edge :math:`(2, E)`, as :meth:`Moments.strongest` tells them.
+            edge_index: Sender and receiver of each edge :math:`(2, E)`, such as those of
+                :meth:`~synapsnet_pyg.analysis.running_summaries.Moments.strongest`.
 
         Raises:
-            ValueError: It is of another shape, or an edge has a neuron that the session has not.
+            ValueError: ``edge_index`` has another shape, or an edge has a neuron that the session has not.
         """
         N = self.session.num_neurons
         whole = edge_index.dim() == 2 and len(edge_index) == 2 and not edge_index.is_floating_point()
@@ -145,18 +144,18 @@ class DynamicConnectivity:
             raise ValueError(
                 f"Expected edge_index [2, E], sender and receiver, within 0..{N - 1} (got {list(edge_index.shape)})."
             )
-        courses = EdgeCourses(edge_index, self.num_windows)
-        summarise(self, courses)
-        return EdgeCourse(self.bins, courses.weight)
+        traces = RunningEdgeTraces(edge_index, self.bins)
+        summarise(self, traces)
+        return traces.result
 
-    def by_group(self, code: Tensor) -> GroupCourse:
-        """Mean weight from group to group over time, which needs :math:`M G^2` numbers.
+    def by_group(self, code: Tensor) -> GroupTraces:
+        """Returns the mean weight from group to group over time, :math:`M G^2` numbers.
 
         Args:
             code: Group of each neuron, counted from 0, below 0 for none: :math:`(N)`.
 
         Raises:
-            ValueError: It is not one whole number a neuron, or no neuron has a group.
+            ValueError: There is not one whole number for each neuron, or no neuron has a group.
         """
         N = self.session.num_neurons
         if code.shape != (N,) or code.is_floating_point() or int(code.max()) < 0:
@@ -164,103 +163,26 @@ class DynamicConnectivity:
                 f"Expected a group, a whole number, of each of {N} neurons, of one at least 0 or more "
                 f"(got {code.dtype} {list(code.shape)})."
             )
-        courses = GroupCourses(code.cpu(), self.num_windows)
-        summarise(self, courses)
-        return GroupCourse(self.bins, courses.mean)
+        traces = RunningGroupTraces(code.cpu(), self.bins)
+        summarise(self, traces)
+        return traces.result
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes all of it to one HDF5 file, wholly or not at all, batch by batch.
+    def save(self, path: str | os.PathLike[str], *summaries: Summary) -> None:
+        """Writes every weight in every window to one HDF5 file, and shows every window to summaries in the same pass.
 
-        The file holds ``connectivity`` [window, receiver, sender] in float32, packed, ``bins`` and ``neuron_id``, and
-        the session's ``name`` and ``bin_size``; :func:`read_dynamic_connectivity` reads it.
+        :func:`~synapsnet_pyg.analysis.dynamic_connectivity_file.read_dynamic_connectivity` reads the file.
+
+        Args:
+            path: Path of the file, in an existing folder.
+            *summaries: Summaries, whose ``result`` is ready afterwards.
 
         Raises:
-            OSError: The folder is missing, not writable or full; what was at ``path`` is untouched.
+            OSError: The folder is missing, not writable or full; a file that was at ``path`` is untouched.
         """
-        M, N = self.num_windows, self.session.num_neurons
-        with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-            file.attrs.update(format=FORMAT, version=VERSION, name=self.session.name, bin_size=self.session.bin_size)
-            file["bins"] = self.bins.numpy()
-            file.create_dataset("neuron_id", data=self.session.neuron_id, dtype=h5py.string_dtype())
-            weights = file.create_dataset(
-                "connectivity",
-                (M, N, N),
-                "f4",
-                chunks=(max(1, min(M, _CHUNK // N**2)), N, N),
-                compression="gzip",
-                compression_opts=1,
-                shuffle=True,
-            )
-            done = 0
-            for bins, connectivity in self:
-                weights[done : done + len(bins)] = connectivity.float().cpu().numpy()
-                done += len(bins)
+        write_dynamic_connectivity(path, self.session, self.bins, shown_to(self, *summaries))
 
     def __repr__(self) -> str:
         return (
             f"DynamicConnectivity({type(self.model).__name__}, {self.session.name!r}, {self.num_windows} windows of "
             f"{self.session.num_neurons} neurons)"
         )
-
-
-@dataclass(frozen=True)
-class SavedConnectivity:
-    """A dynamic connectivity in a file. Iterating over it reads a few windows at a time.
-
-    Attributes:
-        path: Of the file.
-        name: Of the session.
-        bin_size: Duration of one bin in seconds.
-        neuron_id: One a neuron, in the order of rows and columns.
-        bins: Newest bin that each window saw: [M].
-    """
-
-    path: Path
-    name: str
-    bin_size: float
-    neuron_id: list[str]
-    bins: Tensor
-
-    def __iter__(self) -> Iterator[ConnectivityBatch]:
-        try:
-            with h5py.File(self.path, "r") as file:
-                weights = file["connectivity"]
-                for chunk in range(0, len(self.bins), weights.chunks[0]):
-                    which = slice(chunk, chunk + weights.chunks[0])
-                    yield ConnectivityBatch(self.bins[which], torch.from_numpy(weights[which]))
-        except OSError as error:
-            raise _unreadable(self.path, error) from None
-
-
-def read_dynamic_connectivity(path: str | os.PathLike[str]) -> SavedConnectivity:
-    """Opens what :meth:`DynamicConnectivity.save` wrote; weights are read when iterated over. Nothing is unpickled.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is of another kind, cut short or damaged.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"Expected a file of a dynamic connectivity (there is no file '{path}').")
-    try:
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT or int(file.attrs["version"]) > VERSION:
-                raise ValueError("of another program or a newer version")
-            saved = SavedConnectivity(
-                path,
-                str(file.attrs["name"]),
-                float(file.attrs["bin_size"]),
-                [neuron.decode("utf-8") for neuron in file["neuron_id"][()]],
-                torch.from_numpy(np.asarray(file["bins"][()])),
-            )
-            shape, N = tuple(file["connectivity"].shape), len(saved.neuron_id)
-            if shape != (len(saved.bins), N, N) or file["connectivity"].chunks is None:
-                raise ValueError(f"connectivity {list(shape)} for {len(saved.bins)} windows of {N} neurons")
-    except (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError) as error:
-        raise _unreadable(path, error) from None
-    return saved
-
-
-def _unreadable(path: Path, error: Any) -> ValueError:
-    reason = " ".join(str(error).split())
-    return ValueError(f"'{path}' holds no dynamic connectivity, is cut short or damaged ({reason}); save it anew.")

@@ -30,26 +30,26 @@ class Identifiability:
 
     @property
     def message(self) -> str:
-        """All of these numbers in plain sentences."""
+        """Plain sentences with these numbers."""
         inflation = self.variance_inflation
         half, many = float(inflation.median()), int((inflation > 5).sum())
         lines = [
             f"There are {self.bins_per_sender:.0f} bins for each weight of a receiver"
-            + (", too few to tell weights apart well." if self.bins_per_sender < 10 else "."),
+            + (", too few to estimate weights separately." if self.bins_per_sender < 10 else "."),
             f"Senders share activity with others: a typical error is {half**0.5:.2f} times as large as it would be "
             f"without; {many} of {len(inflation)} neurons have errors more than 2.2 times as large, and the two most "
-            f"alike correlate at {self.largest_correlation:.2f}. Which of two alike drives a third is hard to tell.",
+            f"alike correlate at {self.largest_correlation:.2f}. Which of two alike drives a third is hard to decide.",
         ]
         if self.latents is not None and self.null_deviation is not None:
             signals = "1 shared signal was" if self.latents == 1 else f"{self.latents} shared signals were"
             hint = ", a sign of neurons that were not recorded." if self.null_deviation > 1.05 else "."
             lines.append(
-                f"Beyond the model, {signals} found that no recorded neuron explains, and taken out; effects of pairs "
-                f"without an edge spread {self.null_deviation:.2f} times as wide as chance would have it{hint}"
+                f"Beyond the model, {signals} detected that no recorded neuron explains, and removed. Effects of pairs "
+                f"without an edge spread {self.null_deviation:.2f} times as wide as chance predicts{hint}"
             )
         lines.append(
-            "How many neurons were not recorded the recording cannot tell: an edge is an effect on the forecast given "
-            "those that were, not a synapse."
+            "How many neurons were not recorded is unknown: an edge is an effect on the forecast given the recorded "
+            "neurons, not a synapse."
         )
         return " ".join(lines)
 
@@ -68,9 +68,9 @@ def identifiability(session: Session, significance: EdgeSignificance | None = No
     N = len(known)
     off = correlation[:N, :N].abs().fill_diagonal_(0)
     return Identifiability(
-        inverse.diagonal()[:N].float(),
-        float(off.max()) if N > 1 else 0.0,
-        session.num_bins / len(inputs),
-        None if significance is None else significance.latents,
-        None if significance is None else significance.null_deviation,
+        variance_inflation=inverse.diagonal()[:N].float(),
+        largest_correlation=float(off.max()) if N > 1 else 0.0,
+        bins_per_sender=session.num_bins / len(inputs),
+        latents=None if significance is None else significance.latents,
+        null_deviation=None if significance is None else significance.null_deviation,
     )

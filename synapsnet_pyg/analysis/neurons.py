@@ -1,4 +1,4 @@
-"""What a connectivity says of each neuron."""
+"""Strength, degree, hub score and community of each neuron."""
 
 import networkx as nx
 import numpy as np
@@ -11,31 +11,31 @@ from synapsnet_pyg.analysis.pairs import pairs_of
 from synapsnet_pyg.data.session import Session
 
 
-def neuron_table(session: Session, connectivity: Tensor, edge: Tensor | None = None, seed: int = 0) -> pd.DataFrame:
-    r"""A row a neuron: what is known of it, how much it drives and is driven, and its place in the graph.
+def neuron_table(session: Session, connectivity: Tensor, *, edge: Tensor | None = None, seed: int = 0) -> pd.DataFrame:
+    r"""Computes strength, degree, hub score and community of each neuron.
 
     .. math::
         s_i^{in} = \sum_{j \ne i} |w_{ij}|, \qquad s_j^{out} = \sum_{i \ne j} |w_{ij}|
 
     Args:
-        session: Whose neurons they are.
-        connectivity: :math:`(N, N)`, ``[i, j]`` the effect of j on i.
-        edge: Where an edge is, booleans :math:`(N, N)`, for the degrees alone; None: wherever the weight is not zero.
-            ``strongest(connectivity, threshold, top_k) != 0`` makes some.
-        seed: Decides the communities.
+        session: Session of the N neurons.
+        connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
+        edge: Pairs that are edges, booleans :math:`(N, N)`, for the degrees alone; None: all weights that are not zero.
+            ``strongest(connectivity, top_k=500) != 0`` makes them.
+        seed: Seed of the communities.
 
     Returns:
-        A table of ``neuron_id``, the session's fields, and
+        Table with a row for each neuron: ``neuron_id``, the session's fields, and
 
         =============================  ==========================================================================
         in_strength, out_strength      sums of absolute weights received and sent
-        in_positive, out_positive      of these, what excites, 0 or more
-        in_negative, out_negative      of these, what inhibits, 0 or less
-        in_degree, out_degree          edges received and sent
+        in_positive, out_positive      sums of positive weights (excitation), 0 or more
+        in_negative, out_negative      sums of negative weights (inhibition), 0 or less
+        in_degree, out_degree          numbers of edges received and sent
         hub_score                      PageRank against the edges: high where a neuron drives neurons that drive
-                                       others in turn; from absolute weights, 1 over all neurons
+                                       others in turn; from absolute weights, with sum 1 over all neurons
         hub_rank                       1 is the largest score; ties share the best rank
-        community                      as :func:`~synapsnet_pyg.analysis.communities.communities` numbers them
+        community                      number from :func:`~synapsnet_pyg.analysis.communities.communities`
         =============================  ==========================================================================
 
     Raises:
@@ -77,6 +77,7 @@ def neuron_table(session: Session, connectivity: Tensor, edge: Tensor | None = N
 
 
 def _hub_score(strength: np.ndarray) -> np.ndarray:
+    """Returns PageRank against the edges: [N]."""
     # networkx reads [i, j] as i -> j: here each receiver passes its score on to those who drive it.
     score = nx.pagerank(nx.from_numpy_array(strength, create_using=nx.DiGraph))
     return np.array([score[i] for i in range(len(strength))])

@@ -1,4 +1,4 @@
-"""What is observed against what shuffles of it give."""
+"""Observed values compared with those of shuffles."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class AgainstNull(NamedTuple):
-    """Where observed values lie among those of a null, all of one shape; NaN where nothing can be said."""
+    """Position of observed values among those of a null, all of one shape; NaN where it is not defined."""
 
     null_mean: np.ndarray
     """Mean over the shuffles."""
@@ -20,7 +20,7 @@ class AgainstNull(NamedTuple):
 
 
 def against_null(
-    observed: np.ndarray, shuffled: Callable[[np.random.Generator], np.ndarray], permutations: int, seed: int
+    observed: np.ndarray, shuffled: Callable[[np.random.Generator], np.ndarray], *, permutations: int, seed: int
 ) -> AgainstNull:
     r"""Compares values with those of shuffles, two-sided.
 
@@ -32,10 +32,10 @@ def against_null(
 
     Args:
         observed: Values of any shape.
-        shuffled: Draws the same values from one shuffle. A shuffle in which a value is not defined (NaN) does not
-            count for it.
-        permutations: S, at least 1.
-        seed: Decides the shuffles.
+        shuffled: Function that draws the same values from one shuffle. A shuffle in which a value is not defined (NaN)
+            does not count for that value.
+        permutations: Number of shuffles S, 1 or more.
+        seed: Seed of the shuffles.
 
     Raises:
         ValueError: ``permutations`` is below 1.

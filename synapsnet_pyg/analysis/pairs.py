@@ -1,4 +1,4 @@
-"""The ordered pairs of neurons, a receiver and a sender each, and what is measured over many of them."""
+"""Ordered pairs of neurons, a receiver and a sender each, and statistics over many of them."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,30 +12,30 @@ from synapsnet_pyg.data.session_checks import check_connectivity
 
 
 class Pairs(NamedTuple):
-    """All pairs of two different neurons; the diagonal is zero throughout."""
+    """Pairs of two different neurons; the diagonal of both matrices is zero."""
 
     weight: np.ndarray
-    """[N, N] in float64, ``[i, j]`` the effect of j on i."""
+    """Weights in float64, ``[i, j]`` the effect of j on i: [N, N]."""
     edge: np.ndarray
-    """Where an edge is, [N, N]."""
+    """Pairs that are edges, booleans: [N, N]."""
 
     @property
     def exists(self) -> np.ndarray:
-        """Where a pair is: everywhere but on the diagonal, [N, N]."""
+        """Pairs of two different neurons, true everywhere but on the diagonal: [N, N]."""
         return ~np.eye(len(self.weight), dtype=bool)
 
     def among(self, chosen: np.ndarray) -> "Pairs":
-        """The pairs among some of the neurons, given as [N] booleans."""
+        """Returns the pairs among some of the neurons, given as booleans [N]."""
         return Pairs(self.weight[np.ix_(chosen, chosen)], self.edge[np.ix_(chosen, chosen)])
 
 
 def pairs_of(session: Session, connectivity: Tensor, edge: Tensor | None = None) -> Pairs:
-    """The pairs of a session's neurons.
+    """Returns the pairs of a session's neurons.
 
     Args:
-        session: Whose neurons they are.
-        connectivity: :math:`(N, N)`, ``[i, j]`` the effect of j on i.
-        edge: Where an edge is, booleans :math:`(N, N)`; None: wherever the weight is not zero.
+        session: Session of the N neurons.
+        connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
+        edge: Pairs that are edges, booleans :math:`(N, N)`; None: all weights that are not zero.
 
     Raises:
         ValueError: A matrix does not fit the session.
@@ -45,7 +45,7 @@ def pairs_of(session: Session, connectivity: Tensor, edge: Tensor | None = None)
     if edge.shape != connectivity.shape or edge.dtype != torch.bool:
         raise ValueError(
             f"Expected edges as booleans of shape {list(connectivity.shape)} (got {edge.dtype} {list(edge.shape)}); "
-            "strongest(connectivity, threshold, top_k) != 0 makes some."
+            "strongest(connectivity, top_k=500) != 0 makes them."
         )
     weight = connectivity.detach().cpu().double().numpy().copy()
     np.fill_diagonal(weight, 0)
@@ -54,7 +54,7 @@ def pairs_of(session: Session, connectivity: Tensor, edge: Tensor | None = None)
 
 
 class Ratio(NamedTuple):
-    """A statistic of many pairs: the sum of one matrix [N, N] over them, divided by the sum of another."""
+    """Statistic of many pairs: the sum of one matrix [N, N] over them, divided by the sum of another."""
 
     numerator: np.ndarray
     denominator: np.ndarray
@@ -66,15 +66,19 @@ STATISTICS: dict[str, Callable[[Pairs], Ratio]] = {
     "density": lambda pairs: Ratio(pairs.edge, pairs.exists),
     "balance": lambda pairs: Ratio(pairs.weight.clip(min=0), np.abs(pairs.weight)),
 }
-"""What tables tell of many pairs: mean weight, mean absolute weight, share that are edges, share of the absolute weight
-that is positive (1 all excitation, 0 all inhibition)."""
+"""Statistics of many pairs: mean weight, mean absolute weight, share that are edges, and share of the absolute weight
+that is positive (1: all excitation, 0: all inhibition)."""
 
 
 def statistic_of(pairs: Pairs, name: str) -> Ratio:
-    """One of :data:`STATISTICS`.
+    """Returns one of :data:`STATISTICS` as a ratio.
+
+    Args:
+        pairs: Pairs of neurons.
+        name: Name of the statistic.
 
     Raises:
-        ValueError: There is none of that name.
+        ValueError: There is no statistic of that name.
     """
     if name not in STATISTICS:
         raise ValueError(f"Expected a statistic among {', '.join(STATISTICS)} (got '{name}').")
@@ -83,5 +87,5 @@ def statistic_of(pairs: Pairs, name: str) -> Ratio:
 
 
 def divided(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Elementwise, NaN where there is nothing to divide by."""
+    """Divides elementwise; NaN where the denominator is not above zero."""
     return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0)

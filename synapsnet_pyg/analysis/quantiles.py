@@ -1,4 +1,4 @@
-"""Numbers cut into classes of about equal size."""
+"""Quantile classes of numbers."""
 
 from typing import NamedTuple
 
@@ -6,10 +6,10 @@ import numpy as np
 
 
 class Quantiles(NamedTuple):
-    """Which class each number lies in. No class is empty."""
+    """Classes of numbers, of about equal size. No class is empty."""
 
     code: np.ndarray
-    """Class of each number, from 0, [M]."""
+    """Class of each number, from 0: [M]."""
     smallest: np.ndarray
     """Smallest number of each class."""
     largest: np.ndarray
@@ -20,8 +20,8 @@ def quantiles(values: np.ndarray, bins: int) -> Quantiles:
     """Cuts numbers into classes of about equal size; equal numbers share a class.
 
     Args:
-        values: [M], finite.
-        bins: How many classes; ties can leave fewer.
+        values: Finite numbers :math:`(M)`.
+        bins: Number of classes; ties can leave fewer.
 
     Raises:
         ValueError: ``bins`` is below 1 or there are no numbers.

@@ -1,4 +1,4 @@
-"""Whether neurons drive each other mutually."""
+"""Reciprocity of a connectivity."""
 
 import numpy as np
 import pandas as pd
@@ -10,26 +10,26 @@ from synapsnet_pyg.data.session import Session
 
 
 def reciprocity(
-    session: Session, connectivity: Tensor, edge: Tensor | None = None, permutations: int = 1000, seed: int = 0
+    session: Session, connectivity: Tensor, *, edge: Tensor | None = None, permutations: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    r"""Share of the edges, and of the absolute weight, that is returned.
+    r"""Computes the share of the edges, and of the absolute weight, that is returned.
 
     .. math::
         r = \frac{\sum_{i \ne j} \min(|w_{ij}|, |w_{ji}|)}{\sum_{i \ne j} |w_{ij}|}
 
-    and for edges the same with 1 and 0 as weights: the share of edges that have an opposite one. In the null, the
-    senders of each receiver are shuffled, so that each neuron receives what it does, but from others.
+    For edges the weights are 1 and 0: the share of edges that have an opposite one. In the null, the senders of each
+    receiver are shuffled, so that each neuron keeps the weights it receives, but from others.
 
     Args:
-        session: Whose neurons they are.
-        connectivity: :math:`(N, N)`, ``[i, j]`` the effect of j on i.
-        edge: Where an edge is, booleans :math:`(N, N)`, for the row ``edges`` alone; None: wherever the weight is not
+        session: Session of the N neurons.
+        connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
+        edge: Pairs that are edges, booleans :math:`(N, N)`, for the row ``edges`` alone; None: all weights that are not
             zero.
-        permutations: Shuffles.
-        seed: Decides them.
+        permutations: Number of shuffles.
+        seed: Seed of the shuffles.
 
     Returns:
-        A table with rows ``edges`` and ``weights``, columns ``of``, ``reciprocity`` (0 to 1, NaN where there are
+        Table with rows ``edges`` and ``weights``, columns ``of``, ``reciprocity`` (0 to 1, NaN where there are
         none), ``null_mean``, ``null_deviation``, ``z`` and ``p`` (two-sided).
 
     Raises:
@@ -53,19 +53,20 @@ def reciprocity(
     null = against_null(
         observed,
         lambda random: np.array([_returned(_other_senders(matrix, random)) for matrix in matrices]),
-        permutations,
-        seed,
+        permutations=permutations,
+        seed=seed,
     )
     return pd.DataFrame({"of": ["edges", "weights"], "reciprocity": observed, **null._asdict()})
 
 
 def _returned(strength: np.ndarray) -> float:
+    """Returns the share of the strength that is returned, NaN where there is none."""
     total = strength.sum()
     return float(np.minimum(strength, strength.T).sum() / total) if total > 0 else float("nan")
 
 
 def _other_senders(strength: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Each row's entries in another order, the diagonal left out."""
+    """Shuffles the entries of each row, the diagonal left out."""
     N = len(strength)
     others = ~np.eye(N, dtype=bool)
     shuffled = np.zeros_like(strength)

@@ -1,6 +1,9 @@
-"""Summaries of a connectivity that changes in time, updated window by window."""
+"""Summaries of a connectivity that changes in time, updated window by window.
 
-from collections.abc import Iterable
+Each class ``RunningX`` is shown one window after the other and then has an ``X`` as its ``result``.
+"""
+
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, Protocol
 
 import torch
@@ -8,16 +11,16 @@ from torch import Tensor
 
 
 class ConnectivityBatch(NamedTuple):
-    """The connectivity in a few windows."""
+    """Connectivity in a few windows."""
 
     bins: Tensor
-    """Newest bin that each window saw; its connectivity carries that bin to the next: [B]."""
+    """Newest bin that each window sees; its connectivity carries that bin to the next: [B]."""
     connectivity: Tensor
-    """``[b, i, j]`` is the effect of j on i: [B, N, N]."""
+    """Weights, ``[b, i, j]`` the effect of j on i: [B, N, N]."""
 
 
 class Summary(Protocol):
-    """What is kept of connectivities that pass by once."""
+    """Summary of connectivities that are shown once, in the order of time."""
 
     def add(self, window: int, connectivity: Tensor) -> None:
         """Takes in the connectivity [N, N] of one window; windows come in order, counted from 0."""
@@ -25,23 +28,38 @@ class Summary(Protocol):
 
 
 def summarise(batches: Iterable[ConnectivityBatch], *summaries: Summary) -> None:
-    """Makes several summaries in one pass.
+    """Shows every window to several summaries in one pass.
 
     Args:
-        batches: A :class:`DynamicConnectivity` or what :func:`read_dynamic_connectivity` reads.
-        *summaries: Each is shown every window; what they found is then asked of them.
+        batches: Batches in the order of time, such as a
+            :class:`~synapsnet_pyg.analysis.dynamic_connectivity.DynamicConnectivity` or a file of one.
+        *summaries: Summaries, whose ``result`` is ready afterwards.
 
     Example:
-        >>> halves = [ConnectivityBatch(torch.tensor([4 + b]), torch.full((1, 2, 2), 0.5 + b)) for b in range(2)]
-        >>> moments, rises = RunningMoments(), EdgeCourses(torch.tensor([[0], [1]]), windows=2)
-        >>> summarise(halves, moments, rises)
-        >>> moments.found.mean[1, 0], rises.weight
+        >>> batches = [ConnectivityBatch(torch.tensor([4 + b]), torch.full((1, 2, 2), 0.5 + b)) for b in range(2)]
+        >>> moments, traces = RunningMoments(), RunningEdgeTraces(torch.tensor([[0], [1]]), bins=torch.tensor([4, 5]))
+        >>> summarise(batches, moments, traces)
+        >>> moments.result.mean[1, 0], traces.result.weight
         (tensor(1., dtype=torch.float64), tensor([[0.5000, 1.5000]]))
     """
-    each = (connectivity for batch in batches for connectivity in batch.connectivity)
-    for window, connectivity in enumerate(each):
-        for summary in summaries:
-            summary.add(window, connectivity)
+    for _ in shown_to(batches, *summaries):
+        pass
+
+
+def shown_to(batches: Iterable[ConnectivityBatch], *summaries: Summary) -> Iterator[ConnectivityBatch]:
+    """Yields the batches, after it has shown their windows to the summaries.
+
+    Args:
+        batches: Batches in the order of time.
+        *summaries: Summaries, each of which is shown every window.
+    """
+    window = 0
+    for batch in batches:
+        for connectivity in batch.connectivity:
+            for summary in summaries:
+                summary.add(window, connectivity)
+            window += 1
+        yield batch
 
 
 class StrongestEdges(NamedTuple):
@@ -50,32 +68,32 @@ class StrongestEdges(NamedTuple):
     edge_index: Tensor
     """Sender and receiver: [2, E]."""
     mean: Tensor
-    """Weight over all windows: [E]."""
+    """Mean weight over windows: [E]."""
     deviation: Tensor
-    """Of the weight over windows: [E]."""
+    """Standard deviation of the weight over windows: [E]."""
 
 
 class Moments(NamedTuple):
     """Mean and variance over windows, in float64."""
 
     mean: Tensor
-    """[N, N]."""
+    """Mean of each weight: [N, N]."""
     variance: Tensor
-    """Population variance: [N, N]."""
+    """Population variance of each weight: [N, N]."""
     windows: int
-    """M."""
+    """Number of windows M."""
 
     @property
     def deviation(self) -> Tensor:
-        """How far each weight changes in time: [N, N]."""
+        """Standard deviation of each weight over windows: [N, N]."""
         return self.variance.sqrt()
 
     def strongest(self, top_k: int, by: Literal["mean", "deviation"] = "mean") -> StrongestEdges:
-        """The edges between two different neurons that matter, or change, most.
+        """Returns the edges between two different neurons that are strongest, or change most.
 
         Args:
-            top_k: How many; all if there are fewer.
-            by: ``mean``: of the largest absolute mean weight; ``deviation``: of the largest deviation over windows.
+            top_k: Largest number of edges, 1 or more.
+            by: Order of the edges: ``mean``, by absolute mean weight, or ``deviation``, by deviation over windows.
 
         Raises:
             ValueError: ``top_k`` is below 1 or ``by`` is neither.
@@ -105,7 +123,7 @@ class RunningMoments:
         self._windows = 0
 
     def add(self, window: int, connectivity: Tensor) -> None:
-        """See :class:`Summary`."""
+        """Takes in the connectivity [N, N] of one window."""
         if not self._windows:
             self._mean = torch.zeros_like(connectivity, dtype=torch.float64)
             self._squares = torch.zeros_like(self._mean)
@@ -115,8 +133,8 @@ class RunningMoments:
         self._squares.addcmul_(difference, connectivity - self._mean)
 
     @property
-    def found(self) -> Moments:
-        """Of the windows so far, at least one."""
+    def result(self) -> Moments:
+        """Moments over the windows shown so far, at least one."""
         return Moments(self._mean.cpu(), (self._squares / self._windows).cpu(), self._windows)
 
 
@@ -124,17 +142,17 @@ class Means(NamedTuple):
     """Mean connectivity over the windows of each of S states or segments."""
 
     mean: Tensor
-    """In float64, NaN where there is no window: [S, N, N]."""
+    """Mean weights in float64, NaN where there is no window: [S, N, N]."""
     windows: Tensor
-    """How many each has: [S]."""
+    """Number of windows of each: [S]."""
 
 
 class RunningMeans:
     """Mean connectivity over the windows of each of several states or segments.
 
     Args:
-        code: Which of them each window is in, below 0 for none: :math:`(M)`.
-        count: S, how many there are.
+        code: State or segment of each window, counted from 0, below 0 for none: :math:`(M)`.
+        count: Number of states or segments S.
     """
 
     def __init__(self, code: Tensor, count: int) -> None:
@@ -142,37 +160,59 @@ class RunningMeans:
         self._windows = torch.bincount(code[code >= 0], minlength=count)
 
     def add(self, window: int, connectivity: Tensor) -> None:
-        """See :class:`Summary`."""
+        """Takes in the connectivity [N, N] of one window."""
         if window == 0:
             self._total = connectivity.new_zeros(self._count, *connectivity.shape, dtype=torch.float64)
         if self._code[window] >= 0:
             self._total[self._code[window]].add_(connectivity)
 
     @property
-    def found(self) -> Means:
-        """Of all windows."""
+    def result(self) -> Means:
+        """Means over all windows."""
         return Means(self._total.cpu() / self._windows[:, None, None], self._windows)
 
 
-class EdgeCourses:
+class EdgeTraces(NamedTuple):
+    """Weights of chosen edges over time."""
+
+    bins: Tensor
+    """Newest bin that each window sees: [M]."""
+    weight: Tensor
+    """Weight of each edge in each window, in float32: [E, M]."""
+
+
+class RunningEdgeTraces:
     """Weights of chosen edges over time.
 
     Args:
         edge_index: Sender and receiver of each edge :math:`(2, E)`.
-        windows: M.
+        bins: Newest bin that each window sees :math:`(M)`.
     """
 
-    def __init__(self, edge_index: Tensor, windows: int) -> None:
+    def __init__(self, edge_index: Tensor, bins: Tensor) -> None:
         self._sender, self._receiver = edge_index
-        self.weight = torch.empty(edge_index.shape[1], windows)
-        """In float32: [E, M]."""
+        self._bins, self._weight = bins, torch.empty(edge_index.shape[1], len(bins))
 
     def add(self, window: int, connectivity: Tensor) -> None:
-        """See :class:`Summary`."""
-        self.weight[:, window] = connectivity[self._receiver, self._sender]
+        """Takes in the connectivity [N, N] of one window."""
+        self._weight[:, window] = connectivity[self._receiver, self._sender]
+
+    @property
+    def result(self) -> EdgeTraces:
+        """Traces over all windows."""
+        return EdgeTraces(self._bins, self._weight)
 
 
-class GroupCourses:
+class GroupTraces(NamedTuple):
+    """Mean weight from group to group of neurons over time."""
+
+    bins: Tensor
+    """Newest bin that each window sees: [M]."""
+    mean: Tensor
+    """Mean effect ``[m, g, h]`` of a neuron in group h on one in group g, NaN where there is no pair: [M, G, G]."""
+
+
+class RunningGroupTraces:
     r"""Mean weight from group to group of neurons over time.
 
     .. math::
@@ -180,39 +220,24 @@ class GroupCourses:
 
     Args:
         code: Group of each neuron, counted from 0, below 0 for none: :math:`(N)`.
-        windows: M.
+        bins: Newest bin that each window sees :math:`(M)`.
     """
 
-    def __init__(self, code: Tensor, windows: int) -> None:
+    def __init__(self, code: Tensor, bins: Tensor) -> None:
         G = int(code.max()) + 1
         self._label = torch.nn.functional.one_hot(code.clamp(min=0), G).double() * (code >= 0)[:, None]
         size = self._label.sum(0)
-        self.pairs = torch.outer(size, size) - size.diag()
-        """Pairs of two different neurons: [G, G]."""
-        self.mean = torch.empty(windows, G, G, dtype=torch.float64)
-        """``[m, g, h]`` is the mean effect of a neuron in h on one in g, NaN where no pair is: [M, G, G]."""
+        self._pairs = torch.outer(size, size) - size.diag()
+        self._bins, self._mean = bins, torch.empty(len(bins), G, G, dtype=torch.float64)
 
     def add(self, window: int, connectivity: Tensor) -> None:
-        """See :class:`Summary`."""
+        """Takes in the connectivity [N, N] of one window."""
         self._label = self._label.to(connectivity.device)
-        # A copy either way: what passes by belongs to all summaries.
+        # A copy either way: all summaries are shown the same tensor.
         others = connectivity.to(torch.float64, copy=True).fill_diagonal_(0)
-        self.mean[window] = (self._label.t() @ others @ self._label).cpu() / self.pairs
+        self._mean[window] = (self._label.t() @ others @ self._label).cpu() / self._pairs
 
-
-class EdgeCourse(NamedTuple):
-    """Chosen edges over time."""
-
-    bins: Tensor
-    """[M]."""
-    weight: Tensor
-    """[E, M]."""
-
-
-class GroupCourse(NamedTuple):
-    """A connectivity from group to group over time."""
-
-    bins: Tensor
-    """[M]."""
-    mean: Tensor
-    """``[m, g, h]`` is the mean effect of a neuron in h on one in g, NaN where no pair is: [M, G, G]."""
+    @property
+    def result(self) -> GroupTraces:
+        """Traces over all windows."""
+        return GroupTraces(self._bins, self._mean)

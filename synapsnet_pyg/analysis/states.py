@@ -1,6 +1,6 @@
-"""Who drives whom in which state: running or still, awake or drowsy, from cell type to cell type."""
+"""Connectivity from group to group of neurons in each state, such as running or still, and tests of both."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -10,30 +10,30 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from synapsnet_pyg.analysis.blocks import connectivity_blocks, groups_of
+from synapsnet_pyg.analysis.blocks import Groups, connectivity_blocks, groups_of
 from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
 from synapsnet_pyg.analysis.null import AgainstNull, against_null
-from synapsnet_pyg.analysis.running_summaries import GroupCourses, RunningMeans, summarise
+from synapsnet_pyg.analysis.running_summaries import Means, RunningGroupTraces, RunningMeans, Summary, summarise
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.metrics import connectivity_score
 
 
 class States(NamedTuple):
-    """The state of a session in each bin."""
+    """State of a session in each bin."""
 
     state: Tensor
-    """Place of the bin's state among the names, -1 where none is on: [T]."""
+    """Index of the bin's state among the names, -1 where none is on: [T]."""
     names: list[str]
-    """Of the states: [S]."""
+    """Names of the S states."""
 
 
 def states_of(session: Session, names: Sequence[str]) -> States:
     """Reads states from behaviours that are 1 where a state is on and 0 elsewhere.
 
     Args:
-        session: As recorded or standardised.
-        names: Of the behaviours, such as those of :class:`~synapsnet_pyg.datasets.bugeon.Bugeon` with ``states``.
+        session: Session, as recorded or standardised.
+        names: Names of the behaviours, such as those of :class:`~synapsnet_pyg.datasets.bugeon.Bugeon` with ``states``.
 
     Raises:
         ValueError: There is no such behaviour, one is neither 0 nor 1, or two are on in one bin.
@@ -69,29 +69,52 @@ def states_of(session: Session, names: Sequence[str]) -> States:
     return States(torch.where(on.any(1), on.int().argmax(1), -1), list(names))
 
 
+def states_of_windows(dynamic: DynamicConnectivity, states: States) -> Tensor:
+    """Returns the state of each window [M], -1 where its bins differ or have none.
+
+    Args:
+        dynamic: Connectivity of the part.
+        states: State of each bin of that part.
+
+    Raises:
+        ValueError: The states do not fit the session or their names, or no window lies within one state.
+    """
+    state, names = states
+    window_state = dynamic.window_state(state)
+    if int(state.max()) >= len(names):
+        raise ValueError(f"Expected states below {len(names)}, one a name (got {int(state.max())}).")
+    if int(window_state.max()) < 0:
+        raise ValueError(
+            f"Expected a window of {dynamic.model.window} bins, and the one that follows, within one state of session "
+            f"'{dynamic.session.name}' (got none); take states that last longer, or a shorter window."
+        )
+    return window_state
+
+
 class StateBlocks(NamedTuple):
-    """A connectivity from group to group in each state; states in which no window lies have no rows."""
+    """Connectivity from group to group in each state; states without a window have no rows."""
 
     blocks: pd.DataFrame
-    """A row an ordered pair of groups and state."""
+    """Table with a row for each ordered pair of groups and state."""
     differences: pd.DataFrame
-    """A row an ordered pair of groups and pair of states."""
+    """Table with a row for each ordered pair of groups and pair of states."""
     connectivity: Tensor
-    """Mean over the windows of each state, NaN where there is none: [S, N, N]."""
+    """Mean connectivity over the windows of each state, NaN where there is none: [S, N, N]."""
     unlabelled: int
-    """How many neurons were left out, since nothing is known of them."""
+    """Number of neurons that were left out because they have no group."""
 
 
 def state_blocks(
     dynamic: DynamicConnectivity,
     field: str,
-    state: Tensor,
-    names: Sequence[str],
+    states: States,
+    *,
     bins: int | None = None,
     permutations: int = 1000,
     seed: int = 0,
+    summaries: Sequence[Summary] = (),
 ) -> StateBlocks:
-    r"""Summarises a dynamic connectivity from group to group in each state, and tests what depends on either.
+    r"""Computes the connectivity from group to group in each state, and tests effects of groups and of states.
 
     .. math::
         S_{gh}^{(a)} = \Big\langle C_{ij}(t) \Big\rangle_{t \in a,\; i \in g,\; j \in h,\; i \ne j}, \qquad
@@ -100,35 +123,36 @@ def state_blocks(
 
     over the windows whose bins, those seen and the one that follows, are all in state a. There are two nulls:
 
-    1. Do *groups* matter within a state? Labels change place among the neurons that have one
+    1. Do *groups* matter within a state? Labels are shuffled among the neurons that have one
        (:func:`~synapsnet_pyg.analysis.blocks.connectivity_blocks`).
     2. Does a pair of groups differ between *two states*? The states are shifted circularly by k windows against the
-       connectivity, by each k from 0 to M - 1: both keep their own course, slow as it may be, and lose what relates
-       them. Where nothing does, no shift is more likely than another to stand out, so that p is exact up to the seams
-       between segments, and never below 1 / M. Small shifts count too: they resemble the observation, and without them
-       it would stand out too often, the more so the longer the windows. A drift that spans the whole recording in
-       both is not told from an effect. A model that sees the state, with modulation or not, follows it without noise:
-       its p are small whatever the wiring. Compare its differences with those of a fit to states of another time.
+       connectivity, by each k from 0 to M - 1. Both keep their own time series, slow as it may be, and their relation
+       is broken. Without a relation no shift is more likely than another to stand out, so that p is exact up to the
+       seams between segments, and never below 1 / M. Small shifts count too: they resemble the observation, and without
+       them it would stand out too often, the more so the longer the windows. A drift that spans the whole recording in
+       both cannot be distinguished from an effect. A model that sees the state, with modulation or not, follows it
+       without noise: its p are small whatever the wiring. Compare its differences with those of a fit to states of
+       another time.
 
     The recording is passed once.
 
     Args:
-        dynamic: Of the part that is summarised, usually the training part.
-        field: What groups the neurons, as for ``connectivity_blocks``: ``cell_type``, ``subclass``.
-        state: State of each of the part's bins, its place among the names, below 0 for none: :math:`(T)`.
-        names: Of the states; :func:`states_of` tells both.
-        bins: Cut a field of numbers into this many quantiles of the neurons; None: each number is a group.
-        permutations: Shuffles of the labels.
-        seed: Decides them.
+        dynamic: Connectivity of the part that is summarised, usually the training part.
+        field: Field that groups the neurons, such as ``cell_type`` or ``subclass``.
+        states: State of each bin of that part, from :func:`states_of`.
+        bins: Number of quantiles that a field of numbers is cut into; None: each number is a group.
+        permutations: Number of shuffles of the labels.
+        seed: Seed of the shuffles.
+        summaries: Further summaries that are shown every window in the same pass.
 
     Returns:
-        Two tables; the mean connectivity of each state; how many neurons have no group. ``blocks`` has
+        Two tables, the mean connectivity of each state, and the number of neurons without a group. ``blocks`` has
 
         ================================  ====================================================================
-        sender, receiver, state           the groups and the state, in order
-        pairs                             how many pairs of two different neurons
-        windows                           how many windows are in the state
-        mean_weight                       over both
+        sender, receiver, state           groups and state, in order
+        pairs                             number of pairs of two different neurons
+        windows                           number of windows in the state
+        mean_weight                       mean over pairs and windows
         null_mean, null_deviation, z, p   under shuffled labels, p two-sided
         q                                 false discovery rate over the table (Benjamini-Hochberg)
         ================================  ====================================================================
@@ -136,7 +160,7 @@ def state_blocks(
         and ``differences`` has
 
         ================================  ====================================================================
-        sender, receiver, state, other    the groups and the two states, in order
+        sender, receiver, state, other    groups and the two states, in order
         difference                        mean weight in ``state`` minus that in ``other``
         null_mean, null_deviation, z, p   under shifts, p two-sided
         q                                 false discovery rate over the table
@@ -153,63 +177,63 @@ def state_blocks(
         >>> running = (torch.arange(60) // 20 == 1).float()
         >>> session = Session(torch.randn(4, 60), running[:, None], bin_size=0.1, cell_type=["E", "E", "I", "I"])
         >>> dynamic = DynamicConnectivity(Copy([session]), session)
-        >>> state = running.long()
-        >>> found = state_blocks(dynamic, "cell_type", state, ["still", "running"], permutations=20)
-        >>> found.blocks[["sender", "receiver", "state", "pairs", "windows", "mean_weight"]].head(3)
+        >>> states = States(running.long(), ["still", "running"])
+        >>> result = state_blocks(dynamic, "cell_type", states, permutations=20)
+        >>> result.blocks[["sender", "receiver", "state", "pairs", "windows", "mean_weight"]].head(3)
           sender receiver    state  pairs  windows  mean_weight
         0      E        E    still      2       38          0.0
         1      E        E  running      2       19          0.0
         2      E        I    still      4       38          0.0
     """
     session, groups = dynamic.session, groups_of(dynamic.session, field, bins)
-    window_state = dynamic.window_state(state)
-    if int(state.max()) >= len(names):
-        raise ValueError(f"Expected states below {len(names)}, one a name (got {int(state.max())}).")
-    if int(window_state.max()) < 0:
-        raise ValueError(
-            f"Expected a window of {dynamic.model.window} bins, and the one that follows, within one state of session "
-            f"'{session.name}' (got none); take states that last longer, or a shorter window."
-        )
-    means = RunningMeans(window_state, len(names))
-    courses = GroupCourses(torch.from_numpy(groups.code), dynamic.num_windows)
-    summarise(dynamic, means, courses)
+    window_state = states_of_windows(dynamic, states)
+    means = RunningMeans(window_state, len(states.names))
+    traces = RunningGroupTraces(torch.from_numpy(groups.code), dynamic.bins)
+    summarise(dynamic, means, traces, *summaries)
 
-    connectivity, windows = means.found
-    tables = []
-    for s in windows.nonzero().flatten().tolist():
-        table = connectivity_blocks(
-            session, connectivity[s], field, bins, statistic="mean_weight", permutations=permutations, seed=seed
+    def blocks_of(connectivity: Tensor) -> pd.DataFrame:
+        """Returns the table of one state."""
+        return connectivity_blocks(
+            session, connectivity, field, bins=bins, statistic="mean_weight", permutations=permutations, seed=seed
         ).table
-        tables.append(table.assign(state=names[s], windows=int(windows[s])))
-    blocks = pd.concat(tables).sort_index(kind="stable").reset_index(drop=True)
-    blocks["q"] = benjamini_hochberg(blocks["p"])
-    told = ["sender", "receiver", "state", "pairs", "windows", "mean_weight"]
-    differences = _differences(courses.mean.numpy(), window_state.numpy(), groups.name, names)
+
     return StateBlocks(
-        blocks[[*told, "null_mean", "null_deviation", "z", "p", "q"]],
-        differences,
-        connectivity,
-        int((groups.code < 0).sum()),
+        blocks=_state_table(means.result, states.names, blocks_of),
+        differences=_difference_table(traces.result.mean.numpy(), window_state.numpy(), groups, states.names),
+        connectivity=means.result.mean,
+        unlabelled=int((groups.code < 0).sum()),
     )
 
 
-def _differences(course: np.ndarray, state: np.ndarray, groups: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
-    """Tests a course from group to group [M, G, G] for what differs between states [M]."""
+def _state_table(means: Means, names: Sequence[str], blocks_of: Callable[[Tensor], pd.DataFrame]) -> pd.DataFrame:
+    """Returns the table of all states that have windows, in the order of groups, then states."""
+    tables = [
+        blocks_of(means.mean[s]).assign(state=names[s], windows=int(means.windows[s]))
+        for s in means.windows.nonzero().flatten().tolist()
+    ]
+    blocks = pd.concat(tables).sort_index(kind="stable").reset_index(drop=True)
+    blocks["q"] = benjamini_hochberg(blocks["p"])
+    described = ["sender", "receiver", "state", "pairs", "windows", "mean_weight"]
+    return blocks[[*described, "null_mean", "null_deviation", "z", "p", "q"]]
+
+
+def _difference_table(traces: np.ndarray, state: np.ndarray, groups: Groups, names: Sequence[str]) -> pd.DataFrame:
+    """Tests mean weights from group to group over time [M, G, G] for differences between states [M]."""
     pairs = [*combinations(np.unique(state[state >= 0]), 2)]
     contrast = np.zeros((len(state), len(pairs)))
     for d, (a, b) in enumerate(pairs):
         contrast[:, d] = (state == a) / (state == a).sum() - (state == b) / (state == b).sum()
     tables = []
-    for h, sender in enumerate(groups):
-        products = _under_shifts(course[:, :, h], contrast)
+    for h, sender in enumerate(groups.name):
+        products = _under_shifts(traces[:, :, h], contrast)
         columns = {"difference": products[0], **_against_shifts(products)._asdict()}
         tables.append(
             pd.DataFrame(
                 {
                     "sender": sender,
-                    "receiver": np.repeat(groups, len(pairs)),
-                    "state": [names[a] for a, _ in pairs] * len(groups),
-                    "other": [names[b] for _, b in pairs] * len(groups),
+                    "receiver": np.repeat(groups.name, len(pairs)),
+                    "state": [names[a] for a, _ in pairs] * len(groups.name),
+                    "other": [names[b] for _, b in pairs] * len(groups.name),
                     **{name: values.ravel() for name, values in columns.items()},
                 }
             )
@@ -218,73 +242,73 @@ def _differences(course: np.ndarray, state: np.ndarray, groups: np.ndarray, name
     return table.assign(q=benjamini_hochberg(table["p"]))
 
 
-def _under_shifts(course: np.ndarray, contrast: np.ndarray) -> np.ndarray:
-    """Products of courses [M, G] with contrasts [M, D] shifted circularly by 0, 1, ... M - 1 windows: [M, G, D]."""
-    centred = course - course.mean(0)
-    # What rounding leaves of a constant course is no variation.
-    centred[:, np.abs(centred).max(0) <= 1e-6 * np.abs(course).max(0)] = 0
+def _under_shifts(traces: np.ndarray, contrast: np.ndarray) -> np.ndarray:
+    """Returns products of time series [M, G] with contrasts [M, D] shifted by 0, 1, ... M - 1 windows: [M, G, D]."""
+    centred = traces - traces.mean(0)
+    # Rounding of a constant time series is no variation.
+    centred[:, np.abs(centred).max(0) <= 1e-6 * np.abs(traces).max(0)] = 0
     spectrum = np.fft.rfft(centred, axis=0)[:, :, None] * np.fft.rfft(contrast, axis=0).conj()[:, None]
-    return np.fft.irfft(spectrum, len(course), axis=0)
+    return np.fft.irfft(spectrum, len(traces), axis=0)
 
 
 def _against_shifts(products: np.ndarray) -> AgainstNull:
-    """The first of them against the rest, each of which counts once."""
+    """Compares the products without a shift with all others, each of which counts once."""
     shifted = iter(products[1:])
-    return against_null(products[0], lambda random: next(shifted), len(products) - 1, seed=0)
+    return against_null(products[0], lambda random: next(shifted), permutations=len(products) - 1, seed=0)
 
 
 class BlockAgreement(NamedTuple):
-    """How well a matrix from group to group agrees with a reference."""
+    """Agreement of a matrix from group to group with a reference."""
 
     pearson: float
-    """Of the entries."""
+    """Correlation of the entries."""
     spearman: float
-    """Of their ranks."""
+    """Correlation of their ranks."""
     entries: int
-    """How many are known in both."""
+    """Number of entries that are known in both."""
 
 
 def block_agreement(blocks: ArrayLike, reference: ArrayLike) -> BlockAgreement:
     """Compares a matrix from group to group with a reference, such as the strengths of synapses between cell types.
 
     Args:
-        blocks: :math:`(G, G)`, [receiver, sender], such as of :func:`block_matrix`; NaN is not known.
-        reference: The same of the same groups in the same order.
+        blocks: Matrix :math:`(G, G)`, [receiver, sender], such as that of :func:`block_matrix`; NaN is not known.
+        reference: Matrix :math:`(G, G)` of the same groups in the same order.
 
     Raises:
         ValueError: The shapes differ, or fewer than 3 entries are known in both.
 
     References:
         Campagnola et al. (2022), Local connectivity and synaptic dynamics in mouse and human neocortex; Lu et al.
-        (2025), NetFormer, which compares so.
+        (2025), NetFormer, where it is used.
 
     Example:
         >>> block_agreement([[0.1, -0.2], [0.3, np.nan]], [[0.2, -0.4], [0.6, 9.0]])
         BlockAgreement(pearson=1.0, spearman=1.0, entries=3)
     """
-    found, expected = np.asarray(blocks, dtype=float), np.asarray(reference, dtype=float)
-    if found.shape != expected.shape or found.ndim != 2:
-        raise ValueError(f"Expected two matrices [G, G] (got {list(found.shape)} and {list(expected.shape)}).")
-    known = np.isfinite(found) & np.isfinite(expected)
+    estimate, expected = np.asarray(blocks, dtype=float), np.asarray(reference, dtype=float)
+    if estimate.shape != expected.shape or estimate.ndim != 2:
+        raise ValueError(f"Expected two matrices [G, G] (got {list(estimate.shape)} and {list(expected.shape)}).")
+    known = np.isfinite(estimate) & np.isfinite(expected)
     if known.sum() < 3:
         raise ValueError(f"Expected at least 3 pairs of groups that are known in both (got {known.sum()}).")
-    entries, wanted = (torch.from_numpy(matrix[known])[None] for matrix in (found, expected))
+    entries, wanted = (torch.from_numpy(matrix[known])[None] for matrix in (estimate, expected))
     score = connectivity_score(entries, wanted, diagonal=True)
     return BlockAgreement(score.pearson, score.spearman, int(known.sum()))
 
 
 def block_matrix(table: pd.DataFrame, groups: Sequence[str], value: str = "mean_weight") -> np.ndarray:
-    """A table of pairs of groups as a matrix.
+    """Returns a table of pairs of groups as a matrix.
 
     Args:
-        table: With ``sender`` and ``receiver``, a row a pair: of
+        table: Table with ``sender`` and ``receiver`` and a row for each pair, such as that of
             :func:`~synapsnet_pyg.analysis.blocks.connectivity_blocks`, or the rows of one state of
             :func:`state_blocks`.
-        groups: In which order, G.
+        groups: Groups in the order of rows and columns.
         value: Name of the column.
 
     Returns:
-        :math:`(G, G)`, [receiver, sender], NaN where there is no row.
+        Matrix :math:`(G, G)`, [receiver, sender], NaN where there is no row.
 
     Raises:
         ValueError: A pair has several rows.

@@ -17,7 +17,6 @@ from synapsnet_pyg.benchmarks.forecast_jobs import paired_p
 from synapsnet_pyg.benchmarks.jobs import keep_error, read_error, require_same, run_all
 from synapsnet_pyg.benchmarks.tables import recovery_seed_rows, recovery_table, write_table
 from synapsnet_pyg.benchmarks.variants import Variant, ablations
-from synapsnet_pyg.connectivity.curbd import fit_curbd_to
 from synapsnet_pyg.connectivity.registry import ESTIMATORS, estimate
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import atomic_path, file_name, make_folder
@@ -221,11 +220,10 @@ def recover(job: Recovery) -> None:
 def _find(job: Recovery, session: Session) -> tuple[dict[str, Tensor], float | None]:
     """What a method finds, a matrix a row of the table, and how well it describes the recording, if it tells that."""
     method = job.method
-    if method.model == "curbd":
-        network = fit_curbd_to(session)
-        return {method.label: torch.from_numpy(network.connectivity).float()}, float(network.p_var[-1])
     if method.model in ESTIMATORS:
-        return {method.label: estimate(method.model, session)}, None
+        parts = session.split()
+        estimated = estimate(method.model, parts.train, parts.validation)
+        return {method.label: estimated.connectivity}, estimated.details.get("p_var")
     folder = job.folder / "run"
     begun = (folder / "run.json").exists()
     settings = (method.model, method.arguments, job.preset, job.training, job.seed)

@@ -18,7 +18,7 @@ except ImportError as error:
 from synapsnet_pyg.cli.benchmarks import benchmark_connectivity, benchmark_forecasting
 from synapsnet_pyg.cli.data import convert, download, inspect, prepare, simulate
 from synapsnet_pyg.cli.experiments import experiment
-from synapsnet_pyg.cli.runs import adapt, changes, connectivity, evaluate, figures, fit, report
+from synapsnet_pyg.cli.runs import adapt, connectivity, dynamics, evaluate, figures, fit, report
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     simulate,
@@ -30,13 +30,16 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     adapt,
     evaluate,
     connectivity,
-    changes,
+    dynamics,
     figures,
     report,
     benchmark_forecasting,
     benchmark_connectivity,
     experiment,
 )
+
+OLD_NAMES = {"changes": "dynamics"}
+"""Old name of a command -> its name. Old names are not listed by --help and work for one release."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words:
         parser.print_help(sys.stderr)
         return 2
+    if words[0] in OLD_NAMES:
+        name = OLD_NAMES[words[0]]
+        print(f"synapsnet: '{words[0]}' is the old name of '{name}', which will go; use the new one", file=sys.stderr)
+        words[0] = name
     given = parser.parse_args(words)
     name = given.command
     values = given[name]

@@ -158,7 +158,7 @@ def connectivity(
         print(line)
 
 
-def changes(
+def dynamics(
     run: str,
     *,
     out: str,
@@ -167,24 +167,27 @@ def changes(
     group_by: str | None = None,
     save: bool = False,
 ) -> None:
-    """Write how the connectivity changes over the training part: mean and deviation, edges over time, states.
+    """Write the dynamics of the connectivity over the training part: mean and deviation, edges over time, states.
 
     Args:
         run: Folder of a run, best of a model whose connectivity follows the activity (netformer) or the behaviour
             (synapsnet with --model-args.modulation true).
         out: Folder for the files, made if it is not there.
-        top_k: How many of the edges that change most to follow over time.
-        states: Behaviours that are 1 where a state is on and 0 elsewhere, separated by commas: the mean connectivity
-            in each, over windows that lie within it.
-        group_by: A field of the neurons, such as cell_type, subclass or area, beside --states: connectivity from group
-            to group in each state, and tests of what depends on the groups and on the state. A model that is modulated
-            by the states differs between them by construction: see how much.
-        save: Write every weight in every window too (HDF5): neurons x neurons x windows x 4 bytes, packed.
+        top_k: Number of the edges that change most to follow over time.
+        states: Behaviours that are 1 where a state is on and 0 elsewhere, separated by commas: mean connectivity over
+            the windows that lie within each state.
+        group_by: Field of the neurons, such as cell_type, subclass or area, beside --states: connectivity from group to
+            group in each state, and tests of effects of groups and of states. A model that is modulated by the states
+            differs between them by construction: read the size of the difference.
+        save: Write every weight in every window too (HDF5): neurons x neurons x windows x 4 bytes, compressed.
     """
-    from synapsnet_pyg.results.dynamic_connectivity import save_changes
+    from synapsnet_pyg.results.dynamic_connectivity import save_dynamics
     from synapsnet_pyg.runs.run import Run
 
-    for line in save_changes(Run.load(run), Path(out), top_k, listed(states), group_by, save):
+    loaded = Run.load(run)
+    for line in save_dynamics(
+        loaded, Path(out), top_k=top_k, states=listed(states), group_by=group_by, every_window=save
+    ):
         print(line, flush=True)
 
 
@@ -213,7 +216,7 @@ def figures(run: str, *, out: str, session: str | None = None) -> None:
     Args:
         run: Folder of the run.
         out: Folder for the PNG files, made if it is not there.
-        session: Which session; all if not given.
+        session: Name of the only session to draw; all sessions if not given.
     """
     from synapsnet_pyg.results.figures import draw_run
     from synapsnet_pyg.runs.run import Run

@@ -1,57 +1,66 @@
-"""Lagged correlation: who is active before whom."""
+"""Correlation of every neuron with every other some bins earlier."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.connectivity.estimator import Estimator
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import blocks
 
 
-def lagged_correlation(session: Session, *, lag: int = 1) -> Tensor:
-    r"""Correlates every neuron with every other some bins earlier, the simplest functional connectivity.
+@dataclass(eq=False, kw_only=True)
+class LaggedCorrelation(Estimator):
+    r"""Correlation of every neuron with every other some bins earlier, the simplest functional connectivity.
 
     .. math::
         C_{ij} = \mathrm{corr}\big(a_i(t),\; a_j(t - d)\big)
 
-    over the training part. No pair of bins crosses a segment's border. At lag 0 the matrix is symmetric and its
-    diagonal 1.
+    No pair of bins crosses a segment's border. At lag 0 the matrix is symmetric and its diagonal 1. The connectivity
+    is 0 where a neuron is constant. A validation part is not used.
 
     Args:
-        session: A recording.
-        lag: :math:`d`, in bins.
-
-    Returns:
-        :math:`(N, N)`, from -1 to 1; 0 where a neuron is constant.
+        lag: Number of bins :math:`d`.
 
     Raises:
-        ValueError: The lag is negative, or every segment is too short for it.
+        ValueError: The lag is negative. From ``fit``: every segment is too short for it.
 
     References:
         Delavari, Oruc and Murphy, "SynapsNet", section 3.2 (there the anchor of connectivity recovery).
 
     Example:
         >>> _ = torch.manual_seed(0)
-        >>> drives = torch.randn(1000).round()
-        >>> session = Session(torch.stack([drives, drives.roll(1)]), bin_size=0.1)
-        >>> lagged_correlation(session, lag=1).round(decimals=1).abs()
+        >>> driver = torch.randn(1000).round()
+        >>> session = Session(torch.stack([driver, driver.roll(1)]), bin_size=0.1)
+        >>> LaggedCorrelation(lag=1).fit(session).connectivity_.round(decimals=1).abs()
         tensor([[0., 0.],
                 [1., 0.]])
     """
-    return correlate(session.standardise().split().train, lag).float()
+
+    lag: int = 1
+
+    def __post_init__(self) -> None:
+        _check_lag(self.lag)
+
+    def _fit(self, train: Session, validation: Session | None) -> None:
+        self.connectivity_ = correlate(train, self.lag).float()
 
 
 def correlate(part: Session, lag: int) -> Tensor:
-    """The same over all segments of a part, each end of the pairs with its own mean and deviation: [N, N], float64.
+    """Correlates all pairs of neurons over all segments, each end of the pairs with its own mean and deviation.
 
     Args:
-        part: As it is: neither standardised nor split here.
-        lag: In bins.
+        part: Recording or part of one; it is not standardised here.
+        lag: Number of bins.
+
+    Returns:
+        [N, N], float64.
 
     Raises:
-        ValueError: As above.
+        ValueError: The lag is negative, or every segment is too short for it.
     """
-    if lag < 0:
-        raise ValueError(f"Expected a lag of 0 bins or more (got {lag}); a negative one is the transpose of its like.")
+    _check_lag(lag)
     N = part.num_neurons
     zeros, count = part.activity.new_zeros, 0
     sums, powers = zeros(2, N, dtype=torch.float64), zeros(2, N, dtype=torch.float64)
@@ -65,8 +74,13 @@ def correlate(part: Session, lag: int) -> Tensor:
         products.addmm_(now, before.t())
     means = sums / count
     variance = powers / count - means.square()
-    # What rounding leaves of a constant neuron is no variation.
+    # A constant neuron's variance is zero up to rounding.
     varies = variance > 1e-14 * powers / count
     inverse = torch.where(varies, variance, torch.inf).rsqrt()
     covariance = products / count - torch.outer(*means)
     return (inverse[0, :, None] * covariance * inverse[1]).clamp(-1, 1)
+
+
+def _check_lag(lag: int) -> None:
+    if lag < 0:
+        raise ValueError(f"Expected a lag of 0 bins or more (got {lag}); a negative one is the transpose of its like.")

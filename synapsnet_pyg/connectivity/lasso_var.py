@@ -1,37 +1,40 @@
-"""Lasso regression of the next bin on all neurons: few connections, chosen by the data."""
+"""Lasso regression of the next bin on all neurons, which keeps few connections."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.linear_model import lasso_path
 from torch import Tensor
 
+from synapsnet_pyg.connectivity.forecasting_estimator import ForecastingEstimator, LinearForecast, Solution
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.files import optional_import
 from synapsnet_pyg.regression.least_squares import Moments, moments
 
+linear_model = optional_import("sklearn.linear_model", "analysis")
 
-def lasso_var(session: Session, *, penalties: Sequence[float] | None = None) -> Tensor:
-    r"""Regresses every neuron's next bin on all neurons and the behaviour, with a price on each connection.
+
+@dataclass(eq=False, kw_only=True)
+class LassoVAR(ForecastingEstimator):
+    r"""Regression of every neuron's next bin on all neurons and the behaviour, with a penalty on each connection.
 
     .. math::
         \min_{C, D, c} \tfrac{1}{2 T} \sum_t \big\| a(t + 1) - C\, a(t) - D\, b(t) - c \big\|^2
         + \lambda \sum_{i \neq j} |C_{ij}|
 
-    Connections alone have a price: a neuron's own past and the behaviour are free, so that no connection stands in for
-    them. :math:`\lambda` is one for all neurons, the one of the smallest squared error on the validation part. The
-    solver (coordinate descent of scikit-learn) sees sums over bins only, never the bins.
+    Neither a neuron's own past nor the behaviour is penalised, so that no connection takes their place. The same
+    :math:`\lambda` serves all neurons: the candidate with the smallest squared error on the validation part. The
+    solver (coordinate descent of scikit-learn) reads sums over bins only. The connectivity is standardised activity of
+    the receiver per standardised activity of the sender.
 
     Args:
-        session: A recording.
-        penalties: Candidates for :math:`\lambda`, above 0. None: twenty from the largest that matters, at which the
-            first connection shows, down to a hundredth of it.
-
-    Returns:
-        :math:`(N, N)`: standardised activity of the receiver per standardised activity of the sender.
+        penalties: Candidates for :math:`\lambda`, above 0. None: twenty, from the largest with an effect, at which the
+            first connection appears, down to a hundredth of it.
 
     Raises:
-        ValueError: A part has no segment of two bins, or a penalty is not above 0.
+        ValueError: There is no candidate, or one is not above 0.
 
     References:
         Tibshirani, "Regression shrinkage and selection via the lasso", 1996.
@@ -40,60 +43,106 @@ def lasso_var(session: Session, *, penalties: Sequence[float] | None = None) -> 
 
     Example:
         >>> _ = torch.manual_seed(0)
-        >>> drives = torch.randn(1000)
-        >>> session = Session(torch.stack([drives, drives.roll(1), torch.randn(1000)]), bin_size=0.1)
-        >>> lasso_var(session).round(decimals=1).abs()
+        >>> driver = torch.randn(1000)
+        >>> split = Session(torch.stack([driver, driver.roll(1), torch.randn(1000)]), bin_size=0.1).split()
+        >>> LassoVAR().fit(split.train, split.validation).connectivity_.round(decimals=1).abs()
         tensor([[0., 0., 0.],
                 [1., 0., 0.],
                 [0., 0., 0.]])
     """
-    if penalties is not None and (len(penalties) == 0 or min(penalties) <= 0):
-        raise ValueError(f"Expected penalties above 0 (got {list(penalties)}); ridge_var is what has none.")
-    split = session.standardise().split()
-    seen, held_out = moments(split.train), moments(split.validation)
-    solutions = lasso_solutions(seen, penalties)
-    errors = [held_out.squared_error(c, seen.y - c @ seen.u) for c in solutions.double()]
-    return solutions[int(torch.tensor(errors).argmin()), :, : session.num_neurons].clone()
+
+    penalties: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.penalties is not None and (len(self.penalties) == 0 or min(self.penalties) <= 0):
+            raise ValueError(f"Expected penalties above 0 (got {list(self.penalties)}); ridge_var is what has none.")
+
+    def _search(self, train: Session, validation: Session) -> Solution:
+        seen, held_out = moments(train), moments(validation)
+        path = lasso_solutions(seen, self.penalties)
+        errors = [held_out.squared_error(c, seen.intercept(c)) for c in path.coefficients.to(seen.u)]
+        best = int(torch.tensor(errors).argmin())
+        coefficients = path.coefficients[best].to(train.activity)
+        intercept = seen.intercept(coefficients.to(seen.u)).to(train.activity)
+        forecast = LinearForecast(coefficients, intercept)
+        return Solution(forecast, coefficients[:, : train.num_neurons].clone(), path.penalties[best])
+
+    def _solve(self, train: Session, like: Solution) -> Solution:
+        return LassoVAR(penalties=[like.penalty])._search(train, train)
 
 
-def lasso_solutions(seen: Moments, penalties: Sequence[float] | None = None) -> Tensor:
-    """Coefficients of neurons and behaviour for each penalty, largest first: [penalties, N, N + K] in float32.
+class LassoPath(NamedTuple):
+    """Lasso solutions for several penalties."""
+
+    penalties: list[float]
+    """Largest first."""
+    coefficients: Tensor
+    """Weights of neurons and behaviour for each penalty [penalties, N, N + K], float32."""
+
+
+class _Connections(NamedTuple):
+    """Moments of the neurons alone, after regression on the behaviour (Frisch, Waugh and Lovell)."""
+
+    gram: np.ndarray
+    """[N, N]."""
+    target: np.ndarray
+    """[N, N], without the part that each neuron's own past explains."""
+    own: np.ndarray
+    """Regression of each neuron on its own past alone [N]."""
+    inverse: np.ndarray
+    """Inverse variance of each neuron [N]; 0 where it is constant."""
+
+
+def lasso_solutions(seen: Moments, penalties: Sequence[float] | None = None) -> LassoPath:
+    """Solves the lasso for several penalties.
 
     Args:
-        seen: Of the bins to fit, with one lag.
-        penalties: As above.
+        seen: Moments of the bins to fit, with one lag.
+        penalties: Candidates, as for :class:`LassoVAR`.
     """
     N = len(seen.y)
     covariance, cross = seen.covariance.cpu(), seen.cross.cpu()
-    # What is free is taken out of both sides first; the rest is a plain lasso (Frisch, Waugh and Lovell).
+    found = _without_behaviour(covariance, cross)
+    if penalties is None:
+        largest = np.abs(found.target[~np.eye(N, dtype=bool)]).max(initial=0)
+        penalties = (max(largest, 1e-12) * np.geomspace(1, 0.01, 20)).tolist()
+    penalties = sorted(penalties, reverse=True)
+    power = (seen.yy - seen.y.square()).cpu().numpy()
+    solutions = torch.zeros(len(penalties), N, covariance.shape[1])
+    for i in range(N):
+        path = _path(found, i, penalties, power[i : i + 1])
+        solutions[:, i, :N] = torch.from_numpy(path.T)
+        solutions[:, i, i] = torch.from_numpy(found.own[i] - found.inverse[i] * (found.gram[i] @ path))
+    residual = cross[:, N:].float() - solutions[:, :, :N] @ covariance[:N, N:].float()
+    solutions[:, :, N:] = residual @ torch.linalg.pinv(covariance[N:, N:], hermitian=True).float()
+    return LassoPath(penalties, solutions)
+
+
+def _without_behaviour(covariance: Tensor, cross: Tensor) -> _Connections:
+    N = len(cross)
     by_behaviour = torch.linalg.pinv(covariance[N:, N:], hermitian=True) @ covariance[N:]
     gram = (covariance[:N] - covariance[:N, N:] @ by_behaviour)[:, :N].numpy()
     target = (cross - cross[:, N:] @ by_behaviour)[:, :N].numpy()
-    power = (seen.yy - seen.y.square()).cpu().numpy()
     variance = gram.diagonal()
     inverse = np.divide(1, variance, out=np.zeros(N), where=variance > 1e-12)
     own = target.diagonal() * inverse
-    target = target - own[:, None] * gram
-    if penalties is None:
-        penalties = max(np.abs(target[~np.eye(N, dtype=bool)]).max(initial=0), 1e-12) * np.geomspace(1, 0.01, 20)
+    return _Connections(gram, target - own[:, None] * gram, own, inverse)
 
-    solutions = torch.zeros(len(penalties), N, N + len(by_behaviour))
-    for i in range(N):
-        others = gram - np.outer(gram[i] * inverse[i], gram[i])
-        others[i], others[:, i], target[i, i] = 0, 0, 0
-        _, path, _ = lasso_path(
-            # Of these two only the shape and the length are read, beside a Gram matrix: one row stands for all bins.
-            np.zeros((1, N), order="F"),
-            np.sqrt(power[i : i + 1]),
-            alphas=penalties,
-            precompute=others,
-            Xy=target[i],
-            check_input=False,
-            tol=1e-6,
-            max_iter=10_000,
-        )
-        solutions[:, i, :N] = torch.from_numpy(path.T)
-        solutions[:, i, i] = torch.from_numpy(own[i] - inverse[i] * (gram[i] @ path))
-    left = cross[:, N:].float() - solutions[:, :, :N] @ covariance[:N, N:].float()
-    solutions[:, :, N:] = left @ torch.linalg.pinv(covariance[N:, N:], hermitian=True).float()
-    return solutions
+
+def _path(found: _Connections, i: int, penalties: Sequence[float], power: np.ndarray) -> np.ndarray:
+    """Returns the weights of all neurons on neuron i for each penalty [N, penalties], zero for itself."""
+    gram, target = found.gram, found.target[i].copy()
+    others = gram - np.outer(gram[i] * found.inverse[i], gram[i])
+    others[i], others[:, i], target[i] = 0, 0, 0
+    _, path, _ = linear_model.lasso_path(
+        # Beside a Gram matrix only the shape and the length of these two are read: one row stands for all bins.
+        np.zeros((1, len(gram)), order="F"),
+        np.sqrt(power),
+        alphas=penalties,
+        precompute=others,
+        Xy=target,
+        check_input=False,
+        tol=1e-6,
+        max_iter=10_000,
+    )
+    return np.asarray(path)

@@ -1,33 +1,27 @@
-"""Partial correlation: what two neurons share that no other recorded neuron explains."""
+"""Correlation of two neurons that no other recorded neuron explains."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.connectivity.estimator import Estimator
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import blocks
 from synapsnet_pyg.regression.shrinkage import shrink
 
 
-def partial_correlation(session: Session) -> Tensor:
-    r"""Correlates each two neurons within the same bin, given all the others.
+@dataclass(eq=False, kw_only=True)
+class PartialCorrelation(Estimator):
+    r"""Correlation of two neurons within the same bin, given all other neurons.
 
     .. math::
         C_{ij} = -\frac{\Theta_{ij}}{\sqrt{\Theta_{ii} \Theta_{jj}}}, \qquad
         \Theta = \big((1 - \rho)\, S + \rho\, \tfrac{\operatorname{tr} S}{N}\, \mathbb 1\big)^{-1}
 
-    with :math:`S` the covariance over the training part and :math:`\rho` the shrinkage of least expected error
-    (Ledoit and Wolf), which makes the inverse exist and worth having for short recordings.
-
-    The matrix is **symmetric**: it says who belongs together, not who drives whom.
-
-    Args:
-        session: A recording.
-
-    Returns:
-        :math:`(N, N)`, from -1 to 1, diagonal 1; 0 where a neuron is constant.
-
-    Raises:
-        ValueError: The session is too short to be split.
+    with the covariance :math:`S` and the shrinkage :math:`\rho` of least expected error (Ledoit and Wolf), which makes
+    the inverse exist and accurate for short recordings. The connectivity is **symmetric**: it has no direction. It lies
+    between -1 and 1, is 1 on the diagonal, and 0 where a neuron is constant. A validation part is not used.
 
     References:
         Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", 2004.
@@ -35,28 +29,31 @@ def partial_correlation(session: Session) -> Tensor:
 
     Example:
         >>> _ = torch.manual_seed(0)
-        >>> drives, noise = torch.randn(1, 4000), torch.randn(2, 4000)
-        >>> session = Session(torch.cat([drives, drives + noise]), bin_size=0.1)  # 0 drives 1 and 2
-        >>> partial_correlation(session).round(decimals=1).abs()
+        >>> driver, noise = torch.randn(1, 4000), torch.randn(2, 4000)
+        >>> session = Session(torch.cat([driver, driver + noise]), bin_size=0.1)  # 0 drives 1 and 2
+        >>> PartialCorrelation().fit(session).connectivity_.round(decimals=1).abs()
         tensor([[1.0000, 0.6000, 0.6000],
                 [0.6000, 1.0000, 0.0000],
                 [0.6000, 0.0000, 1.0000]])
     """
-    # The pseudo-inverse leaves neurons at zero that never vary.
-    precision = torch.linalg.pinv(shrunk_covariance(session.standardise().split().train), hermitian=True)
-    variance = precision.diagonal()
-    inverse = torch.where(variance > 0, variance, torch.inf).rsqrt()
-    return (-inverse[:, None] * precision * inverse).fill_diagonal_(1).clamp(-1, 1).float()
+
+    def _fit(self, train: Session, validation: Session | None) -> None:
+        # The pseudo-inverse leaves neurons at zero that never vary.
+        precision = torch.linalg.pinv(shrunk_covariance(train), hermitian=True)
+        variance = precision.diagonal()
+        inverse = torch.where(variance > 0, variance, torch.inf).rsqrt()
+        correlation = -inverse[:, None] * precision * inverse
+        self.connectivity_ = correlation.fill_diagonal_(1).clamp(-1, 1).float()
 
 
 def shrunk_covariance(part: Session) -> Tensor:
-    """Covariance of the neurons over all segments of a part, shrunk towards a multiple of the identity: [N, N].
+    """Returns the covariance of the neurons over all segments, shrunk towards a multiple of the identity [N, N].
 
     Neither the recording nor its products are copied as a whole: the shrinkage needs only the fourth power of the
     length of each bin's activity.
 
     Args:
-        part: As it is: neither standardised nor split here.
+        part: Recording or part of one; it is not standardised here.
     """
     N = part.num_neurons
     zeros, bins = part.activity.new_zeros, sum(stop - start for start, stop in blocks(part))

@@ -1,19 +1,23 @@
 """Poisson regression of spike counts on the population's last bin: the coupled GLM of the field."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
+from synapsnet_pyg.connectivity.forecasting_estimator import ForecastingEstimator, LinearForecast, Solution
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import blocks
+from synapsnet_pyg.files import optional_import
+
+optimize = optional_import("scipy.optimize", "analysis")
 
 
 class Link(NamedTuple):
-    """How the sum of all that drives a neuron becomes its expected count."""
+    """Function from the summed drive of a neuron to its expected count."""
 
     rate: Callable[[Tensor], Tensor]
     slope: Callable[[Tensor], Tensor]
@@ -21,17 +25,52 @@ class Link(NamedTuple):
     inverse: Callable[[Tensor], Tensor]
 
 
-SOFTPLUS = Link(torch.nn.functional.softplus, torch.sigmoid, lambda rate: rate + torch.log(-torch.expm1(-rate)))
-EXPONENTIAL = Link(torch.exp, torch.exp, torch.log)
+LINKS = {
+    "softplus": Link(torch.nn.functional.softplus, torch.sigmoid, lambda rate: rate + torch.log(-torch.expm1(-rate))),
+    "exponential": Link(torch.exp, torch.exp, torch.log),
+}
+"""Name -> link; softplus is linear for large drives."""
 
 
-def poisson_glm(
-    session: Session,
-    *,
-    link: Link = SOFTPLUS,
-    ridges: Sequence[float] | None = None,
-) -> Tensor:
-    r"""Regresses every neuron's next count on all neurons' counts and the behaviour, with Poisson noise.
+class PoissonForecast(LinearForecast):
+    r"""Forecast of the next count by a Poisson regression, as standardised activity.
+
+    .. math::
+        \hat a(t + 1) = \frac{f\big(w\, [a(t); b(t)] + c\big) - \mu}{\sigma}
+
+    Args:
+        coefficients: :math:`w` :math:`(N, N + K)`.
+        intercept: :math:`c` :math:`(N)`.
+        mean: :math:`\mu` :math:`(N)`, of the counts of the training part.
+        scale: :math:`\sigma` :math:`(N)`, their deviation.
+        link: Key of :data:`LINKS`.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, coefficients: Tensor, intercept: Tensor, *, mean: Tensor, scale: Tensor, link: str) -> None:
+        super().__init__(coefficients, intercept)
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
+        self.link = link
+
+    def rate(self, inputs: Tensor) -> Tensor:
+        """Returns the expected count of the bin after each input."""
+        return LINKS[self.link].rate(super().forward(inputs))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Forecasts the bin after each input."""
+        return (self.rate(inputs) - self.mean[:, None]) / self.scale[:, None]
+
+    def extra_repr(self) -> str:
+        """Names the link in ``repr``."""
+        return self.link
+
+
+@dataclass(eq=False, kw_only=True)
+class PoissonGLM(ForecastingEstimator):
+    r"""Regression of every neuron's next count on all neurons' counts and the behaviour, with Poisson noise.
 
     .. math::
         x_i(t + 1) \sim \mathrm{Poisson}\Big(f\big(\textstyle\sum_j w_{ij}\, a_j(t) + d_i \cdot b(t) + c_i\big)\Big),
@@ -39,21 +78,19 @@ def poisson_glm(
         C_{ij} = \frac{w_{ij}}{\sigma_i} \Big\langle f'\big(\cdot\big) \Big\rangle_t
 
     with the counts :math:`x`, their standardised form :math:`a` and deviation :math:`\sigma`. The likelihood has a
-    ridge :math:`\tfrac{\lambda}{2} \|w\|^2`; :math:`\lambda` is the one of the largest likelihood on the validation
-    part. All neurons are fitted at once by L-BFGS, whose gradient is two matrix products, a stretch of bins at a time.
+    ridge :math:`\tfrac{\lambda}{2} \|w\|^2`; :math:`\lambda` is the candidate with the largest likelihood on the
+    validation part. All neurons are fitted at once by L-BFGS, whose gradient is two matrix products for each block of
+    bins. The connectivity C is the mean effect on the expected count: standardised activity of the receiver per
+    standardised activity of the sender.
 
     Args:
-        session: A recording of counts, in whole numbers from 0; standardised is fine.
-        link: :math:`f`: :data:`SOFTPLUS`, linear for large sums, or :data:`EXPONENTIAL`.
+        link: Name of :math:`f`: ``"softplus"``, linear for large drives, or ``"exponential"``.
         ridges: Candidates for :math:`\lambda`, in units of a sum over bins. Each fit starts from the one before; the
             search ends with the first that is worse on validation. None: half decades from 1e5 down to 10.
 
-    Returns:
-        The mean effect on the expected count in the unit of the regressions, :math:`(N, N)`: standardised activity of
-        the receiver per standardised activity of the sender.
-
     Raises:
-        ValueError: The activity is no counts, or a part has no segment of two bins.
+        ValueError: There is no such link or candidate. From ``fit``: the activity is no counts (whole numbers from 0,
+            standardised or not), or a part has no segment of two bins.
 
     References:
         Truccolo et al., "A point process framework for relating neural spiking activity to spiking history, neural
@@ -62,49 +99,96 @@ def poisson_glm(
 
     Example:
         >>> _ = torch.manual_seed(0)
-        >>> drives = torch.poisson(torch.ones(4000))
-        >>> driven = torch.poisson(1 + drives.roll(1))
-        >>> poisson_glm(Session(torch.stack([drives, driven]), bin_size=0.1)).round(decimals=1).abs()
+        >>> driver = torch.poisson(torch.ones(4000))
+        >>> driven = torch.poisson(1 + driver.roll(1))
+        >>> split = Session(torch.stack([driver, driven]), bin_size=0.1).split()
+        >>> PoissonGLM().fit(split.train, split.validation).connectivity_.round(decimals=1).abs()
         tensor([[0.0000, 0.0000],
                 [0.5000, 0.0000]])
     """
-    session = session.standardise()
-    split = session.split()
-    train, validation = Counts.of(split.train), Counts.of(split.validation)
-    # One column more than neurons and behaviours: what a neuron does without them.
-    weights = train.counts.new_zeros(session.num_neurons, session.num_neurons + session.num_behaviours + 1)
-    weights[:, -1] = link.inverse(train.counts.mean(1).clamp_min(1e-3))
-    best, smallest = weights, float("inf")
-    for ridge in [10 ** (k / 2) for k in range(10, 1, -1)] if ridges is None else ridges:
-        weights = _fit(train, link, ridge, weights)
-        loss, _ = validation.loss_and_gradient(weights, link)
-        if loss >= smallest:
-            break
-        best, smallest = weights, loss
-    effect = train.mean_slope(best, link) / session.activity_scale
-    return (effect[:, None] * best[:, : session.num_neurons]).float()
+
+    link: str = "softplus"
+    ridges: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.link not in LINKS:
+            raise ValueError(f"Expected a link among {', '.join(LINKS)} (got '{self.link}').")
+        if self.ridges is not None and (len(self.ridges) == 0 or min(self.ridges) < 0):
+            raise ValueError(f"Expected candidates for the ridge, none negative (got {list(self.ridges)}).")
+
+    def blank_forecast(self, neurons: int, behaviours: int) -> LinearForecast:  # noqa: D102
+        zeros = torch.zeros(neurons)
+        coefficients = torch.zeros(neurons, neurons + behaviours)
+        return PoissonForecast(coefficients, zeros, mean=zeros.clone(), scale=torch.ones(neurons), link=self.link)
+
+    def _search(self, train: Session, validation: Session) -> Solution:
+        seen, held_out, link = Counts.of(train), Counts.of(validation), LINKS[self.link]
+        weights = _silent_start(seen, link)
+        best, chosen, smallest = weights, 0.0, float("inf")
+        for ridge in [10 ** (k / 2) for k in range(10, 1, -1)] if self.ridges is None else self.ridges:
+            weights = fit_weights(seen, link, ridge, weights)
+            loss, _ = held_out.loss_and_gradient(weights, link)
+            if loss >= smallest:
+                break
+            best, chosen, smallest = weights, ridge, loss
+        return self._solution(seen, best, chosen)
+
+    def _solve(self, train: Session, like: Solution) -> Solution:
+        seen, link = Counts.of(train), LINKS[self.link]
+        return self._solution(seen, fit_weights(seen, link, like.penalty, _silent_start(seen, link)), like.penalty)
+
+    def _solution(self, seen: "Counts", weights: Tensor, ridge: float) -> Solution:
+        part, N = seen.part, len(weights)
+        forecast = PoissonForecast(
+            weights[:, :-1].contiguous(),
+            weights[:, -1].contiguous(),
+            mean=part.activity_mean.clone(),
+            scale=part.activity_scale.clone(),
+            link=self.link,
+        )
+        effect = seen.mean_slope(weights, LINKS[self.link]) / part.activity_scale
+        return Solution(forecast, effect[:, None] * weights[:, :N], ridge)
 
 
-def _fit(train: "Counts", link: Link, ridge: float, start: Tensor) -> Tensor:
-    """Weights of the largest penalised likelihood [N, N + K + 1]."""
+def fit_weights(seen: "Counts", link: Link, ridge: float, start: Tensor) -> Tensor:
+    """Maximises the penalised likelihood.
+
+    Args:
+        seen: Counts of the training part.
+        link: Function from drive to rate.
+        ridge: Ridge on the weights between neurons, in units of a sum over bins.
+        start: Weights from which the search begins [N, N + K + 1].
+
+    Returns:
+        Weights of neurons, behaviours and the constant [N, N + K + 1].
+    """
     N = len(start)
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         weights = torch.from_numpy(flat).to(start).view_as(start)
-        loss, gradient = train.loss_and_gradient(weights, link)
+        loss, gradient = seen.loss_and_gradient(weights, link)
         couplings = weights[:, :N]
-        gradient[:, :N] += ridge / train.bins * couplings
-        loss += ridge / train.bins / 2 * float(couplings.square().sum())
+        gradient[:, :N] += ridge / seen.bins * couplings
+        loss += ridge / seen.bins / 2 * float(couplings.square().sum())
         return loss, gradient.double().flatten().cpu().numpy()
 
     # The likelihood is summed in single precision, which leaves seven digits.
     options = {"maxiter": 200, "ftol": 1e-7, "gtol": 1e-5}
-    found = minimize(objective, start.double().flatten().cpu().numpy(), jac=True, method="L-BFGS-B", options=options)
+    flat = start.double().flatten().cpu().numpy()
+    found = optimize.minimize(objective, flat, jac=True, method="L-BFGS-B", options=options)
     return torch.from_numpy(found.x).to(start).view_as(start)
 
 
+def _silent_start(seen: "Counts", link: Link) -> Tensor:
+    """Returns weights [N, N + K + 1] without effects, whose constant gives each neuron's mean count."""
+    N, K = seen.part.num_neurons, seen.part.num_behaviours
+    weights = seen.counts.new_zeros(N, N + K + 1)
+    weights[:, -1] = link.inverse(seen.counts.mean(1).clamp_min(1e-3))
+    return weights
+
+
 class Counts(NamedTuple):
-    """Counts of one part beside what they are regressed on."""
+    """Counts of one part, and the standardised part they are regressed on."""
 
     part: Session
     counts: Tensor
@@ -112,14 +196,14 @@ class Counts(NamedTuple):
 
     @classmethod
     def of(cls, part: Session) -> "Counts":
-        """Of a part of a standardised session.
+        """Restores the counts of a standardised part.
 
         Raises:
             ValueError: Its activity is no counts.
         """
         raw = part.activity * part.activity_scale[:, None] + part.activity_mean[:, None]
         counts = raw.round()
-        # What rounding leaves of a count that has been standardised and back is still that count.
+        # Standardising a count and restoring it leaves a rounding error.
         other = (counts < 0) | ((raw - counts).abs() > 1e-3 + 1e-5 * counts)
         if bool(other.any()):
             raise ValueError(
@@ -130,11 +214,14 @@ class Counts(NamedTuple):
 
     @property
     def bins(self) -> int:
-        """How many counts of a neuron are regressed."""
+        """Number of counts of each neuron that have a bin before them."""
         return sum(stop - start for start, stop in blocks(self.part, past=1))
 
     def loss_and_gradient(self, weights: Tensor, link: Link) -> tuple[float, Tensor]:
-        """Negative log likelihood a bin, summed over neurons (without what no weight changes), and its gradient."""
+        """Returns the negative log likelihood a bin, summed over neurons, and its gradient.
+
+        The part of the likelihood that no weight changes is left out.
+        """
         loss, gradient = 0.0, torch.zeros_like(weights)
         for counts, inputs in self._pairs():
             drive = weights @ inputs
@@ -144,14 +231,14 @@ class Counts(NamedTuple):
         return loss / self.bins, gradient / self.bins
 
     def mean_slope(self, weights: Tensor, link: Link) -> Tensor:
-        """Mean over bins of what one more unit of drive adds to each neuron's expected count [N]."""
+        """Returns the mean effect of one more unit of drive on each neuron's expected count [N]."""
         slope = weights.new_zeros(len(weights))
         for _, inputs in self._pairs():
             slope += link.slope(weights @ inputs).sum(1)
         return slope / self.bins
 
     def _pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Counts [N, bins] and what they are regressed on, of the bin before [N + K + 1, bins]."""
+        """Yields counts [N, bins] and the inputs of the bin before [N + K + 1, bins], whose last row is one."""
         activity, behaviour = self.part.activity, self.part.behaviour
         for start, stop in blocks(self.part, past=1):
             seen = activity[:, start - 1 : stop - 1]

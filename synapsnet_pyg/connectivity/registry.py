@@ -1,48 +1,94 @@
-"""All estimators by name."""
+"""All estimators by name, as import paths: reading this file imports neither torch nor an estimator."""
 
-from collections.abc import Callable
-from functools import partial
+import pkgutil
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from synapsnet_pyg.connectivity.estimator import Estimate, Estimator
+    from synapsnet_pyg.data.session import Session
 
-from synapsnet_pyg.connectivity.curbd import curbd
-from synapsnet_pyg.connectivity.lagged_correlation import lagged_correlation
-from synapsnet_pyg.connectivity.lasso_var import lasso_var
-from synapsnet_pyg.connectivity.partial_correlation import partial_correlation
-from synapsnet_pyg.connectivity.poisson_glm import poisson_glm
-from synapsnet_pyg.connectivity.ridge_var import ridge_var
-from synapsnet_pyg.connectivity.soft_ridge import soft_ridge
-from synapsnet_pyg.connectivity.sparse_low_rank_var import sparse_low_rank_var
-from synapsnet_pyg.data.session import Session
 
-ESTIMATORS: dict[str, Callable[[Session], Tensor]] = {
-    "lag0": partial(lagged_correlation, lag=0),
-    "lag1": partial(lagged_correlation, lag=1),
-    "lag2": partial(lagged_correlation, lag=2),
-    "partial_correlation": partial_correlation,
-    "ridge_var": ridge_var,
-    "soft_ridge": soft_ridge,
-    "lasso_var": lasso_var,
-    "sparse_low_rank_var": sparse_low_rank_var,
-    "poisson_glm": poisson_glm,
-    "curbd": curbd,
+class RegisteredEstimator(NamedTuple):
+    """Import path of an estimator, and the argument that its name fixes."""
+
+    path: str
+    lag: int | None = None
+
+
+_HERE = "synapsnet_pyg.connectivity"
+
+ESTIMATORS: dict[str, RegisteredEstimator] = {
+    "lag0": RegisteredEstimator(f"{_HERE}.lagged_correlation:LaggedCorrelation", lag=0),
+    "lag1": RegisteredEstimator(f"{_HERE}.lagged_correlation:LaggedCorrelation", lag=1),
+    "lag2": RegisteredEstimator(f"{_HERE}.lagged_correlation:LaggedCorrelation", lag=2),
+    "partial_correlation": RegisteredEstimator(f"{_HERE}.partial_correlation:PartialCorrelation"),
+    "ridge_var": RegisteredEstimator(f"{_HERE}.ridge_var:RidgeVAR"),
+    "soft_ridge": RegisteredEstimator(f"{_HERE}.soft_ridge:SoftRidge"),
+    "lasso_var": RegisteredEstimator(f"{_HERE}.lasso_var:LassoVAR"),
+    "sparse_low_rank_var": RegisteredEstimator(f"{_HERE}.sparse_low_rank_var:SparseLowRankVAR"),
+    "poisson_glm": RegisteredEstimator(f"{_HERE}.poisson_glm:PoissonGLM"),
+    "curbd": RegisteredEstimator(f"{_HERE}.curbd:CURBD"),
 }
-"""Name -> what estimates a session's connectivity [N, N], ``[i, j]`` the effect of j on i."""
+"""Name -> import path of the estimator."""
 
 
-def estimate(name: str, session: Session) -> Tensor:
-    """Estimates a session's connectivity by the name of an estimator.
+def estimator(name: str, **arguments: Any) -> "Estimator":
+    """Makes an estimator by its name.
 
     Args:
-        name: A key of :data:`ESTIMATORS`.
-        session: A recording.
-
-    Returns:
-        :math:`(N, N)`, ``[i, j]`` the effect of j on i.
+        name: Key of :data:`ESTIMATORS`.
+        **arguments: Parameters of the estimator.
 
     Raises:
-        ValueError: There is no such estimator, or it has no use for this session.
+        ValueError: There is no such estimator or parameter.
+        ImportError: The estimator needs an extra that is not installed.
+
+    Example:
+        >>> estimator("ridge_var", lags=2)
+        RidgeVAR(lags=2, ridges=None)
     """
     if name not in ESTIMATORS:
         raise ValueError(f"Expected an estimator among {', '.join(ESTIMATORS)} (got '{name}').")
-    return ESTIMATORS[name](session)
+    entry = ESTIMATORS[name]
+    if entry.lag is not None:
+        arguments["lag"] = entry.lag
+    kind: type[Estimator] = pkgutil.resolve_name(entry.path)
+    known = list(getattr(kind, "__dataclass_fields__", ()))
+    unknown = [key for key in arguments if key not in known]
+    if unknown:
+        raise ValueError(f"Expected parameters of '{name}' among {', '.join(known) or 'none'} (got '{unknown[0]}').")
+    return kind(**arguments)
+
+
+def estimate(name: str, train: "Session", validation: "Session | None" = None) -> "Estimate":
+    """Estimates the connectivity of one recording by the name of an estimator.
+
+    Args:
+        name: Key of :data:`ESTIMATORS`.
+        train: Training part; all of its bins are used.
+        validation: Validation part, on which a penalty is chosen and the forecast is scored. None: a penalty is chosen
+            on the last tenth of ``train``, and there is no score.
+
+    Raises:
+        ValueError: There is no such estimator, or it cannot use this recording.
+        ImportError: The estimator needs an extra that is not installed.
+
+    Example:
+        >>> import torch
+        >>> from synapsnet_pyg.data.session import Session
+        >>> _ = torch.manual_seed(0)
+        >>> driver = torch.randn(1000)
+        >>> split = Session(torch.stack([driver, driver.roll(1)]), bin_size=0.1).split()
+        >>> found = estimate("ridge_var", split.train, split.validation)
+        >>> found.connectivity.round(decimals=1).abs()
+        tensor([[0., 0.],
+                [1., 0.]])
+        >>> float(found.score[1].round(decimals=2)), found.details
+        (1.0, {'penalty': 1.0})
+    """
+    from synapsnet_pyg.connectivity.estimator import Estimate  # torch, only now
+
+    fitted = estimator(name).fit(train, validation)
+    score = fitted.score(validation) if fitted.forecasts and validation is not None else None
+    penalty = {} if fitted.penalty_ is None else {"penalty": fitted.penalty_}
+    return Estimate(fitted.connectivity_, score, penalty | fitted.details_)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.analysis.states import block_agreement
-from synapsnet_pyg.connectivity.lasso_var import lasso_var
+from synapsnet_pyg.connectivity.lasso_var import LassoVAR
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.experiments.experiment import (
     CORRELATION,
@@ -94,7 +94,9 @@ def _netformer(session: Session, seed: int, epochs: int | None) -> Found:
 
 
 def _lasso(session: Session, seed: int) -> Found:
-    return Found(raw_units(session.standardise(), lasso_var(session)))
+    session = session.standardise()
+    train, validation, _ = session.split()
+    return Found(raw_units(session, LassoVAR().fit(train, validation).connectivity_))
 
 
 def from_type_to_type(learned: Tensor, session: Session) -> np.ndarray:

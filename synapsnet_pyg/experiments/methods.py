@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.connectivity.lagged_correlation import lagged_correlation
+from synapsnet_pyg.connectivity.lagged_correlation import LaggedCorrelation
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.experiments.experiment import Outcome, Trial
 from synapsnet_pyg.runs.in_memory import fit_recording
@@ -92,7 +92,7 @@ def by_least_squares(session: Session, seed: int) -> Found:
 
 def by_correlation(session: Session, seed: int) -> Found:
     """Of each bin of the training part and the next."""
-    return Found(lagged_correlation(session))
+    return Found(LaggedCorrelation().fit(session.split().train).connectivity_)
 
 
 def by_synapsnet(session: Session, seed: int) -> Found:

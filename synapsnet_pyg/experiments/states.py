@@ -204,8 +204,8 @@ def _of_mouse(model: Forecaster, session: Session) -> tuple[np.ndarray, np.ndarr
     state = dynamic.window_state(states_of(train, train.behaviour_name).state)
     moments, of_states = RunningMoments(), RunningMeans(state, len(STATES))
     summarise(dynamic, moments, of_states)
-    by_state = of_states.found
-    means = torch.cat([moments.found.mean[None].double(), by_state.mean.double()])
+    by_state = of_states.result
+    means = torch.cat([moments.result.mean[None].double(), by_state.mean.double()])
     seen = torch.cat([torch.ones(1), (by_state.windows > 0).float()]).double()
     member = torch.tensor([[one == kind for one in session.subclass] for kind in CELL_TYPES]).double()
     others = 1 - torch.eye(session.num_neurons, dtype=torch.double)

@@ -102,6 +102,7 @@ class _Mixture(torch.nn.Module):
         self.beta = torch.nn.Parameter(torch.full((3,), 1 / 3))
 
     def forward(self, own: Tensor, added: Tensor, product: Tensor) -> Tensor:
+        """Returns the sum."""
         return self.beta[0] * own + self.beta[1] * added + self.beta[2] * product
 
 
@@ -118,14 +119,17 @@ class _Adaptor(torch.nn.Module):
         self.scale = torch.nn.Linear(64, 1)
 
     def forward(self, hidden: Tensor) -> Tensor:
+        """Returns the factors of all edges."""
         ends = torch.relu(self.first(hidden)).transpose(1, 2)
         pairs = self.receiver(ends)[:, :, :, None] + self.sender(ends)[:, :, None]
         return torch.sigmoid(self.scale(self.last(pairs)))[..., 0]
 
 
 def _two_layers(size: int) -> torch.nn.Sequential:
+    """Makes a network of two linear layers with a rectifier between them."""
     return torch.nn.Sequential(torch.nn.Linear(size, size), torch.nn.ReLU(), torch.nn.Linear(size, size))
 
 
 def _off_diagonal(weight: Tensor) -> Tensor:
+    """Returns the matrix with a zero diagonal."""
     return weight - torch.diag(weight.diagonal())

@@ -143,10 +143,8 @@ class LFADS(Forecaster):
 
         ends = self.initial_encoder.ends(shown)
         mean, log_variance = self.initial_distribution(self.dropout(ends)).chunk(2, dim=-1)
-        variance = log_variance.exp() + 1e-4
-        state = self._draw(mean, variance)
-        penalty: Tensor = self.initial_kl_weight * _normal_kl(mean, variance, self.initial_prior, 0.1).sum(-1).mean()
-
+        initial = _Normal(mean, log_variance.exp() + 1e-4)
+        state = self._draw(initial)
         projection = torch.nn.functional.normalize(self.factors, dim=1)
         factors = state @ projection.t()
         encoded = self._encoded(shown) if self.controlled else None
@@ -157,8 +155,8 @@ class LFADS(Forecaster):
             if encoded is not None and control is not None:
                 control = self.controller(torch.cat([encoded[:, t], factors], -1), control)
                 mean, log_variance = self.input_distribution(control).chunk(2, dim=-1)
-                distributions.append((mean, log_variance.exp() + 1e-4))
-                inputs.append(self._draw(*distributions[-1]))
+                distributions.append(_Normal(mean, log_variance.exp() + 1e-4))
+                inputs.append(self._draw(distributions[-1]))
                 pushed.append(inputs[-1])
             if self.use_behaviour:  # the newest that was known before bin t
                 pushed.append(behaviour[:, max(t - 1, 0)])
@@ -170,15 +168,21 @@ class LFADS(Forecaster):
             return _Generated(activity, 0.0)
 
         self.steps += 1
+        hidden = 1 - kept if self.coordinated_dropout > 0 else kept
+        error = ((activity[:, :W] - seen).square() * hidden).sum() / hidden.sum().clamp_min(1)
+        penalty = self._penalty(initial, inputs, distributions)
+        return _Generated(activity, error + (self.steps / self.ramp_steps).clamp(max=1) * penalty)
+
+    def _penalty(self, initial: "_Normal", inputs: list[Tensor], distributions: list["_Normal"]) -> Tensor:
+        """Returns the weighted divergences of first state and inputs, plus L2 of the recurrent weights."""
+        divergence = _normal_kl(initial.mean, initial.variance, self.initial_prior, 0.1)
+        penalty: Tensor = self.initial_kl_weight * divergence.sum(-1).mean()
         if inputs:
             penalty = penalty + self.input_kl_weight * self._input_kl(inputs, distributions)
         cells = [self.generator] + ([self.controller] if self.controlled else [])
         recurrent = [w for cell in cells for w in (cell.gates.weight, cell.candidate.weight)]
         size = sum(w.numel() for w in recurrent)
-        penalty = penalty + self.l2_weight / 2 * torch.stack([w.square().sum() for w in recurrent]).sum() / size
-        hidden = 1 - kept if self.coordinated_dropout > 0 else kept
-        error = ((activity[:, :W] - seen).square() * hidden).sum() / hidden.sum().clamp_min(1)
-        return _Generated(activity, error + (self.steps / self.ramp_steps).clamp(max=1) * penalty)
+        return penalty + self.l2_weight / 2 * torch.stack([w.square().sum() for w in recurrent]).sum() / size
 
     def _encoded(self, shown: Tensor) -> Tensor:
         """Returns the controller's input at each of W + 1 bins: without the bin itself, zero at the forecast."""
@@ -187,11 +191,12 @@ class LFADS(Forecaster):
         before = torch.cat([zero, forward[:, :-1], zero], dim=1)
         return self.dropout(torch.cat([before, *(torch.cat([b[:, 1:], zero, zero], 1) for b in backward)], -1))
 
-    def _draw(self, mean: Tensor, variance: Tensor) -> Tensor:
+    def _draw(self, normal: "_Normal") -> Tensor:
         """Draws from a normal distribution in training; returns its mean in evaluation."""
+        mean, variance = normal
         return mean + variance.sqrt() * torch.randn_like(mean) if self.training else mean
 
-    def _input_kl(self, inputs: list[Tensor], distributions: list[tuple[Tensor, Tensor]]) -> Tensor:
+    def _input_kl(self, inputs: list[Tensor], distributions: list["_Normal"]) -> Tensor:
         """Returns the divergence of the drawn inputs from their autoregressive prior, mean over windows."""
         memory = torch.exp(-torch.exp(-self.log_time_constant))
         noise = self.log_noise.exp()
@@ -203,6 +208,13 @@ class LFADS(Forecaster):
             total = total + log_ratio.sum(-1).mean()
             before = drawn
         return total
+
+
+class _Normal(NamedTuple):
+    """Normal distribution of independent numbers."""
+
+    mean: Tensor
+    variance: Tensor
 
 
 class _Generated(NamedTuple):

@@ -58,4 +58,5 @@ class ClippedGRU(torch.nn.Module):
         return torch.stack(states[::-1] if reverse else states, dim=1)
 
     def _project(self, inputs: Tensor) -> Tensor:
+        """Returns the inputs' part of gates and candidate."""
         return torch.nn.functional.linear(inputs, self.input_weight, self.bias)

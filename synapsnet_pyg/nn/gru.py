@@ -102,6 +102,7 @@ class _NodeGRU(torch.autograd.Function):
         targets: int,
         keep: bool,
     ) -> Tensor:
+        """Returns the read-out; keeps gates and states for the gradient if ``keep``."""
         L, _, S = inputs.shape
         H, N = len(constant) // 3, constant.shape[1]
         weight_rz, weight_n, bias_n = weight_h[: 2 * H], weight_h[2 * H :], bias_n[:, None]
@@ -132,6 +133,7 @@ class _NodeGRU(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_result: Tensor) -> tuple[Tensor | None, ...]:
+        """Returns the gradients of all arguments of :meth:`forward`."""
         inputs, constant, weight_x, weight_h, readout, mask, *saved = ctx.saved_tensors
         (L, _, S), (rows, N), P = inputs.shape, constant.shape, len(grad_result)
         H = rows // 3

@@ -108,6 +108,7 @@ class NeuronAttention(torch.nn.Module):
         return self._attention(self._token(history, embedding), receivers)
 
     def _attention(self, token: "_Token", receivers: int | None) -> Tensor:
+        """Returns the weights A [B, q, n] of the tokens."""
         return self.scale * self.activation(token.products(token.first(receivers).dense() @ self._bilinear()))
 
     def _token(self, history: Tensor, embedding: Tensor) -> "_Token":

@@ -162,6 +162,7 @@ class SessionGraph(torch.nn.Module):
         return weight
 
     def _connectivity(self) -> FunctionalConnectivity:
+        """Returns the functional connectivity; raises a ValueError if there is none."""
         if self.functional_connectivity is None:
             raise ValueError("Expected a graph with functional connectivity (got one made without).")
         return self.functional_connectivity

@@ -19,6 +19,7 @@ def draw_matrix(
     limit: float | None = None,
     groups: Sequence[str] | None = None,
     bar: bool = True,
+    label: str = "weight",
 ) -> Axes:
     """Draws a connectivity as an image: row = receiver, column = sender, red excites, blue inhibits.
 
@@ -30,6 +31,7 @@ def draw_matrix(
         groups: Group of each neuron [N], such as its area; neurons of a group are shown next to each other, and the
             group's name stands at the left.
         bar: True to add a colour bar.
+        label: Text beside the colour bar.
     """
     values = connectivity.detach().cpu().double().clone().fill_diagonal_(0).numpy()
     if limit is None:
@@ -41,7 +43,7 @@ def draw_matrix(
     image = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest", aspect="equal")
     ax.set(title=title, xlabel="sender j", ylabel="receiver i")
     if bar:
-        add_colour_bar(ax, image, "weight", extend="both" if np.abs(values).max() > limit else "neither")
+        add_colour_bar(ax, image, label, extend="both" if np.abs(values).max() > limit else "neither")
     return ax
 
 

@@ -32,8 +32,8 @@ class LinearStart:
     """Weights [N, k] with which neurons receive the k latents of the common drive; k may be 0."""
     senders: Tensor
     """Weights [k, N] with which neurons send to the latents: H is ``receivers @ senders @ activity``."""
-    exponent: int
-    """The ridge is 10 to half of it."""
+    ridge: float
+    """Ridge on the weights between neurons, in units of a sum over bins."""
     shrunk: bool
     """Whether the edges are posterior means."""
 
@@ -92,7 +92,7 @@ def linear_start(
     """
     terms = _terms(train, pairs, own, behaviour)
     fit = _best_regression(train, validation, window, terms)
-    start = _unseparated(fit.kernel, fit.best.coefficients, fit.seen, fit.best.exponent)
+    start = _unseparated(fit.kernel, fit.best.coefficients, fit.seen, 10 ** (fit.best.exponent / 2))
     if not _can_separate(pairs, latents, train.num_neurons):
         return start
     start, shrunk = _separate(start, fit.best.coefficients, fit.seen, own=own, latents=latents)
@@ -103,20 +103,24 @@ def linear_start(
     return shrunk if better else start
 
 
-def refit_linear_start(
+def solve_linear_start(
     train: Session,
-    like: LinearStart,
     *,
+    kernel: Tensor,
+    ridge: float,
+    shrunk: bool,
     pairs: Tensor | None = None,
     own: bool = True,
     behaviour: bool = True,
     latents: int = 8,
 ) -> LinearStart:
-    """Solves the linear forecast anew on other bins, with the kernel, ridge and shrinkage of an earlier solution.
+    """Solves the linear forecast without validation, with a given kernel, ridge and shrinkage.
 
     Args:
         train: Bins to fit, standardised.
-        like: Earlier solution, whose choices are kept.
+        kernel: Weights of the last bins [W], newest last.
+        ridge: Ridge on the weights between neurons, in units of a sum over bins.
+        shrunk: Whether the edges become posterior means.
         pairs: Mask of the pairs that may have a weight [N, N]; None: no pair.
         own: Whether a neuron's own activity is an input.
         behaviour: Whether the behaviour is an input.
@@ -126,14 +130,13 @@ def refit_linear_start(
         ValueError: There is no segment of two bins.
     """
     terms = _terms(train, pairs, own, behaviour)
-    seen = moments(train, kernel=like.kernel)
-    penalty = 10 ** (like.exponent / 2) * terms.penalised
-    coefficients = masked_ridge(seen, terms.allowed, penalty, start=torch.zeros_like(seen.yu))
-    start = _unseparated(like.kernel, coefficients, seen, like.exponent)
+    seen = moments(train, kernel=kernel)
+    coefficients = masked_ridge(seen, terms.allowed, ridge * terms.penalised, start=torch.zeros_like(seen.yu))
+    start = _unseparated(kernel, coefficients, seen, ridge)
     if not _can_separate(pairs, latents, train.num_neurons):
         return start
-    start, shrunk = _separate(start, coefficients, seen, own=own, latents=latents)
-    return shrunk if like.shrunk else start
+    complete, posterior = _separate(start, coefficients, seen, own=own, latents=latents)
+    return posterior if shrunk else complete
 
 
 def exponential_kernel(window: int, decay: float) -> Tensor:
@@ -179,7 +182,7 @@ def _best_regression(train: Session, validation: Session, window: int, terms: _T
     return max([newest, *others], key=lambda fit: fit.best.correlation)
 
 
-def _unseparated(kernel: Tensor, coefficients: Tensor, seen: Moments, exponent: int) -> LinearStart:
+def _unseparated(kernel: Tensor, coefficients: Tensor, seen: Moments, ridge: float) -> LinearStart:
     N = len(coefficients)
     weights = coefficients[:, :N].clone().fill_diagonal_(0)
     return LinearStart(
@@ -191,7 +194,7 @@ def _unseparated(kernel: Tensor, coefficients: Tensor, seen: Moments, exponent: 
         edge_probability=torch.zeros_like(weights),
         receivers=weights[:, :0],
         senders=weights[:0],
-        exponent=exponent,
+        ridge=ridge,
         shrunk=False,
     )
 
@@ -206,7 +209,7 @@ def _separate(
     start: LinearStart, coefficients: Tensor, seen: Moments, *, own: bool, latents: int
 ) -> tuple[LinearStart, LinearStart]:
     """Takes the common drive out of the weights; returns the start with all of the rest, and with posterior means."""
-    error = seen.standard_error(coefficients, 10 ** (start.exponent / 2))[:, : len(coefficients)]
+    error = seen.standard_error(coefficients, start.ridge)[:, : len(coefficients)]
     separated = sparse_low_rank(start.edges, error, max_rank=latents)
     drive = separated.receivers @ separated.senders
     complete = replace(

@@ -14,7 +14,7 @@ from synapsnet_pyg.analysis.identifiability import identifiability
 from synapsnet_pyg.analysis.neurons import neuron_table
 from synapsnet_pyg.analysis.reciprocity import reciprocity
 from synapsnet_pyg.analysis.significance import EdgeSignificance, edge_significance
-from synapsnet_pyg.connectivity.lagged_correlation import lagged_correlation
+from synapsnet_pyg.connectivity.lagged_correlation import LaggedCorrelation
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.report.graph import Graph, strongest_graph
 from synapsnet_pyg.report.neuron_order import NeuronOrder, fields_with_groups, group_neurons
@@ -98,7 +98,7 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
     significant = None if significance is None else significance.significant
     weight = learned if significance is None else significance.posterior_mean
     order, graph = group_neurons(session, learned), strongest_graph(session, weight)
-    neurons = neuron_table(session, weight, significant).assign(**{order.by: order.group})
+    neurons = neuron_table(session, weight, edge=significant).assign(**{order.by: order.group})
     return ConnectivityAnalysis(
         matrices=_shown_matrices(kinds, significance),
         neuron_order=order,
@@ -116,7 +116,7 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
             for field in fields_with_groups(session)
         },
         neurons=neurons.sort_values("hub_rank", kind="stable"),
-        reciprocity=reciprocity(session, learned, significant, permutations=PERMUTATIONS),
+        reciprocity=reciprocity(session, learned, edge=significant, permutations=PERMUTATIONS),
         distance=weight_by_distance(session, learned, edge=significant, permutations=PERMUTATIONS)
         if graph.placed
         else None,
@@ -125,7 +125,8 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
 
 def _kinds(session: Session, learned: Tensor) -> dict[str, Tensor]:
     """Returns the learned connectivity and those that it is compared with."""
-    lag_0, lag_1 = lagged_correlation(session, lag=0), lagged_correlation(session, lag=1)
+    train = session.split().train
+    lag_0, lag_1 = (LaggedCorrelation(lag=lag).fit(train).connectivity_ for lag in (0, 1))
     kinds = {"learned connectivity": learned, "correlation one bin apart": lag_1}
     if session.true_connectivity is not None:
         kinds["true connectivity"] = session.true_connectivity

@@ -46,10 +46,10 @@ def _plotly_matrices(session: Session, analysis: ConnectivityAnalysis) -> Plotly
         cells = pooled(matrix, analysis.neuron_order.order)
         limit, row, column = colour_limit(matrix), place // 2 + 1, place % 2 + 1
         names, p_value = neuron_names(session, cells.first), _p_values(analysis, cells) if place == 0 else None
-        scale = kind.partition(" ")[0] if "correlation" in kind else "weight"
         figure.add_heatmap(
             z=matrix[cells.receiver, cells.sender].astype(np.float32), x=names, y=names, customdata=p_value,
-            zmin=-limit, zmax=limit, colorscale=DIVERGING, colorbar=colour_bar(column, scale, row=row, rows=rows),
+            zmin=-limit, zmax=limit, colorscale=DIVERGING,
+            colorbar=colour_bar(column, _quantity(kind), row=row, rows=rows),
             hovertemplate="sender %{x}<br>receiver %{y}<br>%{z:.3g}"
             + ("" if p_value is None else "<br>p %{customdata:.2g}") + "<extra></extra>",
             row=row, col=column,
@@ -60,6 +60,11 @@ def _plotly_matrices(session: Session, analysis: ConnectivityAnalysis) -> Plotly
     figure.update_yaxes(title="receiver", col=1)
     _mark_groups(figure, analysis.neuron_order, cells=len(cells.first), panels=len(analysis.matrices))
     return figure
+
+
+def _quantity(kind: str) -> str:
+    """Returns the name of the numbers of a kind of connectivity."""
+    return "correlation" if "correlation" in kind else "weight"
 
 
 def _p_values(analysis: ConnectivityAnalysis, cells: Cells) -> np.ndarray | None:
@@ -95,7 +100,7 @@ def _static_matrices(analysis: ConnectivityAnalysis) -> StaticFigure:
     rows = -(-len(analysis.matrices) // 2)
     figure, axes = make_figure(11, 4.6 * rows, columns=2, rows=rows)
     for ax, (kind, matrix) in zip(axes, analysis.matrices.items(), strict=False):
-        draw_matrix(ax, matrix[order][:, order], kind, groups=groups)
+        draw_matrix(ax, matrix[order][:, order], kind, groups=groups, label=_quantity(kind))
     for ax in axes[len(analysis.matrices) :]:
         ax.set_axis_off()
     return figure

@@ -1,4 +1,4 @@
-"""The figures of a run, as PNG files."""
+"""Figures of a run as PNG files: connectivity, forecasts, training curve."""
 
 import csv
 from collections.abc import Sequence
@@ -20,43 +20,47 @@ from synapsnet_pyg.runs.scores import scored_neurons
 
 
 def draw_run(run: Run, sessions: Sequence[str], folder: Path) -> list[Path]:
-    """Draws the connectivity of sessions (beside the true one where known), a few forecasts, and the training curve.
+    """Draws connectivity and forecasts of sessions, and the training curve.
 
     Args:
-        run: Any.
+        run: Run of any model.
         sessions: Names of some of its sessions.
-        folder: An existing folder.
+        folder: Existing folder of the files.
 
     Returns:
-        The files written: ``<session>-connectivity.png``, ``<session>-forecast.png``,
-        ``training.png`` (``<session>-training.png`` where each session has a model of its own).
+        Paths of the files: ``<session>-connectivity.png`` (with the true connectivity where it is known),
+        ``<session>-forecast.png``, ``training.png`` (``<session>-training.png`` where each session has a model of its
+        own).
+
+    Raises:
+        ValueError: No neuron of a session varies in training and test part.
     """
-    drawn: list[tuple[Figure, str]] = []
+    figures: dict[str, Figure] = {}
     for name in sessions:
         prefix = file_name(name)
-        drawn.append((_connectivity(run, name), f"{prefix}-connectivity.png"))
-        drawn.append((_forecasts(run, name), f"{prefix}-forecast.png"))
+        figures[f"{prefix}-connectivity.png"] = _draw_connectivity(run, name)
+        figures[f"{prefix}-forecast.png"] = _draw_forecasts(run, name)
         if own := training_history(run.folder / prefix):
-            drawn.append((draw_training(own), f"{prefix}-training.png"))
+            figures[f"{prefix}-training.png"] = draw_training(own)
     if shared := training_history(run.folder):
-        drawn.append((draw_training(shared), "training.png"))
-    for figure, name in drawn:
-        with atomic_path(folder / name) as temporary:
+        figures["training.png"] = draw_training(shared)
+    for file, figure in figures.items():
+        with atomic_path(folder / file) as temporary:
             figure.savefig(temporary, dpi=120)
-    return [folder / name for _, name in drawn]
+    return [folder / file for file in figures]
 
 
 class History(NamedTuple):
-    """The course of a training."""
+    """Validation correlation during a training."""
 
     epochs: list[int]
-    """0 is before training."""
+    """Numbers of the epochs; 0 is before training."""
     correlation: list[float]
-    """On the validation part."""
+    """Correlation of forecast and truth on the validation part after each epoch."""
 
 
 def training_history(folder: Path) -> History | None:
-    """What ``history.csv`` in a folder tells; None where there is none."""
+    """Reads ``history.csv`` in a folder; returns None where there is none."""
     if not (folder / "history.csv").is_file():
         return None
     with (folder / "history.csv").open(newline="") as file:
@@ -65,19 +69,20 @@ def training_history(folder: Path) -> History | None:
 
 
 def draw_training(history: History) -> Figure:
-    """Its curve."""
+    """Draws the validation correlation over epochs."""
     figure, (ax,) = make_figure(5.4, 3.8)
     draw_training_curve(ax, *history)
     return figure
 
 
 def breaks_between(session: Session, bins: Tensor) -> list[int]:
-    """Places among bins [M] before which a segment ends, so that no line runs on from one into the next."""
+    """Returns the indices among bins [M] before which a segment ends: lines are interrupted there."""
     belongs = torch.searchsorted(session.segment[:, 1].contiguous(), bins, right=True)
     return (torch.nonzero((bins.diff() > 1) | (belongs.diff() > 0)).flatten() + 1).tolist()
 
 
-def _connectivity(run: Run, name: str) -> Figure:
+def _draw_connectivity(run: Run, name: str) -> Figure:
+    """Draws the learned connectivity of a session, beside the true one where it is known."""
     session = run.sessions[name]
     learned, truth = run.model.connectivity(session.split().train), session.true_connectivity
     areas = session.neuron_fields.get("area")
@@ -93,8 +98,8 @@ def _connectivity(run: Run, name: str) -> Figure:
     return figure
 
 
-def _forecasts(run: Run, name: str) -> Figure:
-    """The five neurons that are forecast best, over the first bins of the test part."""
+def _draw_forecasts(run: Run, name: str) -> Figure:
+    """Draws the five neurons that are forecast best, over the first bins of the test part."""
     session = run.sessions[name]
     test = session.split().test
     forecast = forecast_session(run.model, test, run.targets)

@@ -281,11 +281,13 @@ class _Edges:
     fields: dict[str, Tensor]
 
     def strongest_first(self) -> "_Edges":
+        """Returns the edges in the order of their absolute weight."""
         order = self.fields["weight"].abs().argsort(descending=True, stable=True)
         return _Edges(self.edge_index[:, order], {name: values[order] for name, values in self.fields.items()})
 
 
 def _edges(session: Session, connectivity: Tensor, edge_fields: Mapping[str, Tensor] | None) -> _Edges:
+    """Returns the edges of a connectivity with their fields, after checking all matrices."""
     check_connectivity(session.num_neurons, connectivity)
     edge_fields = edge_fields or {}
     check_edge_fields(session, edge_fields)

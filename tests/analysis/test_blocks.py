@@ -123,6 +123,6 @@ def test_refuses_what_cannot_be_grouped():
         ("area", 2, "field of numbers"),
     ):
         with pytest.raises(ValueError, match=message):
-            connectivity_blocks(session, connectivity, field, bins)
+            connectivity_blocks(session, connectivity, field, bins=bins)
     with pytest.raises(ValueError, match=r"Expected a statistic .*'median'"):
         connectivity_blocks(session, connectivity, "area", statistic="median")

@@ -7,16 +7,16 @@ from helpers import make_session
 
 from synapsnet_pyg.analysis import currents
 from synapsnet_pyg.analysis.currents import current_cross_correlation, shuffled
-from synapsnet_pyg.connectivity.lagged_correlation import lagged_correlation
+from synapsnet_pyg.connectivity.lagged_correlation import LaggedCorrelation
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.synapsnet import SynapsNet
 from synapsnet_pyg.runs.training import fit
 from synapsnet_pyg.simulations.population import simulate_population
 
 
-@pytest.mark.parametrize("stretch", [4096, 7])
-def test_agrees_with_numpy_segment_by_segment(monkeypatch, stretch):
-    monkeypatch.setattr(currents, "_STRETCH", stretch)
+@pytest.mark.parametrize("block", [4096, 7])
+def test_agrees_with_numpy_segment_by_segment(monkeypatch, block):
+    monkeypatch.setattr(currents, "_BLOCK", block)
     segments = [[2, 25], [25, 27], [31, 60]]  # the second is shorter than the delay
     session = make_session(N=4, T=60, segment=torch.tensor(segments))
     connectivity = torch.randn(4, 4)
@@ -100,7 +100,7 @@ def test_synapsnet_leads_where_correlation_within_the_bin_does_not(tmp_path):
             "true": true,
             "learned": learned,
             "shuffled": shuffled(learned),
-            "same bin": lagged_correlation(session, lag=0),
+            "same bin": LaggedCorrelation(lag=0).fit(train).connectivity_,
         }.items()
     }
     assert {name: curve.peak_delay for name, curve in curves.items() if name != "shuffled"} == {

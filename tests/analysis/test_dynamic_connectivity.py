@@ -1,13 +1,13 @@
 import subprocess
 import sys
 
-import h5py
 import pytest
 import torch
 from helpers import make_session
 
-from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity, read_dynamic_connectivity
-from synapsnet_pyg.analysis.running_summaries import RunningMoments, summarise
+from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity
+from synapsnet_pyg.analysis.dynamic_connectivity_file import read_dynamic_connectivity
+from synapsnet_pyg.analysis.running_summaries import RunningEdgeTraces, RunningMoments, summarise
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 
 N, W = 5, 3
@@ -44,8 +44,8 @@ def in_closed_form(dynamic: DynamicConnectivity) -> tuple[list[int], torch.Tenso
     return bins, torch.stack(jacobians).double()
 
 
-def same(found, expected):
-    torch.testing.assert_close(found.double(), expected.double(), atol=1e-6, rtol=1e-5, equal_nan=True)
+def same(result, expected):
+    torch.testing.assert_close(result.double(), expected.double(), atol=1e-6, rtol=1e-5, equal_nan=True)
 
 
 def test_windows_come_in_time_order_and_never_cross_a_segment():
@@ -70,24 +70,16 @@ def test_moments_are_those_of_all_windows():
     assert moments.windows == dynamic.num_windows == len(every)
 
 
-def test_a_small_variance_about_a_large_mean_is_not_lost():
-    every = 1e8 + torch.randn(400, N, N, dtype=torch.float64)
-    moments = RunningMoments()
-    for window, connectivity in enumerate(every):
-        moments.add(window, connectivity)
-    torch.testing.assert_close(moments.found.variance, every.var(0, correction=0), rtol=1e-6, atol=0)
-
-
 def test_strongest_edges_by_weight_and_by_change():
     dynamic = gated()
     _, every = in_closed_form(dynamic)
     mean, deviation = every.mean(0), every.std(0, correction=0)
     for by, strength in (("mean", mean.abs()), ("deviation", deviation)):
         pairs = sorted(((i, j) for i in range(N) for j in range(N) if i != j), key=lambda pair: -strength[pair])
-        found = dynamic.moments().strongest(4, by)
-        assert [(i, j) for j, i in found.edge_index.t().tolist()] == pairs[:4]
-        same(found.mean, torch.stack([mean[pair] for pair in pairs[:4]]))
-        same(found.deviation, torch.stack([deviation[pair] for pair in pairs[:4]]))
+        result = dynamic.moments().strongest(4, by)
+        assert [(i, j) for j, i in result.edge_index.t().tolist()] == pairs[:4]
+        same(result.mean, torch.stack([mean[pair] for pair in pairs[:4]]))
+        same(result.deviation, torch.stack([deviation[pair] for pair in pairs[:4]]))
     assert dynamic.moments().strongest(99).edge_index.shape == (2, N * N - N)
     for top_k, by in ((0, "mean"), (1, "variance")):
         with pytest.raises(ValueError, match="top_k >= 1, by 'mean' or 'deviation'"):
@@ -101,10 +93,10 @@ def test_a_state_has_the_windows_that_lie_within_it():
     members = [
         [m for m, t in enumerate(bins) if {int(state[b]) for b in range(t - W + 1, t + 2)} == {s}] for s in range(3)
     ]
-    found = dynamic.by_state(state)
-    assert found.windows.tolist() == [len(windows) for windows in members]
-    assert found.windows[1] == 0
-    same(found.mean, torch.stack([every[windows].mean(0) for windows in members]))
+    result = dynamic.by_state(state)
+    assert result.windows.tolist() == [len(windows) for windows in members]
+    assert result.windows[1] == 0
+    same(result.mean, torch.stack([every[windows].mean(0) for windows in members]))
     none = dynamic.by_state(torch.full((75,), -1))
     assert none.mean.shape == (0, N, N)
     for wrong in (state[1:], state.double(), state > 0):
@@ -115,34 +107,34 @@ def test_a_state_has_the_windows_that_lie_within_it():
 def test_a_segment_without_a_window_has_no_mean():
     dynamic = gated()
     bins, every = in_closed_form(dynamic)
-    found = dynamic.by_segment()
+    result = dynamic.by_segment()
     members = [[m for m, t in enumerate(bins) if begin <= t < end] for begin, end in SEGMENTS.tolist()]
-    assert found.windows.tolist() == [17, 0, 32, 11]
-    same(found.mean, torch.stack([every[windows].mean(0) for windows in members]))
+    assert result.windows.tolist() == [17, 0, 32, 11]
+    same(result.mean, torch.stack([every[windows].mean(0) for windows in members]))
 
 
-def test_course_of_chosen_edges():
+def test_traces_of_chosen_edges():
     dynamic = gated()
     bins, every = in_closed_form(dynamic)
-    course = dynamic.course(torch.tensor([[0, 3], [2, 3]]))  # 0 drives 2, 3 itself
-    assert course.bins.tolist() == bins
-    same(course.weight, torch.stack([every[:, 2, 0], every[:, 3, 3]]))
+    traces = dynamic.traces(torch.tensor([[0, 3], [2, 3]]))  # 0 drives 2, 3 itself
+    assert traces.bins.tolist() == bins
+    same(traces.weight, torch.stack([every[:, 2, 0], every[:, 3, 3]]))
     for wrong in (torch.tensor([0, 1]), torch.tensor([[0], [5]]), torch.tensor([[0.0], [1.0]])):
         with pytest.raises(ValueError, match=r"within 0\.\.4"):
-            dynamic.course(wrong)
+            dynamic.traces(wrong)
 
 
-def test_course_from_group_to_group():
+def test_traces_from_group_to_group():
     dynamic = gated()
     bins, every = in_closed_form(dynamic)
     code = [1, 0, -1, 1, 2]  # groups of one, two and one neurons
-    found = dynamic.by_group(torch.tensor(code))
-    assert found.bins.tolist() == bins
+    result = dynamic.by_group(torch.tensor(code))
+    assert result.bins.tolist() == bins
     for g in range(3):
         for h in range(3):
             pairs = [(i, j) for i in range(N) for j in range(N) if i != j and code[i] == g and code[j] == h]
             expected = torch.stack([every[:, i, j] for i, j in pairs]).mean(0) if pairs else torch.tensor(torch.nan)
-            same(found.mean[:, g, h], expected.expand(len(bins)))
+            same(result.mean[:, g, h], expected.expand(len(bins)))
     for wrong in (torch.zeros(4, dtype=torch.long), torch.full((N,), -1), torch.zeros(N)):
         with pytest.raises(ValueError, match="of each of 5 neurons"):
             dynamic.by_group(wrong)
@@ -157,79 +149,40 @@ def test_needs_a_window():
 def test_a_file_gives_it_back(tmp_path):
     dynamic = gated(neuron_id=["ä", "b", "c", "d", "e"])
     bins, every = in_closed_form(dynamic)
-    dynamic.save(tmp_path / "course.h5")
-    saved = read_dynamic_connectivity(tmp_path / "course.h5")
+    dynamic.save(tmp_path / "all.h5")
+    saved = read_dynamic_connectivity(tmp_path / "all.h5")
     assert (saved.name, saved.bin_size, saved.neuron_id) == ("demo", 0.1, ["ä", "b", "c", "d", "e"])
     assert saved.bins.tolist() == torch.cat([batch.bins for batch in saved]).tolist() == bins
     same(torch.cat([batch.connectivity for batch in saved]), every)
     moments = RunningMoments()
     summarise(saved, moments)  # what is summarised can as well be read from a file
-    same(moments.found.mean, every.mean(0))
-    assert [path.name for path in tmp_path.iterdir()] == ["course.h5"]
+    same(moments.result.mean, every.mean(0))
+    assert [path.name for path in tmp_path.iterdir()] == ["all.h5"]
 
 
-def test_a_large_file_is_read_in_pieces(tmp_path, monkeypatch):
-    monkeypatch.setattr("synapsnet_pyg.analysis.dynamic_connectivity._CHUNK", 4 * N**2)
+def test_summaries_share_the_pass_that_writes_a_file(tmp_path):
     dynamic = gated()
-    dynamic.save(tmp_path / "course.h5")
-    batches = list(read_dynamic_connectivity(tmp_path / "course.h5"))
-    assert {len(batch.bins) for batch in batches} == {4}
-    same(torch.cat([batch.connectivity for batch in batches]), in_closed_form(dynamic)[1])
+    _, every = in_closed_form(dynamic)
+    moments, traces = RunningMoments(), RunningEdgeTraces(torch.tensor([[0], [2]]), dynamic.bins)
+    dynamic.save(tmp_path / "all.h5", moments, traces)
+    same(moments.result.variance, every.var(0, correction=0))
+    same(traces.result.weight, every[:, 2, 0][None])
+    same(torch.cat([batch.connectivity for batch in read_dynamic_connectivity(tmp_path / "all.h5")]), every)
 
 
 def test_an_interrupt_leaves_no_file(tmp_path, monkeypatch):
     dynamic = gated()
     monkeypatch.setattr(DynamicConnectivity, "_connectivity", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        dynamic.save(tmp_path / "course.h5")
+        dynamic.save(tmp_path / "all.h5")
     assert not list(tmp_path.iterdir())
-
-
-def test_foreign_and_damaged_files_are_refused(tmp_path):
-    path = tmp_path / "course.h5"
-    gated().save(path)
-    whole = path.read_bytes()
-    foreign = {
-        "session.h5": lambda p: make_session().save(p),
-        "text.h5": lambda p: p.write_text("bins"),
-        "cut.h5": lambda p: p.write_bytes(whole[: len(whole) // 2]),
-        "newer.h5": lambda p: (p.write_bytes(whole), edit(p, lambda file: file.attrs.update(version=99))),
-        "bins.h5": lambda p: (p.write_bytes(whole), edit(p, lambda file: file.pop("bins"))),
-        "fewer.h5": lambda p: (p.write_bytes(whole), edit(p, fewer_neurons)),
-    }
-    for name, make in foreign.items():
-        make(tmp_path / name)
-        with pytest.raises(ValueError, match=rf"^'.*{name}' holds no dynamic connectivity, .* save it anew\.$"):
-            read_dynamic_connectivity(tmp_path / name)
-    with pytest.raises(FileNotFoundError, match="there is no file"):
-        read_dynamic_connectivity(tmp_path / "none.h5")
-
-
-def edit(path, change):
-    with h5py.File(path, "r+") as file:
-        change(file)
-
-
-def fewer_neurons(file):
-    del file["neuron_id"]
-    file.create_dataset("neuron_id", data=["a", "b"], dtype=h5py.string_dtype())
-
-
-def test_damaged_weights_are_refused_when_they_are_read(tmp_path):
-    path = tmp_path / "course.h5"
-    gated().save(path)
-    with h5py.File(path) as file:
-        where = file["connectivity"].id.get_chunk_info(0)
-    content = bytearray(path.read_bytes())
-    content[where.byte_offset : where.byte_offset + where.size] = bytes(where.size)
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match="cut short or damaged"):
-        list(read_dynamic_connectivity(path))
 
 
 GROWING = """
 import resource, tempfile, torch
-from synapsnet_pyg.analysis.dynamic_connectivity import *
+from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity
+from synapsnet_pyg.analysis.dynamic_connectivity_file import read_dynamic_connectivity
+from synapsnet_pyg.analysis.running_summaries import *
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.data.session import Session
 
@@ -243,12 +196,13 @@ def peak(T):
     dynamic = DynamicConnectivity(Light([session]), session)
     M = dynamic.num_windows
     moments, means = RunningMoments(), RunningMeans(torch.zeros(M, dtype=torch.long), 1)
-    groups, edges = GroupCourses(torch.arange(100) % 3, M), EdgeCourses(torch.tensor([[0], [1]]), M)
+    groups = RunningGroupTraces(torch.arange(100) % 3, dynamic.bins)
+    edges = RunningEdgeTraces(torch.tensor([[0], [1]]), dynamic.bins)
     summarise(dynamic, moments, means, groups, edges)
-    moments.found.strongest(9)
+    moments.result.strongest(9)
     with tempfile.TemporaryDirectory() as folder:
-        dynamic.save(folder + "/course.h5")
-        windows = sum(len(bins) for bins, _ in read_dynamic_connectivity(folder + "/course.h5"))
+        dynamic.save(folder + "/all.h5")
+        windows = sum(len(bins) for bins, _ in read_dynamic_connectivity(folder + "/all.h5"))
     assert windows == M == T - 5
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 

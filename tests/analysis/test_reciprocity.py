@@ -19,7 +19,9 @@ def test_of_edges_is_networkxs():
     session, connectivity = make_session(N=12), torch.randn(12, 12)
     kept = strongest(connectivity, top_k=40)
     expected = nx.overall_reciprocity(to_networkx(session, kept))
-    assert reciprocity(session, connectivity, kept != 0, permutations=2)["reciprocity"][0] == pytest.approx(expected)
+    assert reciprocity(session, connectivity, edge=kept != 0, permutations=2)["reciprocity"][0] == pytest.approx(
+        expected
+    )
     assert reciprocity(session, kept, permutations=2)["reciprocity"][0] == pytest.approx(expected)
 
 

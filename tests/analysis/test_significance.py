@@ -6,8 +6,6 @@ import torch
 from helpers import make_session, two_neuron_chain
 from scipy.stats import kstest
 
-from synapsnet_pyg.analysis.ensemble import ensemble
-from synapsnet_pyg.analysis.identifiability import identifiability
 from synapsnet_pyg.analysis.significance import edge_significance
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.metrics import connectivity_score
@@ -139,25 +137,3 @@ def test_too_short_or_too_few_shifts_are_told():
         edge_significance(model, train)
     with pytest.raises(ValueError, match="at least 10 shifts"):
         edge_significance(model, train, shifts=3)
-
-
-def test_ensemble_by_hand():
-    one, other = torch.tensor([[0.0, 1.0], [2.0, 0.0]]), torch.tensor([[0.0, 3.0], [-1.0, 0.0]])
-    together = ensemble([one, other])
-    assert together.mean.tolist() == [[0, 2], [0.5, 0]]
-    assert together.sign_agreement[0, 1] == 1
-    assert together.sign_agreement[1, 0] == 0.5
-    assert together.deviation[0, 1] == pytest.approx(2**0.5)
-    with pytest.raises(ValueError, match="at least two"):
-        ensemble([one])
-
-
-def test_identifiability_tells_twins():
-    random = torch.Generator().manual_seed(0)
-    activity = torch.randn(3, 2000, generator=random)
-    activity[2] = activity[1] + 0.1 * activity[2]
-    told = identifiability(Session(activity, bin_size=0.1))
-    assert told.largest_correlation > 0.99
-    assert told.variance_inflation[0] == pytest.approx(1, abs=0.05)
-    assert told.variance_inflation[1] > 50
-    assert "2 of 3 neurons" in told.message

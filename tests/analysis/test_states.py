@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from synapsnet_pyg.analysis.blocks import connectivity_blocks
 from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
-from synapsnet_pyg.analysis.states import block_agreement, block_matrix, state_blocks, states_of
+from synapsnet_pyg.analysis.states import States, block_agreement, block_matrix, state_blocks, states_of
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.forecaster import Forecaster
 
@@ -54,9 +54,9 @@ def test_states_are_read_from_behaviours(standardised):
     session = recorded()
     expected = torch.arange(90) // 8 % 4 - 1
     session = session.standardise().split().train if standardised else session
-    found = states_of(session, NAMES)
-    assert found.names == NAMES
-    assert found.state.tolist() == expected[: session.num_bins].tolist()
+    result = states_of(session, NAMES)
+    assert result.names == NAMES
+    assert result.state.tolist() == expected[: session.num_bins].tolist()
     swapped = states_of(session, ["asleep", "running"]).state
     assert swapped.tolist() == [{2: 0, 0: 1}.get(s, -1) for s in expected[: session.num_bins].tolist()]
 
@@ -92,9 +92,9 @@ def every_window(dynamic):
 
 def test_loops_over_pairs_and_windows_give_the_same():
     dynamic = dynamic_of(recorded(segment=torch.tensor([[0, 50], [50, 52], [55, 90]])), added=torch.randn(7, 7))
-    found = state_blocks(dynamic, "cell_type", *states_of(dynamic.session, NAMES), permutations=9, seed=4)
+    result = state_blocks(dynamic, "cell_type", states_of(dynamic.session, NAMES), permutations=9, seed=4)
     weights, own = every_window(dynamic)
-    assert found.unlabelled == 1
+    assert result.unlabelled == 1
 
     def course(sender, receiver):
         pairs = [(i, j) for i in range(7) for j in range(7) if i != j and (TYPES[i], TYPES[j]) == (receiver, sender)]
@@ -102,19 +102,19 @@ def test_loops_over_pairs_and_windows_give_the_same():
 
     groups = ["E", "Pv", "Sst"]
     expected = [(h, g, a, *course(h, g)) for h in groups for g in groups for a in range(3)]
-    told = [tuple(one) for one in found.blocks[["sender", "receiver", "state", "pairs", "windows"]].to_numpy()]
+    told = [tuple(one) for one in result.blocks[["sender", "receiver", "state", "pairs", "windows"]].to_numpy()]
     assert told == [(h, g, NAMES[a], pairs, (own == a).sum()) for h, g, a, pairs, _ in expected]
     means = [course[own == a].mean() for *_, a, _, course in expected]
-    np.testing.assert_allclose(found.blocks["mean_weight"], means, atol=1e-6)
-    np.testing.assert_allclose(found.blocks["q"], benjamini_hochberg(found.blocks["p"]))
+    np.testing.assert_allclose(result.blocks["mean_weight"], means, atol=1e-6)
+    np.testing.assert_allclose(result.blocks["q"], benjamini_hochberg(result.blocks["p"]))
     for a, name in enumerate(NAMES):
-        np.testing.assert_allclose(found.connectivity[a], weights[own == a].mean(0), atol=1e-6)
-        alone = connectivity_blocks(dynamic.session, found.connectivity[a], "cell_type", permutations=9, seed=4).table
-        rows = found.blocks[found.blocks["state"] == name]
+        np.testing.assert_allclose(result.connectivity[a], weights[own == a].mean(0), atol=1e-6)
+        alone = connectivity_blocks(dynamic.session, result.connectivity[a], "cell_type", permutations=9, seed=4).table
+        rows = result.blocks[result.blocks["state"] == name]
         for column in ("sender", "receiver", "null_mean", "null_deviation", "z", "p"):
             assert rows[column].tolist() == pytest.approx(alone[column].tolist(), nan_ok=True), column
 
-    rows = iter(found.differences.itertuples())
+    rows = iter(result.differences.itertuples())
     for sender in groups:
         for receiver in groups:
             for a, b in combinations(range(3), 2):
@@ -129,7 +129,7 @@ def test_loops_over_pairs_and_windows_give_the_same():
                 assert (row.difference, row.null_mean, row.null_deviation, row.p) == pytest.approx(
                     expected_row, abs=1e-6, nan_ok=True
                 )
-    np.testing.assert_allclose(found.differences["q"], benjamini_hochberg(found.differences["p"]))
+    np.testing.assert_allclose(result.differences["q"], benjamini_hochberg(result.differences["p"]))
 
 
 def slow_states(T, random, dwell=12, states=2):
@@ -142,8 +142,8 @@ def test_finds_a_planted_state_effect_and_no_other():
     added = torch.zeros(7, 7)
     added[1, [0, 2, 4]] = added[6, [0, 2, 4]] = 0.4  # E drives Pv where the first state is on
     session = recorded(900, state)
-    found = state_blocks(dynamic_of(session, added), "cell_type", *states_of(session, NAMES[:2]), permutations=20)
-    table = found.differences
+    result = state_blocks(dynamic_of(session, added), "cell_type", states_of(session, NAMES[:2]), permutations=20)
+    table = result.differences
     planted = (table["sender"] == "E") & (table["receiver"] == "Pv")
     (row,) = table[planted].itertuples()
     assert (row.state, row.other) == ("running", "still")
@@ -163,8 +163,8 @@ def test_p_is_uniform_where_slow_states_and_slow_connectivity_are_unrelated():
         noise = torch.from_numpy(random.standard_normal((7, 1, 269))).float()
         session.activity = torch.nn.functional.conv1d(noise, kernel)[:, 0] / 10**0.5
         dynamic = dynamic_of(session)
-        found = state_blocks(dynamic, "cell_type", *states_of(session, NAMES[:2]), permutations=1)
-        p += found.differences["p"].dropna().tolist()
+        result = state_blocks(dynamic, "cell_type", states_of(session, NAMES[:2]), permutations=1)
+        p += result.differences["p"].dropna().tolist()
     assert np.quantile(p, [0.1, 0.25, 0.5, 0.75]) == pytest.approx([0.1, 0.25, 0.5, 0.75], abs=0.06)
     assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.025)
 
@@ -172,17 +172,17 @@ def test_p_is_uniform_where_slow_states_and_slow_connectivity_are_unrelated():
 def test_what_does_not_change_differs_nowhere():
     session = recorded()
     session.activity[:] = session.activity[:, :1]
-    found = state_blocks(dynamic_of(session), "cell_type", *states_of(session, NAMES), permutations=5)
-    assert found.differences["p"].dropna().eq(1).all()
-    assert found.differences["z"].isna().all()
+    result = state_blocks(dynamic_of(session), "cell_type", states_of(session, NAMES), permutations=5)
+    assert result.differences["p"].dropna().eq(1).all()
+    assert result.differences["z"].isna().all()
 
 
 def test_a_state_without_windows_has_no_rows():
     session = recorded(state=(torch.arange(90) > 87).long())
-    found = state_blocks(dynamic_of(session), "cell_type", *states_of(session, NAMES), permutations=5)
-    assert found.blocks["state"].unique().tolist() == ["running"]
-    assert len(found.differences) == 0
-    assert found.connectivity[1:].isnan().all()
+    result = state_blocks(dynamic_of(session), "cell_type", states_of(session, NAMES), permutations=5)
+    assert result.blocks["state"].unique().tolist() == ["running"]
+    assert len(result.differences) == 0
+    assert result.connectivity[1:].isnan().all()
 
 
 def test_refuses_states_that_do_not_fit():
@@ -193,23 +193,23 @@ def test_refuses_states_that_do_not_fit():
         (torch.zeros(89, dtype=torch.long), "of each of 90 bins"),
     ):
         with pytest.raises(ValueError, match=message):
-            state_blocks(dynamic, "cell_type", state, NAMES, permutations=2)
+            state_blocks(dynamic, "cell_type", States(state, NAMES), permutations=2)
     with pytest.raises(ValueError, match="there are: cell_type"):
-        state_blocks(dynamic, "layer", *states_of(dynamic.session, NAMES), permutations=2)
+        state_blocks(dynamic, "layer", states_of(dynamic.session, NAMES), permutations=2)
 
 
 def test_blocks_against_a_reference():
     reference = np.array([[0.11, -0.44, -0.16], [0.27, -0.47, -0.18], [0.10, -0.44, -0.19]])
     blocks = 0.3 * reference + np.random.default_rng(0).normal(0, 0.05, (3, 3))
-    found = block_agreement(blocks, reference)
-    assert found.pearson == pytest.approx(np.corrcoef(blocks.ravel(), reference.ravel())[0, 1])
-    assert found.spearman == pytest.approx(spearmanr(blocks.ravel(), reference.ravel()).statistic)
-    assert found.entries == 9
+    result = block_agreement(blocks, reference)
+    assert result.pearson == pytest.approx(np.corrcoef(blocks.ravel(), reference.ravel())[0, 1])
+    assert result.spearman == pytest.approx(spearmanr(blocks.ravel(), reference.ravel()).statistic)
+    assert result.entries == 9
     blocks[0, 2] = np.nan
     known = np.isfinite(blocks)
-    found = block_agreement(blocks, reference)
-    assert found.entries == 8
-    assert found.pearson == pytest.approx(np.corrcoef(blocks[known], reference[known])[0, 1])
+    result = block_agreement(blocks, reference)
+    assert result.entries == 8
+    assert result.pearson == pytest.approx(np.corrcoef(blocks[known], reference[known])[0, 1])
     with pytest.raises(ValueError, match="two matrices"):
         block_agreement(blocks, reference[:2])
     with pytest.raises(ValueError, match=r"at least 3 .* .got 2"):

@@ -3,14 +3,9 @@ import pytest
 import torch
 from helpers import make_session
 
-from synapsnet_pyg.connectivity.curbd import (
-    correlated_noise,
-    curbd,
-    fit_curbd,
-    join_segments,
-    normalise,
-    region_currents,
-)
+from synapsnet_pyg.connectivity.curbd import CURBD, join_segments
+from synapsnet_pyg.connectivity.curbd_network import correlated_noise, normalise
+from synapsnet_pyg.connectivity.region_currents import region_currents
 
 ORACLES = ["curbd.npz", "curbd_interpolated.npz"]
 
@@ -18,8 +13,7 @@ ORACLES = ["curbd.npz", "curbd_interpolated.npz"]
 def fit_reference(reference, **options):
     given = {key.removeprefix("params/"): reference[key] for key in reference if key.startswith("params/")}
     per_bin = float(given["dtData"])
-    return fit_curbd(
-        reference["activity"],
+    curbd = CURBD(
         **{
             "steps_per_bin": int(given["dtFactor"]),
             "time_constant": float(given["tauRNN"]) / per_bin,
@@ -27,13 +21,12 @@ def fit_reference(reference, **options):
             "training_runs": int(given["nRunTrain"]),
             "free_runs": int(given["nRunFree"]),
             "patience": None,
-            "resets": given["resetPoints"].tolist(),
-            "noise": reference["inputWN"],
-            "start": reference["J0"],
             "legacy_alignment": True,
             **options,
         },
     )
+    drawn = {"noise": reference["inputWN"], "start": reference["J0"]}
+    return curbd.train_network(reference["activity"], resets=given["resetPoints"].tolist(), **drawn)
 
 
 def agree(ours, expected, tolerance):
@@ -105,16 +98,8 @@ def test_fast_path_is_the_equations_step_by_step(q):
     random = np.random.default_rng(0)
     activity, noise = random.standard_normal((4, 41)), 0.01 * random.standard_normal((4, 40 * q + 1))
     start, resets = random.standard_normal((4, 4)), [0, 12 * q]
-    found = fit_curbd(
-        activity,
-        steps_per_bin=q,
-        time_constant=2.5,
-        training_runs=3,
-        free_runs=0,
-        resets=resets,
-        noise=noise,
-        start=start,
-    )
+    curbd = CURBD(steps_per_bin=q, time_constant=2.5, training_runs=3, free_runs=0)
+    found = curbd.train_network(activity, resets=resets, noise=noise, start=start)
     J, P, states = run_plainly(normalise(activity), start, np.eye(4), noise, q, 2.5, resets, runs=3)
     agree(found.connectivity, J, 1e-10)
     agree(found.inverse_correlation, P, 1e-10)
@@ -127,7 +112,7 @@ def test_fast_path_is_the_equations_step_by_step(q):
 def test_learns_until_it_brings_no_more():
     time = np.arange(80)
     activity = np.stack([np.sin(time / 5 + phase) for phase in range(6)])
-    found = fit_curbd(activity, time_constant=4.0, training_runs=300, patience=5, free_runs=2)
+    found = CURBD(time_constant=4.0, training_runs=300, patience=5, free_runs=2).train_network(activity)
     assert found.converged
     assert len(found.p_var) == found.training_runs + 2 < 300
     assert found.p_var[-1] > 0.9 > found.p_var[0]
@@ -139,20 +124,22 @@ def test_a_segment_starts_from_its_own_activity():
     activity, first_bins = join_segments(train)
     assert activity.shape == (3, 35 + 25)
     assert first_bins == [0, 35]
-    found = fit_curbd(activity, steps_per_bin=3, training_runs=2, resets=[0, 3 * 35])
+    curbd = CURBD(steps_per_bin=3, training_runs=2)
+    found = curbd.train_network(activity, resets=[0, 3 * 35])
     agree(found.states[:, [0, 105]], np.tanh(normalise(activity)[:, [0, 35]]), 1e-12)
-    agree(curbd(session, steps_per_bin=3, training_runs=2).numpy(), found.connectivity, 1e-6)
+    agree(curbd.fit(train).connectivity_.numpy(), found.connectivity, 1e-6)
+    assert curbd.details_["p_var"] == found.p_var[-1]
 
 
 def test_refuses_what_cannot_be_trained():
     activity = np.random.default_rng(0).standard_normal((3, 20))
     with pytest.raises(ValueError, match="one training run"):
-        fit_curbd(activity, training_runs=0)
+        CURBD(training_runs=0)
     with pytest.raises(ValueError, match="longer one or more steps"):
-        fit_curbd(activity, time_constant=0.25)
+        CURBD(time_constant=0.25)
     with pytest.raises(ValueError, match=r"noise of shape \[3, 39\]"):
-        fit_curbd(activity, noise=np.zeros((3, 20)))
+        CURBD().train_network(activity, noise=np.zeros((3, 20)))
     with pytest.raises(ValueError, match="above 0 somewhere"):
-        fit_curbd(-np.abs(activity))
+        CURBD().train_network(-np.abs(activity))
     with pytest.raises(ValueError, match="one region for each of the 3"):
         region_currents(np.zeros((3, 3)), activity, ["V1"])

@@ -3,7 +3,7 @@ import pytest
 import torch
 from helpers import close, make_session
 
-from synapsnet_pyg.connectivity.lagged_correlation import correlate, lagged_correlation
+from synapsnet_pyg.connectivity.lagged_correlation import LaggedCorrelation, correlate
 from synapsnet_pyg.data.session import Session
 
 
@@ -31,13 +31,13 @@ def test_pairs_lie_within_segments(lag):
 def test_a_constant_neuron_correlates_with_none():
     activity = torch.randn(3, 100)
     activity[1] = 0.1
-    correlation = lagged_correlation(Session(activity, bin_size=1), lag=0)
+    correlation = LaggedCorrelation(lag=0).fit(Session(activity, bin_size=1)).connectivity_
     assert correlation[1].tolist() == correlation[:, 1].tolist() == [0, 0, 0]
     assert correlation.diagonal().tolist() == pytest.approx([1, 0, 1], abs=1e-6)
 
 
 def test_refuses_lags_that_are_none():
     with pytest.raises(ValueError, match="transpose of its like"):
-        lagged_correlation(make_session(), lag=-1)
+        LaggedCorrelation(lag=-1)
     with pytest.raises(ValueError, match="more than 96 bins"):
-        lagged_correlation(make_session(T=120), lag=96)
+        LaggedCorrelation(lag=96).fit(make_session(T=120).split().train)

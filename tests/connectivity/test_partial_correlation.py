@@ -4,7 +4,7 @@ import torch
 from helpers import make_session
 from sklearn.covariance import ledoit_wolf
 
-from synapsnet_pyg.connectivity.partial_correlation import partial_correlation, shrunk_covariance
+from synapsnet_pyg.connectivity.partial_correlation import PartialCorrelation, shrunk_covariance
 from synapsnet_pyg.data.session import Session
 
 
@@ -21,7 +21,7 @@ def test_is_the_correlation_of_what_the_others_leave():
     mixing = torch.randn(4, 4)
     session = Session(mixing @ torch.randn(4, 20_000), bin_size=1).standardise()
     a = session.split().train.activity.double().numpy()
-    partial = partial_correlation(session)
+    partial = PartialCorrelation().fit(session.split().train).connectivity_
     for i, j in ((0, 1), (2, 0), (3, 2)):
         others = a[[k for k in range(4) if k not in (i, j)]]
         left = [a[k] - np.linalg.lstsq(others.T, a[k], rcond=None)[0] @ others for k in (i, j)]
@@ -31,7 +31,8 @@ def test_is_the_correlation_of_what_the_others_leave():
 def test_constant_neurons_belong_to_none():
     activity = torch.randn(3, 100)
     activity[1] = 0.1
-    partial = partial_correlation(Session(activity, bin_size=1))
+    partial = PartialCorrelation().fit(Session(activity, bin_size=1)).connectivity_
     assert partial[1].tolist() == pytest.approx([0, 1, 0], abs=1e-6)
     assert partial[:, 1].tolist() == pytest.approx([0, 1, 0], abs=1e-6)
-    assert partial_correlation(Session(torch.zeros(2, 50), bin_size=1)).tolist() == [[1, 0], [0, 1]]
+    silent = PartialCorrelation().fit(Session(torch.zeros(2, 50), bin_size=1)).connectivity_
+    assert silent.tolist() == [[1, 0], [0, 1]]

@@ -3,8 +3,8 @@ import pytest
 import torch
 from helpers import make_session
 
-from synapsnet_pyg.connectivity.ridge_var import ridge_var
-from synapsnet_pyg.connectivity.soft_ridge import soft_ridge
+from synapsnet_pyg.connectivity.ridge_var import RidgeVAR
+from synapsnet_pyg.connectivity.soft_ridge import SoftRidge
 from synapsnet_pyg.regression.shrinkage import soft_threshold
 
 
@@ -39,8 +39,11 @@ def session():
 
 
 def test_is_ridge_regression_within_segments(session):
-    expected, _ = regress(session.split().train, 7.0)
-    assert ridge_var(session, ridges=[7.0]).numpy() == pytest.approx(expected[:, :4], abs=1e-5)
+    train, validation, _ = session.split()
+    expected, _ = regress(train, 7.0)
+    assert RidgeVAR(ridges=[7.0]).fit(train, validation).connectivity_.numpy() == pytest.approx(
+        expected[:, :4], abs=1e-5
+    )
 
 
 def test_soft_ridge_is_the_best_on_validation(session):
@@ -60,8 +63,9 @@ def test_soft_ridge_is_the_best_on_validation(session):
             candidates[ridge, share] = error, shrunk[:, :4]
     best = min(candidates, key=lambda key: candidates[key][0])
     assert best[1] > 0
-    ours = soft_ridge(session, ridges=ridges, shares=shares)
-    assert ours.numpy() == pytest.approx(candidates[best][1], abs=1e-5)
+    ours = SoftRidge(ridges=ridges, shares=shares).fit(train, validation)
+    assert (ours.penalty_, ours.details_["share"]) == best
+    assert ours.connectivity_.numpy() == pytest.approx(candidates[best][1], abs=1e-5)
 
 
 def test_a_share_of_the_pairs_comes_to_zero():

@@ -8,13 +8,20 @@ import pytest
 import torch
 from on_disk import write_bugeon
 
-from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity, read_dynamic_connectivity
+from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity
+from synapsnet_pyg.analysis.dynamic_connectivity_file import read_dynamic_connectivity
 from synapsnet_pyg.analysis.states import state_blocks, states_of
 from synapsnet_pyg.cli.main import main
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.results.connectivity_files import read_connectivity
-from synapsnet_pyg.results.dynamic_connectivity import changes_of, draw_state_blocks, edge_table, findings, save_changes
+from synapsnet_pyg.results.dynamic_connectivity import (
+    describe,
+    draw_state_blocks,
+    edge_table,
+    save_dynamics,
+    summarise_dynamics,
+)
 from synapsnet_pyg.runs.run import Run
 
 N, W = 6, 3
@@ -58,23 +65,23 @@ def planted(T=400) -> DynamicConnectivity:
 def test_two_passes_tell_what_many_would(tmp_path):
     dynamic = planted()
     states = states_of(dynamic.session, NAMES)
-    found = changes_of(dynamic, 4, states, "cell_type", tmp_path / "two.h5")
+    summary = summarise_dynamics(dynamic, top_k=4, states=states, group_by="cell_type", path=tmp_path / "two.h5")
     M = dynamic.num_windows
     assert dynamic.model.passes == 2 * M
 
     moments, by_state = dynamic.moments(), dynamic.by_state(states.state)
-    assert torch.equal(found.moments.mean, moments.mean)
-    assert torch.equal(found.moments.variance, moments.variance)
-    assert torch.equal(found.edges.edge_index, moments.strongest(4, "deviation").edge_index)
-    course = dynamic.course(found.edges.edge_index)
-    assert torch.equal(found.course.bins, course.bins)
-    assert torch.equal(found.course.weight, course.weight)
-    torch.testing.assert_close(found.by_state.mean[:2], by_state.mean)
-    assert found.by_state.windows.tolist() == [*by_state.windows.tolist(), 0]
-    assert found.by_state.mean[2].isnan().all()
-    alone = state_blocks(dynamic, "cell_type", *states)
-    pd.testing.assert_frame_equal(found.blocks.blocks, alone.blocks)
-    pd.testing.assert_frame_equal(found.blocks.differences, alone.differences)
+    assert torch.equal(summary.moments.mean, moments.mean)
+    assert torch.equal(summary.moments.variance, moments.variance)
+    assert torch.equal(summary.edges.edge_index, moments.strongest(4, "deviation").edge_index)
+    traces = dynamic.traces(summary.edges.edge_index)
+    assert torch.equal(summary.traces.bins, traces.bins)
+    assert torch.equal(summary.traces.weight, traces.weight)
+    torch.testing.assert_close(summary.by_state.mean[:2], by_state.mean)
+    assert summary.by_state.windows.tolist() == [*by_state.windows.tolist(), 0]
+    assert summary.by_state.mean[2].isnan().all()
+    alone = state_blocks(dynamic, "cell_type", states)
+    pd.testing.assert_frame_equal(summary.blocks.blocks, alone.blocks)
+    pd.testing.assert_frame_equal(summary.blocks.differences, alone.differences)
     every = torch.cat([batch.connectivity for batch in dynamic])
     saved = torch.cat([batch.connectivity for batch in read_dynamic_connectivity(tmp_path / "two.h5")])
     assert torch.equal(saved, every)
@@ -83,34 +90,39 @@ def test_two_passes_tell_what_many_would(tmp_path):
 def test_what_is_held_does_not_grow_with_the_recording(tmp_path):
     for T in (200, 1600):
         dynamic = planted(T)
-        changes_of(dynamic, 2, states_of(dynamic.session, NAMES), "cell_type", tmp_path / "all.h5")
+        states = states_of(dynamic.session, NAMES)
+        summarise_dynamics(dynamic, top_k=2, states=states, group_by="cell_type", path=tmp_path / "all.h5")
         assert dynamic.model.most_alive <= 2
 
 
 def test_finds_the_planted_edges_and_groups():
     dynamic = planted()
-    found = changes_of(dynamic, 6, states_of(dynamic.session, NAMES), "cell_type")
-    table = edge_table(dynamic.session, found)
+    summary = summarise_dynamics(dynamic, top_k=6, states=states_of(dynamic.session, NAMES), group_by="cell_type")
+    table = edge_table(dynamic.session, summary)
     assert {(row.source, row.target) for row in table.itertuples()} == {
         (f"n{j}", f"n{i}") for j in (0, 2, 4) for i in (1, 5)
     }
     assert set(table["source_cell_type"]) == {"E"}
     assert set(table["target_cell_type"]) == {"Pv"}
-    assert (table["mean_running"] - table["mean_still"]).tolist() == pytest.approx([0.5] * 6, abs=0.06)
-    assert table["mean_asleep"].isna().all()
-    strongest, *others = findings(dynamic.session, found)
+    assert (table["weight_running"] - table["weight_still"]).tolist() == pytest.approx([0.5] * 6, abs=0.06)
+    assert table["weight_asleep"].isna().all()
+    strongest, *others = describe(dynamic.session, summary)
     assert strongest.startswith("E -> Pv: +0.5 in running against still (q = 0.0")
     assert len(others) == 2
-    ungrouped = findings(dynamic.session, changes_of(dynamic, 6, states_of(dynamic.session, NAMES)))
+    ungrouped = describe(
+        dynamic.session, summarise_dynamics(dynamic, top_k=6, states=states_of(dynamic.session, NAMES))
+    )
     assert len(ungrouped) == 3
     assert re.fullmatch(r"n\d -> n[15]: \+0\.\d+ \+- 0\.2\d over time, \+0\.\d+ in running, \S+ in still", ungrouped[0])
-    (alone,) = findings(dynamic.session, changes_of(dynamic, 1))
+    (alone,) = describe(dynamic.session, summarise_dynamics(dynamic, top_k=1))
     assert alone.endswith(" over time")
 
 
 def test_states_are_drawn_in_the_same_colours():
     dynamic = planted()
-    blocks = changes_of(dynamic, 1, states_of(dynamic.session, NAMES), "cell_type").blocks.blocks
+    blocks = summarise_dynamics(
+        dynamic, top_k=1, states=states_of(dynamic.session, NAMES), group_by="cell_type"
+    ).blocks.blocks
     figure = draw_state_blocks(blocks, "demo")
     panels = [ax for ax in figure.axes if ax.get_xlabel() == "sender"]
     assert [ax.get_title().split("\n")[0] for ax in panels] == ["running", "still"]
@@ -134,7 +146,7 @@ def test_refuses_before_anything_is_written(tmp_path):
         ({"states": ["running"], "group_by": "plane"}, "got 'plane', there are: cell_type.; give"),
     ):
         with pytest.raises(ValueError, match=message):
-            list(save_changes(run, tmp_path / "out", **arguments))
+            list(save_dynamics(run, tmp_path / "out", **arguments))
     assert not (tmp_path / "out").exists()
 
 
@@ -144,7 +156,7 @@ def test_refuses_a_field_that_groups_nobody():
     )
     run = Run.of(Planted([many]), [many])
     with pytest.raises(ValueError, match="at most 50 groups of neurons"):
-        next(save_changes(run, "never", states=["on"], group_by="depth"))
+        next(save_dynamics(run, "never", states=["on"], group_by="depth"))
 
 
 def run(capsys, *arguments):
@@ -168,13 +180,13 @@ def test_from_the_command_line(capsys, tmp_path, model, arguments):
     recorded().save(tmp_path / "demo.h5")
     fit = ["fit", tmp_path / "demo.h5", "--model", model, "--out", tmp_path / "run", "--preset", "fast", "--epochs", 1]
     assert run(capsys, *fit, "--window", W, *arguments)[0] == 0
-    changes, out = ["changes", tmp_path / "run", "--out"], tmp_path / "out"
+    dynamics, out = ["dynamics", tmp_path / "run", "--out"], tmp_path / "out"
     options = ["--states", "still,running", "--group-by", "cell_type", "--top-k", 5, "--save"]
-    status, told, error = run(capsys, *changes, out, *options)
+    status, told, error = run(capsys, *dynamics, out, *options)
     assert status == 0, error
     files = {path.name for path in out.iterdir()}
     assert files == {
-        "demo-mean.npz", "demo-changing-edges.csv", "demo-changing-edges-course.csv", "demo-states.npz",
+        "demo-mean.npz", "demo-changing-edges.csv", "demo-changing-edges-traces.csv", "demo-states.npz",
         "demo-state-blocks.csv", "demo-state-blocks.png", "demo-state-differences.csv", "demo-dynamic.h5",
     }  # fmt: skip
     assert all(f"written to {out / name}: " in told for name in files)
@@ -190,13 +202,13 @@ def test_from_the_command_line(capsys, tmp_path, model, arguments):
     with np.load(out / "demo-mean.npz", allow_pickle=False) as file:
         np.testing.assert_allclose(file["deviation"], deviation, atol=1e-6)
     edges = pd.read_csv(out / "demo-changing-edges.csv")
-    course = pd.read_csv(out / "demo-changing-edges-course.csv")
-    assert course["bin"].tolist() == list(range(W - 1, train.num_bins - 1))
-    assert course["seconds"].tolist() == pytest.approx([0.25 * bin for bin in course["bin"]])
-    assert [f"{row.source} -> {row.target}" for row in edges.itertuples()] == course.columns[2:].tolist()
+    traces = pd.read_csv(out / "demo-changing-edges-traces.csv")
+    assert traces["bin"].tolist() == list(range(W - 1, train.num_bins - 1))
+    assert traces["seconds"].tolist() == pytest.approx([0.25 * bin for bin in traces["bin"]])
+    assert [f"{row.source} -> {row.target}" for row in edges.itertuples()] == traces.columns[2:].tolist()
     for row in edges.itertuples():
         i, j = int(row.target[1:]), int(row.source[1:])
-        np.testing.assert_allclose(course[f"{row.source} -> {row.target}"], every[:, i, j], atol=1e-6)
+        np.testing.assert_allclose(traces[f"{row.source} -> {row.target}"], every[:, i, j], atol=1e-6)
         assert row.deviation == pytest.approx(float(deviation[i, j]), abs=1e-6)
     assert edges["deviation"].min() >= deviation.fill_diagonal_(0).flatten().topk(6).values[5] - 1e-9
     with np.load(out / "demo-states.npz", allow_pickle=False) as file:
@@ -208,10 +220,10 @@ def test_from_the_command_line(capsys, tmp_path, model, arguments):
     with h5py.File(out / "demo-dynamic.h5", "r") as file:
         np.testing.assert_allclose(file["connectivity"], every, atol=1e-6)
 
-    status, told, _ = run(capsys, *changes, tmp_path / "bare")
+    status, told, _ = run(capsys, *dynamics, tmp_path / "bare")
     assert status == 0
     assert {path.name for path in (tmp_path / "bare").iterdir()} == {
-        "demo-mean.npz", "demo-changing-edges.csv", "demo-changing-edges-course.csv"
+        "demo-mean.npz", "demo-changing-edges.csv", "demo-changing-edges-traces.csv"
     }  # fmt: skip
     for options, wanted in (
         (["--states", "walking"], "got walking"),
@@ -221,10 +233,24 @@ def test_from_the_command_line(capsys, tmp_path, model, arguments):
         (["--top-k", "0"], "top_k >= 1"),
         (["--top-k", "many"], "a whole number"),
     ):
-        status, told, error = run(capsys, *changes, tmp_path / "never", *options)
+        status, told, error = run(capsys, *dynamics, tmp_path / "never", *options)
         assert (status, told, error.count("\n")) == (2, "", 1)
         assert wanted in error
     assert not (tmp_path / "never").exists()
+
+
+def test_the_old_name_works_and_says_so(capsys, tmp_path):
+    recorded().save(tmp_path / "demo.h5")
+    assert run(capsys, "fit", tmp_path / "demo.h5", "--model", "copy", "--out", tmp_path / "run")[0] == 0
+    status, told, error = run(capsys, "changes", tmp_path / "run", "--out", tmp_path / "out")
+    assert (status, error) == (
+        0,
+        "synapsnet: 'changes' is the old name of 'dynamics', which will go; use the new one\n",
+    )
+    assert told == run(capsys, "dynamics", tmp_path / "run", "--out", tmp_path / "out")[1]
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "changes" not in capsys.readouterr().out.replace("exchanges", "")
 
 
 @pytest.mark.parametrize("anchor", ["mean", "copy", "var1"])
@@ -232,7 +258,7 @@ def test_says_when_nothing_changes(capsys, tmp_path, anchor):
     recorded().save(tmp_path / "demo.h5")
     assert run(capsys, "fit", tmp_path / "demo.h5", "--model", anchor, "--out", tmp_path / "run")[0] == 0
     options = ["--states", "running,still", "--group-by", "cell_type"]
-    status, told, _ = run(capsys, "changes", tmp_path / "run", "--out", tmp_path / "out", *options)
+    status, told, _ = run(capsys, "dynamics", tmp_path / "run", "--out", tmp_path / "out", *options)
     assert status == 0
     assert told.splitlines()[-1] == "demo: the connectivity of this model does not change in time"
 
@@ -249,7 +275,7 @@ def test_from_a_public_set_to_the_states_of_its_cell_types(capsys, tmp_path):
     fit = ["fit", sessions, "--model", "netformer", "--out", tmp_path / "run", "--preset", "fast", "--epochs", 1]
     assert run(capsys, *fit, "--window", W, "--model-args.embedding_dim", 4)[0] == 0
     options = ["--states", "running,desynchronised,synchronised", "--group-by", "subclass", "--top-k", 3]
-    status, told, error = run(capsys, "changes", tmp_path / "run", "--out", tmp_path / "out", *options)
+    status, told, error = run(capsys, "dynamics", tmp_path / "run", "--out", tmp_path / "out", *options)
     assert status == 0, error
     assert len(list((tmp_path / "out").glob("SB0*-state-blocks.png"))) == 4
     lines = [line for line in told.splitlines() if line.startswith("SB030-2020-01-08: ")]
@@ -258,7 +284,7 @@ def test_from_a_public_set_to_the_states_of_its_cell_types(capsys, tmp_path):
         re.search(r": \w+ -> \w+: \S+ in (running|desynchronised) against \w+ \(q [=<] 0", line) for line in lines
     )
     status, told, error = run(
-        capsys, "changes", tmp_path / "run", "--out", tmp_path / "never", "--states", "pupil size"
+        capsys, "dynamics", tmp_path / "run", "--out", tmp_path / "never", "--states", "pupil size"
     )
     assert (status, told) == (2, "")
     assert "Expected behaviour 'pupil size' of 0 and 1" in error

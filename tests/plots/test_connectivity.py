@@ -1,0 +1,83 @@
+import numpy as np
+import torch
+
+from synapsnet_pyg.plots.canvas import make_figure
+from synapsnet_pyg.plots.connectivity import (
+    draw_block_matrix,
+    draw_current_correlation,
+    draw_graph,
+    draw_matrix,
+    draw_p_values,
+    draw_true_against_learned,
+    draw_weight_against_distance,
+)
+
+
+def test_matrix_shows_receivers_as_rows_and_no_diagonal():
+    _, (ax,) = make_figure(3, 3)
+    connectivity = torch.tensor([[9.0, 0.5], [-1.0, 9.0]])
+    shown = draw_matrix(ax, connectivity, limit=2.0).images[0].get_array()
+    assert np.array_equal(np.asarray(shown), [[0, 0.5], [-1, 0]])
+    assert ax.get_ylabel() == "receiver i"
+
+
+def test_scatter_shows_the_correlation():
+    _, (ax,) = make_figure(3, 3)
+    truth = torch.randn(6, 6)
+    draw_true_against_learned(ax, truth, 2 * truth)
+    assert "1.00" in ax.get_title()
+
+
+def test_currents_shade_what_is_not_known_at_forecasting():
+    _, (ax,) = make_figure(3, 3)
+    mean = np.array([0.1, 0.2, 0.5])
+    draw_current_correlation(ax, np.array([-0.1, 0.0, 0.1]), {"learned": (mean, mean / 10), "lag": (mean, mean)})
+    assert [patch.get_extents().x1 for patch in ax.patches] == [ax.transData.transform((0, 0))[0]]
+    assert ax.lines[1].get_ydata().tolist() == mean.tolist()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["learned", "lag"]
+
+
+def test_p_values_stand_beside_the_uniform_distribution():
+    _, (ax,) = make_figure(3, 3)
+    draw_p_values(ax, np.array([7, 2, 3]), np.linspace(0, 1, 4))
+    assert [bar.get_height() for bar in ax.patches] == [7, 2, 3]
+    assert ax.lines[0].get_ydata() == [4, 4]
+
+
+def test_graph_draws_edges_in_their_colour_between_placed_neurons(tmp_path):
+    figure, (ax,) = make_figure(3, 3)
+    position = np.array([[0.0, 0.0], [1.0, 2.0], [np.nan, np.nan]])
+    draw_graph(
+        ax, position, np.array([[0, 1, 2], [1, 0, 0]]), np.array([0.5, -1.0, 1.0]), groups=["a", "b", "a"], axes="xz"
+    )
+    lines = ax.collections[0]
+    assert lines.get_segments()[0].tolist() == [[0, 0], [1, 2]]
+    assert lines.get_linewidths()[1] > lines.get_linewidths()[0]
+    red, blue = lines.get_colors()[:2, [0, 2]]
+    assert red[0] > red[1]
+    assert blue[0] < blue[1]
+    assert ax.get_ylabel() == "z"
+    figure.savefig(tmp_path / "a.svg")
+
+
+def test_distance_stands_beside_its_null():
+    _, (ax,) = make_figure(3, 3)
+    distance, weight, mean, deviation = np.array([[1.0, 2, 3], [0.3, 0.2, 0.1], [0.2, 0.2, 0.2], [0.01, 0.02, 0.03]])
+    draw_weight_against_distance(ax, distance, weight, null_mean=mean, null_deviation=deviation)
+    assert ax.lines[0].get_ydata().tolist() == [0.3, 0.2, 0.1]
+    assert ax.get_ylabel() == "mean absolute weight"
+
+
+def test_names_of_slim_groups_are_left_out():
+    _, (ax,) = make_figure(3, 3)
+    draw_matrix(ax, torch.randn(120, 120), groups=["a"] * 70 + ["b"] + ["c"] * 49)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "", "c"]
+
+
+def test_blocks_show_their_numbers():
+    _, (ax,) = make_figure(3, 3)
+    weight = np.array([[1.0, np.nan], [-2.0, 0.5]])
+    image = draw_block_matrix(ax, weight, ["a", "b"], marked=np.array([[False, False], [True, False]])).images[0]
+    assert image.get_clim() == (-2, 2)
+    assert [(text.get_text(), text.get_position()) for text in ax.texts] == [("*", (0, 1))]
+    assert ax.get_ylabel() == "receiver"

@@ -1,0 +1,22 @@
+import numpy as np
+
+from synapsnet_pyg.report.forecast_figures import components_figure, raster_figure, traces_figure
+
+
+def test_traces_show_the_excerpt(results):
+    session, excerpt = results.session, results.excerpt
+    record = traces_figure(session, excerpt)
+    rows = list(excerpt.chosen.values())
+    assert np.allclose([trace.y for trace in record.plotly.data[::2]], excerpt.truth[rows])
+    assert np.allclose([trace.y for trace in record.plotly.data[1::2]], excerpt.forecast[rows])
+    assert len(record.static.axes[0].lines) == 2 * len(rows) + 1  # with the bar of three deviations
+    components = components_figure(excerpt)
+    assert np.allclose([trace.y for trace in components.plotly.data[::2]], excerpt.true_components)
+
+
+def test_the_raster_is_in_the_order_of_the_neurons(results):
+    order = results.connectivity.neuron_order
+    record = raster_figure(results.session, results.excerpt, order)
+    assert np.allclose(record.plotly.data[0].z, results.excerpt.truth[order.order])
+    assert "ordered by area" in record.sentence
+    assert "ordered by" not in raster_figure(results.session, results.excerpt, None).sentence
