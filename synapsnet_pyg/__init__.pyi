@@ -34,7 +34,8 @@ from .results.graphs import strongest as strongest
 from .results.graphs import to_networkx as to_networkx
 from .results.graphs import to_pandas as to_pandas
 from .runs.evaluation import evaluate as evaluate
-from .runs.fitting import fit_files as fit_files
+from .runs.recipe import Preset as Preset
+from .runs.recipe import Recipe as Recipe
 from .runs.run import Run as Run
 from .runs.training import fit as fit
 

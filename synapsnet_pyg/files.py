@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -84,3 +84,16 @@ def optional_import(module: str, extra: str) -> Any:
             f"Expected {package} to be installed (got: {error}); pip install {package}, or pip install "
             f"'synapsnet_pyg[{extra}]'"
         ) from None
+
+
+def first_difference(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
+    """Returns the first setting that differs, as ``key then (got now)``; an empty text where all are the same.
+
+    Args:
+        now: Settings asked for.
+        then: Settings that were kept on disk.
+    """
+    for key in [*now, *(key for key in then if key not in now)]:
+        if now.get(key) != then.get(key):
+            return f"{key} {then.get(key)} (got {now.get(key)})"
+    return ""

@@ -5,44 +5,51 @@ import time
 import torch
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.data.windows import windows_of
+from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.datasets.inspection import Rows
 from synapsnet_pyg.models.synapsnet import SynapsNet
-from synapsnet_pyg.runs.recipe import PRESETS, recipe
+from synapsnet_pyg.runs.recipe import PRESETS, Recipe
 
 
 def cost_of_fit(session: Session) -> Rows:
-    """Memory and time of a fit, from a few training steps on this machine."""
+    """Estimates time and memory of a fit of SynapsNet, for each preset, from a few training steps on this machine.
+
+    Returns:
+        A row for each preset; none where a part is too short for a window of 5 bins.
+    """
     in_segments = int((session.segment[:, 1] - session.segment[:, 0]).sum())
     if in_segments < 3 or not all(windows_of(part, 5) for part in session.split()):
         return []
     standard = session.standardise()
-    train = standard.split().train
-    rows: Rows = []
-    for preset in PRESETS:
-        settings = recipe(preset, session.num_bins)
-        windows = windows_of(train, 5, settings["targets"])[0]
+    rows = []
+    for name in PRESETS:
+        recipe = Recipe.preset(name, session.num_bins)
+        windows = windows_of(standard.split().train, 5, recipe.targets)[0]
         model = SynapsNet([standard])
-        B, L = settings["batch_size"], 5 + settings["targets"] - 1
-        which = torch.arange(min(B, len(windows)))
-        seconds = []
-        for _ in range(3):
-            begun = time.perf_counter()
-            forecast = model(windows.gather(which))
-            (forecast.activity.square().mean() + forecast.penalty).backward()
-            seconds.append(time.perf_counter() - begun)
-        steps = -(-len(windows) // B) * settings["epochs"]
-        parameters = sum(p.numel() for p in model.parameters()) * 4 * 4  # with gradient and Adam's two moments
-        batch = B * session.num_neurons * L * 5 * model.dynamics.sequence.hidden_size * 4
-        memory = session.activity.numel() * 4 + parameters + batch
-        rows.append(
-            (
-                f"fit, {preset}",
-                f"about {_duration(min(seconds) * steps)} here ({settings['epochs']} epochs), "
-                f"{max(memory / 1e6, 1):.0f} MB beside the program",
-            )
-        )
+        steps = -(-len(windows) // recipe.batch_size) * recipe.epochs
+        seconds = _seconds_of_step(model, windows.gather(torch.arange(min(recipe.batch_size, len(windows)))))
+        text = f"about {_duration(seconds * steps)} here ({recipe.epochs} epochs)"
+        rows.append((f"fit, {name}", f"{text}, {max(_megabytes(model, session, recipe), 1):.0f} MB beside the program"))
     return rows
+
+
+def _seconds_of_step(model: SynapsNet, window: Window) -> float:
+    """Returns the shortest of three forward and backward passes."""
+    seconds = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        forecast = model(window)
+        (forecast.activity.square().mean() + forecast.penalty).backward()
+        seconds.append(time.perf_counter() - begun)
+    return min(seconds)
+
+
+def _megabytes(model: SynapsNet, session: Session, recipe: Recipe) -> float:
+    """Returns the memory of recording, parameters and one batch."""
+    parameters = sum(p.numel() for p in model.parameters()) * 4 * 4  # with gradient and Adam's two moments
+    length = 5 + recipe.targets - 1
+    batch = recipe.batch_size * session.num_neurons * length * 5 * model.dynamics.sequence.hidden_size * 4
+    return (session.activity.numel() * 4 + parameters + batch) / 1e6
 
 
 def _duration(seconds: float) -> str:

@@ -1,79 +1,129 @@
-"""A run scored on its test parts, beside the anchors."""
+"""Evaluation of a run on its test parts, beside the anchors."""
 
-from typing import Any
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from synapsnet_pyg.data.session import Split
+from synapsnet_pyg.data.session import Session, Split
+from synapsnet_pyg.metrics import MeanSem, mean_and_sem
+from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.registry import ANCHORS, build_model
 from synapsnet_pyg.runs.run import Run
-from synapsnet_pyg.runs.scores import plain_score, score, scored_neurons
+from synapsnet_pyg.runs.scores import Score, number_or_none, score, scored_neurons
 
 
-def evaluate(run: Run) -> dict[str, Any]:
+@dataclass(frozen=True)
+class NeuronCounts:
+    """Numbers of neurons of a session."""
+
+    recorded: int
+    scored: int
+    constant_in_training: int
+    constant_in_test: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of a run's model and of the anchors.
+
+    Attributes:
+        sessions: Session name -> model -> scores; the fitted model stands first.
+        summary: Model -> score -> mean and standard error over sessions, of every score that is a number.
+        neurons: Session name -> numbers of neurons.
+        left_out: Anchors that need longer segments.
+    """
+
+    sessions: dict[str, dict[str, Score]]
+    summary: dict[str, dict[str, MeanSem]]
+    neurons: dict[str, NeuronCounts]
+    left_out: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns everything by its name; a number that is not defined is None."""
+        return {
+            "sessions": {s: {m: score.to_json() for m, score in scores.items()} for s, scores in self.sessions.items()},
+            "summary": {
+                model: {key: {"mean": value.mean, "sem": number_or_none(value.sem)} for key, value in values.items()}
+                for model, values in self.summary.items()
+            },
+            "neurons": {session: asdict(counts) for session, counts in self.neurons.items()},
+            "left_out": self.left_out,
+        }
+
+
+class _Models(NamedTuple):
+    """Models to compare, the fitted one first."""
+
+    models: dict[str, Forecaster]
+    left_out: list[str]
+
+
+def evaluate(run: Run) -> Evaluation:
     """Scores a run's model and every anchor on the same test bins of every session.
-
-    Returns:
-        ``{"sessions": {session: {model: {"correlation", "mse", "pc_correlation", "connectivity"}}},
-        "summary": {model: {score: {"mean", "sem"}}}, "neurons": {session: {"recorded", "scored",
-        "constant_in_training", "constant_in_test"}}, "left_out": [...]}``, ready for JSON: undefined scores
-        are None. ``connectivity`` is there where the session knows its true graph.
 
     Raises:
         ValueError: A test part is too short for the model.
     """
     split = run.split()
-    name = run.settings["model"]["name"]
-    models, left_out = {name: run.model}, []
-    for anchor in ANCHORS:
-        made = build_model(anchor, run.model.sessions.values())
-        if made.window >= _longest(split):
-            left_out.append(anchor)
-        elif anchor != name:
-            made.initialise(
-                {s: part.train for s, part in split.items()}, {s: part.validation for s, part in split.items()}
-            )
-            models[anchor] = made
+    models, left_out = _with_anchors(run, split)
     first = max(model.window for model in models.values())
-    sessions: dict[str, dict[str, Any]] = {}
-    neurons = {}
-    for s, session in run.sessions.items():
-        scores = {
-            m: score(model, session, split[s], run.targets if m == name else 1, first) for m, model in models.items()
+    sessions = {
+        s: {
+            m: score(model, session, split[s], targets=run.targets if m == run.kind else 1, first=first)
+            for m, model in models.items()
         }
-        sessions[s] = {m: plain_score(result) for m, result in scores.items()}
-        truth = forecast_session(models.get("mean", run.model), split[s].test, first=first).truth
-        scored = scored_neurons(session, truth)
-        neurons[s] = {
-            "recorded": session.num_neurons,
-            "scored": int(scored.sum()),
-            "constant_in_training": int(session.constant.sum()),
-            "constant_in_test": int((~scored & ~session.constant).sum()),
-        }
-    return {"sessions": sessions, "summary": _summary(sessions), "neurons": neurons, "left_out": left_out}
+        for s, session in run.sessions.items()
+    }
+    shortest = models.get("mean", run.model)
+    neurons = {
+        s: _count_neurons(session, forecast_session(shortest, split[s].test, first=first).truth)
+        for s, session in run.sessions.items()
+    }
+    return Evaluation(sessions, _summary(sessions), neurons, left_out)
+
+
+def _with_anchors(run: Run, split: dict[str, Split]) -> _Models:
+    """Solves every anchor for whose window the segments are long enough."""
+    models, left_out, longest = {run.kind: run.model}, [], _longest(split)
+    for anchor in ANCHORS:
+        model = build_model(anchor, run.model.sessions.values())
+        if model.window >= longest:
+            left_out.append(anchor)
+        elif anchor != run.kind:
+            model.initialise({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
+            models[anchor] = model
+    return _Models(models, left_out)
 
 
 def _longest(split: dict[str, Split]) -> int:
-    """Length of the longest segment of the part that has the shortest one."""
+    """Returns the length of the longest segment of the part that has the shortest one."""
     parts = [part for three in split.values() for part in three]
     return min(int((part.segment[:, 1] - part.segment[:, 0]).max()) if len(part.segment) else 0 for part in parts)
 
 
-def _summary(sessions: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Mean and standard error over sessions of every score that is a number."""
-    summary: dict[str, Any] = {}
+def _count_neurons(session: Session, truth: Any) -> NeuronCounts:
+    scored = scored_neurons(session, truth)
+    return NeuronCounts(
+        recorded=session.num_neurons,
+        scored=int(scored.sum()),
+        constant_in_training=int(session.constant.sum()),
+        constant_in_test=int((~scored & ~session.constant).sum()),
+    )
+
+
+def _summary(sessions: dict[str, dict[str, Score]]) -> dict[str, dict[str, MeanSem]]:
+    """Computes mean and standard error over sessions of every score that is a number."""
+    summary = {}
     for m in next(iter(sessions.values())):
         values: dict[str, list[float]] = {}
         for scores in sessions.values():
-            flat = {"correlation": scores[m]["correlation"], "mse": scores[m]["mse"]}
-            flat |= {f"pc_{k}": value for k, value in enumerate(scores[m]["pc_correlation"], start=1)}
-            flat |= {f"connectivity_{key}": value for key, value in scores[m].get("connectivity", {}).items()}
+            one = scores[m]
+            flat = {"correlation": one.correlation, "mse": one.mse}
+            flat |= {f"pc_{k}": value for k, value in enumerate(one.pc_correlation, start=1)}
+            flat |= {f"connectivity_{key}": value for key, value in (one.connectivity or {}).items()}
             for key, value in flat.items():
-                if value is not None:
+                if math.isfinite(value):
                     values.setdefault(key, []).append(value)
-        summary[m] = {
-            key: {"mean": float(np.mean(v)), "sem": float(np.std(v, ddof=1) / np.sqrt(len(v))) if len(v) > 1 else None}
-            for key, v in values.items()
-        }
+        summary[m] = {key: mean_and_sem(numbers) for key, numbers in values.items()}
     return summary

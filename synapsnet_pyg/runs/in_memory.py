@@ -1,6 +1,7 @@
 """Fits that leave nothing on disk."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from synapsnet_pyg.metrics import correlation, r_squared
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.registry import build_model
-from synapsnet_pyg.runs.recipe import recipe
+from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.training import fit
 
 
@@ -25,37 +26,53 @@ class Fitted(NamedTuple):
 
     @property
     def split(self) -> Split:
-        """80/10/10."""
+        """Training, validation and test part."""
         return self.session.split()
 
     def connectivity(self) -> Tensor:
-        """Of the training part, in the units of the recording: what one more unit of j adds to i's next bin."""
+        """Returns the connectivity of the training part [N, N] in the units of the recording."""
         return raw_units(self.session, self.model.connectivity(self.split.train).detach())
 
     def validation_correlation(self) -> float:
-        """Mean over neurons, by which settings are chosen."""
+        """Computes the correlation on the validation part, mean over neurons, by which settings are chosen."""
         seen = forecast_session(self.model, self.split.validation)
         return float(correlation(seen.truth, seen.forecast).nanmean())
 
+    def test_correlation(self) -> float:
+        """Computes the correlation on the test part, mean over neurons."""
+        test = forecast_session(self.model, self.split.test)
+        return float(correlation(test.truth, test.forecast).mean())
+
     def r_squared(self) -> float:
-        """Of the test part, mean over neurons that vary there."""
+        """Computes the explained variance of the test part, mean over neurons that vary there."""
         test = forecast_session(self.model, self.split.test)
         explained = r_squared(test.truth, test.forecast)
         return float(explained[explained.isfinite()].mean())
 
 
-def fit_recording(
-    session: Session, seed: int, model: str = "synapsnet", epochs: int | None = None, **arguments: Any
+def fit_in_memory(
+    session: Session,
+    seed: int,
+    kind: str = "synapsnet",
+    *,
+    epochs: int | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> Fitted:
-    """Fits a forecaster with the preset ``fast``, or so many epochs of it, and leaves nothing on disk."""
+    """Fits a forecaster by the fast recipe and leaves nothing on disk.
+
+    Args:
+        session: Recording, raw or standardised.
+        seed: Seed of weights, order and dropout.
+        kind: Name of the model.
+        epochs: Number of epochs; None: the recipe's.
+        arguments: Arguments of the model.
+    """
     session = session.standardise().apply(_single)
     torch.manual_seed(seed)
-    made = build_model(model, [session], arguments)
-    settings = recipe("fast", session.num_bins) | {"seed": seed, "patience": 6}
-    settings |= {} if epochs is None else {"epochs": epochs}
+    model = build_model(kind, [session], arguments)
+    recipe = Recipe.fast(session.num_bins).changed(seed=seed, patience=6, epochs=epochs)
     with tempfile.TemporaryDirectory() as folder:
-        fitted = fit(made, [session], Path(folder) / "fit", model, progress=False, **settings)
-    return Fitted(fitted, session)
+        return Fitted(fit(model, [session], Path(folder) / "fit", recipe, progress=False), session)
 
 
 def _single(values: Tensor) -> Tensor:
@@ -63,6 +80,6 @@ def _single(values: Tensor) -> Tensor:
 
 
 def raw_units(session: Session, connectivity: Tensor) -> Tensor:
-    """A connectivity [..., N, N] between standardised neurons in the units that the recording came in."""
+    """Returns a connectivity [..., N, N] between standardised neurons in the units of the recording."""
     scale = session.activity_scale
     return connectivity * scale[:, None] / scale

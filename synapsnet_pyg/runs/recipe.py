@@ -1,23 +1,130 @@
-"""How a model is trained."""
+"""Recipes: how a model is trained."""
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "paper": {"epochs": 100, "targets": 1, "batch_size": 32, "learning_rate": 1e-3, "halve_every": 10},
-    "fast": {"epochs": 12, "targets": 16, "batch_size": 8, "learning_rate": 2e-3, "halve_every": 3},
-}
-"""Training recipes: ``paper`` is Appendix A.1; ``fast`` trains 16 targets a window, in a tenth of the time."""
+from synapsnet_pyg.data.session import Session
+
+PRESETS = ("paper", "fast")
+"""Names of the recipes that :meth:`Recipe.preset` makes."""
 
 
-def recipe(preset: str, bins: int, sessions: int = 1) -> dict[str, Any]:
-    """The arguments of :func:`fit` that a preset means for so many sessions of ``bins`` bins in all.
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained, by default as in the paper (SynapsNet, Appendix A.1).
 
-    ``fast`` makes more passes over short recordings, so that Adam makes at least 1,500 steps for each session.
+    Args:
+        epochs: Number of passes over all training windows.
+        targets: Number of bins P that each window forecasts.
+        batch_size: Number of windows B in a step.
+        learning_rate: Learning rate of Adam in the first epochs, above 0.
+        halve_every: Number of epochs after which the learning rate is halved, again and again.
+        patience: Number of epochs without a better validation correlation after which training stops; None: never.
+        seed: Seed of order and dropout; the caller seeds the start of the weights.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    Example:
+        >>> Recipe(epochs=20).changed(targets=4, patience=None)
+        Recipe(epochs=20, targets=4, batch_size=32, learning_rate=0.001, halve_every=10, patience=None, seed=0)
     """
-    settings = dict(PRESETS[preset])
-    if preset == "fast":
-        steps = 0.8 * bins / sessions / (settings["targets"] * settings["batch_size"]) * settings["epochs"]
-        longer = max(1, math.ceil(1500 / steps))
-        settings |= {"epochs": longer * settings["epochs"], "halve_every": longer * settings["halve_every"]}
-    return settings
+
+    epochs: int = 100
+    targets: int = 1
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    halve_every: int = 10
+    patience: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        whole = (self.epochs, self.targets, self.batch_size, self.halve_every)
+        if min(*whole, 1 if self.patience is None else self.patience) < 1 or not self.learning_rate > 0:
+            raise ValueError(
+                "Expected epochs, targets, batch size, halve-every and patience >= 1 and a learning rate > 0 (got "
+                f"{self.epochs}, {self.targets}, {self.batch_size}, {self.halve_every}, {self.patience} and "
+                f"{self.learning_rate})."
+            )
+
+    @classmethod
+    def fast(cls, bins: int, sessions: int = 1) -> "Recipe":
+        """Returns a recipe that trains 16 targets a window, in a tenth of the time of the paper's.
+
+        It makes more passes over short recordings, so that Adam makes at least 1,500 steps for each session.
+
+        Args:
+            bins: Number of bins of all sessions together.
+            sessions: Number of sessions.
+        """
+        epochs, targets, batch_size = 12, 16, 8
+        longer = max(1, math.ceil(1500 / (0.8 * bins / sessions / (targets * batch_size) * epochs)))
+        return cls(longer * epochs, targets, batch_size, learning_rate=2e-3, halve_every=longer * 3)
+
+    @classmethod
+    def preset(cls, name: str, bins: int, sessions: int = 1) -> "Recipe":
+        """Returns a recipe by its name.
+
+        Args:
+            name: ``paper`` or ``fast``.
+            bins: Number of bins of all sessions together.
+            sessions: Number of sessions.
+
+        Raises:
+            ValueError: There is no such preset.
+        """
+        if name not in PRESETS:
+            raise ValueError(f"Expected a preset among {', '.join(PRESETS)} (got '{name}').")
+        return cls() if name == "paper" else cls.fast(bins, sessions)
+
+    def changed(self, **given: Any) -> "Recipe":
+        """Returns the recipe with other values; None leaves a value as it is.
+
+        Raises:
+            ValueError: A number is out of range.
+        """
+        return replace(self, **{key: value for key, value in given.items() if value is not None})
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the values by their names."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Recipe":
+        """Makes a recipe of values by their names; the paper's where one is missing.
+
+        Raises:
+            ValueError: A value is unknown or out of range.
+        """
+        unknown = set(values) - {known.name for known in fields(cls)}
+        if unknown:
+            raise ValueError(f"Expected values of a recipe (got {', '.join(sorted(unknown))} too).")
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A recipe by its name, which can depend on the length of the recordings, and values to change in it.
+
+    Args:
+        name: ``paper`` or ``fast``.
+        changes: Values of the recipe to change; None leaves a value as it is.
+    """
+
+    name: str = "paper"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    def recipe(self, sessions: Sequence[Session], **further: Any) -> Recipe:
+        """Returns the recipe for these sessions.
+
+        Args:
+            sessions: Sessions that are fitted together.
+            **further: Further values to change.
+
+        Raises:
+            ValueError: There is no such preset, or a number is out of range.
+        """
+        bins = sum(session.num_bins for session in sessions)
+        return Recipe.preset(self.name, bins, len(sessions)).changed(**{**self.changes, **further})

@@ -1,8 +1,9 @@
 """Scores of a forecast and of a connectivity on one session."""
 
+import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session, Split
@@ -14,45 +15,77 @@ CONNECTIVITY_SCORES = ("pearson", "spearman", "auroc", "auprc")
 
 
 class Score(NamedTuple):
-    """How good one model is on one session."""
+    """Scores of one model on one session; a score that is not defined is NaN."""
 
     correlation: float
-    """Mean over the scored neurons of the Pearson correlation over test bins."""
+    """Pearson correlation over test bins, mean over the scored neurons."""
     mse: float
-    """Mean squared error of standardised activity over the scored neurons."""
+    """Squared error of standardised activity, mean over test bins and scored neurons."""
     pc_correlation: list[float]
     """Correlation along the first three principal axes of the true population activity."""
     connectivity: dict[str, float] | None
-    """Recovery of the true connectivity off the diagonal, where the session knows it."""
+    """Recovery of the true connectivity off the diagonal; None where the session does not know it."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the scores by their names; a score that is not defined is None."""
+        values: dict[str, Any] = {
+            "correlation": number_or_none(self.correlation),
+            "mse": number_or_none(self.mse),
+            "pc_correlation": [number_or_none(value) for value in self.pc_correlation],
+        }
+        if self.connectivity is not None:
+            values["connectivity"] = {key: number_or_none(value) for key, value in self.connectivity.items()}
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Score":
+        """Returns the scores of :meth:`to_json`."""
+        connectivity = values.get("connectivity")
+        return cls(
+            _number(values["correlation"]),
+            _number(values["mse"]),
+            [_number(value) for value in values["pc_correlation"]],
+            None if connectivity is None else {key: _number(value) for key, value in connectivity.items()},
+        )
+
+
+def number_or_none(value: float) -> float | None:
+    """Returns a number, or None for NaN and infinity, which JSON does not have."""
+    return value if math.isfinite(value) else None
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def scored_neurons(session: Session, truth: Tensor) -> Tensor:
-    """Which neurons count [N]: those that vary both in training and over the scored bins."""
+    """Returns which neurons are scored [N]: those that vary both in training and over the scored bins."""
     return ~session.constant & (truth.amax(1) > truth.amin(1))
 
 
 class ForecastScore(NamedTuple):
-    """How good a forecast is, means over the scored neurons."""
+    """Scores of a forecast, means over the scored neurons."""
 
     correlation: float
     mse: float
 
 
 def score_forecast(session: Session, forecast: SessionForecast) -> ForecastScore:
-    """Correlation over time and squared error, mean over the scored neurons; NaN where there are none."""
+    """Computes correlation over time and squared error, mean over the scored neurons; NaN where there are none."""
     kept = scored_neurons(session, forecast.truth)
     r, error = correlation(forecast.truth, forecast.forecast), squared_error(forecast.truth, forecast.forecast)
     return ForecastScore(float(r[kept].mean()), float(error[kept].mean()))
 
 
-def score(model: Forecaster, session: Session, split: Split, targets: int = 1, first: int | None = None) -> Score:
+def score(model: Forecaster, session: Session, split: Split, *, targets: int = 1, first: int | None = None) -> Score:
     """Scores one model on one session.
 
     Args:
-        model: Fitted.
-        session: The whole session, standardised.
-        split: Its parts; the forecast is scored on the test part, the connectivity comes from the training part.
-        targets: P that the model was trained with.
+        model: Fitted forecaster.
+        session: Whole session, standardised.
+        split: Parts of the session; the forecast is scored on the test part, the connectivity is that of the training
+            part.
+        targets: Number of targets P that the model was trained with.
         first: Position of the first scored bin in each segment.
     """
     forecast = forecast_session(model, split.test, targets, first=first)
@@ -64,19 +97,3 @@ def score(model: Forecaster, session: Session, split: Split, targets: int = 1, f
     kept = scored_neurons(session, forecast.truth)
     along_axes = pc_correlation(forecast.truth[kept], forecast.forecast[kept]).tolist() if bool(kept.any()) else []
     return Score(*score_forecast(session, forecast), along_axes, connectivity)
-
-
-def plain_score(result: Score) -> dict[str, Any]:
-    """A score ready for JSON: what is not defined is None."""
-    plain: dict[str, Any] = {
-        "correlation": _defined(result.correlation),
-        "mse": _defined(result.mse),
-        "pc_correlation": [_defined(value) for value in result.pc_correlation],
-    }
-    if result.connectivity is not None:
-        plain["connectivity"] = {key: _defined(value) for key, value in result.connectivity.items()}
-    return plain
-
-
-def _defined(value: float) -> float | None:
-    return value if np.isfinite(value) else None

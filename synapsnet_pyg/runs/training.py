@@ -1,4 +1,4 @@
-"""Fitting a forecaster: the only file that knows Lightning."""
+"""Training of a forecaster. Only this file and the progress bar know Lightning."""
 
 import copy
 import csv
@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -27,6 +28,7 @@ from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.per_session import PerSession
 from synapsnet_pyg.runs.progress import EpochProgress
+from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.scores import score_forecast
 
 
@@ -34,50 +36,45 @@ def fit(
     model: Forecaster,
     sessions: Sequence[Session],
     out: str | os.PathLike[str],
-    model_name: str = "synapsnet",
+    recipe: Recipe = Recipe(),  # noqa: B008 (frozen)
     *,
-    epochs: int = 100,
-    targets: int = 1,
-    batch_size: int = 32,
-    learning_rate: float = 1e-3,
-    halve_every: int = 10,
-    patience: int | None = None,
-    seed: int = 0,
     resume: bool = False,
     progress: bool = True,
+    logger: Logger | Sequence[Logger] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Forecaster:
     r"""Fits a forecaster to sessions and returns it at the epoch with the best validation correlation.
 
     Minimises the model's loss (most often the mean squared error of the forecast plus a penalty) with Adam, a batch of
     windows of one session at a time (SynapsNet, Appendix A.1). Every session is split 80/10/10 in time. A GPU is used
-    where there is one. A closed-form model is solved.
+    where there is one. A closed-form model is solved. Everything random follows from the recipe's seed and the number
+    of the epoch, so that an interrupted and resumed fit ends bit-identical to one that was not interrupted.
 
     Args:
-        model: Made for these sessions.
-        sessions: The recordings, standardised.
-        out: Folder, made if need be, where ``best.ckpt``, ``last.ckpt`` and ``history.csv`` go;
+        model: Forecaster made for these sessions; the caller seeds the start of its weights.
+        sessions: Recordings, standardised.
+        out: Folder, made if need be, for ``best.ckpt``, ``last.ckpt`` and ``history.csv``;
             :func:`~synapsnet_pyg.models.checkpoint.load_model` makes the model of ``best.ckpt`` again.
-        model_name: What :func:`~synapsnet_pyg.models.registry.build_model` finds the model by.
-        epochs: Passes over all training windows.
-        targets: P, bins forecast in each window.
-        batch_size: B.
-        learning_rate: Of the first epochs.
-        halve_every: Epochs after which the learning rate is halved, again and again.
-        patience: Stop after this many epochs without a better validation correlation; None: never.
-        seed: Decides order and dropout, together with the epoch's number alone, so that a run that was interrupted
-            and resumed ends bit-identical to one that was not. The weights' start is the caller's to seed.
-        resume: Continue from ``last.ckpt`` if there is one.
-        progress: Show a bar and a line for each epoch on standard error.
+        recipe: Epochs, targets, learning rate and so on; by default the paper's.
+        resume: Whether to continue from ``last.ckpt``, if there is one.
+        progress: Whether to show a bar and a line for each epoch on standard error.
+        logger: Logger of Lightning, such as ``lightning.pytorch.loggers.CSVLogger(folder)``, or several. It receives
+            the columns of ``history.csv`` after each epoch.
+        callbacks: Callbacks of Lightning, beside those that keep checkpoints.
 
     Raises:
         FileExistsError: The folder holds a fit already.
-        ValueError: A session is not standardised or too short for the window, a number is out of range, or
-            ``last.ckpt`` is damaged.
+        ValueError: A session is not standardised or too short for the window, or ``last.ckpt`` is damaged.
         KeyboardInterrupt: The user interrupted; ``resume`` goes on after the last whole epoch.
         OSError: The folder cannot be written, or has too little room.
         FloatingPointError: The error is no longer finite.
+
+    Example:
+        >>> from synapsnet_pyg import SynapsNet
+        >>> session = Session(torch.randn(3, 90), bin_size=0.1, name="demo").standardise()
+        >>> model = fit(SynapsNet([session]), [session], "my-fit", Recipe(epochs=20))  # doctest: +SKIP
     """
-    check_fit(model, sessions, epochs, targets, batch_size, learning_rate, halve_every, patience)
+    check_fit(model, sessions)
     raw = [session.name for session in sessions if "activity_scale" not in session]
     if raw:
         raise ValueError(
@@ -89,102 +86,85 @@ def fit(
         raise FileExistsError(f"'{out}' holds a fit already; continue it with resume=True or choose another folder.")
     _require_room(out, model)
     if isinstance(model, PerSession):
-        settings = {
-            "epochs": epochs,
-            "targets": targets,
-            "batch_size": batch_size,
-            "learning_rate": learning_rate,
-            "halve_every": halve_every,
-            "patience": patience,
-            "seed": seed,
-            "progress": progress,
-        }
-        return _fit_each(model, sessions, out, model_name, resume, settings)
+        for session in sessions:  # one after the other, each in a folder of its own
+            part, folder = model.part(session.name), out / file_name(session.name)
+            fit(part, [session], folder, recipe, resume=resume, progress=progress, logger=logger, callbacks=callbacks)
+        save_model(model, out / "best.ckpt")
+        return model.eval()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     # PyG moves a graph in place: the caller's session stays where it is.
     split = {session.name: copy.copy(session).to(device).split() for session in sessions}
-    last = out / "last.ckpt"
-    begun = resume and last.is_file()
+    begun = resume and (out / "last.ckpt").is_file()
     can_forecast = not begun and model.to(device).initialise(
         {s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()}
     )
     if not list(model.parameters()):
         save_model(model.cpu(), out / "best.ckpt")
         return model
-    windows = [shape for part in split.values() for shape in windows_of(part.train, model.window, targets)]
-    module = _Training(model, model_name, split, learning_rate, halve_every, targets, seed, out, patience)
+    module = _Training(model, split, recipe, out)
     if can_forecast:
         module.keep(epoch=0, train_mse=math.nan)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"lightning\.")
-        _silence_lightning()
-        trainer = Trainer(
-            accelerator="gpu" if device == "cuda" else "cpu",
-            devices=1,
-            max_epochs=epochs,
-            limit_val_batches=0,
-            num_sanity_val_steps=0,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            plugins=[_AtomicCheckpointIO()],
-            callbacks=_callbacks(out, epochs, progress),
-        )
-        sampler = EpochSampler(windows, batch_size, seed)
-        loader = DataLoader(
-            _Gathered(windows),
-            sampler=sampler,
-            batch_size=None,
-            collate_fn=_as_it_is,
-            generator=torch.Generator(),  # else every pass draws from the random numbers that dropout uses
-        )
-        try:
-            if not begun or not _is_over(read_checkpoint(last)["history"], patience):
-                trainer.fit(module, loader, ckpt_path=last if begun else None, weights_only=True)
-        except SystemExit:  # what Lightning makes of Ctrl-C, without a word
-            raise KeyboardInterrupt from None
+    if not begun or not _is_over(read_checkpoint(out / "last.ckpt")["history"], recipe.patience):
+        shown = [EpochProgress(recipe.epochs)] if progress else []
+        _train(module, begun, logger, [*shown, *callbacks])
     best = read_checkpoint(out / "best.ckpt")["state_dict"]
     model.cpu().load_state_dict({key.removeprefix("model."): value for key, value in best.items()})
     return model.eval()
 
 
-def _fit_each(
-    model: PerSession, sessions: Sequence[Session], out: Path, model_name: str, resume: bool, settings: dict[str, Any]
-) -> Forecaster:
-    """Fits the models of the sessions one after the other, each in a folder of its own."""
-    for session in sessions:
-        fit(model.part(session.name), [session], out / file_name(session.name), model_name, resume=resume, **settings)
-    save_model(model, out / "best.ckpt")
-    return model.eval()
+def _train(
+    module: "_Training", begun: bool, logger: Logger | Sequence[Logger] | None, callbacks: Sequence[Callback]
+) -> None:
+    """Runs the epochs, or the rest of them, and leaves ``best.ckpt`` and ``last.ckpt``."""
+    recipe, last = module.recipe, module.out / "last.ckpt"
+    keep_last = ModelCheckpoint(
+        filename="last", dirpath=module.out, enable_version_counter=False, save_on_train_epoch_end=True
+    )
+    window, targets = module.model.window, recipe.targets
+    windows = [shape for part in module.split.values() for shape in windows_of(part.train, window, targets)]
+        shape for part in module.split.values() for shape in windows_of(part.train, module.model.window, recipe.targets)
+    ]
+    loader = DataLoader(
+        _Gathered(windows),
+        sampler=EpochSampler(windows, recipe.batch_size, recipe.seed),
+        batch_size=None,
+        collate_fn=_as_it_is,
+        generator=torch.Generator(),  # else every pass draws from the random numbers that dropout uses
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\.")
+        _silence_lightning()
+        trainer = Trainer(
+            accelerator="gpu" if torch.cuda.is_available() else "cpu",
+            devices=1,
+            max_epochs=recipe.epochs,
+            limit_val_batches=0,
+            num_sanity_val_steps=0,
+            logger=False if logger is None else logger,
+            log_every_n_steps=1,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            plugins=[_AtomicCheckpointIO()],
+            callbacks=[keep_last, *callbacks],
+        )
+        try:
+            trainer.fit(module, loader, ckpt_path=last if begun else None, weights_only=True)
+        except SystemExit:  # what Lightning makes of Ctrl-C, without a word
+            raise KeyboardInterrupt from None
 
 
 def _is_over(history: Sequence[Mapping[str, float]], patience: int | None) -> bool:
-    """Whether so many epochs went by without a better one."""
+    """Returns whether ``patience`` epochs went by without a better one."""
     scores = [row["validation_correlation"] for row in history]
     return patience is not None and len(scores) > patience and max(scores[:-patience]) >= max(scores[-patience:])
 
 
-def check_fit(
-    model: Forecaster,
-    sessions: Sequence[Session],
-    epochs: int = 100,
-    targets: int = 1,
-    batch_size: int = 32,
-    learning_rate: float = 1e-3,
-    halve_every: int = 10,
-    patience: int | None = None,
-    **_: Any,
-) -> None:
-    """Tells what cannot be fitted, before anything is written.
+def check_fit(model: Forecaster, sessions: Sequence[Session]) -> None:
+    """Raises an error if a part of a session is too short for the model, before anything is written.
 
     Raises:
-        ValueError: A session is too short for the window, or a number is out of range.
+        ValueError: No segment of a part is longer than the window, or a part has fewer than two bins to forecast.
     """
-    if min(epochs, targets, batch_size, halve_every, 1 if patience is None else patience) < 1 or not learning_rate > 0:
-        raise ValueError(
-            "Expected epochs, targets, batch size, halve-every and patience >= 1 and a learning rate > 0 "
-            f"(got {epochs}, {targets}, {batch_size}, {halve_every}, {patience} and {learning_rate})."
-        )
     for session in sessions:
         for kind, part in session.split()._asdict().items():
             windows = windows_of(part, model.window)
@@ -193,39 +173,20 @@ def check_fit(
                     f"Expected a segment of more than {model.window} bins in the {kind} part of session "
                     f"'{session.name}'; use a shorter window, longer segments or a longer recording."
                 )
-            targets_there = sum(map(len, windows))
-            if targets_there < 2:
+            targets = sum(map(len, windows))
+            if targets < 2:
                 raise ValueError(
                     f"Expected at least 2 bins to forecast in the {kind} part of session '{session.name}' (got "
-                    f"{targets_there}); use a longer recording."
+                    f"{targets}); use a longer recording."
                 )
 
 
 class _Training(LightningModule):
-    """One step of training, and the validation after each epoch."""
+    """A step of training, and the validation after each epoch."""
 
-    def __init__(
-        self,
-        model: Forecaster,
-        model_name: str,
-        split: Mapping[str, Split],
-        learning_rate: float,
-        halve_every: int,
-        targets: int,
-        seed: int,
-        out: Path,
-        patience: int | None,
-    ) -> None:
+    def __init__(self, model: Forecaster, split: Mapping[str, Split], recipe: Recipe, out: Path) -> None:
         super().__init__()
-        self.patience = patience
-        self.model, self.model_name, self.split = model, model_name, split
-        self.learning_rate, self.halve_every, self.targets, self.seed, self.out = (
-            learning_rate,
-            halve_every,
-            targets,
-            seed,
-            out,
-        )
+        self.model, self.split, self.recipe, self.out = model, split, recipe, out
         self.history: list[dict[str, float]] = []
         self._started = time.monotonic()
         self._error = torch.tensor(0.0)
@@ -233,13 +194,13 @@ class _Training(LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        return torch.optim.Adam(learned, lr=self.learning_rate, fused=True)
+        return torch.optim.Adam(learned, lr=self.recipe.learning_rate, fused=True)
 
     def on_train_epoch_start(self) -> None:
         # All that is random in an epoch follows from its number, and so does the learning rate: nothing to restore.
-        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
+        torch.manual_seed(self.recipe.seed * 1_000_003 + self.current_epoch)
         for group in self.optimizers().param_groups:
-            group["lr"] = self.learning_rate * 0.5 ** (self.current_epoch // self.halve_every)
+            group["lr"] = self.recipe.learning_rate * 0.5 ** (self.current_epoch // self.recipe.halve_every)
         self._error, self._batches = torch.zeros((), device=self.device), 0
         self._started = time.monotonic()
 
@@ -256,12 +217,15 @@ class _Training(LightningModule):
                 f"The training error is no longer finite in epoch {self.current_epoch + 1}; use a lower learning rate."
             )
         self.keep(self.current_epoch + 1, error, self.optimizers().param_groups[0]["lr"])
-        self.trainer.should_stop = _is_over(self.history, self.patience)
+        for logger in self.trainer.loggers:
+            logger.log_metrics({key: value for key, value in self.history[-1].items() if key != "epoch"},
+                               step=self.current_epoch + 1)  # fmt: skip
+        self.trainer.should_stop = _is_over(self.history, self.recipe.patience)
 
     def keep(self, epoch: int, train_mse: float, learning_rate: float = 0.0) -> None:
-        """Validates, writes a row of the history, and the model where it is the best so far."""
+        """Validates, writes a row of the history, and saves the model where it is the best so far."""
         scores = [
-            score_forecast(part.validation, forecast_session(self.model, part.validation, self.targets))
+            score_forecast(part.validation, forecast_session(self.model, part.validation, self.recipe.targets))
             for part in self.split.values()
         ]
         validation = sum(score.correlation for score in scores) / len(scores)
@@ -292,14 +256,14 @@ class _Training(LightningModule):
 
 
 class _Gathered(Dataset[Window]):
-    """Windows by what the sampler draws: gathered on the device, where the recording lies."""
+    """Windows that the sampler draws, gathered on the device where the recording lies."""
 
     def __init__(self, windows: Sequence[Windows]) -> None:
         self.windows = windows
 
     def __getitem__(self, drawn: tuple[int, Tensor]) -> Window:
-        shape, which = drawn
-        return self.windows[shape].gather(which)
+        shape, chosen = drawn
+        return self.windows[shape].gather(chosen)
 
 
 def _as_it_is(window: Any) -> Any:
@@ -317,18 +281,8 @@ class _AtomicCheckpointIO(TorchCheckpointIO):
         return read_checkpoint(path)
 
 
-def _callbacks(out: Path, epochs: int, progress: bool) -> list[Callback]:
-    folder = {"dirpath": out, "enable_version_counter": False, "save_on_train_epoch_end": True}
-    callbacks: list[Callback] = [
-        ModelCheckpoint(filename="last", **folder),
-    ]
-    if progress:
-        callbacks.append(EpochProgress(epochs))
-    return callbacks
-
-
 def _require_room(out: Path, model: Forecaster) -> None:
-    """Tells before training what would otherwise be found out after the first epoch."""
+    """Raises an error if the disk has no room for the checkpoints, before training rather than after an epoch."""
     with atomic_path(out / ".room") as temporary:
         temporary.write_bytes(b"x")
     (out / ".room").unlink()

@@ -1,0 +1,139 @@
+"""The file ``run.json`` of a run: how it was fitted, to what, and with which versions."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.files import atomic_path, first_difference
+from synapsnet_pyg.runs.recipe import Recipe
+
+FILE = "run.json"
+FORMAT = "synapsnet run"
+VERSION = 2
+
+
+@dataclass(frozen=True)
+class FittedSession:
+    """A recording that a run was fitted to, and where it was then."""
+
+    name: str
+    path: str
+    relative_path: str
+    neurons: int
+    bins: int
+    fingerprint: str
+
+    @classmethod
+    def of(cls, session: Session, path: str | os.PathLike[str], folder: Path) -> "FittedSession":
+        """Returns the record of a session file, seen from the folder of a run."""
+        whole = Path(path).resolve()
+        relative = os.path.relpath(whole, folder.resolve())
+        size = session.num_neurons, session.num_bins
+        return cls(session.name, str(whole), relative, *size, session.fingerprint)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Contents of ``run.json``.
+
+    Attributes:
+        kind: Name of the model.
+        arguments: Arguments that the model was given, parts by their names.
+        sessions: Recordings of the fit.
+        recipe: Recipe of the fit.
+        versions: Package -> version.
+        adapted_from: Folder of the run that gave the shared parts, if there is one.
+        file_version: Version of the file's format.
+    """
+
+    kind: str
+    arguments: Mapping[str, Any]
+    sessions: list[FittedSession]
+    recipe: Recipe
+    versions: Mapping[str, str]
+    adapted_from: str | None = None
+    file_version: int = VERSION
+
+    def write(self, folder: Path) -> None:
+        """Writes ``run.json``, wholly or not at all."""
+        values = {
+            "format": FORMAT,
+            "version": VERSION,
+            "model": {"kind": self.kind, "arguments": dict(self.arguments)},
+            **({} if self.adapted_from is None else {"adapted_from": self.adapted_from}),
+            "sessions": [asdict(session) for session in self.sessions],
+            "recipe": self.recipe.to_json(),
+            "versions": dict(self.versions),
+        }
+        with atomic_path(folder / FILE) as temporary:
+            temporary.write_text(json.dumps(values, indent=2) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> "RunRecord":
+        """Reads ``run.json``, also of version 0.1.0.
+
+        Raises:
+            FileNotFoundError: The folder is no run.
+            ValueError: The file is damaged or of a newer version.
+        """
+        path = folder / FILE
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"Expected a run's folder (there is no '{path}'); 'synapsnet fit ... --out {folder}' makes one."
+            )
+        try:
+            values = json.loads(path.read_text())
+            if values["format"] != FORMAT or values["version"] > VERSION:
+                raise ValueError("of another program or a newer version")
+            old = values["version"] < 2  # 0.1.0 called the kind a name, and the recipe training
+            return cls(
+                values["model"]["name" if old else "kind"],
+                values["model"]["arguments"],
+                [FittedSession(**session) for session in values["sessions"]],
+                Recipe.from_json(values["training" if old else "recipe"]),
+                values["versions"],
+                values.get("adapted_from"),
+                values["version"],
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"'{path}' is not a readable run ({error}).") from None
+
+    def require_same(self, folder: Path) -> None:
+        """Raises an error if the fit in a folder was begun differently: only the same fit can be continued.
+
+        Raises:
+            ValueError: It was begun differently, with more epochs, or by version 0.1.0.
+        """
+        begun = RunRecord.read(folder)
+        if begun.file_version < VERSION:
+            raise ValueError(
+                f"'{folder}' was begun by version 0.1.0, whose unfinished fits cannot be continued; give the same "
+                "command with another --out."
+            )
+        if self.recipe.epochs < begun.recipe.epochs:
+            raise ValueError(
+                f"'{folder}' was begun with {begun.recipe.epochs} epochs (got {self.recipe.epochs}); resume it with as "
+                "many or more."
+            )
+        if difference := first_difference(self._fixed(), begun._fixed()):
+            raise ValueError(f"'{folder}' was begun with {difference}; give the same command again to resume it.")
+
+    def _fixed(self) -> dict[str, Any]:
+        """Everything that must be the same to continue a fit."""
+        recipe = self.recipe.to_json()
+        del recipe["epochs"]
+        names = [(session.name, session.fingerprint) for session in self.sessions]
+        model = {"model": self.kind, "model arguments": json.loads(json.dumps(dict(self.arguments)))}
+        return {"sessions (name, fingerprint)": names, **model, **recipe}
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python and the packages that results depend on."""
+    packages = ("synapsnet_pyg", "torch", "torch_geometric", "numpy")
+    return {"python": platform.python_version(), **{package: version(package) for package in packages}}
