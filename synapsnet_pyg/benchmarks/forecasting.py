@@ -1,159 +1,234 @@
-"""The benchmark of forecasting, from session files to tables, figures and one JSON file."""
+"""Benchmark of forecasting: every model on the same windows of the same sessions, as resumable jobs."""
 
 import json
-from collections.abc import Sequence
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from synapsnet_pyg.benchmarks.forecast_jobs import (
-    Job,
-    Row,
-    mean_over_seeds,
-    plan,
-    read_scores,
-    report,
-    require_same,
-    rows_of,
-    run_job,
-)
-from synapsnet_pyg.benchmarks.jobs import read_error, run_all
-from synapsnet_pyg.benchmarks.tables import comparison_table, session_rows, write_table
-from synapsnet_pyg.benchmarks.variants import Variant
+from synapsnet_pyg.benchmarks.forecast_figures import draw_benchmark, ranked
+from synapsnet_pyg.benchmarks.forecast_results import Fit, ForecastBenchmark, Kind, Row, summarise
+from synapsnet_pyg.benchmarks.jobs import JobsFailed, Workers, errors_of, results_of, run_jobs
+from synapsnet_pyg.benchmarks.variants import Variant, named
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import atomic_path, make_folder
-from synapsnet_pyg.metrics import principal_components
-from synapsnet_pyg.models.forecasting import forecast_session
-from synapsnet_pyg.plots.canvas import Figure, make_figure
-from synapsnet_pyg.plots.comparisons import draw_component_bars, draw_model_against_model, draw_ranking, draw_sweep
-from synapsnet_pyg.plots.forecasts import draw_components
+from synapsnet_pyg.files import atomic_path, file_name, make_folder
+from synapsnet_pyg.models.registry import ANCHORS, build_model, model_class
+from synapsnet_pyg.runs.recipe import Preset, Recipe
 from synapsnet_pyg.runs.run import Run
-from synapsnet_pyg.runs.scores import scored_neurons
+from synapsnet_pyg.runs.run_file import FILE, versions
+from synapsnet_pyg.runs.scores import Score, score
+from synapsnet_pyg.runs.training import check_fit
 
-Kind = Literal["forecasting", "window", "embedding", "ablations", "dynamics"]
+
+@dataclass(frozen=True)
+class ForecastResult:
+    """Scores of one fit on its sessions."""
+
+    first: int
+    """Position of the first scored bin in each segment."""
+    seconds: float
+    """Duration of the fit."""
+    sessions: Mapping[str, Score]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the scores by session."""
+        scores = {name: score.to_json() for name, score in self.sessions.items()}
+        return {"first": self.first, "seconds": self.seconds, "sessions": scores}
+
+
+@dataclass(frozen=True)
+class ForecastJob:
+    """One fit and its scores.
+
+    Attributes:
+        folder: Folder of the job, which is the run's.
+        variant: Model.
+        fingerprints: Session file -> fingerprint of its recording.
+        recipe: Recipe of the fit.
+        first: Position of the first scored bin in each segment, the same for all models.
+        fit: Way of fitting.
+    """
+
+    folder: Path
+    variant: Variant
+    fingerprints: Mapping[str, str]
+    recipe: Recipe
+    first: int
+    fit: Fit
+
+    def settings(self) -> dict[str, Any]:
+        """Returns model, recordings and recipe. The first scored bin is no setting: a fit is scored anew for it."""
+        sessions = sorted(self.fingerprints.values())
+        model = {"model": self.variant.kind, "arguments": dict(self.variant.arguments)}
+        return {**model, "sessions": sessions, **self.recipe.to_json()}
+
+    def run(self) -> ForecastResult:
+        """Fits, unless that is done, and scores."""
+        began, finished = time.monotonic(), self.folder / "finished"
+        if not finished.exists():
+            Run.fit(
+                list(self.fingerprints),
+                self.folder,
+                self.variant.kind,
+                arguments=self.variant.arguments,
+                recipe=self.recipe,
+                resume=(self.folder / FILE).exists(),
+                progress=False,
+            )
+            finished.write_text(f"{time.monotonic() - began:.1f}\n")
+        run = Run.load(self.folder)
+        scores = {
+            name: score(run.model, session, session.split(), targets=run.targets, first=self.first)
+            for name, session in run.sessions.items()
+        }
+        return ForecastResult(self.first, float(finished.read_text()), scores)
+
+    def read(self, values: Mapping[str, Any]) -> ForecastResult | None:
+        """Returns the scores; None if they are of other bins."""
+        if values["first"] != self.first:
+            return None
+        scores = {name: Score.from_json(one) for name, one in values["sessions"].items()}
+        return ForecastResult(values["first"], values["seconds"], scores)
+
+    def describe(self, result: ForecastResult) -> str:
+        """Returns the mean correlation and the duration."""
+        values = [score.correlation for score in result.sessions.values() if score.correlation == score.correlation]
+        mean = f"{sum(values) / len(values):.4f}" if values else "-"
+        return f"correlation {mean}, {result.seconds:.0f} s"
+
+
+def plan(
+    sessions: Mapping[str, Session],
+    out: Path,
+    variants: Sequence[Variant],
+    *,
+    seeds: Sequence[int] = (0,),
+    preset: Preset = Preset(),  # noqa: B008
+    multi: bool = True,
+) -> list[ForecastJob]:
+    """Returns all jobs of a comparison: every variant, anchors included, on every session, and on all where it can.
+
+    Args:
+        sessions: Session file -> session.
+        out: Folder of the comparison.
+        variants: Models to compare; the anchors are added.
+        seeds: Seeds of the fits; anchors need one.
+        preset: Recipe of all fits.
+        multi: Whether models whose dynamics sessions share are also fitted to all sessions together.
+
+    Raises:
+        ValueError: A model, an argument or a session does not do; nothing was run yet.
+    """
+    recordings = list(sessions.values())
+    preset.recipe(recordings)  # refuses numbers out of range
+    first = 5  # what AR(5) and VAR(5) see
+    for variant in [*variants, Variant("ar5", "ar5")]:
+        model = build_model(variant.kind, recordings[:1], variant.arguments)
+        check_fit(model, recordings)
+        first = max(first, model.window)
+    prints = {path: session.fingerprint for path, session in sessions.items()}
+    everything = ("all sessions", prints)
+    alone = [(session.name, {path: prints[path]}) for path, session in sessions.items()]
+
+    def job(variant: Variant, seed: int, fit: Fit, which: tuple[str, Mapping[str, str]]) -> ForecastJob:
+        name, files = which
+        folder = out / "runs" / file_name(variant.label) / file_name(name) / f"seed-{seed}"
+        recipe = preset.recipe([sessions[path] for path in files], seed=seed)
+        return ForecastJob(folder, variant, files, recipe, first=first, fit=fit)
+
+    jobs = []
+    for variant in variants:
+        together = multi and len(sessions) > 1 and bool(model_class(variant.kind).shared)
+        for seed in seeds:
+            jobs += [job(variant, seed, "single", which) for which in alone]
+            jobs += [job(variant, seed, "multi", everything)] if together else []
+    # Anchors are solved for each session by itself, whichever way they are called.
+    return jobs + [job(anchor, seeds[0], "anchor", everything) for anchor in named(ANCHORS)]
 
 
 def compare_forecasts(
     paths: Sequence[str],
     out: Path,
     variants: Sequence[Variant],
+    *,
     kind: Kind = "forecasting",
     seeds: int = 1,
-    preset: str = "paper",
-    training: dict[str, Any] | None = None,
+    preset: Preset = Preset(),  # noqa: B008
     multi: bool = True,
-    jobs: int = 1,
-    cluster: Literal["local", "slurm"] = "local",
-) -> dict[str, Any]:
-    """Fits and scores every variant and anchor on the same windows, and writes what came of it.
+    workers: Workers = Workers(),  # noqa: B008
+) -> ForecastBenchmark:
+    """Fits and scores every variant and anchor on the same windows, and writes tables, figure and one JSON file.
 
-    Jobs that are done are not repeated, interrupted ones go on, and one that fails is told and stops no other.
+    Jobs that are done are not repeated, interrupted ones go on, and one that fails stops no other.
 
     Args:
         paths: Session files.
         out: Folder of the comparison, made if need be; ``runs`` in it holds the fits.
-        variants: To compare.
-        kind: What is compared; the name of the files written: ``.md``, ``.csv``, ``.tex``, ``.png``, ``.json`` and
+        variants: Models to compare.
+        kind: Kind of the comparison; the name of the files: ``.md``, ``.csv``, ``.tex``, ``.png``, ``.json`` and
             ``-sessions.*``.
-        seeds: How many, from 0 on.
-        preset: Key of :data:`~synapsnet_pyg.runs.recipe.PRESETS`.
-        training: Instead of the preset's; None entries are ignored.
+        seeds: Number of seeds, from 0 on.
+        preset: Recipe of all fits.
         multi: Whether models that can are also fitted to all sessions together.
-        jobs: How many fits at once.
-        cluster: Where.
-
-    Returns:
-        What the JSON file holds.
+        workers: How many fits run at once, and where.
 
     Raises:
-        ValueError: An argument or a session does not do.
-        RuntimeError: Every job failed.
+        ValueError: An argument or a session does not do, or ``out`` holds results of other settings.
+        JobsFailed: Every job failed.
     """
-    sessions = [Session.load(path) for path in paths]
-    given = {key: value for key, value in (training or {}).items() if value is not None}
-    files = [str(Path(path).resolve()) for path in paths]
-    planned = plan(files, sessions, out, variants, range(seeds), preset, given, multi)
-    loaded = dict(zip(files, sessions, strict=True))
-    for job in planned:
-        require_same(job, [loaded[path] for path in job.paths])
-    make_folder(out)
-    todo = [job for job in planned if read_scores(job) is None]
-    run_all(run_job, todo, jobs, cluster, out / "jobs", lambda job: _told(job, out))
-    told = report(planned, sessions)
-    if not told["scores"]:
-        raise RuntimeError(f"Every job failed; the first: {next(iter(told['failed'].values()))}")
+    if seeds < 1:
+        raise ValueError(f"Expected at least 1 seed (got {seeds}).")
+    sessions = {str(Path(path).resolve()): Session.load(path) for path in paths}
+    jobs = plan(sessions, out, variants, seeds=range(seeds), preset=preset, multi=multi)
+    run_jobs(jobs, make_folder(out), workers)
+    benchmark = _benchmark(jobs, list(sessions.values()), kind, preset)
+    if not benchmark.rows:
+        raise JobsFailed(f"Every job failed; the first: {next(iter(benchmark.failed.values()))}")
     with atomic_path(out / f"{kind}.json") as temporary:
-        temporary.write_text(json.dumps(told, indent=1) + "\n")
-    notes = [
-        "Test parts, mean +- SEM over sessions; corr: Pearson over time, mean over neurons; MSE: standardised.",
-        "p: two-sided paired t-test over sessions against the next best of those fitted the same way.",
-        f"By `{told['command']}`.",
-        *(f"FAILED: {Path(folder).relative_to(out)}: {error}" for folder, error in told["failed"].items()),
-    ]
-    title = "Forecasting" if kind == "forecasting" else f"Forecasting: {kind}"
-    write_table(out / kind, title, *comparison_table(told["summary"]), notes)
-    write_table(out / f"{kind}-sessions", f"{title}, each session", *session_rows(told["scores"]), notes[-1:])
-    _draw(kind, planned, rows_of(planned), out)
-    return told
-
-
-def _told(job: Job, out: Path) -> str:
-    scores, where = read_scores(job), job.folder.relative_to(out / "runs")
-    if scores is None:
-        return f"{where}: FAILED: {read_error(job.folder)}"
-    values = [one["correlation"] for one in scores["sessions"].values() if one["correlation"] is not None]
-    mean = f"{sum(values) / len(values):.4f}" if values else "-"
-    return f"{where}: correlation {mean}, {scores['seconds']:.0f} s"
-
-
-def _draw(kind: Kind, jobs: Sequence[Job], rows: Sequence[Row], out: Path) -> None:
-    means = mean_over_seeds(rows, "correlation")
-    single = {label: of for (label, fit), of in means.items() if fit in ("single", "anchor")}
-    if kind in ("window", "embedding"):
-        curves: dict[str, dict[int, list[float]]] = {}
-        for label, of in single.items():
-            if f", {kind} " in label:
-                model, value = label.split(f", {kind} ")
-                curves.setdefault(model, {})[int(value)] = list(of.values())
-        figure, (ax,) = make_figure(5.4, 3.8)
-        draw_sweep(ax, curves, {"window": "context window (bins)", "embedding": "size of the embedding"}[kind])
-    elif kind == "forecasting":
-        figure = _figure_two(jobs, rows, single)
-    else:
-        figure, (ax,) = make_figure(6.4, 0.6 + 0.32 * len(single))
-        draw_ranking(ax, {label: list(of.values()) for label, of in single.items()})
+        temporary.write_text(json.dumps(benchmark.to_json(), indent=1) + "\n")
+    benchmark.write_tables(out)
+    figure = draw_benchmark(kind, benchmark.rows, _best_run(jobs, benchmark.rows), jobs[0].first)
     with atomic_path(out / f"{kind}.png") as temporary:
         figure.savefig(temporary, dpi=120)
+    return benchmark
 
 
-def _figure_two(jobs: Sequence[Job], rows: Sequence[Row], single: dict[str, dict[str, float]]) -> Figure:
-    """Figure 2: principal components true and forecast, how well each model forecasts them, session by session."""
-    models = [job.variant.label for job in jobs if job.fit == "single"]
-    ranked = sorted((m for m in dict.fromkeys(models) if m in single), key=lambda m: -_mean(single[m].values()))
-    figure, (left, middle, right, last) = make_figure(19, 4.4, columns=4)
-    if ranked:
-        job = next(job for job in jobs if job.variant.label == ranked[0] and job.fit == "single" and read_scores(job))
-        run = Run.load(job.folder)
-        (session,), (split,) = run.sessions.values(), run.split().values()
-        forecast = forecast_session(run.model, split.test, run.targets, first=job.first)
-        kept = scored_neurons(session, forecast.truth)
-        truth, forecast_pcs = principal_components(forecast.truth[kept], forecast.forecast[kept])
-        draw_components(left, truth[:, :200], forecast_pcs[:, :200], bin_size=session.bin_size)
-        left.set_title(f"{session.name}, {ranked[0]}", loc="left", fontsize="medium")
-    along = {
-        label: [row.scores["pc_correlation"] for row in rows if row.label == label and row.fit != "multi"]
-        for label in (ranked or list(single))
-    }
-    draw_component_bars(middle, along)
-    draw_ranking(right, {label: list(of.values()) for label, of in single.items()})
-    if len(ranked) > 1:
-        ours = "synapsnet" if "synapsnet" in ranked else ranked[0]
-        other = next(model for model in ranked if model != ours)
-        draw_model_against_model(last, single[other], single[ours], name_x=other, name_y=ours)
-    else:
-        last.set_axis_off()
-    return figure
+def _benchmark(
+    jobs: Sequence[ForecastJob], sessions: Sequence[Session], kind: Kind, preset: Preset
+) -> ForecastBenchmark:
+    rows = [
+        Row(job.variant.label, job.fit, session=name, seed=job.recipe.seed, scores=scores, seconds=result.seconds)
+        for job, result in results_of(jobs)
+        for name, scores in result.sessions.items()
+    ]
+    return ForecastBenchmark(
+        kind=kind,
+        command=shlex.join(["synapsnet", *sys.argv[1:]]),
+        versions=versions(),
+        protocol={
+            "split": "80/10/10 in time, whole segments",
+            "first scored bin of a segment": jobs[0].first,
+            "preset": preset.name,
+            "training": {key: value for key, value in preset.changes.items() if value is not None},
+            "seeds": sorted({job.recipe.seed for job in jobs}),
+        },
+        sessions={
+            session.name: {"neurons": session.num_neurons, "bins": session.num_bins, "bin_size": session.bin_size}
+            for session in sessions
+        },
+        variants={job.variant.label: {"model": job.variant.kind, **job.variant.arguments} for job in jobs},
+        rows=rows,
+        summary=summarise(rows),
+        failed=errors_of(jobs),
+    )
 
 
-def _mean(values: Any) -> float:
-    values = list(values)
-    return sum(values) / len(values)
+def _best_run(jobs: Sequence[ForecastJob], rows: Sequence[Row]) -> Run | None:
+    """Returns the run of the best model on the first session that it was fitted to alone."""
+    labels = ranked(rows)
+    done = (job for job, _ in results_of(jobs) if labels and job.variant.label == labels[0] and job.fit == "single")
+    job = next(done, None)
+    return None if job is None else Run.load(job.folder)

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from synapsnet_pyg.files import atomic_path, first_difference, make_folder, optional_import
 
 Cluster = Literal["local", "slurm"]
-CLUSTERS = ("local", "slurm")
+SETTINGS = "settings.json"
 
 
 class JobsFailed(Exception):  # noqa: N818 (it is what happened)
@@ -73,7 +73,7 @@ class Workers(NamedTuple):
 
 def run_jobs(
     jobs: Sequence[Job[ResultT]],
-    logs: Path,
+    out: Path,
     workers: Workers = Workers(),  # noqa: B008
     *,
     together: Callable[[Job[ResultT]], Any] | None = None,
@@ -84,7 +84,7 @@ def run_jobs(
 
     Args:
         jobs: Jobs to do.
-        logs: Folder for what processes print.
+        out: Folder above those of the jobs; ``jobs`` in it keeps the output of processes.
         workers: How many at once, and where.
         together: Function of a job; jobs with the same value are done in one process, one after the other.
 
@@ -115,7 +115,7 @@ def run_jobs(
 
         def ended(job: Job[ResultT]) -> None:
             bar.advance(task)
-            console.print(_line(job), highlight=False, soft_wrap=True)
+            console.print(_line(job, out), highlight=False, soft_wrap=True)
 
         if workers.jobs == 1 and workers.cluster == "local":
             for group in groups.values():
@@ -123,7 +123,7 @@ def run_jobs(
                     do(job)
                     ended(job)
         else:
-            _submit(list(groups.values()), logs, workers, ended)
+            _submit(list(groups.values()), out / "jobs", workers, ended)
 
 
 def require_same(job: Job[Result]) -> None:
@@ -132,13 +132,26 @@ def require_same(job: Job[Result]) -> None:
     Raises:
         ValueError: It does, or it holds results of version 0.1.0.
     """
-    path = job.folder / "settings.json"
-    if path.is_file():
-        now = json.loads(json.dumps(job.settings()))
-        if difference := first_difference(now, json.loads(path.read_text())):
-            raise ValueError(f"'{job.folder}' holds results of other settings: {difference}; choose another --out.")
-    elif (job.folder / "scores.json").is_file():
+    if not (job.folder / SETTINGS).is_file() and (job.folder / "scores.json").is_file():
         raise ValueError(f"'{job.folder}' holds results of version 0.1.0; give the same command with another --out.")
+    require_same_settings(job.folder, job.settings())
+
+
+def require_same_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Raises an error if a folder holds results of other settings.
+
+    Raises:
+        ValueError: ``settings.json`` in the folder differs.
+    """
+    if (folder / SETTINGS).is_file():
+        then = json.loads((folder / SETTINGS).read_text())
+        if difference := first_difference(json.loads(json.dumps(settings)), then):
+            raise ValueError(f"'{folder}' holds results of other settings: {difference}; choose another --out.")
+
+
+def keep_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Keeps the settings of everything in a folder, which is made if need be."""
+    _write_json(make_folder(folder) / SETTINGS, settings)
 
 
 def read_result(job: Job[ResultT]) -> ResultT | None:
@@ -165,10 +178,9 @@ def errors_of(jobs: Iterable[Job[Result]]) -> dict[str, str]:
 
 def do(job: Job[Result]) -> None:
     """Does one job and leaves its result, or why it failed, in its folder."""
-    make_folder(job.folder)
+    keep_settings(job.folder, job.settings())
     (job.folder / "error.txt").unlink(missing_ok=True)
     try:
-        _write_json(job.folder / "settings.json", job.settings())
         _write_json(job.folder / "result.json", job.run().to_json())
     except Exception as problem:  # whatever it is, the other jobs go on
         message = " ".join(str(problem).split()) or type(problem).__name__
@@ -189,9 +201,10 @@ def _write_json(path: Path, values: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(values, indent=1) + "\n")
 
 
-def _line(job: Job[ResultT]) -> str:
+def _line(job: Job[ResultT], out: Path) -> str:
     result = read_result(job)
-    return f"{job.folder}: " + (f"FAILED: {read_error(job)}" if result is None else job.describe(result))
+    text = f"FAILED: {read_error(job)}" if result is None else job.describe(result)
+    return f"{job.folder.relative_to(out)}: {text}"
 
 
 def _submit(

@@ -1,43 +1,69 @@
-"""Many models on the same windows: jobs that are done once, their scores, and the tables of a comparison."""
+"""Variants: models with arguments of their own, as rows of a benchmark."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 PAPER_MODELS = ("synapsnet", "neuprint", "gwnet", "lfads", "lstm", "gru", "rnn")
-"""What SynapsNet's Table 1 compares."""
+"""Models that SynapsNet's Table 1 compares."""
 
 
 class Variant(NamedTuple):
-    """A model with arguments of its own."""
+    """A model or estimator with arguments of its own."""
 
     label: str
-    """Its row in the tables and its folder."""
-    model: str
-    """Name, as :func:`~synapsnet_pyg.models.registry.build_model` takes it."""
-    arguments: dict[str, Any] = {}  # noqa: RUF012 (never changed)
+    """Label of its row in the tables; also the name of its folder."""
+    kind: str
+    """Name of the model or estimator."""
+    arguments: Mapping[str, Any] = {}
+
+
+def named(kinds: Sequence[str]) -> list[Variant]:
+    """Returns models or estimators with their default arguments."""
+    return [Variant(kind, kind) for kind in kinds]
 
 
 def ablations() -> list[Variant]:
-    """SynapsNet, and without each of its parts (Table 2)."""
+    """Returns SynapsNet, and SynapsNet without each of its parts (Table 2)."""
     parts = ("embedding", "activity", "connectivity", "behaviour")
     without = [Variant(f"without {part}", "synapsnet", {f"use_{part}": False}) for part in parts]
-    return [
-        Variant("synapsnet", "synapsnet"),
-        *without,
-        Variant("without linear path", "synapsnet", {"linear_path": False}),
-    ]
+    linear = Variant("without linear path", "synapsnet", {"linear_path": False})
+    return [Variant("synapsnet", "synapsnet"), *without, linear]
+
+
+def recovery_ablations() -> list[Variant]:
+    """Returns SynapsNet, and SynapsNet with each part that serves its connectivity left out or changed."""
+    changed: dict[str, Mapping[str, Any]] = {
+        "without common drive": {"latents": 0},
+        "without penalty": {"penalty_weight": 0.0},
+        "with Poisson loss": {"loss": "poisson"},
+        "without linear path": {"linear_path": False},
+    }
+    variants = [Variant(label, "synapsnet", arguments) for label, arguments in changed.items()]
+    return [Variant("synapsnet", "synapsnet"), *variants]
 
 
 def dynamics() -> list[Variant]:
-    """SynapsNet with each sequence model (Table 3)."""
-    variants = [Variant("gru", "synapsnet")]
-    variants += [Variant(kind, "synapsnet", {"dynamics": kind}) for kind in ("rnn", "lstm")]
-    layers = ({"dynamics": "transformer", "num_layers": number} for number in (1, 2))
-    variants += [Variant(f"transformer, {one['num_layers']} layer", "synapsnet", one) for one in layers]
-    return [variant._replace(label=f"synapsnet, {variant.label}") for variant in variants]
+    """Returns SynapsNet with each sequence model (Table 3)."""
+    arguments: dict[str, Mapping[str, Any]] = {
+        "gru": {},
+        "rnn": {"dynamics": "rnn"},
+        "lstm": {"dynamics": "lstm"},
+        "transformer, 1 layer": {"dynamics": "transformer", "num_layers": 1},
+        "transformer, 2 layer": {"dynamics": "transformer", "num_layers": 2},
+    }
+    return [Variant(f"synapsnet, {label}", "synapsnet", given) for label, given in arguments.items()]
 
 
-def sweep(models: Sequence[str], what: str, values: Sequence[int]) -> list[Variant]:
-    """Models at several windows (figure 6) or embedding sizes (figure 7)."""
-    argument = {"window": "window", "embedding": "embedding_dim"}[what]
-    return [Variant(f"{model}, {what} {value}", model, {argument: value}) for model in models for value in values]
+SWEEPS = {"window": "window", "embedding": "embedding_dim"}
+"""Size that can be swept -> argument of the models."""
+
+
+def sweep(models: Sequence[str], size: str, values: Sequence[int]) -> list[Variant]:
+    """Returns models at several windows (figure 6) or embedding sizes (figure 7).
+
+    Args:
+        models: Names of the models.
+        size: Key of :data:`SWEEPS`.
+        values: Values of that size.
+    """
+    return [Variant(f"{model}, {size} {value}", model, {SWEEPS[size]: value}) for model in models for value in values]

@@ -1,0 +1,225 @@
+"""Results of the forecasting benchmark: scores, their summary, tables and figures."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from synapsnet_pyg.metrics import mean_and_sem, paired_p
+from synapsnet_pyg.runs.score_tables import PCS, score_texts
+from synapsnet_pyg.runs.scores import Score, number_or_none
+from synapsnet_pyg.runs.tables import Table, number_text, p_text, plus_minus_text
+
+Kind = Literal["forecasting", "window", "embedding", "ablations", "dynamics"]
+Fit = Literal["single", "multi", "anchor"]
+"""Fit of one session, of all sessions together, or a closed-form anchor."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Scores of one variant on one session from one seed."""
+
+    label: str
+    fit: Fit
+    session: str
+    seed: int
+    scores: Score
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the row by names."""
+        return {**{key: getattr(self, key) for key in ("label", "fit", "session", "seed")},
+                "scores": self.scores.to_json(), "seconds": self.seconds}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SummaryEntry:
+    """One variant and way of fitting, over sessions.
+
+    Attributes:
+        label: Label of the variant.
+        fit: Way of fitting.
+        sessions: Number of sessions.
+        seeds: Number of seeds.
+        seconds: Mean duration of a fit.
+        correlation: Mean over sessions; None where no session has a score.
+        correlation_sem: Standard error; None for one session.
+        correlation_p: p of a two-sided paired t-test over sessions against the next best of those fitted the same way
+            (anchors stand among the models of single sessions); None where there are too few sessions.
+        mse: Squared error, likewise.
+        mse_sem: Standard error of it.
+        mse_p: p of it.
+    """
+
+    label: str
+    fit: Fit
+    sessions: int
+    seeds: int
+    seconds: float
+    correlation: float | None = None
+    correlation_sem: float | None = None
+    correlation_p: float | None = None
+    mse: float | None = None
+    mse_sem: float | None = None
+    mse_p: float | None = None
+
+    @property
+    def title(self) -> str:
+        """Label in the tables."""
+        return titled(self.label, self.fit)
+
+
+def titled(label: str, fit: Fit) -> str:
+    """Returns the label of a variant that says where it was fitted to all sessions together."""
+    return label + (" (multi-session)" if fit == "multi" else "")
+
+
+class Variation(NamedTuple):
+    """A variant and how it was fitted."""
+
+    label: str
+    fit: Fit
+
+
+def mean_over_seeds(rows: Iterable[Row], key: Literal["correlation", "mse"]) -> dict[Variation, dict[str, float]]:
+    """Computes session -> mean over seeds of a score; seeds whose score is not defined do not count."""
+    values: dict[Variation, dict[str, list[float]]] = {}
+    for row in rows:
+        if (value := getattr(row.scores, key)) == value:
+            values.setdefault(Variation(row.label, row.fit), {}).setdefault(row.session, []).append(value)
+    return {who: {session: float(np.mean(v)) for session, v in of.items()} for who, of in values.items()}
+
+
+def summarise(rows: Sequence[Row]) -> list[SummaryEntry]:
+    """Returns one entry for each variant and way of fitting, best first within its way, as in Table 1."""
+    means = {key: mean_over_seeds(rows, key) for key in ("correlation", "mse")}  # type: ignore[arg-type]
+    entries = [_entry(who, rows, means) for who in dict.fromkeys(Variation(row.label, row.fit) for row in rows)]
+    ordered = []
+    for group in (("single", "anchor"), ("multi",)):
+        members = [entry for entry in entries if entry["fit"] in group]
+        for key, sign in (("mse", 1), ("correlation", -1)):
+            members.sort(key=lambda entry: np.inf if entry[key] is None else sign * entry[key])
+            for better, worse in pairwise(members):
+                ours, theirs = (means[key].get(Variation(one["label"], one["fit"]), {}) for one in (better, worse))
+                better[f"{key}_p"] = paired_p(ours, theirs)
+        ordered += members
+    return [SummaryEntry(**entry) for entry in ordered]
+
+
+def _entry(who: Variation, rows: Sequence[Row], means: Mapping[str, Mapping[Variation, Mapping[str, float]]]) -> Any:
+    mine = [row for row in rows if (row.label, row.fit) == who]
+    entry: Any = {
+        **who._asdict(),
+        "sessions": len({row.session for row in mine}),
+        "seeds": len({row.seed for row in mine}),
+        "seconds": float(np.mean([row.seconds for row in mine])),
+    }
+    for key, of in means.items():
+        mean, sem = mean_and_sem(of.get(who, {}).values())
+        entry |= {key: number_or_none(mean), f"{key}_sem": number_or_none(sem)}
+    return entry
+
+
+@dataclass(frozen=True)
+class ForecastBenchmark:
+    """Everything about a comparison of forecasts.
+
+    Attributes:
+        kind: Kind of the comparison; also the name of its files.
+        command: Command line that made it.
+        versions: Package -> version.
+        protocol: Split, first scored bin, recipe and seeds.
+        sessions: Session name -> its sizes.
+        variants: Label -> model and arguments.
+        rows: Scores.
+        summary: Means over sessions.
+        failed: Folder of a job -> why it failed.
+    """
+
+    kind: Kind
+    command: str
+    versions: Mapping[str, str]
+    protocol: Mapping[str, Any]
+    sessions: Mapping[str, Mapping[str, float]]
+    variants: Mapping[str, Mapping[str, Any]]
+    rows: Sequence[Row]
+    summary: Sequence[SummaryEntry]
+    failed: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns everything by its name."""
+        return {
+            "command": self.command,
+            "versions": self.versions,
+            "protocol": self.protocol,
+            "sessions": self.sessions,
+            "variants": self.variants,
+            "summary": [asdict(entry) for entry in self.summary],
+            "scores": [row.to_json() for row in self.rows],
+            "failed": self.failed,
+        }
+
+    def write_tables(self, out: Path) -> None:
+        """Writes the summary and the scores of each session as Markdown, CSV and LaTeX."""
+        self.table(out).write(out / self.kind)
+        self.session_table().write(out / f"{self.kind}-sessions")
+
+    def table(self, out: Path) -> Table:
+        """Returns the summary, as in SynapsNet's Table 1."""
+        rows = [
+            [
+                entry.title,
+                str(entry.sessions),
+                plus_minus_text(entry.correlation, entry.correlation_sem, 4),
+                p_text(entry.correlation_p),
+                plus_minus_text(entry.mse, entry.mse_sem, 4),
+                p_text(entry.mse_p),
+                f"{entry.seconds:.0f}",
+            ]
+            for entry in self.summary
+        ]
+        notes = [
+            "Test parts, mean +- SEM over sessions; corr: Pearson over time, mean over neurons; MSE: standardised.",
+            "p: two-sided paired t-test over sessions against the next best of those fitted the same way.",
+            f"By `{self.command}`.",
+            *(f"FAILED: {Path(folder).relative_to(out)}: {error}" for folder, error in self.failed.items()),
+        ]
+        return Table(self._title, ["model", "sessions", "corr", "p", "MSE", "p (MSE)", "fit (s)"], rows, notes)
+
+    def short_table(self) -> Table:
+        """Returns the summary, short enough for a narrow terminal."""
+        rows = [
+            [
+                entry.title,
+                plus_minus_text(entry.correlation, entry.correlation_sem),
+                p_text(entry.correlation_p),
+                plus_minus_text(entry.mse, entry.mse_sem),
+                f"{entry.seconds:.0f}",
+            ]
+            for entry in self.summary
+        ]
+        note = "p: paired t-test of corr over sessions, against the next best of those fitted the same way."
+        title = f"{len(self.sessions)} session(s), mean +- SEM"
+        return Table(title, ["model", "corr", "p", "MSE", "fit (s)"], rows, [note])
+
+    def session_table(self) -> Table:
+        """Returns the scores, one row for each session, model and seed."""
+        with_truth = any(row.scores.connectivity is not None for row in self.rows)
+        header = ["session", "model", "seed", "corr", "MSE", *PCS, *(("conn r", "AUROC") if with_truth else ())]
+        rows = []
+        for row in sorted(self.rows, key=lambda row: (row.session, row.fit, -_number(row.scores.correlation))):
+            connectivity = row.scores.connectivity or {}
+            truth = [number_text(connectivity.get(key)) for key in ("pearson", "auroc")] if with_truth else []
+            rows.append([row.session, titled(row.label, row.fit), str(row.seed), *score_texts(row.scores), *truth])
+        return Table(f"{self._title}, each session", header, rows, [f"By `{self.command}`."])
+
+    @property
+    def _title(self) -> str:
+        return "Forecasting" if self.kind == "forecasting" else f"Forecasting: {self.kind}"
+
+
+def _number(value: float) -> float:
+    return value if value == value else 0.0
