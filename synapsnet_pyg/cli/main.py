@@ -78,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{called}: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except ImportError as error:
-        print(f"{called}: error: {error}; install the extras [train,viz]", file=sys.stderr)
+        hint = "" if "pip install" in str(error) else "; install the extras [train,viz]"
+        print(f"{called}: error: {' '.join(str(error).split())}{hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         again = {"fit": " with --resume", "adapt": " with --resume", "benchmark": ""}.get(
