@@ -250,7 +250,7 @@ def test_prepare_says_what_is_wrong(sets, capsys, tmp_path):
     def wrong(*arguments):
         return refused(capsys, "prepare", *arguments, "--out", tmp_path / "deep" / "out")
 
-    assert "a data set among bugeon" in wrong("steinmetz", tmp_path)
+    assert "choose from 'bugeon'" in wrong("steinmetz", tmp_path)
     assert "stimuli among" in wrong("bugeon", sets / "bugeon", "--stimulus", "movies")
     assert "no folder" in wrong("bugeon", tmp_path / "none")
     assert "stimulus, behaviour, states" in wrong("bugeon", sets / "bugeon", "--set-args.wheel", "1")
