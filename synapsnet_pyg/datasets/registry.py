@@ -25,10 +25,12 @@ DATASETS = {
     "bugeon": RegisteredDataset(
         "synapsnet_pyg.datasets.bugeon:Bugeon",
         "two-photon imaging of mouse V1 with cell types (Bugeon et al. 2022)",
-        True,
+        public=True,
     ),
     "allen-neuropixels": RegisteredDataset(
-        "synapsnet_pyg.datasets.allen_neuropixels:AllenNeuropixels", "Allen Visual Coding (Siegle et al. 2021)", True
+        "synapsnet_pyg.datasets.allen_neuropixels:AllenNeuropixels",
+        "Allen Visual Coding (Siegle et al. 2021)",
+        public=True,
     ),
     "nwb": RegisteredDataset("synapsnet_pyg.datasets.nwb:NWBRecording", "any NWB file, or a folder of NWB files"),
     "suite2p": RegisteredDataset("synapsnet_pyg.datasets.suite2p:Suite2p", "output folder of Suite2p"),
