@@ -338,7 +338,7 @@ def test_adapts_a_run_to_a_new_session(fitted, capsys, tmp_path):
     before = load_model(fitted / "run" / "best.ckpt").dynamics.state_dict()
     after = load_model(out / "best.ckpt")
     assert all(torch.equal(before[key], value) for key, value in after.dynamics.state_dict().items())
-    assert list(after.populations) == ["sim1"]
+    assert list(after.sessions) == ["sim1"]
     assert "sim1" in run(capsys, "evaluate", out)[1]
     assert run(capsys, "adapt", fitted / "run", fitted / "sim1.h5", "--out", out, "--epochs", 2, "--resume")[0] == 0
     assert run(capsys, "fit", fitted / "sim0.h5", "--out", tmp_path / "var1", "--model", "var1")[0] == 0
