@@ -8,7 +8,8 @@ from torch import Tensor
 
 from synapsnet_pyg.connectivity.forecasting_estimator import ForecastingEstimator, LinearForecast
 from synapsnet_pyg.connectivity.registry import estimator as make_estimator
-from synapsnet_pyg.data.session import Session, SessionInfo
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.session_info import SessionInfo
 from synapsnet_pyg.data.windows import Window
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.regression.least_squares import newest_bins
@@ -55,8 +56,8 @@ class EstimatedForecaster(Forecaster):
         super().__init__(sessions, window=made.lags)
         self.estimator = made
         self.forecasts = torch.nn.ModuleList()
-        for s, info in enumerate(self.sessions.values()):
-            N = len(info.neuron_id)
+        for s, session in enumerate(self.sessions.values()):
+            N = len(session.neuron_id)
             self.forecasts.append(made.blank_forecast(N, self.num_behaviours))
             self.register_buffer(f"connectivity_{s}", torch.zeros(N, N))
             self.register_buffer(f"penalty_{s}", torch.tensor(0.0))

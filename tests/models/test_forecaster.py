@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers import make_session
+from helpers import make_session, suited_to
 
 from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.models.checkpoint import load_model, save_model
@@ -12,17 +12,14 @@ from synapsnet_pyg.models.registry import MODELS, build_model
 from synapsnet_pyg.nn.common_drive import CommonDrive
 
 B, P = 4, 3
-ONLY_COUNTS = ("poisson_glm",)
 every_model = pytest.mark.parametrize("name", sorted(MODELS))
 
 
 def sessions(name: str = "synapsnet"):
-    """Two sessions of different size that share two neurons; of counts for a model that knows nothing else."""
+    """Two sessions of different size that share two neurons."""
     one = make_session(N=5, T=80, name="monday", neuron_id=list("abcde"))
     two = make_session(N=4, T=70, name="tuesday.1", neuron_id=list("dexy"))
-    if name in ONLY_COUNTS:
-        one.activity, two.activity = (session.activity.abs().mul(3).round() for session in (one, two))
-    return [one.standardise(), two.standardise()]
+    return [suited_to(name, session).standardise() for session in (one, two)]
 
 
 def fitted(name: str) -> Forecaster:
