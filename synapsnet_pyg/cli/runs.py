@@ -138,8 +138,8 @@ def connectivity(
         fdr: False discovery rate of the edges in tables and graphs, such as 0.05; goes with --significance.
         shifts: Number of circular shifts of each sender in the test.
         ensemble: Further runs of the same sessions from other seeds, separated by commas. Weights become the mean over
-            all runs, and --significance tests the mean of their forecasts. New columns: seed_deviation and
-            sign_agreement (share of the runs with the sign of the mean).
+            all runs; a test is of the mean of their forecasts. New columns: seed_deviation and sign_agreement (share of
+            the runs with the sign of the mean).
     """
     formats = listed(format)
     from synapsnet_pyg.results.connectivity import connectivity_results, save_connectivity_results
