@@ -21,8 +21,10 @@ from synapsnet_pyg import SynapsNet, fit
 from synapsnet_pyg.analysis.agreement import wiring_agreement
 from synapsnet_pyg.analysis.perturbation import effect_matrix
 from synapsnet_pyg.connectivity.registry import estimate
-from synapsnet_pyg.datasets.array_files import Source
-from synapsnet_pyg.datasets.arrays import read_arrays
+from synapsnet_pyg.datasets.array_files import ArrayFile
+from synapsnet_pyg.datasets.arrays import ActivitySource, read_arrays
+from synapsnet_pyg.datasets.behaviour_arrays import BehaviourSource
+from synapsnet_pyg.datasets.neuron_arrays import NeuronKeys
 from synapsnet_pyg.plots.canvas import make_figure
 from synapsnet_pyg.plots.comparisons import draw_recoveries
 from synapsnet_pyg.runs.recipe import recipe
@@ -44,11 +46,9 @@ arguments = parser.parse_args()
 sessions = [
     read_arrays(
         path,
-        "trace_zscored",
-        ("bin", "neuron"),
-        times="timestamp_confocal",
-        behaviour=["behavior_velocity", "behavior_head_angle"],
-        neuron_ids="neuron_label",
+        ActivitySource("trace_zscored", ("bin", "neuron"), times="timestamp_confocal"),
+        behaviour=BehaviourSource(["behavior_velocity", "behavior_head_angle"]),
+        neurons=NeuronKeys(ids="neuron_label"),
     ).standardise()
     for path in sorted(arguments.recordings.glob("*.npz"))[: arguments.worms]
 ]
@@ -58,7 +58,7 @@ sessions = [
 # Synapses are counted in other animals of the same species, and added up. Neurons that have none there are left out.
 
 # %%
-with Source(arguments.connectome) as file:
+with ArrayFile(arguments.connectome) as file:
     wired = [str(neuron) for neuron in file.get("neuron_ids")]
     chemical, gap = (sum(file.numbers(f"{kind}_{animal}") for animal in arguments.wiring) for kind in ("chem", "gap"))
 wirings = {"chemical synapses": chemical, "gap junctions": gap}

@@ -23,8 +23,9 @@ from synapsnet_pyg.analysis.blocks import connectivity_blocks
 from synapsnet_pyg.analysis.distance import weight_by_distance
 from synapsnet_pyg.analysis.perturbation import effect_matrix
 from synapsnet_pyg.connectivity.registry import estimate
-from synapsnet_pyg.datasets.array_files import Source
-from synapsnet_pyg.datasets.arrays import read_arrays
+from synapsnet_pyg.datasets.array_files import ArrayFile
+from synapsnet_pyg.datasets.arrays import ActivitySource, read_arrays
+from synapsnet_pyg.datasets.neuron_arrays import NeuronKeys
 from synapsnet_pyg.plots.canvas import make_figure
 from synapsnet_pyg.plots.connectivity import draw_matrix, draw_weight_against_distance
 from synapsnet_pyg.runs.recipe import recipe
@@ -41,10 +42,9 @@ arguments = parser.parse_args()
 # of a bin is not documented either, and only labels the axes.
 
 # %%
-session = read_arrays(
-    arguments.folder, "timeseries_regions_fish6", ("neuron", "bin"), bin_size=1, neuron_ids="region_acronyms"
-)
-with Source(arguments.folder) as files:
+activity = ActivitySource("timeseries_regions_fish6", ("neuron", "bin"), bin_size=1)
+session = read_arrays(arguments.folder, activity, neurons=NeuronKeys(ids="region_acronyms"))
+with ArrayFile(arguments.folder) as files:
     session.position = torch.from_numpy(files.numbers("region_centroids")[: session.num_neurons])
     wirings = {"undirected": files.numbers("SC_undirected"), "as stored": files.numbers("SC")}
 wirings["turned round"] = wirings["as stored"].T

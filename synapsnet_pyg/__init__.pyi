@@ -1,4 +1,5 @@
 from .analysis.dynamic_connectivity import DynamicConnectivity as DynamicConnectivity
+from .analysis.dynamic_connectivity_file import read_dynamic_connectivity as read_dynamic_connectivity
 from .analysis.perturbation import Drive as Drive
 from .analysis.perturbation import RemoveEdge as RemoveEdge
 from .analysis.perturbation import Silence as Silence

@@ -17,6 +17,13 @@ def make_session(N: int = 5, T: int = 120, K: int = 2, name: str = "demo", **fie
     )
 
 
+def suited_to(model: str, session: Session) -> Session:
+    """The session; for a model of counts with its activity, of about unit variance, turned into counts."""
+    if model == "poisson_glm":
+        session.activity = (2 * session.activity + 4).clamp_min(0).round()
+    return session
+
+
 def two_neuron_chain(T: int = 1500) -> Session:
     """The first neuron drives the second, one bin later."""
     random = torch.Generator().manual_seed(0)

@@ -22,7 +22,7 @@ from synapsnet_pyg.analysis.running_summaries import (
     summarise,
 )
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.data.windows import windows_of
+from synapsnet_pyg.data.windows import Window, batches, every_window
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.nn.evaluating import evaluating
 
@@ -55,11 +55,8 @@ class DynamicConnectivity:
     """
 
     def __init__(self, model: Forecaster, session: Session, batch_size: int = 32) -> None:
-        windows = windows_of(session, model.window)
-        if not windows:
-            raise ValueError(f"Expected a segment of more than {model.window} bins in session '{session.name}'.")
         self.model, self.session, self.batch_size = model, session, batch_size
-        self._windows = windows[0]
+        self._windows = every_window(session, model.window)
 
     @property
     def num_windows(self) -> int:
@@ -72,15 +69,15 @@ class DynamicConnectivity:
         return self._windows.start + self.model.window - 1
 
     def __iter__(self) -> Iterator[ConnectivityBatch]:
-        bins = self.bins
-        for which in torch.arange(len(bins)).split(self.batch_size):
-            yield ConnectivityBatch(bins[which], self._connectivity(which))
+        windows = batches(self._windows, self.batch_size)
+        for bins, window in zip(self.bins.split(self.batch_size), windows, strict=True):
+            yield ConnectivityBatch(bins, self._connectivity(window))
 
     @torch.no_grad()
-    def _connectivity(self, which: Tensor) -> Tensor:
-        """Returns the connectivity of some of the windows [B, N, N]."""
+    def _connectivity(self, window: Window) -> Tensor:
+        """Returns the connectivity in a batch of windows [B, N, N]."""
         with evaluating(self.model):
-            return self.model.connectivity_at(self._windows.gather(which))
+            return self.model.connectivity_at(window)
 
     def moments(self) -> Moments:
         """Returns mean and variance of each weight over all windows."""

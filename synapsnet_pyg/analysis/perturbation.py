@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.data.windows import Window, windows_of
+from synapsnet_pyg.data.windows import Window, every_window
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.models.forecasting import roll_out
 from synapsnet_pyg.nn.evaluating import evaluating
@@ -253,17 +253,15 @@ def _differences(
 ) -> Effect:
     """Returns effect and error of each of M perturbations, [M, N, H] each."""
     _check(session, perturbations, horizon, max_windows)
-    windows = windows_of(session, model.window)
-    if not windows:
-        raise ValueError(f"Expected a segment of more than {model.window} bins in session '{session.name}'.")
-    count = min(len(windows[0]), max_windows)
-    which = torch.linspace(0, len(windows[0]) - 1, count).round().long()
+    windows = every_window(session, model.window)
+    count = min(len(windows), max_windows)
+    which = torch.linspace(0, len(windows) - 1, count).round().long()
     models = [perturbation.model(model, session) for perturbation in perturbations]
     shape = (len(perturbations), session.num_neurons, horizon)
     total, squares = (session.activity.new_zeros(shape, dtype=torch.float64) for _ in range(2))
     with evaluating(model):
         for batch in which.split(batch_size):
-            window = windows[0].gather(batch)
+            window = windows.gather(batch)
             unperturbed = roll_out(model, window, horizon)
             for m, perturbation in enumerate(perturbations):
                 shown = partial(perturbation.shown, session=session)

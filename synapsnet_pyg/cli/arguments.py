@@ -1,6 +1,57 @@
 """Words of the command line as lists, files and folders."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, TypeVar
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+class Described(Protocol):
+    """Entry of a registry with a description."""
+
+    @property
+    def description(self) -> str:
+        """Description in one line."""
+        ...
+
+
+@dataclass(frozen=True)
+class Names:
+    """Annotation of an argument that takes a name of a registry; help and checks follow from the registry.
+
+    Args:
+        entries: Name -> entry of the registry.
+        aliases: Name in older versions -> name today, still accepted.
+    """
+
+    entries: Mapping[str, Described]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def choices(self) -> list[str]:
+        """Names that are accepted."""
+        return [*self.entries, *self.aliases]
+
+    @property
+    def help(self) -> str:
+        """Names and their descriptions."""
+        return "; ".join(f"{name}: {entry.description}" for name, entry in self.entries.items())
+
+
+def option_groups(**groups: str) -> Callable[[Command], Command]:
+    """Returns a decorator that shows options of a command under headings of its help.
+
+    Args:
+        **groups: Heading -> names of options, separated by blanks.
+    """
+
+    def decorate(command: Command) -> Command:
+        command.groups = {option: name for name, options in groups.items() for option in options.split()}  # type: ignore[attr-defined]
+        return command
+
+    return decorate
 
 
 def listed(text: str | None) -> list[str]:

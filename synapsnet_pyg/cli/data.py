@@ -1,4 +1,4 @@
-"""Commands that make and look at session files.
+"""Commands that make session files and describe them.
 
 Heavy libraries are imported by the command that needs them.
 """
@@ -7,17 +7,18 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from synapsnet_pyg.cli.arguments import existing_folder, listed, output_folder, session_file
+from synapsnet_pyg.cli.arguments import Names, existing_folder, listed, option_groups, output_folder, session_file
+from synapsnet_pyg.datasets.registry import DATASETS, PUBLIC_DATASETS, dataset_class, open_dataset
+from synapsnet_pyg.simulations.registry import ALIASES as SIMULATION_ALIASES
+from synapsnet_pyg.simulations.registry import SIMULATIONS, simulation
 
 
 def simulate(
     out: str,
     *,
-    population: Literal[
-        "paper", "calcium", "neuropixels", "toy", "plasticity", "cell-types", "ring", "spiking-ring", "task"
-    ] = "paper",
+    population: Annotated[str, Names(SIMULATIONS, SIMULATION_ALIASES)] = "paper",
     sessions: int | None = None,
     bins: int | None = None,
     seed: int = 0,
@@ -31,25 +32,22 @@ def simulate(
 
     Args:
         out: Session file to write, such as sim.h5; with --sessions a folder, made if it is not there.
-        population: paper (section 3.2), calcium (two-photon fluorescence), neuropixels (six visual areas), or one of
-            NetFormer's: toy, plasticity, cell-types, ring, spiking-ring, task.
-        sessions: How many sessions; of calcium and neuropixels they share an animal, and neurons.
-        bins: Length of each recording.
-        seed: Decides everything random.
-        neurons: Neurons in the population.
-        recorded: How many of them are recorded.
-        bin_size: Seconds a bin.
+        population: Simulation to run.
+        sessions: Number of sessions. Sessions of calcium and neuropixels share an animal, and neurons.
+        bins: Number of bins of each recording.
+        seed: Seed of all random numbers.
+        neurons: Number of neurons in the population.
+        recorded: Number of neurons that are recorded.
+        bin_size: Duration of one bin in seconds.
         name: Name of a single session; the file's name without its ending if not given.
-        sim_args: Any other argument of the simulator, as in --sim-args.hidden_drive 0 or --sim-args.coupling 0 (paper).
+        sim_args: Any other argument of the simulation, as in --sim-args.hidden_drive 0 (paper).
     """
     if sessions is not None and (sessions < 1 or name is not None):
         raise ValueError(f"Expected --sessions of at least 1 (got {sessions}), without --name.")
     path = session_file(out) if sessions is None else None
-    from synapsnet_pyg.simulations.registry import simulation
-
     sizes = {"bins": bins, "neurons": neurons, "recorded": recorded, "bin_size": bin_size}
-    laws = {key: value for key, value in sizes.items() if value is not None} | dict(sim_args or {})
-    make = simulation(population, laws)
+    parameters = {key: value for key, value in sizes.items() if value is not None} | dict(sim_args or {})
+    make = simulation(population, parameters)
     if path is not None:
         session = make(0, seed, name=name or path.stem)
         session.save(path)
@@ -62,33 +60,40 @@ def simulate(
     print(f"{sessions} session file(s) in {out}; now: synapsnet fit {shlex.quote(out)} --out run")
 
 
+@option_groups(
+    activity="activity axes fill_nan",
+    spikes="spike_times spike_index spike_neuron sampling_rate",
+    time="bin_size times rebin rebin_by start stop",
+    behaviour="behaviour behaviour_axes behaviour_times advance",
+    neurons="neuron_ids areas types positions fields truth",
+)
 def convert(
     source: str,
     out: str,
     *,
-    axes: str | None = None,
-    bin_size: float | None = None,
     activity: str | None = None,
-    times: str | None = None,
+    axes: str | None = None,
+    fill_nan: float = 0.0,
     spike_times: str | None = None,
     spike_index: str | None = None,
     spike_neuron: str | None = None,
     sampling_rate: float | None = None,
+    bin_size: float | None = None,
+    times: str | None = None,
+    rebin: int = 1,
+    rebin_by: Literal["sum", "mean"] = "sum",
     start: float | None = None,
     stop: float | None = None,
     behaviour: str | None = None,
     behaviour_axes: str | None = None,
     behaviour_times: str | None = None,
     advance: int = 0,
+    neuron_ids: str | None = None,
     areas: str | None = None,
     types: str | None = None,
     positions: str | None = None,
-    neuron_ids: str | None = None,
     fields: str | None = None,
     truth: str | None = None,
-    rebin: int = 1,
-    rebin_by: Literal["sum", "mean"] = "sum",
-    fill_nan: float = 0.0,
     name: str | None = None,
 ) -> None:
     """Make a session file of your own arrays (.npz, .npy, .mat, .h5, a folder of .npy).
@@ -96,79 +101,63 @@ def convert(
     Args:
         source: File of arrays, or a folder of .npy files, whose keys are their names.
         out: Session file to write.
-        axes: Order of the activity's axes: neuron,bin or bin,neuron or trial,neuron,bin or trial,bin,neuron.
-        bin_size: Seconds a bin as stored in the source; may be left out beside --times.
         activity: Key of the activity; may be left out where the file holds one array.
+        axes: Order of the activity's axes: neuron,bin or bin,neuron or trial,neuron,bin or trial,bin,neuron.
+        fill_nan: Largest share of NaN of a neuron that is kept, such as 0.01; its gaps are filled linearly.
+        spike_times: Key of spike times to count in bins, instead of --activity and --axes.
+        spike_index: Key of the end of each neuron's spikes among the spike times (as in NWB).
+        spike_neuron: Key of the neuron of each spike (as spike_clusters of phy), instead of --spike-index.
+        sampling_rate: Sampling rate in Hz, where spike times count samples.
+        bin_size: Duration of one bin in seconds, as stored in the source; may be left out beside --times.
         times: Key of the time of each bin in seconds; gaps end a segment.
-        spike_times: Key of spike times, instead of --activity and --axes; they are counted in bins.
-        spike_index: Key of the end of each neuron's spikes among them (as in NWB), or
-        spike_neuron: key of the neuron of each spike (as spike_clusters of phy).
-        sampling_rate: Hz, where spike times count samples.
-        start: Seconds at which to begin counting spikes; the first spike if not given.
-        stop: Seconds at which to end; the last spike if not given.
-        behaviour: Keys of what all neurons share, separated by commas; their axes are found by length.
-        behaviour_axes: Order of the behaviour's axes (of trial, bin, value), asked for where lengths leave it open.
-        behaviour_times: Key of the behaviour's own clock in seconds; it is brought onto the bins linearly.
-        advance: Bins by which behaviour is moved forward: 1 for a stimulus that acts within its own bin and is known
-            beforehand.
+        rebin: Number of bins to join into one.
+        rebin_by: Way to join bins: sum (counts) or mean (dF/F).
+        start: Time in seconds at which to begin counting spikes; the first spike if not given.
+        stop: Time in seconds at which to end; the last spike if not given.
+        behaviour: Keys of variables that all neurons share, separated by commas; their axes are found by length.
+        behaviour_axes: Order of the behaviour's axes (of trial, bin, value), where lengths fit several.
+        behaviour_times: Key of the behaviour's own clock in seconds; behaviour is interpolated at the bins.
+        advance: Number of bins by which behaviour is moved forward: 1 for a stimulus that acts within its own bin and
+            is known beforehand.
+        neuron_ids: Key of the neurons' ids; the same id in two sessions means the same neuron, an empty id a new
+            neuron.
         areas: Key of the neurons' brain areas.
         types: Key of the neurons' cell types.
         positions: Key of the neurons' positions.
-        neuron_ids: Key of the neurons' ids; the same id in two sessions means the same neuron, an empty one a
-            new neuron.
-        fields: Keys of anything else known about each neuron, separated by commas.
+        fields: Keys of other fields of the neurons, separated by commas.
         truth: Key of the true connectivity, [receiver, sender], where it is known.
-        rebin: Bins to join into one.
-        rebin_by: Whether joined bins are added up (counts) or averaged (dF/F).
-        fill_nan: Keep neurons with at most this share of NaN, such as 0.01, filled linearly; others are left out.
         name: Name of the session; the out file's name without its ending if not given.
     """
     path = session_file(out)
-    from synapsnet_pyg.datasets.arrays import read_arrays, read_spike_times
+    from synapsnet_pyg.datasets.behaviour_arrays import BehaviourSource
+    from synapsnet_pyg.datasets.neuron_arrays import NeuronKeys
     from synapsnet_pyg.datasets.time_bins import advanced, warn
 
     named = {"area": areas, "cell_type": types, "position": positions}
     known = {field: key for field, key in named.items() if key is not None}
     known |= {key.rsplit("/", 1)[-1]: key for key in listed(fields)}
+    keys = NeuronKeys(neuron_ids, known, truth)
+    shared = BehaviourSource(listed(behaviour), listed(behaviour_axes) or None, behaviour_times)
+    name = name or path.stem
     if spike_times is not None:
         if bin_size is None or activity or axes or rebin != 1:
             raise ValueError("Expected --bin-size beside --spike-times, and neither --activity, --axes nor --rebin.")
-        session = read_spike_times(
-            source,
-            spike_times,
-            bin_size,
-            spike_index,
-            spike_neuron,
-            1.0 if sampling_rate is None else 1 / sampling_rate,
-            start,
-            stop,
-            listed(behaviour),
-            behaviour_times,
-            known,
-            neuron_ids,
-            name or path.stem,
-            truth,
+        from synapsnet_pyg.datasets.spike_times import SpikeSource, read_spike_times
+
+        rate = 1.0 if sampling_rate is None else sampling_rate
+        spikes = SpikeSource(
+            spike_times, bin_size, spike_index, spike_neuron, sampling_rate=rate, start=start, stop=stop
         )
+        session = read_spike_times(source, spikes, behaviour=shared, neurons=keys, name=name)
     elif axes is None:
         raise ValueError("Expected the order of the activity's axes, such as --axes neuron,bin (or --spike-times KEY).")
     else:
-        session = read_arrays(
-            source,
-            activity,
-            listed(axes),
-            bin_size,
-            listed(behaviour),
-            listed(behaviour_axes) or None,
-            known,
-            neuron_ids,
-            rebin,
-            rebin_by == "mean",
-            name or path.stem,
-            times,
-            behaviour_times,
-            truth,
-            fill_nan,
+        from synapsnet_pyg.datasets.arrays import ActivitySource, read_arrays
+
+        recorded = ActivitySource(
+            activity, listed(axes), bin_size, times, rebin=rebin, rebin_mean=rebin_by == "mean", fill_nan=fill_nan
         )
+        session = read_arrays(source, recorded, behaviour=shared, neurons=keys, name=name)
     if session.bin_size >= 5:
         warn(f"bins of {session.bin_size:g} s are long for neurons; --bin-size is in seconds.")
     if advance:
@@ -177,12 +166,12 @@ def convert(
     print(f"found   {session.num_neurons} neurons, {session.num_bins} bins of {session.bin_size:g} s")
     print(f"        = {session.num_bins * session.bin_size:.1f} s in {len(session.segment)} segment(s)")
     print(f"        behaviour: {', '.join(session.behaviour_name) or 'none'}")
-    print(f"        known of each neuron: {', '.join(['id', *session.neuron_fields])}")
+    print(f"        fields of the neurons: {', '.join(['id', *session.neuron_fields])}")
     print(f"written to {path}")
 
 
 def prepare(
-    dataset: str,
+    dataset: Annotated[str, Names(DATASETS)],
     root: str,
     *,
     out: str,
@@ -193,21 +182,20 @@ def prepare(
     jobs: int = 1,
     set_args: dict[str, Any] | None = None,
 ) -> None:
-    """Make session files of a public set, NWB files or a Suite2p folder.
+    """Make session files of a public data set, NWB files or a Suite2p folder.
 
     Args:
-        dataset: bugeon, allen-neuropixels, nwb or suite2p.
+        dataset: Data set to read.
         root: Folder of the recordings (or one NWB file).
-        out: Folder for the session files, made if it is not there; what was read once is kept in .prepared there.
-        stimulus: Such as "natural scenes", "drifting gratings", "spontaneous"; several separated by commas.
-        bin_size: Seconds a bin, for spikes.
-        behaviour: What all neurons share, separated by commas, by the names that the set or the file has.
-        sessions: Names of sessions to take, or how they end, separated by commas; wildcards allowed.
-        jobs: How many processes read at once.
-        set_args: Any other argument of the set, as in --set-args.frame_rate 30 or --set-args.areas '[VISp]'.
+        out: Folder for the session files, made if it is not there; sessions that were read are kept in .prepared there.
+        stimulus: Stimuli, separated by commas, such as "natural scenes", "drifting gratings", "spontaneous".
+        bin_size: Duration of one bin in seconds, for spikes.
+        behaviour: Behaviours, separated by commas, by the names that the data set or the file has.
+        sessions: Names of sessions, or ends of names, separated by commas; wildcards allowed.
+        jobs: Number of processes that read at once.
+        set_args: Any other argument of the data set, as in --set-args.frame_rate 30 or --set-args.areas '[VISp]'.
     """
     folder = Path(out)
-    from synapsnet_pyg.datasets.registry import open_dataset
     from synapsnet_pyg.files import atomic_path
 
     given: dict[str, Any] = {
@@ -218,9 +206,9 @@ def prepare(
         "processed": folder / ".prepared",
     }
     arguments = {key: value for key, value in given.items() if value is not None} | dict(set_args or {})
-    made = open_dataset(dataset, root, {"jobs": jobs} | arguments)
-    targets = [session_file(str(folder / Path(kept).name)) for kept in made.processed_paths]
-    for kept, target, session in zip(made.processed_paths, targets, made, strict=True):
+    opened = open_dataset(dataset, root, {"jobs": jobs} | arguments)
+    targets = [session_file(str(folder / Path(kept).name)) for kept in opened.processed_paths]
+    for kept, target, session in zip(opened.processed_paths, targets, opened, strict=True):
         with atomic_path(target) as temporary:
             shutil.copyfile(kept, temporary)
         print(session)
@@ -235,38 +223,31 @@ def prepare(
 
 
 def download(
-    dataset: str, root: str, *, sessions: str | None = None, source: Literal["cache", "dandi"] = "cache"
+    dataset: Annotated[str, Names(PUBLIC_DATASETS)],
+    root: str,
+    *,
+    sessions: str | None = None,
+    source: Literal["cache", "dandi"] | None = None,
 ) -> None:
-    """Fetch a public set: bugeon, or sessions of allen-neuropixels.
+    """Fetch a public data set, or sessions of it.
 
     Args:
-        dataset: bugeon or allen-neuropixels.
-        root: Folder to fill; what is there already is not fetched again.
-        sessions: For allen-neuropixels: session ids, separated by commas (715093703), or of DANDI 000021/sub-707296975.
-        source: For allen-neuropixels: the AllenSDK's cache, or dandi.
+        dataset: Data set to fetch.
+        root: Folder to fill; files that are there already are not fetched again.
+        sessions: Sessions of allen-neuropixels, separated by commas: ids (715093703), or folders of DANDI
+            (000021/sub-707296975).
+        source: Source of allen-neuropixels: cache (of the AllenSDK, if not given) or dandi.
     """
-    from synapsnet_pyg.datasets.allen_neuropixels import AllenNeuropixels
-    from synapsnet_pyg.datasets.bugeon import Bugeon
-
-    if dataset == "bugeon":
-        Bugeon.download(root)
-    elif dataset == "allen-neuropixels":
-        if not listed(sessions):
-            raise ValueError(
-                "Expected --sessions: each is 2 to 3 GB, so say which; ids stand in the cache's sessions.csv."
-            )
-        AllenNeuropixels.download(root, listed(sessions), source)
-    else:
-        raise ValueError(f"Expected bugeon or allen-neuropixels, which can be fetched (got '{dataset}').")
+    dataset_class(dataset).download(root, listed(sessions), source=source)
     print(f"fetched into {root}; now: synapsnet prepare {dataset} {root} --out sessions")
 
 
 def inspect(path: str, *, figure: str | None = None) -> None:
-    """Tell what a recording holds: sizes, rates, silent neurons, behaviour, segments, cost of a fit.
+    """Describe a recording: sizes, rates, silent neurons, behaviour, segments, cost of a fit.
 
     Args:
         path: Session file, NWB file, arrays, or a folder of recordings.
-        figure: PNG file to draw a session into: activity of all neurons, behaviour under it.
+        figure: PNG file to write: activity of all neurons of a session, and its behaviour.
     """
     target = None if figure is None else existing_folder(figure)
     from synapsnet_pyg.data.session import Session
@@ -274,9 +255,9 @@ def inspect(path: str, *, figure: str | None = None) -> None:
     from synapsnet_pyg.datasets.inspection import inspect_path
     from synapsnet_pyg.runs.cost import cost_of_fit
 
-    told = inspect_path(path, target)
+    rows = inspect_path(path, target)
     if is_session_file(path):
-        told += cost_of_fit(Session.load(path))
-    width = max(len(what) for what, _ in told)
-    for what, value in told:
-        print(f"{what:{width}s}  {value}")
+        rows += cost_of_fit(Session.load(path))
+    width = max(len(label) for label, _ in rows)
+    for label, value in rows:
+        print(f"{label:{width}s}  {value}")

@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from inspect import Parameter, signature
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn, get_args, get_origin
 
 try:
     from docstring_parser import parse as parse_docstring
@@ -78,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{called}: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except ImportError as error:
-        print(f"{called}: error: {error}; install the extras [train,viz]", file=sys.stderr)
+        hint = "" if "pip install" in str(error) else "; install the extras [train,viz]"
+        print(f"{called}: error: {' '.join(str(error).split())}{hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         again = {"fit": " with --resume", "adapt": " with --resume", "benchmark": ""}.get(
@@ -109,8 +110,12 @@ def _parser() -> _Parser:
         one = _Parser(description=told.short_description)
         one.add_argument("--config", action="config", help="YAML file of options.")
         described = {parameter.arg_name: parameter.description for parameter in told.params}
+        headings: dict[str, Any] = {}
         for parameter in signature(command).parameters.values():
-            _add(one, parameter, described[parameter.name] or "")
+            heading = getattr(command, "groups", {}).get(parameter.name)
+            if heading and heading not in headings:
+                headings[heading] = one.add_argument_group(heading)
+            _add(headings[heading] if heading else one, parameter, described[parameter.name] or "")
         group, _, last = command.__name__.rpartition("_")
         if group and group not in groups:
             outer = _Parser(description=f"What to {group}.")
@@ -120,19 +125,24 @@ def _parser() -> _Parser:
     return parser
 
 
-def _add(parser: _Parser, parameter: Parameter, told: str) -> None:
-    """A parameter before the star is an argument, one after it an option."""
+def _add(parser: Any, parameter: Parameter, text: str) -> None:
+    """Adds an argument (a parameter before the star) or an option (one after it) to a parser or a group of it."""
+    options: dict[str, Any] = {"type": parameter.annotation, "help": text}
+    if get_origin(parameter.annotation) is Annotated:
+        names = get_args(parameter.annotation)[1]
+        text = f"{text.removesuffix('.')}. {names.help}."
+        options = {"choices": names.choices, "metavar": parameter.name.upper(), "help": text}
     if parameter.kind is not Parameter.KEYWORD_ONLY:
-        many = {"nargs": "+", "type": str} if parameter.annotation == list[str] else {"type": parameter.annotation}
-        parser.add_argument(parameter.name, help=told, **many)
+        many = {"nargs": "+", "type": str} if parameter.annotation == list[str] else {}
+        parser.add_argument(parameter.name, **(options | many))
         return
     flag = f"--{parameter.name.replace('_', '-')}"
     if parameter.annotation is bool:
-        parser.add_argument(flag, action="store_true", help=told)
+        parser.add_argument(flag, action="store_true", help=text)
     elif parameter.default is Parameter.empty:
-        parser.add_argument(flag, type=parameter.annotation, required=True, help=told)
+        parser.add_argument(flag, required=True, **options)
     else:
-        parser.add_argument(flag, type=parameter.annotation, default=parameter.default, help=told)
+        parser.add_argument(flag, default=parameter.default, **options)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

@@ -33,8 +33,9 @@ def fit(
         sessions: Session files, or folders of them; several are fitted together, a neuron id that comes twice is one
             neuron.
         out: Folder of the run, to be made.
-        model: synapsnet, netformer, neuprint, gwnet, lfads, amag, rnn, gru, lstm, mean, copy, ar5, var1, var5, or
-            package.module.Class of your own.
+        model: synapsnet, netformer, neuprint, gwnet, lfads, amag, rnn, gru, lstm, mean, copy, ar5, var1, var5,
+            the estimators ridge_var, soft_ridge, lasso_var, sparse_low_rank_var, poisson_glm (closed form, no epochs),
+            or package.module.Class of your own.
         preset: Training recipe: paper (one target a window, 100 epochs) or fast (16 targets, 12 epochs or more).
         window: Past bins that a forecast sees; 5 if not given.
         targets: Bins forecast in each window, instead of the preset's.
@@ -137,8 +138,8 @@ def connectivity(
         fdr: False discovery rate of the edges in tables and graphs, such as 0.05; goes with --significance.
         shifts: Number of circular shifts of each sender in the test.
         ensemble: Further runs of the same sessions from other seeds, separated by commas. Weights become the mean over
-            all runs, and --significance tests the mean of their forecasts. New columns: seed_deviation and
-            sign_agreement (share of the runs with the sign of the mean).
+            all runs; a test is of the mean of their forecasts. New columns: seed_deviation and sign_agreement (share of
+            the runs with the sign of the mean).
     """
     formats = listed(format)
     from synapsnet_pyg.results.connectivity import connectivity_results, save_connectivity_results

@@ -9,8 +9,9 @@ from torch import Tensor
 from synapsnet_pyg.connectivity.forecasting_estimator import ForecastingEstimator, LinearForecast
 from synapsnet_pyg.connectivity.registry import estimator as make_estimator
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.session_info import SessionInfo
 from synapsnet_pyg.data.windows import Window
-from synapsnet_pyg.models.forecaster import Forecast, Forecaster, Recorded
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.regression.least_squares import newest_bins
 
 
@@ -45,7 +46,7 @@ class EstimatedForecaster(Forecaster):
 
     def __init__(
         self,
-        sessions: Iterable[Recorded],
+        sessions: Iterable[Session | SessionInfo],
         estimator: str = "ridge_var",
         options: Mapping[str, float | str | list[float]] | None = None,
     ) -> None:
@@ -55,8 +56,8 @@ class EstimatedForecaster(Forecaster):
         super().__init__(sessions, window=made.lags)
         self.estimator = made
         self.forecasts = torch.nn.ModuleList()
-        for s, population in enumerate(self.populations.values()):
-            N = len(population.neuron_id)
+        for s, session in enumerate(self.sessions.values()):
+            N = len(session.neuron_id)
             self.forecasts.append(made.blank_forecast(N, self.num_behaviours))
             self.register_buffer(f"connectivity_{s}", torch.zeros(N, N))
             self.register_buffer(f"penalty_{s}", torch.tensor(0.0))
@@ -67,7 +68,7 @@ class EstimatedForecaster(Forecaster):
         Raises:
             ValueError: A part is too short, or holds activity that the estimator cannot use.
         """
-        for s, name in enumerate(self.populations):
+        for s, name in enumerate(self.sessions):
             fitted = copy.copy(self.estimator).fit(train[name], validation[name])
             self.forecasts[s] = fitted.forecast_
             setattr(self, f"connectivity_{s}", fitted.connectivity_.to(train[name].activity))

@@ -29,7 +29,7 @@ from synapsnet_pyg.datasets.nwb_file import (
     without,
 )
 from synapsnet_pyg.datasets.recordings import LeftOutError, RecordingDataset, listed, require_folder
-from synapsnet_pyg.datasets.time_bins import Bins, onto, warn
+from synapsnet_pyg.datasets.time_bins import TimeBins, onto, warn
 
 _CCF = ("anterior_posterior_ccf_coordinate", "dorsal_ventral_ccf_coordinate", "left_right_ccf_coordinate")
 _KEPT = ("snr", "firing_rate", "waveform_duration")
@@ -159,8 +159,8 @@ class AllenNeuropixels(RecordingDataset):
             **known,
         )
 
-    def _bins(self, file: h5py.File) -> Bins:
-        """Bins in the blocks of the stimulus, invalid and laser stretches cut out."""
+    def _bins(self, file: h5py.File) -> TimeBins:
+        """Returns bins in the blocks of the stimulus, invalid and laser stretches cut out."""
         if self.stimuli is None:
             spikes = Ragged(file["units"], "spike_times")
             blocks: Blocks = [span(spikes, np.arange(len(spikes)))]
@@ -176,7 +176,7 @@ class AllenNeuropixels(RecordingDataset):
         blocks = [(start, stop) for start, stop in blocks if stop - start >= max(self.shortest, self.bin_size)]
         if not blocks:
             raise LeftOutError(f"it has no valid block of {self.shortest:g} s or longer")
-        return Bins(blocks, self.bin_size)
+        return TimeBins(blocks, self.bin_size)
 
     def _neurons(self, file: h5py.File, channels: Path | None) -> tuple[np.ndarray, dict[str, Any]]:
         """Rows of the units that pass, and what is known of them."""
@@ -263,20 +263,29 @@ class AllenNeuropixels(RecordingDataset):
         return course
 
     @classmethod
-    def download(cls, root: str | os.PathLike[str], sessions: Iterable[int | str], source: str = "cache") -> None:
+    def download(
+        cls, root: str | os.PathLike[str], sessions: Iterable[int | str] = (), *, source: str | None = None
+    ) -> None:
         """Fetches sessions, 2 to 3 GB each, showing progress; a broken download goes on where it stopped.
 
         Args:
             root: Folder to fill.
             sessions: Session ids for the cache; paths or subject folders of a dandiset such as
                 ``"000021/sub-707296975"`` for DANDI.
-            source: ``"cache"`` (the AllenSDK's files, with ``channels.csv``) or ``"dandi"`` (extra ``dandi``).
+            source: ``"cache"`` (the AllenSDK's files, with ``channels.csv``; the default) or ``"dandi"`` (extra
+                ``dandi``).
 
         Raises:
-            OSError: It cannot be reached; the message says what to fetch by hand and where to put it.
-            ValueError: What came is not what was published.
+            OSError: The source cannot be reached; the message says how to fetch the files by hand.
+            ValueError: No session is given, or a file differs from the published one.
         """
-        {"cache": allen_cache, "dandi": dandiset}[source](Path(root), [str(one) for one in sessions])
+        names = [str(session) for session in sessions]
+        if not names:
+            raise ValueError(
+                "Expected the sessions to fetch, with --sessions (got none); each is 2 to 3 GB, and the cache's "
+                "sessions.csv lists their ids."
+            )
+        {"cache": allen_cache, "dandi": dandiset}[source or "cache"](Path(root), names)
 
 
 def _may_have_units(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The arrays of a file or a folder by key, whatever wrote them. Nothing is unpickled."""
+"""Arrays of a file or a folder by key, in the formats of numpy, MATLAB and HDF5. Nothing is unpickled."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ def load_npy(path: Path) -> np.ndarray:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is damaged, or holds pickled objects; the message names it.
+        ValueError: The file is damaged, or holds pickled objects; the message names it.
     """
     if not path.is_file():
         raise FileNotFoundError(f"Expected the file '{path}' (there is none).")
@@ -26,7 +26,7 @@ def load_npy(path: Path) -> np.ndarray:
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """Why numpy could not read a file: it takes anything foreign for a pickle."""
+    """Returns why numpy could not read a file; numpy itself takes anything foreign for a pickle."""
     with path.open("rb") as file:
         begin = file.read(6)
     if not begin.startswith((b"\x93NUMPY", b"PK")):
@@ -39,7 +39,7 @@ def load_numbers(path: Path, ndim: int | None = None) -> np.ndarray:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is damaged, or is not of real numbers of so many axes.
+        ValueError: The file is damaged, or does not hold real numbers of ``ndim`` axes.
     """
     array = load_npy(path)
     if array.dtype.kind not in "fiub":
@@ -52,11 +52,11 @@ def load_numbers(path: Path, ndim: int | None = None) -> np.ndarray:
 
 
 def load_lines(path: Path) -> list[str]:
-    r"""Reads a text of one entry a line, whether lines end in ``\n`` or ``\r\n``.
+    r"""Reads a text of one entry a line; lines end in ``\n`` or ``\r\n``.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no UTF-8 text.
+        ValueError: The file is no UTF-8 text.
     """
     if not path.is_file():
         raise FileNotFoundError(f"Expected the file '{path}' (there is none).")
@@ -66,21 +66,29 @@ def load_lines(path: Path) -> list[str]:
         raise ValueError(f"'{path}' is no text ({error}).") from None
 
 
-class Source:
-    """The arrays of one file, or of all ``.npy`` files of a folder, by key; read when asked for.
+class ArrayFile:
+    """Arrays of one file, or of all ``.npy`` files of a folder, by key; each is read on request.
 
     Args:
-        path: ``.npz``, ``.npy``, ``.mat`` (v5 and v7.3), ``.h5``, or a folder, whose keys are its files' stems.
+        path: ``.npz``, ``.npy``, ``.mat`` (v5 and v7.3) or ``.h5`` file, or a folder, whose keys are its files' stems.
 
     Raises:
-        FileNotFoundError: There is nothing there.
-        ValueError: It is damaged, or a key is missing; the message says what there is.
+        FileNotFoundError: There is no such file or folder.
+        ValueError: The file is damaged, or a key is missing; the message says which keys there are.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(f"{folder}/counts.npy", np.eye(2))
+        ...     with ArrayFile(Path(folder)) as file:
+        ...         file.keys, file.numbers("counts").shape
+        (['counts'], (2, 2))
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def __enter__(self) -> "Source":
+    def __enter__(self) -> "ArrayFile":
         self._file: Any = None
         self.turned = False
         if self.path.is_dir():
@@ -148,7 +156,7 @@ class Source:
         self._get = lambda key: file[key][()] if isinstance(file[key], h5py.Dataset) else _sparse(file[key])
 
     def get(self, key: str | None) -> np.ndarray:
-        """The array of a key."""
+        """Returns the array of a key, or the only array for None."""
         if key is None and len(self.keys) == 1:
             key = self.keys[0]
         if key is None:
@@ -164,14 +172,14 @@ class Source:
         return array
 
     def numbers(self, key: str | None) -> np.ndarray:
-        """The array of a key, which must hold real numbers."""
+        """Returns the array of a key, which must hold real numbers."""
         array = self.get(key)
         if array.dtype.kind not in "fiub":
             raise ValueError(f"Expected real numbers in '{key}' of '{self.path}' (got {array.dtype}).")
         return array
 
-    def per_neuron(self, key: str, N: int) -> Any:
-        """An array with an entry for each neuron, along whichever axis is as long."""
+    def per_neuron(self, key: str, N: int) -> np.ndarray:
+        """Returns an array with an entry for each of N neurons, along the first axis of that length."""
         array = self.get(key)
         array = array.squeeze() if N > 1 else array.reshape(N, -1).squeeze(-1) if array.size == N else array
         if array.dtype == object:  # MATLAB's cell arrays
@@ -184,10 +192,11 @@ class Source:
                 f"Expected {N} entries, one a neuron, in '{key}' of '{self.path}' (got {list(array.shape)})."
             )
         array = np.moveaxis(array, fitting[0], 0)
-        return np.char.strip(array) if array.dtype.kind == "U" else array
+        stripped: np.ndarray = np.char.strip(array) if array.dtype.kind == "U" else array
+        return stripped
 
     def _matlab(self, array: np.ndarray, key: str) -> np.ndarray:
-        """Turns what MATLAB v7.3 stores: axes reversed, texts as numbers, cells as references."""
+        """Decodes an array of MATLAB v7.3: reversed axes, texts as numbers, cells as references."""
         stored = self._file[key]
         if array.dtype == object:  # a cell array: references to one dataset an entry
             return np.array([self._matlab_entry(self._file[reference]) for reference in array.T.ravel()])
@@ -204,7 +213,7 @@ class Source:
 
 
 def _sparse(group: h5py.Group) -> np.ndarray:
-    """A sparse matrix of MATLAB v7.3 (columns compressed), its axes reversed like those of its other arrays."""
+    """Reads a sparse matrix of MATLAB v7.3 (compressed columns), with axes reversed as in its other arrays."""
     start = group["jc"][()]
     rows, columns = int(group.attrs["MATLAB_sparse"]), np.repeat(np.arange(len(start) - 1), np.diff(start))
     matrix = np.zeros((len(start) - 1, rows))

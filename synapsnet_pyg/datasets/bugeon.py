@@ -258,15 +258,17 @@ class Bugeon(RecordingDataset):
         return known
 
     @classmethod
-    def download(cls, root: str | os.PathLike[str]) -> None:
+    def download(cls, root: str | os.PathLike[str], sessions: Iterable[str] = (), *, source: str | None = None) -> None:
         """Fetches and unpacks figshare 19448531, showing progress; a broken download goes on where it stopped.
 
         Args:
             root: Folder to fill.
+            sessions: Unused; all sessions come together.
+            source: Unused; figshare is the only source.
 
         Raises:
-            OSError: It cannot be reached; the message says what to fetch by hand and where to put it.
-            ValueError: What came is not what was published.
+            OSError: figshare cannot be reached; the message says how to fetch the files by hand.
+            ValueError: A file differs from the published one.
         """
         figshare(19448531, Path(root))
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_file import is_session_file
 from synapsnet_pyg.data.windows import windows_of
-from synapsnet_pyg.datasets.array_files import Source
+from synapsnet_pyg.datasets.array_files import ArrayFile
 from synapsnet_pyg.datasets.nwb_file import Ragged, column, electrodes_of, intervals, open_nwb, text, time_series
 from synapsnet_pyg.datasets.registry import DATASETS, dataset_class
 from synapsnet_pyg.files import atomic_path, shorten
@@ -164,7 +164,7 @@ def _nwb(path: Path) -> Rows:
 
 
 def _arrays(path: Path) -> Rows:
-    with Source(path) as source:
+    with ArrayFile(path) as source:
         rows: Rows = [("file", f"arrays of {path}")]
         for key in source.keys:
             try:

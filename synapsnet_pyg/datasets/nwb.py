@@ -32,7 +32,7 @@ from synapsnet_pyg.datasets.nwb_file import (
     without,
 )
 from synapsnet_pyg.datasets.recordings import RecordingDataset, listed, without_nan
-from synapsnet_pyg.datasets.time_bins import Bins, frames, onto, warn
+from synapsnet_pyg.datasets.time_bins import TimeBins, frames, onto, warn
 
 
 class NWBRecording(RecordingDataset):
@@ -135,7 +135,7 @@ class NWBRecording(RecordingDataset):
         blocks = self._blocks(file)
         if blocks is None:
             blocks = without([span(spikes, kept)], invalid(file))
-        bins = Bins(blocks, self.bin_size)
+        bins = TimeBins(blocks, self.bin_size)
         counts = count_spikes(spikes, kept, bins)
         known = neuron_fields(table, kept) | _electrodes(file, table, kept)
         return self._session(file, name, counts, bins.centres, bins.segment, self.bin_size, table, kept, known)

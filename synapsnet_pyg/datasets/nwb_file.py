@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import torch
 
-from synapsnet_pyg.datasets.time_bins import Bins, warn
+from synapsnet_pyg.datasets.time_bins import TimeBins, warn
 
 Blocks = list[tuple[float, float]]
 """Stretches of time in seconds, (start, stop), in order and apart."""
@@ -212,7 +212,7 @@ def peak_rows(units: h5py.Group, electrodes: h5py.Group) -> np.ndarray:
     return np.array([row_of.get(int(one), -1) for one in column(units, "peak_channel_id")], dtype=int)
 
 
-def count_spikes(spikes: Ragged, rows: np.ndarray, bins: Bins) -> torch.Tensor:
+def count_spikes(spikes: Ragged, rows: np.ndarray, bins: TimeBins) -> torch.Tensor:
     """Spikes of some units in bins [rows, T], a unit at a time, so that a file larger than the memory can be read."""
     counts = torch.empty(len(rows), len(bins))
     for i, row in enumerate(rows.tolist()):

@@ -111,6 +111,21 @@ class RecordingDataset(Dataset):
         """
         raise NotImplementedError
 
+    @classmethod
+    def download(cls, root: str | os.PathLike[str], sessions: Iterable[str] = (), *, source: str | None = None) -> None:
+        """Fetches a public data set; other data sets raise an error.
+
+        Args:
+            root: Folder to fill.
+            sessions: Sessions to fetch, for data sets of separate sessions.
+            source: Source of the files, for data sets with several.
+
+        Raises:
+            ValueError: The data set is not public.
+            OSError: The source cannot be reached; the message says how to fetch the files by hand.
+        """
+        raise ValueError(f"Expected a public data set to fetch (got {cls.__name__}, which reads your own files).")
+
     @property
     def has_download(self) -> bool:
         """False: a set can be a terabyte and is fetched on request only."""

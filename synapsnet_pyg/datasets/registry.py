@@ -17,19 +17,28 @@ class RegisteredDataset(NamedTuple):
     """Module and class."""
     description: str
     """Description in the command line's help."""
+    public: bool = False
+    """True for data sets that ``synapsnet download`` fetches."""
 
 
 DATASETS = {
     "bugeon": RegisteredDataset(
-        "synapsnet_pyg.datasets.bugeon:Bugeon", "two-photon imaging of mouse V1 with cell types (Bugeon et al. 2022)"
+        "synapsnet_pyg.datasets.bugeon:Bugeon",
+        "two-photon imaging of mouse V1 with cell types (Bugeon et al. 2022)",
+        public=True,
     ),
     "allen-neuropixels": RegisteredDataset(
-        "synapsnet_pyg.datasets.allen_neuropixels:AllenNeuropixels", "Allen Visual Coding (Siegle et al. 2021)"
+        "synapsnet_pyg.datasets.allen_neuropixels:AllenNeuropixels",
+        "Allen Visual Coding (Siegle et al. 2021)",
+        public=True,
     ),
     "nwb": RegisteredDataset("synapsnet_pyg.datasets.nwb:NWBRecording", "any NWB file, or a folder of NWB files"),
     "suite2p": RegisteredDataset("synapsnet_pyg.datasets.suite2p:Suite2p", "output folder of Suite2p"),
 }
 """Name -> data set, of all that ``synapsnet prepare`` reads from disk."""
+
+PUBLIC_DATASETS = {name: dataset for name, dataset in DATASETS.items() if dataset.public}
+"""Name -> data set, of all that ``synapsnet download`` fetches."""
 
 
 def dataset_class(name: str) -> "type[RecordingDataset]":

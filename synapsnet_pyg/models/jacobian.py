@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.data.windows import Window, windows_of
+from synapsnet_pyg.data.windows import Window, every_window, spread
 from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.evaluating import evaluating
 
@@ -43,13 +43,8 @@ def mean_jacobian(
     Raises:
         ValueError: No segment is longer than the window.
     """
-    windows = windows_of(session, window)
-    if not windows:
-        raise ValueError(f"Expected a segment of more than {window} bins in session '{session.name}'.")
-    which = torch.arange(0, len(windows[0]), -(-len(windows[0]) // max_windows))
     total, count = session.activity.new_zeros(session.num_neurons, session.num_neurons), 0
-    for chosen in which.split(batch_size):
-        batch = windows[0].gather(chosen)
+    for batch in spread(every_window(session, window), max_windows, batch_size):
         total += _summed_jacobian(model, batch, torch.zeros_like(batch.activity[0, :, -1]), rows)
         count += len(batch.activity)
     return total / count

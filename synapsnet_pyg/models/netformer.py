@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session, SessionInfo
-from synapsnet_pyg.data.windows import Window, windows_of
+from synapsnet_pyg.data.windows import Window, batches, every_window
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.nn.neuron_attention import NeuronAttention, linear
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding, orthogonal_
@@ -60,7 +60,7 @@ class NetFormer(Forecaster):
 
     Example:
         >>> session = Session(torch.randn(3, 50), bin_size=0.1, name="demo")
-        >>> model, window = NetFormer([session]), windows_of(session, window=5)[0].gather(torch.arange(8))
+        >>> model, window = NetFormer([session]), every_window(session, window=5).gather(torch.arange(8))
         >>> model(window).activity.shape, model.connectivity_at(window).shape
         (torch.Size([8, 3, 1]), torch.Size([8, 3, 3]))
     """
@@ -132,13 +132,11 @@ class NetFormer(Forecaster):
         Raises:
             ValueError: No segment is longer than the window.
         """
-        windows = windows_of(session, self.window)
-        if not windows:
-            raise ValueError(f"Expected a segment of more than {self.window} bins in session '{session.name}'.")
+        windows = every_window(session, self.window)
         total = session.activity.new_zeros(session.num_neurons, session.num_neurons)
-        for which in torch.arange(len(windows[0])).split(64):
-            total += self.connectivity_at(windows[0].gather(which)).sum(0)
-        return total / len(windows[0])
+        for window in batches(windows, batch_size=64):
+            total += self.connectivity_at(window).sum(0)
+        return total / len(windows)
 
     def connectivity_at(self, window: Window) -> Tensor:
         """Returns the attention between neurons in each window, [B, N, N]; see the class for its meaning."""

@@ -19,6 +19,8 @@ class ModelEntry(NamedTuple):
     """Arguments that tell this model from others of the class; parts by their names."""
 
 
+_ESTIMATED = "synapsnet_pyg.connectivity.estimated_forecaster.EstimatedForecaster"
+
 MODELS = {
     "synapsnet": ModelEntry("synapsnet_pyg.models.synapsnet.SynapsNet"),
     "neuprint": ModelEntry("synapsnet_pyg.models.neuprint.NeuPRINT"),
@@ -34,6 +36,11 @@ MODELS = {
     "ar5": ModelEntry("synapsnet_pyg.models.linear.Autoregression", {"lags": 5}),
     "var1": ModelEntry("synapsnet_pyg.models.linear.VectorAutoregression", {"lags": 1}),
     "var5": ModelEntry("synapsnet_pyg.models.linear.VectorAutoregression", {"lags": 5}),
+    "ridge_var": ModelEntry(_ESTIMATED, {"estimator": "ridge_var"}),
+    "soft_ridge": ModelEntry(_ESTIMATED, {"estimator": "soft_ridge"}),
+    "lasso_var": ModelEntry(_ESTIMATED, {"estimator": "lasso_var"}),
+    "sparse_low_rank_var": ModelEntry(_ESTIMATED, {"estimator": "sparse_low_rank_var"}),
+    "poisson_glm": ModelEntry(_ESTIMATED, {"estimator": "poisson_glm"}),
 }
 """Name -> class and the arguments that make it this model."""
 

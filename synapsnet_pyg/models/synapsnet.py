@@ -1,7 +1,7 @@
 """SynapsNet: forecasts through a learned graph between neurons."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from synapsnet_pyg.data.session import Session, SessionInfo
-from synapsnet_pyg.data.windows import Window, windows_of
+from synapsnet_pyg.data.windows import Window, every_window, spread
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.evaluating import evaluating
@@ -18,6 +18,9 @@ from synapsnet_pyg.nn.losses import squared_error
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
 from synapsnet_pyg.nn.session_graph import SessionGraph
 from synapsnet_pyg.regression.linear_start import linear_start
+
+_MAX_WINDOWS = 4096
+"""Largest number of windows from which the connectivity is computed."""
 
 
 class SynapsNet(Forecaster):
@@ -91,7 +94,7 @@ class SynapsNet(Forecaster):
     Example:
         >>> session = Session(torch.randn(3, 50), bin_size=0.1, name="demo")
         >>> model = SynapsNet([session])
-        >>> model(windows_of(session, window=5)[0].gather(torch.arange(8))).activity.shape
+        >>> model(every_window(session, window=5).gather(torch.arange(8))).activity.shape
         torch.Size([8, 3, 1])
     """
 
@@ -256,7 +259,7 @@ class SynapsNet(Forecaster):
             return self.gain(session)[:, None] * raw
         # Gains of both ends multiply each weight, so that their mean over windows is one matrix product.
         scale, count = torch.zeros_like(raw), 0
-        for window in self._spread(session):
+        for window in spread(every_window(session, self.window), _MAX_WINDOWS):
             receiving, sending = self._gains(window)
             scale, count = scale + receiving.t() @ sending, count + len(sending)
         return scale / count * raw
@@ -273,7 +276,7 @@ class SynapsNet(Forecaster):
         receiving, sending = self._gains(window)
         return receiving[:, :, None] * self.raw_connectivity(window.session) * sending[:, None]
 
-    def gain(self, session: Session, *, max_windows: int = 4096) -> Tensor:
+    def gain(self, session: Session, *, max_windows: int = _MAX_WINDOWS) -> Tensor:
         r"""Returns the mean derivative :math:`g` (N) of each neuron's forecast by its own newest input current.
 
         Args:
@@ -283,7 +286,7 @@ class SynapsNet(Forecaster):
         Raises:
             ValueError: No segment is longer than the window.
         """
-        slopes = [self._slope(window) for window in self._spread(session, max_windows)]
+        slopes = [self._slope(window) for window in spread(every_window(session, self.window), max_windows)]
         return torch.cat(slopes).mean(0)
 
     def without_edge(self, session: str, sender: int, receiver: int) -> Callable[[Window], Forecast]:
@@ -313,15 +316,6 @@ class SynapsNet(Forecaster):
         """Returns the factors of each receiver's row and each sender's column of A in each window, [B, N] each."""
         slope, gains = self._slope(window), self.graph(window.session).gains(window.behaviour)
         return (slope, torch.ones_like(slope)) if gains is None else (slope * gains[0], gains[1])
-
-    def _spread(self, session: Session, max_windows: int = 4096) -> Iterator[Window]:
-        """Yields windows that are spread evenly over a session, a batch at a time."""
-        windows = windows_of(session, self.window)
-        if not windows:
-            raise ValueError(f"Expected a segment of more than {self.window} bins in session '{session.name}'.")
-        which = torch.arange(0, len(windows[0]), -(-len(windows[0]) // max_windows))
-        for batch in which.split(64):
-            yield windows[0].gather(batch)
 
     def _slope(self, window: Window) -> Tensor:
         """Returns the derivative of each neuron's forecast by its own newest input current, [B, N]."""

@@ -60,14 +60,10 @@ def node_gru(
     constant = (embedding @ weight_ih[:, varying:].t() + bias).t().contiguous()
     result: Tensor = _NodeGRU.apply(
         inputs,
-        constant,
-        weight_ih[:, :varying].contiguous(),
-        weight_hh,
-        bias_hh[2 * H :],
-        readout,
         mask,
         targets,
         torch.is_grad_enabled(),
+        *(constant, weight_ih[:, :varying].contiguous(), weight_hh, bias_hh[2 * H :], readout),
     )
     return result
 
@@ -90,19 +86,12 @@ class _NodeGRU(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        inputs: Tensor,
-        constant: Tensor,
-        weight_x: Tensor,
-        weight_h: Tensor,
-        bias_n: Tensor,
-        readout: Tensor,
-        mask: Tensor | None,
-        targets: int,
-        keep: bool,
-    ) -> Tensor:
-        """Returns the read-out; keeps gates and states for the gradient if ``keep``."""
+    def forward(ctx: Any, inputs: Tensor, mask: Tensor | None, targets: int, keep: bool, *weights: Tensor) -> Tensor:
+        """Returns the read-out; keeps gates and states for the gradient if ``keep``.
+
+        Weights are c, W_x, W_h, b_n and w of the equations, in this order.
+        """
+        constant, weight_x, weight_h, bias_n, readout = weights
         L, _, S = inputs.shape
         H, N = len(constant) // 3, constant.shape[1]
         weight_rz, weight_n, bias_n = weight_h[: 2 * H], weight_h[2 * H :], bias_n[:, None]
@@ -168,7 +157,8 @@ class _NodeGRU(torch.autograd.Function):
                 grad_h = grad_h.mul_(z).addmm_(weight_h.t(), grad_gates_h)
             grad_constant += sum_gates.view(3 * H, -1, N).sum(1)
             grad_readout += (grad_y if mask is None else grad_y * mask[:, block]).sum(1)
-        return grad_inputs, grad_constant, grad_weight_x, grad_weight_h, grad_bias_n, grad_readout, None, None, None
+        grad_weights = (grad_constant, grad_weight_x, grad_weight_h, grad_bias_n, grad_readout)
+        return grad_inputs, None, None, None, *grad_weights
 
 
 def _masked(readout: Tensor, mask: Tensor | None, block: slice) -> Tensor:

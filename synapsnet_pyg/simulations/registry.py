@@ -23,11 +23,11 @@ SIMULATIONS = {
         "synapsnet_pyg.simulations.population:simulate_population", "spike counts of section 3.2 of the paper"
     ),
     "calcium": RegisteredSimulation(
-        "synapsnet_pyg.simulations.calcium:simulate_calcium", "two-photon fluorescence; sessions share an animal"
+        "synapsnet_pyg.simulations.calcium:simulate_calcium", "two-photon fluorescence, sessions of one animal"
     ),
     "neuropixels": RegisteredSimulation(
         "synapsnet_pyg.simulations.neuropixels:simulate_neuropixels",
-        "spike counts in six visual areas; sessions share an animal",
+        "spike counts in six visual areas, sessions of one animal",
     ),
     "toy-systems": RegisteredSimulation(
         "synapsnet_pyg.simulations.toy_systems:simulate_toy_system", "five variables with known weights (NetFormer)"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers import make_session
+from helpers import make_session, suited_to
 
 from synapsnet_pyg.analysis.perturbation import Drive, RemoveEdge, Silence, effect_matrix, effect_table, perturb
 from synapsnet_pyg.data.session import Session
@@ -113,7 +113,7 @@ def test_removed_edge_is_missed_by_its_receiver_alone(edges):
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_every_forecaster_can_be_perturbed(name):
-    session = make_session(N=6, T=90).standardise()
+    session = suited_to(name, make_session(N=6, T=90)).standardise()
     model = build_model(name, [session])
     split = session.split()
     model.initialise({"demo": split.train}, {"demo": split.validation})

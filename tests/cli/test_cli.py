@@ -250,7 +250,7 @@ def test_prepare_says_what_is_wrong(sets, capsys, tmp_path):
     def wrong(*arguments):
         return refused(capsys, "prepare", *arguments, "--out", tmp_path / "deep" / "out")
 
-    assert "a data set among bugeon" in wrong("steinmetz", tmp_path)
+    assert "choose from 'bugeon'" in wrong("steinmetz", tmp_path)
     assert "stimuli among" in wrong("bugeon", sets / "bugeon", "--stimulus", "movies")
     assert "no folder" in wrong("bugeon", tmp_path / "none")
     assert "stimulus, behaviour, states" in wrong("bugeon", sets / "bugeon", "--set-args.wheel", "1")
@@ -338,7 +338,7 @@ def test_adapts_a_run_to_a_new_session(fitted, capsys, tmp_path):
     before = load_model(fitted / "run" / "best.ckpt").dynamics.state_dict()
     after = load_model(out / "best.ckpt")
     assert all(torch.equal(before[key], value) for key, value in after.dynamics.state_dict().items())
-    assert list(after.populations) == ["sim1"]
+    assert list(after.sessions) == ["sim1"]
     assert "sim1" in run(capsys, "evaluate", out)[1]
     assert run(capsys, "adapt", fitted / "run", fitted / "sim1.h5", "--out", out, "--epochs", 2, "--resume")[0] == 0
     assert run(capsys, "fit", fitted / "sim0.h5", "--out", tmp_path / "var1", "--model", "var1")[0] == 0

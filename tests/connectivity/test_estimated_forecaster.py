@@ -51,7 +51,7 @@ def test_forecasts_as_the_estimator_does(name):
 @every_forecast
 def test_all_is_in_the_buffers(name):
     model, split = fitted(name)
-    again = EstimatedForecaster(model.populations.values(), name)
+    again = EstimatedForecaster(model.sessions.values(), name)
     again.load_state_dict(model.state_dict())
     for parts in split.values():
         window = windows_of(parts.test, model.window, 3)[0].gather(torch.arange(4))
@@ -69,7 +69,7 @@ def test_the_connectivity_is_the_mean_effect_on_the_forecast(name):
 
 def test_ridge_is_the_vector_autoregression():
     model, split = fitted("ridge_var", {"lags": 2})
-    anchor = VectorAutoregression(model.populations.values(), lags=2)
+    anchor = VectorAutoregression(model.sessions.values(), lags=2)
     anchor.initialise({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
     for parts in split.values():
         ours, theirs = forecast_session(model, parts.test), forecast_session(anchor, parts.test)

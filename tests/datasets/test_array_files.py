@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lab_arrays import read_arrays, read_spike_times
 
-from synapsnet_pyg.datasets.array_files import Source, load_lines, load_npy, load_numbers
-from synapsnet_pyg.datasets.arrays import read_arrays, read_spike_times
+from synapsnet_pyg.datasets.array_files import ArrayFile, load_lines, load_npy, load_numbers
 
 random = np.random.default_rng(0)
 
@@ -21,7 +21,7 @@ def test_a_folder_of_npy_files(tmp_path):
     np.testing.assert_array_equal(session.activity, counts)
     np.testing.assert_allclose(session.behaviour[:, 0], running, rtol=1e-6)
     np.testing.assert_allclose(session.true_connectivity, truth, rtol=1e-6)
-    with Source(tmp_path) as source:
+    with ArrayFile(tmp_path) as source:
         assert source.keys == ["W", "counts", "ops", "running"]
     with pytest.raises(ValueError, match="pickled objects, which are never read"):
         read_arrays(tmp_path, "ops", ("neuron", "bin"), 0.1)
@@ -61,7 +61,7 @@ def test_spike_times_become_counts(tmp_path, form):
         order = np.argsort(together)
         scale = 30_000 if form == "samples" else 1
         arrays |= {"times": together[order] * scale, "owner": owner[order]}
-        how = {"spike_neuron": "owner", "seconds_per_unit": 1 / scale}
+        how = {"spike_neuron": "owner", "sampling_rate": scale}
     np.savez(tmp_path / "rat.npz", **arrays)
     session = read_spike_times(
         tmp_path / "rat.npz", "times", 0.25, start=1.0, stop=8.0, behaviour=["x"], behaviour_times="clock",

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import scipy.io
 import scipy.sparse
+from lab_arrays import read_arrays
 
-from synapsnet_pyg.datasets.arrays import read_arrays
 from synapsnet_pyg.datasets.time_bins import DataWarning
 
 random = np.random.default_rng(0)

@@ -4,7 +4,7 @@ from helpers import told
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from synapsnet_pyg.datasets.time_bins import Bins, frames, onto
+from synapsnet_pyg.datasets.time_bins import TimeBins, frames, onto
 
 seconds = st.floats(-50, 50).map(lambda x: round(x, 3))
 odd = st.one_of(seconds, st.sampled_from([np.nan, np.inf, -np.inf]))
@@ -19,7 +19,7 @@ def test_counts_are_those_of_a_loop(spikes, ends, size):
     blocks = list(zip(ends[::2], ends[1::2], strict=False))
     lengths = [int(np.floor((b - a) / size + 1e-6)) for a, b in blocks]
     assume(sum(lengths))
-    bins = Bins(blocks, size)
+    bins = TimeBins(blocks, size)
     times = np.array(spikes)
     expected = [
         int(sum(start + size * k <= t < start + size * (k + 1) for t in times))
@@ -79,7 +79,7 @@ def test_frames_are_in_order_and_without_gaps(steps, lost, shuffle):
 def test_what_was_mended_is_told():
     values = np.array([1.0, 2.0, np.nan, 4.0, 5.0])
     for times, wanted in (
-        ([0, 1, 2, 3, 4], "1 values that are no number in 1 stretches"),
+        ([0, 1, 2, 3, 4], "1 values that are no number in 1 gaps"),
         ([0, 2, 1, 3, 4], "out of order"),
         ([0, 1, 1, 3, 4], "1 repeated times"),
         ([0, np.nan, 2, 3, 4], "1 times that are no number"),
@@ -97,14 +97,14 @@ def test_what_was_mended_is_told():
 def test_refuses_blocks_that_are_none():
     for blocks in ([(2, 1)], [(0, 5), (4, 6)], [(0, np.nan)]):
         with pytest.raises(ValueError, match="in order and apart"):
-            Bins(blocks, 0.1)
+            TimeBins(blocks, 0.1)
     with pytest.raises(ValueError, match="at least one bin"):
-        Bins([(0, 0.05)], 0.1)
+        TimeBins([(0, 0.05)], 0.1)
     with pytest.raises(ValueError, match="at least one bin"):
-        Bins([], 0.1)
+        TimeBins([], 0.1)
     with pytest.raises(ValueError, match="are all times in seconds"):
-        Bins([(0, 1e9)], 0.03)
+        TimeBins([(0, 1e9)], 0.03)
     with pytest.raises(ValueError, match="above 0"):
-        Bins([(0, 1)], 0)
+        TimeBins([(0, 1)], 0)
     with pytest.raises(ValueError, match="two different times"):
         told(lambda: frames(np.array([1.0, np.nan, 1.0]), "clock"))

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers import make_session
+from helpers import make_session, suited_to
 
 from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.models.checkpoint import load_model, save_model
@@ -15,16 +15,16 @@ B, P = 4, 3
 every_model = pytest.mark.parametrize("name", sorted(MODELS))
 
 
-def sessions():
+def sessions(name: str = "synapsnet"):
     """Two sessions of different size that share two neurons."""
-    one = make_session(N=5, T=80, name="monday", neuron_id=list("abcde")).standardise()
-    two = make_session(N=4, T=70, name="tuesday.1", neuron_id=list("dexy")).standardise()
-    return [one, two]
+    one = make_session(N=5, T=80, name="monday", neuron_id=list("abcde"))
+    two = make_session(N=4, T=70, name="tuesday.1", neuron_id=list("dexy"))
+    return [suited_to(name, session).standardise() for session in (one, two)]
 
 
 def fitted(name: str) -> Forecaster:
-    model = build_model(name, sessions())
-    split = {session.name: session.split(0.5, 0.25, 0.25) for session in sessions()}
+    model = build_model(name, sessions(name))
+    split = {session.name: session.split(0.5, 0.25, 0.25) for session in sessions(name)}
     model.initialise({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
     return model
 
@@ -37,7 +37,7 @@ def batch_of(model: Forecaster, session, targets: int = P) -> Window:
 @pytest.mark.parametrize("targets", [1, P])
 def test_shapes(name, targets):
     model = fitted(name)
-    for session in sessions():
+    for session in sessions(name):
         window = batch_of(model, session, targets)
         forecast = model(window)
         assert forecast.activity.shape == window.target.shape == (B, session.num_neurons, targets)
@@ -53,7 +53,7 @@ def test_gradient_reaches_every_parameter(name):
         if isinstance(module, CommonDrive):  # at rest until the start finds something for it to do
             torch.nn.init.normal_(module.receivers)
             torch.nn.init.normal_(module.senders)
-    forecasts = [model(batch_of(model, session)) for session in sessions()]
+    forecasts = [model(batch_of(model, session)) for session in sessions(name)]
     loss = sum(f.activity.square().mean() + f.penalty for f in forecasts)
     parameters = dict(model.named_parameters())
     if parameters:
@@ -67,7 +67,7 @@ def test_gradient_reaches_every_parameter(name):
 def test_several_targets_equal_as_many_windows_when_the_past_is_the_same(name):
     """The first target of a window is what a window of one target forecasts."""
     model = fitted(name).eval()
-    session = sessions()[0]
+    session = sessions(name)[0]
     many, one = batch_of(model, session, P), batch_of(model, session, 1)
     starts_many, starts_one = (windows_of(session, model.window, p)[0].start[:B] for p in (P, 1))
     same = [(i, j) for i, a in enumerate(starts_many.tolist()) for j, b in enumerate(starts_one.tolist()) if a == b]
@@ -80,7 +80,7 @@ def test_several_targets_equal_as_many_windows_when_the_past_is_the_same(name):
 def test_blind_to_the_future(name):
     """Changing a bin changes no forecast of that bin or of earlier ones; nor does the target itself."""
     model = fitted(name).eval()
-    window = batch_of(model, sessions()[0])
+    window = batch_of(model, sessions(name)[0])
     before = model(window).activity
     L = window.activity.shape[-1]
     for position in range(L):
@@ -99,7 +99,7 @@ def test_saved_and_made_again(name, tmp_path):
     again = load_model(tmp_path / "model.ckpt")
     assert repr(again) == repr(model)
     assert again.sessions == model.sessions
-    for session in sessions():
+    for session in sessions(name):
         window = batch_of(model, session)
         assert torch.equal(again(window).activity, model(window).activity)
         assert torch.equal(again.connectivity(session), model.connectivity(session))
@@ -108,21 +108,21 @@ def test_saved_and_made_again(name, tmp_path):
 @every_model
 def test_same_result_in_evaluation_mode(name):
     model = fitted(name).eval()
-    window = batch_of(model, sessions()[0])
+    window = batch_of(model, sessions(name)[0])
     assert torch.equal(model(window).activity, model(window).activity)
     assert type(model).__name__ in repr(model)
 
 
 @every_model
 def test_overfits_one_batch(name):
-    model = build_model(name, sessions())
+    model = build_model(name, sessions(name))
     if not list(model.parameters()):
         pytest.skip("has nothing to train")
     for module in model.modules():  # without what holds a model back
         for key, value in {"dropout": 0.0, "p": 0.0, "penalty_weight": 0.0, "coordinated_dropout": 0.0}.items():
             if key in vars(module):
                 setattr(module, key, value)
-    window = batch_of(model, sessions()[0], 1)
+    window = batch_of(model, sessions(name)[0], 1)
     optimiser = torch.optim.Adam(model.parameters(), lr=0.005)
     for _ in range(300):
         optimiser.zero_grad()
@@ -135,7 +135,7 @@ def test_overfits_one_batch(name):
 @every_model
 def test_forecast_session_covers_every_bin_whatever_the_batch(name):
     model = fitted(name)
-    session = sessions()[0]
+    session = sessions(name)[0]
     small, large = (forecast_session(model, session, P, first=6, batch_size=size) for size in (3, 100))
     assert small.bins.tolist() == list(range(6, 80))
     torch.testing.assert_close(small.forecast, large.forecast)
@@ -146,7 +146,7 @@ def test_forecast_session_covers_every_bin_whatever_the_batch(name):
 @every_model
 def test_roll_out_feeds_forecasts_back(name):
     model = fitted(name).eval()
-    window = batch_of(model, sessions()[0], 1)
+    window = batch_of(model, sessions(name)[0], 1)
     ahead = roll_out(model, window, horizon=3)
     assert ahead.shape == (B, 5, 3)
     torch.testing.assert_close(ahead[..., :1], model(window).activity)
@@ -178,7 +178,7 @@ def test_roll_out_from_what_is_shown():
 @pytest.mark.parametrize("name", ["synapsnet", "var5"])
 def test_roll_out_replaces_the_newest_bin_alone(name):
     model = fitted(name).eval()
-    window = batch_of(model, sessions()[0], 1)
+    window = batch_of(model, sessions(name)[0], 1)
     changed = window.activity.clone()
     changed[:, 2, -1] = 7.0
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers import make_session, two_neuron_chain
+from helpers import make_session, suited_to, two_neuron_chain
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import windows_of
@@ -21,15 +21,15 @@ def fitted(name: str, session: Session):
     return model.double().eval()
 
 
-def double_session() -> Session:
-    session = make_session(N=N, T=60).standardise()
+def double_session(model: str = "synapsnet") -> Session:
+    session = suited_to(model, make_session(N=N, T=60)).standardise()
     session.activity, session.behaviour = session.activity.double(), session.behaviour.double()
     return session
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_equals_finite_differences(name):
-    session = double_session()
+    session = double_session(name)
     model = fitted(name, session)
     windows = windows_of(session, model.window)[0]
     window = windows.gather(torch.arange(len(windows)))
@@ -82,7 +82,7 @@ def test_a_subset_of_windows_and_training_mode_stay_as_they_were():
 @pytest.mark.parametrize("name", sorted(MODELS.keys() - {"neuprint", "mean", "copy", "ar5"}))
 def test_orientation_on_a_two_neuron_chain(name):
     """Every model that learns from other neurons finds that the first drives the second."""
-    session = two_neuron_chain().standardise()
+    session = suited_to(name, two_neuron_chain()).standardise()
     split = session.split()
     small = ("generator_size", "encoder_size", "controller_size", "num_factors", "num_inputs")
     model = build_model(name, [session], dict.fromkeys(small, 16) if name == "lfads" else {})

@@ -6,6 +6,7 @@ from helpers import close, make_session, read_csv
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window, windows_of
+from synapsnet_pyg.models.checkpoint import describe, load_model
 from synapsnet_pyg.models.jacobian import jacobians
 from synapsnet_pyg.models.synapsnet import SynapsNet, default_penalty_weight
 from synapsnet_pyg.nn.dynamics import DYNAMICS
@@ -457,7 +458,7 @@ VERSION_0_1_0 = {
 }
 
 
-def test_loads_the_parameters_of_version_0_1_0():
+def test_loads_the_parameters_of_version_0_1_0(tmp_path):
     sessions = [make_session(N=5, name="one"), make_session(N=4, name="two")]
     edges = {"two": torch.tensor([[0, 1, 3], [1, 2, 0]])}
     model, again = (
@@ -469,9 +470,18 @@ def test_loads_the_parameters_of_version_0_1_0():
     old = {name: state[now] for name, now in VERSION_0_1_0.items()}
     assert len(old) == len(state)
     again.load_state_dict(SynapsNet.upgrade(old))
+    description = {
+        "name": "synapsnet",
+        "arguments": describe(model)["arguments"],
+        "populations": [(s.name, s.neuron_id, s.behaviour_name, s.num_bins) for s in sessions],
+    }
+    file = {"description": description, "state_dict": {f"model.{name}": value for name, value in old.items()}}
+    torch.save(file, tmp_path / "best.ckpt")
+    loaded = load_model(tmp_path / "best.ckpt")
     for session in sessions:
         window = windows_of(session, 5, 3)[0].gather(torch.arange(4))
         assert torch.equal(again(window).activity, model(window).activity)
+        assert torch.equal(loaded(window).activity, model(window).activity)
         assert torch.equal(again(window).penalty, model(window).penalty)
     assert SynapsNet.upgrade(state).keys() == state.keys()
 

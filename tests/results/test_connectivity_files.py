@@ -8,6 +8,7 @@ import torch
 from helpers import make_session, read_csv
 from scipy.sparse import load_npz
 
+from synapsnet_pyg.cli.runs import connectivity as connectivity_command
 from synapsnet_pyg.results.connectivity_files import FORMATS, read_connectivity, save_connectivity
 from synapsnet_pyg.results.graphs import to_networkx
 
@@ -163,3 +164,14 @@ def test_refuses_to_write_what_does_not_fit(session, connectivity, tmp_path):
             with pytest.raises(ValueError, match=f"another name than '{name}'"):
                 save_connectivity(session, connectivity, tmp_path, format=format, edge_fields={name: connectivity})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_of_the_command_names_every_format():
+    text = connectivity_command.__doc__.partition("format:")[2].partition("threshold:")[0]
+    assert [name for name in FORMATS if name not in text] == []
+
+
+def test_every_format_has_a_file_name_of_its_own():
+    extensions = [format.extension for format in FORMATS.values()]
+    assert len(set(extensions)) == len(extensions)
+    assert FORMATS["npz"].suffix == FORMATS["sparse"].suffix == ".npz"

@@ -202,6 +202,10 @@ def test_from_the_command_line(capsys, tmp_path, model, arguments):
     with np.load(out / "demo-mean.npz", allow_pickle=False) as file:
         np.testing.assert_allclose(file["deviation"], deviation, atol=1e-6)
     edges = pd.read_csv(out / "demo-changing-edges.csv")
+    states = ["weight_still", "weight_running"]
+    assert list(edges) == [
+        "source", "target", "weight", "deviation", *states, "source_cell_type", "target_cell_type"
+    ]  # fmt: skip
     traces = pd.read_csv(out / "demo-changing-edges-traces.csv")
     assert traces["bin"].tolist() == list(range(W - 1, train.num_bins - 1))
     assert traces["seconds"].tolist() == pytest.approx([0.25 * bin for bin in traces["bin"]])
