@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 from parsers import choices_of, command_parsers, options_of
+from synapsnet_pyg.export import FORMATS
+from synapsnet_pyg.training import PRESETS
 
 from synapsnet_pyg.cli import main
 from synapsnet_pyg.connectivity.registry import ESTIMATORS
 from synapsnet_pyg.datasets.registry import DATASETS, SIMULATIONS
 from synapsnet_pyg.experiments.registry import EXPERIMENTS
-from synapsnet_pyg.export import FORMATS
 from synapsnet_pyg.models.registry import MODELS
-from synapsnet_pyg.training import PRESETS
 
 PARSERS = command_parsers()
 OPTIONS = {command: options_of(parser) for command, parser in PARSERS.items()}

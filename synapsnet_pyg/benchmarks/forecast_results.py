@@ -95,7 +95,7 @@ def mean_over_seeds(rows: Iterable[Row], key: Literal["correlation", "mse"]) -> 
 
 def summarise(rows: Sequence[Row]) -> list[SummaryEntry]:
     """Returns one entry for each variant and way of fitting, best first within its way, as in Table 1."""
-    means = {key: mean_over_seeds(rows, key) for key in ("correlation", "mse")}  # type: ignore[arg-type]
+    means = {key: mean_over_seeds(rows, key) for key in ("correlation", "mse")}
     entries = [_entry(who, rows, means) for who in dict.fromkeys(Variation(row.label, row.fit) for row in rows)]
     ordered = []
     for group in (("single", "anchor"), ("multi",)):

@@ -29,7 +29,7 @@ class Result(Protocol):
         ...
 
 
-ResultT = TypeVar("ResultT", bound=Result, covariant=True)
+ResultT = TypeVar("ResultT", bound=Result)
 
 
 class Job(Protocol[ResultT]):
@@ -76,7 +76,7 @@ def run_jobs(
     out: Path,
     workers: Workers = Workers(),  # noqa: B008
     *,
-    together: Callable[[Job[ResultT]], Any] | None = None,
+    together: Callable[[Any], Any] | None = None,
 ) -> None:
     """Does all jobs that are not done yet, with a bar over them and a line for each on standard error.
 
@@ -126,7 +126,7 @@ def run_jobs(
             _submit(list(groups.values()), out / "jobs", workers, ended)
 
 
-def require_same(job: Job[Result]) -> None:
+def require_same(job: Job[Any]) -> None:
     """Raises an error if the job's folder holds results of other settings or recordings.
 
     Raises:
@@ -160,7 +160,7 @@ def read_result(job: Job[ResultT]) -> ResultT | None:
     return job.read(json.loads(path.read_text())) if path.is_file() else None
 
 
-def read_error(job: Job[Result]) -> str:
+def read_error(job: Job[Any]) -> str:
     """Returns why a job that is not finished failed, in one line."""
     path = job.folder / "error.txt"
     return path.read_text().splitlines()[0] if path.is_file() else "killed"
@@ -171,12 +171,12 @@ def results_of(jobs: Iterable[Job[ResultT]]) -> list[tuple[Any, ResultT]]:
     return [(job, result) for job in jobs if (result := read_result(job)) is not None]
 
 
-def errors_of(jobs: Iterable[Job[Result]]) -> dict[str, str]:
+def errors_of(jobs: Iterable[Job[Any]]) -> dict[str, str]:
     """Returns folder -> reason of every job that failed."""
     return {str(job.folder): read_error(job) for job in jobs if read_result(job) is None}
 
 
-def do(job: Job[Result]) -> None:
+def do(job: Job[Any]) -> None:
     """Does one job and leaves its result, or why it failed, in its folder."""
     keep_settings(job.folder, job.settings())
     (job.folder / "error.txt").unlink(missing_ok=True)
@@ -187,7 +187,7 @@ def do(job: Job[Result]) -> None:
         (job.folder / "error.txt").write_text(f"{message}\n\n{traceback.format_exc()}")
 
 
-def do_all(jobs: Sequence[Job[Result]]) -> None:
+def do_all(jobs: Sequence[Job[Any]]) -> None:
     """Does jobs one after the other on one thread, in a process beside others."""
     import torch
 
@@ -215,7 +215,8 @@ def _submit(
     os.environ["OMP_NUM_THREADS"] = "1"
     executor = submitit.AutoExecutor(folder=make_folder(logs), cluster=workers.cluster)
     executor.update_parameters(timeout_min=int(workers.hours * 60), cpus_per_task=1, name="synapsnet")
-    waiting, running = list(reversed(groups)), []
+    waiting = list(reversed(groups))
+    running: list[tuple[Sequence[Job[ResultT]], Any]] = []
     try:
         while waiting or running:
             while waiting and len(running) < workers.jobs:

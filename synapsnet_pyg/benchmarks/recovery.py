@@ -280,8 +280,9 @@ def compare_recovery(
     jobs = plan_recovery(out, methods, populations, seeds=range(seeds), preset=preset)
     changes = {key: value for key, value in preset.changes.items() if value is not None}
     simulated = {"parameters": dict(populations.parameters)}
-    require_same_settings(out / "populations", simulated)
-    keep_settings(out / "populations", simulated)
+    if not populations.sessions:
+        require_same_settings(out / "populations", simulated)
+        keep_settings(out / "populations", simulated)
     # All methods of a population in one process: most take less time than a process takes to start.
     run_jobs(jobs, out, workers, together=lambda job: (job.population.path, job.population.seed))
     rows = [

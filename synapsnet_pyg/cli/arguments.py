@@ -3,7 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
+
+PresetName = Literal["paper", "fast"]
+ClusterName = Literal["local", "slurm"]
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -98,3 +104,24 @@ def output_folder(out: str) -> Path:
     from synapsnet_pyg.files import make_folder
 
     return make_folder(out)
+
+
+def make_logger(name: str, out: str) -> "Logger":
+    """Returns a logger of Lightning that writes to the folder ``logs`` of a run.
+
+    Args:
+        name: Name of the logger: csv, tensorboard or wandb.
+        out: Folder of the run.
+
+    Raises:
+        ImportError: The logger's package is missing; the message has the pip line that installs it.
+    """
+    from synapsnet_pyg.files import optional_import
+
+    if name != "csv":
+        optional_import(name, "log")
+    from lightning.pytorch import loggers
+
+    if name == "wandb":
+        return loggers.WandbLogger(save_dir=out, project="synapsnet_pyg", name=Path(out).name)
+    return (loggers.CSVLogger if name == "csv" else loggers.TensorBoardLogger)(out, name="logs")

@@ -1,12 +1,16 @@
-"""Commands that compare.
+"""Commands that compare models and estimators.
 
 Heavy libraries are imported by the command that needs them.
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from synapsnet_pyg.cli.arguments import listed, session_files
+from synapsnet_pyg.cli.arguments import ClusterName, PresetName, listed, session_files
+
+if TYPE_CHECKING:
+    from synapsnet_pyg.benchmarks.forecast_results import Kind
+    from synapsnet_pyg.benchmarks.variants import Variant
 
 
 def benchmark_forecasting(
@@ -15,7 +19,7 @@ def benchmark_forecasting(
     out: str,
     models: str | None = None,
     seeds: int = 1,
-    preset: Literal["paper", "fast"] = "paper",
+    preset: PresetName = "paper",
     epochs: int | None = None,
     patience: int | None = 10,
     targets: int | None = None,
@@ -25,7 +29,7 @@ def benchmark_forecasting(
     dynamics: bool = False,
     single_only: bool = False,
     jobs: int = 1,
-    cluster: Literal["local", "slurm"] = "local",
+    cluster: ClusterName = "local",
 ) -> None:
     """Compare forecasters on the same windows of the same sessions: tables, figures, one JSON file.
 
@@ -33,50 +37,65 @@ def benchmark_forecasting(
 
     Args:
         sessions: Session files, or folders of them.
-        out: Folder of the comparison.
-        models: Names, separated by commas; those of the paper's Table 1 if not given (of a sweep: synapsnet, neuprint).
-        seeds: How many fits of each, from seed 0 on.
-        preset: Training recipe of all: paper or fast.
-        epochs: Instead of the preset's.
-        patience: Stop a fit after so many epochs without a better validation correlation.
-        targets: Bins forecast in each window, instead of the preset's.
-        learning_rate: Instead of the preset's.
-        sweep: Sizes to compare, window=1,2,5,10,20 (figure 6) or embedding=4,8,16,32,64,128 (figure 7).
-        ablations: Compare SynapsNet with itself without each of its parts (Table 2).
+        out: Folder of the comparison, made if it is not there.
+        models: Names of models and of estimators that forecast, separated by commas; those of the paper's Table 1 if
+            not given, and of a sweep synapsnet and neuprint.
+        seeds: Number of fits of each model, from seed 0 on.
+        preset: Training recipe of all models: paper or fast.
+        epochs: Number of passes over the training windows; the preset's if not given.
+        patience: Number of epochs without a better validation correlation after which a fit stops.
+        targets: Number of bins forecast in each window; the preset's if not given.
+        learning_rate: Learning rate of the first epochs; the preset's if not given.
+        sweep: Sizes to compare: window=1,2,5,10,20 (figure 6) or embedding=4,8,16,32,64,128 (figure 7).
+        ablations: Compare SynapsNet with SynapsNet without each of its parts (Table 2).
         dynamics: Compare SynapsNet with RNN, GRU, LSTM and Transformer inside (Table 3).
-        single_only: Leave out the fits of all sessions together.
-        jobs: How many fits at once.
-        cluster: Where they run: local (this machine) or slurm.
+        single_only: Leave out the fits to all sessions together.
+        jobs: Number of fits at once.
+        cluster: Place of the fits: local (this machine) or slurm.
+
+    Example:
+        synapsnet benchmark forecasting m1.h5 --preset fast --jobs 2 --out compared
+        synapsnet benchmark forecasting m1.h5 --models synapsnet,gru,lasso_var --seeds 3 --out compared
     """
-    from synapsnet_pyg.benchmarks import variants
-    from synapsnet_pyg.benchmarks.forecasting import Kind, compare_forecasts
+    from synapsnet_pyg.benchmarks.forecasting import compare_forecasts
+    from synapsnet_pyg.benchmarks.jobs import Workers
+    from synapsnet_pyg.runs.recipe import Preset
 
     if sum([sweep is not None, ablations, dynamics]) > 1 or (models and (ablations or dynamics)):
         raise ValueError("Expected one of --models, --sweep, --ablations and --dynamics (--sweep goes with --models).")
-    kind: Kind = "forecasting"
-    if sweep is not None:
-        what, _, sizes = sweep.partition("=")
-        if what not in ("window", "embedding") or not all(size.isdigit() for size in listed(sizes)) or not sizes:
-            raise ValueError(f"Expected --sweep window=1,2,5 or embedding=4,8,16 (got '{sweep}').")
-        kind = "window" if what == "window" else "embedding"
-        chosen = variants.sweep(listed(models) or ["synapsnet", "neuprint"], what, list(map(int, listed(sizes))))
-    elif ablations:
-        kind, chosen = "ablations", variants.ablations()
-    elif dynamics:
-        kind, chosen = "dynamics", variants.dynamics()
-    else:
-        chosen = [variants.Variant(name, name) for name in listed(models) or variants.PAPER_MODELS]
-    training = {"epochs": epochs, "patience": patience, "targets": targets, "learning_rate": learning_rate}
-    if seeds < 1:
-        raise ValueError(f"Expected at least 1 seed (got {seeds}).")
-    files = session_files(sessions)
-    told = compare_forecasts(files, Path(out), chosen, kind, seeds, preset, training, not single_only, jobs, cluster)
-    from synapsnet_pyg.benchmarks.tables import print_comparison
-
-    print_comparison(told)
+    kind, variants = _variants(listed(models), sweep, ablations, dynamics)
+    changes = {"epochs": epochs, "patience": patience, "targets": targets, "learning_rate": learning_rate}
+    result = compare_forecasts(
+        session_files(sessions),
+        Path(out),
+        variants,
+        kind=kind,
+        seeds=seeds,
+        preset=Preset(preset, changes),
+        multi=not single_only,
+        workers=Workers(jobs, cluster),
+    )
+    result.short_table().print()
     print(f"written to {out}: {kind}.md, .csv, .tex, .json, .png and {kind}-sessions.md, .csv, .tex")
-    if told["failed"]:
-        raise RuntimeError(f"{len(told['failed'])} job(s) failed; the same command tries them again.")
+    _raise_if_failed(len(result.failed))
+
+
+def _variants(models: list[str], sweep: str | None, ablations: bool, dynamics: bool) -> "tuple[Kind, list[Variant]]":
+    """Returns what is compared: the kind of the comparison and its variants."""
+    from synapsnet_pyg.benchmarks import variants
+
+    if ablations:
+        return "ablations", variants.ablations()
+    if dynamics:
+        return "dynamics", variants.dynamics()
+    if sweep is None:
+        return "forecasting", variants.named(models or variants.PAPER_MODELS)
+    size, _, values = sweep.partition("=")
+    numbers = listed(values)
+    if size not in variants.SWEEPS or not numbers or not all(number.isdigit() for number in numbers):
+        raise ValueError(f"Expected --sweep window=1,2,5 or embedding=4,8,16 (got '{sweep}').")
+    chosen = variants.sweep(models or ["synapsnet", "neuprint"], size, list(map(int, numbers)))
+    return ("window" if size == "window" else "embedding"), chosen
 
 
 def benchmark_connectivity(
@@ -90,57 +109,65 @@ def benchmark_connectivity(
     neurons: int | None = None,
     recorded: int | None = None,
     sim_args: dict[str, Any] | None = None,
-    preset: Literal["paper", "fast"] = "fast",
+    preset: PresetName = "fast",
     epochs: int | None = None,
     patience: int | None = 6,
     ablations: bool = False,
     jobs: int = 1,
-    cluster: Literal["local", "slurm"] = "local",
+    cluster: ClusterName = "local",
 ) -> None:
-    """Find known wiring again by estimators and models (figure 5): tables, figures, one JSON file.
+    """Recover known wiring by estimators and models (figure 5): tables, figures, one JSON file.
 
     Give the same command again to go on: jobs that are done are not repeated.
 
     Args:
-        out: Folder of the comparison.
-        populations: Simulations, as in simulate --population, separated by commas; each seed makes another.
+        out: Folder of the comparison, made if it is not there.
+        populations: Names of simulations, as in simulate --population, separated by commas; each seed makes another
+            population.
         sessions: Session files that know their graph, separated by commas, instead of simulations.
-        methods: Models and estimators, separated by commas; if not given: synapsnet, sparse_low_rank_var, soft_ridge,
-            lasso_var, ridge_var, poisson_glm, partial_correlation, lag0, lag1, lag2, curbd.
-        seeds: How many, from 0 on.
-        bins: Length of each recording.
-        neurons: Neurons in the population.
-        recorded: How many of them are recorded.
-        sim_args: Any other argument of the simulator, as in --sim-args.hidden_drive 0.
+        methods: Names of models and estimators, separated by commas; if not given: synapsnet, sparse_low_rank_var,
+            soft_ridge, lasso_var, ridge_var, poisson_glm, partial_correlation, lag0, lag1, lag2, curbd.
+        seeds: Number of seeds, from 0 on.
+        bins: Number of bins of each recording.
+        neurons: Number of neurons in the population.
+        recorded: Number of neurons that are recorded.
+        sim_args: Any other parameter of the simulation, as in --sim-args.hidden_drive 0.
         preset: Training recipe of models: paper or fast.
-        epochs: Instead of the preset's.
-        patience: Stop a fit after so many epochs without a better validation correlation.
-        ablations: Compare SynapsNet with itself without the parts that serve its connectivity.
-        jobs: How many at once.
-        cluster: Where they run: local (this machine) or slurm.
+        epochs: Number of passes over the training windows; the preset's if not given.
+        patience: Number of epochs without a better validation correlation after which a fit stops.
+        ablations: Compare SynapsNet with SynapsNet without the parts that serve its connectivity.
+        jobs: Number of populations at once.
+        cluster: Place of the jobs: local (this machine) or slurm.
+
+    Example:
+        synapsnet benchmark connectivity --jobs 2 --out recovered
+        synapsnet benchmark connectivity --methods ridge_var,lasso_var --seeds 3 --bins 5000 --out recovered
     """
-    from synapsnet_pyg.benchmarks.recovery import DEFAULT_METHODS, compare_recovery, recovery_ablations
-    from synapsnet_pyg.benchmarks.tables import print_recovery
-    from synapsnet_pyg.benchmarks.variants import Variant
+    from synapsnet_pyg.benchmarks.jobs import Workers
+    from synapsnet_pyg.benchmarks.recovery import DEFAULT_METHODS, Populations, compare_recovery
+    from synapsnet_pyg.benchmarks.variants import named, recovery_ablations
+    from synapsnet_pyg.runs.recipe import Preset
 
     if ablations and methods:
         raise ValueError("Expected either --methods or --ablations.")
     sizes = {"bins": bins, "neurons": neurons, "recorded": recorded}
-    laws = {key: value for key, value in sizes.items() if value is not None} | dict(sim_args or {})
-    compared = recovery_ablations() if ablations else [Variant(m, m) for m in listed(methods) or DEFAULT_METHODS]
-    told = compare_recovery(
+    parameters = {key: value for key, value in sizes.items() if value is not None} | dict(sim_args or {})
+    result = compare_recovery(
         Path(out),
-        compared,
-        listed(populations),
-        listed(sessions),
-        seeds,
-        laws,
-        preset,
-        {"epochs": epochs, "patience": patience},
-        jobs,
-        cluster,
+        recovery_ablations() if ablations else named(listed(methods) or DEFAULT_METHODS),
+        Populations(listed(populations), parameters, listed(sessions)),
+        seeds=seeds,
+        preset=Preset(preset, {"epochs": epochs, "patience": patience}),
+        workers=Workers(jobs, cluster),
     )
-    print_recovery(told)
+    for table in result.short_tables():
+        table.print()
     print(f"written to {out}: connectivity.md, .csv, .tex, .json, connectivity-seeds.* and a picture a population")
-    if told["failed"]:
-        raise RuntimeError(f"{len(told['failed'])} job(s) failed; the same command tries them again.")
+    _raise_if_failed(len(result.failed))
+
+
+def _raise_if_failed(failed: int) -> None:
+    from synapsnet_pyg.benchmarks.jobs import JobsFailed
+
+    if failed:
+        raise JobsFailed(f"{failed} job(s) failed; the same command tries them again.")

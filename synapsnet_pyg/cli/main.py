@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import warnings
+from argparse import HelpFormatter
 from collections.abc import Callable, Sequence
 from inspect import Parameter, signature
 from typing import Annotated, Any, NoReturn, get_args, get_origin
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # 'synapsnet ... | head' is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, TypeError, OSError, FloatingPointError, RuntimeError) as error:
+    except _input_errors() as error:
         if os.environ.get("SYNAPSNET_TRACEBACK"):
             raise
         print(f"{called}: error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -90,8 +91,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _input_errors() -> tuple[type[Exception], ...]:
+    """Returns the errors that a user can mend. Any other error is a bug and shows its traceback."""
+    errors: list[type[Exception]] = [ValueError, OSError, FloatingPointError]
+    for module, name in (("data.session_checks", "KindError"), ("benchmarks.jobs", "JobsFailed")):
+        imported = sys.modules.get(f"synapsnet_pyg.{module}")  # not imported: not raised
+        errors += [getattr(imported, name)] if imported else []
+    return tuple(errors)
+
+
+class _Help(HelpFormatter):
+    """Help without the types of options; examples keep their lines."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if not text.startswith("examples:"):
+            return super()._fill_text(text, width, indent)
+        return "\n".join(f"{indent}{line}" for line in text.splitlines())
+
+
 class _Parser(ArgumentParser):
-    """Tells what is wrong in one line."""
+    """Parser that says what is wrong in one line."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"formatter_class": _Help, **kwargs})
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         # In a user's words, not in those of Python's types.
@@ -106,28 +128,39 @@ def _parser() -> _Parser:
     subcommands = parser.add_subcommands(dest="command", required=True)
     groups: dict[str, Any] = {}
     for command in COMMANDS:
-        told = parse_docstring(command.__doc__ or "")
-        one = _Parser(description=told.short_description)
-        one.add_argument("--config", action="config", help="YAML file of options.")
-        described = {parameter.arg_name: parameter.description for parameter in told.params}
-        headings: dict[str, Any] = {}
-        for parameter in signature(command).parameters.values():
-            heading = getattr(command, "groups", {}).get(parameter.name)
-            if heading and heading not in headings:
-                headings[heading] = one.add_argument_group(heading)
-            _add(headings[heading] if heading else one, parameter, described[parameter.name] or "")
         group, _, last = command.__name__.rpartition("_")
         if group and group not in groups:
-            outer = _Parser(description=f"What to {group}.")
+            outer = _Parser(description=f"Run a {group}; see 'synapsnet {group} NAME --help'.")
             subcommands.add_subcommand(group, outer, help=f"See 'synapsnet {group} --help'.")
             groups[group] = outer.add_subcommands(dest="command", required=True)
-        groups.get(group, subcommands).add_subcommand(last, one, help=told.short_description)
+        summary = parse_docstring(command.__doc__ or "").short_description
+        groups.get(group, subcommands).add_subcommand(last, _command_parser(command), help=summary)
+    return parser
+
+
+def _command_parser(command: Callable[..., None]) -> _Parser:
+    """Returns the parser of a command: its docstring is the help, its parameters are arguments and options."""
+    docstring = parse_docstring(command.__doc__ or "")
+    description = " ".join(filter(None, (docstring.short_description, docstring.long_description)))
+    examples = "\n".join(f"  {line}" for one in docstring.examples for line in (one.description or "").splitlines())
+    parser = _Parser(description=description, epilog=f"examples:\n{examples}")
+    parser.add_argument("--config", action="config", help="YAML file of options.")
+    texts = {parameter.arg_name: parameter.description or "" for parameter in docstring.params}
+    headings: dict[str, Any] = {}
+    for parameter in signature(command).parameters.values():
+        heading = getattr(command, "groups", {}).get(parameter.name)
+        if heading and heading not in headings:
+            headings[heading] = parser.add_argument_group(heading)
+        _add(headings[heading] if heading else parser, parameter, " ".join(texts[parameter.name].split()))
     return parser
 
 
 def _add(parser: Any, parameter: Parameter, text: str) -> None:
     """Adds an argument (a parameter before the star) or an option (one after it) to a parser or a group of it."""
-    options: dict[str, Any] = {"type": parameter.annotation, "help": text}
+    text = _with_names(text)
+    if parameter.default not in (Parameter.empty, None, False):
+        text = f"{text.removesuffix('.')} (default: {parameter.default})."
+    options: dict[str, Any] = {"type": parameter.annotation, "help": text.replace("%", "%%")}
     if get_origin(parameter.annotation) is Annotated:
         names = get_args(parameter.annotation)[1]
         text = f"{text.removesuffix('.')}. {names.help}."
@@ -143,6 +176,17 @@ def _add(parser: Any, parameter: Parameter, text: str) -> None:
         parser.add_argument(flag, required=True, **options)
     else:
         parser.add_argument(flag, default=parameter.default, **options)
+
+
+def _with_names(text: str) -> str:
+    """Returns a help text with the names of models and estimators in it."""
+    if "{models}" not in text:
+        return text
+    from synapsnet_pyg.connectivity.registry import ESTIMATORS
+    from synapsnet_pyg.models.registry import MODELS
+
+    models = ", ".join(name for name in MODELS if name not in ESTIMATORS)
+    return text.format(models=models, estimators=", ".join(name for name in MODELS if name in ESTIMATORS))
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

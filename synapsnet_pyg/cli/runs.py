@@ -7,7 +7,7 @@ import json as json_text
 from pathlib import Path
 from typing import Any, Literal
 
-from synapsnet_pyg.cli.arguments import listed, output_folder, session_files
+from synapsnet_pyg.cli.arguments import PresetName, listed, make_logger, output_folder, session_files
 
 
 def fit(
@@ -15,7 +15,7 @@ def fit(
     *,
     out: str,
     model: str = "synapsnet",
-    preset: Literal["paper", "fast"] = "paper",
+    preset: PresetName = "paper",
     window: int | None = None,
     targets: int | None = None,
     epochs: int | None = None,
@@ -26,40 +26,56 @@ def fit(
     seed: int = 0,
     model_args: dict[str, Any] | None = None,
     resume: bool = False,
+    logger: Literal["csv", "tensorboard", "wandb"] | None = None,
 ) -> None:
     """Fit a model to one or more sessions.
 
     Args:
-        sessions: Session files, or folders of them; several are fitted together, a neuron id that comes twice is one
+        sessions: Session files, or folders of them. Several are fitted together; a neuron id that comes twice is one
             neuron.
         out: Folder of the run, to be made.
-        model: synapsnet, netformer, neuprint, gwnet, lfads, amag, rnn, gru, lstm, mean, copy, ar5, var1, var5,
-            the estimators ridge_var, soft_ridge, lasso_var, sparse_low_rank_var, poisson_glm (closed form, no epochs),
-            or package.module.Class of your own.
+        model: Name of the model: {models}, or package.module.Class of your own. Estimators ({estimators}) are solved
+            in closed form, without epochs.
         preset: Training recipe: paper (one target a window, 100 epochs) or fast (16 targets, 12 epochs or more).
-        window: Past bins that a forecast sees; 5 if not given.
-        targets: Bins forecast in each window, instead of the preset's.
-        epochs: Instead of the preset's.
-        batch_size: Windows a step, instead of the preset's.
-        learning_rate: Of the first epochs, instead of the preset's.
-        halve_every: Epochs after which the learning rate is halved, instead of the preset's.
-        patience: Stop after so many epochs without a better validation correlation; never if not given.
-        seed: Of the weights' start, the order of windows and dropout.
+        window: Number of past bins that a forecast sees; the model's default is 5.
+        targets: Number of bins forecast in each window; the preset's if not given.
+        epochs: Number of passes over the training windows; the preset's if not given.
+        batch_size: Number of windows in a step; the preset's if not given.
+        learning_rate: Learning rate of the first epochs; the preset's if not given.
+        halve_every: Number of epochs after which the learning rate is halved; the preset's if not given.
+        patience: Number of epochs without a better validation correlation after which training stops; never if not
+            given.
+        seed: Seed of the weights' start, the order of windows and dropout.
         model_args: Any argument of the model, as in --model-args.hidden_size 64.
-        resume: Continue an interrupted run, given the same command again (--epochs may be larger).
-    """
-    from synapsnet_pyg.runs.fitting import fit_files
+        resume: Continue an interrupted run, given the same command again; --epochs may be larger.
+        logger: Logger that receives the scores of each epoch, in the folder of the run: csv, tensorboard or wandb
+            (Weights & Biases); history.csv is always written.
 
-    given = {
+    Example:
+        synapsnet fit m1.h5 --out run --patience 10
+        synapsnet fit sessions --out run --preset fast --model-args.hidden_size 64 --logger csv
+    """
+    from synapsnet_pyg.runs import recipe
+    from synapsnet_pyg.runs.run import Run
+
+    changes = {
         "targets": targets,
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "halve_every": halve_every,
         "patience": patience,
+        "seed": seed,
     }
-    arguments = dict(model_args or {}) | ({} if window is None else {"window": window})
-    fit_files(session_files(sessions), Path(out), model, arguments, preset, given, seed, resume)
+    Run.fit(
+        session_files(sessions),
+        out,
+        model,
+        arguments=dict(model_args or {}) | ({} if window is None else {"window": window}),
+        recipe=recipe.Preset(preset, changes),
+        resume=resume,
+        logger=None if logger is None else make_logger(logger, out),
+    )
     print(f"fitted run in {out}; now: synapsnet evaluate {out}")
 
 
@@ -73,20 +89,25 @@ def adapt(
     seed: int = 0,
     resume: bool = False,
 ) -> None:
-    """Take what a run learned to a new session: its dynamics stay, connectivity and embeddings are learned.
+    """Take a fitted run to a new session: its dynamics stay, connectivity and embeddings are learned.
 
     Args:
         run: Folder of a run of a model whose dynamics sessions share, such as synapsnet or neuprint.
         session: Session file with the same behaviours.
-        out: Folder of the new run.
-        epochs: Instead of the run's.
-        patience: Stop after so many epochs without a better validation correlation, instead of the run's.
-        seed: Of the weights' start, the order of windows and dropout.
+        out: Folder of the new run, to be made.
+        epochs: Number of passes over the training windows; the run's if not given.
+        patience: Number of epochs without a better validation correlation after which training stops; the run's if
+            not given.
+        seed: Seed of the weights' start, the order of windows and dropout.
         resume: Continue an interrupted run, given the same command again.
-    """
-    from synapsnet_pyg.runs.fitting import adapt_file
 
-    adapt_file(Path(run), session, Path(out), {"epochs": epochs, "patience": patience}, seed, resume)
+    Example:
+        synapsnet adapt run tuesday.h5 --out run-tuesday
+        synapsnet adapt run tuesday.h5 --out run-tuesday --epochs 5 --seed 1
+    """
+    from synapsnet_pyg.runs.run import Run
+
+    Run.adapt(run, session, out, changes={"epochs": epochs, "patience": patience, "seed": seed}, resume=resume)
     print(f"fitted run in {out}; now: synapsnet evaluate {out}")
 
 
@@ -96,16 +117,19 @@ def evaluate(run: str, *, json: bool = False) -> None:
     Args:
         run: Folder of the run.
         json: Print one JSON object instead of tables.
+
+    Example:
+        synapsnet evaluate run
+        synapsnet evaluate run --json > scores.json
     """
     from synapsnet_pyg.runs.evaluation import evaluate as evaluate_run
     from synapsnet_pyg.runs.run import Run
+    from synapsnet_pyg.runs.score_tables import print_scores
 
     scores = evaluate_run(Run.load(run))
     if json:
-        print(json_text.dumps(scores, indent=2))
+        print(json_text.dumps(scores.to_json(), indent=2))
     else:
-        from synapsnet_pyg.runs.score_tables import print_scores
-
         print_scores(scores)
 
 
@@ -140,6 +164,10 @@ def connectivity(
         ensemble: Further runs of the same sessions from other seeds, separated by commas. Weights become the mean over
             all runs; a test is of the mean of their forecasts. New columns: seed_deviation and sign_agreement (share of
             the runs with the sign of the mean).
+
+    Example:
+        synapsnet connectivity run --out results
+        synapsnet connectivity run --out results --significance --fdr 0.05 --ensemble run-1,run-2
     """
     formats = listed(format)
     from synapsnet_pyg.results.connectivity import connectivity_results, save_connectivity_results
@@ -181,6 +209,10 @@ def dynamics(
             group in each state, and tests of effects of groups and of states. A model that is modulated by the states
             differs between them by construction: read the size of the difference.
         save: Write every weight in every window too (HDF5): neurons x neurons x windows x 4 bytes, compressed.
+
+    Example:
+        synapsnet dynamics run --out results
+        synapsnet dynamics run --out results --states running,still --group-by cell_type
     """
     from synapsnet_pyg.results.dynamic_connectivity import save_dynamics
     from synapsnet_pyg.runs.run import Run
@@ -193,12 +225,16 @@ def dynamics(
 
 
 def report(run: str, *, out: str | None = None, session: str | None = None) -> None:
-    """Make one page of a run: scores, forecasts, connectivity and what it is worth; figures as PNG and SVG, tables.
+    """Make one page of a run: scores, forecasts, connectivity and its significance; figures as PNG and SVG, tables.
 
     Args:
         run: Folder of the run.
-        out: Folder for the page; RUN/report if not given.
-        session: Which session; all if not given.
+        out: Folder for the page, made if it is not there; RUN/report if not given.
+        session: Name of the only session on the page; all sessions if not given.
+
+    Example:
+        synapsnet report run
+        synapsnet report run --out page --session monday
     """
     from synapsnet_pyg.report.report import write_report
     from synapsnet_pyg.runs.run import Run
@@ -218,6 +254,10 @@ def figures(run: str, *, out: str, session: str | None = None) -> None:
         run: Folder of the run.
         out: Folder for the PNG files, made if it is not there.
         session: Name of the only session to draw; all sessions if not given.
+
+    Example:
+        synapsnet figures run --out figures
+        synapsnet figures run --out figures --session monday
     """
     from synapsnet_pyg.results.figures import draw_run
     from synapsnet_pyg.runs.run import Run

@@ -1,6 +1,7 @@
 """Saved models: numbers, texts and tensors in one file, without pickles."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,20 @@ def save_model(model: Forecaster, path: str | os.PathLike[str]) -> None:
         path: Path of the file.
     """
     state = {f"model.{key}": value for key, value in model.state_dict().items()}
+    write_checkpoint({"description": describe(model), "state_dict": state}, path)
+
+
+def write_checkpoint(checkpoint: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    """Writes numbers, texts and tensors to one file, wholly or not at all.
+
+    Raises:
+        OSError: The folder is missing, not writable or full.
+    """
     with atomic_path(path) as temporary:
-        torch.save({"description": describe(model), "state_dict": state}, temporary)
+        try:
+            torch.save(checkpoint, temporary)
+        except RuntimeError as error:  # what torch raises for a full disk
+            raise OSError(f"Expected room to write '{path}' (got: {error}).") from None
 
 
 def load_model(path: str | os.PathLike[str]) -> Forecaster:

@@ -15,7 +15,8 @@ from synapsnet_pyg.report.forecast_excerpt import ForecastExcerpt
 from synapsnet_pyg.report.neuron_order import NeuronOrder
 from synapsnet_pyg.report.plotly_canvas import DIVERGING, colour_bar, make_grid, make_plotly, neuron_names
 from synapsnet_pyg.report.plotly_canvas import Figure as PlotlyFigure
-from synapsnet_pyg.results.figures import History, draw_training
+from synapsnet_pyg.results.figures import draw_training
+from synapsnet_pyg.runs.run import History
 
 
 def training_figure(history: History) -> ReportFigure:

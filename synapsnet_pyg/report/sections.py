@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -11,11 +11,11 @@ from synapsnet_pyg.report.connectivity_analysis import PERMUTATIONS
 from synapsnet_pyg.report.connectivity_figures import currents_figure, graph_figure, matrices_figure
 from synapsnet_pyg.report.figure import ReportFigure
 from synapsnet_pyg.report.forecast_figures import components_figure, raster_figure, traces_figure, training_figure
-from synapsnet_pyg.report.reproduction import commands_of
 from synapsnet_pyg.report.session_results import SessionResults
 from synapsnet_pyg.report.significance_figures import block_figure, distance_figure, p_value_figure
-from synapsnet_pyg.results.figures import training_history
-from synapsnet_pyg.runs.run import Run, versions
+from synapsnet_pyg.runs.evaluation import Evaluation
+from synapsnet_pyg.runs.run import Run
+from synapsnet_pyg.runs.run_file import versions
 from synapsnet_pyg.runs.score_tables import verdict
 
 
@@ -49,7 +49,7 @@ class Chapter(NamedTuple):
     sections: list[Section]
 
 
-def run_chapter(run: Run, names: list[str], scores: dict[str, Any]) -> Chapter:
+def run_chapter(run: Run, names: list[str], scores: Evaluation) -> Chapter:
     """Returns the chapter on the whole run: recordings, settings, scores over sessions, training.
 
     Args:
@@ -60,7 +60,7 @@ def run_chapter(run: Run, names: list[str], scores: dict[str, Any]) -> Chapter:
     sections = [_recordings(run, names)]
     if len(names) > 1:
         sections.append(_summary(scores))
-    history = training_history(run.folder) if "sessions" in run.settings else None
+    history = run.history()
     if history and len(history.epochs) > 1:
         sections.append(Section("Training", figures=[training_figure(history)]))
     return Chapter("Run", "run", sections)
@@ -86,12 +86,11 @@ def _recordings(run: Run, names: list[str]) -> Section:
             "neuron fields": [", ".join(session.neuron_fields) or "none" for session in sessions],
         }
     )
-    commands = commands_of(run)
-    model, training = run.settings["model"], run.settings["training"]
-    settings = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in training.items())
-    used = ", ".join(f"{package} {number}" for package, number in run.settings.get("versions", versions()).items())
+    commands, used_versions = run.commands(), versions() if run.record is None else run.record.versions
+    settings = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in run.recipe.to_json().items())
+    used = ", ".join(f"{package} {number}" for package, number in used_versions.items())
     sentences = [
-        f"The model {model['name']} was fitted to {_counted(len(run.sessions), 'session')} ({settings}). The first "
+        f"The model {run.kind} was fitted to {_counted(len(run.sessions), 'session')} ({settings}). The first "
         "80 % of each session are the training part. The next 10 % are the validation part, which chooses the epoch. "
         "The last 10 % are the test part, which training does not use; all scores are of the test part.",
         f"Versions: {used}.",
@@ -101,24 +100,25 @@ def _recordings(run: Run, names: list[str]) -> Section:
     return Section("Recordings and fit", sentences, commands, tables=[ReportTable("sessions", table, table)])
 
 
-def _summary(scores: dict[str, Any]) -> Section:
+def _summary(scores: Evaluation) -> Section:
     rows = [
-        {"model": model, **{f"{key} {part}": value[part] for key, value in values.items() for part in ("mean", "sem")}}
-        for model, values in scores["summary"].items()
+        {"model": model}
+        | {f"{key} {part}": number for key, value in values.items() for part, number in value._asdict().items()}
+        for model, values in scores.summary.items()
     ]
     table = pd.DataFrame(rows)
     shown = ["model", *(f"{key} {part}" for key in ("correlation", "mse") for part in ("mean", "sem"))]
     table = table[shown + [column for column in table if column not in shown]]
-    sentence = f"Scores of the test parts: mean and standard error over {_counted(len(scores['sessions']), 'session')}."
+    sentence = f"Scores of the test parts: mean and standard error over {_counted(len(scores.sessions), 'session')}."
     return Section("Scores over sessions", [sentence], tables=[ReportTable("summary", table, table)])
 
 
 def _scores(results: SessionResults) -> Section:
     rows = []
     for model, score in results.scores.items():
-        row = {"model": model, "correlation": score["correlation"], "MSE": score["mse"]}
-        row |= {f"PC{k}": value for k, value in enumerate(score["pc_correlation"], start=1)}
-        row |= {f"connectivity {key}": value for key, value in (score.get("connectivity") or {}).items()}
+        row: dict[str, str | float] = {"model": model, "correlation": score.correlation, "MSE": score.mse}
+        row |= {f"PC{k}": value for k, value in enumerate(score.pc_correlation, start=1)}
+        row |= {f"connectivity {key}": value for key, value in (score.connectivity or {}).items()}
         rows.append(row)
     counts = results.counts
     sentences = [
@@ -126,7 +126,7 @@ def _scores(results: SessionResults) -> Section:
         "The correlation is Pearson's over time, averaged over neurons. The MSE is the mean squared error of "
         "standardised activity; forecasting the mean has an MSE of about 1, or more if the test part varies more than "
         "the training part. PC1 to PC3 are the correlations along the first principal axes of the population. "
-        f"{counts['scored']} of {counts['recorded']} neurons are scored: those that vary both in the training and in "
+        f"{counts.scored} of {counts.recorded} neurons are scored: those that vary both in the training and in "
         "the test part.",
     ]
     if results.left_out:

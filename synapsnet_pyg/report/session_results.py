@@ -1,14 +1,13 @@
 """Results of one session, computed once before figures and tables are made of them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import file_name
 from synapsnet_pyg.report.connectivity_analysis import ConnectivityAnalysis, analyse_connectivity
 from synapsnet_pyg.report.forecast_excerpt import ForecastExcerpt, forecast_excerpt
-from synapsnet_pyg.results.figures import History, training_history
-from synapsnet_pyg.runs.run import Run
+from synapsnet_pyg.runs.evaluation import Evaluation, NeuronCounts
+from synapsnet_pyg.runs.run import History, Run
+from synapsnet_pyg.runs.scores import Score
 
 
 @dataclass(frozen=True)
@@ -16,10 +15,9 @@ class SessionResults:
     """Results of one session."""
 
     session: Session
-    scores: dict[str, dict[str, Any]]
+    scores: dict[str, Score]
     """Model -> its scores, from :func:`~synapsnet_pyg.runs.evaluation.evaluate`."""
-    counts: dict[str, int]
-    """Number of neurons recorded, scored and constant."""
+    counts: NeuronCounts
     left_out: list[str]
     """Models that need longer segments than the session has."""
     history: History | None
@@ -30,7 +28,7 @@ class SessionResults:
     """Results on the connectivity; None where the model lets no neuron act on another."""
 
 
-def collect_results(run: Run, name: str, scores: dict[str, Any]) -> SessionResults:
+def collect_results(run: Run, name: str, scores: Evaluation) -> SessionResults:
     """Computes the results of a session.
 
     Args:
@@ -38,13 +36,12 @@ def collect_results(run: Run, name: str, scores: dict[str, Any]) -> SessionResul
         name: Name of the session.
         scores: Scores from :func:`~synapsnet_pyg.runs.evaluation.evaluate`.
     """
-    from_files = "sessions" in run.settings
     return SessionResults(
         session=run.sessions[name],
-        scores=scores["sessions"][name],
-        counts=scores["neurons"][name],
-        left_out=scores["left_out"],
-        history=training_history(run.folder / file_name(name)) if from_files else None,
+        scores=scores.sessions[name],
+        counts=scores.neurons[name],
+        left_out=scores.left_out,
+        history=run.history(name),
         excerpt=forecast_excerpt(run, name),
         connectivity=analyse_connectivity(run, name),
     )

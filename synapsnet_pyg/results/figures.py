@@ -1,9 +1,7 @@
 """Figures of a run as PNG files: connectivity, forecasts, training curve."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,7 +13,7 @@ from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.plots.canvas import Figure, make_figure
 from synapsnet_pyg.plots.connectivity import draw_matrix, draw_true_against_learned
 from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_training_curve
-from synapsnet_pyg.runs.run import Run
+from synapsnet_pyg.runs.run import History, Run
 from synapsnet_pyg.runs.scores import scored_neurons
 
 
@@ -40,32 +38,14 @@ def draw_run(run: Run, sessions: Sequence[str], folder: Path) -> list[Path]:
         prefix = file_name(name)
         figures[f"{prefix}-connectivity.png"] = _draw_connectivity(run, name)
         figures[f"{prefix}-forecast.png"] = _draw_forecasts(run, name)
-        if own := training_history(run.folder / prefix):
+        if own := run.history(name):
             figures[f"{prefix}-training.png"] = draw_training(own)
-    if shared := training_history(run.folder):
+    if shared := run.history():
         figures["training.png"] = draw_training(shared)
     for file, figure in figures.items():
         with atomic_path(folder / file) as temporary:
             figure.savefig(temporary, dpi=120)
     return [folder / file for file in figures]
-
-
-class History(NamedTuple):
-    """Validation correlation during a training."""
-
-    epochs: list[int]
-    """Numbers of the epochs; 0 is before training."""
-    correlation: list[float]
-    """Correlation of forecast and truth on the validation part after each epoch."""
-
-
-def training_history(folder: Path) -> History | None:
-    """Reads ``history.csv`` in a folder; returns None where there is none."""
-    if not (folder / "history.csv").is_file():
-        return None
-    with (folder / "history.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return History([int(row["epoch"]) for row in rows], [float(row["validation_correlation"]) for row in rows])
 
 
 def draw_training(history: History) -> Figure:

@@ -48,7 +48,8 @@ def _megabytes(model: SynapsNet, session: Session, recipe: Recipe) -> float:
     """Returns the memory of recording, parameters and one batch."""
     parameters = sum(p.numel() for p in model.parameters()) * 4 * 4  # with gradient and Adam's two moments
     length = 5 + recipe.targets - 1
-    batch = recipe.batch_size * session.num_neurons * length * 5 * model.dynamics.sequence.hidden_size * 4
+    hidden_size = int(model.arguments["hidden_size"])
+    batch = recipe.batch_size * session.num_neurons * length * 5 * hidden_size * 4
     return (session.activity.numel() * 4 + parameters + batch) / 1e6
 
 

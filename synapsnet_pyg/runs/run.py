@@ -232,7 +232,7 @@ class Run:
         files = [session.path for session in self.record.sessions]
         recipe = {key.replace("_", "-"): value for key, value in self.recipe.to_json().items() if value is not None}
         if self.record.adapted_from is not None:
-            given = {key: recipe[key] for key in ("epochs", "patience", "seed") if key in recipe}
+            given = {key: value for key, value in recipe.items() if key in ("epochs", "patience", "seed")}
             begin = ["synapsnet", "adapt", self.record.adapted_from, *files, "--out", "again", *_options(given)]
         else:
             arguments = {f"model-args.{key}": value for key, value in self.record.arguments.items()}

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from synapsnet_pyg.data.session import Session, Split
 from synapsnet_pyg.data.windows import EpochSampler, Window, Windows, windows_of
 from synapsnet_pyg.files import atomic_path, file_name, make_folder
-from synapsnet_pyg.models.checkpoint import describe, read_checkpoint, save_model
+from synapsnet_pyg.models.checkpoint import describe, read_checkpoint, save_model, write_checkpoint
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.per_session import PerSession
@@ -122,8 +122,6 @@ def _train(
     )
     window, targets = module.model.window, recipe.targets
     windows = [shape for part in module.split.values() for shape in windows_of(part.train, window, targets)]
-        shape for part in module.split.values() for shape in windows_of(part.train, module.model.window, recipe.targets)
-    ]
     loader = DataLoader(
         _Gathered(windows),
         sampler=EpochSampler(windows, recipe.batch_size, recipe.seed),
@@ -274,8 +272,7 @@ class _AtomicCheckpointIO(TorchCheckpointIO):
     """Checkpoints that are whole or not there, whatever happens while they are written."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        with atomic_path(path) as temporary:
-            torch.save(checkpoint, temporary)
+        write_checkpoint(checkpoint, path)
 
     def load_checkpoint(self, path: Any, *_: Any, **__: Any) -> dict[str, Any]:
         return read_checkpoint(path)

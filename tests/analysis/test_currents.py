@@ -10,6 +10,7 @@ from synapsnet_pyg.analysis.currents import current_cross_correlation, shuffled
 from synapsnet_pyg.connectivity.lagged_correlation import LaggedCorrelation
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.synapsnet import SynapsNet
+from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.training import fit
 from synapsnet_pyg.simulations.population import simulate_population
 
@@ -92,7 +93,7 @@ def test_synapsnet_leads_where_correlation_within_the_bin_does_not(tmp_path):
     session = simulate_population(bins=6000, neurons=40, recorded=40).standardise()
     train, _, test = session.split()
     model = SynapsNet([session])
-    fit(model, [session], tmp_path, epochs=2, progress=False)
+    fit(model, [session], tmp_path, Recipe(epochs=2), progress=False)
     learned, true = model.connectivity(train), session.true_connectivity
     curves = {
         name: current_cross_correlation(test, matrix, max_delay=4)

@@ -9,6 +9,7 @@ from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.models.linear import VectorAutoregression
 from synapsnet_pyg.models.registry import MODELS, build_model
 from synapsnet_pyg.models.synapsnet import SynapsNet
+from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.training import fit
 from synapsnet_pyg.simulations.population import run_population, simulate_population, true_effect
 
@@ -166,7 +167,7 @@ def test_models_foretell_what_silencing_and_driving_do_to_a_simulated_population
     truth = torch.stack([true_effect(simulation, neuron, spikes=spikes, starts=300)[:, 0] for neuron in range(40)], 1)
     anchor, model = VectorAutoregression([session]), SynapsNet([session])
     anchor.initialise({session.name: train}, {session.name: validation})
-    fit(model, [session], tmp_path, epochs=2, progress=False)
+    fit(model, [session], tmp_path, Recipe(epochs=2), progress=False)
 
     def perturbation(neuron):
         return Silence(neuron) if spikes is None else Drive(neuron, spikes / float(scale[neuron]))

@@ -5,8 +5,12 @@ import pytest
 import torch
 from helpers import make_session, read_csv
 
-from synapsnet_pyg.benchmarks.recovery import compare_recovery, recovery_ablations, summarise_recovery
-from synapsnet_pyg.benchmarks.variants import Variant
+from synapsnet_pyg.benchmarks.jobs import JobsFailed
+from synapsnet_pyg.benchmarks.recovery import Populations, compare_recovery
+from synapsnet_pyg.benchmarks.recovery_results import RecoveryRow, summarise_recovery
+from synapsnet_pyg.benchmarks.variants import Variant, recovery_ablations
+from synapsnet_pyg.metrics import ConnectivityScore
+from synapsnet_pyg.runs.recipe import Preset
 from synapsnet_pyg.simulations.population import simulate_population
 
 SMALL = {"bins": 1500, "neurons": 30, "recorded": 10}
@@ -18,36 +22,38 @@ def methods(*names: str) -> list[Variant]:
 
 def test_writes_everything_and_repeats_nothing(tmp_path):
     out = tmp_path / "compared"
-    arguments = {"seeds": 2, "laws": SMALL, "training": {"epochs": 1}}
-    told = compare_recovery(out, methods("synapsnet", "ridge_var", "lag1"), **arguments)
+    populations, options = Populations(parameters=SMALL), {"seeds": 2, "preset": Preset("fast", {"epochs": 1})}
+    result = compare_recovery(out, methods("synapsnet", "ridge_var", "lag1"), populations, **options)
     written = {path.name for path in out.iterdir()}
     tables = {f"connectivity{kind}.{ending}" for kind in ("", "-seeds") for ending in ("md", "csv", "tex")}
-    assert written == tables | {"connectivity.json", "connectivity-paper.png", "settings.json", "populations", "runs"}
-    by_method = {entry["method"]: entry for entry in told["summary"]}
-    assert by_method.keys() == {"synapsnet", "synapsnet, believed", "ridge_var", "lag1"}
-    assert by_method["ridge_var"]["pearson"] > by_method["lag1"]["pearson"]
-    assert by_method["synapsnet"]["seeds"] == 2
+    assert written == tables | {"connectivity.json", "connectivity-paper.png", "populations", "runs"}
+    by_method = {entry.method: entry for entry in result.summary}
+    assert by_method.keys() == {"synapsnet", "synapsnet, posterior mean", "ridge_var", "lag1"}
+    assert by_method["ridge_var"].scores["pearson"].mean > by_method["lag1"].scores["pearson"].mean
+    assert by_method["synapsnet"].seeds == 2
     assert len(read_csv(out / "connectivity-seeds.csv")) == 8
-    assert json.loads((out / "connectivity.json").read_text())["summary"] == told["summary"]
-    stamps = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/*/scores.json")}
-    more = compare_recovery(out, methods("synapsnet", "ridge_var", "lag1", "lag2"), **arguments)
+    assert json.loads((out / "connectivity.json").read_text())["summary"] == result.to_json()["summary"]
+    stamps = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/*/result.json")}
+    assert stamps
+    more = compare_recovery(out, methods("synapsnet", "ridge_var", "lag1", "lag2"), populations, **options)
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
-    assert "lag2" in {entry["method"] for entry in more["summary"]}
+    assert "lag2" in {entry.method for entry in more.summary}
     with pytest.raises(ValueError, match="other settings"):
-        compare_recovery(out, methods("lag1"), seeds=1, laws=SMALL | {"bins": 900})
+        compare_recovery(out, methods("lag1"), Populations(parameters=SMALL | {"bins": 900}), seeds=1)
+    with pytest.raises(ValueError, match="other settings"):
+        compare_recovery(out, methods("curbd"), Populations(parameters=SMALL | {"bins": 900}), seeds=1)
 
 
 def test_a_method_that_fails_is_told_and_stops_no_other(tmp_path):
     session = make_session(N=5, T=300, name="rates", edge_index=torch.tensor([[0], [1]]))
     session.save(tmp_path / "rates.h5")
-    told = compare_recovery(
-        tmp_path / "out", methods("poisson_glm", "lag1"), sessions=[str(tmp_path / "rates.h5")], seeds=1
-    )
-    (error,) = told["failed"].values()
+    populations = Populations(sessions=[str(tmp_path / "rates.h5")])
+    result = compare_recovery(tmp_path / "out", methods("poisson_glm", "lag1"), populations, seeds=1)
+    (error,) = result.failed.values()
     assert "counts" in error
-    assert [entry["method"] for entry in told["summary"]] == ["lag1"]
-    with pytest.raises(RuntimeError, match="Every job failed"):
-        compare_recovery(tmp_path / "none", methods("poisson_glm"), sessions=[str(tmp_path / "rates.h5")], seeds=1)
+    assert [entry.method for entry in result.summary] == ["lag1"]
+    with pytest.raises(JobsFailed, match="Every job failed"):
+        compare_recovery(tmp_path / "none", methods("poisson_glm"), populations, seeds=1)
 
 
 def test_bad_arguments_are_told_before_anything_is_written(tmp_path):
@@ -56,11 +62,11 @@ def test_bad_arguments_are_told_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="Or an estimator"):
         compare_recovery(out, methods("granger"))
     with pytest.raises(ValueError, match="population among"):
-        compare_recovery(out, methods("lag1"), populations=["retina"])
+        compare_recovery(out, methods("lag1"), Populations(["retina"]))
     with pytest.raises(ValueError, match="know their graph"):
-        compare_recovery(out, methods("lag1"), sessions=[str(tmp_path / "unknown.h5")])
+        compare_recovery(out, methods("lag1"), Populations(sessions=[str(tmp_path / "unknown.h5")]))
     with pytest.raises(ValueError, match="hidden_drive"):
-        compare_recovery(out, methods("lag1"), laws={"hiden_drive": 0})
+        compare_recovery(out, methods("lag1"), Populations(parameters={"hiden_drive": 0}))
     with pytest.raises(ValueError, match="at least one"):
         compare_recovery(out, methods("lag1"), seeds=0)
     assert not out.exists()
@@ -68,23 +74,17 @@ def test_bad_arguments_are_told_before_anything_is_written(tmp_path):
 
 def test_summary_by_hand():
     def row(method, seed, pearson):
-        return {
-            "population": "p",
-            "method": method,
-            "seed": seed,
-            "seconds": 2.0,
-            "fit": None,
-            "scores": {"pearson": pearson},
-        }
+        scores = ConnectivityScore(pearson, *[0.5] * (len(ConnectivityScore._fields) - 1))
+        return RecoveryRow("p", seed, seconds=2.0, fit=None, method=method, scores=scores)
 
-    scores = [row("a", s, v) for s, v in enumerate((0.5, 0.7, 0.2))]
-    scores += [row("b", s, v) for s, v in enumerate((0.6, 0.8, 0.1))]
-    best, worst = summarise_recovery(scores)
-    assert (best["method"], best["pearson"]) == ("b", pytest.approx(0.5))
-    assert best["better_than_next"] == 2
-    assert best["pearson_deviation"] == pytest.approx(np.std([0.6, 0.8, 0.1], ddof=1))
-    assert worst["better_than_next"] is None
-    assert worst["fit"] is None
+    rows = [row("a", s, v) for s, v in enumerate((0.5, 0.7, 0.2))]
+    rows += [row("b", s, v) for s, v in enumerate((0.6, 0.8, 0.1))]
+    best, worst = summarise_recovery(rows)
+    assert (best.method, best.scores["pearson"].mean) == ("b", pytest.approx(0.5))
+    assert best.better_than_next == 2
+    assert best.scores["pearson"].deviation == pytest.approx(np.std([0.6, 0.8, 0.1], ddof=1))
+    assert worst.better_than_next is None
+    assert worst.scores["fit"].mean is None
 
 
 def test_ablations_are_models_that_can_be_made():
@@ -92,17 +92,16 @@ def test_ablations_are_models_that_can_be_made():
 
     session = simulate_population(200, neurons=20, recorded=9)
     for variant in recovery_ablations():
-        build_model(variant.model, [session], variant.arguments)
+        build_model(variant.kind, [session], variant.arguments)
 
 
 @pytest.mark.slow
 def test_synapsnet_recovers_better_than_soft_thresholded_ridge(tmp_path):
     """The simulated population of the paper's size: above 0.87, and above ridge with the threshold of validation."""
-    told = compare_recovery(
-        tmp_path / "out", methods("synapsnet", "soft_ridge", "lag1"), seeds=2, training={"epochs": 6}
-    )
-    by_method = {entry["method"]: entry["pearson"] for entry in told["summary"]}
+    preset = Preset("fast", {"epochs": 6})
+    result = compare_recovery(tmp_path / "out", methods("synapsnet", "soft_ridge", "lag1"), seeds=2, preset=preset)
+    by_method = {entry.method: entry.scores["pearson"].mean for entry in result.summary}
     assert by_method["synapsnet"] > 0.87
-    assert by_method["synapsnet, believed"] > 0.88
+    assert by_method["synapsnet, posterior mean"] > 0.88
     assert by_method["synapsnet"] > by_method["soft_ridge"] + 0.04
     assert by_method["lag1"] == pytest.approx(0.31, abs=0.03)

@@ -9,6 +9,7 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.models.lfads import LFADS, _log_normal, _normal_kl
 from synapsnet_pyg.nn.clipped_gru import ClippedGRU
+from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.training import fit
 
 SMALL = {"generator_size": 6, "encoder_size": 5, "controller_size": 4, "num_factors": 3, "num_inputs": 2}
@@ -152,7 +153,7 @@ def test_recovers_the_rates_of_a_lorenz_population(tmp_path):
         dropout=0.05,
         ramp_steps=300,
     )
-    fit(model, [session], tmp_path, "lfads", epochs=45, batch_size=16, learning_rate=4e-3, halve_every=15)
+    fit(model, [session], tmp_path, Recipe(epochs=45, batch_size=16, learning_rate=4e-3, halve_every=15))
     test = session.split().test
     inferred = model.reconstruct(windows_of(test, bins - 1)[0].gather(torch.arange(trials // 10))).detach()
     inferred = inferred * session.activity_scale[:, None] + session.activity_mean[:, None]

@@ -12,6 +12,7 @@ from synapsnet_pyg.models.synapsnet import SynapsNet, default_penalty_weight
 from synapsnet_pyg.nn.dynamics import DYNAMICS
 from synapsnet_pyg.nn.functional_connectivity import PENALTIES
 from synapsnet_pyg.regression.linear_start import exponential_kernel
+from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.training import fit
 
 
@@ -324,7 +325,7 @@ def test_start_survives_in_a_fit_that_only_gets_worse(tmp_path):
         session.activity[:, t] += 0.95 * session.activity[:, t - 1]
     session = session.standardise()
     model = small_model(session)
-    fit(model, [session], tmp_path, epochs=2, learning_rate=3.0, progress=False)
+    fit(model, [session], tmp_path, Recipe(epochs=2, learning_rate=3.0), progress=False)
     rows = read_csv(tmp_path / "history.csv")
     assert [row["epoch"] for row in rows] == ["0", "1", "2"]
     started = small_model(session)

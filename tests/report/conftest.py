@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
@@ -7,7 +6,8 @@ import torch
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.report.session_results import collect_results
-from synapsnet_pyg.runs.fitting import fit_files
+from synapsnet_pyg.runs.evaluation import Evaluation, NeuronCounts
+from synapsnet_pyg.runs.recipe import Preset
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.simulations.population import simulate_population
 
@@ -36,15 +36,14 @@ def run(tmp_path_factory) -> Run:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("report")
     known_session().save(folder / "known.h5")
-    return fit_files(
-        [folder / "known.h5"], folder / "run", "synapsnet", {"hidden_size": 8}, "fast", {"epochs": 2}, progress=False
-    )
+    recipe = Preset("fast", {"epochs": 2})
+    return Run.fit([folder / "known.h5"], folder / "run", arguments={"hidden_size": 8}, recipe=recipe, progress=False)
 
 
 @pytest.fixture(scope="session")
-def no_scores() -> dict[str, Any]:
+def no_scores() -> Evaluation:
     """Returns the scores of a run that was not evaluated."""
-    return {"sessions": {"known <b>": {}}, "neurons": {"known <b>": {}}, "left_out": []}
+    return Evaluation({"known <b>": {}}, {}, {"known <b>": NeuronCounts(0, 0, 0, 0)}, [])
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +58,7 @@ def fit_in_memory() -> Callable[[str, Session], Run]:
     def fit(name: str, session: Session) -> Run:
         model, split = build_model(name, [session]), session.split()
         model.initialise({session.name: split.train}, {session.name: split.validation})
-        return Run.of(model, [session], name)
+        return Run.of(model, [session])
 
     return fit
 

@@ -10,7 +10,7 @@ from helpers import make_session
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.report.forecast_excerpt import forecast_excerpt
 from synapsnet_pyg.report.report import write_report
-from synapsnet_pyg.runs.fitting import fit_files
+from synapsnet_pyg.runs.run import Run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -107,7 +107,7 @@ def test_several_sessions_share_a_page_or_one_is_chosen(tmp_path):
     for N, name in ((4, "first"), (5, "second")):
         sessions.append(tmp_path / f"{name}.h5")
         make_session(N=N, T=250, name=name).save(sessions[-1])
-    run = fit_files(sessions, tmp_path / "run", "var1", progress=False)
+    run = Run.fit(sessions, tmp_path / "run", "var1", progress=False)
     write_report(run, tmp_path / "all")
     page = (tmp_path / "all" / "index.html").read_text()
     assert re.findall(r"<h2[^>]*>([^<]*)</h2>", page) == ["Run", "first", "second"]

@@ -3,7 +3,7 @@ import torch
 from helpers import make_session
 
 from synapsnet_pyg.models.baselines import Copy
-from synapsnet_pyg.results.figures import breaks_between, draw_run, training_history
+from synapsnet_pyg.results.figures import breaks_between, draw_run
 from synapsnet_pyg.runs.run import Run
 
 
@@ -27,9 +27,3 @@ def test_lines_are_interrupted_between_segments():
     session = make_session(N=2, T=30, segment=torch.tensor([[0, 10], [10, 20], [22, 30]]))
     bins = torch.tensor([7, 8, 9, 10, 11, 13, 19, 22, 23])
     assert breaks_between(session, bins) == [3, 5, 6, 7]
-
-
-def test_history_is_read_where_there_is_one(tmp_path):
-    assert training_history(tmp_path) is None
-    (tmp_path / "history.csv").write_text("epoch,validation_correlation\n0,0.25\n1,0.5\n")
-    assert training_history(tmp_path) == ([0, 1], [0.25, 0.5])

@@ -8,8 +8,7 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.models.synapsnet import SynapsNet
-from synapsnet_pyg.runs.evaluation import evaluate
-from synapsnet_pyg.runs.fitting import fit_files
+from synapsnet_pyg.runs.evaluation import NeuronCounts, evaluate
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.score_tables import print_scores
 from synapsnet_pyg.runs.scores import score, score_forecast
@@ -22,18 +21,13 @@ def test_constant_neurons_are_left_out_and_counted(tmp_path):
     activity[4, :160] = 0.0  # silent in training, busy in the test part
     activity[5, 180:] = 1.0  # constant in the test part
     Session(activity, bin_size=1, name="a").save(tmp_path / "a.h5")
-    run = fit_files([tmp_path / "a.h5"], tmp_path / "run", "copy")
+    run = Run.fit([tmp_path / "a.h5"], tmp_path / "run", "copy")
     scores = evaluate(run)
-    assert scores["neurons"]["a"] == {
-        "recorded": 6,
-        "scored": 3,
-        "constant_in_training": 2,
-        "constant_in_test": 1,
-    }
+    assert scores.neurons["a"] == NeuronCounts(recorded=6, scored=3, constant_in_training=2, constant_in_test=1)
     session, split = run.sessions["a"], run.split()["a"]
     forecast = forecast_session(run.model, split.test, first=5)
     counted = [float(torch.corrcoef(torch.stack([forecast.truth[i], forecast.forecast[i]]))[0, 1]) for i in (0, 2, 3)]
-    assert scores["sessions"]["a"]["copy"]["correlation"] == pytest.approx(sum(counted) / 3, abs=1e-6)
+    assert scores.sessions["a"]["copy"].correlation == pytest.approx(sum(counted) / 3, abs=1e-6)
     assert score_forecast(session, forecast).correlation == pytest.approx(sum(counted) / 3, abs=1e-6)
 
 
@@ -60,16 +54,16 @@ def test_short_trials_leave_out_the_anchors_that_need_more(tmp_path):
     Session(torch.randn(3, 200), bin_size=1, name="a", segment=torch.stack([starts, starts + 4], 1)).save(
         tmp_path / "a.h5"
     )
-    run = fit_files([tmp_path / "a.h5"], tmp_path / "run", "var1")
+    run = Run.fit([tmp_path / "a.h5"], tmp_path / "run", "var1")
     scores = evaluate(run)
-    assert scores["left_out"] == ["ar5", "var5"]
-    assert list(scores["sessions"]["a"]) == ["var1", "mean", "copy"]
+    assert scores.left_out == ["ar5", "var5"]
+    assert list(scores.sessions["a"]) == ["var1", "mean", "copy"]
 
 
 def test_table_over_sessions_of_which_one_knows_its_wiring(tmp_path, capsys):
     simulate_population(300, neurons=20, recorded=6, name="simulated").save(tmp_path / "s.h5")
     make_session(T=150, name="real").save(tmp_path / "r.h5")
-    fit_files([tmp_path / "s.h5", tmp_path / "r.h5"], tmp_path / "run", "var1")
+    Run.fit([tmp_path / "s.h5", tmp_path / "r.h5"], tmp_path / "run", "var1")
     print_scores(evaluate(Run.load(tmp_path / "run")))
     told = capsys.readouterr().out
     assert "real: test part" in told
@@ -79,6 +73,6 @@ def test_table_over_sessions_of_which_one_knows_its_wiring(tmp_path, capsys):
 def test_a_run_moved_with_its_recordings_is_found(tmp_path):
     (tmp_path / "here").mkdir()
     make_session(T=150).save(tmp_path / "here" / "a.h5")
-    fit_files([tmp_path / "here" / "a.h5"], tmp_path / "here" / "run", "copy")
+    Run.fit([tmp_path / "here" / "a.h5"], tmp_path / "here" / "run", "copy")
     (tmp_path / "here").rename(tmp_path / "there")
     assert list(Run.load(tmp_path / "there" / "run").sessions) == ["demo"]

@@ -13,6 +13,7 @@ from synapsnet_pyg.models.checkpoint import load_model
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.models.synapsnet import SynapsNet
 from synapsnet_pyg.runs import training
+from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.training import fit
 
 
@@ -20,11 +21,12 @@ def sessions():
     return [make_session(N=5, T=90, name="one").standardise(), make_session(N=4, T=80, name="two").standardise()]
 
 
-def train(out, epochs=3, resume=False, **arguments):
+def train(out, epochs=3, resume=False, options=None, **changes):
     out.mkdir(exist_ok=True)
     torch.manual_seed(0)
     model = SynapsNet(sessions(), embedding_dim=3, hidden_size=6, linear_path=False)
-    return fit(model, sessions(), out, epochs=epochs, resume=resume, progress=False, batch_size=16, **arguments)
+    recipe = Recipe(epochs=epochs, batch_size=16).changed(**changes)
+    return fit(model, sessions(), out, recipe, resume=resume, progress=False, **(options or {}))
 
 
 def weights(path):
@@ -113,7 +115,7 @@ def test_learns(tmp_path):
 
 @pytest.mark.parametrize("name", ["mean", "ar5", "var1"])
 def test_models_without_training_are_saved_too(tmp_path, name):
-    model = fit(build_model(name, sessions()), sessions(), tmp_path, name)
+    model = fit(build_model(name, sessions()), sessions(), tmp_path)
     again = load_model(tmp_path / "best.ckpt")
     assert torch.equal(again.connectivity(sessions()[0]), model.connectivity(sessions()[0]))
 
@@ -183,3 +185,36 @@ def test_killed_without_warning_loses_at_most_the_epoch_under_way(tmp_path):
     assert torch.load(out / "last.ckpt", weights_only=True)["epoch"] >= 0
     train(out, epochs=40, resume=True)
     assert same(weights(tmp_path / "whole" / "last.ckpt"), weights(out / "last.ckpt"))
+
+
+def test_a_logger_and_callbacks_of_lightning_are_taken_through(tmp_path):
+    from lightning import Callback
+    from lightning.pytorch.loggers import CSVLogger
+
+    class Counting(Callback):
+        epochs = 0
+
+        def on_train_epoch_end(self, trainer, pl_module):
+            self.epochs += 1
+
+    counting, logger = Counting(), CSVLogger(tmp_path, name="logs")
+    train(tmp_path / "run", epochs=3, options={"logger": logger, "callbacks": [counting]})
+    assert counting.epochs == 3
+    logged, history = (
+        read_csv(tmp_path / "logs" / "version_0" / "metrics.csv"),
+        read_csv(tmp_path / "run" / "history.csv"),
+    )
+    assert [float(row["validation_correlation"]) for row in logged] == [
+        float(row["validation_correlation"]) for row in history
+    ]
+    train(tmp_path / "plain", epochs=3)
+    assert same(weights(tmp_path / "run" / "last.ckpt"), weights(tmp_path / "plain" / "last.ckpt"))
+
+
+def test_each_session_of_a_model_of_one_session_is_logged(tmp_path):
+    from lightning.pytorch.loggers import CSVLogger
+
+    model = build_model("gru", sessions(), {"hidden_size": 4})
+    logger = CSVLogger(tmp_path, name="logs")
+    fit(model, sessions(), tmp_path / "run", Recipe(epochs=2), progress=False, logger=logger)
+    assert (tmp_path / "logs" / "version_0" / "metrics.csv").is_file()

@@ -6,16 +6,21 @@ import pytest
 from helpers import make_session
 from scipy.stats import ttest_rel
 
-from synapsnet_pyg.benchmarks import forecast_jobs, forecasting, variants
-from synapsnet_pyg.benchmarks.forecast_jobs import Row, paired_p, plan, summarise
-from synapsnet_pyg.benchmarks.forecasting import compare_forecasts
+from synapsnet_pyg.benchmarks import forecasting, variants
+from synapsnet_pyg.benchmarks.forecast_results import Row, summarise
+from synapsnet_pyg.benchmarks.forecasting import compare_forecasts, plan
 from synapsnet_pyg.benchmarks.variants import Variant
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.metrics import paired_p
 from synapsnet_pyg.models.registry import ANCHORS
+from synapsnet_pyg.runs.recipe import Preset
+from synapsnet_pyg.runs.run import Run
+from synapsnet_pyg.runs.scores import Score
 
 
 def row(label, fit, session, seed, correlation, mse=1.0):
-    scores = {"correlation": correlation, "mse": mse, "pc_correlation": [0.5, 0.4, 0.3]}
-    return Row(label, fit, session, seed, scores, seconds=2.0)
+    scores = Score(np.nan if correlation is None else correlation, mse, [0.5, 0.4, 0.3], None)
+    return Row(label, fit, session, seed, scores=scores, seconds=2.0)
 
 
 @pytest.fixture
@@ -30,7 +35,8 @@ def paths(tmp_path):
     return paths
 
 
-SMALL = {"epochs": 2, "patience": 5}
+CHANGES = {"epochs": 2, "patience": 5}
+SMALL = Preset("fast", CHANGES)
 TWO = [Variant("ours", "synapsnet", {"hidden_size": 6}), Variant("gru", "gru", {"hidden_size": 6})]
 
 
@@ -41,31 +47,30 @@ def test_summary_averages_seeds_first_and_tests_against_the_next_best():
     rows += [row("a", "multi", s, 0, 0.6) for s in a]
     first, second, together = summarise(rows)
     means = np.array([0.32, 0.51, 0.2])
-    assert (first["label"], second["label"], together["fit"]) == ("a", "b", "multi")
-    assert first["correlation"] == pytest.approx(means.mean())
-    assert first["correlation_sem"] == pytest.approx(means.std(ddof=1) / 3**0.5)
-    assert first["correlation_p"] == pytest.approx(ttest_rel(means, [0.28, 0.45, 0.19]).pvalue)
-    assert second["correlation_p"] is together["correlation_p"] is None
-    assert (first["sessions"], first["seeds"]) == (3, 2)
+    assert (first.label, second.label, together.fit) == ("a", "b", "multi")
+    assert first.correlation == pytest.approx(means.mean())
+    assert first.correlation_sem == pytest.approx(means.std(ddof=1) / 3**0.5)
+    assert first.correlation_p == pytest.approx(ttest_rel(means, [0.28, 0.45, 0.19]).pvalue)
+    assert second.correlation_p is together.correlation_p is None
+    assert (first.sessions, first.seeds) == (3, 2)
 
 
 def test_scores_that_are_not_defined_do_not_count():
     rows = [row("a", "single", "x", 0, 0.3), row("a", "single", "x", 1, None), row("b", "single", "x", 0, None)]
     first, second = summarise(rows)
-    assert first["correlation"] == 0.3
-    assert first["correlation_sem"] is None
-    assert second["correlation"] is None
+    assert first.correlation == 0.3
+    assert first.correlation_sem is None
+    assert second.correlation is None
     assert paired_p({"x": 1.0}, {"x": 2.0}) is None
     assert paired_p({"x": 1.0, "y": 2.0}, {"x": 0.5, "y": 1.5}) is None  # no spread
 
 
 def test_every_model_is_scored_on_the_same_bins(paths, tmp_path):
-    from synapsnet_pyg.data.session import Session
-
-    sessions = [Session.load(path) for path in paths]
-    jobs = plan(paths, sessions, tmp_path, [*TWO, Variant("long", "synapsnet", {"window": 8})], [0, 1], "fast", SMALL)
+    sessions = {path: Session.load(path) for path in paths}
+    longer = Variant("long", "synapsnet", {"window": 8})
+    jobs = plan(sessions, tmp_path, [*TWO, longer], seeds=[0, 1], preset=SMALL)
     assert {job.first for job in jobs} == {8}
-    kinds = [(job.variant.label, job.fit, job.seed) for job in jobs]
+    kinds = [(job.variant.label, job.fit, job.recipe.seed) for job in jobs]
     assert kinds.count(("ours", "single", 1)) == 3
     assert kinds.count(("ours", "multi", 0)) == 1
     assert kinds.count(("gru", "multi", 0)) == 0  # one model for each session
@@ -75,51 +80,49 @@ def test_every_model_is_scored_on_the_same_bins(paths, tmp_path):
 
 def test_comparison_writes_everything_and_repeats_nothing(paths, tmp_path):
     out = tmp_path / "out"
-    told = compare_forecasts(paths, out, TWO, seeds=2, preset="fast", training=SMALL)
-    assert told["failed"] == {}
-    assert {entry["label"] for entry in told["summary"]} == {"ours", "gru", *ANCHORS}
-    assert told["protocol"]["seeds"] == [0, 1]
-    assert set(told["sessions"]) == {"one", "two", "three"}
+    result = compare_forecasts(paths, out, TWO, seeds=2, preset=SMALL)
+    assert result.failed == {}
+    assert {entry.label for entry in result.summary} == {"ours", "gru", *ANCHORS}
+    assert result.protocol["seeds"] == [0, 1]
+    assert set(result.sessions) == {"one", "two", "three"}
     names = {f"forecasting{end}" for end in (".md", ".csv", ".tex", ".png", ".json")}
     names |= {f"forecasting-sessions{end}" for end in (".md", ".csv", ".tex")}
     assert names <= {path.name for path in out.iterdir()}
-    assert json.loads((out / "forecasting.json").read_text())["scores"] == told["scores"]
+    assert json.loads((out / "forecasting.json").read_text())["scores"] == result.to_json()["scores"]
     with (out / "forecasting-sessions.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == len(told["scores"]) == 3 * (2 + 2 + 2) + 3 * len(ANCHORS)
-    assert (out / "forecasting.tex").read_text().count(r"\\") == 1 + len(told["summary"])
+    assert len(rows) == len(result.rows) == 3 * (2 + 2 + 2) + 3 * len(ANCHORS)
+    assert (out / "forecasting.tex").read_text().count(r"\\") == 1 + len(result.summary)
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*.ckpt")}
-    again = compare_forecasts(paths, out, TWO, seeds=2, preset="fast", training=SMALL)
-    assert again["scores"] == told["scores"]
+    again = compare_forecasts(paths, out, TWO, seeds=2, preset=SMALL)
+    assert again.rows == result.rows
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.ckpt")} == before
-    with pytest.raises(ValueError, match="begun with 2 epochs"):
-        compare_forecasts(paths, out, TWO, seeds=2, preset="fast", training=SMALL | {"epochs": 3})
-    with pytest.raises(ValueError, match="begun with targets"):
-        compare_forecasts(paths, out, TWO, seeds=2, preset="paper", training=SMALL)
+    with pytest.raises(ValueError, match=r"other settings: epochs 2 \(got 3\)"):
+        compare_forecasts(paths, out, TWO, seeds=2, preset=Preset("fast", CHANGES | {"epochs": 3}))
+    with pytest.raises(ValueError, match="other settings: targets 16"):
+        compare_forecasts(paths, out, TWO, seeds=2, preset=Preset("paper", CHANGES))
     # Another first bin: scored anew, not fitted anew.
-    longer = compare_forecasts(
-        paths, out, [*TWO, Variant("long", "var5", {"lags": 7})], seeds=2, preset="fast", training=SMALL
-    )
+    longer = compare_forecasts(paths, out, [*TWO, Variant("long", "var5", {"lags": 7})], seeds=2, preset=SMALL)
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert longer["protocol"]["first scored bin of a segment"] == 7
+    assert longer.protocol["first scored bin of a segment"] == 7
 
 
 def test_a_job_that_fails_is_told_and_stops_no_other(paths, tmp_path, monkeypatch):
-    fit_files = forecast_jobs.fit_files
+    fit = Run.fit
 
-    def failing(paths, folder, model, *arguments, **more):
-        if model == "gru":
+    def failing(paths, folder, kind, **options):
+        if kind == "gru":
             raise RuntimeError("no memory\nleft")
-        return fit_files(paths, folder, model, *arguments, **more)
+        return fit(paths, folder, kind, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(forecast_jobs, "fit_files", failing)
-        told = compare_forecasts(paths[:1], tmp_path / "out", TWO, preset="fast", training=SMALL)
-    assert list(told["failed"].values()) == ["no memory left"]
+        patch.setattr(forecasting.Run, "fit", failing)
+        result = compare_forecasts(paths[:1], tmp_path / "out", TWO, preset=SMALL)
+    assert list(result.failed.values()) == ["no memory left"]
     assert "FAILED: runs/gru/one/seed-0: no memory left" in (tmp_path / "out" / "forecasting.md").read_text()
-    assert "ours" in {entry["label"] for entry in told["summary"]}
-    again = compare_forecasts(paths[:1], tmp_path / "out", TWO, preset="fast", training=SMALL)
-    assert again["failed"] == {}
+    assert "ours" in {entry.label for entry in result.summary}
+    again = compare_forecasts(paths[:1], tmp_path / "out", TWO, preset=SMALL)
+    assert again.failed == {}
 
 
 def test_an_interrupted_job_goes_on(paths, tmp_path, monkeypatch):
@@ -134,14 +137,14 @@ def test_an_interrupted_job_goes_on(paths, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return step(self, window)
 
-    small = {"epochs": 5}
+    small = Preset("fast", {"epochs": 5})
     with monkeypatch.context() as patch:
         patch.setattr(training._Training, "training_step", interrupting)
         with pytest.raises(KeyboardInterrupt):
-            compare_forecasts(paths[:1], tmp_path / "parts", TWO[:1], preset="fast", training=small)
-    resumed = compare_forecasts(paths[:1], tmp_path / "parts", TWO[:1], preset="fast", training=small)
-    whole = compare_forecasts(paths[:1], tmp_path / "whole", TWO[:1], preset="fast", training=small)
-    assert [one["scores"] for one in resumed["scores"]] == [one["scores"] for one in whole["scores"]]
+            compare_forecasts(paths[:1], tmp_path / "parts", TWO[:1], preset=small)
+    resumed = compare_forecasts(paths[:1], tmp_path / "parts", TWO[:1], preset=small)
+    whole = compare_forecasts(paths[:1], tmp_path / "whole", TWO[:1], preset=small)
+    assert [row.scores for row in resumed.rows] == [row.scores for row in whole.rows]
 
 
 @pytest.mark.parametrize(
@@ -154,9 +157,9 @@ def test_an_interrupted_job_goes_on(paths, tmp_path, monkeypatch):
     ],
 )
 def test_sweeps_ablations_and_dynamics(paths, tmp_path, kind, chosen):
-    told = compare_forecasts(paths[:1], tmp_path, chosen, kind, preset="fast", training={"epochs": 1})
-    assert told["failed"] == {}
-    assert {variant.label for variant in chosen} <= {entry["label"] for entry in told["summary"]}
+    result = compare_forecasts(paths[:1], tmp_path, chosen, kind=kind, preset=Preset("fast", {"epochs": 1}))
+    assert result.failed == {}
+    assert {variant.label for variant in chosen} <= {entry.label for entry in result.summary}
     assert (tmp_path / f"{kind}.png").stat().st_size > 1000
 
 
