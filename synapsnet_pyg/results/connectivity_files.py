@@ -39,6 +39,8 @@ class ConnectivityFormat(ABC):
 
     extension: ClassVar[str]
     """End of the file's name, after the name of the session."""
+    every_weight: ClassVar[bool] = False
+    """Whether a file is for every weight, those of self-connections too; otherwise for chosen edges."""
 
     @property
     def suffix(self) -> str:
@@ -58,6 +60,7 @@ class NumPyMatrix(ConnectivityFormat):
     """Whole matrix ``connectivity`` [receiver, sender], ``neuron_id`` and the edge fields, as arrays of NumPy."""
 
     extension = ".npz"
+    every_weight = True
 
     def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
         """Writes every weight, those of self-connections too."""
