@@ -260,7 +260,7 @@ def test_prepare_says_what_is_wrong(sets, capsys, tmp_path):
     assert status == 2
     assert "all are left out" in error
     assert "--sessions" in refused(capsys, "download", "allen-neuropixels", tmp_path)
-    assert "bugeon or allen-neuropixels" in refused(capsys, "download", "suite2p", tmp_path)
+    assert "choose from 'bugeon', 'allen-neuropixels'" in refused(capsys, "download", "suite2p", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
