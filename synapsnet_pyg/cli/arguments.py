@@ -88,7 +88,7 @@ def session_file(out: str) -> Path:
 
         if not is_session_file(path):
             raise FileExistsError(
-                f"Expected a new file or a session file (got '{path}', which is neither); choose another name."
+                f"Expected a new file or a session file (got '{path}', which is not overwritten); choose another name."
             )
     return path
 
