@@ -180,6 +180,17 @@ FORMATS: dict[str, ConnectivityFormat] = {
 """Name of a format -> its writer and reader. Where two share a suffix, the first reads both."""
 
 
+def format_of(name: str) -> ConnectivityFormat:
+    """Returns the format of a name.
+
+    Raises:
+        ValueError: There is no such format.
+    """
+    if name not in FORMATS:
+        raise ValueError(f"Expected a format among {', '.join(FORMATS)} (got '{name}').")
+    return FORMATS[name]
+
+
 def save_connectivity(
     session: Session,
     connectivity: Tensor,
@@ -217,11 +228,10 @@ def save_connectivity(
         ...     path.name, read_connectivity(path, session).tolist()
         ('demo-edges.csv', [[0.0, 0.0], [0.5, 0.0]])
     """
-    if format not in FORMATS:
-        raise ValueError(f"Expected a format among {', '.join(FORMATS)} (got '{format}').")
-    path = Path(folder) / (file_name(session.name) + FORMATS[format].extension)
+    writer = format_of(format)
+    path = Path(folder) / (file_name(session.name) + writer.extension)
     with atomic_path(path) as temporary:
-        FORMATS[format].write(temporary, session, connectivity, edge_fields or {})
+        writer.write(temporary, session, connectivity, edge_fields or {})
     return path
 
 
