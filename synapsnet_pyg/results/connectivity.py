@@ -118,7 +118,8 @@ def save_connectivity_results(
         A line for each file, and the message of each session.
 
     Raises:
-        ValueError: A format is unknown, ``threshold`` or ``top_k`` is out of range, or ``rate`` is given and the edges were not tested.
+        ValueError: A format is unknown, ``threshold`` or ``top_k`` is out of range, or ``rate`` is given and the edges
+            were not tested.
     """
     kept = {
         name: strongest(result.connectivity if rate is None else result.significant(rate), threshold, top_k)
