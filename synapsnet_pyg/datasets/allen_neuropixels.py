@@ -5,7 +5,6 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -158,7 +157,7 @@ class AllenNeuropixels(RecordingDataset):
             neuron_id=[f"allen/{unit}" for unit in ids],
             behaviour_name=self.behaviour,
             name=name,
-            **known,
+            **{key: entries[kept] for key, entries in known.items()},
         )
 
     def _bins(self, file: h5py.File) -> TimeBins:
@@ -180,8 +179,8 @@ class AllenNeuropixels(RecordingDataset):
             raise LeftOutError(f"it has no valid block of {self.shortest:g} s or longer")
         return TimeBins(blocks, self.bin_size)
 
-    def _neurons(self, file: h5py.File, channels: Path | None) -> tuple[np.ndarray, dict[str, Any]]:
-        """Returns the rows of the units that pass the filters, and their fields."""
+    def _neurons(self, file: h5py.File, channels: Path | None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Returns the rows of the units that pass the filters, and the fields of all units."""
         units, table = file["units"], electrodes_of(file)
         if table is None:
             raise ValueError(f"Expected a table of electrodes in '{file.filename}' (there is none).")
@@ -205,10 +204,10 @@ class AllenNeuropixels(RecordingDataset):
         if self.positioned:
             passes &= np.isfinite(position).all(axis=1)
         kept = np.flatnonzero(passes)
-        known: dict[str, Any] = {"area": area[kept], "position": position[kept]}
+        known: dict[str, np.ndarray] = {"area": area, "position": position}
         if "group_name" in table:
-            known["probe"] = column(table, "group_name")[row][kept]
-        known |= {key: column(units, key)[kept] for key in _KEPT if key in units}
+            known["probe"] = column(table, "group_name")[row]
+        known |= {key: column(units, key) for key in _KEPT if key in units}
         return kept, known
 
     def _has(self, units: h5py.Group, key: str) -> bool:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -134,7 +134,7 @@ class Bugeon(RecordingDataset):
         for part in read:
             segments.append(part.segment + first)
             first += part.activity.shape[1]
-        known = {key: np.asarray(entries)[good] for key, entries in self._neuron_fields(date, types).items()}
+        known = {key: entries[good] for key, entries in self._neuron_fields(date, types).items()}
         ids = np.array(self._ids(date, name, len(types)))[good]
         return Session(
             torch.from_numpy(np.ascontiguousarray(activity[good], dtype=np.float32)),
@@ -237,14 +237,14 @@ class Bugeon(RecordingDataset):
             ids.append(f"{date.parent.name}/{number:.17g}" if known else f"{name}/{row}")
         return ids
 
-    def _neuron_fields(self, date: Path, types: list[str]) -> dict[str, Any]:
+    def _neuron_fields(self, date: Path, types: list[str]) -> dict[str, np.ndarray]:
         """Reads the fields of the neurons of a session."""
         N = len(types)
         subclass = [name.split("-")[0] for name in types]
-        known: dict[str, Any] = {
-            "cell_type": types,
-            "subclass": subclass,
-            "ei": ["E" if name == "EC" else "I" for name in subclass],
+        known: dict[str, np.ndarray] = {
+            "cell_type": np.array(types, dtype=np.str_),
+            "subclass": np.array(subclass, dtype=np.str_),
+            "ei": np.array(["E" if name == "EC" else "I" for name in subclass], dtype=np.str_),
         }
         for field, stem in (("depth", "neuron.depth"), ("plane", "neuron.plane")):
             if (date / f"{stem}.npy").is_file():

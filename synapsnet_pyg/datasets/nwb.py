@@ -55,7 +55,7 @@ class _Rows(NamedTuple):
     """Table, where the file has one."""
     row: np.ndarray
     """Row of each neuron in the table [N]."""
-    fields: dict[str, Any]
+    fields: dict[str, np.ndarray]
     """Name of a field -> N entries."""
 
 
@@ -266,7 +266,7 @@ class NWBRecording(RecordingDataset):
         )
 
 
-def _electrodes(file: h5py.File, units: h5py.Group, kept: np.ndarray) -> dict[str, Any]:
+def _electrodes(file: h5py.File, units: h5py.Group, kept: np.ndarray) -> dict[str, np.ndarray]:
     """Returns area and position of each unit, by its peak channel or else its first electrode."""
     table = electrodes_of(file)
     if table is None:
@@ -278,7 +278,7 @@ def _electrodes(file: h5py.File, units: h5py.Group, kept: np.ndarray) -> dict[st
         rows = np.array([int(ragged[row][0]) if len(ragged[row]) else -1 for row in kept])
     else:
         return {}
-    known: dict[str, Any] = {}
+    known: dict[str, np.ndarray] = {}
     if "location" in table:
         area = column(table, "location")
         known["area"] = np.array([area[row] if row >= 0 else "" for row in rows], dtype=np.str_)

@@ -156,9 +156,9 @@ def times_of(group: h5py.Group, length: int) -> np.ndarray:
     raise ValueError(f"Expected timestamps or a rate in '{group.name}' of '{group.file.filename}' (there is neither).")
 
 
-def neuron_fields(table: h5py.Group, kept: np.ndarray) -> dict[str, Any]:
+def neuron_fields(table: h5py.Group, kept: np.ndarray) -> dict[str, np.ndarray]:
     """Reads all columns of numbers and texts of a table, for the kept rows."""
-    known: dict[str, Any] = {}
+    known: dict[str, np.ndarray] = {}
     rows = len(column(table, "id"))
     ragged = {name.removesuffix("_index") for name in table if name.endswith("_index")}
     for name, item in table.items():
