@@ -10,6 +10,7 @@ from .analysis.significance import edge_significance as edge_significance
 from .analysis.states import state_blocks as state_blocks
 from .analysis.states import states_of as states_of
 from .connectivity.registry import estimate as estimate
+from .connectivity.registry import estimator as estimator
 from .data.session import Session as Session
 from .data.windows import windows_of as windows_of
 from .datasets.allen_neuropixels import AllenNeuropixels as AllenNeuropixels

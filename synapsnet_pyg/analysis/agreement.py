@@ -63,10 +63,9 @@ def wiring_agreement(
             "Expected one wiring (and distances) of the same shape for each connectivity (got "
             f"{[list(c.shape) for c in connectivities]} and {[list(w.shape) for w in wirings]})."
         )
-    distances_or_none = [None] * len(pairs) if distances is None else distances
     weights = [_ranks(np.abs(matrix.detach().cpu().double().numpy())) for matrix in connectivities]
     synapses = [_ranks(np.asarray(counts, dtype=float)) for counts in wirings]
-    apart = [None if distance is None else _ranks(np.asarray(distance, dtype=float)) for distance in distances_or_none]
+    apart = [None] * len(weights) if distances is None else [_ranks(np.asarray(d, dtype=float)) for d in distances]
 
     def scores(ranked: Sequence[np.ndarray]) -> np.ndarray:
         """Returns the scores of every session, and their mean: [S + 1, 3]."""

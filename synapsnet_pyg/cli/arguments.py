@@ -1,4 +1,4 @@
-"""Words of the command line as lists, files and folders."""
+"""Annotations of a command's arguments, and checks of lists, files and folders."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -61,12 +61,12 @@ def option_groups(**groups: str) -> Callable[[Command], Command]:
 
 
 def listed(text: str | None) -> list[str]:
-    """Parts of a text that commas separate."""
+    """Returns the parts of a text that commas separate."""
     return [part.strip() for part in text.split(",") if part.strip()] if text else []
 
 
 def session_files(paths: list[str]) -> list[str]:
-    """Files as they are, folders as the session files in them."""
+    """Returns files as they are, and the session files in folders."""
     files: list[str] = []
     for path in paths:
         inside = sorted(map(str, Path(path).glob("*.h5"))) if Path(path).is_dir() else [path]
@@ -77,7 +77,7 @@ def session_files(paths: list[str]) -> list[str]:
 
 
 def existing_folder(out: str) -> Path:
-    """A file to be written, whose folder must be there."""
+    """Returns the path of a file to write, whose folder must be there."""
     path = Path(out)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"Expected an existing folder for '{path}' (there is no '{path.parent}').")
@@ -85,7 +85,7 @@ def existing_folder(out: str) -> Path:
 
 
 def session_file(out: str) -> Path:
-    """Where a session may be written: to a new file, or over an older session, but never over anything else."""
+    """Returns the path of a session file to write: a new file or an older session, but no other file."""
     path = existing_folder(out)
     if path.suffix in (".npy", ".npz", ".mat"):
         raise ValueError(f"Expected a session file, which ends in .h5 (got '{path}').")
@@ -94,13 +94,13 @@ def session_file(out: str) -> Path:
 
         if not is_session_file(path):
             raise FileExistsError(
-                f"'{path}' is there and no session file, so it is not overwritten; choose another name."
+                f"Expected a new file or a session file (got '{path}', which is not overwritten); choose another name."
             )
     return path
 
 
 def output_folder(out: str) -> Path:
-    """A folder, made if it is not there."""
+    """Returns a folder, made if it is not there."""
     from synapsnet_pyg.files import make_folder
 
     return make_folder(out)

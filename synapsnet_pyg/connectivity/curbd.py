@@ -31,7 +31,7 @@ class TrainedNetwork:
     training_runs: int
     """Number of runs with learning; the others, last, ran freely."""
     converged: bool
-    """Whether learning ended because ``p_var`` no longer rose."""
+    """True if learning ended because ``p_var`` no longer rose."""
 
 
 @dataclass(eq=False, kw_only=True)

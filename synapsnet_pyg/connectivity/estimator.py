@@ -31,7 +31,7 @@ class Estimator:
     """
 
     forecasts: ClassVar[bool] = False
-    """Whether :meth:`predict` and :meth:`score` can be called."""
+    """True if :meth:`predict` and :meth:`score` can be called."""
 
     connectivity_: Tensor
     """Estimated connectivity [N, N], float32, ``[i, j]`` the effect of j on i."""

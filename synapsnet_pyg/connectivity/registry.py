@@ -1,4 +1,4 @@
-"""All estimators by name, as import paths: reading this file imports neither torch nor an estimator."""
+"""Estimators by name, as import paths: reading this file imports neither torch nor an estimator."""
 
 import pkgutil
 from typing import TYPE_CHECKING, Any, NamedTuple

@@ -5,7 +5,6 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -40,38 +39,39 @@ class AllenNeuropixels(RecordingDataset):
     r"""Spikes of mouse visual cortex, thalamus and hippocampus, six Neuropixels probes a session.
 
     58 sessions, one a mouse, about 690 neurons each after the filters. Reads an AllenSDK cache
-    (``session_<id>/session_<id>.nwb``, ``channels.csv``) or DANDI folders (000021, 000022) with h5py alone, a neuron's
+    (``session_<id>/session_<id>.nwb``, ``channels.csv``) or DANDI folders (000021, 000022) with h5py only, a neuron's
     spikes at a time.
 
-    - *Neurons*: AllenSDK's filters, as arguments; one whose metric is NaN fails. Each carries its ``area`` (by its peak
+    - *Neurons*: AllenSDK's filters, as arguments; a unit whose metric is NaN fails. Fields are ``area`` (by the peak
       channel), ``position`` (CCF, micrometres: anterior-posterior, dorsal-ventral, left-right), ``probe``, ``snr``,
       ``firing_rate`` and ``waveform_duration``; its id is the Allen unit id.
     - *Position* is taken from ``channels.csv`` beside or above the file. The released NWB files hold a copy of the
       second coordinate as the third; without the table the third is NaN, with a warning.
-    - *Segments* are the blocks of a stimulus: rows at most ``gap`` seconds apart are one block. Stretches marked as
-      invalid and everything from the first to the last laser pulse of the optotagging are cut out.
-    - *Running speed* (cm/s) is interpolated at the bins' centres. The writer deleted intervals in which the wheel stood
-      still, so that across gaps longer than ``still`` seconds the speed is zero.
+    - *Segments* are the blocks of a stimulus: rows at most ``gap`` seconds apart are one block. Blocks that are marked
+      as invalid, and the time from the first to the last laser pulse of the optotagging, are cut out.
+    - *Running speed* (cm/s) is interpolated at the bins' centres. The files lack intervals in which the wheel stood
+      still, so that the speed in gaps longer than ``still`` seconds is zero.
 
     Args:
         root: Folder of the cache or of DANDI.
-        stimulus: As in the file, blanks for underscores: ``"natural scenes"``, ``"drifting gratings"``,
-            ``"spontaneous"``, ``"natural movie one"``, ...; several make segments of one session. None: the whole
-            recording. Sessions without any are left out.
-        bin_size: Seconds; the paper's is 33.3 ms.
-        areas: Acronyms of the areas to keep (``["VISp", "CA1"]``); None: all.
-        isi_violations: Largest value kept, as of AllenSDK.
-        amplitude_cutoff: Largest value kept.
-        presence_ratio: Smallest value kept: 0.9 as in most papers; AllenSDK's code says 0.95 by now.
-        quality: What a unit's quality must be; None: anything.
+        stimulus: One or several stimuli of the file, with blanks for underscores: ``"natural scenes"``, ``"drifting
+            gratings"``, ``"spontaneous"``, ``"natural movie one"``, ...; their blocks are segments of one session.
+            None: the whole recording. Sessions without any of them are left out.
+        bin_size: Duration of one bin in seconds; the paper's is 33.3 ms.
+        areas: Acronyms of the areas to keep (``["VISp", "CA1"]``). None: all.
+        isi_violations: Largest kept value, AllenSDK's by default.
+        amplitude_cutoff: Largest kept value.
+        presence_ratio: Smallest kept value: 0.9 as in most papers; AllenSDK's code says 0.95 by now.
+        quality: Quality of kept units. None: any.
         positioned: Keep only neurons whose three coordinates are known (SynapsNet's "sessions where neuron locations
             were available").
-        behaviour: Of ``"running speed"`` and ``"pupil area"`` (product of the fitted ellipse's half axes times pi).
-            What a session lacks is zero throughout, with a warning.
-        gap: Seconds; see above. Gratings pause for 1 s between rows.
-        still: Seconds; see above. None: interpolate across all gaps.
-        shortest: Blocks shorter than this many seconds are left.
-        sessions: See :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`; names are ``"allen-<session id>"``.
+        behaviour: Some of ``"running speed"`` and ``"pupil area"`` (product of the fitted ellipse's half axes times
+            pi). A behaviour that a session lacks is zero throughout, with a warning.
+        gap: Longest pause within a block in seconds; gratings pause for 1 s between rows.
+        still: Longest gap in seconds across which the running speed is interpolated. None: all gaps.
+        shortest: Duration of the shortest kept block in seconds.
+        sessions: Names of sessions, ``"allen-<session id>"``, or ends of names, see
+            :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`.
         processed: Folder of the session files. None: ``root/processed``.
         jobs: Number of processes that read at once.
         transform: Function applied to a session whenever it is taken.
@@ -91,6 +91,7 @@ class AllenNeuropixels(RecordingDataset):
         self,
         root: str | os.PathLike[str],
         stimulus: str | Sequence[str] | None = "natural scenes",
+        *,
         bin_size: float = 1 / 30,
         areas: str | Sequence[str] | None = None,
         isi_violations: float = 0.5,
@@ -120,7 +121,7 @@ class AllenNeuropixels(RecordingDataset):
 
     @staticmethod
     def find(root: Path) -> dict[str, list[Path]]:
-        """Returns every ``.nwb`` file with units; those of the local field potential have none."""
+        """Returns every ``.nwb`` file with units; files of the local field potential have none."""
         require_folder(root, "fetch sessions with AllenNeuropixels.download(root, ids) or 'synapsnet download'")
         found: dict[str, list[Path]] = {}
         for path in sorted(root.rglob("*.nwb")):
@@ -147,20 +148,20 @@ class AllenNeuropixels(RecordingDataset):
                 raise LeftOutError("no unit passes the filters" + (f" in {self.areas}" if self.areas else ""))
             counts = count_spikes(spikes, kept, bins)
             ids = column(file["units"], "id")[kept]
-            courses = [self._course(file, one, bins.centres) for one in self.behaviour]
+            series = [self._behaviour_at(bins.centres, file, one) for one in self.behaviour]
         return Session(
             counts,
-            torch.from_numpy(np.stack(courses, axis=1).astype(np.float32)) if courses else None,
+            torch.from_numpy(np.stack(series, axis=1).astype(np.float32)) if series else None,
             bin_size=self.bin_size,
             segment=torch.from_numpy(bins.segment),
             neuron_id=[f"allen/{unit}" for unit in ids],
             behaviour_name=self.behaviour,
             name=name,
-            **known,
+            **{key: entries[kept] for key, entries in known.items()},
         )
 
     def _bins(self, file: h5py.File) -> TimeBins:
-        """Returns bins in the blocks of the stimulus, invalid and laser stretches cut out."""
+        """Returns bins in the blocks of the stimulus, without invalid blocks and the optotagging."""
         if self.stimuli is None:
             spikes = Ragged(file["units"], "spike_times")
             blocks: Blocks = [span(spikes, np.arange(len(spikes)))]
@@ -178,14 +179,14 @@ class AllenNeuropixels(RecordingDataset):
             raise LeftOutError(f"it has no valid block of {self.shortest:g} s or longer")
         return TimeBins(blocks, self.bin_size)
 
-    def _neurons(self, file: h5py.File, channels: Path | None) -> tuple[np.ndarray, dict[str, Any]]:
-        """Rows of the units that pass, and what is known of them."""
+    def _neurons(self, file: h5py.File, channels: Path | None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Returns the rows of the units that pass the filters, and the fields of all units."""
         units, table = file["units"], electrodes_of(file)
         if table is None:
             raise ValueError(f"Expected a table of electrodes in '{file.filename}' (there is none).")
         row, peak = peak_rows(units, table), column(units, "peak_channel_id").astype(np.int64)
         area = column(table, "location")[row]
-        position = self._position(file, table, row, peak, channels)
+        position = self._position(table, row, peak, channels=channels)
         passes = (row >= 0) & ~np.isin(area, ["", "None", "nan"])
         if "valid_data" in table:
             passes &= column(table, "valid_data")[row].astype(bool)
@@ -203,21 +204,20 @@ class AllenNeuropixels(RecordingDataset):
         if self.positioned:
             passes &= np.isfinite(position).all(axis=1)
         kept = np.flatnonzero(passes)
-        known: dict[str, Any] = {"area": area[kept], "position": position[kept]}
+        known: dict[str, np.ndarray] = {"area": area, "position": position}
         if "group_name" in table:
-            known["probe"] = column(table, "group_name")[row][kept]
-        known |= {key: column(units, key)[kept] for key in _KEPT if key in units}
+            known["probe"] = column(table, "group_name")[row]
+        known |= {key: column(units, key) for key in _KEPT if key in units}
         return kept, known
 
     def _has(self, units: h5py.Group, key: str) -> bool:
+        """Returns whether the units have a column, and warns if not."""
         if key not in units:
             warn(f"'{units.file.filename}' has no column '{key}': that filter is left off.")
         return key in units
 
-    def _position(
-        self, file: h5py.File, table: h5py.Group, row: np.ndarray, peak: np.ndarray, channels: Path | None
-    ) -> np.ndarray:
-        """CCF coordinates of each unit's peak channel [units, 3], NaN where unknown."""
+    def _position(self, table: h5py.Group, row: np.ndarray, peak: np.ndarray, *, channels: Path | None) -> np.ndarray:
+        """Returns the CCF coordinates of each unit's peak channel [units, 3], NaN where unknown."""
         if channels is not None:
             true = _coordinates(channels)
             return np.array([true.get(channel, (np.nan,) * 3) for channel in peak.tolist()]).reshape(-1, 3)
@@ -227,21 +227,22 @@ class AllenNeuropixels(RecordingDataset):
         known = np.isfinite(y) & np.isfinite(z)
         if known.any() and (y[known] == z[known]).all():
             warn(
-                f"'{file.filename}' holds a copy of y as z, a known fault of the released files: left-right positions "
-                "are NaN; put the cache's channels.csv beside or above the file to have them."
+                f"'{table.file.filename}' holds a copy of y as z, a known fault of the released files: left-right "
+                "positions are NaN; put the cache's channels.csv beside or above the file to have them."
             )
             z = np.full_like(z, np.nan)
         return np.where(row[:, None] >= 0, np.stack([x, y, z], axis=1)[row], np.nan)
 
-    def _course(self, file: h5py.File, what: str, at: np.ndarray) -> np.ndarray:
-        """One behaviour at the centres of the bins [T]."""
+    def _behaviour_at(self, at: np.ndarray, file: h5py.File, name: str) -> np.ndarray:
+        """Interpolates a behaviour at the centres of the bins [T]; it is zero where the file has none."""
         try:
-            return self._running(file, at) if what == "running speed" else _pupil(file, at)
+            return self._running(file, at) if name == "running speed" else _pupil(file, at)
         except ValueError as error:
-            warn(f"{what} is missing and taken as zero: {error}")
+            warn(f"{name} is missing and taken as zero: {error}")
             return np.zeros(len(at))
 
     def _running(self, file: h5py.File, at: np.ndarray) -> np.ndarray:
+        """Interpolates the running speed, which is zero in long gaps."""
         path = "processing/running/running_speed"
         if path not in file:
             raise ValueError(f"there is no '{path}' in '{file.filename}'.")
@@ -253,14 +254,14 @@ class AllenNeuropixels(RecordingDataset):
             stop = file["processing/running/running_speed_end_times/timestamps"][()].astype(np.float64)
         else:
             stop = start + (np.median(np.diff(start)) if len(start) > 1 else 0.0)
-        course = onto(at, start, values, f"'{path}' of '{file.filename}'")
+        speed = onto(at, start, values, f"'{path}' of '{file.filename}'")
         if self.still is not None and len(start) == len(stop) and len(start) > 1:
             order = np.argsort(start, kind="stable")
             start, stop = start[order], np.maximum.accumulate(stop[order])
             last = np.clip(np.searchsorted(start, at, side="right") - 1, 0, len(start) - 2)
             gap = start[last + 1] - stop[last] > self.still
-            course[gap & (at >= stop[last]) & (at < start[last + 1])] = 0.0
-        return course
+            speed[gap & (at >= stop[last]) & (at < start[last + 1])] = 0.0
+        return speed
 
     @classmethod
     def download(
@@ -289,7 +290,7 @@ class AllenNeuropixels(RecordingDataset):
 
 
 def _may_have_units(path: Path) -> bool:
-    """Whether a file holds units; a damaged one may, so that reading it tells."""
+    """Returns whether a file may hold units; a damaged file may, and fails when it is read."""
     try:
         with h5py.File(path, "r") as file:
             return "units/spike_times" in file
@@ -298,13 +299,14 @@ def _may_have_units(path: Path) -> bool:
 
 
 def _laser(file: h5py.File) -> Blocks:
-    """From the first to the last laser pulse of the optotagging."""
+    """Returns the block from the first to the last laser pulse of the optotagging."""
     path = "processing/optotagging/optogenetic_stimulation"
     pulses = intervals(file[path]) if path in file else []
     return [(pulses[0][0], max(stop for _, stop in pulses))] if pulses else []
 
 
 def _pupil(file: h5py.File, at: np.ndarray) -> np.ndarray:
+    """Interpolates the area of the pupil."""
     path = "processing/eye_tracking/pupil_ellipse_fits"
     if path not in file:
         raise ValueError(f"there is no '{path}' in '{file.filename}'.")
@@ -314,7 +316,7 @@ def _pupil(file: h5py.File, at: np.ndarray) -> np.ndarray:
 
 
 def _coordinates(path: Path) -> dict[int, tuple[float, float, float]]:
-    """Channel id -> CCF coordinates, from ``channels.csv``."""
+    """Reads the CCF coordinates of each channel id from ``channels.csv``."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         missing = {"id", *_CCF} - set(rows.fieldnames or ())

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,20 +23,22 @@ BEHAVIOUR = {
     "gaze x": ("eye.xPos", "eye.times"),
     "gaze y": ("eye.yPos", "eye.times"),
 }
-"""Name of a behaviour -> its samples and its clock."""
+"""Name of a behaviour -> stems of the files of its samples and its clock."""
 
 _STATES = ("running", "stationary desynchronised", "stationary synchronised")
 
 
 class _Run(NamedTuple):
-    """What one run holds."""
+    """Recording of one run."""
 
     activity: np.ndarray
-    """[N, T]."""
+    """Activity [N, T]."""
     behaviour: list[np.ndarray | None]
-    """[T] each, None where it is missing."""
+    """Time series [T] of each behaviour, None where it is missing."""
     segment: np.ndarray
+    """First frame and end of each block without a gap [S, 2]."""
     bin_size: float
+    """Median duration of a frame in seconds."""
 
 
 class Bugeon(RecordingDataset):
@@ -45,30 +47,31 @@ class Bugeon(RecordingDataset):
     Expects ``root/<mouse>/<date>/<stimulus folder>/<run>/frame.neuralActivity.npy`` and the files beside it, as
     unpacked from figshare 19448531. Frames are bins; the runs of a stimulus are segments of one session.
 
-    - *Behaviour* has clocks of its own and is brought onto the frames linearly; blinks (NaN in the pupil) are bridged
-      and told. What a run lacks is the mean of the session's other runs, or zero, with a warning.
-    - *Neuron ids*: a finite ``neuron.UniqueID`` is ``"<mouse>/<id>"``, the same neuron wherever it comes in that mouse;
-      NaN is a neuron of this session alone.
+    - *Behaviour* has clocks of its own and is interpolated at the frames; blinks (NaN in the pupil) are filled with a
+      warning. A behaviour that a run lacks is the mean of the session's other runs, or zero, with a warning.
+    - *Neuron ids*: a finite ``neuron.UniqueID`` is ``"<mouse>/<id>"``, the same neuron in all sessions of that mouse;
+      NaN is a neuron of one session only.
     - *Neuron fields*: ``cell_type``, ``subclass`` (before the first ``-``; ``EC`` and ``IN`` stay), ``ei`` (``E`` for
       EC, else ``I``), ``position`` (x, y of the reference stack and depth, micrometres), ``depth``, ``plane``.
     - A run whose number of neurons is not the session's is left out with a warning, as are neurons that hold NaN.
 
     Args:
         root: Folder of the mice.
-        stimulus: Of ``"natural scenes"``, ``"drifting gratings"`` and ``"spontaneous"``, or several. Sessions without
-            any are left out.
-        behaviour: Of ``"running speed"``, ``"pupil size"``, ``"gaze x"`` and ``"gaze y"``.
-        states: Add three behaviours that tell the brain state of each frame (running, stationary desynchronised,
-            stationary synchronised) by 0 and 1.
+        stimulus: One or several of ``"natural scenes"``, ``"drifting gratings"`` and ``"spontaneous"``. Sessions
+            without any of them are left out.
+        behaviour: Some of ``"running speed"``, ``"pupil size"``, ``"gaze x"`` and ``"gaze y"``.
+        states: Add three behaviours that indicate the brain state of each frame by 0 and 1: running, stationary
+            desynchronised, stationary synchronised.
         gene_counts: Add the neuron field ``gene_count`` (N, genes).
-        sessions: See :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`; names are ``"SB025-2019-10-23"``.
+        sessions: Names of sessions, such as ``"SB025-2019-10-23"``, or ends of names, see
+            :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`.
         processed: Folder of the session files. None: ``root/processed``.
         jobs: Number of processes that read at once.
         transform: Function applied to a session whenever it is taken.
 
     Raises:
         FileNotFoundError: There is no session, or a file is missing.
-        ValueError: A file is damaged or has another shape than it should; the message names it.
+        ValueError: A file is damaged or has a wrong shape; the message names it.
 
     References:
         Bugeon et al., "A transcriptomic axis predicts state modulation of cortical interneurons", Nature 607 (2022).
@@ -81,6 +84,7 @@ class Bugeon(RecordingDataset):
         self,
         root: str | os.PathLike[str],
         stimulus: str | Sequence[str] = "natural scenes",
+        *,
         behaviour: Sequence[str] = ("running speed", "pupil size"),
         states: bool = False,
         gene_counts: bool = False,
@@ -90,15 +94,15 @@ class Bugeon(RecordingDataset):
         transform: Callable[[Session], Session] | None = None,
     ) -> None:
         self.stimuli, self.behaviour = listed(stimulus), listed(behaviour)
-        for what, given, known in (("stimuli", self.stimuli, STIMULI), ("behaviours", self.behaviour, BEHAVIOUR)):
+        for kind, given, known in (("stimuli", self.stimuli, STIMULI), ("behaviours", self.behaviour, BEHAVIOUR)):
             if not set(given) <= set(known):
-                raise ValueError(f"Expected {what} among {', '.join(known)} (got {', '.join(given)}).")
+                raise ValueError(f"Expected {kind} among {', '.join(known)} (got {', '.join(given)}).")
         self.states, self.gene_counts = states, gene_counts
         super().__init__(root, sessions, processed=processed, jobs=jobs, transform=transform)
 
     @staticmethod
     def find(root: Path) -> dict[str, list[Path]]:
-        """Returns every mouse and date that has a run."""
+        """Returns the files of every mouse and date that has a run."""
         require_folder(root, "fetch it with Bugeon.download(root) or 'synapsnet download bugeon'")
         runs: dict[Path, list[Path]] = {}
         for path in sorted(root.rglob("frame.neuralActivity.npy")):
@@ -113,29 +117,29 @@ class Bugeon(RecordingDataset):
     def read(self, name: str, files: list[Path]) -> Session:
         """Reads the runs of one session."""
         there = [path.parent for path in files if path.name == "frame.neuralActivity.npy"]
-        runs = [run for one in self.stimuli for run in there if run.parent.name == STIMULI[one]]
+        runs = [run for stimulus in self.stimuli for run in there if run.parent.name == STIMULI[stimulus]]
         if not runs:
             raise LeftOutError(f"it has no {' or '.join(self.stimuli)}")
         date = runs[0].parents[1]
         types = load_lines(date / "neuron.ttype.txt")
-        read = [one for one in (self._run(run, len(types)) for run in runs) if one is not None]
+        read = [part for part in (self._run(run, len(types)) for run in runs) if part is not None]
         if not read:
             raise LeftOutError(f"no run has the {len(types)} neurons of 'neuron.ttype.txt'")
-        activity = np.concatenate([one.activity for one in read], axis=1)
+        activity = np.concatenate([part.activity for part in read], axis=1)
         good = without_nan(activity, "neurons")
         if not good.any():
             raise LeftOutError("every neuron holds NaN in some 'frame.neuralActivity.npy'")
-        names, courses = self._courses(read, date.parents[1])
+        names, behaviour = self._behaviours(read, date.parents[1])
         segments, first = [], 0
-        for one in read:
-            segments.append(one.segment + first)
-            first += one.activity.shape[1]
-        known = {key: np.asarray(entries)[good] for key, entries in self._known(date, types).items()}
+        for part in read:
+            segments.append(part.segment + first)
+            first += part.activity.shape[1]
+        known = {key: entries[good] for key, entries in self._neuron_fields(date, types).items()}
         ids = np.array(self._ids(date, name, len(types)))[good]
         return Session(
             torch.from_numpy(np.ascontiguousarray(activity[good], dtype=np.float32)),
-            torch.from_numpy(courses.astype(np.float32)),
-            bin_size=float(np.median([one.bin_size for one in read])),
+            torch.from_numpy(behaviour.astype(np.float32)),
+            bin_size=float(np.median([part.bin_size for part in read])),
             segment=torch.from_numpy(np.concatenate(segments).astype(np.int64)),
             neuron_id=ids.tolist(),
             behaviour_name=names,
@@ -144,12 +148,12 @@ class Bugeon(RecordingDataset):
         )
 
     def _run(self, run: Path, N: int) -> _Run | None:
-        """One run; None if it is not of these N neurons."""
+        """Reads one run; returns None if it is not of these N neurons."""
         path = run / "frame.neuralActivity.npy"
         activity = load_numbers(path, 2)
         times = load_numbers(run / "frame.times.npy", 1)
         if activity.shape[1] != N and activity.shape == (N, len(times)):
-            warn(f"'{path}' lies as [neuron, frame] and was turned to [frame, neuron].")
+            warn(f"'{path}' has axes [neuron, frame] and was transposed to [frame, neuron].")
             activity = activity.T
         if activity.shape[1] != N:
             warn(f"'{run}' is left out: it has {activity.shape[1]} neurons, the session {N}.")
@@ -163,15 +167,16 @@ class Bugeon(RecordingDataset):
             warn(f"'{run}' is left out: it has {len(times)} frames.")
             return None
         clock = frames(times, f"'{run / 'frame.times.npy'}'")
-        courses = [self._course(run, one, clock.times) for one in self.behaviour]
+        behaviour = [self._behaviour_at(clock.times, run, name) for name in self.behaviour]
         if self.states:
-            courses += self._states_of(run, len(times), clock.order)
-        return _Run(activity[clock.order].T, courses, clock.segment, clock.bin_size)
+            behaviour += self._states_of(run, len(times), clock.order)
+        return _Run(activity[clock.order].T, behaviour, clock.segment, clock.bin_size)
 
-    def _course(self, run: Path, what: str, at: np.ndarray) -> np.ndarray | None:
-        values, times = (run / f"{stem}.npy" for stem in BEHAVIOUR[what])
+    def _behaviour_at(self, at: np.ndarray, run: Path, name: str) -> np.ndarray | None:
+        """Interpolates a behaviour of a run at the frames' times; returns None where it is missing."""
+        values, times = (run / f"{stem}.npy" for stem in BEHAVIOUR[name])
         if not values.is_file() or not times.is_file():
-            warn(f"'{run}' has no {what} ({values.name}, {times.name}).")
+            warn(f"'{run}' has no {name} ({values.name}, {times.name}).")
             return None
         samples, clock = load_numbers(values, 1), load_numbers(times, 1)
         if len(samples) != len(clock):
@@ -186,6 +191,7 @@ class Bugeon(RecordingDataset):
         return onto(at, clock, samples, f"'{values}'")
 
     def _states_of(self, run: Path, T: int, order: np.ndarray) -> list[np.ndarray | None]:
+        """Reads the indicator of each brain state in a run, None where states are missing."""
         path = run / "frame.states.npy"
         if not path.is_file():
             warn(f"'{run}' has no states ({path.name}).")
@@ -195,25 +201,26 @@ class Bugeon(RecordingDataset):
             raise ValueError(f"Expected a state for each of the {T} frames in '{path}' (got {len(states)}).")
         return [(states[order] == code).astype(float) for code in range(len(_STATES))]
 
-    def _courses(self, read: list[_Run], root: Path) -> tuple[list[str], np.ndarray]:
-        """Names [K] and courses [T, K] over all runs; what a run lacks is the mean of the others."""
+    def _behaviours(self, read: list[_Run], root: Path) -> tuple[list[str], np.ndarray]:
+        """Returns names [K] and behaviours [T, K] over all runs; a run without one takes the mean of the others."""
         names = list(self.behaviour)
         if self.states:
             path = root / "states.names.txt"
-            told = load_lines(path) if path.is_file() else []
-            names += told if len(told) == len(_STATES) else list(_STATES)
-        lengths, columns = [one.activity.shape[1] for one in read], []
-        for k, what in enumerate(names):
-            courses = [one.behaviour[k] for one in read]
-            there = [course for course in courses if course is not None]
+            lines = load_lines(path) if path.is_file() else []
+            names += lines if len(lines) == len(_STATES) else list(_STATES)
+        lengths, columns = [run.activity.shape[1] for run in read], []
+        for k, name in enumerate(names):
+            series = [run.behaviour[k] for run in read]
+            there = [values for values in series if values is not None]
             mean = float(np.concatenate(there).mean()) if there else 0.0
             if len(there) < len(read):
-                warn(f"{what} is taken as {mean:.3g} throughout {len(read) - len(there)} of {len(read)} runs.")
-            whole = [np.full(T, mean) if c is None else c for T, c in zip(lengths, courses, strict=True)]
+                warn(f"{name} is taken as {mean:.3g} throughout {len(read) - len(there)} of {len(read)} runs.")
+            whole = [np.full(T, mean) if c is None else c for T, c in zip(lengths, series, strict=True)]
             columns.append(np.concatenate(whole))
         return names, np.stack(columns, axis=1) if columns else np.zeros((sum(lengths), 0))
 
     def _ids(self, date: Path, name: str, N: int) -> list[str]:
+        """Returns an id for each of N neurons."""
         path = date / "neuron.UniqueID.npy"
         if path.is_file():
             unique = _per_neuron(path, N)
@@ -221,23 +228,23 @@ class Bugeon(RecordingDataset):
             warn(f"'{date}' has no neuron.UniqueID.npy: its neurons are taken as new.")
             unique = np.full(N, np.nan)
         ids, seen = [], set()
-        for row, one in enumerate(unique.tolist()):
-            known = np.isfinite(one) and one not in seen
-            if np.isfinite(one) and not known:
-                warn(f"'{path}' names {one:g} twice; the second is taken as a new neuron.")
-            seen.add(one)
-            # '%.17g' keeps every whole number that a float can hold apart.
-            ids.append(f"{date.parent.name}/{one:.17g}" if known else f"{name}/{row}")
+        for row, number in enumerate(unique.tolist()):
+            known = np.isfinite(number) and number not in seen
+            if np.isfinite(number) and not known:
+                warn(f"'{path}' names {number:g} twice; the second is taken as a new neuron.")
+            seen.add(number)
+            # 17 digits keep all whole numbers that a float can hold apart.
+            ids.append(f"{date.parent.name}/{number:.17g}" if known else f"{name}/{row}")
         return ids
 
-    def _known(self, date: Path, types: list[str]) -> dict[str, Any]:
-        """What is known of each neuron."""
+    def _neuron_fields(self, date: Path, types: list[str]) -> dict[str, np.ndarray]:
+        """Reads the fields of the neurons of a session."""
         N = len(types)
-        subclass = [one.split("-")[0] for one in types]
-        known: dict[str, Any] = {
-            "cell_type": types,
-            "subclass": subclass,
-            "ei": ["E" if one == "EC" else "I" for one in subclass],
+        subclass = [name.split("-")[0] for name in types]
+        known: dict[str, np.ndarray] = {
+            "cell_type": np.array(types, dtype=np.str_),
+            "subclass": np.array(subclass, dtype=np.str_),
+            "ei": np.array(["E" if name == "EC" else "I" for name in subclass], dtype=np.str_),
         }
         for field, stem in (("depth", "neuron.depth"), ("plane", "neuron.plane")):
             if (date / f"{stem}.npy").is_file():
@@ -274,7 +281,7 @@ class Bugeon(RecordingDataset):
 
 
 def _per_neuron(path: Path, N: int) -> np.ndarray:
-    """A number a neuron: (N) or (N, 1)."""
+    """Reads a number for each neuron: (N) or (N, 1)."""
     values = load_npy(path)
     if values.dtype.kind not in "fiub" or values.size != N:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Public recordings fetched: with progress, continued after a break, verified where checksums are published."""
+"""Downloads of public recordings, with progress, resumed after a break, verified by checksum where published."""
 
 import hashlib
 import json
@@ -18,18 +18,18 @@ _TIMEOUT = 60
 _CHUNK = 2**20
 
 
-def fetch(url: str, path: Path, size: int | None = None, md5: str | None = None) -> Path:
-    """Fetches one file. What is there already is kept; a part of it (``.part``) is continued.
+def fetch(url: str, path: Path, *, size: int | None = None, md5: str | None = None) -> Path:
+    """Fetches one file. A complete file is kept; a part of it (``.part``) is continued.
 
     Args:
-        url: Where it is.
-        path: Where it shall be; its folder is made.
-        size: Bytes it must have; None: what the server says.
-        md5: Checksum it must have; None: unchecked.
+        url: Address of the file.
+        path: Path to write; its folder is made.
+        size: Expected number of bytes. None: the server's.
+        md5: Expected checksum. None: unchecked.
 
     Raises:
-        OSError: It cannot be reached or written. What came so far stays, to be continued.
-        ValueError: What came is not what was published; it is deleted.
+        OSError: The file cannot be reached or written. Its first part stays, to be continued.
+        ValueError: The file differs from the published one; it is deleted.
     """
     if path.is_file() and size in (None, path.stat().st_size):
         return path
@@ -51,7 +51,7 @@ def fetch(url: str, path: Path, size: int | None = None, md5: str | None = None)
 
 
 def _continue(url: str, part: Path, begun: int, size: int | None) -> int | None:
-    """Fetches what is missing of a file; returns its whole size where the server or the caller told it."""
+    """Fetches the rest of a file; returns its whole size where the server or the caller knows it."""
     asked = Request(url, headers={"Range": f"bytes={begun}-"} if begun else {})
     try:
         with urlopen(asked, timeout=_TIMEOUT) as answer:
@@ -76,8 +76,8 @@ def figshare(article: int, root: Path) -> None:
     """Fetches every file of a figshare article and unpacks its archives into ``root``.
 
     Raises:
-        OSError: It cannot be reached; the message says what to do by hand.
-        ValueError: A file is not what was published.
+        OSError: figshare cannot be reached; the message says what to do by hand.
+        ValueError: A file differs from the published one.
     """
     try:
         with urlopen(f"{FIGSHARE}/{article}/files?page_size=1000", timeout=_TIMEOUT) as answer:
@@ -86,7 +86,7 @@ def figshare(article: int, root: Path) -> None:
             done = root / ".fetched" / file["name"]
             if done.is_file() and done.read_text() == file["computed_md5"]:
                 continue
-            path = fetch(file["download_url"], root / file["name"], file["size"], file["computed_md5"])
+            path = fetch(file["download_url"], root / file["name"], size=file["size"], md5=file["computed_md5"])
             unpack(path, root)
             done.parent.mkdir(exist_ok=True)
             done.write_text(file["computed_md5"])
@@ -121,7 +121,7 @@ def allen_cache(root: Path, sessions: list[str]) -> None:
     """Fetches ``channels.csv`` and sessions of the AllenSDK's cache.
 
     Raises:
-        OSError: It cannot be reached; the message says what to do by hand.
+        OSError: The cache cannot be reached; the message says what to do by hand.
     """
     wanted = ["channels.csv", *(f"session_{one}/session_{one}.nwb" for one in sessions)]
     for file in wanted:
@@ -139,7 +139,7 @@ def dandiset(root: Path, paths: list[str]) -> None:
     """Fetches subjects or files of a dandiset, given as ``"000021/sub-707296975"``, with the dandi client.
 
     Raises:
-        OSError: The client is not installed, or it cannot be reached; the message says what to do by hand.
+        OSError: The client is not installed, or DANDI cannot be reached; the message says what to do by hand.
     """
     try:
         from dandi.download import DownloadExisting, download
@@ -158,6 +158,7 @@ def dandiset(root: Path, paths: list[str]) -> None:
 
 
 def _md5(path: Path) -> str:
+    """Computes the checksum of a file."""
     digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
         while block := file.read(_CHUNK):

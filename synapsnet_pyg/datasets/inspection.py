@@ -1,4 +1,4 @@
-"""What is this recording? Answers for session files, and for whatever a session could be made of."""
+"""Descriptions of session files, and of files that sessions can be made of."""
 
 import shlex
 from collections import Counter
@@ -18,20 +18,20 @@ from synapsnet_pyg.plots.canvas import make_stacked_figure
 from synapsnet_pyg.plots.forecasts import draw_behaviour_traces, draw_heat_map
 
 Rows = list[tuple[str, str]]
-"""What is told, and what there is to tell of it."""
+"""Labels and their descriptions."""
 
 
 def inspect_path(path: str | Path, figure: Path | None = None) -> Rows:
-    """What lies at a path: a session file, an NWB file, arrays, or a folder of recordings.
+    """Describes a session file, an NWB file, arrays, or a folder of recordings.
 
     Args:
-        path: Of the recording.
+        path: Path of the recording.
         figure: PNG file to draw a session file into.
 
     Raises:
-        FileNotFoundError: There is nothing.
-        ValueError: It is damaged, of no known kind, or no session file where a figure is asked for; the message says
-            which kinds there are.
+        FileNotFoundError: There is no such file or folder.
+        ValueError: The file is damaged or of no known kind, or a figure of something else than a session file is
+            requested.
     """
     path = Path(path)
     if not path.exists():
@@ -53,7 +53,13 @@ def inspect_path(path: str | Path, figure: Path | None = None) -> Rows:
 
 
 def inspect_session(session: Session) -> Rows:
-    """Sizes, rates, what is silent or constant, behaviour, segments, what is known of the neurons, cost of a fit."""
+    """Describes a session: sizes, rates, silent and constant neurons, behaviour, segments, fields, split.
+
+    Example:
+        >>> import torch
+        >>> inspect_session(Session(torch.ones(2, 50), bin_size=0.1, name="demo"))[1]
+        ('neurons', '2 (2 constant: no score will count them)')
+    """
     N, T, d = session.num_neurons, session.num_bins, session.bin_size
     activity, length = session.activity, session.segment[:, 1] - session.segment[:, 0]
     in_segments = int(length.sum())
@@ -72,11 +78,11 @@ def inspect_session(session: Session) -> Rows:
     else:
         rows.append(("activity", f"real, from {activity.min():.3g} to {activity.max():.3g}, means {_spread(means)}"))
     for k, name in enumerate(session.behaviour_name):
-        course = session.behaviour[:, k]
-        flat = ", constant" if float(course.min()) == float(course.max()) else ""
-        rows.append(("behaviour", f"{name}: {course.min():.3g} to {course.max():.3g}, mean {course.mean():.3g}{flat}"))
-    for field, values in session.neuron_fields.items():
-        rows.append((field, _told(values)))
+        values = session.behaviour[:, k]
+        flat = ", constant" if float(values.min()) == float(values.max()) else ""
+        rows.append(("behaviour", f"{name}: {values.min():.3g} to {values.max():.3g}, mean {values.mean():.3g}{flat}"))
+    for field, entries in session.neuron_fields.items():
+        rows.append((field, _summary(entries)))
     if session.true_connectivity is not None:
         E = int((session.edge_index[0] != session.edge_index[1]).sum())
         rows.append(("true graph", f"{E} edges, {100 * E / max(N * (N - 1), 1):.1f} % of all pairs"))
@@ -89,19 +95,22 @@ def inspect_session(session: Session) -> Rows:
 
 
 def _constant(session: Session) -> str:
+    """Returns a remark on silent and constant neurons, or an empty text."""
     low, high = session.activity.amin(1), session.activity.amax(1)
     constant, silent = low == high, (low == 0) & (high == 0)
-    told = [f"{int(which.sum())} {word}" for which, word in ((silent, "silent"), (constant & ~silent, "constant"))
+    counts = [f"{int(which.sum())} {word}" for which, word in ((silent, "silent"), (constant & ~silent, "constant"))
             if bool(which.any())]  # fmt: skip
-    return f" ({', '.join(told)}: no score will count them)" if told else ""
+    return f" ({', '.join(counts)}: no score will count them)" if counts else ""
 
 
 def _spread(values: Tensor) -> str:
+    """Returns range and median of values."""
     low, middle, high = (float(values.quantile(q)) for q in (0.0, 0.5, 1.0))
     return f"{low:.3g} to {high:.3g} (median {middle:.3g})"
 
 
-def _told(values: Tensor | list[str]) -> str:
+def _summary(values: Tensor | list[str]) -> str:
+    """Returns the range of numbers, or the commonest texts."""
     if isinstance(values, Tensor):
         shape = "" if values.dim() == 1 else f"{list(values.shape)}, "
         good = values[values.isfinite()] if values.is_floating_point() else values
@@ -113,7 +122,7 @@ def _told(values: Tensor | list[str]) -> str:
 
 
 def _folder(path: Path) -> Rows:
-    """Session files, or a set of recordings that knows its files by their names."""
+    """Describes the session files of a folder, or the data sets that find sessions in it."""
     sessions = [file for file in sorted(path.glob("*.h5")) if is_session_file(file)]
     if sessions:
         return [(file.name, repr(Session.load(file))) for file in sessions]
@@ -128,10 +137,11 @@ def _folder(path: Path) -> Rows:
         return rows
     if any(path.glob("*.npy")):
         return _arrays(path)
-    raise ValueError(f"Expected sessions, NWB files, .npy files or a known set in '{path}' (found none).")
+    raise ValueError(f"Expected sessions, NWB files, .npy files or a known data set in '{path}' (found none).")
 
 
 def _nwb(path: Path) -> Rows:
+    """Describes units, time series and intervals of an NWB file."""
     with open_nwb(path) as file:
         rows: Rows = [("file", f"NWB, {path.stat().st_size / 1e6:.1f} MB")]
         if "units/spike_times" in file:
@@ -148,22 +158,23 @@ def _nwb(path: Path) -> Rows:
                 )
             for key in ("quality", "location"):
                 if key in file["units"]:
-                    rows.append((key, _told(column(file["units"], key).tolist())))
+                    rows.append((key, _summary(column(file["units"], key).tolist())))
         electrodes = electrodes_of(file)
         if electrodes is not None and "location" in electrodes:
-            rows.append(("electrodes", _told(column(electrodes, "location").tolist())))
+            rows.append(("electrodes", _summary(column(electrodes, "location").tolist())))
         for group in time_series(file):
             kind = text(group.attrs.get("neurodata_type", "TimeSeries"))
             rows.append((kind, f"{group.name.strip('/')} {list(group['data'].shape)}"))
         for key, table in file.get("intervals", {}).items():
             if "start_time" in table:
-                stretches = intervals(table)
-                rows.append(("intervals", f"{key}: {len(stretches)} rows, {sum(b - a for a, b in stretches):.1f} s"))
+                blocks = intervals(table)
+                rows.append(("intervals", f"{key}: {len(blocks)} rows, {sum(b - a for a, b in blocks):.1f} s"))
         rows.append(("next", f"synapsnet prepare nwb {shlex.quote(str(path))} --out sessions --bin-size 0.0333"))
     return rows
 
 
 def _arrays(path: Path) -> Rows:
+    """Describes the arrays of a file or a folder."""
     with ArrayFile(path) as source:
         rows: Rows = [("file", f"arrays of {path}")]
         for key in source.keys:
@@ -172,20 +183,20 @@ def _arrays(path: Path) -> Rows:
             except ValueError as error:
                 rows.append((key, str(error)))
                 continue
-            told = f"{array.dtype} {list(array.shape)}"
+            summary = f"{array.dtype} {list(array.shape)}"
             if array.dtype.kind in "fiub" and array.size:
                 numbers = array.astype(np.float64)
                 bad = int((~np.isfinite(numbers)).sum())
                 good = numbers[np.isfinite(numbers)]
-                told += f", {good.min():.4g} to {good.max():.4g}" if good.size else ""
-                told += f", {bad} NaN or infinite" if bad else ""
+                summary += f", {good.min():.4g} to {good.max():.4g}" if good.size else ""
+                summary += f", {bad} NaN or infinite" if bad else ""
             elif array.size and array.ndim < 2 and array.dtype.kind in "US":
-                told += ", " + ", ".join(map(str, array.ravel()[:4])) + (" ..." if array.size > 4 else "")
-            rows.append((key, told))
-        how = "--activity KEY --axes neuron,bin --bin-size SECONDS"
+                summary += ", " + ", ".join(map(str, array.ravel()[:4])) + (" ..." if array.size > 4 else "")
+            rows.append((key, summary))
+        options = "--activity KEY --axes neuron,bin --bin-size SECONDS"
         if any("spike" in key and "time" in key for key in source.keys):
-            how = "--spike-times KEY --spike-index KEY (or --spike-neuron KEY) --bin-size SECONDS"
-        rows.append(("next", f"synapsnet convert {shlex.quote(str(path))} session.h5 {how}"))
+            options = "--spike-times KEY --spike-index KEY (or --spike-neuron KEY) --bin-size SECONDS"
+        rows.append(("next", f"synapsnet convert {shlex.quote(str(path))} session.h5 {options}"))
     return rows
 
 

@@ -1,9 +1,9 @@
-"""Any lab's NWB files."""
+"""NWB files of any lab."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -32,26 +32,50 @@ from synapsnet_pyg.datasets.nwb_file import (
     without,
 )
 from synapsnet_pyg.datasets.recordings import RecordingDataset, listed, without_nan
-from synapsnet_pyg.datasets.time_bins import TimeBins, frames, onto, warn
+from synapsnet_pyg.datasets.time_bins import Frames, TimeBins, frames, onto, warn
+
+
+class _Timing(NamedTuple):
+    """Bins of a session."""
+
+    centres: np.ndarray
+    """Middle of each bin in seconds [T]."""
+    segment: np.ndarray
+    """First bin and end of each segment [S, 2]."""
+    bin_size: float
+    """Duration of one bin in seconds."""
+
+
+class _Rows(NamedTuple):
+    """Neurons of a session as rows of a table of units or cells."""
+
+    name: str
+    """Name of the session."""
+    table: h5py.Group | None
+    """Table, where the file has one."""
+    row: np.ndarray
+    """Row of each neuron in the table [N]."""
+    fields: dict[str, np.ndarray]
+    """Name of a field -> N entries."""
 
 
 class NWBRecording(RecordingDataset):
-    """Any NWB file, or a folder of them: spikes of its units, or the traces of a two-photon series.
+    """NWB file, or a folder of them: spikes of its units, or the traces of a two-photon series.
 
-    Spikes are counted in bins; a two-photon trace keeps its frames as bins. The stretches of an interval table (trials,
-    a stimulus) become segments where one is named, and ``/intervals/invalid_times`` is always cut out. Columns of the
-    units' (or cells') table come along as neuron fields, and for units with electrodes their area and position.
+    Spikes are counted in bins; a two-photon trace keeps its frames as bins. The rows of an interval table (trials, a
+    stimulus) become segments where one is named, and ``/intervals/invalid_times`` is always cut out. Columns of the
+    units' (or cells') table become neuron fields, as do area and position of units with electrodes.
 
     Args:
-        path: A ``.nwb`` file, or a folder that is searched for them.
-        activity: ``"units"``, or the name of a ``RoiResponseSeries``; None: what the file has, if it is one.
-        bin_size: Seconds, for units.
-        behaviour: Names of time series that all neurons share, by their last name or whole path; each column of theirs
-            is brought onto the bins linearly.
-        intervals: Name of a table in ``/intervals``; None: the whole recording.
-        where: Column -> value that the kept rows of the units' (or cells') table have, such as
-            ``{"quality": "good"}``.
-        sessions: See :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`, as the rest.
+        path: ``.nwb`` file, or folder that is searched for them.
+        activity: ``"units"``, or name of a ``RoiResponseSeries``. None: the only activity of the file.
+        bin_size: Duration of one bin in seconds, for units.
+        behaviour: Names of time series that all neurons share, by their last name or whole path; each of their columns
+            is interpolated at the bins.
+        intervals: Name of a table in ``/intervals``. None: the whole recording.
+        where: Column -> value of the kept rows of the units' (or cells') table, such as ``{"quality": "good"}``.
+        sessions: Names of sessions, or ends of names, see
+            :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`.
         processed: Folder of the session files. None: ``processed`` beside the file or in the folder.
         jobs: Number of processes that read at once.
         transform: Function applied to a session whenever it is taken.
@@ -69,6 +93,7 @@ class NWBRecording(RecordingDataset):
         self,
         path: str | os.PathLike[str],
         activity: str | None = None,
+        *,
         bin_size: float | None = None,
         behaviour: Sequence[str] = (),
         intervals: str | None = None,
@@ -87,7 +112,7 @@ class NWBRecording(RecordingDataset):
 
     @staticmethod
     def find(root: Path) -> dict[str, list[Path]]:
-        """Returns every ``.nwb`` file."""
+        """Returns every ``.nwb`` file by its name."""
         if root.is_dir():
             paths = sorted(root.rglob("*.nwb"))
             stems = [path.stem for path in paths]
@@ -108,7 +133,7 @@ class NWBRecording(RecordingDataset):
             return self._units(file, name) if activity == "units" else self._traces(file, activity, name)
 
     def _chosen(self, file: h5py.File) -> str:
-        """``"units"`` or the path of a two-photon series."""
+        """Returns ``"units"`` or the path of a two-photon series."""
         series_of_cells = groups(file, lambda one: text(one.attrs.get("neurodata_type", "")) == "RoiResponseSeries")
         traces = [group.name for group in series_of_cells if "data" in group]
         units = ["units"] if "units/spike_times" in file else []
@@ -116,7 +141,8 @@ class NWBRecording(RecordingDataset):
             if len(units + traces) == 1:
                 return (units + traces)[0]
             raise ValueError(
-                f"Expected one activity in '{file.filename}' (it has {', '.join(units + traces) or 'none'}); say which."
+                f"Expected one activity in '{file.filename}' (it has {', '.join(units + traces) or 'none'}); "
+                "pass its name."
             )
         fitting = [one for one in units + traces if self.activity in (one, one.rsplit("/", 1)[-1], one.strip("/"))]
         if len(fitting) != 1:
@@ -127,6 +153,7 @@ class NWBRecording(RecordingDataset):
         return fitting[0]
 
     def _units(self, file: h5py.File, name: str) -> Session:
+        """Reads a session of spike counts."""
         if self.bin_size is None:
             raise ValueError(f"Expected bin_size, seconds, to count the spikes of '{file.filename}' in.")
         table = file["units"]
@@ -137,10 +164,24 @@ class NWBRecording(RecordingDataset):
             blocks = without([span(spikes, kept)], invalid(file))
         bins = TimeBins(blocks, self.bin_size)
         counts = count_spikes(spikes, kept, bins)
-        known = neuron_fields(table, kept) | _electrodes(file, table, kept)
-        return self._session(file, name, counts, bins.centres, bins.segment, self.bin_size, table, kept, known)
+        rows = _Rows(name, table, kept, neuron_fields(table, kept) | _electrodes(file, table, kept))
+        return self._session(file, counts, _Timing(bins.centres, bins.segment, self.bin_size), rows)
 
     def _traces(self, file: h5py.File, path: str, name: str) -> Session:
+        """Reads a session of two-photon traces."""
+        values, table, rows = self._cells(file, path)
+        clock = frames(times_of(file[path], len(values)), f"'{path}' of '{file.filename}'")
+        frame, segment = self._frames_inside(file, clock)
+        if not len(frame):
+            raise ValueError(f"Expected frames of '{path}' in '{file.filename}' within '{self.intervals}' (got none).")
+        kept = self._kept_rows(table, len(rows), rows)
+        activity = torch.from_numpy(values[clock.order][frame][:, kept].T.astype(np.float32))
+        fields = {} if table is None else neuron_fields(table, rows[kept])
+        timing = _Timing(clock.times[frame], segment, clock.bin_size)
+        return self._session(file, activity, timing, _Rows(name, table, rows[kept], fields))
+
+    def _cells(self, file: h5py.File, path: str) -> tuple[np.ndarray, h5py.Group | None, np.ndarray]:
+        """Returns traces [frame, cell], the table of the cells (or None), and the row of each cell in it."""
         values = values_of(file[path])
         rois = file[path].get("rois")
         table, rows = None, np.arange(values.shape[-1])
@@ -150,7 +191,7 @@ class NWBRecording(RecordingDataset):
         if values.ndim != 2:
             raise ValueError(f"Expected traces [frame, cell] in '{path}' of '{file.filename}' (got {values.shape}).")
         if values.shape[1] != len(rows) and values.shape[0] == len(rows):
-            warn(f"'{path}' lies as [cell, frame] and was turned to [frame, cell].")
+            warn(f"'{path}' has axes [cell, frame] and was transposed to [frame, cell].")
             values = values.T
         times = times_of(file[path], len(values))
         if values.shape != (len(times), len(rows)):
@@ -158,31 +199,25 @@ class NWBRecording(RecordingDataset):
                 f"Expected traces [{len(times)} frames, {len(rows)} cells] in '{path}' of '{file.filename}' "
                 f"(got {list(values.shape)})."
             )
-        clock = frames(times, f"'{path}' of '{file.filename}'")
-        values = values[clock.order]
-        segment = clock.segment
+        return values, table, rows
+
+    def _frames_inside(self, file: h5py.File, clock: Frames) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the frames within the chosen intervals [T], and their segments [S, 2]."""
         blocks = self._blocks(file)
         blocks = without([(-np.inf, np.inf)], invalid(file)) if blocks is None else blocks
         inside = [
             (max(first, a), min(last, b))
             for start, stop in blocks
             for a, b in [np.searchsorted(clock.times, [start, stop])]
-            for first, last in segment.tolist()
+            for first, last in clock.segment.tolist()
             if max(first, a) < min(last, b)
         ]
-        if not inside:
-            raise ValueError(f"Expected frames of '{path}' in '{file.filename}' within '{self.intervals}' (got none).")
-        frame = np.concatenate([np.arange(a, b) for a, b in inside])
-        stop = np.cumsum([b - a for a, b in inside])
-        segment = np.stack([stop - np.array([b - a for a, b in inside]), stop], axis=1)
-        kept = self._kept_rows(table, len(rows), rows)
-        activity = torch.from_numpy(values[frame][:, kept].T.astype(np.float32))
-        known = {} if table is None else neuron_fields(table, rows[kept])
-        return self._session(
-            file, name, activity, clock.times[frame], segment, clock.bin_size, table, rows[kept], known
-        )
+        length = np.array([b - a for a, b in inside], dtype=np.int64)
+        frame = np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(a, b) for a, b in inside)])
+        return frame, np.stack([length.cumsum() - length, length.cumsum()], axis=1)
 
     def _kept_rows(self, table: h5py.Group | None, count: int, rows: np.ndarray | None = None) -> np.ndarray:
+        """Returns the units or cells that pass the conditions of ``where``."""
         kept = np.ones(count, dtype=bool)
         for key, value in self.where.items():
             if table is None:
@@ -190,11 +225,12 @@ class NWBRecording(RecordingDataset):
             entries = column(table, key) if rows is None else column(table, key)[rows]
             kept &= entries.astype(str) == str(value) if entries.dtype.kind in "US" else entries == value
         if not kept.any():
-            told = ", ".join(f"{key} = {value}" for key, value in self.where.items()) or "any"
-            raise ValueError(f"Expected rows with {told} among {count} units or cells (got none).")
+            conditions = ", ".join(f"{key} = {value}" for key, value in self.where.items()) or "any"
+            raise ValueError(f"Expected rows with {conditions} among {count} units or cells (got none).")
         return np.flatnonzero(kept)
 
     def _blocks(self, file: h5py.File) -> Blocks | None:
+        """Returns the blocks of the chosen intervals without invalid times; None: the whole recording."""
         if self.intervals is None:
             return None
         tables = [key for key in file.get("intervals", {}) if key != "invalid_times"]
@@ -204,18 +240,8 @@ class NWBRecording(RecordingDataset):
             )
         return without(apart(intervals(file["intervals"][self.intervals])), invalid(file))
 
-    def _session(
-        self,
-        file: h5py.File,
-        name: str,
-        activity: torch.Tensor,
-        at: np.ndarray,
-        segment: np.ndarray,
-        bin_size: float,
-        table: h5py.Group | None,
-        rows: np.ndarray,
-        known: dict[str, Any],
-    ) -> Session:
+    def _session(self, file: h5py.File, activity: torch.Tensor, timing: "_Timing", rows: "_Rows") -> Session:
+        """Makes a session of activity [N, T], with the behaviours interpolated at its bins."""
         names, columns = [], []
         for wanted in self.behaviour:
             group = _series_named(file, wanted)
@@ -223,25 +249,25 @@ class NWBRecording(RecordingDataset):
             values = values.reshape(len(values), -1)
             for k, values_k in enumerate(values.T):
                 names.append(wanted if values.shape[1] == 1 else f"{wanted} {k}")
-                columns.append(onto(at, times, values_k, f"'{group.name}' of '{file.filename}'"))
+                columns.append(onto(timing.centres, times, values_k, f"'{group.name}' of '{file.filename}'"))
         mask = without_nan(activity.numpy(), "neurons")
         if not mask.any():
             raise ValueError(f"Expected a neuron without NaN in '{file.filename}' (all hold some).")
-        ids = np.arange(len(rows)) if table is None else column(table, "id")[rows]
+        ids = np.arange(len(rows.row)) if rows.table is None else column(rows.table, "id")[rows.row]
         return Session(
             activity[torch.from_numpy(mask)],
             torch.from_numpy(np.stack(columns, 1).astype(np.float32)) if columns else None,
-            bin_size=bin_size,
-            segment=torch.from_numpy(segment.astype(np.int64)),
-            neuron_id=[f"{name}/{one}" for one in ids[mask]],
+            bin_size=timing.bin_size,
+            segment=torch.from_numpy(timing.segment.astype(np.int64)),
+            neuron_id=[f"{rows.name}/{neuron}" for neuron in ids[mask]],
             behaviour_name=names,
-            name=name,
-            **{_safe(key): np.asarray(entries)[mask] for key, entries in known.items()},
+            name=rows.name,
+            **{_safe(key): np.asarray(entries)[mask] for key, entries in rows.fields.items()},
         )
 
 
-def _electrodes(file: h5py.File, units: h5py.Group, kept: np.ndarray) -> dict[str, Any]:
-    """Area and position of each unit, by its peak channel or else its first electrode."""
+def _electrodes(file: h5py.File, units: h5py.Group, kept: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns area and position of each unit, by its peak channel or else its first electrode."""
     table = electrodes_of(file)
     if table is None:
         return {}
@@ -252,7 +278,7 @@ def _electrodes(file: h5py.File, units: h5py.Group, kept: np.ndarray) -> dict[st
         rows = np.array([int(ragged[row][0]) if len(ragged[row]) else -1 for row in kept])
     else:
         return {}
-    known: dict[str, Any] = {}
+    known: dict[str, np.ndarray] = {}
     if "location" in table:
         area = column(table, "location")
         known["area"] = np.array([area[row] if row >= 0 else "" for row in rows], dtype=np.str_)
@@ -265,7 +291,7 @@ def _electrodes(file: h5py.File, units: h5py.Group, kept: np.ndarray) -> dict[st
 
 
 def _series_named(file: h5py.File, wanted: str) -> h5py.Group:
-    """The one time series of a name."""
+    """Returns the only time series of a name."""
     found = time_series(file)
     fitting = [g for g in found if wanted.strip("/") == g.name.strip("/")]
     fitting = fitting or [g for g in found if g.name.endswith("/" + wanted.strip("/"))]
@@ -278,5 +304,5 @@ def _series_named(file: h5py.File, wanted: str) -> h5py.Group:
 
 
 def _safe(key: str) -> str:
-    """A column's name as a name of a field of neurons."""
+    """Returns a column's name as a name of a field of the neurons."""
     return key if key not in {"name", "activity", "segment", "constant", "behaviour", "bin_size"} else f"nwb_{key}"

@@ -1,4 +1,4 @@
-"""What NWB files are made of, read with h5py alone."""
+"""Tables, columns and time series of NWB files, read with h5py only."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,16 +12,16 @@ import torch
 from synapsnet_pyg.datasets.time_bins import TimeBins, warn
 
 Blocks = list[tuple[float, float]]
-"""Stretches of time in seconds, (start, stop), in order and apart."""
+"""Blocks of time in seconds, (start, stop), in order and apart."""
 
 
 @contextmanager
 def open_nwb(path: Path) -> Iterator[h5py.File]:
-    """Opens a file for reading; whatever is damaged in it is told in one line.
+    """Opens a file for reading; any damage raises an error of one line.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no HDF5, cut short or damaged.
+        ValueError: The file is no HDF5, cut short or damaged.
     """
     if not path.is_file():
         raise FileNotFoundError(f"Expected an NWB file (there is no file '{path}').")
@@ -29,19 +29,19 @@ def open_nwb(path: Path) -> Iterator[h5py.File]:
         with h5py.File(path, "r") as file:
             yield file
     except (OSError, LookupError, RuntimeError, TypeError, AttributeError, OverflowError, MemoryError) as error:
-        # All that h5py and numpy make of a damaged file, or of one in which something else stands in a known place.
+        # Errors of h5py and numpy for a damaged file, or for another kind of object in a known place.
         raise ValueError(f"'{path}' is no NWB file, cut short or damaged ({' '.join(str(error).split())}).") from None
 
 
 def text(value: Any) -> str:
-    """A text, however HDF5 stores it."""
+    """Returns a text, however HDF5 stores it."""
     value = value[()] if isinstance(value, h5py.Dataset) else value
     value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
     return value.decode("utf-8", "replace").strip() if isinstance(value, bytes) else str(value).strip()
 
 
 def column(table: h5py.Group, name: str) -> np.ndarray:
-    """A column of a table [rows], texts as str.
+    """Reads a column of a table [rows], texts as str.
 
     Raises:
         ValueError: There is no such column.
@@ -56,11 +56,11 @@ def column(table: h5py.Group, name: str) -> np.ndarray:
 
 
 class Ragged:
-    """A ragged column: row r owns the values from the end of row r - 1 to its own end. Values are read row by row.
+    """Ragged column: row r owns the values from the end of row r - 1 to its own end. Values are read row by row.
 
     Args:
-        table: That holds ``name`` and ``name_index``.
-        name: Of the column.
+        table: Table that holds ``name`` and ``name_index``.
+        name: Name of the column.
 
     Raises:
         ValueError: A part is missing, or the ends do not fit the values.
@@ -92,7 +92,7 @@ class Ragged:
 
 
 def intervals(table: h5py.Group) -> Blocks:
-    """``start_time`` and ``stop_time`` of a table's rows, sorted; rows that are no numbers or empty are left out."""
+    """Reads ``start_time`` and ``stop_time`` of a table, sorted; empty rows and rows without numbers are left out."""
     start, stop = column(table, "start_time").astype(float), column(table, "stop_time").astype(float)
     if len(start) != len(stop):
         raise ValueError(
@@ -117,7 +117,7 @@ def merged(blocks: Blocks, gap: float = 0.0) -> Blocks:
 
 
 def without(blocks: Blocks, bad: Blocks) -> Blocks:
-    """What is left of blocks when bad stretches are cut out."""
+    """Returns the parts of blocks that lie outside bad blocks."""
     for begin, end in bad:
         blocks = [
             piece
@@ -129,24 +129,24 @@ def without(blocks: Blocks, bad: Blocks) -> Blocks:
 
 
 def series(group: h5py.Group) -> tuple[np.ndarray, np.ndarray]:
-    """Times [T] in seconds and values [T, ...] in the series' unit.
+    """Reads times [T] in seconds and values [T, ...] in the series' unit.
 
     Raises:
-        ValueError: It has neither timestamps nor a rate.
+        ValueError: The series has neither timestamps nor a rate.
     """
     values = values_of(group)
     return times_of(group, len(values)), values
 
 
 def values_of(group: h5py.Group) -> np.ndarray:
-    """Values of a time series in its unit."""
+    """Reads the values of a time series in its unit."""
     data = group["data"]
     values: np.ndarray = data[()] * float(data.attrs.get("conversion", 1.0)) + float(data.attrs.get("offset", 0.0))
     return values
 
 
 def times_of(group: h5py.Group, length: int) -> np.ndarray:
-    """Times of a series' samples in seconds, from its timestamps or its rate."""
+    """Returns the times of a series' samples in seconds, from its timestamps or its rate."""
     if "timestamps" in group:
         times: np.ndarray = group["timestamps"][()].astype(np.float64)
         return times
@@ -156,9 +156,9 @@ def times_of(group: h5py.Group, length: int) -> np.ndarray:
     raise ValueError(f"Expected timestamps or a rate in '{group.name}' of '{group.file.filename}' (there is neither).")
 
 
-def neuron_fields(table: h5py.Group, kept: np.ndarray) -> dict[str, Any]:
-    """Whatever a table tells of each row: its columns of numbers and texts, for the rows kept."""
-    known: dict[str, Any] = {}
+def neuron_fields(table: h5py.Group, kept: np.ndarray) -> dict[str, np.ndarray]:
+    """Reads all columns of numbers and texts of a table, for the kept rows."""
+    known: dict[str, np.ndarray] = {}
     rows = len(column(table, "id"))
     ragged = {name.removesuffix("_index") for name in table if name.endswith("_index")}
     for name, item in table.items():
@@ -171,7 +171,7 @@ def neuron_fields(table: h5py.Group, kept: np.ndarray) -> dict[str, Any]:
 
 
 def span(spikes: Ragged, rows: np.ndarray) -> tuple[float, float]:
-    """Times of the first and the last spike of all these units, a unit at a time."""
+    """Returns the times of the first and the last spike of some units, read a unit at a time."""
     first, last, lost = np.inf, -np.inf, 0
     for row in rows:
         times = spikes[row]
@@ -187,12 +187,12 @@ def span(spikes: Ragged, rows: np.ndarray) -> tuple[float, float]:
 
 
 def invalid(file: h5py.File) -> Blocks:
-    """Stretches that the file marks as bad, whichever probe they were noted for."""
+    """Returns the blocks that the file marks as invalid for any probe."""
     return merged(intervals(file["intervals/invalid_times"])) if "intervals/invalid_times" in file else []
 
 
 def apart(blocks: Blocks) -> Blocks:
-    """Blocks without their overlaps; those that merely touch stay two."""
+    """Returns blocks without their overlaps; blocks that merely touch stay two."""
     cut: Blocks = []
     for start, stop in blocks:
         start = max(start, cut[-1][1]) if cut else start
@@ -202,18 +202,18 @@ def apart(blocks: Blocks) -> Blocks:
 
 
 def electrodes_of(file: h5py.File) -> h5py.Group | None:
-    """The table of electrodes."""
+    """Returns the table of electrodes, or None."""
     return file.get("general/extracellular_ephys/electrodes")
 
 
 def peak_rows(units: h5py.Group, electrodes: h5py.Group) -> np.ndarray:
-    """Row of each unit's peak channel among the electrodes [units], -1 where it is not among them."""
+    """Returns the row of each unit's peak channel among the electrodes [units], -1 where it is not among them."""
     row_of = {int(one): row for row, one in enumerate(column(electrodes, "id"))}
     return np.array([row_of.get(int(one), -1) for one in column(units, "peak_channel_id")], dtype=int)
 
 
 def count_spikes(spikes: Ragged, rows: np.ndarray, bins: TimeBins) -> torch.Tensor:
-    """Spikes of some units in bins [rows, T], a unit at a time, so that a file larger than the memory can be read."""
+    """Counts spikes of some units in bins [rows, T], a unit at a time, for files larger than the memory."""
     counts = torch.empty(len(rows), len(bins))
     for i, row in enumerate(rows.tolist()):
         counts[i] = torch.from_numpy(bins.count(spikes[row]))
@@ -221,7 +221,7 @@ def count_spikes(spikes: Ragged, rows: np.ndarray, bins: TimeBins) -> torch.Tens
 
 
 def groups(file: h5py.File, wanted: Callable[[h5py.Group], bool]) -> list[h5py.Group]:
-    """Every group that is wanted, links followed once."""
+    """Returns every group that fulfils a condition, with links followed once."""
     found: list[h5py.Group] = []
 
     def note(_: str, item: Any) -> None:
@@ -233,5 +233,5 @@ def groups(file: h5py.File, wanted: Callable[[h5py.Group], bool]) -> list[h5py.G
 
 
 def time_series(file: h5py.File) -> list[h5py.Group]:
-    """Every time series with data of its own."""
+    """Returns every time series with data of its own."""
     return groups(file, lambda group: "data" in group and ("timestamps" in group or "starting_time" in group))

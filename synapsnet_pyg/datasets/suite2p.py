@@ -1,4 +1,4 @@
-"""Folders that Suite2p leaves."""
+"""Output folders of Suite2p."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -17,17 +17,18 @@ class Suite2p(RecordingDataset):
     """Calcium traces of the cells that Suite2p found.
 
     Every folder with planes (``plane0/F.npy``, ...), or with the arrays themselves, is a session; the cells of all its
-    planes are its neurons. ``ops.npy`` and ``stat.npy`` are pickles and are never read, which is why the frame rate is
-    asked for and positions are not known. Neuron fields: ``plane`` and ``cell_probability``.
+    planes are its neurons. ``ops.npy`` and ``stat.npy`` are pickles and are never read, so that the frame rate is an
+    argument and positions are unknown. Neuron fields: ``plane`` and ``cell_probability``.
 
     Args:
-        folder: The ``suite2p`` folder, or one above several.
-        frame_rate: Frames a second of each plane (``ops["fs"]``).
+        folder: Folder ``suite2p``, or a folder above several of them.
+        frame_rate: Number of frames a second of each plane (``ops["fs"]``).
         activity: ``"spks"`` (deconvolved), ``"F"`` (fluorescence), ``"corrected"`` (``F - neuropil * Fneu``), or the
             stem of another file of the same shape.
-        neuropil: Share of the surround's fluorescence that ``"corrected"`` takes off.
-        probability: Keep cells whose classifier's probability is at least this, instead of those marked as cells.
-        sessions: See :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`, as the rest.
+        neuropil: Share of the surround's fluorescence that ``"corrected"`` subtracts.
+        probability: Smallest classifier's probability of kept cells. None: keep the cells that are marked as such.
+        sessions: Names of sessions, or ends of names, see
+            :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`.
         processed: Folder of the session files. None: ``processed`` in the folder.
         jobs: Number of processes that read at once.
         transform: Function applied to a session whenever it is taken.
@@ -45,6 +46,7 @@ class Suite2p(RecordingDataset):
         self,
         folder: str | os.PathLike[str],
         frame_rate: float,
+        *,
         activity: str = "spks",
         neuropil: float = 0.7,
         probability: float | None = None,
@@ -60,7 +62,7 @@ class Suite2p(RecordingDataset):
 
     @staticmethod
     def find(root: Path) -> dict[str, list[Path]]:
-        """Returns every folder with arrays, its planes joined."""
+        """Returns the arrays of every session, its planes joined."""
         if not root.is_dir():
             raise FileNotFoundError(f"Expected a folder that Suite2p left (there is no folder '{root}').")
         found: dict[str, list[Path]] = {}
@@ -110,16 +112,17 @@ class Suite2p(RecordingDataset):
         )
 
     def _traces(self, plane: Path, cells: int) -> np.ndarray:
-        """[cells, frames]."""
+        """Reads the chosen traces of a plane [cells, frames]."""
         if self.activity == "corrected":
-            return self._lying(plane, "F", cells) - self.neuropil * self._lying(plane, "Fneu", cells)
-        return self._lying(plane, self.activity, cells)
+            return self._transposed(plane, "F", cells) - self.neuropil * self._transposed(plane, "Fneu", cells)
+        return self._transposed(plane, self.activity, cells)
 
-    def _lying(self, plane: Path, stem: str, cells: int) -> np.ndarray:
+    def _transposed(self, plane: Path, stem: str, cells: int) -> np.ndarray:
+        """Reads an array of a plane as [cells, frames], whichever way its axes lie."""
         path = plane / f"{stem}.npy"
         values = load_numbers(path, 2)
         if values.shape[0] != cells and values.shape[1] == cells:
-            warn(f"'{path}' lies as [frame, cell] and was turned.")
+            warn(f"'{path}' has axes [frame, cell] and was transposed.")
             values = values.T
         if values.shape[0] != cells:
             raise ValueError(

@@ -35,7 +35,7 @@ class LinearStart:
     ridge: float
     """Ridge on the weights between neurons, in units of a sum over bins."""
     shrunk: bool
-    """Whether the edges are posterior means."""
+    """True if the edges are posterior means."""
 
     @property
     def coefficients(self) -> Tensor:

@@ -12,7 +12,7 @@ from synapsnet_pyg.analysis.identifiability import identifiability
 from synapsnet_pyg.analysis.significance import EdgeSignificance, edge_significance
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import make_folder
-from synapsnet_pyg.results.connectivity_files import save_connectivity
+from synapsnet_pyg.results.connectivity_files import format_of, save_connectivity
 from synapsnet_pyg.results.graphs import strongest
 from synapsnet_pyg.runs.run import Run
 
@@ -102,7 +102,7 @@ def save_connectivity_results(
 ) -> list[str]:
     """Writes the connectivity of every session in every format.
 
-    The format ``npz`` holds every weight. Tables and graphs hold the edges that ``threshold``, ``top_k`` and ``rate``
+    Matrices (``npz``) hold every weight. Tables and graphs hold the edges that ``threshold``, ``top_k`` and ``rate``
     keep.
 
     Args:
@@ -118,7 +118,8 @@ def save_connectivity_results(
         A line for each file, and the message of each session.
 
     Raises:
-        ValueError: ``threshold`` or ``top_k`` is out of range, or ``rate`` is given and the edges were not tested.
+        ValueError: A format is unknown, ``threshold`` or ``top_k`` is out of range, or ``rate`` is given and the edges
+            were not tested.
     """
     kept = {
         name: strongest(result.connectivity if rate is None else result.significant(rate), threshold, top_k)
@@ -127,7 +128,7 @@ def save_connectivity_results(
     lines = []
     for name, result in results.items():
         for format in formats:
-            whole = format == "npz"
+            whole = format_of(format).every_weight
             matrix = result.connectivity if whole else kept[name]
             path = save_connectivity(
                 run.sessions[name], matrix, make_folder(folder), format=format, edge_fields=result.edge_fields
@@ -140,7 +141,7 @@ def save_connectivity_results(
 
 
 def edge_fields_of(learned: Tensor, edges: EdgeSignificance) -> dict[str, Tensor]:
-    """Returns the fields of tested edges by their column; without a test (NaN) p and q are 1, all others 0.
+    """Returns the fields of tested edges by their column, without NaN: pairs without a test have p and q of 1, else 0.
 
     Args:
         learned: Learned weights :math:`(N, N)`.

@@ -39,6 +39,8 @@ class ConnectivityFormat(ABC):
 
     extension: ClassVar[str]
     """End of the file's name, after the name of the session."""
+    every_weight: ClassVar[bool] = False
+    """Whether a file is for every weight, those of self-connections too; otherwise for chosen edges."""
 
     @property
     def suffix(self) -> str:
@@ -58,6 +60,7 @@ class NumPyMatrix(ConnectivityFormat):
     """Whole matrix ``connectivity`` [receiver, sender], ``neuron_id`` and the edge fields, as arrays of NumPy."""
 
     extension = ".npz"
+    every_weight = True
 
     def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
         """Writes every weight, those of self-connections too."""
@@ -177,6 +180,17 @@ FORMATS: dict[str, ConnectivityFormat] = {
 """Name of a format -> its writer and reader. Where two share a suffix, the first reads both."""
 
 
+def format_of(name: str) -> ConnectivityFormat:
+    """Returns the format of a name.
+
+    Raises:
+        ValueError: There is no such format.
+    """
+    if name not in FORMATS:
+        raise ValueError(f"Expected a format among {', '.join(FORMATS)} (got '{name}').")
+    return FORMATS[name]
+
+
 def save_connectivity(
     session: Session,
     connectivity: Tensor,
@@ -214,11 +228,10 @@ def save_connectivity(
         ...     path.name, read_connectivity(path, session).tolist()
         ('demo-edges.csv', [[0.0, 0.0], [0.5, 0.0]])
     """
-    if format not in FORMATS:
-        raise ValueError(f"Expected a format among {', '.join(FORMATS)} (got '{format}').")
-    path = Path(folder) / (file_name(session.name) + FORMATS[format].extension)
+    writer = format_of(format)
+    path = Path(folder) / (file_name(session.name) + writer.extension)
     with atomic_path(path) as temporary:
-        FORMATS[format].write(temporary, session, connectivity, edge_fields or {})
+        writer.write(temporary, session, connectivity, edge_fields or {})
     return path
 
 

@@ -14,7 +14,9 @@ from on_disk import write_allen, write_bugeon
 
 from synapsnet_pyg.cli.main import COMMANDS, main
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.datasets.registry import DATASETS
 from synapsnet_pyg.models.checkpoint import load_model
+from synapsnet_pyg.simulations.registry import SIMULATIONS
 
 
 def run(capsys, *arguments):
@@ -35,6 +37,9 @@ def refused(capsys, *arguments):
     assert "Traceback" not in error
     assert error.count("\n") == 1, error
     return error
+
+
+GROUPS = ("activity", "spikes", "time", "behaviour", "neurons")
 
 
 @pytest.fixture(scope="module")
@@ -260,7 +265,7 @@ def test_prepare_says_what_is_wrong(sets, capsys, tmp_path):
     assert status == 2
     assert "all are left out" in error
     assert "--sessions" in refused(capsys, "download", "allen-neuropixels", tmp_path)
-    assert "bugeon or allen-neuropixels" in refused(capsys, "download", "suite2p", tmp_path)
+    assert "choose from 'bugeon', 'allen-neuropixels'" in refused(capsys, "download", "suite2p", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -472,3 +477,24 @@ def test_report_and_recovery_on_the_command_line(fitted, capsys, tmp_path):
     assert "other settings" in refused(capsys, *begin, "--methods", "lag1")
     assert "either --methods or" in refused(capsys, *begin, "--methods", "lag1", "--ablations")
     assert "granger" in refused(capsys, *begin, "--methods", "granger")
+
+
+def test_older_names_of_simulations_are_accepted(capsys, tmp_path):
+    status, out, _ = run(capsys, "simulate", tmp_path / "a.h5", "--population", "toy", "--bins", 20)
+    assert status == 0
+    assert "5 neurons x 20 bins" in out
+
+
+def test_options_of_convert_stand_in_groups(capsys):
+    status, out, _ = run(capsys, "convert", "--help")
+    assert status == 0
+    headings = [line for line in out.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert headings == ["positional arguments:", "options:", *(f"{group}:" for group in GROUPS)]
+
+
+def test_help_lists_what_the_registries_hold(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "2000")
+    out = " ".join(run(capsys, "simulate", "--help")[1].split())
+    assert all(f"{name}: " in out for name in SIMULATIONS)
+    out = " ".join(run(capsys, "prepare", "--help")[1].split())
+    assert all(f"{name}: " in out for name in DATASETS)

@@ -4,8 +4,7 @@ import torch
 from helpers import make_session
 
 from synapsnet_pyg.connectivity.curbd import CURBD, join_segments
-from synapsnet_pyg.connectivity.curbd_network import correlated_noise, normalise
-from synapsnet_pyg.connectivity.region_currents import region_currents
+from synapsnet_pyg.connectivity.curbd_network import normalise
 
 ORACLES = ["curbd.npz", "curbd_interpolated.npz"]
 
@@ -56,24 +55,6 @@ def test_first_runs_agree_with_oracle(oracle, name):
     agree(once.states, reference["RNN_run_1"], 1e-10)
     twice = fit_reference(reference, training_runs=2, free_runs=0)
     agree(twice.connectivity, reference["J_after_2_runs"], 1e-10)
-
-
-@pytest.mark.parametrize("name", ORACLES)
-def test_noise_and_currents_agree_with_oracle(oracle, name):
-    reference = oracle(name)
-    q, per_bin = int(reference["params/dtFactor"]), float(reference["params/dtData"])
-    time_constant = float(reference["params/tauWN"]) / per_bin * q
-    noise = float(reference["params/ampInWN"]) * correlated_noise(
-        reference["white_noise"] / np.sqrt(time_constant), time_constant
-    )
-    agree(noise, reference["inputWN"], 1e-12)
-    currents = region_currents(reference["J"], reference["RNN"], [str(r) for r in reference["region_of_neuron"]])
-    for (receiving, sending), current in currents.items():
-        agree(current.total, reference[f"region_current/target{receiving}_source{sending}"], 1e-10)
-        agree(current.excitatory + current.inhibitory, current.total, 1e-12)
-        members = [reference["region_of_neuron"] == int(region) for region in (receiving, sending)]
-        weights = reference["J"][np.ix_(*members)]
-        agree(current.inhibitory, np.where(weights < 0, weights, 0) @ reference["RNN"][members[1]], 1e-12)
 
 
 def run_plainly(d, J, P, noise, q, time_constant, resets, runs):
@@ -141,5 +122,3 @@ def test_refuses_what_cannot_be_trained():
         CURBD().train_network(activity, noise=np.zeros((3, 20)))
     with pytest.raises(ValueError, match="above 0 somewhere"):
         CURBD().train_network(-np.abs(activity))
-    with pytest.raises(ValueError, match="one region for each of the 3"):
-        region_currents(np.zeros((3, 3)), activity, ["V1"])

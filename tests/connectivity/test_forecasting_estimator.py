@@ -6,11 +6,8 @@ import torch
 from helpers import make_session
 from sklearn.linear_model import Lasso, Ridge
 
-from synapsnet_pyg.connectivity.curbd import CURBD
 from synapsnet_pyg.connectivity.forecasting_estimator import hold_out
-from synapsnet_pyg.connectivity.lagged_correlation import LaggedCorrelation
 from synapsnet_pyg.connectivity.lasso_var import LassoVAR
-from synapsnet_pyg.connectivity.partial_correlation import PartialCorrelation
 from synapsnet_pyg.connectivity.poisson_glm import PoissonGLM
 from synapsnet_pyg.connectivity.ridge_var import RidgeVAR
 from synapsnet_pyg.connectivity.soft_ridge import SoftRidge
@@ -149,26 +146,6 @@ def test_a_poisson_forecast_is_a_rate(link):
     tolerance = 0.01 if link == "exponential" else 0.05  # exact with the canonical link
     torch.testing.assert_close(raw.mean(1), counted, rtol=tolerance, atol=0)
     assert fitted.predict(test).forecast.isfinite().all()
-
-
-def test_repr_shows_the_parameters():
-    assert repr(RidgeVAR(lags=3)) == "RidgeVAR(lags=3, ridges=None)"
-    assert repr(LaggedCorrelation(lag=2)) == "LaggedCorrelation(lag=2)"
-    assert repr(PoissonGLM()) == "PoissonGLM(link='softplus', ridges=None)"
-
-
-@pytest.mark.parametrize(
-    "estimator", [LaggedCorrelation(), PartialCorrelation(), CURBD(training_runs=1)], ids=lambda e: type(e).__name__
-)
-def test_some_cannot_forecast(estimator):
-    session = counts()
-    fitted = estimator.fit(session)
-    assert not fitted.forecasts
-    assert fitted.penalty_ is None
-    with pytest.raises(ValueError, match=f"can forecast .got {type(estimator).__name__}"):
-        fitted.predict(session)
-    with pytest.raises(ValueError, match="can forecast"):
-        fitted.score(session)
 
 
 def test_refuses_what_it_cannot_do():

@@ -4,8 +4,6 @@ import torch
 from helpers import make_session
 
 from synapsnet_pyg.connectivity.ridge_var import RidgeVAR
-from synapsnet_pyg.connectivity.soft_ridge import SoftRidge
-from synapsnet_pyg.regression.shrinkage import soft_threshold
 
 
 def design(part):
@@ -25,11 +23,6 @@ def regress(part, ridge):
     return coefficients, Y.mean(0) - coefficients @ U.mean(0)
 
 
-def mean_error(part, coefficients, intercept):
-    U, Y = design(part)
-    return np.square(Y - U @ coefficients.T - intercept).mean()
-
-
 @pytest.fixture
 def session():
     segment = torch.tensor([[0, 50], [55, 90], [90, 110], [111, 130]])
@@ -44,35 +37,3 @@ def test_is_ridge_regression_within_segments(session):
     assert RidgeVAR(ridges=[7.0]).fit(train, validation).connectivity_.numpy() == pytest.approx(
         expected[:, :4], abs=1e-5
     )
-
-
-def test_soft_ridge_is_the_best_on_validation(session):
-    train, validation, _ = session.split()
-    ridges, shares = [1.0, 30.0], [0, 0.5, 0.75, 1]
-    candidates = {}
-    for ridge in ridges:
-        coefficients, _ = regress(train, ridge)
-        sizes = np.sort(np.abs(coefficients[:, :4][~np.eye(4, dtype=bool)]))
-        for share in shares:
-            threshold = sizes[round(share * 12) - 1] if share else 0
-            shrunk = np.sign(coefficients) * np.maximum(np.abs(coefficients) - threshold, 0)
-            shrunk[:, 4:] = coefficients[:, 4:]
-            np.fill_diagonal(shrunk[:, :4], coefficients.diagonal())
-            U, Y = design(train)
-            error = mean_error(validation, shrunk, Y.mean(0) - shrunk @ U.mean(0))
-            candidates[ridge, share] = error, shrunk[:, :4]
-    best = min(candidates, key=lambda key: candidates[key][0])
-    assert best[1] > 0
-    ours = SoftRidge(ridges=ridges, shares=shares).fit(train, validation)
-    assert (ours.penalty_, ours.details_["share"]) == best
-    assert ours.connectivity_.numpy() == pytest.approx(candidates[best][1], abs=1e-5)
-
-
-def test_a_share_of_the_pairs_comes_to_zero():
-    coefficients = torch.randn(5, 7)
-    for pairs in (0, 7, 20):
-        shrunk = soft_threshold(coefficients, pairs / 20)
-        assert int((shrunk == 0).sum()) == pairs
-        assert torch.equal(shrunk[:, 5:], coefficients[:, 5:])
-        assert torch.equal(shrunk.diagonal(), coefficients.diagonal())
-        assert bool((shrunk * coefficients >= 0).all())

@@ -65,14 +65,14 @@ def test_goes_on_where_it_broke_off(server, tmp_path):
     server.break_after = 400_000
     path = tmp_path / "new" / "a.bin"
     with pytest.raises(OSError, match="broke off after 400000 of 1280000"):
-        download.fetch(f"{server.url}/a.bin", path, len(BODY))
+        download.fetch(f"{server.url}/a.bin", path, size=len(BODY))
     assert not path.exists()
     server.break_after = None
     md5 = hashlib.md5(BODY).hexdigest()
-    assert download.fetch(f"{server.url}/a.bin", path, len(BODY), md5).read_bytes() == BODY
+    assert download.fetch(f"{server.url}/a.bin", path, size=len(BODY), md5=md5).read_bytes() == BODY
     assert server.asked[-1] == ("/a.bin", "bytes=400000-")
     count = len(server.asked)
-    download.fetch(f"{server.url}/a.bin", path, len(BODY), md5)
+    download.fetch(f"{server.url}/a.bin", path, size=len(BODY), md5=md5)
     assert len(server.asked) == count  # what is there is not fetched again
     assert [one.name for one in path.parent.iterdir()] == ["a.bin"]
 
@@ -80,13 +80,13 @@ def test_goes_on_where_it_broke_off(server, tmp_path):
 def test_a_server_without_ranges_begins_anew(server, tmp_path):
     server.files["/a.bin"], server.ranges = BODY, False
     (tmp_path / "a.bin.part").write_bytes(b"other" * 100)
-    assert download.fetch(f"{server.url}/a.bin", tmp_path / "a.bin", len(BODY)).read_bytes() == BODY
+    assert download.fetch(f"{server.url}/a.bin", tmp_path / "a.bin", size=len(BODY)).read_bytes() == BODY
 
 
 def test_a_wrong_checksum_is_not_kept(server, tmp_path):
     server.files["/a.bin"] = BODY
     with pytest.raises(ValueError, match="another checksum"):
-        download.fetch(f"{server.url}/a.bin", tmp_path / "a.bin", len(BODY), "0" * 32)
+        download.fetch(f"{server.url}/a.bin", tmp_path / "a.bin", size=len(BODY), md5="0" * 32)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -144,7 +144,7 @@ def test_traces_keep_their_frames(tmp_path, swapped, rate):
     np.testing.assert_array_equal(session.activity, TRACES.T.astype(np.float32))
     assert session.bin_size == pytest.approx(0.2)
     assert session.neuron_id == ["fish/100", "fish/102", "fish/103", "fish/105"]
-    assert any("turned" in one for one in messages) == swapped
+    assert any("transposed" in one for one in messages) == swapped
     assert load(path, where={"accepted": True})[0][0].num_neurons == 3
 
 

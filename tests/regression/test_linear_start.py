@@ -2,7 +2,7 @@ import torch
 from helpers import make_session, two_neuron_chain
 
 from synapsnet_pyg.metrics import connectivity_score
-from synapsnet_pyg.regression.linear_start import linear_start
+from synapsnet_pyg.regression.linear_start import linear_start, solve_linear_start
 from synapsnet_pyg.simulations.population import simulate_population
 
 
@@ -44,3 +44,22 @@ def test_few_neurons_or_few_edges_have_no_common_drive():
     assert start.receivers.shape == (12, 0)
     assert (start.edge_probability == 0).all()
     assert (start.edges[~some] == 0).all()
+
+
+def test_choices_can_be_taken_over():
+    """With kernel, ridge and shrinkage of a search, the solution is that of the search."""
+    session = simulate_population(bins=4000, neurons=60, recorded=30).standardise()
+    split, pairs = session.split(), torch.ones(30, 30, dtype=torch.bool)
+    found = linear_start(split.train, split.validation, 3, pairs=pairs)
+    again = solve_linear_start(split.train, kernel=found.kernel, ridge=found.ridge, shrunk=found.shrunk, pairs=pairs)
+    for name in ("own", "behaviour", "intercept", "edges", "edge_probability", "coefficients"):
+        torch.testing.assert_close(getattr(again, name), getattr(found, name), atol=2e-3, rtol=0)
+
+
+def test_coefficients_forecast_as_the_parts_do():
+    session = simulate_population(bins=3000, neurons=60, recorded=30).standardise()
+    split, pairs = session.split(), torch.ones(30, 30, dtype=torch.bool)
+    start = linear_start(split.train, split.validation, 1, pairs=pairs)
+    a, b = torch.randn(30).double(), torch.randn(session.num_behaviours).double()
+    parts = start.own * a + start.edges @ a + start.receivers @ (start.senders @ a) + start.behaviour @ b
+    torch.testing.assert_close(start.coefficients @ torch.cat([a, b]), parts)

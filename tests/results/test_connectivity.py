@@ -104,6 +104,8 @@ def test_tables_have_one_vocabulary(runs, tmp_path):
     with np.load(tmp_path / "demo.npz", allow_pickle=False) as file:
         assert set(file) == {"connectivity", "neuron_id", *EDGE_COLUMNS[3:]}
         assert (file["connectivity"] != 0).sum() > len(table)
+    with pytest.raises(ValueError, match="got 'xlsx'"):
+        save_connectivity_results(runs[0], results, tmp_path, formats=["xlsx"])
     assert lines[0] == f"written to {tmp_path / 'demo-edges.csv'}: {len(table)} edges"
     assert lines[1] == f"written to {tmp_path / 'demo.npz'}: all weights"
     assert lines[2].startswith("demo: ")
