@@ -41,6 +41,10 @@ def simulate(
         bin_size: Duration of one bin in seconds.
         name: Name of a single session; the file's name without its ending if not given.
         sim_args: Any other argument of the simulation, as in --sim-args.hidden_drive 0 (paper).
+
+    Example:
+        synapsnet simulate sim.h5
+        synapsnet simulate sessions --population calcium --sessions 4 --bins 3000
     """
     if sessions is not None and (sessions < 1 or name is not None):
         raise ValueError(f"Expected --sessions of at least 1 (got {sessions}), without --name.")
@@ -127,6 +131,10 @@ def convert(
         fields: Keys of other fields of the neurons, separated by commas.
         truth: Key of the true connectivity, [receiver, sender], where it is known.
         name: Name of the session; the out file's name without its ending if not given.
+
+    Example:
+        synapsnet convert m1.mat m1.h5 --activity spikes --axes neuron,bin --bin-size 0.05 --behaviour handVel
+        synapsnet convert sorted s.h5 --spike-times spike_times --spike-neuron spike_clusters --bin-size 0.02
     """
     path = session_file(out)
     from synapsnet_pyg.datasets.behaviour_arrays import BehaviourSource
@@ -194,6 +202,10 @@ def prepare(
         sessions: Names of sessions, or ends of names, separated by commas; wildcards allowed.
         jobs: Number of processes that read at once.
         set_args: Any other argument of the data set, as in --set-args.frame_rate 30 or --set-args.areas '[VISp]'.
+
+    Example:
+        synapsnet prepare nwb recordings --out sessions --bin-size 0.0333
+        synapsnet prepare bugeon bugeon --out sessions --stimulus spontaneous --jobs 2
     """
     folder = Path(out)
     from synapsnet_pyg.files import atomic_path
@@ -237,6 +249,10 @@ def download(
         sessions: Sessions of allen-neuropixels, separated by commas: ids (715093703), or folders of DANDI
             (000021/sub-707296975).
         source: Source of allen-neuropixels: cache (of the AllenSDK, if not given) or dandi.
+
+    Example:
+        synapsnet download bugeon bugeon
+        synapsnet download allen-neuropixels allen --sessions 715093703
     """
     dataset_class(dataset).download(root, listed(sessions), source=source)
     print(f"fetched into {root}; now: synapsnet prepare {dataset} {root} --out sessions")
@@ -248,6 +264,10 @@ def inspect(path: str, *, figure: str | None = None) -> None:
     Args:
         path: Session file, NWB file, arrays, or a folder of recordings.
         figure: PNG file to write: activity of all neurons of a session, and its behaviour.
+
+    Example:
+        synapsnet inspect m1.h5
+        synapsnet inspect m1.h5 --figure m1.png
     """
     target = None if figure is None else existing_folder(figure)
     from synapsnet_pyg.data.session import Session

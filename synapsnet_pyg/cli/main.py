@@ -119,7 +119,8 @@ class _Parser(ArgumentParser):
         # In a user's words, not in those of Python's types.
         message = re.sub(r"a typing\.Literal\[(.*?)\]", r"one of \1", " ".join(message.split()))
         message = re.sub(r"an? <class 'float'>", "a number", re.sub(r"an? <class 'int'>", "a whole number", message))
-        print(f"{self.prog}: error: {message} (see --help)", file=sys.stderr)
+        prog = self.prog.replace(" [options]", "")
+        print(f"{prog}: error: {message} (see --help)", file=sys.stderr)
         raise SystemExit(2)
 
 
@@ -143,8 +144,11 @@ def _command_parser(command: Callable[..., None]) -> _Parser:
     docstring = parse_docstring(command.__doc__ or "")
     description = " ".join(filter(None, (docstring.short_description, docstring.long_description)))
     examples = "\n".join(f"  {line}" for one in docstring.examples for line in (one.description or "").splitlines())
-    parser = _Parser(description=description, epilog=f"examples:\n{examples}")
+    parser = _Parser(description=description, epilog=f"examples:\n{examples}", usage=_usage(command))
     parser.add_argument("--config", action="config", help="YAML file of options.")
+    for action in parser._actions:
+        if "--print_config" in action.option_strings:
+            action.help, action.metavar = "Print all options as YAML and exit.", ""
     texts = {parameter.arg_name: parameter.description or "" for parameter in docstring.params}
     headings: dict[str, Any] = {}
     for parameter in signature(command).parameters.values():
@@ -153,6 +157,18 @@ def _command_parser(command: Callable[..., None]) -> _Parser:
             headings[heading] = parser.add_argument_group(heading)
         _add(headings[heading] if heading else parser, parameter, " ".join(texts[parameter.name].split()))
     return parser
+
+
+def _usage(command: Callable[..., None]) -> str:
+    """Returns the usage line: arguments and required options, without the list of all options."""
+    words = ["synapsnet", *command.__name__.split("_")]
+    for parameter in signature(command).parameters.values():
+        name = parameter.name.upper()
+        if parameter.kind is not Parameter.KEYWORD_ONLY:
+            words.append(f"{name} [{name} ...]" if parameter.annotation == list[str] else name)
+        elif parameter.default is Parameter.empty:
+            words.append(f"--{parameter.name.replace('_', '-')} {name}")
+    return " ".join([*words, "[options]"])
 
 
 def _add(parser: Any, parameter: Parameter, text: str) -> None:

@@ -1,5 +1,6 @@
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import torch
 from helpers import read_csv
 from on_disk import write_allen, write_bugeon
 
-from synapsnet_pyg.cli.main import COMMANDS, main
+from synapsnet_pyg.cli.main import COMMANDS, _command_parser, main
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.registry import DATASETS
 from synapsnet_pyg.models.checkpoint import load_model
@@ -68,8 +69,8 @@ def test_fit_leaves_a_whole_run(fitted):
     files = sorted(path.name for path in (fitted / "run").iterdir())
     assert files == ["best.ckpt", "history.csv", "last.ckpt", "run.json"]
     settings = json.loads((fitted / "run" / "run.json").read_text())
-    assert settings["training"]["epochs"] == 2
-    assert settings["training"]["targets"] == 16
+    assert settings["recipe"]["epochs"] == 2
+    assert settings["recipe"]["targets"] == 16
     assert settings["model"]["arguments"] == {"hidden_size": 8}
 
 
@@ -489,7 +490,7 @@ def test_options_of_convert_stand_in_groups(capsys):
     status, out, _ = run(capsys, "convert", "--help")
     assert status == 0
     headings = [line for line in out.splitlines() if line.endswith(":") and not line.startswith(" ")]
-    assert headings == ["positional arguments:", "options:", *(f"{group}:" for group in GROUPS)]
+    assert headings == ["positional arguments:", "options:", *(f"{group}:" for group in GROUPS), "examples:"]
 
 
 def test_help_lists_what_the_registries_hold(capsys, monkeypatch):
@@ -498,3 +499,57 @@ def test_help_lists_what_the_registries_hold(capsys, monkeypatch):
     assert all(f"{name}: " in out for name in SIMULATIONS)
     out = " ".join(run(capsys, "prepare", "--help")[1].split())
     assert all(f"{name}: " in out for name in DATASETS)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.__name__)
+def test_help_is_plain_and_ends_with_two_examples(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    status, out, _ = run(capsys, *command.__name__.split("_", 1), "--help")
+    assert status == 0
+    assert not re.search(r"type:|default: (null|None|False)|Literal|<class", out)
+    begin = f"  synapsnet {command.__name__.replace('_', ' ', 1)} "
+    *_, one, other = out.rstrip().splitlines()
+    assert one.startswith(begin)
+    assert other.startswith(begin)
+    for example in (one, other):
+        words = shlex.split(example.split(" > ")[0])[len(begin.split()) :]
+        _command_parser(command).parse_args(words)
+
+
+def test_a_bug_shows_its_traceback(monkeypatch, tmp_path):
+    """Only what a user can mend becomes one line: a RuntimeError or a plain TypeError is ours."""
+    for error in (RuntimeError("lost"), TypeError("unsupported operand")):
+
+        def broken(*_, error=error, **__):
+            raise error
+
+        monkeypatch.setattr("synapsnet_pyg.data.session.Session.save", broken)
+        with pytest.raises(type(error)):
+            main(["simulate", str(tmp_path / "a.h5"), "--bins", "20", "--neurons", "9", "--recorded", "4"])
+
+
+def test_a_wrong_kind_of_input_is_one_line(capsys, tmp_path):
+    np.savez(tmp_path / "texts.npz", a=np.full((3, 40), "x"))
+    status, _, err = run(
+        capsys, "convert", tmp_path / "texts.npz", tmp_path / "s.h5", "--axes", "neuron,bin", "--bin-size", 1
+    )
+    assert status == 2
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "wandb"])
+def test_a_logger_that_is_not_installed_is_answered_by_the_pip_line(fitted, capsys, tmp_path, monkeypatch, name):
+    monkeypatch.setitem(sys.modules, name, None)
+    out = tmp_path / "run"
+    status, _, err = run(capsys, "fit", fitted / "sim0.h5", "--out", out, "--epochs", 1, "--logger", name)
+    assert status == 2
+    assert "pip install" in err
+    assert "log" in err
+    assert not out.exists()
+
+
+def test_scores_of_each_epoch_go_to_a_logger(fitted, capsys, tmp_path):
+    begin = ("fit", fitted / "sim0.h5", "--out", tmp_path / "run", "--preset", "fast", "--epochs", 1)
+    assert run(capsys, *begin, "--logger", "csv")[0] == 0
+    (file,) = (tmp_path / "run" / "logs").rglob("metrics.csv")
+    assert "validation_correlation" in file.read_text()

@@ -1,6 +1,8 @@
 from dataclasses import replace
 
 from synapsnet_pyg.report.sections import run_chapter, session_chapter
+from synapsnet_pyg.runs.evaluation import Evaluation, NeuronCounts
+from synapsnet_pyg.runs.scores import Score
 
 
 def titles(chapter) -> list[str]:
@@ -8,11 +10,11 @@ def titles(chapter) -> list[str]:
 
 
 def test_chapters_have_the_sections_of_the_page(run, results, full_titles):
-    scores = {"summary": {}, "sessions": {}}
+    scores = Evaluation({}, {}, {}, [])
     assert titles(run_chapter(run, ["known <b>"], scores)) == list(full_titles[:2])
     scored = replace(
         results,
-        scores={"synapsnet": {"correlation": 0.1, "mse": None, "pc_correlation": []}},
-        counts={"scored": 10, "recorded": 11},
+        scores={"synapsnet": Score(0.1, float("nan"), [], None)},
+        counts=NeuronCounts(11, 10, 0, 0),
     )
     assert titles(session_chapter(scored)) == list(full_titles[2:])
