@@ -3,12 +3,13 @@ from pathlib import Path
 
 import pytest
 from parsers import choices_of, command_parsers, options_of
-from synapsnet_pyg.export import FORMATS
-from synapsnet_pyg.training import PRESETS
+from synapsnet_pyg.results.connectivity_files import FORMATS
+from synapsnet_pyg.runs.recipe import PRESETS
 
 from synapsnet_pyg.cli import main
 from synapsnet_pyg.connectivity.registry import ESTIMATORS
-from synapsnet_pyg.datasets.registry import DATASETS, SIMULATIONS
+from synapsnet_pyg.datasets.registry import DATASETS
+from synapsnet_pyg.simulations.registry import SIMULATIONS
 from synapsnet_pyg.experiments.registry import EXPERIMENTS
 from synapsnet_pyg.models.registry import MODELS
 

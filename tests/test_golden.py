@@ -24,7 +24,7 @@ from on_disk import write_allen, write_bugeon, write_suite2p
 from parsers import choices_of, command_parsers, is_required, options_of
 
 from synapsnet_pyg.cli import main
-from synapsnet_pyg.datasets.registry import SIMULATIONS
+from synapsnet_pyg.simulations.registry import SIMULATIONS
 from synapsnet_pyg.experiments.registry import EXPERIMENTS
 from synapsnet_pyg.models.registry import MODELS, build_model
 from synapsnet_pyg.nn.dynamics import DYNAMICS
