@@ -45,7 +45,7 @@ def options_of(parser: jsonargparse.ArgumentParser) -> dict[str, Action]:
 
 
 def choices_of(action: Action) -> list[str]:
-    """Tells between what an option lets choose; nothing where it takes any value."""
+    """Returns the choices of an option; none where it takes any value."""
     if action.choices:
         return [str(choice) for choice in action.choices]
     kind = getattr(action, "_typehint", None)
@@ -53,6 +53,6 @@ def choices_of(action: Action) -> list[str]:
 
 
 def is_required(name: str, action: Action, parser: jsonargparse.ArgumentParser) -> bool:
-    """Tells whether a command cannot do without an argument or option."""
+    """Returns whether an argument or option must be given."""
     usage = " ".join(parser.format_usage().split())
-    return not name.startswith("-") or f"[{name}" not in usage
+    return not name.startswith("-") or f"{name} " in usage

@@ -3,15 +3,15 @@ from pathlib import Path
 
 import pytest
 from parsers import choices_of, command_parsers, options_of
-from synapsnet_pyg.results.connectivity_files import FORMATS
-from synapsnet_pyg.runs.recipe import PRESETS
 
 from synapsnet_pyg.cli import main
 from synapsnet_pyg.connectivity.registry import ESTIMATORS
-from synapsnet_pyg.datasets.registry import DATASETS
-from synapsnet_pyg.simulations.registry import SIMULATIONS
+from synapsnet_pyg.datasets.registry import DATASETS, PUBLIC_DATASETS
 from synapsnet_pyg.experiments.registry import EXPERIMENTS
 from synapsnet_pyg.models.registry import MODELS
+from synapsnet_pyg.results.connectivity_files import FORMATS
+from synapsnet_pyg.runs.recipe import PRESETS
+from synapsnet_pyg.simulations.registry import ALIASES, SIMULATIONS
 
 PARSERS = command_parsers()
 OPTIONS = {command: options_of(parser) for command, parser in PARSERS.items()}
@@ -35,7 +35,7 @@ def test_help_of_fit_names_every_model() -> None:
 
 def test_populations_are_the_simulations() -> None:
     action = OPTIONS["simulate"]["--population"]
-    assert choices_of(action) == list(SIMULATIONS)
+    assert choices_of(action) == [*SIMULATIONS, *ALIASES]
     assert set(SIMULATIONS) <= names_in(action.help)
 
 
@@ -47,8 +47,8 @@ def test_experiments_are_those_registered() -> None:
 
 def test_datasets_are_those_registered() -> None:
     assert listed_in(OPTIONS["prepare"]["dataset"].help, set(DATASETS)) == list(DATASETS)
-    can_be_fetched = {name for name, made in DATASETS.items() if hasattr(made, "download") and "download" in vars(made)}
-    assert set(listed_in(OPTIONS["download"]["dataset"].help, set(DATASETS))) == can_be_fetched
+    assert set(listed_in(OPTIONS["download"]["dataset"].help, set(DATASETS))) == set(PUBLIC_DATASETS)
+    assert choices_of(OPTIONS["prepare"]["dataset"]) == list(DATASETS)
 
 
 def test_formats_are_those_registered() -> None:
@@ -81,10 +81,10 @@ def test_methods_of_the_recovery_are_models_and_estimators() -> None:
 
 def test_models_of_a_sweep_are_models() -> None:
     said = re.search(
-        r"of a sweep: ([\w, ]+)", " ".join((OPTIONS["benchmark forecasting"]["--models"].help or "").split())
+        r"of a sweep ([\w, ]+)", " ".join((OPTIONS["benchmark forecasting"]["--models"].help or "").split())
     )
     assert said is not None
-    assert set(said[1].split(", ")) <= set(MODELS)
+    assert set(said[1].strip().split(" and ")) <= set(MODELS)
 
 
 def test_readme_mentions_each_model() -> None:

@@ -24,10 +24,10 @@ from on_disk import write_allen, write_bugeon, write_suite2p
 from parsers import choices_of, command_parsers, is_required, options_of
 
 from synapsnet_pyg.cli import main
-from synapsnet_pyg.simulations.registry import SIMULATIONS
 from synapsnet_pyg.experiments.registry import EXPERIMENTS
 from synapsnet_pyg.models.registry import MODELS, build_model
 from synapsnet_pyg.nn.dynamics import DYNAMICS
+from synapsnet_pyg.simulations.registry import SIMULATIONS
 
 GOLDEN = Path(__file__).parent / "golden"
 UPDATE = "SYNAPSNET_UPDATE_GOLDEN"
@@ -38,25 +38,25 @@ SIMULATED = {
     "paper": f"sim.h5 {SMALL}",
     "calcium": f"calcium --sessions 2 {SMALL}",
     "neuropixels": f"neuropixels --sessions 2 {SMALL}",
-    "toy": "toy.h5 --bins 60",
-    "plasticity": "plasticity.h5 --bins 300 --sim-args.synapses 5",
+    "toy-systems": "toy.h5 --bins 60",
+    "stdp": "stdp.h5 --bins 300 --sim-args.synapses 5",
     "cell-types": f"cells.h5 {SMALL} --sim-args.states 2",
     "ring": "ring.h5 --bins 60 --neurons 10",
     "spiking-ring": "spikes.h5 --bins 60",
-    "task": "task.h5 --sim-args.trials 4 --sim-args.updates 2",
+    "task-networks": "task.h5 --sim-args.trials 4 --sim-args.updates 2",
 }
 """Population -> what 'simulate' is asked for."""
 
 EXPERIMENTS_IN_SECONDS: dict[str, dict[str, object]] = {
-    "netformer-toy": {"seeds": 2, "epochs": 1},
+    "toy-systems": {"seeds": 2, "epochs": 1},
     "stdp": {"seeds": 1, "epochs": 1, "bins": 1500},
-    "taskrnn": {"seeds": 1, "epochs": 0.01},
-    "celltypes": {"seeds": 1, "epochs": 1, "bins": 500},
+    "task-networks": {"seeds": 1, "epochs": 0.01},
+    "cell-types": {"seeds": 1, "epochs": 1, "bins": 500},
     "ring": {"seeds": 1, "epochs": 1, "bins": 600},
     "spiking-ring": {"seeds": 1, "epochs": 1},
     "states": {"seeds": 1, "epochs": 1, "bins": 2000},
 }
-QUICK_ENOUGH = ("netformer-toy", "stdp", "ring")
+QUICK_ENOUGH = ("toy-systems", "stdp", "ring")
 """The others take longer than a safety net should."""
 
 STEPS: dict[str, str] = {
@@ -91,9 +91,9 @@ STEPS: dict[str, str] = {
     "connectivity-fdr": "connectivity {fit-one}/run --out {out} --significance --fdr 0.9 --shifts 20",
     "connectivity-ensemble": "connectivity {fit}/run --out {out} --ensemble {fit-another-seed}/run --top-k 9 "
     "--significance --shifts 20",
-    "changes": "changes {fit}/run --out {out} --top-k 5",
-    "changes-states": "changes {fit-one}/run --out {out} --states running,still --group-by cell_type --save",
-    "changes-not-at-all": "changes {fit-anchor}/run --out {out}",
+    "dynamics": "dynamics {fit}/run --out {out} --top-k 5",
+    "dynamics-states": "dynamics {fit-one}/run --out {out} --states running,still --group-by cell_type --save",
+    "dynamics-not-at-all": "dynamics {fit-anchor}/run --out {out}",
     "figures": "figures {fit}/run --out {out}",
     "report": "report {fit-one}/run",
     "benchmark-forecasting": "benchmark forecasting {simulate-calcium}/calcium --out {out} --models rnn,synapsnet "
