@@ -8,6 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+Json = dict[str, Any]
+"""Object of JSON, only where JSON is read or written."""
+
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
     """Makes a folder, and those above it, if it is not there.

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from synapsnet_pyg.files import Json
 from synapsnet_pyg.metrics import mean_and_sem, paired_p
 from synapsnet_pyg.runs.score_tables import PCS, score_texts
 from synapsnet_pyg.runs.scores import Score, number_or_none
@@ -29,7 +30,7 @@ class Row:
     scores: Score
     seconds: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Returns the row by names."""
         return {**{key: getattr(self, key) for key in ("label", "fit", "session", "seed")},
                 "scores": self.scores.to_json(), "seconds": self.seconds}  # fmt: skip
@@ -149,7 +150,7 @@ class ForecastBenchmark:
     summary: Sequence[SummaryEntry]
     failed: Mapping[str, str]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Returns everything by its name."""
         return {
             "command": self.command,

@@ -14,7 +14,7 @@ from synapsnet_pyg.benchmarks.forecast_results import Fit, ForecastBenchmark, Ki
 from synapsnet_pyg.benchmarks.jobs import JobsFailed, Workers, errors_of, results_of, run_jobs
 from synapsnet_pyg.benchmarks.variants import Variant, named
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import atomic_path, file_name, make_folder
+from synapsnet_pyg.files import Json, atomic_path, file_name, make_folder
 from synapsnet_pyg.models.registry import ANCHORS, build_model, model_class
 from synapsnet_pyg.runs.recipe import Preset, Recipe
 from synapsnet_pyg.runs.run import Run
@@ -33,7 +33,7 @@ class ForecastResult:
     """Duration of the fit."""
     sessions: Mapping[str, Score]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Returns the scores by session."""
         scores = {name: score.to_json() for name, score in self.sessions.items()}
         return {"first": self.first, "seconds": self.seconds, "sessions": scores}
@@ -59,7 +59,7 @@ class ForecastJob:
     first: int
     fit: Fit
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Json:
         """Returns model, recordings and recipe. The first scored bin is no setting: a fit is scored anew for it."""
         sessions = sorted(self.fingerprints.values())
         model = {"model": self.variant.kind, "arguments": dict(self.variant.arguments)}

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from synapsnet_pyg.files import atomic_path, first_difference, make_folder, optional_import
+from synapsnet_pyg.files import Json, atomic_path, first_difference, make_folder, optional_import
 
 Cluster = Literal["local", "slurm"]
 SETTINGS = "settings.json"
@@ -24,7 +24,7 @@ class JobsFailed(Exception):  # noqa: N818 (it is what happened)
 class Result(Protocol):
     """Result of a job."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Returns the result by names, ready for JSON."""
         ...
 
@@ -43,7 +43,7 @@ class Job(Protocol[ResultT]):
         """Folder of the job alone."""
         ...
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Json:
         """Returns everything that decides the numbers, ready for JSON; compared before a result is used again."""
         ...
 

@@ -32,7 +32,7 @@ from synapsnet_pyg.benchmarks.recovery_results import (
 from synapsnet_pyg.benchmarks.variants import Variant
 from synapsnet_pyg.connectivity.registry import ESTIMATORS, estimate
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import atomic_path, file_name, make_folder
+from synapsnet_pyg.files import Json, atomic_path, file_name, make_folder
 from synapsnet_pyg.metrics import ConnectivityScore, connectivity_score
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.registry import model_class
@@ -42,19 +42,7 @@ from synapsnet_pyg.runs.run_file import FILE, versions
 from synapsnet_pyg.runs.scores import number_or_none, score_forecast
 from synapsnet_pyg.simulations.registry import simulation
 
-DEFAULT_METHODS = (
-    "synapsnet",
-    "sparse_low_rank_var",
-    "soft_ridge",
-    "lasso_var",
-    "ridge_var",
-    "poisson_glm",
-    "partial_correlation",
-    "lag0",
-    "lag1",
-    "lag2",
-    "curbd",
-)
+DEFAULT_METHODS = ("synapsnet", *ESTIMATORS)
 
 
 class Population(NamedTuple):
@@ -90,7 +78,7 @@ class RecoveryResult:
     scores: Mapping[str, ConnectivityScore]
     """Label -> scores; the test of significance adds a label of its own."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Returns the result by names; a score that is not defined is None."""
         scores = {
             label: {key: number_or_none(value) for key, value in score._asdict().items()}
@@ -120,7 +108,7 @@ class RecoveryJob:
     method: Variant
     preset: Preset = field(default_factory=Preset)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Json:
         """Returns population, method and recipe."""
         recipe = {"preset": self.preset.name, **self.preset.changes}
         population = {key: value for key, value in self.population._asdict().items() if key != "path"}

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from synapsnet_pyg.files import Json
 from synapsnet_pyg.metrics import ConnectivityScore, paired_p
 from synapsnet_pyg.plots.canvas import Figure, make_matrices_figure
 from synapsnet_pyg.plots.comparisons import draw_recoveries
@@ -41,7 +42,7 @@ class RecoveryRow:
         value = self.fit if key == "fit" else getattr(self.scores, key)
         return None if value is None else number_or_none(value)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Returns the row by names."""
         scores = {key: number_or_none(value) for key, value in self.scores._asdict().items()}
         return {**asdict(self), "scores": scores}
@@ -76,9 +77,9 @@ class RecoverySummary:
     better_than_next: int | None
     p: float | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Returns the entry by names: each score and its ``_deviation``."""
-        scores: dict[str, Any] = {}
+        scores: Json = {}
         for key, spread in self.scores.items():
             scores |= {key: spread.mean, f"{key}_deviation": spread.deviation}
         counts = {"population": self.population, "method": self.method, "seeds": self.seeds, "seconds": self.seconds}
@@ -145,7 +146,7 @@ class RecoveryBenchmark:
     summary: Sequence[RecoverySummary]
     failed: Mapping[str, str]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Returns everything by its name."""
         return {
             "command": self.command,

@@ -125,8 +125,8 @@ def benchmark_connectivity(
         populations: Names of simulations, as in simulate --population, separated by commas; each seed makes another
             population.
         sessions: Session files that know their graph, separated by commas, instead of simulations.
-        methods: Names of models and estimators, separated by commas; if not given: synapsnet, sparse_low_rank_var,
-            soft_ridge, lasso_var, ridge_var, poisson_glm, partial_correlation, lag0, lag1, lag2, curbd.
+        methods: Names of models and estimators, separated by commas; if not given synapsnet and all estimators:
+            {estimators}.
         seeds: Number of seeds, from 0 on.
         bins: Number of bins of each recording.
         neurons: Number of neurons in the population.

@@ -6,7 +6,7 @@ import sys
 import warnings
 from argparse import HelpFormatter
 from collections.abc import Callable, Sequence
-from inspect import Parameter, signature
+from inspect import Parameter, isfunction, signature
 from typing import Annotated, Any, NoReturn, get_args, get_origin
 
 try:
@@ -16,28 +16,15 @@ except ImportError as error:
     print(f"synapsnet: error: {error}; install synapsnet_pyg with its extras, [train,viz]", file=sys.stderr)
     raise SystemExit(2) from None
 
-from synapsnet_pyg.cli.benchmarks import benchmark_connectivity, benchmark_forecasting
-from synapsnet_pyg.cli.data import convert, download, inspect, prepare, simulate
-from synapsnet_pyg.cli.experiments import experiment
-from synapsnet_pyg.cli.runs import adapt, connectivity, dynamics, evaluate, figures, fit, report
+from synapsnet_pyg.cli import benchmarks, data, experiments, runs
 
-COMMANDS: tuple[Callable[..., None], ...] = (
-    simulate,
-    convert,
-    prepare,
-    download,
-    inspect,
-    fit,
-    adapt,
-    evaluate,
-    connectivity,
-    dynamics,
-    figures,
-    report,
-    benchmark_forecasting,
-    benchmark_connectivity,
-    experiment,
+COMMANDS: tuple[Callable[..., None], ...] = tuple(
+    function
+    for module in (data, runs, benchmarks, experiments)
+    for name, function in vars(module).items()
+    if isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
 )
+"""Commands: every public function of these modules, in order."""
 
 OLD_NAMES = {"changes": "dynamics"}
 """Old name of a command -> its name. Old names are not listed by --help and work for one release."""
@@ -195,14 +182,18 @@ def _add(parser: Any, parameter: Parameter, text: str) -> None:
 
 
 def _with_names(text: str) -> str:
-    """Returns a help text with the names of models and estimators in it."""
-    if "{models}" not in text:
+    """Returns a help text with the names of models and estimators in the places of {models} and so on."""
+    if "{" not in text:
         return text
     from synapsnet_pyg.connectivity.registry import ESTIMATORS
     from synapsnet_pyg.models.registry import MODELS
 
-    models = ", ".join(name for name in MODELS if name not in ESTIMATORS)
-    return text.format(models=models, estimators=", ".join(name for name in MODELS if name in ESTIMATORS))
+    names = {
+        "models": (name for name in MODELS if name not in ESTIMATORS),
+        "forecasting_estimators": (name for name in MODELS if name in ESTIMATORS),
+        "estimators": iter(ESTIMATORS),
+    }
+    return text.format(**{key: ", ".join(values) for key, values in names.items()})
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

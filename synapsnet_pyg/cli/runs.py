@@ -34,7 +34,7 @@ def fit(
         sessions: Session files, or folders of them. Several are fitted together; a neuron id that comes twice is one
             neuron.
         out: Folder of the run, to be made.
-        model: Name of the model: {models}, or package.module.Class of your own. Estimators ({estimators}) are solved
+        model: Name of the model: {models}, or package.module.Class of your own. Estimators ({forecasting_estimators}) are solved
             in closed form, without epochs.
         preset: Training recipe: paper (one target a window, 100 epochs) or fast (16 targets, 12 epochs or more).
         window: Number of past bins that a forecast sees; the model's default is 5.

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.time_bins import DataWarning, warn
-from synapsnet_pyg.files import atomic_path, make_folder, shorten
+from synapsnet_pyg.files import Json, atomic_path, make_folder, shorten
 
 FORMAT = 1
 """Version of the kept sessions; raise it when the same files and arguments give other sessions."""
@@ -212,10 +212,10 @@ class RecordingDataset(Dataset):
             raise ValueError(f"Expected a session in '{self.root}' that fits the request (all are left out).")
         return names
 
-    def _kept(self, name: str) -> dict[str, Any] | None:
+    def _kept(self, name: str) -> Json | None:
         """Returns the notes of a session's reading, or None if it must be read (again)."""
         try:
-            record: dict[str, Any] = json.loads((self._folder / f"{name}.json").read_text())
+            record: Json = json.loads((self._folder / f"{name}.json").read_text())
             whole = record["left_out"] is not None or (self._folder / f"{name}.h5").is_file()
             return record if whole and record["source"] == _stamps(self.sources[name]) else None
         except (OSError, ValueError, KeyError, TypeError):
@@ -223,7 +223,7 @@ class RecordingDataset(Dataset):
 
     def _read_and_keep(self, name: str) -> None:
         """Reads one session and writes its file and the notes of its reading."""
-        record: dict[str, Any] = {"source": _stamps(self.sources[name]), "left_out": None}
+        record: Json = {"source": _stamps(self.sources[name]), "left_out": None}
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", DataWarning)
             try:

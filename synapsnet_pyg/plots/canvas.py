@@ -80,5 +80,5 @@ def add_colour_bar(
     """
     if ax.figure is None:
         return
-    options: dict[str, Any] = {"shrink": 0.8, "label": label, "extend": extend}
-    ax.figure.colorbar(image, ax=ax, **(options if pad is None else options | {"pad": pad}))
+    distance = {} if pad is None else {"pad": pad}
+    ax.figure.colorbar(image, ax=ax, shrink=0.8, label=label, extend=extend, **distance)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from synapsnet_pyg.data.session import Session, Split
+from synapsnet_pyg.files import Json
 from synapsnet_pyg.metrics import MeanSem, mean_and_sem
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import forecast_session
@@ -39,7 +40,7 @@ class Evaluation:
     neurons: dict[str, NeuronCounts]
     left_out: list[str]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Returns everything by its name; a number that is not defined is None."""
         return {
             "sessions": {s: {m: score.to_json() for m, score in scores.items()} for s, scores in self.sessions.items()},

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.files import Json
 
 PRESETS = ("paper", "fast")
 """Names of the recipes that :meth:`Recipe.preset` makes."""
@@ -87,7 +88,7 @@ class Recipe:
         """
         return replace(self, **{key: value for key, value in given.items() if value is not None})
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Returns the values by their names."""
         return asdict(self)
 

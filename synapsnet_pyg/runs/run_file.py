@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import atomic_path, first_difference
+from synapsnet_pyg.files import Json, atomic_path, first_difference
 from synapsnet_pyg.runs.recipe import Recipe
 
 FILE = "run.json"
@@ -124,7 +124,7 @@ class RunRecord:
         if difference := first_difference(self._fixed(), begun._fixed()):
             raise ValueError(f"'{folder}' was begun with {difference}; give the same command again to resume it.")
 
-    def _fixed(self) -> dict[str, Any]:
+    def _fixed(self) -> Json:
         """Everything that must be the same to continue a fit."""
         recipe = self.recipe.to_json()
         del recipe["epochs"]

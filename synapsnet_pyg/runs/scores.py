@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session, Split
+from synapsnet_pyg.files import Json
 from synapsnet_pyg.metrics import connectivity_score, correlation, pc_correlation, squared_error
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import SessionForecast, forecast_session
@@ -26,9 +27,9 @@ class Score(NamedTuple):
     connectivity: dict[str, float] | None
     """Recovery of the true connectivity off the diagonal; None where the session does not know it."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Returns the scores by their names; a score that is not defined is None."""
-        values: dict[str, Any] = {
+        values: Json = {
             "correlation": number_or_none(self.correlation),
             "mse": number_or_none(self.mse),
             "pc_correlation": [number_or_none(value) for value in self.pc_correlation],

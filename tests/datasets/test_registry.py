@@ -18,11 +18,6 @@ def test_every_data_set_is_a_class_with_a_row_in_the_readme(name):
     assert f"synapsnet download {name} " in README or name not in PUBLIC_DATASETS
 
 
-@pytest.mark.parametrize("name", set(SIMULATIONS) - {"paper"})
-def test_every_simulation_is_in_the_readme(name):
-    assert name in README
-
-
 def test_refuses_unknown_names_arguments_and_downloads(tmp_path):
     with pytest.raises(ValueError, match="a data set among bugeon"):
         dataset_class("steinmetz")
