@@ -24,10 +24,10 @@ from on_disk import write_allen, write_bugeon, write_suite2p
 from parsers import choices_of, command_parsers, is_required, options_of
 
 from synapsnet_pyg.cli import main
-from synapsnet_pyg.datasets.registry import SIMULATIONS
 from synapsnet_pyg.experiments.registry import EXPERIMENTS
 from synapsnet_pyg.models.registry import MODELS, build_model
 from synapsnet_pyg.nn.dynamics import DYNAMICS
+from synapsnet_pyg.simulations.registry import SIMULATIONS
 
 GOLDEN = Path(__file__).parent / "golden"
 UPDATE = "SYNAPSNET_UPDATE_GOLDEN"
@@ -48,15 +48,15 @@ SIMULATED = {
 """Population -> what 'simulate' is asked for."""
 
 EXPERIMENTS_IN_SECONDS: dict[str, dict[str, object]] = {
-    "netformer-toy": {"seeds": 2, "epochs": 1},
+    "toy-systems": {"seeds": 2, "epochs": 1},
     "stdp": {"seeds": 1, "epochs": 1, "bins": 1500},
-    "taskrnn": {"seeds": 1, "epochs": 0.01},
-    "celltypes": {"seeds": 1, "epochs": 1, "bins": 500},
+    "task-networks": {"seeds": 1, "epochs": 0.01},
+    "cell-types": {"seeds": 1, "epochs": 1, "bins": 500},
     "ring": {"seeds": 1, "epochs": 1, "bins": 600},
     "spiking-ring": {"seeds": 1, "epochs": 1},
     "states": {"seeds": 1, "epochs": 1, "bins": 2000},
 }
-QUICK_ENOUGH = ("netformer-toy", "stdp", "ring")
+QUICK_ENOUGH = ("toy-systems", "stdp", "ring")
 """The others take longer than a safety net should."""
 
 STEPS: dict[str, str] = {
