@@ -116,8 +116,10 @@ DRIVER = """
 import contextlib, io, json, random, shlex, sys, time, traceback
 import numpy, torch
 from synapsnet_pyg.cli import main
-from synapsnet_pyg.experiments.registry import EXPERIMENTS
+from synapsnet_pyg.experiments import registry
+EXPERIMENTS = registry.EXPERIMENTS
 for name, quick in QUICK.items():
+    name = getattr(registry, "ALIASES", {}).get(name, name)
     EXPERIMENTS[name] = EXPERIMENTS[name]._replace(quick=quick)
 for piece, line in json.loads(sys.stdin.read()):
     random.seed(0), numpy.random.seed(0), torch.manual_seed(0)

@@ -28,14 +28,14 @@ from synapsnet_pyg.analysis.running_summaries import RunningMoments, summarise
 from synapsnet_pyg.analysis.states import block_agreement, block_matrix, state_blocks, states_of
 from synapsnet_pyg.data.windows import Windows
 from synapsnet_pyg.experiments.methods import least_squares
-from synapsnet_pyg.experiments.seed_ensemble import train_together
-from synapsnet_pyg.experiments.stdp import HISTORY, as_stimuli, course
+from synapsnet_pyg.experiments.seed_ensemble import train_seed_ensemble
+from synapsnet_pyg.experiments.stdp import HISTORY, as_stimuli, attention_series
 from synapsnet_pyg.metrics import connectivity_score, correlation, r_squared
 from synapsnet_pyg.models.netformer import NetFormer
 from synapsnet_pyg.plots.canvas import make_figure
 from synapsnet_pyg.plots.connectivity import draw_block_matrix
 from synapsnet_pyg.plots.dynamics import draw_changes, draw_trace_agreement, draw_weight_traces
-from synapsnet_pyg.runs.in_memory import fit_recording, raw_units
+from synapsnet_pyg.runs.in_memory import fit_in_memory, raw_units
 from synapsnet_pyg.simulations.cell_types import CELL_TYPES, STATES, simulate_cell_types, true_weights_by_state
 from synapsnet_pyg.simulations.stdp import simulate_stdp
 
@@ -73,9 +73,9 @@ session = as_stimuli(recorded)
 torch.manual_seed(arguments.seed)
 model = NetFormer([session], HISTORY, embedding_dim=inputs + 1, width=inputs + 1)
 training = Windows(session, torch.arange(arguments.bins * 4 // 5 - HISTORY), HISTORY, 1)
-train_together([model], training, epochs=arguments.epochs, batch_size=64, learning_rate=0.005, label="NetFormer")
+train_seed_ensemble([model], training, epochs=arguments.epochs, batch_size=64, learning_rate=0.005, label="NetFormer")
 
-attention, forecast = course(model, session)  # on each input [inputs, windows], of the voltage [1, windows]
+attention, forecast = attention_series(model, session)  # on each input [inputs, windows], of the voltage [1, windows]
 
 # %% [markdown]
 # ### Least squares
@@ -198,7 +198,7 @@ for s, name in enumerate(names):
 # activity of single neurons: it has to be told, and has to have a place where it counts.
 #
 # ### Models
-# `fit_recording` standardises, splits 80/10/10 and trains with the preset `fast`. All models see the states as
+# `fit_in_memory` standardises, splits 80/10/10 and trains by the fast recipe. All models see the states as
 # behaviour. With `modulation=True` behaviour also scales what each neuron of SynapsNet sends and receives, two numbers
 # a neuron and behaviour. The last model is a control: its states are those of another time, and it should find nothing.
 
@@ -212,7 +212,7 @@ recipes = {
     "control: states of another time": (elsewhere, "synapsnet", {"modulation": True}),
 }
 fits = {
-    name: fit_recording(one, arguments.seed, model, arguments.state_epochs, **settings)
+    name: fit_in_memory(one, arguments.seed, model, epochs=arguments.state_epochs, arguments=settings)
     for name, (one, model, settings) in recipes.items()
 }
 
@@ -341,7 +341,7 @@ print(f"the figures and the file lie in {out.resolve()}")
 #
 # ```python
 # session = Bugeon("data/bugeon", stimulus="spontaneous", states=True)[0]
-# fitted = fit_recording(session, 0, "synapsnet", modulation=True)
+# fitted = fit_in_memory(session, 0, arguments={"modulation": True})
 # dynamic = DynamicConnectivity(fitted.model, fitted.split.train)
 # found = state_blocks(dynamic, "subclass", states_of(dynamic.session, session.behaviour_name[-3:]))
 # ```

@@ -7,6 +7,7 @@ from parsers import choices_of, command_parsers, options_of
 from synapsnet_pyg.cli import main
 from synapsnet_pyg.connectivity.registry import ESTIMATORS
 from synapsnet_pyg.datasets.registry import DATASETS, PUBLIC_DATASETS
+from synapsnet_pyg.experiments.registry import ALIASES as EXPERIMENT_ALIASES
 from synapsnet_pyg.experiments.registry import EXPERIMENTS
 from synapsnet_pyg.models.registry import MODELS
 from synapsnet_pyg.results.connectivity_files import FORMATS
@@ -41,7 +42,7 @@ def test_populations_are_the_simulations() -> None:
 
 def test_experiments_are_those_registered() -> None:
     action = OPTIONS["experiment"]["name"]
-    assert choices_of(action) == list(EXPERIMENTS)
+    assert choices_of(action) == [*EXPERIMENTS, *EXPERIMENT_ALIASES]
     assert set(EXPERIMENTS) <= names_in(action.help)
 
 

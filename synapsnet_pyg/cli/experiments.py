@@ -4,37 +4,48 @@ Heavy libraries are imported when it is called.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
-from synapsnet_pyg.cli.arguments import listed
+from synapsnet_pyg.cli.arguments import ClusterName, Names, listed
+from synapsnet_pyg.experiments.registry import ALIASES, EXPERIMENTS
 
 
 def experiment(
-    name: Literal["netformer-toy", "stdp", "taskrnn", "celltypes", "ring", "spiking-ring", "states"],
+    name: Annotated[str, Names(EXPERIMENTS, ALIASES)],
     *,
     out: str,
     quick: bool = False,
     seeds: int | None = None,
     data: str | None = None,
+    jobs: int = 1,
+    cluster: ClusterName = "local",
 ) -> None:
     """Run an experiment of NetFormer's paper: our numbers beside the published ones and least squares, and a figure.
 
     Give the same command again to go on: trials that are done are not repeated.
 
     Args:
-        name: netformer-toy (small systems, weights static or changing), stdp (a neuron whose synapses learn), taskrnn
-            (networks trained on tasks), celltypes (a population wired by cell type), ring, spiking-ring (activity that
-            misleads), states (wiring that follows the state of the brain).
-        out: Folder for tables, figure and one JSON file.
-        quick: Fewer seeds, epochs and cases, in a minute or two: a look, not the paper's numbers.
-        seeds: How many, instead of the published number.
-        data: Folders of recordings, separated by commas: of taskrnn the published activity of a network, of states a
-            folder of Bugeon's mice.
-    """
-    from synapsnet_pyg.benchmarks.tables import print_experiment
-    from synapsnet_pyg.experiments.experiment import run_experiment
-    from synapsnet_pyg.experiments.registry import experiment as make
+        name: Experiment to run.
+        out: Folder of the results, made if it is not there.
+        quick: Run fewer seeds, epochs and bins, in a minute or two; the numbers are not the paper's.
+        seeds: Number of seeds, from 0 on; the published number if not given.
+        data: Folders of recordings, separated by commas: for task-networks the published activity of a network, for
+            states a folder of Bugeon's mice.
+        jobs: Number of trials at once.
+        cluster: Place of the trials: local (this machine) or slurm.
 
-    told = run_experiment(make(name, quick, seeds, listed(data)), Path(out), lambda line: print(line, flush=True))
-    print_experiment(told)
-    print(f"written to {out}: {name}.md, .csv, .tex, .json, .png")
+    Example:
+        synapsnet experiment states --quick --out experiments
+        synapsnet experiment toy-systems --jobs 2 --out experiments
+    """
+    from synapsnet_pyg.benchmarks.jobs import JobsFailed, Workers
+    from synapsnet_pyg.experiments.experiment import print_experiment, run_experiment
+    from synapsnet_pyg.experiments.registry import experiment as make_experiment
+
+    made = make_experiment(name, quick, seeds, listed(data))
+    result = run_experiment(made, Path(out), Workers(jobs, cluster))
+    print_experiment(result)
+    endings = ".md, .csv, .tex, .json" + ("" if result.failed else ", .png")
+    print(f"written to {out}: {made.name}{endings}")
+    if result.failed:
+        raise JobsFailed(f"{len(result.failed)} trial(s) failed; the same command tries them again.")

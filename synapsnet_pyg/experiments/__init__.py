@@ -1,1 +1,1 @@
-"""The experiments of NetFormer's paper on systems whose wiring is known, ours beside the published numbers."""
+"""Experiments of NetFormer's paper on systems whose wiring is known, with our numbers beside the published ones."""

@@ -1,134 +1,187 @@
-"""What an experiment is: methods tried on systems whose wiring is known, beside the published numbers."""
+"""Experiments: methods on systems whose wiring is known, beside the published numbers."""
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from synapsnet_pyg.benchmarks.jobs import require_same
-from synapsnet_pyg.benchmarks.tables import write_table
+from synapsnet_pyg.benchmarks.jobs import JobsFailed, Workers, errors_of, results_of, run_jobs
+from synapsnet_pyg.experiments.trials import Arrays, Outcome, Scores, Trial, TrialJob, values_by_score
 from synapsnet_pyg.files import atomic_path, file_name, make_folder
 from synapsnet_pyg.plots.canvas import Figure
+from synapsnet_pyg.runs.tables import Table
 
 OURS, PUBLISHED = "ours", "published"
 CORRELATION, LEAST_SQUARES, NETFORMER, SYNAPSNET = "lag-1 correlation", "least squares", "NetFormer", "SynapsNet"
 
+Key = tuple[str, str]
+"""Name of the system and name of the method."""
 
-class Outcome(NamedTuple):
-    """What a method found of a system."""
-
-    scores: list[dict[str, float]]
-    """Of each seed: name of the score -> value."""
-    arrays: Mapping[str, np.ndarray] = MappingProxyType({})
-    """Of the first seed, for the figure."""
+Published = Mapping[Key, Mapping[str, str]]
+"""(system, method) -> name of a score -> published text."""
 
 
-class Trial(NamedTuple):
-    """A method on a system, from all its seeds."""
+@dataclass(frozen=True)
+class Experiment:
+    """A table and a figure of a paper, and the trials that make them.
 
-    case: str
-    """Which system."""
-    method: str
-    run: Callable[[], Outcome]
-
-
-class Experiment(NamedTuple):
-    """A table and a figure of the paper, and what makes them."""
+    Args:
+        name: Name of the experiment and of its files.
+        title: Title of the table.
+        scores: Name of a score -> its description at the foot of the table.
+        published: Published numbers.
+        trials: Methods on systems, in the order of the table.
+        draw: Function that draws the figure from the arrays of all trials.
+        settings: Settings that decide the numbers, ready for JSON.
+    """
 
     name: str
     title: str
     scores: Mapping[str, str]
-    """Name of a score -> what it is, for the foot of the table."""
-    published: Mapping[tuple[str, str], Mapping[str, str]]
-    """(case, method) -> name of a score -> text."""
-    trials: list[Trial]
-    draw: Callable[[Mapping[tuple[str, str], Mapping[str, np.ndarray]]], Figure]
-    """A figure of the arrays of all trials, by case and method."""
-    settings: dict[str, Any]
-    """What decides the numbers: a folder holds those of one choice."""
+    published: Published
+    trials: Sequence[Trial]
+    draw: Callable[[Mapping[Key, Arrays]], Figure]
+    settings: Mapping[str, object]
+
+    def jobs(self, out: Path) -> list[TrialJob]:
+        """Returns a job for each trial.
+
+        Args:
+            out: Folder of the results; each job has its own folder in ``trials`` there.
+        """
+        parameters = {"experiment": self.name, **self.settings}
+        return [
+            TrialJob(
+                folder=out / "trials" / self.name / file_name(f"{trial.case}-{trial.method}"),
+                case=trial.case,
+                method=trial.method,
+                parameters=parameters,
+                find=trial.find,
+            )
+            for trial in self.trials
+        ]
 
 
-def run_experiment(experiment: Experiment, out: Path, tell: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
-    """Runs the trials that were not run yet, and writes tables, figure and one JSON file.
+@dataclass(frozen=True)
+class ExperimentResult:
+    """Scores of an experiment.
 
     Args:
-        experiment: What is run.
-        out: Folder, made if need be.
-        tell: Is told of each trial as it is done.
+        title: Title of the table.
+        table: Table with a row for each system and method, ours first, then the published one.
+        scores: (system, method) -> scores of each seed, of all trials that are done.
+        settings: Settings that decide the numbers.
+        failed: Folder -> reason of each trial that failed.
+    """
+
+    title: str
+    table: Table
+    scores: Mapping[Key, Sequence[Scores]]
+    settings: Mapping[str, object]
+    failed: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the table and all scores, ready for JSON."""
+        return {
+            "title": self.title,
+            "header": list(self.table.header),
+            "rows": [list(row) for row in self.table.rows],
+            "notes": list(self.table.notes),
+            "settings": dict(self.settings),
+            "scores": [
+                {"case": case, "method": method, "seeds": [dict(scores) for scores in seeds]}
+                for (case, method), seeds in self.scores.items()
+            ],
+            "failed": dict(self.failed),
+        }
+
+    def system_tables(self) -> list[Table]:
+        """Returns a table for each system, with the number of seeds as n; the last one has the notes."""
+        header = ["method", "n", *self.table.header[4:]]
+        rows: dict[str, list[list[str]]] = {}
+        for system, method, by, *values in self.table.rows:
+            rows.setdefault(system, []).append([method if by == OURS else f"  {by}", *values])
+        last = list(rows)[-1:]
+        return [
+            Table(system, header, texts, self.table.notes if system in last else ()) for system, texts in rows.items()
+        ]
+
+
+def run_experiment(experiment: Experiment, out: Path, workers: Workers = Workers()) -> ExperimentResult:  # noqa: B008
+    """Runs the trials that are not done yet, and writes tables, one JSON file and the figure.
+
+    A trial that fails stops no other. The figure is drawn once all trials are done.
+
+    Args:
+        experiment: Experiment to run.
+        out: Folder of the results, made if need be.
+        workers: Number of trials at once, and where they run.
 
     Returns:
-        What the JSON file holds: header, rows and notes of the table, and all scores.
+        Scores of all trials that are done, and reasons of those that failed.
 
     Raises:
         ValueError: The folder holds results of other settings.
+        JobsFailed: Every trial failed.
+        ImportError: Several trials at once are asked for and submitit is not installed.
     """
-    trials = make_folder(make_folder(out) / "trials" / experiment.name)
-    require_same(trials / "settings.json", {"experiment": experiment.name, **experiment.settings})
-    outcomes = {}
-    for trial in experiment.trials:
-        folder = trials / file_name(f"{trial.case}-{trial.method}")
-        if not (folder / "arrays.npz").is_file():
-            started = time.monotonic()
-            _keep(trial.run(), make_folder(folder))
-            tell(f"{trial.case}, {trial.method}: {time.monotonic() - started:.0f} s")
-        outcomes[trial.case, trial.method] = _read(folder)
-    header, rows = _table(experiment, outcomes)
-    notes = [f"{name}: {what}" for name, what in experiment.scores.items()]
+    jobs = experiment.jobs(make_folder(out))
+    run_jobs(jobs, out, workers)
+    outcomes = {(job.case, job.method): outcome for job, outcome in results_of(jobs)}
+    failed = errors_of(jobs)
+    if not outcomes:
+        raise JobsFailed(f"Every trial failed; the first: {next(iter(failed.values()))}")
+    result = _result(experiment, outcomes, failed)
     stem = out / experiment.name
-    write_table(stem, experiment.title, header, rows, notes)
-    told = {
-        "title": experiment.title,
-        "header": header,
-        "rows": rows,
-        "notes": notes,
-        "settings": experiment.settings,
-        "scores": [
-            {"case": case, "method": method, "seeds": outcome.scores}
-            for (case, method), outcome in outcomes.items()
-        ],
-    }  # fmt: skip
-    with atomic_path(stem.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(told, indent=1) + "\n")
-    figure = experiment.draw({key: outcome.arrays for key, outcome in outcomes.items()})
-    with atomic_path(stem.with_suffix(".png")) as temporary:
-        figure.savefig(temporary, dpi=120, format="png")
-    return told
+    result.table.write(stem)
+    with atomic_path(stem.with_name(f"{stem.name}.json")) as temporary:
+        temporary.write_text(json.dumps(result.to_json(), indent=1) + "\n")
+    if not failed:
+        figure = experiment.draw({key: outcome.arrays for key, outcome in outcomes.items()})
+        with atomic_path(stem.with_name(f"{stem.name}.png")) as temporary:
+            figure.savefig(temporary, dpi=120, format="png")
+    return result
 
 
-def _table(experiment: Experiment, outcomes: Mapping[tuple[str, str], Outcome]) -> tuple[list[str], list[list[str]]]:
-    """A row a method and system, ours first, and below it what was published of it."""
-    names = list(experiment.scores)
+def print_experiment(result: ExperimentResult) -> None:
+    """Prints a table for each system: our scores and, below each method, the published ones."""
+    print(result.title)
+    for table in result.system_tables():
+        table.print()
+
+
+def _result(experiment: Experiment, outcomes: Mapping[Key, Outcome], failed: Mapping[str, str]) -> ExperimentResult:
+    notes = [f"{name}: {description}" for name, description in experiment.scores.items()]
+    notes += [f"FAILED: {Path(folder).name}: {reason}" for folder, reason in failed.items()]
+    header = ["system", "method", "by", "seeds", *experiment.scores]
+    return ExperimentResult(
+        title=experiment.title,
+        table=Table(experiment.title, header, _rows(experiment, outcomes), notes),
+        scores={key: outcome.scores for key, outcome in outcomes.items()},
+        settings=experiment.settings,
+        failed=failed,
+    )
+
+
+def _rows(experiment: Experiment, outcomes: Mapping[Key, Outcome]) -> list[list[str]]:
+    """Returns a row for each system and method, and below it one with the published numbers, if there are any."""
     rows = []
     for (case, method), outcome in outcomes.items():
-        ours = [_mean_and_deviation(outcome.scores, name) for name in names]
+        values = values_by_score(outcome.scores)
+        ours = [_mean_and_deviation(values.get(name, [])) for name in experiment.scores]
         rows.append([case, method, OURS, str(len(outcome.scores)), *ours])
         if (case, method) in experiment.published:
-            printed = experiment.published[case, method]
-            rows.append([case, method, PUBLISHED, "", *(printed.get(name, "-") for name in names)])
-    return ["system", "method", "by", "seeds", *names], rows
+            published = experiment.published[case, method]
+            rows.append([case, method, PUBLISHED, "", *(published.get(name, "-") for name in experiment.scores)])
+    return rows
 
 
-def _mean_and_deviation(scores: Sequence[Mapping[str, float]], name: str) -> str:
-    values = [score[name] for score in scores if name in score]
+def _mean_and_deviation(values: Sequence[float]) -> str:
+    """Returns the mean of values and, of two or more, their sample deviation as text."""
     if not values:
         return "-"
     mean = f"{np.mean(values):.3f}"
     return mean if len(values) < 2 else f"{mean} +- {np.std(values, ddof=1):.3f}"
-
-
-def _keep(outcome: Outcome, folder: Path) -> None:
-    with atomic_path(folder / "scores.json") as temporary:
-        # What is not defined, such as the change of what does not change, is no score.
-        defined = [{name: value for name, value in score.items() if np.isfinite(value)} for score in outcome.scores]
-        temporary.write_text(json.dumps(defined) + "\n")
-    with atomic_path(folder / "arrays.npz") as temporary:  # last: where it is, the scores are
-        np.savez_compressed(temporary, **outcome.arrays)  # type: ignore[arg-type]
-
-
-def _read(folder: Path) -> Outcome:
-    with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
-        return Outcome(json.loads((folder / "scores.json").read_text()), {key: arrays[key] for key in arrays.files})

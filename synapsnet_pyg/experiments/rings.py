@@ -1,26 +1,25 @@
-"""Ring attractors: neurons that are active together and not connected."""
+"""Ring attractors: neurons that are active together and not connected (NetFormer, spurious correlations)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.data.windows import Windows, windows_of
+from synapsnet_pyg.data.windows import Windows, every_window, spread
 from synapsnet_pyg.experiments.experiment import (
     CORRELATION,
     LEAST_SQUARES,
     NETFORMER,
     SYNAPSNET,
     Experiment,
-    Outcome,
-    Trial,
+    Key,
 )
 from synapsnet_pyg.experiments.methods import (
-    Found,
+    Assessment,
     Method,
+    MethodResult,
     by_correlation,
     by_least_squares,
     by_synapsnet,
@@ -28,12 +27,13 @@ from synapsnet_pyg.experiments.methods import (
     population_trials,
     train_part,
 )
-from synapsnet_pyg.experiments.seed_ensemble import to_zero, train_together
+from synapsnet_pyg.experiments.seed_ensemble import to_zero, train_seed_ensemble
+from synapsnet_pyg.experiments.trials import Arrays, Outcome, Trial
 from synapsnet_pyg.metrics import connectivity_score
 from synapsnet_pyg.models.netformer import NetFormer
 from synapsnet_pyg.plots.canvas import Figure, make_figure
 from synapsnet_pyg.plots.connectivity import draw_matrix
-from synapsnet_pyg.runs.in_memory import fit_recording
+from synapsnet_pyg.runs.in_memory import fit_in_memory
 from synapsnet_pyg.simulations.ring_attractors import (
     RING_THRESHOLD,
     simulate_ring,
@@ -44,11 +44,14 @@ from synapsnet_pyg.simulations.ring_attractors import (
 RING = "ring of rates"
 
 COUPLINGS = (0.015,)
-"""Of the ten published (:data:`RING_THRESHOLD`), the one whose numbers are told best; Python takes any of them."""
+"""Couplings r that run by default; Python takes any of the ten published ones (:data:`RING_THRESHOLD`)."""
 
 ROUNDS = 5
-"""Rounds of training, each with an optimiser that knows nothing of the others: with one alone, embeddings grow too
-slowly to become alike where neurons act alike."""
+"""Number of rounds of training, each with a new optimiser. With one optimiser embeddings grow too slowly to become
+alike where neurons act alike."""
+
+MAX_WINDOWS = 4000
+"""Largest number of windows over which the attention is averaged."""
 
 PUBLISHED = {
     f"r = {r:g}": {"Spearman": f"{spearman:g}", "Pearson": f"{pearson:g}"}
@@ -59,94 +62,108 @@ PUBLISHED = {
         strict=True,
     )
 }
-"""Read from the paper's figure."""
+"""Coupling -> scores of NetFormer, read from the paper's figure."""
 
 
 def ring(seeds: int, epochs: int = 10, bins: int = 30_000) -> Experiment:
-    """NetFormer, correlation, least squares and SynapsNet on a ring of rates (NetFormer, spurious correlations)."""
+    """Makes the experiment on rings of rate neurons: NetFormer, correlation, least squares and SynapsNet.
+
+    The score is the agreement of the mean connectivity over the training windows with the true weights.
+
+    Args:
+        seeds: Number of seeds, each of a recording and a model.
+        epochs: Number of epochs of NetFormer.
+        bins: Number of bins of each recording.
+    """
     methods: dict[str, Method] = {
         NETFORMER: partial(_netformer, epochs=epochs),
         CORRELATION: by_correlation,
         LEAST_SQUARES: by_least_squares,
         SYNAPSNET: by_synapsnet,
     }
+    compared = "of true weights and mean connectivity over the training windows, with the diagonal."
     return Experiment(
-        "ring",
-        f"Ring attractor of rates, {seeds} seeds",
-        {
-            "Pearson": "mean connectivity over the training windows against the true weights, with the diagonal.",
-            "Spearman": "the same.",
-        },
-        {},
-        population_trials(RING, partial(simulate_ring, bins), seeds, methods, _judge),
-        partial(_draw, [RING], [NETFORMER, LEAST_SQUARES, SYNAPSNET, CORRELATION]),
-        {"seeds": seeds, "epochs": epochs, "bins": bins},
+        name="ring",
+        title=f"Ring attractor of rates, {seeds} seeds",
+        scores={"Pearson": f"correlation {compared}", "Spearman": f"rank correlation {compared}"},
+        published={},
+        trials=population_trials(RING, partial(simulate_ring, bins), methods=methods, seeds=seeds, assess=_assess),
+        draw=partial(_draw, [RING], [NETFORMER, LEAST_SQUARES, SYNAPSNET, CORRELATION]),
+        settings={"seeds": seeds, "epochs": epochs, "bins": bins},
     )
 
 
-def _netformer(session: Session, seed: int, epochs: int) -> Found:
+def _netformer(session: Session, seed: int, epochs: int) -> MethodResult:
     torch.manual_seed(seed)
     model = NetFormer([session], window=49, embedding_dim=100)
-    train = windows_of(train_part(session), model.window)[0]
-    train_together(
-        [model],
-        train,
-        epochs=epochs,
-        batch_size=32,
-        learning_rate=1e-3,
-        schedule=to_zero(epochs),
-        label=f"{RING}, seed {seed}",
-    )
-    return Found(_mean_attention(model, train))
+    train = every_window(train_part(session), model.window)
+    train_seed_ensemble([model], train, epochs=epochs, batch_size=32, learning_rate=1e-3, schedule=to_zero(epochs))
+    return MethodResult(_mean_attention(model, train))
 
 
-def _mean_attention(model: NetFormer, windows: Windows, most: int = 4000) -> Tensor:
-    """Over windows, of many so many that are evenly spread, [N, N]."""
-    which = torch.arange(0, len(windows), -(-len(windows) // most))
-    total = torch.zeros(())
-    with torch.no_grad():
-        for some in which.split(64):
-            total = total + model.connectivity_at(windows.gather(some)).sum(0)
-    return total / len(which)
+@torch.no_grad()
+def _mean_attention(model: NetFormer, windows: Windows) -> Tensor:
+    """Returns the mean connectivity over at most MAX_WINDOWS windows, [N, N]."""
+    total, count = torch.zeros(()), 0
+    for window in spread(windows, MAX_WINDOWS):
+        connectivity = model.connectivity_at(window)
+        total = total + connectivity.sum(0)
+        count += len(connectivity)
+    return total / count
 
 
-def _judge(learned: Tensor, session: Session) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+def _assess(connectivity: Tensor, session: Session) -> Assessment:
     truth = _truth(session)
-    score = connectivity_score(learned, truth, diagonal=True)
-    matrices = {"learned": learned.numpy(), "true": truth.numpy()}
-    return {"Pearson": score.pearson, "Spearman": score.spearman}, matrices
+    score = connectivity_score(connectivity, truth, diagonal=True)
+    matrices = {"learned": connectivity.numpy(), "true": truth.numpy()}
+    return Assessment({"Pearson": score.pearson, "Spearman": score.spearman}, matrices)
 
 
 def spiking_ring(
     seeds: int, epochs: int = 50, couplings: Sequence[float] = COUPLINGS, bins: int = 100_000
 ) -> Experiment:
-    """NetFormer, least squares and SynapsNet on rings of spiking neurons, weakly to strongly coupled."""
+    """Makes the experiment on rings of spiking neurons: NetFormer, least squares and SynapsNet.
+
+    Args:
+        seeds: Number of seeds of NetFormer; each coupling has one recording.
+        epochs: Number of epochs of NetFormer.
+        couplings: Couplings r of the rings, keys of :data:`RING_THRESHOLD`.
+        bins: Number of bins of each recording.
+    """
+    compared = (
+        "of true weights and mean connectivity over the training windows, off the diagonal; least squares brings each "
+        "receiver's row to the scale of the true row, and may flip its sign."
+    )
+    methods: dict[str, Callable[[float, int], Outcome]] = {
+        NETFORMER: partial(_spiking_netformer, seeds=seeds, epochs=epochs),
+        LEAST_SQUARES: _spiking_least_squares,
+        SYNAPSNET: _spiking_synapsnet,
+    }
     return Experiment(
-        "spiking-ring",
-        f"Spiking ring attractors, {seeds} seeds of the models",
-        {
-            "Pearson": "off the diagonal, of the mean connectivity over training windows with the true weights, each "
-            "receiver's row brought to the true row's scale first by least squares, which may flip its sign.",
-            "Spearman": "the same.",
-            "error": "norm of the difference over the norm of the true weights, rescaled likewise.",
+        name="spiking-ring",
+        title=f"Spiking ring attractors, {seeds} seeds of the models",
+        scores={
+            "Pearson": f"correlation {compared}",
+            "Spearman": f"rank correlation {compared}",
+            "error": "norm of the difference over the norm of the true weights, off the diagonal, rows rescaled.",
         },
-        {(case, NETFORMER): values for case, values in PUBLISHED.items()},
-        [
-            Trial(f"r = {coupling:g}", method, partial(run, coupling, seeds, bins))
+        published={(case, NETFORMER): values for case, values in PUBLISHED.items()},
+        trials=[
+            Trial(f"r = {coupling:g}", name, partial(method, coupling, bins))
             for coupling in couplings
-            for method, run in (
-                (NETFORMER, partial(_spiking_netformer, epochs=epochs)),
-                (LEAST_SQUARES, _spiking_least_squares),
-                (SYNAPSNET, _spiking_synapsnet),
-            )
+            for name, method in methods.items()
         ],
-        partial(_draw, [f"r = {coupling:g}" for coupling in couplings], [NETFORMER, LEAST_SQUARES, SYNAPSNET]),
-        {"seeds": seeds, "epochs": epochs, "couplings": list(couplings), "bins": bins},
+        draw=partial(_draw, [f"r = {coupling:g}" for coupling in couplings], [NETFORMER, LEAST_SQUARES, SYNAPSNET]),
+        settings={"seeds": seeds, "epochs": epochs, "couplings": list(couplings), "bins": bins},
     )
 
 
 def as_activation(session: Session) -> Session:
-    """The same neurons by what their synapses are after each bin's spikes."""
+    """Returns the same neurons with their synaptic activation after each bin's spikes as activity.
+
+    Args:
+        session: Spikes of :func:`~synapsnet_pyg.simulations.ring_attractors.simulate_spiking_ring`.
+    """
     activation = synaptic_activation(session.activity, session.activation_before)
     return Session(
         activation.float(),
@@ -157,7 +174,7 @@ def as_activation(session: Session) -> Session:
     )
 
 
-def _spiking_netformer(coupling: float, seeds: int, bins: int, epochs: int) -> Outcome:
+def _spiking_netformer(coupling: float, bins: int, seeds: int, epochs: int) -> Outcome:
     spikes = simulate_spiking_ring(bins, coupling=coupling)
     session = as_activation(spikes)
     starts = torch.arange(session.num_bins * 4 // 5 - 1)
@@ -165,45 +182,64 @@ def _spiking_netformer(coupling: float, seeds: int, bins: int, epochs: int) -> O
     for seed in range(seeds):
         torch.manual_seed(seed)
         model = NetFormer([session], window=1, embedding_dim=100, initial_scale=0.15, norm=False)
-        length = max(1, epochs // ROUNDS)
-        for start in range(0, ROUNDS * length, length):
-            train_together(
-                [model],
-                train,
-                epochs=length,
-                batch_size=320,
-                learning_rate=1e-2,
-                schedule=lambda epoch, start=start, length=length: 1 - (start + epoch) / (ROUNDS * length),  # type: ignore[misc]
-                error=_poisson,
-                seed=seed,
-                label=f"r = {coupling:g}, NetFormer, seed {seed}, from epoch {start}",
-            )
+        _train_in_rounds(model, train, epochs, seed)
         learned.append(_mean_attention(model, train))
     return Outcome(
-        [_rescaled_score(one, session) for one in learned],
+        [_rescaled_score(connectivity, session) for connectivity in learned],
         {"learned": rescaled(learned[0], _truth(session)).numpy(), "true": _truth(session).numpy()},
     )
+
+
+def _train_in_rounds(model: NetFormer, train: Windows, epochs: int, seed: int) -> None:
+    """Trains with a new optimiser in each round; the learning rate falls to zero over all rounds."""
+    length = max(1, epochs // ROUNDS)
+
+    def schedule(epoch: float, start: int) -> float:
+        return 1 - (start + epoch) / (ROUNDS * length)
+
+    for start in range(0, ROUNDS * length, length):
+        train_seed_ensemble(
+            [model],
+            train,
+            epochs=length,
+            batch_size=320,
+            learning_rate=1e-2,
+            schedule=partial(schedule, start=start),
+            error=_poisson,
+            seed=seed,
+        )
 
 
 def _poisson(forecast: Tensor, target: Tensor) -> Tensor:
     return torch.nn.functional.poisson_nll_loss(forecast, target, log_input=True)
 
 
-def _spiking_least_squares(coupling: float, seeds: int, bins: int) -> Outcome:
+def _spiking_least_squares(coupling: float, bins: int) -> Outcome:
     spikes = simulate_spiking_ring(bins, coupling=coupling)
     session, train = as_activation(spikes), spikes.num_bins * 4 // 5
     weights, _ = least_squares(session.activity[:, : train - 1].t(), spikes.activity[:, 1:train].t())
     return Outcome([_rescaled_score(weights, session)], {"learned": rescaled(weights, _truth(session)).numpy()})
 
 
-def _spiking_synapsnet(coupling: float, seeds: int, bins: int) -> Outcome:
+def _spiking_synapsnet(coupling: float, bins: int) -> Outcome:
     session = as_activation(simulate_spiking_ring(bins, coupling=coupling))
-    learned = fit_recording(session, seed=0).connectivity()
+    learned = fit_in_memory(session, seed=0).connectivity()
     return Outcome([_rescaled_score(learned, session)], {"learned": rescaled(learned, _truth(session)).numpy()})
 
 
 def rescaled(learned: Tensor, truth: Tensor) -> Tensor:
-    """Each row in the scale in which it fits the true row best, without its diagonal [N, N]."""
+    r"""Returns each receiver's row in the scale that fits the true row best, without the diagonal.
+
+    .. math::
+        \hat W_{ij} = \frac{\sum_{k \ne i} L_{ik} W_{ik}}{\sum_{k \ne i} L_{ik}^2} L_{ij}, \qquad i \ne j
+
+    Args:
+        learned: Learned weights L :math:`(N, N)`.
+        truth: True weights W :math:`(N, N)`.
+
+    Returns:
+        Weights :math:`(N, N)` in float64, 0 on the diagonal.
+    """
     off = ~torch.eye(len(truth), dtype=torch.bool)
     learned, truth = learned.double() * off, truth.double() * off
     return learned * ((learned * truth).sum(1) / learned.square().sum(1).clamp_min(1e-30))[:, None]
@@ -224,10 +260,8 @@ def _truth(session: Session) -> Tensor:
     return truth
 
 
-def _draw(
-    cases: Sequence[str], methods: Sequence[str], arrays: Mapping[tuple[str, str], Mapping[str, np.ndarray]]
-) -> Figure:
-    """True and learned matrices side by side."""
+def _draw(cases: Sequence[str], methods: Sequence[str], arrays: Mapping[Key, Arrays]) -> Figure:
+    """Draws true and learned matrices side by side, a row for each system."""
     figure, axes = make_figure(3 * (len(methods) + 1), 3 * len(cases), columns=len(methods) + 1, rows=len(cases))
     for row, case in enumerate(cases):
         shown = [("true", arrays[case, NETFORMER]["true"])]

@@ -1,4 +1,4 @@
-"""Training the same model from several seeds at once, by the recipes of NetFormer's experiments."""
+"""Ensembles of models that differ in their seed, trained at once by the recipes of NetFormer's experiments."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ from synapsnet_pyg.data.windows import Window, Windows
 from synapsnet_pyg.models.forecaster import Forecaster
 
 
-def train_together(
+def train_seed_ensemble(
     models: Sequence[Forecaster],
     windows: Windows,
     *,
@@ -26,27 +26,28 @@ def train_together(
 ) -> None:
     r"""Trains models that differ in their seed alone, in place, and leaves them in evaluation mode.
 
-    Small models spend their time in calls rather than in arithmetic, so S of them are stacked and take each step in
-    one. Adam works on each entry alone, so that none knows of the others. The weights' start is the caller's to draw.
+    Small models spend their time in calls rather than in arithmetic, so S of them are stacked and take each step of
+    Adam in one call. Adam updates each parameter by its own gradient, so that the models do not influence each other.
+    The caller draws the start of the weights.
 
-    Published recipes have a fixed number of epochs and no validation: :func:`~synapsnet_pyg.runs.training.fit`, which
-    has Lightning, early stopping and checkpoints, is for recordings.
+    Published recipes have a fixed number of epochs and no validation. Recordings are fitted by
+    :func:`~synapsnet_pyg.runs.training.fit`, which has early stopping and checkpoints.
 
     Args:
-        models: S forecasters of one kind and size, made for the same session.
-        windows: What is trained on.
-        epochs: Passes over the windows.
-        batch_size: Windows in a step, of each model.
-        learning_rate: Of Adam.
-        schedule: Factor of the learning rate after so many epochs, with fractions.
-        error: Of a forecast and its target, both :math:`(B, N, P)`.
-        seed: Decides the order of windows of the first model; the next seeds those of the others.
-        label: What a bar on a terminal calls it.
+        models: Forecasters of one class and size, S in number, made for the session of the windows.
+        windows: Training windows.
+        epochs: Number of passes over the windows.
+        batch_size: Number of windows B in a step of each model.
+        learning_rate: Learning rate of Adam.
+        schedule: Factor of the learning rate after a number of epochs, a fraction within an epoch.
+        error: Function of a forecast and its target, both :math:`(B, N, P)`.
+        seed: Seed of the order of windows of the first model; the next seeds are those of the other models.
+        label: Label of a progress bar on a terminal; no bar if empty.
     """
     base, name = models[0], windows.session.name
     for model in models:
         model.train()
-    # The weights alone: buffers are the same in all.
+    # Buffers are equal in all models: parameters alone are stacked.
     weights = {
         key: value.detach().clone().requires_grad_() for key, value in stack_module_state(list(models))[0].items()
     }
@@ -57,16 +58,17 @@ def train_together(
 
     losses, S = vmap(loss_of, randomness="different"), len(models)
     optimiser = torch.optim.Adam(list(weights.values()), lr=learning_rate, fused=True)
-    orders = [torch.Generator().manual_seed(seed + s) for s in range(S)]
+    generators = [torch.Generator().manual_seed(seed + s) for s in range(S)]
     steps = -(-len(windows) // batch_size)
     console = Console(stderr=True)
-    for epoch in track(range(epochs), label, console=console, transient=True, disable=not console.is_terminal):
-        order = torch.stack([torch.randperm(len(windows), generator=one) for one in orders])
-        for step, which in enumerate(order.split(batch_size, dim=1)):
+    shown = bool(label) and console.is_terminal
+    for epoch in track(range(epochs), label, console=console, transient=True, disable=not shown):
+        order = torch.stack([torch.randperm(len(windows), generator=generator) for generator in generators])
+        for step, chosen in enumerate(order.split(batch_size, dim=1)):
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate * schedule(epoch + step / steps)
-            batch = windows.gather(which.flatten())
-            series = (part.unflatten(0, which.shape) for part in batch[:3])
+            batch = windows.gather(chosen.flatten())
+            series = (part.unflatten(0, chosen.shape) for part in batch[:3])
             optimiser.zero_grad()
             losses(weights, *series).sum().backward()
             optimiser.step()
@@ -77,5 +79,13 @@ def train_together(
 
 
 def to_zero(epochs: int) -> Callable[[float], float]:
-    """The learning rate falls to nothing in a straight line over so many epochs."""
+    """Returns a schedule that lowers the learning rate in a straight line to zero.
+
+    Args:
+        epochs: Number of epochs after which it is zero.
+
+    Example:
+        >>> to_zero(10)(2.5)
+        0.75
+    """
     return lambda epoch: 1 - epoch / epochs

@@ -1,7 +1,6 @@
 """Figures without a window, and the parts that several of them share."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable

@@ -4,7 +4,6 @@ import pytest
 
 from synapsnet_pyg.datasets.recordings import RecordingDataset
 from synapsnet_pyg.datasets.registry import DATASETS, PUBLIC_DATASETS, dataset_class, open_dataset
-from synapsnet_pyg.simulations.registry import SIMULATIONS
 
 README = (Path(__file__).parents[2] / "data" / "README.md").read_text()
 
