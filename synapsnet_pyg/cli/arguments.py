@@ -3,10 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
-
-if TYPE_CHECKING:
-    from lightning.pytorch.loggers import Logger
+from typing import Literal, Protocol, TypeVar
 
 PresetName = Literal["paper", "fast"]
 ClusterName = Literal["local", "slurm"]
@@ -104,24 +101,3 @@ def output_folder(out: str) -> Path:
     from synapsnet_pyg.files import make_folder
 
     return make_folder(out)
-
-
-def make_logger(name: str, out: str) -> "Logger":
-    """Returns a logger of Lightning that writes to the folder ``logs`` of a run.
-
-    Args:
-        name: Name of the logger: csv, tensorboard or wandb.
-        out: Folder of the run.
-
-    Raises:
-        ImportError: The logger's package is missing; the message has the pip line that installs it.
-    """
-    from synapsnet_pyg.files import optional_import
-
-    if name != "csv":
-        optional_import(name, "log")
-    from lightning.pytorch import loggers
-
-    if name == "wandb":
-        return loggers.WandbLogger(save_dir=out, project="synapsnet_pyg", name=Path(out).name)
-    return (loggers.CSVLogger if name == "csv" else loggers.TensorBoardLogger)(out, name="logs")

@@ -7,7 +7,7 @@ import json as json_text
 from pathlib import Path
 from typing import Any, Literal
 
-from synapsnet_pyg.cli.arguments import PresetName, listed, make_logger, output_folder, session_files
+from synapsnet_pyg.cli.arguments import PresetName, listed, output_folder, session_files
 
 
 def fit(
@@ -34,8 +34,8 @@ def fit(
         sessions: Session files, or folders of them. Several are fitted together; a neuron id that comes twice is one
             neuron.
         out: Folder of the run, to be made.
-        model: Name of the model: {models}, or package.module.Class of your own. Estimators ({forecasting_estimators}) are solved
-            in closed form, without epochs.
+        model: Name of the model: {models}, or package.module.Class of your own. Estimators
+            ({forecasting_estimators}) are solved in closed form, without epochs.
         preset: Training recipe: paper (one target a window, 100 epochs) or fast (16 targets, 12 epochs or more).
         window: Number of past bins that a forecast sees; the model's default is 5.
         targets: Number of bins forecast in each window; the preset's if not given.
@@ -57,6 +57,7 @@ def fit(
     """
     from synapsnet_pyg.runs import recipe
     from synapsnet_pyg.runs.run import Run
+    from synapsnet_pyg.runs.training import make_logger
 
     changes = {
         "targets": targets,

@@ -1,6 +1,7 @@
 """Figures without a window, and the parts that several of them share."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -79,5 +80,5 @@ def add_colour_bar(
     """
     if ax.figure is None:
         return
-    distance = {} if pad is None else {"pad": pad}
+    distance: Any = {} if pad is None else {"pad": pad}
     ax.figure.colorbar(image, ax=ax, shrink=0.8, label=label, extend=extend, **distance)

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch import loggers
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
@@ -22,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from synapsnet_pyg.data.session import Session, Split
 from synapsnet_pyg.data.windows import EpochSampler, Window, Windows, windows_of
-from synapsnet_pyg.files import atomic_path, file_name, make_folder
+from synapsnet_pyg.files import atomic_path, file_name, make_folder, optional_import
 from synapsnet_pyg.models.checkpoint import describe, read_checkpoint, save_model, write_checkpoint
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import forecast_session
@@ -155,6 +156,27 @@ def _is_over(history: Sequence[Mapping[str, float]], patience: int | None) -> bo
     """Returns whether ``patience`` epochs went by without a better one."""
     scores = [row["validation_correlation"] for row in history]
     return patience is not None and len(scores) > patience and max(scores[:-patience]) >= max(scores[-patience:])
+
+
+def make_logger(name: str, out: str | os.PathLike[str]) -> Logger:
+    """Returns a logger that writes to the folder ``logs`` of a run.
+
+    Args:
+        name: Name of the logger: csv, tensorboard or wandb (Weights & Biases).
+        out: Folder of the run.
+
+    Raises:
+        ImportError: The logger's package is missing; the message has the pip line that installs it.
+        ValueError: There is no such logger.
+    """
+    if name == "csv":
+        return loggers.CSVLogger(out, name="logs")
+    if name not in ("tensorboard", "wandb"):
+        raise ValueError(f"Expected a logger among csv, tensorboard, wandb (got '{name}').")
+    optional_import(name, "log")
+    if name == "tensorboard":
+        return loggers.TensorBoardLogger(out, name="logs")
+    return loggers.WandbLogger(save_dir=out, project="synapsnet_pyg", name=Path(out).name)
 
 
 def check_fit(model: Forecaster, sessions: Sequence[Session]) -> None:
