@@ -1,1 +1,1 @@
-"""Runs: training, evaluation and the folder that a fit leaves."""
+"""Runs: training, evaluation and the folder of a fit."""

@@ -1,4 +1,4 @@
-"""Time and memory that a fit will need."""
+"""Estimates of the time and memory of a fit."""
 
 import time
 
@@ -12,13 +12,13 @@ from synapsnet_pyg.runs.recipe import PRESETS, Recipe
 
 
 def cost_of_fit(session: Session) -> Rows:
-    """Estimates time and memory of a fit of SynapsNet, for each preset, from a few training steps on this machine.
+    """Estimates time and memory of a fit of SynapsNet for each preset, from a few training steps.
 
     Returns:
-        A row for each preset; none where a part is too short for a window of 5 bins.
+        A row for each preset; no row if a part is too short for a window of 5 bins.
     """
-    in_segments = int((session.segment[:, 1] - session.segment[:, 0]).sum())
-    if in_segments < 3 or not all(windows_of(part, 5) for part in session.split()):
+    bins_in_segments = int((session.segment[:, 1] - session.segment[:, 0]).sum())
+    if bins_in_segments < 3 or not all(windows_of(part, 5) for part in session.split()):
         return []
     standard = session.standardise()
     rows = []
@@ -37,10 +37,10 @@ def _seconds_of_step(model: SynapsNet, window: Window) -> float:
     """Returns the shortest of three forward and backward passes."""
     seconds = []
     for _ in range(3):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         forecast = model(window)
         (forecast.activity.square().mean() + forecast.penalty).backward()
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(time.perf_counter() - start)
     return min(seconds)
 
 
@@ -54,6 +54,7 @@ def _megabytes(model: SynapsNet, session: Session, recipe: Recipe) -> float:
 
 
 def _duration(seconds: float) -> str:
+    """Returns a duration in seconds, minutes or hours as text."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

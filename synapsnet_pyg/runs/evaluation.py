@@ -1,8 +1,10 @@
-"""Evaluation of a run on its test parts, beside the anchors."""
+"""Evaluation of a run and of the anchors on the test parts."""
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from torch import Tensor
 
 from synapsnet_pyg.data.session import Session, Split
 from synapsnet_pyg.files import Json
@@ -11,7 +13,8 @@ from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.registry import ANCHORS, build_model
 from synapsnet_pyg.runs.run import Run
-from synapsnet_pyg.runs.scores import Score, number_or_none, score, scored_neurons
+from synapsnet_pyg.runs.scores import Score, number_or_none, scored_neurons
+from synapsnet_pyg.runs.scores import score as score_model
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,10 @@ class Evaluation:
     """Scores of a run's model and of the anchors.
 
     Attributes:
-        sessions: Session name -> model -> scores; the fitted model stands first.
+        sessions: Session name -> model -> scores; the fitted model comes first.
         summary: Model -> score -> mean and standard error over sessions, of every score that is a number.
         neurons: Session name -> numbers of neurons.
-        left_out: Anchors that need longer segments.
+        left_out: Anchors whose window is longer than the segments.
     """
 
     sessions: dict[str, dict[str, Score]]
@@ -41,7 +44,7 @@ class Evaluation:
     left_out: list[str]
 
     def to_json(self) -> Json:
-        """Returns everything by its name; a number that is not defined is None."""
+        """Returns all scores and counts, ready for JSON; None replaces NaN."""
         return {
             "sessions": {s: {m: score.to_json() for m, score in scores.items()} for s, scores in self.sessions.items()},
             "summary": {
@@ -71,7 +74,7 @@ def evaluate(run: Run) -> Evaluation:
     first = max(model.window for model in models.values())
     sessions = {
         s: {
-            m: score(model, session, split[s], targets=run.targets if m == run.kind else 1, first=first)
+            m: score_model(model, session, split[s], targets=run.targets if m == run.kind else 1, first=first)
             for m, model in models.items()
         }
         for s, session in run.sessions.items()
@@ -85,8 +88,8 @@ def evaluate(run: Run) -> Evaluation:
 
 
 def _with_anchors(run: Run, split: dict[str, Split]) -> _Models:
-    """Solves every anchor for whose window the segments are long enough."""
-    models, left_out, longest = {run.kind: run.model}, [], _longest(split)
+    """Fits every anchor whose window is shorter than the segments."""
+    models, left_out, longest = {run.kind: run.model}, [], _usable_length(split)
     for anchor in ANCHORS:
         model = build_model(anchor, run.model.sessions.values())
         if model.window >= longest:
@@ -97,13 +100,14 @@ def _with_anchors(run: Run, split: dict[str, Split]) -> _Models:
     return _Models(models, left_out)
 
 
-def _longest(split: dict[str, Split]) -> int:
-    """Returns the length of the longest segment of the part that has the shortest one."""
-    parts = [part for three in split.values() for part in three]
-    return min(int((part.segment[:, 1] - part.segment[:, 0]).max()) if len(part.segment) else 0 for part in parts)
+def _usable_length(split: dict[str, Split]) -> int:
+    """Returns the number of bins in the longest segment of a part, smallest over all parts."""
+    lengths = [part.segment[:, 1] - part.segment[:, 0] for parts in split.values() for part in parts]
+    return min(int(length.max()) if len(length) else 0 for length in lengths)
 
 
-def _count_neurons(session: Session, truth: Any) -> NeuronCounts:
+def _count_neurons(session: Session, truth: Tensor) -> NeuronCounts:
+    """Counts recorded, scored and constant neurons; truth [N, M] is the activity in the scored bins."""
     scored = scored_neurons(session, truth)
     return NeuronCounts(
         recorded=session.num_neurons,
@@ -119,10 +123,10 @@ def _summary(sessions: dict[str, dict[str, Score]]) -> dict[str, dict[str, MeanS
     for m in next(iter(sessions.values())):
         values: dict[str, list[float]] = {}
         for scores in sessions.values():
-            one = scores[m]
-            flat = {"correlation": one.correlation, "mse": one.mse}
-            flat |= {f"pc_{k}": value for k, value in enumerate(one.pc_correlation, start=1)}
-            flat |= {f"connectivity_{key}": value for key, value in (one.connectivity or {}).items()}
+            score = scores[m]
+            flat = {"correlation": score.correlation, "mse": score.mse}
+            flat |= {f"pc_{k}": value for k, value in enumerate(score.pc_correlation, start=1)}
+            flat |= {f"connectivity_{key}": value for key, value in (score.connectivity or {}).items()}
             for key, value in flat.items():
                 if math.isfinite(value):
                     values.setdefault(key, []).append(value)

@@ -1,4 +1,4 @@
-"""Fits that leave nothing on disk."""
+"""Fits without a folder: nothing stays on disk."""
 
 import tempfile
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ from synapsnet_pyg.runs.training import fit
 
 
 class Fitted(NamedTuple):
-    """A model fitted to a session as to any recording: 80/10/10, standardised."""
+    """A fitted model with its session, which is split 80/10/10 and standardised."""
 
     model: Forecaster
     session: Session
-    """Standardised, in float32."""
+    """Standardised session in float32."""
 
     @property
     def split(self) -> Split:
@@ -34,9 +34,9 @@ class Fitted(NamedTuple):
         return raw_units(self.session, self.model.connectivity(self.split.train).detach())
 
     def validation_correlation(self) -> float:
-        """Computes the correlation on the validation part, mean over neurons, by which settings are chosen."""
-        seen = forecast_session(self.model, self.split.validation)
-        return float(correlation(seen.truth, seen.forecast).nanmean())
+        """Computes the correlation on the validation part, mean over neurons, for the choice of settings."""
+        validation = forecast_session(self.model, self.split.validation)
+        return float(correlation(validation.truth, validation.forecast).nanmean())
 
     def test_correlation(self) -> float:
         """Computes the correlation on the test part, mean over neurons."""
@@ -58,7 +58,7 @@ def fit_in_memory(
     epochs: int | None = None,
     arguments: Mapping[str, Any] | None = None,
 ) -> Fitted:
-    """Fits a forecaster by the fast recipe and leaves nothing on disk.
+    """Fits a forecaster with the fast recipe and keeps no files.
 
     Args:
         session: Recording, raw or standardised.
@@ -76,10 +76,11 @@ def fit_in_memory(
 
 
 def _single(values: Tensor) -> Tensor:
+    """Returns numbers in float32; other values unchanged."""
     return values.float() if values.is_floating_point() else values
 
 
 def raw_units(session: Session, connectivity: Tensor) -> Tensor:
-    """Returns a connectivity [..., N, N] between standardised neurons in the units of the recording."""
+    """Converts a connectivity [..., N, N] of standardised activity to the units of the recording."""
     scale = session.activity_scale
     return connectivity * scale[:, None] / scale

@@ -8,7 +8,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 
 class EpochProgress(Callback):
-    """One bar over the whole fit, and a line for each epoch."""
+    """Progress bar of a fit, with a line for each finished epoch.
+
+    Args:
+        epochs: Number of epochs of the fit.
+    """
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
@@ -24,18 +28,18 @@ class EpochProgress(Callback):
             transient=True,
             disable=not console.is_terminal,
         )
-        self.told = 0
+        self._printed_rows = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts the bar."""
         batches = int(trainer.num_training_batches)
-        self.told = len(pl_module.history) if trainer.current_epoch else 0
+        self._printed_rows = len(pl_module.history) if trainer.current_epoch else 0
         self.bar.start()
         self.task = self.bar.add_task("", total=self.epochs * batches, completed=trainer.current_epoch * batches)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Prints the finished epochs and the best score so far."""
-        self._tell(pl_module)
+        self._print_epochs(pl_module)
         best = max((row["validation_correlation"] for row in pl_module.history), default=None)
         so_far = "" if best is None else f", best validation correlation {best:.4f}"
         self.bar.update(self.task, description=f"epoch {trainer.current_epoch + 1}/{self.epochs}{so_far}")
@@ -46,21 +50,21 @@ class EpochProgress(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Prints the last epoch and ends the bar."""
-        self._tell(pl_module)
+        self._print_epochs(pl_module)
         self.bar.stop()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Ends the bar."""
         self.bar.stop()
 
-    def _tell(self, module: Any) -> None:
-        """Prints the epochs that were finished since."""
-        for row in module.history[self.told :]:
+    def _print_epochs(self, module: Any) -> None:
+        """Prints a line for each epoch that is not printed yet."""
+        for row in module.history[self._printed_rows :]:
             best = row["validation_correlation"] >= max(r["validation_correlation"] for r in module.history)
-            begun = f"train MSE {row['train_mse']:.4f}" if row["epoch"] else "before training "
+            start = f"train MSE {row['train_mse']:.4f}" if row["epoch"] else "before training "
             self.bar.console.print(
-                f"epoch {row['epoch']:3d}/{self.epochs}  {begun}  validation correlation "
+                f"epoch {row['epoch']:3d}/{self.epochs}  {start}  validation correlation "
                 f"{row['validation_correlation']:.4f}{' *' if best else '  '}  {row['seconds']:.1f} s",
                 highlight=False,
             )
-        self.told = len(module.history)
+        self._printed_rows = len(module.history)

@@ -1,4 +1,4 @@
-"""Recipes: how a model is trained."""
+"""Recipes: training settings of a model."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,21 +9,23 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import Json
 
 PRESETS = ("paper", "fast")
-"""Names of the recipes that :meth:`Recipe.preset` makes."""
+"""Names of the recipes that :meth:`Recipe.preset` returns."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained, by default as in the paper (SynapsNet, Appendix A.1).
+    """Training settings of a model, by default those of the paper (SynapsNet, Appendix A.1).
 
     Args:
         epochs: Number of passes over all training windows.
         targets: Number of bins P that each window forecasts.
-        batch_size: Number of windows B in a step.
+        batch_size: Number of windows B in each step of Adam.
         learning_rate: Learning rate of Adam in the first epochs, above 0.
-        halve_every: Number of epochs after which the learning rate is halved, again and again.
-        patience: Number of epochs without a better validation correlation after which training stops; None: never.
-        seed: Seed of order and dropout; the caller seeds the start of the weights.
+        halve_every: Number of epochs between two halvings of the learning rate.
+        patience: Number of epochs without a better validation correlation after which training stops; None: training
+            never stops early.
+        seed: Seed of the order of windows and of dropout, and in :meth:`~synapsnet_pyg.runs.run.Run.fit` of the
+            initial weights.
 
     Raises:
         ValueError: A number is out of range.
@@ -52,17 +54,18 @@ class Recipe:
 
     @classmethod
     def fast(cls, bins: int, sessions: int = 1) -> "Recipe":
-        """Returns a recipe that trains 16 targets a window, in a tenth of the time of the paper's.
+        """Returns a recipe with 16 targets per window, which takes about a tenth of the paper's time.
 
-        It makes more passes over short recordings, so that Adam makes at least 1,500 steps for each session.
+        Short recordings get more epochs, so that Adam makes at least 1,500 steps for each session.
 
         Args:
             bins: Number of bins of all sessions together.
             sessions: Number of sessions.
         """
         epochs, targets, batch_size = 12, 16, 8
-        longer = max(1, math.ceil(1500 / (0.8 * bins / sessions / (targets * batch_size) * epochs)))
-        return cls(longer * epochs, targets, batch_size, learning_rate=2e-3, halve_every=longer * 3)
+        steps = 0.8 * bins / sessions / (targets * batch_size) * epochs  # over the training part of a session
+        factor = max(1, math.ceil(1500 / steps))
+        return cls(factor * epochs, targets, batch_size, learning_rate=2e-3, halve_every=factor * 3)
 
     @classmethod
     def preset(cls, name: str, bins: int, sessions: int = 1) -> "Recipe":
@@ -81,7 +84,7 @@ class Recipe:
         return cls() if name == "paper" else cls.fast(bins, sessions)
 
     def changed(self, **given: Any) -> "Recipe":
-        """Returns the recipe with other values; None leaves a value as it is.
+        """Returns a copy of the recipe with new values; None keeps a value.
 
         Raises:
             ValueError: A number is out of range.
@@ -89,29 +92,32 @@ class Recipe:
         return replace(self, **{key: value for key, value in given.items() if value is not None})
 
     def to_json(self) -> Json:
-        """Returns the values by their names."""
+        """Returns name -> value, ready for JSON."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Recipe":
-        """Makes a recipe of values by their names; the paper's where one is missing.
+        """Creates a recipe from the values of :meth:`to_json`; a missing value is the paper's.
 
         Raises:
-            ValueError: A value is unknown or out of range.
+            ValueError: A name is unknown or a value is out of range.
         """
         unknown = set(values) - {known.name for known in fields(cls)}
         if unknown:
-            raise ValueError(f"Expected values of a recipe (got {', '.join(sorted(unknown))} too).")
+            raise ValueError(
+                f"Expected values of a recipe, {', '.join(known.name for known in fields(cls))} (got "
+                f"{', '.join(sorted(unknown))} too)."
+            )
         return cls(**values)
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A recipe by its name, which can depend on the length of the recordings, and values to change in it.
+    """Name of a recipe and changes to its values; the values can depend on the length of the recordings.
 
     Args:
         name: ``paper`` or ``fast``.
-        changes: Values of the recipe to change; None leaves a value as it is.
+        changes: New values of the recipe by name; None keeps a value.
     """
 
     name: str = "paper"
@@ -122,7 +128,7 @@ class Preset:
 
         Args:
             sessions: Sessions that are fitted together.
-            **further: Further values to change.
+            **further: New values that take precedence over ``changes``.
 
         Raises:
             ValueError: There is no such preset, or a number is out of range.

@@ -1,4 +1,4 @@
-"""Runs: models fitted to session files, and the folders that fits leave."""
+"""Runs: fitted models with their sessions, and their folders."""
 
 import csv
 import json
@@ -26,27 +26,28 @@ Paths = Sequence[str | os.PathLike[str]]
 
 
 class History(NamedTuple):
-    """Validation scores over the epochs of a training."""
+    """Validation correlation over the epochs of a training."""
 
     epochs: list[int]
-    """Numbers of the epochs; 0 is before training."""
+    """Numbers of the epochs; epoch 0 is before training."""
     correlation: list[float]
-    """Correlation on the validation part after each of them."""
+    """Correlation on the validation part after each epoch."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A fitted model with the sessions it was fitted to.
+    """A fitted model with its sessions.
 
-    A run's folder holds ``run.json`` (sessions, recipe, versions), ``best.ckpt`` (the model at the epoch that
-    validation chose), ``last.ckpt`` (where ``--resume`` continues) and ``history.csv`` (one row an epoch).
+    A run's folder holds ``run.json`` (sessions, recipe, versions), ``best.ckpt`` (the model at the epoch with the best
+    validation correlation), ``last.ckpt`` (the state from which ``--resume`` continues) and ``history.csv`` (one row
+    per epoch).
 
     Attributes:
         model: Model at its best epoch.
         sessions: Name -> session, standardised with the statistics of its training part.
         recipe: Recipe of the fit.
-        folder: Folder of the run; the working folder where the model was fitted in Python.
-        record: Contents of ``run.json``; None where the model was fitted in Python.
+        folder: Folder of the run; the working folder if the model was fitted in Python.
+        record: Contents of ``run.json``; None if the model was fitted in Python.
     """
 
     model: Forecaster
@@ -62,11 +63,11 @@ class Run:
 
     @property
     def targets(self) -> int:
-        """Number of targets P of a window in training, and so in every score."""
+        """Number of targets P of each window, in training and in every score."""
         return self.recipe.targets
 
     def split(self) -> dict[str, Split]:
-        """Returns the training, validation and test part of each session, by its name."""
+        """Returns session name -> training, validation and test part."""
         return {name: session.split() for name, session in self.sessions.items()}
 
     @classmethod
@@ -75,18 +76,18 @@ class Run:
 
         Args:
             model: Fitted forecaster.
-            sessions: Sessions that it was fitted to, standardised.
-            recipe: Recipe of the fit; its targets decide the windows of the scores.
+            sessions: Standardised sessions of the fit.
+            recipe: Recipe of the fit; scores use its number of targets.
         """
         return cls(model, {session.name: session for session in sessions}, recipe)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> "Run":
-        """Reads a run and the recordings it was fitted to. Runs of version 0.1.0 are read too.
+        """Reads a run and its recordings, also a run of version 0.1.0.
 
         Raises:
-            FileNotFoundError: The folder is no run, no epoch is finished yet, or a recording has moved.
-            ValueError: A file is damaged, or a recording is not the one of the fit.
+            FileNotFoundError: The folder holds no run, no epoch is finished yet, or a recording was moved.
+            ValueError: A file is damaged, or a recording has changed since the fit.
         """
         folder = Path(folder)
         record = RunRecord.read(folder)
@@ -107,21 +108,21 @@ class Run:
         recipe: Recipe | Preset = Recipe(),  # noqa: B008
         **options: Any,
     ) -> "Run":
-        """Fits a model to session files and leaves a folder.
+        """Fits a model to session files and writes the run to a folder.
 
         Args:
             paths: Session files; several are fitted together.
-            out: Folder of the run; made, and must not hold a run unless it is resumed.
+            out: Folder of the run, created if needed. It may hold a run only with ``resume=True``.
             kind: Name of the model, a key of :data:`~synapsnet_pyg.models.registry.MODELS`.
             arguments: Arguments of the model.
-            recipe: Recipe, or a preset that chooses it by the length of the recordings; its seed also decides the
-                start of the weights.
+            recipe: Recipe of the fit, or a preset that depends on the length of the recordings. Its seed also sets the
+                initial weights.
             **options: ``resume``, ``progress``, ``logger`` and ``callbacks`` of
                 :func:`~synapsnet_pyg.runs.training.fit`.
 
         Raises:
             FileExistsError: The folder holds a run or other files.
-            ValueError: An argument or a file does not do, or a resumed run was begun differently.
+            ValueError: An argument or a file is invalid, or the resumed run has other settings.
         """
         sessions = [Session.load(path) for path in paths]
         chosen = recipe.recipe(sessions) if isinstance(recipe, Preset) else recipe
@@ -140,29 +141,31 @@ class Run:
         changes: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> "Run":
-        """Fits a run's model to a session that is new to it, with the parts that sessions share frozen.
+        """Fits the model of a run to a new session, with all shared parameters frozen.
 
-        Neurons that the run knows by their id start from the embedding that they have there.
+        A neuron whose id occurs in the run starts from its embedding there.
 
         Args:
             folder: Folder of the run.
             path: Session file.
             out: Folder of the new run.
-            changes: Values to change in the run's recipe; None leaves a value as it is.
-            **options: Options of :func:`~synapsnet_pyg.runs.training.fit`, as in :meth:`fit`.
+            changes: New values of the run's recipe by name; None keeps a value.
+            **options: ``resume``, ``progress``, ``logger`` and ``callbacks`` of
+                :func:`~synapsnet_pyg.runs.training.fit`.
 
         Raises:
             FileExistsError: The folder holds a run or other files.
-            FileNotFoundError: There is no run or no session.
-            ValueError: The model's sessions share nothing, or the behaviours are not the run's.
+            FileNotFoundError: The run or the session file does not exist.
+            ValueError: The sessions of the model share no parameters, or the behaviours differ from those of the run.
         """
-        record, known = RunRecord.read(Path(folder)), load_model(Path(folder) / "best.ckpt")
-        if not known.shared:
+        record, fitted_model = RunRecord.read(Path(folder)), load_model(Path(folder) / "best.ckpt")
+        if not fitted_model.shared:
             raise ValueError(
-                f"Expected a model whose sessions share their dynamics ('{record.kind}' shares nothing); fit it anew."
+                f"Expected a model whose sessions share their dynamics ('{record.kind}' shares nothing); "
+                "use 'synapsnet fit' for the new session."
             )
         session = Session.load(path)
-        behaviours = next(iter(known.sessions.values())).behaviour_name
+        behaviours = next(iter(fitted_model.sessions.values())).behaviour_name
         if list(session.behaviour_name) != list(behaviours):
             raise ValueError(
                 f"Expected the behaviours of the run, {', '.join(behaviours) or 'none'} "
@@ -171,7 +174,7 @@ class Run:
         recipe = record.recipe.changed(**{"seed": 0, **(changes or {})})
         torch.manual_seed(recipe.seed)
         model = build_model(record.kind, [session], record.arguments)
-        model.adopt(known)
+        model.adopt(fitted_model)
         origin = str(Path(folder).resolve())
         return cls._fit(model, {path: session}, Path(out), recipe,
                         kind=record.kind, arguments=record.arguments, adapted_from=origin, **options)  # fmt: skip
@@ -192,7 +195,7 @@ class Run:
         logger: "Logger | None" = None,
         callbacks: Sequence[Any] = (),
     ) -> "Run":
-        """Writes ``run.json`` and fits."""
+        """Writes ``run.json`` and trains the model."""
         from synapsnet_pyg.runs.training import check_fit, fit  # Lightning takes seconds to import
 
         check_fit(model, list(sessions.values()))
@@ -213,10 +216,10 @@ class Run:
         """Reads the validation scores of the training.
 
         Args:
-            session: Name of a session that has a model of its own; None: the training of all sessions.
+            session: Name of a session with a separate model; None: the training of all sessions together.
 
         Returns:
-            Scores over epochs; None where there are none on disk.
+            Scores over epochs; None if the run has no such file.
         """
         folder = self.folder if session is None else self.folder / file_name(session)
         if self.record is None or not (folder / "history.csv").is_file():
@@ -226,39 +229,49 @@ class Run:
         return History([int(row["epoch"]) for row in rows], [float(row["validation_correlation"]) for row in rows])
 
     def commands(self) -> list[str]:
-        """Returns command lines that fit, score and report the run anew; none for a model fitted in Python."""
+        """Returns command lines that repeat the fit, its scores and its report; none for a model fitted in Python."""
         if self.record is None:
             return []
         files = [session.path for session in self.record.sessions]
         recipe = {key.replace("_", "-"): value for key, value in self.recipe.to_json().items() if value is not None}
         if self.record.adapted_from is not None:
-            given = {key: value for key, value in recipe.items() if key in ("epochs", "patience", "seed")}
-            begin = ["synapsnet", "adapt", self.record.adapted_from, *files, "--out", "again", *_options(given)]
+            options = {key: value for key, value in recipe.items() if key in ("epochs", "patience", "seed")}
+            fit_command = ["synapsnet", "adapt", self.record.adapted_from, *files, "--out", "again", *_options(options)]
         else:
             arguments = {f"model-args.{key}": value for key, value in self.record.arguments.items()}
-            begin = ["synapsnet", "fit", *files, "--out", "again", "--model", self.kind, *_options(recipe | arguments)]
-        return [shlex.join(begin), "synapsnet evaluate again", "synapsnet report again"]
+            fit_command = [
+                "synapsnet",
+                "fit",
+                *files,
+                "--out",
+                "again",
+                "--model",
+                self.kind,
+                *_options(recipe | arguments),
+            ]
+        return [shlex.join(fit_command), "synapsnet evaluate again", "synapsnet report again"]
 
 
 def _load_session(fitted: FittedSession, folder: Path) -> Session:
-    """Reads the recording of a run, which may have moved together with it."""
+    """Reads a recording of a run; both may have been moved together."""
     paths = [Path(fitted.path), folder / fitted.relative_path]
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
         raise FileNotFoundError(
-            f"Expected the recording of session '{fitted.name}' at '{fitted.path}', where it was when it was fitted; "
-            "put it back there."
+            f"Expected the recording of session '{fitted.name}' at '{fitted.path}', its path during the fit (there is "
+            "no such file); put it back there."
         )
     session = Session.load(path)
     if session.fingerprint != fitted.fingerprint:
         raise ValueError(
-            f"'{path}' is not the recording that '{folder}' was fitted to, or was made anew in another way: "
-            f"{session}; put the old one back, or fit again."
+            f"'{path}' is not the recording of the fit in '{folder}', or was converted again with other options (got "
+            f"{session}); restore the original file, or fit again."
         )
     return session.standardise(inplace=True)
 
 
 def _options(values: Mapping[str, Any]) -> list[str]:
+    """Returns values as the words of command-line options."""
     return [
         text
         for key, value in values.items()

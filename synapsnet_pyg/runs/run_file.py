@@ -1,4 +1,4 @@
-"""The file ``run.json`` of a run: how it was fitted, to what, and with which versions."""
+"""The file ``run.json`` of a run: its model, recordings, recipe and versions."""
 
 import json
 import os
@@ -20,7 +20,7 @@ VERSION = 2
 
 @dataclass(frozen=True)
 class FittedSession:
-    """A recording that a run was fitted to, and where it was then."""
+    """Name, sizes and paths of a recording at the time of the fit."""
 
     name: str
     path: str
@@ -31,11 +31,16 @@ class FittedSession:
 
     @classmethod
     def of(cls, session: Session, path: str | os.PathLike[str], folder: Path) -> "FittedSession":
-        """Returns the record of a session file, seen from the folder of a run."""
-        whole = Path(path).resolve()
-        relative = os.path.relpath(whole, folder.resolve())
-        size = session.num_neurons, session.num_bins
-        return cls(session.name, str(whole), relative, *size, session.fingerprint)
+        """Returns the record of a session file, with its path relative to the folder of the run."""
+        absolute = Path(path).resolve()
+        return cls(
+            name=session.name,
+            path=str(absolute),
+            relative_path=os.path.relpath(absolute, folder.resolve()),
+            neurons=session.num_neurons,
+            bins=session.num_bins,
+            fingerprint=session.fingerprint,
+        )
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,11 @@ class RunRecord:
 
     Attributes:
         kind: Name of the model.
-        arguments: Arguments that the model was given, parts by their names.
+        arguments: Arguments of the model; a part, such as its dynamics, is given by name.
         sessions: Recordings of the fit.
         recipe: Recipe of the fit.
         versions: Package -> version.
-        adapted_from: Folder of the run that gave the shared parts, if there is one.
+        adapted_from: Folder of the run with the shared parameters; None if the run was not adapted.
         file_version: Version of the file's format.
     """
 
@@ -61,7 +66,7 @@ class RunRecord:
     file_version: int = VERSION
 
     def write(self, folder: Path) -> None:
-        """Writes ``run.json``, wholly or not at all."""
+        """Writes ``run.json`` completely or not at all."""
         values = {
             "format": FORMAT,
             "version": VERSION,
@@ -79,7 +84,7 @@ class RunRecord:
         """Reads ``run.json``, also of version 0.1.0.
 
         Raises:
-            FileNotFoundError: The folder is no run.
+            FileNotFoundError: The folder holds no run.
             ValueError: The file is damaged or of a newer version.
         """
         path = folder / FILE
@@ -93,22 +98,22 @@ class RunRecord:
                 raise ValueError("of another program or a newer version")
             old = values["version"] < 2  # 0.1.0 called the kind a name, and the recipe training
             return cls(
-                values["model"]["name" if old else "kind"],
-                values["model"]["arguments"],
-                [FittedSession(**session) for session in values["sessions"]],
-                Recipe.from_json(values["training" if old else "recipe"]),
-                values["versions"],
-                values.get("adapted_from"),
-                values["version"],
+                kind=values["model"]["name" if old else "kind"],
+                arguments=values["model"]["arguments"],
+                sessions=[FittedSession(**session) for session in values["sessions"]],
+                recipe=Recipe.from_json(values["training" if old else "recipe"]),
+                versions=values["versions"],
+                adapted_from=values.get("adapted_from"),
+                file_version=values["version"],
             )
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"'{path}' is not a readable run ({error}).") from None
 
     def require_same(self, folder: Path) -> None:
-        """Raises an error if the fit in a folder was begun differently: only the same fit can be continued.
+        """Raises an error if a folder holds a fit of other settings, which cannot be continued.
 
         Raises:
-            ValueError: It was begun differently, with more epochs, or by version 0.1.0.
+            ValueError: The fit in the folder has other settings, more epochs, or is of version 0.1.0.
         """
         begun = RunRecord.read(folder)
         if begun.file_version < VERSION:
@@ -125,7 +130,7 @@ class RunRecord:
             raise ValueError(f"'{folder}' was begun with {difference}; give the same command again to resume it.")
 
     def _fixed(self) -> Json:
-        """Everything that must be the same to continue a fit."""
+        """Returns all values that must be equal to continue a fit."""
         recipe = self.recipe.to_json()
         del recipe["epochs"]
         names = [(session.name, session.fingerprint) for session in self.sessions]

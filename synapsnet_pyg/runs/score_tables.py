@@ -13,14 +13,14 @@ _CONNECTIVITY = dict(zip(CONNECTIVITY_SCORES, ("conn r", "rho", "AUROC", "AUPRC"
 
 
 def print_scores(scores: Evaluation) -> None:
-    """Prints a table of each session, one over sessions, and what the columns mean."""
+    """Prints a table of each session, a summary over sessions, and the meaning of the columns."""
     for name, models in scores.sessions.items():
         session_table(name, models, scores.neurons[name]).print()
         print()
     if len(scores.sessions) > 1:
         summary_table(scores.summary, len(scores.sessions)).print()
     if scores.left_out:
-        print(f"left out, for want of bins in a segment: {', '.join(scores.left_out)}")
+        print(f"left out, because segments are too short: {', '.join(scores.left_out)}")
     print("corr: Pearson over time, mean over neurons. PC1-3: along true principal axes.")
     if any(score.connectivity is not None for models in scores.sessions.values() for score in models.values()):
         print(
@@ -30,7 +30,7 @@ def print_scores(scores: Evaluation) -> None:
 
 
 def session_table(name: str, models: Mapping[str, Score], neurons: NeuronCounts) -> Table:
-    """Returns the scores of all models on one session."""
+    """Returns the table of scores of all models on one session."""
     with_truth = any(score.connectivity is not None for score in models.values())
     header = ["model", "corr", "MSE", *PCS, *(_CONNECTIVITY.values() if with_truth else ())]
     rows = [[model, *score_texts(score), *(_connectivity_texts(score) if with_truth else ())]
@@ -44,7 +44,7 @@ def session_table(name: str, models: Mapping[str, Score], neurons: NeuronCounts)
 
 
 def summary_table(summary: Mapping[str, Mapping[str, MeanSem]], sessions: int) -> Table:
-    """Returns mean and standard error over sessions."""
+    """Returns the table of means and standard errors over sessions."""
     rows = [
         [model, *(plus_minus_text(*values[key]) if key in values else "-" for key in _SUMMARY)]
         for model, values in summary.items()
@@ -54,16 +54,21 @@ def summary_table(summary: Mapping[str, Mapping[str, MeanSem]], sessions: int) -
 
 def score_texts(score: Score) -> list[str]:
     """Returns correlation, MSE and the correlations along three principal axes as texts."""
-    along = [*score.pc_correlation, *[None] * len(PCS)][: len(PCS)]
-    return [number_text(score.correlation, 4), number_text(score.mse), *map(number_text, along)]
+    components = [*score.pc_correlation, *[None] * len(PCS)][: len(PCS)]
+    return [number_text(score.correlation, 4), number_text(score.mse), *map(number_text, components)]
 
 
 def _connectivity_texts(score: Score) -> Sequence[str]:
+    """Returns the scores of the connectivity as texts; dashes if there are none."""
     return [number_text((score.connectivity or {}).get(key)) for key in _CONNECTIVITY]
 
 
 def verdict(scores: Mapping[str, Score]) -> str:
-    """Returns which model is best, in a sentence that also says where the fitted one, which stands first, is not."""
+    """Returns the best model in a sentence; a second one warns if it is not the fitted model.
+
+    Args:
+        scores: Model -> its scores; the fitted model comes first.
+    """
     fitted = next(iter(scores))
     best = {}
     for key, sign in (("correlation", 1), ("mse", -1)):

@@ -25,10 +25,10 @@ class Score(NamedTuple):
     pc_correlation: list[float]
     """Correlation along the first three principal axes of the true population activity."""
     connectivity: dict[str, float] | None
-    """Recovery of the true connectivity off the diagonal; None where the session does not know it."""
+    """Recovery of the true connectivity off the diagonal; None if that is not known."""
 
     def to_json(self) -> Json:
-        """Returns the scores by their names; a score that is not defined is None."""
+        """Returns name -> score, ready for JSON; None replaces NaN."""
         values: Json = {
             "correlation": number_or_none(self.correlation),
             "mse": number_or_none(self.mse),
@@ -40,7 +40,7 @@ class Score(NamedTuple):
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Score":
-        """Returns the scores of :meth:`to_json`."""
+        """Reads the scores of :meth:`to_json`."""
         connectivity = values.get("connectivity")
         return cls(
             _number(values["correlation"]),
@@ -51,16 +51,17 @@ class Score(NamedTuple):
 
 
 def number_or_none(value: float) -> float | None:
-    """Returns a number, or None for NaN and infinity, which JSON does not have."""
+    """Returns a finite number; None replaces NaN and infinity, which JSON does not have."""
     return value if math.isfinite(value) else None
 
 
 def _number(value: float | None) -> float:
+    """Returns a number; NaN replaces None."""
     return math.nan if value is None else value
 
 
 def scored_neurons(session: Session, truth: Tensor) -> Tensor:
-    """Returns which neurons are scored [N]: those that vary both in training and over the scored bins."""
+    """Returns the neurons that are scored, booleans [N]: they vary in training and over the scored bins."""
     return ~session.constant & (truth.amax(1) > truth.amin(1))
 
 
@@ -72,7 +73,7 @@ class ForecastScore(NamedTuple):
 
 
 def score_forecast(session: Session, forecast: SessionForecast) -> ForecastScore:
-    """Computes correlation over time and squared error, mean over the scored neurons; NaN where there are none."""
+    """Computes correlation over time and squared error, mean over the scored neurons; NaN if there are none."""
     kept = scored_neurons(session, forecast.truth)
     r, error = correlation(forecast.truth, forecast.forecast), squared_error(forecast.truth, forecast.forecast)
     return ForecastScore(float(r[kept].mean()), float(error[kept].mean()))

@@ -13,7 +13,7 @@ from synapsnet_pyg.files import atomic_path
 
 @dataclass(frozen=True)
 class Table:
-    """Texts in rows and columns.
+    """Table of texts.
 
     Args:
         title: Title above the table.
@@ -37,7 +37,7 @@ class Table:
     notes: Sequence[str] = ()
 
     def print(self) -> None:
-        """Prints the table; the first column stands left, the others right."""
+        """Prints the table; the first column is aligned left, the others right."""
         console = Console(highlight=False)
         table = RichTable(title=self.title, title_justify="left", box=None, padding=(0, 1, 0, 0))
         for column, name in enumerate(self.header):
@@ -49,7 +49,7 @@ class Table:
             console.print(note)
 
     def write(self, stem: Path) -> list[Path]:
-        """Writes the table as Markdown, CSV and LaTeX, each wholly or not at all.
+        """Writes the table as Markdown, CSV and LaTeX; each file completely or not at all.
 
         Args:
             stem: Path of the files without their endings.
@@ -68,10 +68,12 @@ class Table:
         return paths
 
     def _markdown(self) -> list[str]:
+        """Returns the lines of the Markdown file."""
         table = [_piped(self.header), _piped(["---"] * len(self.header)), *map(_piped, self.rows)]
         return [f"# {self.title}", "", *table, *(line for note in self.notes for line in ("", note))]
 
     def _latex(self) -> list[str]:
+        """Returns the lines of the LaTeX file."""
         return [
             rf"\begin{{tabular}}{{l{'r' * (len(self.header) - 1)}}}",
             r"\hline",
@@ -85,26 +87,31 @@ class Table:
 
 
 def _piped(cells: Sequence[str]) -> str:
+    """Returns a row of a Markdown table."""
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 
 def _tex(text: str) -> str:
+    """Escapes the special characters of LaTeX."""
     for character in "&%_#":
         text = text.replace(character, f"\\{character}")
     return text.replace("+-", r"$\pm$")
 
 
 def number_text(value: float | None, decimals: int = 3) -> str:
-    """Returns a number with so many decimals; a dash for None and NaN."""
+    """Returns a number as text; a dash for None and NaN."""
     return "-" if value is None or value != value else f"{value:.{decimals}f}"
 
 
 def plus_minus_text(value: float | None, spread: float | None, decimals: int = 3) -> str:
-    """Returns ``value +- spread``; without the spread where that is None or NaN, a dash where there is no value."""
+    """Returns ``value +- spread`` as text.
+
+    The spread is left out if it is None or NaN. A value that is None or NaN gives a dash.
+    """
     text = number_text(value, decimals)
     return text if text == "-" or spread is None or spread != spread else f"{text} +- {spread:.{decimals}f}"
 
 
 def p_text(value: float | None) -> str:
-    """Returns a p-value with four decimals; a dash for None."""
+    """Returns a p-value as text with four decimals; a dash for None."""
     return "-" if value is None else ("< 0.0001" if value < 1e-4 else f"{value:.4f}")

@@ -1,4 +1,4 @@
-"""Training of a forecaster. Only this file and the progress bar know Lightning."""
+"""Training of a forecaster. Only this file and the progress bar depend on Lightning."""
 
 import copy
 import csv
@@ -48,27 +48,28 @@ def fit(
 
     Minimises the model's loss (most often the mean squared error of the forecast plus a penalty) with Adam, a batch of
     windows of one session at a time (SynapsNet, Appendix A.1). Every session is split 80/10/10 in time. A GPU is used
-    where there is one. A closed-form model is solved. Everything random follows from the recipe's seed and the number
-    of the epoch, so that an interrupted and resumed fit ends bit-identical to one that was not interrupted.
+    if there is one. A model with a closed-form solution needs no epochs. Random numbers depend only on the recipe's
+    seed and the number of the epoch: an interrupted and resumed fit gives the same model, bit by bit, as one without
+    interruption.
 
     Args:
-        model: Forecaster made for these sessions; the caller seeds the start of its weights.
+        model: Untrained forecaster for these sessions. Its initial weights depend on the seed set before it was built.
         sessions: Recordings, standardised.
-        out: Folder, made if need be, for ``best.ckpt``, ``last.ckpt`` and ``history.csv``;
-            :func:`~synapsnet_pyg.models.checkpoint.load_model` makes the model of ``best.ckpt`` again.
-        recipe: Epochs, targets, learning rate and so on; by default the paper's.
+        out: Folder for ``best.ckpt``, ``last.ckpt`` and ``history.csv``, created if needed;
+            :func:`~synapsnet_pyg.models.checkpoint.load_model` loads the model of ``best.ckpt``.
+        recipe: Epochs, targets, learning rate and other settings; by default the paper's.
         resume: Whether to continue from ``last.ckpt``, if there is one.
         progress: Whether to show a bar and a line for each epoch on standard error.
         logger: Logger of Lightning, such as ``lightning.pytorch.loggers.CSVLogger(folder)``, or several. It receives
             the columns of ``history.csv`` after each epoch.
-        callbacks: Callbacks of Lightning, beside those that keep checkpoints.
+        callbacks: Further callbacks of Lightning.
 
     Raises:
         FileExistsError: The folder holds a fit already.
         ValueError: A session is not standardised or too short for the window, or ``last.ckpt`` is damaged.
-        KeyboardInterrupt: The user interrupted; ``resume`` goes on after the last whole epoch.
-        OSError: The folder cannot be written, or has too little room.
-        FloatingPointError: The error is no longer finite.
+        KeyboardInterrupt: The user interrupted; ``resume`` continues after the last whole epoch.
+        OSError: The folder is not writable, or the disk has too little free space.
+        FloatingPointError: The training error is no longer finite.
 
     Example:
         >>> from synapsnet_pyg import SynapsNet
@@ -85,18 +86,18 @@ def fit(
     out = make_folder(out)
     if not resume and ((out / "best.ckpt").exists() or (out / "last.ckpt").exists()):
         raise FileExistsError(f"'{out}' holds a fit already; continue it with resume=True or choose another folder.")
-    _require_room(out, model)
+    _require_disk_space(out, model)
     if isinstance(model, PerSession):
-        for session in sessions:  # one after the other, each in a folder of its own
+        for session in sessions:  # one after the other, each in its own folder
             part, folder = model.part(session.name), out / file_name(session.name)
             fit(part, [session], folder, recipe, resume=resume, progress=progress, logger=logger, callbacks=callbacks)
         save_model(model, out / "best.ckpt")
         return model.eval()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    # PyG moves a graph in place: the caller's session stays where it is.
+    # PyG moves a graph in place: copies keep the caller's sessions on their device.
     split = {session.name: copy.copy(session).to(device).split() for session in sessions}
-    begun = resume and (out / "last.ckpt").is_file()
-    can_forecast = not begun and model.to(device).initialise(
+    resumed = resume and (out / "last.ckpt").is_file()
+    can_forecast = not resumed and model.to(device).initialise(
         {s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()}
     )
     if not list(model.parameters()):
@@ -105,30 +106,30 @@ def fit(
     module = _Training(model, split, recipe, out)
     if can_forecast:
         module.keep(epoch=0, train_mse=math.nan)
-    if not begun or not _is_over(read_checkpoint(out / "last.ckpt")["history"], recipe.patience):
-        shown = [EpochProgress(recipe.epochs)] if progress else []
-        _train(module, begun, logger, [*shown, *callbacks])
+    if not resumed or not _patience_is_over(read_checkpoint(out / "last.ckpt")["history"], recipe.patience):
+        progress_bar = [EpochProgress(recipe.epochs)] if progress else []
+        _train(module, resumed, logger, [*progress_bar, *callbacks])
     best = read_checkpoint(out / "best.ckpt")["state_dict"]
     model.cpu().load_state_dict({key.removeprefix("model."): value for key, value in best.items()})
     return model.eval()
 
 
 def _train(
-    module: "_Training", begun: bool, logger: Logger | Sequence[Logger] | None, callbacks: Sequence[Callback]
+    module: "_Training", resumed: bool, logger: Logger | Sequence[Logger] | None, callbacks: Sequence[Callback]
 ) -> None:
-    """Runs the epochs, or the rest of them, and leaves ``best.ckpt`` and ``last.ckpt``."""
+    """Runs the epochs, or the remaining ones of a resumed fit, and writes ``best.ckpt`` and ``last.ckpt``."""
     recipe, last = module.recipe, module.out / "last.ckpt"
     keep_last = ModelCheckpoint(
         filename="last", dirpath=module.out, enable_version_counter=False, save_on_train_epoch_end=True
     )
     window, targets = module.model.window, recipe.targets
-    windows = [shape for part in module.split.values() for shape in windows_of(part.train, window, targets)]
+    windows = [group for part in module.split.values() for group in windows_of(part.train, window, targets)]
     loader = DataLoader(
         _Gathered(windows),
         sampler=EpochSampler(windows, recipe.batch_size, recipe.seed),
         batch_size=None,
-        collate_fn=_as_it_is,
-        generator=torch.Generator(),  # else every pass draws from the random numbers that dropout uses
+        collate_fn=_unchanged,
+        generator=torch.Generator(),  # the default one would change the random numbers of dropout
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\.")
@@ -147,13 +148,13 @@ def _train(
             callbacks=[keep_last, *callbacks],
         )
         try:
-            trainer.fit(module, loader, ckpt_path=last if begun else None, weights_only=True)
-        except SystemExit:  # what Lightning makes of Ctrl-C, without a word
+            trainer.fit(module, loader, ckpt_path=last if resumed else None, weights_only=True)
+        except SystemExit:  # Lightning turns Ctrl-C into a SystemExit without a message
             raise KeyboardInterrupt from None
 
 
-def _is_over(history: Sequence[Mapping[str, float]], patience: int | None) -> bool:
-    """Returns whether ``patience`` epochs went by without a better one."""
+def _patience_is_over(history: Sequence[Mapping[str, float]], patience: int | None) -> bool:
+    """Returns whether the last ``patience`` epochs brought no better validation correlation."""
     scores = [row["validation_correlation"] for row in history]
     return patience is not None and len(scores) > patience and max(scores[:-patience]) >= max(scores[-patience:])
 
@@ -180,7 +181,7 @@ def make_logger(name: str, out: str | os.PathLike[str]) -> Logger:
 
 
 def check_fit(model: Forecaster, sessions: Sequence[Session]) -> None:
-    """Raises an error if a part of a session is too short for the model, before anything is written.
+    """Raises an error if a part of a session is too short for the model.
 
     Raises:
         ValueError: No segment of a part is longer than the window, or a part has fewer than two bins to forecast.
@@ -202,7 +203,7 @@ def check_fit(model: Forecaster, sessions: Sequence[Session]) -> None:
 
 
 class _Training(LightningModule):
-    """A step of training, and the validation after each epoch."""
+    """Training steps of a forecaster, with a validation after each epoch."""
 
     def __init__(self, model: Forecaster, split: Mapping[str, Split], recipe: Recipe, out: Path) -> None:
         super().__init__()
@@ -217,7 +218,7 @@ class _Training(LightningModule):
         return torch.optim.Adam(learned, lr=self.recipe.learning_rate, fused=True)
 
     def on_train_epoch_start(self) -> None:
-        # All that is random in an epoch follows from its number, and so does the learning rate: nothing to restore.
+        # Random numbers and learning rate depend on the number of the epoch alone: a resumed fit restores neither.
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.current_epoch)
         for group in self.optimizers().param_groups:
             group["lr"] = self.recipe.learning_rate * 0.5 ** (self.current_epoch // self.recipe.halve_every)
@@ -240,10 +241,10 @@ class _Training(LightningModule):
         for logger in self.trainer.loggers:
             logger.log_metrics({key: value for key, value in self.history[-1].items() if key != "epoch"},
                                step=self.current_epoch + 1)  # fmt: skip
-        self.trainer.should_stop = _is_over(self.history, self.recipe.patience)
+        self.trainer.should_stop = _patience_is_over(self.history, self.recipe.patience)
 
     def keep(self, epoch: int, train_mse: float, learning_rate: float = 0.0) -> None:
-        """Validates, writes a row of the history, and saves the model where it is the best so far."""
+        """Validates the model, adds a row to the history, and saves the model if it is the best so far."""
         scores = [
             score_forecast(part.validation, forecast_session(self.model, part.validation, self.recipe.targets))
             for part in self.split.values()
@@ -260,7 +261,7 @@ class _Training(LightningModule):
                 "seconds": time.monotonic() - self._started,
             }
         )
-        if not validation <= best:  # the first epoch always, even one whose score is not defined
+        if not validation <= best:  # always true of the first epoch, even if its score is NaN
             save_model(self.model, self.out / "best.ckpt")
         with atomic_path(self.out / "history.csv") as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.history[0])
@@ -276,22 +277,23 @@ class _Training(LightningModule):
 
 
 class _Gathered(Dataset[Window]):
-    """Windows that the sampler draws, gathered on the device where the recording lies."""
+    """Data set of windows, gathered on the device of the recording."""
 
     def __init__(self, windows: Sequence[Windows]) -> None:
         self.windows = windows
 
     def __getitem__(self, drawn: tuple[int, Tensor]) -> Window:
-        shape, chosen = drawn
-        return self.windows[shape].gather(chosen)
+        group, rows = drawn
+        return self.windows[group].gather(rows)
 
 
-def _as_it_is(window: Any) -> Any:
+def _unchanged(window: Window) -> Window:
+    """Returns a batch of windows: the data set has collated it already."""
     return window
 
 
 class _AtomicCheckpointIO(TorchCheckpointIO):
-    """Checkpoints that are whole or not there, whatever happens while they are written."""
+    """Checkpoint files that are written completely or not at all."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         write_checkpoint(checkpoint, path)
@@ -300,20 +302,22 @@ class _AtomicCheckpointIO(TorchCheckpointIO):
         return read_checkpoint(path)
 
 
-def _require_room(out: Path, model: Forecaster) -> None:
-    """Raises an error if the disk has no room for the checkpoints, before training rather than after an epoch."""
+def _require_disk_space(out: Path, model: Forecaster) -> None:
+    """Raises an error before training if the disk has too little space for the checkpoints."""
     with atomic_path(out / ".room") as temporary:
         temporary.write_bytes(b"x")
     (out / ".room").unlink()
-    # Weights and Adam's two moments, in best, last and the one being written.
-    wanted = 3 * 3 * sum(p.numel() * p.element_size() for p in model.parameters())
+    # Weights and Adam's two moments, in the best, the last and one temporary checkpoint.
+    needed = 3 * 3 * sum(p.numel() * p.element_size() for p in model.parameters())
     free = shutil.disk_usage(out).free
-    if free < wanted:
+    if free < needed:
         raise OSError(
-            f"Expected {wanted / 1e6:.0f} MB of free disk for the checkpoints in '{out}' (got {free / 1e6:.0f})."
+            f"Expected {needed / 1e6:.0f} MB of free disk for the checkpoints in '{out}' (got {free / 1e6:.0f} MB); "
+            "free some space or choose another folder."
         )
 
 
 def _silence_lightning() -> None:
+    """Hides the messages of Lightning below errors."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.ERROR)
