@@ -72,7 +72,8 @@ def open_dataset(name: str, root: str | os.PathLike[str], arguments: Mapping[str
         ValueError: There is no such data set, or it has no such argument.
     """
     dataset = dataset_class(name)
-    known = [key for key in signature(dataset).parameters if key not in ("root", "path", "folder", "transform")]
+    general = ("self", "root", "path", "folder", "transform")
+    known = [key for key in signature(dataset.__init__).parameters if key not in general]
     unknown = sorted(set(arguments) - set(known))
     if unknown:
         raise ValueError(f"Expected arguments of '{name}' among {', '.join(known)} (got {', '.join(unknown)}).")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from synapsnet_pyg.models.forecaster import Forecaster
 
 
-class ModelEntry(NamedTuple):
+class RegisteredModel(NamedTuple):
     """A model of the registry."""
 
     path: str
@@ -22,25 +22,25 @@ class ModelEntry(NamedTuple):
 _ESTIMATED = "synapsnet_pyg.connectivity.estimated_forecaster.EstimatedForecaster"
 
 MODELS = {
-    "synapsnet": ModelEntry("synapsnet_pyg.models.synapsnet.SynapsNet"),
-    "neuprint": ModelEntry("synapsnet_pyg.models.neuprint.NeuPRINT"),
-    "netformer": ModelEntry("synapsnet_pyg.models.netformer.NetFormer"),
-    "gwnet": ModelEntry("synapsnet_pyg.models.gwnet.GWNet"),
-    "lfads": ModelEntry("synapsnet_pyg.models.lfads.LFADS"),
-    "rnn": ModelEntry("synapsnet_pyg.models.population_rnn.PopulationRNN", {"dynamics": "rnn"}),
-    "gru": ModelEntry("synapsnet_pyg.models.population_rnn.PopulationRNN", {"dynamics": "gru"}),
-    "lstm": ModelEntry("synapsnet_pyg.models.population_rnn.PopulationRNN", {"dynamics": "lstm"}),
-    "amag": ModelEntry("synapsnet_pyg.models.amag.AMAG"),
-    "mean": ModelEntry("synapsnet_pyg.models.baselines.Mean"),
-    "copy": ModelEntry("synapsnet_pyg.models.baselines.Copy"),
-    "ar5": ModelEntry("synapsnet_pyg.models.linear.Autoregression", {"lags": 5}),
-    "var1": ModelEntry("synapsnet_pyg.models.linear.VectorAutoregression", {"lags": 1}),
-    "var5": ModelEntry("synapsnet_pyg.models.linear.VectorAutoregression", {"lags": 5}),
-    "ridge_var": ModelEntry(_ESTIMATED, {"estimator": "ridge_var"}),
-    "soft_ridge": ModelEntry(_ESTIMATED, {"estimator": "soft_ridge"}),
-    "lasso_var": ModelEntry(_ESTIMATED, {"estimator": "lasso_var"}),
-    "sparse_low_rank_var": ModelEntry(_ESTIMATED, {"estimator": "sparse_low_rank_var"}),
-    "poisson_glm": ModelEntry(_ESTIMATED, {"estimator": "poisson_glm"}),
+    "synapsnet": RegisteredModel("synapsnet_pyg.models.synapsnet.SynapsNet"),
+    "neuprint": RegisteredModel("synapsnet_pyg.models.neuprint.NeuPRINT"),
+    "netformer": RegisteredModel("synapsnet_pyg.models.netformer.NetFormer"),
+    "gwnet": RegisteredModel("synapsnet_pyg.models.gwnet.GWNet"),
+    "lfads": RegisteredModel("synapsnet_pyg.models.lfads.LFADS"),
+    "rnn": RegisteredModel("synapsnet_pyg.models.population_rnn.PopulationRNN", {"dynamics": "rnn"}),
+    "gru": RegisteredModel("synapsnet_pyg.models.population_rnn.PopulationRNN", {"dynamics": "gru"}),
+    "lstm": RegisteredModel("synapsnet_pyg.models.population_rnn.PopulationRNN", {"dynamics": "lstm"}),
+    "amag": RegisteredModel("synapsnet_pyg.models.amag.AMAG"),
+    "mean": RegisteredModel("synapsnet_pyg.models.baselines.Mean"),
+    "copy": RegisteredModel("synapsnet_pyg.models.baselines.Copy"),
+    "ar5": RegisteredModel("synapsnet_pyg.models.linear.Autoregression", {"lags": 5}),
+    "var1": RegisteredModel("synapsnet_pyg.models.linear.VectorAutoregression", {"lags": 1}),
+    "var5": RegisteredModel("synapsnet_pyg.models.linear.VectorAutoregression", {"lags": 5}),
+    "ridge_var": RegisteredModel(_ESTIMATED, {"estimator": "ridge_var"}),
+    "soft_ridge": RegisteredModel(_ESTIMATED, {"estimator": "soft_ridge"}),
+    "lasso_var": RegisteredModel(_ESTIMATED, {"estimator": "lasso_var"}),
+    "sparse_low_rank_var": RegisteredModel(_ESTIMATED, {"estimator": "sparse_low_rank_var"}),
+    "poisson_glm": RegisteredModel(_ESTIMATED, {"estimator": "poisson_glm"}),
 }
 """Name -> class and the arguments that make it this model."""
 
