@@ -1,4 +1,4 @@
-"""Folders, files that are written wholly or not at all, and packages that only some functions need."""
+"""Folders, atomic writing of files, texts of messages and imports of optional packages."""
 
 import os
 import tempfile
@@ -13,10 +13,13 @@ Json = dict[str, Any]
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
-    """Makes a folder, and those above it, if it is not there.
+    """Makes a folder and its parents, if they do not exist.
+
+    Args:
+        path: Path of the folder.
 
     Raises:
-        OSError: It cannot be made; the message says why.
+        OSError: The folder cannot be made; the message gives the reason.
     """
     path = Path(path)
     try:
@@ -29,12 +32,12 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Hands out a temporary path beside ``path`` and moves it there when the block ends well.
+    """Gives a ``with`` block a temporary path, and moves the file to ``path`` if the block ends without an error.
 
-    A full disk, an interrupt or an error inside the block leaves whatever was at ``path`` as it was.
+    A full disk, an interrupt or an error leaves an older file at ``path`` unchanged.
 
     Args:
-        path: Where the file shall be. Its folder must exist.
+        path: Path of the file; its folder must exist.
 
     Raises:
         OSError: The folder is missing, not writable or full.
@@ -48,7 +51,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        # mkstemp makes private files; a result is readable as the user's other files are.
+        # mkstemp makes private files; the result gets the permissions of the user's other files.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
@@ -59,12 +62,12 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def file_name(session: str) -> str:
-    """Returns the name of a session as the name of a file: letters, digits and ``-_.``, the rest as ``_``."""
+    """Returns the name of a session as a file name: letters, digits and ``-_.`` stay, the rest becomes ``_``."""
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in session)
 
 
 def shorten(values: list[Any], most: int = 5) -> str:
-    """Returns the first few of many values as text, for a message."""
+    """Returns values as a text for a message: at most the first ``most`` of them, and the number of the rest."""
     shown = ", ".join(str(value) for value in values[:most])
     return shown if len(values) <= most else f"{shown} and {len(values) - most} more"
 
@@ -90,11 +93,11 @@ def optional_import(module: str, extra: str) -> Any:
 
 
 def first_difference(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
-    """Returns the first setting that differs, as ``key then (got now)``; an empty text where all are the same.
+    """Returns the first setting that differs, as the text ``key then (got now)``; an empty text without a difference.
 
     Args:
-        now: Settings asked for.
-        then: Settings that were kept on disk.
+        now: Settings of this call.
+        then: Settings saved on disk.
     """
     for key in [*now, *(key for key in then if key not in now)]:
         if now.get(key) != then.get(key):

@@ -1,4 +1,4 @@
-"""How good a forecast, how good a connectivity: the definitions behind every number we print."""
+"""Scores of forecasts and of connectivity, and statistics of scores."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -9,56 +9,62 @@ from torch import Tensor
 
 
 def correlation(truth: Tensor, forecast: Tensor) -> Tensor:
-    r"""Pearson correlation of each neuron over time, the forecasting score of SynapsNet (section 3.1).
+    r"""Computes the Pearson correlation over time of each neuron, the forecasting score of SynapsNet (section 3.1).
 
     .. math::
         r_i = \frac{\sum_t (x_i - \bar x_i)(\hat x_i - \bar{\hat x}_i)}
                    {\sqrt{\sum_t (x_i - \bar x_i)^2 \sum_t (\hat x_i - \bar{\hat x}_i)^2}}
 
     Args:
-        truth: :math:`(N, T)`.
-        forecast: :math:`(N, T)`.
+        truth: True activity :math:`(N, T)`.
+        forecast: Forecast activity :math:`(N, T)`.
 
     Returns:
-        :math:`(N)` in float64, from -1 to 1. NaN where the *truth* is constant, since no forecast can be scored there;
-        0 where the forecast alone is constant, since it tells nothing of the truth's course.
+        Correlations :math:`(N)` in float64, from -1 to 1. NaN if a neuron's truth is constant, since no forecast of it
+        can be scored; 0 if only the forecast is constant, since it explains no variation.
     """
     return torch.cat([_correlation(x, y) for x, y in _rows(truth, forecast)])
 
 
 def _correlation(truth: Tensor, forecast: Tensor) -> Tensor:
+    """Computes the correlations of a few neurons; see :func:`correlation`."""
     x, y = truth - truth.mean(1, keepdim=True), forecast - forecast.mean(1, keepdim=True)
     power_x, power_y = (x * x).sum(1), (y * y).sum(1)
-    # What rounding leaves of a constant row is no variation.
-    flat_x = power_x <= 1e-14 * truth.square().sum(1)
-    flat_y = power_y <= 1e-14 * forecast.square().sum(1)
+    # A power this small is rounding error of a constant row.
+    constant_x = power_x <= 1e-14 * truth.square().sum(1)
+    constant_y = power_y <= 1e-14 * forecast.square().sum(1)
     r = (x * y).sum(1) / (power_x * power_y).sqrt()
-    r = torch.where(flat_y, torch.zeros_like(r), r.clamp(-1, 1))
-    return torch.where(flat_x, torch.full_like(r, torch.nan), r)
+    r = torch.where(constant_y, torch.zeros_like(r), r.clamp(-1, 1))
+    return torch.where(constant_x, torch.full_like(r, torch.nan), r)
 
 
 def squared_error(truth: Tensor, forecast: Tensor) -> Tensor:
-    """Mean over time of each neuron's squared error, about 1 for the mean forecast of standardised activity.
+    """Computes the mean squared error over time of each neuron.
+
+    The error of the forecast 0 is about 1 if activity is standardised.
 
     Args:
-        truth: :math:`(N, T)`.
-        forecast: :math:`(N, T)`.
+        truth: True activity :math:`(N, T)`.
+        forecast: Forecast activity :math:`(N, T)`.
 
     Returns:
-        :math:`(N)` in float64; its mean is the mean squared error.
+        Errors :math:`(N)` in float64, in squared units of activity.
     """
     return torch.cat([(x - y).square().mean(1) for x, y in _rows(truth, forecast)])
 
 
 def r_squared(truth: Tensor, forecast: Tensor) -> Tensor:
-    r"""Share of each neuron's variance that the forecast explains, :math:`1 - SSE / SST` over time.
+    r"""Computes the share of each neuron's variance over time that the forecast explains.
+
+    .. math::
+        R^2_i = 1 - \frac{\sum_t (x_i - \hat x_i)^2}{\sum_t (x_i - \bar x_i)^2}
 
     Args:
-        truth: :math:`(N, T)`.
-        forecast: :math:`(N, T)`.
+        truth: True activity :math:`(N, T)`.
+        forecast: Forecast activity :math:`(N, T)`.
 
     Returns:
-        :math:`(N)` in float64, at most 1; not a number where the truth is constant.
+        Shares :math:`(N)` in float64, at most 1; no finite number if a neuron's truth is constant.
     """
     return torch.cat(
         [1 - (y - x).square().sum(1) / (x - x.mean(1, keepdim=True)).square().sum(1) for x, y in _rows(truth, forecast)]
@@ -66,19 +72,21 @@ def r_squared(truth: Tensor, forecast: Tensor) -> Tensor:
 
 
 class MeanSem(NamedTuple):
-    """Mean of a few values and its standard error."""
+    """Mean of some values, and its standard error."""
 
     mean: float
-    """NaN where there are no values."""
+    """Mean; NaN without values."""
     sem: float
-    """NaN where there are fewer than two values."""
+    """Standard error of the mean; NaN for fewer than two values."""
 
 
 def mean_and_sem(values: Iterable[float]) -> MeanSem:
-    r"""Computes mean and standard error :math:`s / \sqrt{n}`, with :math:`s` the sample deviation (n - 1).
+    r"""Computes the mean of n values and its standard error :math:`s / \sqrt{n}`.
+
+    The deviation :math:`s` is that of a sample, with :math:`n - 1` in the denominator.
 
     Args:
-        values: Values that are numbers, such as one score for each session.
+        values: Values without NaN, such as one score for each session.
 
     Example:
         >>> mean_and_sem([1.0, 2.0, 3.0])
@@ -92,16 +100,16 @@ def mean_and_sem(values: Iterable[float]) -> MeanSem:
 
 
 def paired_p(one: Mapping[str, float], other: Mapping[str, float]) -> float | None:
-    """Computes p of a two-sided paired t-test over the sessions that both models have.
+    """Computes the p value of a two-sided paired t-test over the sessions that two models have in common.
 
     Args:
-        one: Session name -> score of one model.
-        other: Session name -> score of the other.
+        one: Session name -> score of the first model.
+        other: Session name -> score of the second model.
 
     Returns:
-        p, or None for fewer than two sessions in common and where all differences are equal.
+        p value; None for fewer than two sessions in common, or if all differences are equal.
     """
-    from scipy.stats import ttest_rel  # a second of import that few callers need
+    from scipy.stats import ttest_rel  # its import takes a second, and few callers need it
 
     common = [session for session in one if session in other]
     a, b = (np.array([values[session] for session in common]) for values in (one, other))
@@ -111,72 +119,84 @@ def paired_p(one: Mapping[str, float], other: Mapping[str, float]) -> float | No
 
 
 def _rows(*matrices: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """A few rows at a time in float64, so that a long recording is never held twice."""
+    """Yields a few rows of each matrix at a time in float64, so that a long recording is not copied as a whole."""
     step = max(1, 2**20 // max(1, matrices[0].shape[1]))
     for rows in zip(*(matrix.split(step) for matrix in matrices), strict=True):
         yield tuple(part.double() for part in rows)
 
 
 def pc_correlation(truth: Tensor, forecast: Tensor, components: int = 3) -> Tensor:
-    """Correlation of true and forecast population activity along the first principal axes of the truth (figure 2).
+    r"""Computes the correlation of truth and forecast along the first principal axes of the truth (figure 2).
 
     Args:
-        truth: :math:`(N, T)`.
-        forecast: :math:`(N, T)`; both are centred with the truth's mean.
-        components: How many axes.
+        truth: True activity :math:`(N, T)`.
+        forecast: Forecast activity :math:`(N, T)`.
+        components: Number of axes.
 
     Returns:
-        :math:`(\\min(components, N))` in float64, each as in :func:`correlation`.
+        Correlation along each axis :math:`(\min(\text{components}, N))` in float64, see :func:`correlation`.
     """
     return correlation(*principal_components(truth, forecast, components))
 
 
 def principal_components(truth: Tensor, forecast: Tensor, components: int = 3) -> tuple[Tensor, Tensor]:
-    """True and forecast population activity along the first principal axes of the truth, [components, T] each."""
+    """Projects truth and forecast onto the first principal axes of the truth.
+
+    Args:
+        truth: True activity :math:`(N, T)`.
+        forecast: Forecast activity :math:`(N, T)`. The mean of the truth is subtracted from both.
+        components: Number of axes.
+
+    Returns:
+        Truth and forecast along the axes, [components, T] each, in float64.
+    """
     x, mean = truth.double(), truth.double().mean(1, keepdim=True)
     axes = principal_axes(x - mean, components)
     return axes @ (x - mean), axes @ (forecast.double() - mean)
 
 
 def principal_axes(centred: Tensor, components: int) -> Tensor:
-    """Leading principal axes [components, N] in float64 of courses without their means [N, T]."""
-    # Eigenvectors of [N, N] rather than of [N, T]: the recording is longer than the population is large.
+    """Computes the first principal axes [components, N] in float64 of time series [N, T] without their means."""
+    # A matrix [N, N] has few rows: a recording has more bins than neurons.
     return torch.linalg.eigh((centred @ centred.t()).double()).eigenvectors.flip(1)[:, :components].t()
 
 
 class ConnectivityScore(NamedTuple):
-    """How well a matrix of weights recovers the true one; NaN where a score is undefined (no edges, all equal)."""
+    """Agreement of estimated weights with the true ones.
+
+    A score is NaN if it is undefined, as without true edges or if all weights are equal.
+    """
 
     pearson: float
-    """Of the signed weights: SynapsNet's "accuracy"."""
+    """Pearson correlation of the signed weights, SynapsNet's "accuracy"."""
     spearman: float
-    """Of their ranks, ties sharing the average rank."""
+    """Correlation of the ranks of the signed weights; ties share their average rank."""
     auroc: float
-    """Chance that a true edge has a larger absolute weight than a pair without one; 0.5 is guessing."""
+    """Probability that a true edge has a larger absolute weight than a pair without an edge; 0.5 by chance."""
     auprc: float
-    """Average precision of the absolute weights; the density of edges is guessing."""
+    """Average precision of the absolute weights in finding edges; the share of pairs with an edge by chance."""
     auroc_excitatory: float
-    """The same for the signed weight against "is a positive edge"."""
+    """Probability that a positive edge has a larger signed weight than any other pair; 0.5 by chance."""
     auroc_inhibitory: float
-    """And for its negative against "is a negative edge"."""
+    """Probability that a negative edge has a smaller signed weight than any other pair; 0.5 by chance."""
     auprc_excitatory: float
-    """Average precision for positive edges."""
+    """Average precision of the signed weights in finding positive edges."""
     auprc_inhibitory: float
-    """Average precision for negative edges."""
+    """Average precision of the negated weights in finding negative edges."""
     sign_accuracy: float
-    """Share of the true edges whose sign is right; zero is wrong."""
+    """Share of the true edges with the right sign in the estimate; an estimate of zero counts as wrong."""
 
 
 def connectivity_score(estimate: Tensor, truth: Tensor, diagonal: bool = False) -> ConnectivityScore:
     """Compares an estimated connectivity with the true one.
 
     Args:
-        estimate: :math:`(N, N)`, ``[i, j]`` the effect of j on i.
-        truth: :math:`(N, N)`, zero where there is no edge.
-        diagonal: Whether self-connections count too.
+        estimate: Estimated weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
+        truth: True weights :math:`(N, N)`, zero for pairs without an edge.
+        diagonal: Whether self-connections are compared too.
 
     Raises:
-        ValueError: The shapes differ.
+        ValueError: The shapes differ, or are not :math:`(N, N)`.
     """
     if estimate.shape != truth.shape or truth.dim() != 2:
         raise ValueError(f"Expected two matrices [N, N] (got {list(estimate.shape)} and {list(truth.shape)}).")
@@ -184,32 +204,32 @@ def connectivity_score(estimate: Tensor, truth: Tensor, diagonal: bool = False) 
     e, t = estimate.detach().cpu()[kept.cpu()].double().numpy(), truth.detach().cpu()[kept.cpu()].double().numpy()
     edge = t != 0
     return ConnectivityScore(
-        _pearson(e, t),
-        _pearson(ranks(e), ranks(t)),
-        _auroc(np.abs(e), edge),
-        _average_precision(np.abs(e), edge),
-        _auroc(e, t > 0),
-        _auroc(-e, t < 0),
-        _average_precision(e, t > 0),
-        _average_precision(-e, t < 0),
-        float((np.sign(e) == np.sign(t))[edge].mean()) if edge.any() else float("nan"),
+        pearson=_pearson(e, t),
+        spearman=_pearson(ranks(e), ranks(t)),
+        auroc=_auroc(np.abs(e), edge),
+        auprc=_average_precision(np.abs(e), edge),
+        auroc_excitatory=_auroc(e, t > 0),
+        auroc_inhibitory=_auroc(-e, t < 0),
+        auprc_excitatory=_average_precision(e, t > 0),
+        auprc_inhibitory=_average_precision(-e, t < 0),
+        sign_accuracy=float((np.sign(e) == np.sign(t))[edge].mean()) if edge.any() else float("nan"),
     )
 
 
-def _pearson(x: np.ndarray, y: np.ndarray) -> float:
-    r = correlation(torch.from_numpy(y)[None], torch.from_numpy(x)[None])
-    # A constant estimate is not wrong in a measurable way either: both cases are undefined here.
-    return float(r) if np.ptp(x) > 0 else float("nan")
+def _pearson(estimate: np.ndarray, truth: np.ndarray) -> float:
+    """Computes the Pearson correlation; NaN if estimate or truth is constant."""
+    r = correlation(torch.from_numpy(truth)[None], torch.from_numpy(estimate)[None])
+    return float(r) if np.ptp(estimate) > 0 else float("nan")
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 1, ties sharing their average rank."""
+    """Returns the ranks of the values, from 1 on; ties share their average rank."""
     _, inverse, count = np.unique(values, return_inverse=True, return_counts=True)
     return (np.cumsum(count) - (count - 1) / 2)[inverse]
 
 
 def _auroc(score: np.ndarray, positive: np.ndarray) -> float:
-    """Area under the ROC curve from the rank sum (Mann-Whitney); ties count one half."""
+    """Computes the area under the ROC curve from the rank sum (Mann-Whitney); ties count one half."""
     P = int(positive.sum())
     if P in (0, len(positive)):
         return float("nan")
@@ -217,12 +237,12 @@ def _auroc(score: np.ndarray, positive: np.ndarray) -> float:
 
 
 def _average_precision(score: np.ndarray, positive: np.ndarray) -> float:
-    """Sum over distinct thresholds of the gain in recall times the precision, without interpolation."""
+    """Computes the average precision: gain in recall times precision, summed over thresholds, not interpolated."""
     P = int(positive.sum())
     if P == 0:
         return float("nan")
     order = np.argsort(-score, kind="stable")
     hits = np.cumsum(positive[order])
-    last = np.append(np.diff(score[order]) != 0, True)  # the last of each run of ties
+    last = np.append(np.diff(score[order]) != 0, True)  # the last of values that tie
     precision = hits[last] / (np.flatnonzero(last) + 1)
     return float((np.diff(hits[last], prepend=0) / P * precision).sum())

@@ -35,15 +35,18 @@ class Split(NamedTuple):
     """Three parts of a session, contiguous in time. Their activity is a view of the session's memory."""
 
     train: "Session"
+    """Part that models are fitted to."""
     validation: "Session"
+    """Part that chooses epochs and hyperparameters."""
     test: "Session"
+    """Part that scores are computed on."""
 
 
 class Session(Data):
     r"""Recording of one population of neurons, as a graph whose nodes are the neurons.
 
-    The graph's edges, where given, are the *true* connectivity (of a simulation or a connectome) and serve for scores
-    only. With ``edge_index[0]`` the sender :math:`j` and ``edge_index[1]`` the receiver :math:`i`, ``edge_weight`` is
+    The graph's edges, if given, are the *true* connectivity (of a simulation or a connectome). Only scores use them.
+    With ``edge_index[0]`` the sender :math:`j` and ``edge_index[1]`` the receiver :math:`i`, ``edge_weight`` is
     the effect of :math:`j` on :math:`i`.
 
     Args:
@@ -58,13 +61,13 @@ class Session(Data):
         name: Name of the recording in tables; unique among sessions that are fitted together.
         edge_index: True edges :math:`(2, E)`, or None.
         edge_weight: Weights of the true edges :math:`(E)`. None: 1 for each edge.
-        edge_weight_series: Weight of each edge in each bin, with which that bin acts on the next, :math:`(E, T)`, where
-            the wiring changes in time. ``edge_weight`` is then its mean over bins and must be left out.
+        edge_weight_series: Weights :math:`(E, T)` of connectivity that changes in time; ``[e, t]`` is the weight of
+            edge e from bin t to the next. ``edge_weight`` becomes their mean over bins and must be left out.
         **neuron_fields: Fields of the neurons, such as ``position`` :math:`(N, 3)`, ``area`` or ``cell_type``
             (N texts): tensors, arrays or lists with N entries.
 
     Raises:
-        ValueError: A shape, range or value is wrong; the message says what was expected, what came and how to mend it.
+        ValueError: A shape, range or value is wrong.
         KindError: A value is of the wrong kind, such as texts in place of numbers.
 
     Example:
@@ -88,7 +91,7 @@ class Session(Data):
         **neuron_fields: Any,
     ) -> None:
         super().__init__()
-        if activity is None:  # PyG makes empty Data objects of a class and fills them itself.
+        if activity is None:  # PyG builds empty objects of the class and fills them
             self.update(neuron_fields)
             return
         check_activity(activity)
@@ -129,7 +132,7 @@ class Session(Data):
         true_connectivity: ArrayLike | None = None,
         **neuron_fields: Any,
     ) -> "Session":
-        r"""Makes a session from numpy arrays or anything that numpy reads as such.
+        r"""Makes a session from numpy arrays, or from lists and other values that numpy converts to arrays.
 
         Args:
             activity: Activity :math:`(N, T)`, neurons first; integers become float32.
@@ -144,7 +147,7 @@ class Session(Data):
 
         Raises:
             ValueError: A shape, range or value is wrong.
-            KindError: Activity or behaviour are no real numbers.
+            KindError: Activity or behaviour do not hold real numbers.
 
         Example:
             >>> Session.from_arrays(np.random.poisson(1.0, (4, 60)), np.zeros(60), bin_size=0.05, name="probe")
@@ -184,7 +187,7 @@ class Session(Data):
 
     @property
     def fingerprint(self) -> str:
-        """Short hash of activity, behaviour, segments, ids and names, which differs between recordings."""
+        """Short hash of activity, behaviour, segments, ids and names, to compare recordings."""
         digest = hashlib.sha256(repr((self.name, self.neuron_id, self.behaviour_name, self.segment.tolist())).encode())
         for row in self.activity:  # a row at a time, so that a slice of a recording need not be copied
             digest.update(row.cpu().numpy().tobytes())
@@ -203,9 +206,9 @@ class Session(Data):
 
     @property
     def true_connectivity(self) -> Tensor | None:
-        """True weights as a matrix :math:`(N, N)`, ``[i, j]`` the effect of j on i; None where unknown.
+        """True weights as a matrix :math:`(N, N)`, ``[i, j]`` the effect of j on i; None if unknown.
 
-        Where they change in time, their mean over this session's bins.
+        Weights that change in time are averaged over the bins of this session.
         """
         return self._as_matrix(self.edge_weight) if "edge_index" in self else None
 
@@ -224,10 +227,10 @@ class Session(Data):
         return matrix
 
     def slice(self, start: int, stop: int) -> "Session":
-        """Returns the bins ``start`` to ``stop`` (exclusive): views of the same memory, with segments clipped.
+        """Returns the bins ``start`` to ``stop`` (exclusive) as views of the same memory, with segments clipped.
 
         Raises:
-            ValueError: Not 0 <= start <= stop <= T.
+            ValueError: ``start`` or ``stop`` is out of range, or ``start`` is above ``stop``.
         """
         if not 0 <= start <= stop <= self.num_bins:
             raise ValueError(f"Expected 0 <= start <= stop <= {self.num_bins} bins (got {start} and {stop}).")
@@ -242,14 +245,15 @@ class Session(Data):
         return part
 
     def split(self, train: float = 0.8, validation: float = 0.1, test: float = 0.1) -> Split:
-        """Splits the session into three parts, contiguous in time; the default is the protocol of all our scores.
+        """Splits the session into three parts, contiguous in time.
 
-        With three segments or more, each border moves to the nearest border between segments, unless that would cost
-        the training part half of its share (one long segment and a few snippets). No window crosses a border.
+        All scores of the package use the default shares. With three segments or more, each border moves to the nearest
+        border between segments, unless the training part would lose half of its share, as with one long segment and a
+        few short ones. No window crosses a border.
 
         Args:
             train: Share of the bins for training.
-            validation: Share of the bins for choosing (epoch, ridge).
+            validation: Share of the bins for the choice of epoch and ridge.
             test: Share of the bins for the scores. The three shares add up to one.
 
         Raises:
@@ -273,8 +277,8 @@ class Session(Data):
         .. math::
             a_i(t) \leftarrow (a_i(t) - \mu_i) / \sigma_i
 
-        with the population deviation, or 1 for rows that are constant in training. Constant neurons are marked in
-        ``constant`` :math:`(N)`. The statistics stay in ``activity_mean``, ``activity_scale`` :math:`(N)`,
+        with the population deviation, or 1 for rows that are constant in training. ``constant`` :math:`(N)` marks
+        constant neurons. The statistics are kept in ``activity_mean``, ``activity_scale`` :math:`(N)`,
         ``behaviour_mean`` and ``behaviour_scale`` :math:`(K)`.
 
         Args:
@@ -295,7 +299,7 @@ class Session(Data):
         if "activity_scale" in self:
             if train is None:
                 return self
-            raise ValueError(f"Session '{self.name}' is standardised already; load it anew to do it otherwise.")
+            raise ValueError(f"Session '{self.name}' is standardised already; load it anew to use other statistics.")
         train = self.split().train if train is None else train
         activity = Statistics.of(train.activity, train.segment)
         behaviour = Statistics.of(train.behaviour.t(), train.segment)
@@ -308,7 +312,7 @@ class Session(Data):
         return session
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the session to one HDF5 file, wholly or not at all.
+        """Writes the session to one HDF5 file, completely or not at all.
 
         Raises:
             OSError: The folder is missing, not writable or full; an older file at ``path`` is untouched.
@@ -318,11 +322,11 @@ class Session(Data):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Session":
-        """Reads a session that :meth:`save` wrote. Nothing is unpickled.
+        """Reads a session from a file of :meth:`save`, without unpickling.
 
         Raises:
             FileNotFoundError: There is no such file.
-            ValueError: The file is not a session, is damaged, or holds what no session can hold.
+            ValueError: The file is not a session, is damaged, or holds invalid fields.
         """
         fields = read_session_file(path)
         try:

@@ -1,4 +1,4 @@
-"""Checks of a session's fields: each returns the checked value or raises an error that says how to mend it."""
+"""Checks of the fields of a session, which return the checked value or raise an error."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -21,11 +21,11 @@ TRUTH = ("edge_index", "edge_weight", "edge_weight_series")
 """Fields of a session whose connectivity is known."""
 
 RESERVED = PER_SESSION | {*TRUTH, *STATISTICS}
-"""Names that no field of the neurons may have; every other field of a session has one entry a neuron."""
+"""Names that no field of the neurons may have. Every other field of a session has one entry for each neuron."""
 
 
 class KindError(TypeError):
-    """Error of a user: a value of the wrong kind, such as texts in place of numbers."""
+    """Error for a value of the wrong kind from a user, such as texts in place of numbers."""
 
 
 def as_float(values: ArrayLike, name: str) -> Tensor:
@@ -45,7 +45,7 @@ def check_activity(activity: Tensor) -> None:
         )
     if activity.dim() != 2 or activity.shape[0] == 0:
         raise ValueError(f"Expected activity of shape [N, T], neurons first (got {list(activity.shape)}).")
-    # Row by row: a mask of the whole recording would be another quarter of it.
+    # Row by row: a mask of the whole recording would take a quarter of the recording's memory.
     bad = [i for i, row in enumerate(activity) if not bool(row.isfinite().all())]
     if bad:
         raise ValueError(
@@ -123,7 +123,7 @@ def checked_edges(edge_index: Tensor, edge_weight: Tensor | None, N: int) -> tup
     E = edge_index.shape[1]
     edge_weight = torch.ones(E) if edge_weight is None else edge_weight
     if edge_weight.shape != (E,) or not bool(edge_weight.isfinite().all()):
-        raise ValueError(f"Expected {E} finite edge weights, one an edge (got {list(edge_weight.shape)}).")
+        raise ValueError(f"Expected {E} finite edge weights, one for each edge (got {list(edge_weight.shape)}).")
     return edge_index, edge_weight
 
 
@@ -139,21 +139,21 @@ def checked_weight_series(series: Tensor, E: int, T: int) -> Tensor:
 def checked_neuron_field(key: str, value: Any, N: int) -> Tensor | list[str]:
     """Returns a field of the neurons with N entries, as a tensor or a list of texts."""
     if key in RESERVED or key.startswith("_"):
-        raise ValueError(f"Expected another name than '{key}' for a field of the neurons; a session uses it itself.")
+        raise ValueError(f"Expected another name than '{key}' for a field of the neurons; a session needs it itself.")
     array = value if isinstance(value, Tensor) else np.asarray(value)
     if len(array.shape) == 0 or array.shape[0] != N:
-        raise ValueError(f"Expected {N} entries in '{key}', one a neuron (got {list(array.shape)}).")
+        raise ValueError(f"Expected {N} entries in '{key}', one for each neuron (got {list(array.shape)}).")
     if isinstance(array, Tensor):
         return array
     if array.dtype.kind in "fiub":
         return torch.from_numpy(np.array(array))
     if array.ndim != 1:
-        raise ValueError(f"Expected one text a neuron in '{key}' (got {list(array.shape)}).")
+        raise ValueError(f"Expected one text for each neuron in '{key}' (got {list(array.shape)}).")
     return [text(entry) for entry in array.tolist()]
 
 
 def check_connectivity(num_neurons: int, connectivity: Tensor) -> None:
-    """Raises an error unless a connectivity is a finite matrix of ``num_neurons`` rows and columns.
+    """Raises an error unless a connectivity is a finite matrix with ``num_neurons`` rows and columns.
 
     Raises:
         ValueError: The matrix is not :math:`(N, N)`, or not finite.

@@ -1,4 +1,4 @@
-"""Session files: HDF5, written as a whole or not at all, and read without unpickling."""
+"""Session files: HDF5, written completely or not at all, and read without unpickling."""
 
 import os
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from synapsnet_pyg.files import atomic_path
 FORMAT = "synapsnet session"
 VERSION = 1
 RENAMED = {"edge_weight_course": "edge_weight_series"}
-"""Name of a field in files of older versions -> its name today."""
+"""Name of a field in files of older versions -> name today."""
 
 
 def is_session_file(path: str | os.PathLike[str]) -> bool:
@@ -31,7 +31,7 @@ def is_session_file(path: str | os.PathLike[str]) -> bool:
 def write_session_file(
     path: str | os.PathLike[str], fields: Mapping[str, Tensor | list[str]], *, name: str, bin_size: float
 ) -> None:
-    """Writes the fields of a session to one HDF5 file, wholly or not at all.
+    """Writes the fields of a session to one HDF5 file, completely or not at all.
 
     Args:
         path: Path of the file; its folder must exist.
@@ -51,7 +51,10 @@ def write_session_file(
 def read_session_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Reads the fields of a session, which are the arguments of :class:`~synapsnet_pyg.data.session.Session`.
 
-    Fields of older versions get the names of today.
+    Fields of files of older versions get today's names.
+
+    Args:
+        path: Path of the file.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -78,6 +81,7 @@ def read_session_file(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _write(file: h5py.File, key: str, value: Tensor | list[str]) -> None:
+    """Writes one field; large tensors are compressed."""
     if isinstance(value, Tensor):
         array = value.detach().cpu().numpy()
         packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if array.size > 1000 else {}
@@ -87,6 +91,7 @@ def _write(file: h5py.File, key: str, value: Tensor | list[str]) -> None:
 
 
 def _read(dataset: h5py.Dataset) -> Tensor | list[str]:
+    """Reads one field."""
     if h5py.check_string_dtype(dataset.dtype) is not None:
         return [text(entry) for entry in dataset[()].tolist()]
     return torch.from_numpy(np.asarray(dataset[()]))

@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class Recorded(Protocol):
-    """Anything that has the four fields of a :class:`SessionInfo`: a session, or its information alone."""
+    """Interface of objects with the four fields of a :class:`SessionInfo`, such as sessions."""
 
     @property
     def name(self) -> str: ...  # noqa: D102

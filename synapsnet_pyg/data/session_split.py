@@ -7,8 +7,8 @@ from torch import Tensor
 def split_bins(segment: Tensor, train: float, validation: float) -> tuple[int, int]:
     """Returns the first bin of the validation part and of the test part.
 
-    With three segments or more, each border moves to the nearest border between segments, unless that would cost the
-    training part half of its share.
+    With three segments or more, each border moves to the nearest border between segments, unless the training part
+    would lose half of its share.
 
     Args:
         segment: First bin and end (exclusive) of each segment, :math:`(S, 2)`, with three bins or more in all.
@@ -21,7 +21,7 @@ def split_bins(segment: Tensor, train: float, validation: float) -> tuple[int, i
         >>> split_bins(torch.tensor([[10, 60], [70, 120]]), train=0.8, validation=0.1)
         (100, 110)
     """
-    border = (segment[:, 1] - segment[:, 0]).cumsum(0)  # counted in bins that lie in a segment
+    border = (segment[:, 1] - segment[:, 0]).cumsum(0)  # counting only bins in a segment
     total = int(border[-1])
     first, second = round(total * train), round(total * (train + validation))
     if len(border) >= 3:

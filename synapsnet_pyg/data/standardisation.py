@@ -1,4 +1,4 @@
-"""Mean and deviation of each row of a recording, and the recording in units of them."""
+"""Standardisation of rows of a recording: mean zero and deviation one."""
 
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ class Statistics(NamedTuple):
         return cls(rows.new_tensor([mean for mean, _ in each]), deviation.masked_fill(constant, 1.0), constant)
 
     def apply(self, rows: Tensor, inplace: bool = False) -> Tensor:
-        """Returns rows :math:`(R, T)` minus their mean, in units of their scale; ``inplace`` overwrites them."""
+        """Returns rows :math:`(R, T)` minus their mean and divided by their scale; ``inplace`` overwrites the rows."""
         target = rows if inplace else rows.clone()
         return target.sub_(self.mean[:, None]).div_(self.scale[:, None])
 

@@ -1,4 +1,4 @@
-"""Where windows start, and how batches of them are drawn. The recording itself is never copied."""
+"""Windows of a session and batches of them, read as views of the recording."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -11,41 +11,41 @@ from synapsnet_pyg.data.session import Session
 
 
 class Window(NamedTuple):
-    """A batch of windows of one session, what every forecaster is called with.
+    """Batch of B windows of one session, the input of every forecaster.
 
-    For each of the last P positions the target is the bin that follows that position.
+    The P targets are the bins after each of the last P positions of a window.
     """
 
     activity: Tensor
-    """What was seen, oldest first: [B, N, L]."""
+    """Activity of L bins, oldest first [B, N, L]."""
     behaviour: Tensor
-    """The same bins of what all neurons share: [B, L, K]."""
+    """Behaviour in the L bins [B, L, K]."""
     target: Tensor
-    """What came next: [B, N, P]."""
+    """Activity to forecast: the bin after each of the last P positions [B, N, P]."""
     session: str
-    """Name of the session that the windows were cut from."""
+    """Name of the session."""
 
 
 class Windows:
-    r"""All windows of one shape in one session.
+    r"""M windows of one session with equally many targets.
 
-    A window that starts at bin :math:`s` holds the :math:`L = W + P - 1` bins from :math:`s` on and forecasts the
+    A window that starts at bin :math:`s` holds the :math:`L = W + P - 1` bins from :math:`s` on. Its targets are the
     :math:`P` bins from :math:`s + W` on, so that every target has at least :math:`W` bins before it. With
     :math:`P = 1` these are the overlapping windows of the paper (Appendix A.1).
 
     Args:
-        session: Where they are cut from.
+        session: Session of the windows.
         start: First bin of each window :math:`(M)`.
-        window: W, the number of past bins that every target has at least.
-        targets: P, the number of targets in a window.
-        target: What is forecast where it is not the activity itself, :math:`(N, T)`.
+        window: Number of past bins W that every target has at least.
+        targets: Number of targets P in a window.
+        target: Time series to forecast :math:`(N, T)`. None: the activity.
     """
 
     def __init__(
         self, session: Session, start: Tensor, window: int, targets: int, target: Tensor | None = None
     ) -> None:
         self.session, self.start, self.window, self.targets = session, start, window, targets
-        # [T - L + 1, L] views: gathering rows of these is the only copy ever made, and it is one batch.
+        # Views [T - L + 1, L] of the recording; only the rows of one batch are copied.
         length = window + targets - 1
         self._activity = session.activity.unfold(1, length, 1)
         self._target = (session.activity if target is None else target)[:, window:].unfold(1, targets, 1)
@@ -55,7 +55,11 @@ class Windows:
         return len(self.start)
 
     def gather(self, which: Tensor) -> Window:
-        """The windows numbered ``which`` (B), on the session's device."""
+        """Returns a batch of windows, on the session's device.
+
+        Args:
+            which: Numbers of the windows :math:`(B)`, from 0 to M - 1.
+        """
         start = self.start[which].to(self._activity.device)
         return Window(
             self._activity[:, start].transpose(0, 1),
@@ -65,7 +69,11 @@ class Windows:
         )
 
     def target_bins(self, which: Tensor) -> Tensor:
-        """The bins that these windows forecast: [B, P]."""
+        """Returns the bins [B, P] that are the targets of some windows.
+
+        Args:
+            which: Numbers of the windows :math:`(B)`, from 0 to M - 1.
+        """
         return self.start[which][:, None] + self.window + torch.arange(self.targets)
 
     def __repr__(self) -> str:
@@ -73,21 +81,21 @@ class Windows:
 
 
 def windows_of(session: Session, window: int = 5, targets: int = 1, first: int | None = None) -> list[Windows]:
-    """Cuts a session into windows that together have every possible bin as a target.
+    """Returns windows whose targets together are all bins of a session with enough bins before them.
 
-    No window crosses the border of a segment. Targets are laid out one after the other; where the last ones of a
-    segment do not fill a window, that window is moved back, so that some targets stand in two windows. A segment
-    shorter than a window gets one window with fewer targets, which is why there can be several shapes.
+    No window crosses the border of a segment. Windows follow each other, so that each bin is a target once. If the
+    last targets of a segment do not fill a window, this window starts earlier and repeats some targets. A segment with
+    fewer targets than ``targets`` gets one window with all of them.
 
     Args:
-        session: One part of the split.
-        window: W, past bins before the first target.
-        targets: P, targets in a window where the segment has as many.
-        first: Position in its segment of the first target, at least ``window``, for comparing models that need
-            different numbers of past bins on the same targets; None: ``window``.
+        session: Session, or a part of its split.
+        window: Number of past bins W before the first target.
+        targets: Largest number of targets P in a window.
+        first: Position of the first target in each segment, at least ``window``. Models with different windows are
+            compared on the same targets by giving all of them the largest window here. None: ``window``.
 
     Returns:
-        One entry for each number of targets that occurs; empty where every segment is too short.
+        Windows grouped by their number of targets, largest first; empty if every segment is too short.
 
     Raises:
         ValueError: ``window`` or ``targets`` is below 1, or ``first`` below ``window``.
@@ -108,38 +116,38 @@ def windows_of(session: Session, window: int = 5, targets: int = 1, first: int |
 
 
 def every_window(session: Session, window: int) -> Windows:
-    """Returns all windows of a session that forecast one bin each.
+    """Returns all windows of a session with one target each.
 
     Args:
-        session: One part of the split.
+        session: Session, or a part of its split.
         window: Number of past bins W.
 
     Raises:
         ValueError: No segment is longer than the window.
     """
-    shapes = windows_of(session, window)
-    if not shapes:
+    groups = windows_of(session, window)
+    if not groups:
         raise ValueError(f"Expected a segment of more than {window} bins in session '{session.name}'.")
-    return shapes[0]
+    return groups[0]
 
 
 def batches(windows: Windows, batch_size: int = 32) -> Iterator[Window]:
     """Yields all windows in the order of time, a batch at a time.
 
     Args:
-        windows: Windows of one shape.
+        windows: Windows with equally many targets.
         batch_size: Number of windows in a batch B; the last batch can be smaller.
     """
-    for chosen in torch.arange(len(windows)).split(batch_size):
-        yield windows.gather(chosen)
+    for index in torch.arange(len(windows)).split(batch_size):
+        yield windows.gather(index)
 
 
 def spread(windows: Windows, max_windows: int, batch_size: int = 64) -> Iterator[Window]:
     """Yields at most ``max_windows`` windows, evenly spread over the session, a batch at a time.
 
     Args:
-        windows: Windows of one shape.
-        max_windows: Largest number of windows; of M windows every ceil(M / ``max_windows``)-th is taken.
+        windows: Windows with equally many targets.
+        max_windows: Largest number of windows; every ceil(M / ``max_windows``)-th of M windows is taken.
         batch_size: Number of windows in a batch B; the last batch can be smaller.
 
     Example:
@@ -147,20 +155,23 @@ def spread(windows: Windows, max_windows: int, batch_size: int = 64) -> Iterator
         >>> sum(len(window.activity) for window in spread(windows, max_windows=8))  # of 15
         8
     """
-    for chosen in torch.arange(0, len(windows), -(-len(windows) // max_windows)).split(batch_size):
-        yield windows.gather(chosen)
+    for index in torch.arange(0, len(windows), -(-len(windows) // max_windows)).split(batch_size):
+        yield windows.gather(index)
 
 
 def blocks(session: Session, past: int = 0, longest: int = 4096) -> Iterator[tuple[int, int]]:
-    """Yields first bin and end (exclusive) of blocks whose every bin has ``past`` bins before it in its segment.
+    """Yields blocks of bins, all of which have ``past`` bins before them in their segment.
 
     Args:
-        session: One part of the split.
+        session: Session, or a part of its split.
         past: Number of bins before each bin of a block.
-        longest: Largest number of bins in a block, so that what is computed from it fits the cache.
+        longest: Largest number of bins in a block, which bounds the memory of a computation on it.
+
+    Yields:
+        First bin and end (exclusive) of a block.
 
     Raises:
-        ValueError: No bin has that many before it.
+        ValueError: No bin has ``past`` bins before it.
 
     Example:
         >>> import torch
@@ -176,16 +187,16 @@ def blocks(session: Session, past: int = 0, longest: int = 4096) -> Iterator[tup
 
 
 class EpochSampler(Sampler[tuple[int, Tensor]]):
-    """Every window once an epoch, in batches of one session each, in an order that only (seed, epoch) decides.
+    """Random order of batches in which every window occurs once an epoch.
 
-    The paper (Appendix A.1) draws a random session for each batch and takes all its windows from there; going through
-    all batches in random order does that and leaves no window out. Since nothing but the epoch's number is needed to
-    draw the same order again, a run can be continued at any epoch.
+    A batch holds windows of one session. The paper (Appendix A.1) draws a random session for each batch; random order
+    of all batches does so too, and uses every window. The order depends on seed and epoch alone, so that training can
+    be resumed at any epoch.
 
     Args:
-        windows: All that is trained on.
-        batch_size: B; the last batch of a session can be smaller.
-        seed: Together with the epoch decides the order.
+        windows: Windows of all sessions. A batch is an index into this list and numbers of windows :math:`(B)` there.
+        batch_size: Number of windows in a batch B; the last batch of a session can be smaller.
+        seed: Seed of the order.
     """
 
     def __init__(self, windows: Sequence[Windows], batch_size: int = 32, seed: int = 0) -> None:

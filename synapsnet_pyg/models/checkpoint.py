@@ -1,4 +1,4 @@
-"""Saved models: numbers, texts and tensors in one file, without pickles."""
+"""Saved models: numbers, texts and tensors in one file, without other pickled objects."""
 
 import os
 from collections.abc import Mapping
@@ -15,18 +15,25 @@ from synapsnet_pyg.models.registry import build_model, model_class, part_name
 
 
 def save_model(model: Forecaster, path: str | os.PathLike[str]) -> None:
-    """Writes a model to one file, wholly or not at all; :func:`load_model` makes it again.
+    """Writes a model to one file, completely or not at all; :func:`load_model` reads it.
 
     Args:
-        model: Any forecaster.
+        model: Forecaster of any class.
         path: Path of the file.
+
+    Raises:
+        OSError: The folder is missing, not writable or full.
     """
     state = {f"model.{key}": value for key, value in model.state_dict().items()}
     write_checkpoint({"description": describe(model), "state_dict": state}, path)
 
 
 def write_checkpoint(checkpoint: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
-    """Writes numbers, texts and tensors to one file, wholly or not at all.
+    """Writes numbers, texts and tensors to one file, completely or not at all.
+
+    Args:
+        checkpoint: Name -> number, text, tensor, or lists and dictionaries of these.
+        path: Path of the file.
 
     Raises:
         OSError: The folder is missing, not writable or full.
@@ -34,18 +41,21 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: str | os.PathLike[str]
     with atomic_path(path) as temporary:
         try:
             torch.save(checkpoint, temporary)
-        except RuntimeError as error:  # what torch raises for a full disk
+        except RuntimeError as error:  # torch raises it for a full disk
             raise OSError(f"Expected room to write '{path}' (got: {error}).") from None
 
 
 def load_model(path: str | os.PathLike[str]) -> Forecaster:
-    """Makes the model of a file again, in evaluation mode on the CPU. Nothing is unpickled but tensors and texts.
+    """Reads a model from a file, in evaluation mode and on the CPU.
 
-    Files of version 0.1.0 are read too.
+    Only numbers, texts and tensors are unpickled. Files of version 0.1.0 are read too.
+
+    Args:
+        path: File written by :func:`save_model`, or a checkpoint of training.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is not a model, is damaged, or its weights do not fit the model that it names.
+        ValueError: The file is not a model, is damaged, or holds weights that do not fit its description.
     """
     saved = read_checkpoint(path)
     description = saved["description"]
@@ -61,20 +71,23 @@ def load_model(path: str | os.PathLike[str]) -> Forecaster:
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Reads a model's file or a checkpoint of its training, onto the CPU.
+    """Reads the contents of a saved model or of a checkpoint of training, onto the CPU.
+
+    Args:
+        path: Path of the file.
 
     Returns:
-        ``description`` (see :func:`describe`), ``state_dict`` and whatever else a training keeps.
+        ``description`` (see :func:`describe`), ``state_dict`` and, in a checkpoint, the state of training.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is not a model, or damaged.
+        ValueError: The file is not a model, or is damaged.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"Expected a saved model (there is no file '{path}').")
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # torch raises many kinds for a damaged file
+    except Exception:  # torch raises many kinds of errors for a damaged file
         saved = {}
     if not isinstance(saved, dict) or not {"description", "state_dict"} <= saved.keys():
         raise ValueError(f"'{path}' is not a readable model: foreign, cut short or damaged.")
@@ -83,14 +96,17 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 _OLD_KEYS = {"name": "kind", "populations": "sessions"}
-"""Keys of a description in version 0.1.0 -> today's."""
+"""Key of a description in version 0.1.0 -> key today."""
 
 
 def describe(model: Forecaster) -> dict[str, Any]:
-    """Returns what :func:`load_model` needs beside the weights: numbers, texts and tensors only.
+    """Returns the description of a model from which :func:`load_model` builds it, without the weights.
+
+    Args:
+        model: Forecaster of any class.
 
     Returns:
-        ``kind``, ``arguments`` (parts by their names) and ``sessions``.
+        ``kind``, ``arguments`` (classes and functions by name) and ``sessions``; numbers, texts and tensors only.
     """
     return {
         "kind": model.kind,

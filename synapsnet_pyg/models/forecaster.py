@@ -1,4 +1,4 @@
-"""The contract that every forecaster keeps."""
+"""Base class of all models, and the result of a call."""
 
 import inspect
 import re
@@ -17,58 +17,58 @@ from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
 
 
 class Forecast(NamedTuple):
-    """What a forecaster says about a window."""
+    """Result of a forecaster for a batch of windows."""
 
     activity: Tensor
     """Forecast of the bin after each of the last P positions: [B, N, P]."""
     current: Tensor | None = None
     """Input current of every neuron at every position [B, N, L], from models that have one."""
     penalty: Tensor | float = 0.0
-    """What training adds to the error."""
+    """Penalty that training adds to the error."""
 
 
 class Forecaster(torch.nn.Module):
     r"""Base class of all models: ``model(window) -> Forecast``.
 
-    The forecast's activity :math:`(B, N, P)` predicts, for each of the last P positions of the window, the bin that
-    follows it, from that position and earlier ones only. P is read from ``window.target``. The same call serves all
-    models; what a model does not use it documents as unused.
+    The forecast's activity :math:`(B, N, P)` predicts the bin after each of the last P positions of the window. Each
+    prediction sees its position and earlier ones only. P is read from ``window.target``. All models are called in this
+    way; the docstring of a model names the inputs that it does not use.
 
-    A subclass calls ``super().__init__(sessions, window)`` and defines :meth:`forward`, and :meth:`connectivity` where
-    it has one. It can look at the training parts before training in :meth:`initialise`. Its arguments are remembered in
-    ``arguments``, so that a saved model can be made again: they must be numbers, texts, tensors, or classes and
-    functions that can be imported by their names.
+    A subclass calls ``super().__init__(sessions, window)`` and defines :meth:`forward`. It overrides
+    :meth:`connectivity` if it has weights of its own, and :meth:`initialise` if it needs the training parts before
+    training. ``arguments`` keeps the arguments of a model, so that :func:`~synapsnet_pyg.models.checkpoint.load_model`
+    can build it again. They must be numbers, texts, tensors, or classes and functions that can be imported by name.
 
     Args:
-        sessions: Sessions that the model shall know.
+        sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
         window: Number of past bins W that a forecast sees at least.
 
     Attributes:
-        sessions: Session name -> who was recorded for how long, without the recording.
-        arguments: Argument -> value, all but the sessions.
+        sessions: Session name -> neurons, behaviours and length of the session, without the recording.
+        arguments: Name -> value of every argument but the sessions.
 
     Raises:
-        ValueError: Two sessions have one name, sessions differ in their behaviours, or an argument is a part that
-            could not be imported again.
+        ValueError: There is no session, two sessions have the same name, sessions differ in their behaviours, or an
+            argument is a class or function that cannot be imported by name.
     """
 
     arguments: dict[str, Any]
     one_session: ClassVar[bool] = False
-    """Whether the model can only be made for one session; several sessions then have a model each."""
+    """True if a model of this class knows a single session; several sessions then have a model each."""
     shared: ClassVar[tuple[str, ...]] = ()
-    """Names of the parts that all sessions share, which can be kept for a session that is new to the model."""
+    """Names of the parts that all sessions share; :meth:`adopt` copies them."""
     renamed: ClassVar[Mapping[str, str]] = {}
     """Regular expressions of parameter names of earlier versions -> the names of this version."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Forecaster":
-        """Remembers the arguments."""
+        """Keeps the arguments of the new model in ``arguments``."""
         model = super().__new__(cls)
         bound = inspect.signature(cls.__init__).bind(model, *args, **kwargs)
         bound.apply_defaults()
-        given = {key: value for key, value in bound.arguments.items() if key not in ("self", "sessions")}
-        for key, value in given.items():
+        arguments = {key: value for key, value in bound.arguments.items() if key not in ("self", "sessions")}
+        for key, value in arguments.items():
             part_name(key, value)  # raises an error now rather than when the fitted model is saved
-        object.__setattr__(model, "arguments", given)
+        object.__setattr__(model, "arguments", arguments)
         return model
 
     def __init__(self, sessions: Iterable[Session | SessionInfo], window: int = 5) -> None:
@@ -94,53 +94,60 @@ class Forecaster(torch.nn.Module):
 
     @property
     def kind(self) -> str:
-        """Name by which :func:`~synapsnet_pyg.models.registry.build_model` makes such a model."""
+        """Name under which :func:`~synapsnet_pyg.models.registry.build_model` builds such a model."""
         return kind_of(self)
 
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
-        """Looks at the training parts once, before the first step of training. Here: does nothing.
+        """Sets first parameters from the training parts, once before training. The base class does nothing.
 
-        A model in closed form is solved here and needs no training after; others may start from a solution, or from
-        what only the activity tells, such as correlations.
+        A model in closed form is solved here and needs no training. Other models may start from such a solution, or
+        from statistics of the activity such as correlations.
 
         Args:
             train: Session name -> training part, standardised.
-            validation: Session name -> validation part, to choose what is left to choose.
+            validation: Session name -> validation part, to choose hyperparameters such as a ridge.
 
         Returns:
-            Whether the model can forecast now, so that this start competes with the epochs that follow.
+            True if the model can forecast now. Training then keeps these parameters unless a later epoch is better.
         """
         return False
 
     def adopt(self, other: "Forecaster") -> None:
-        """Takes over and freezes what sessions share in a fitted model of the same kind, to learn only what is new.
+        """Copies the parts that sessions share from a fitted model of the same class, and freezes them.
 
-        Neurons that the other model knows by their id start from the embedding that they have there.
+        Training then changes the parameters of single sessions only. Neurons with an embedding in the other model, by
+        their ids, start from it.
+
+        Args:
+            other: Fitted model of the same class and sizes.
         """
         for name in self.shared:
             part, fitted = getattr(self, name), getattr(other, name)
             if part is not None:
                 part.load_state_dict(fitted.state_dict())
                 part.requires_grad_(False)
-        embedding, known = getattr(self, "embedding", None), getattr(other, "embedding", None)
-        if isinstance(embedding, NeuronEmbedding) and isinstance(known, NeuronEmbedding):
-            embedding.adopt(known)
+        embedding, fitted_embedding = getattr(self, "embedding", None), getattr(other, "embedding", None)
+        if isinstance(embedding, NeuronEmbedding) and isinstance(fitted_embedding, NeuronEmbedding):
+            embedding.adopt(fitted_embedding)
 
     def forward(self, window: Window) -> Forecast:
         """Forecasts the bin after each of the window's last P positions."""
         raise NotImplementedError
 
     def loss(self, forecast: Forecast, window: Window) -> Tensor:
-        """What training makes small: here the mean squared error of the forecast, and the penalty."""
+        """Returns the loss that training minimises; in the base class mean squared error plus penalty."""
         return torch.nn.functional.mse_loss(forecast.activity, window.target) + forecast.penalty
 
     def connectivity(self, session: Session) -> Tensor:
-        r"""Functional connectivity :math:`(N, N)`: ``[i, j]`` is the effect of neuron j on neuron i.
+        r"""Returns the functional connectivity :math:`(N, N)`: ``[i, j]`` is the effect of neuron j on neuron i.
 
-        It is what one more unit of j's activity adds to i's next bin, averaged over the windows of ``session``, which
-        should be the training part, standardised as in training: here the mean Jacobian of the forecast
-        (:func:`~synapsnet_pyg.models.jacobian.mean_jacobian`), which every model has. A model with weights of its own
-        tells the same from them.
+        The effect is the change of i's forecast for a change of 1 in j's newest activity, averaged over windows. The
+        base class computes the mean Jacobian of the forecast
+        (:func:`~synapsnet_pyg.models.jacobian.mean_jacobian`). A model with weights of its own computes the effect
+        from them.
+
+        Args:
+            session: Training part, standardised as in training.
 
         Raises:
             ValueError: No segment is longer than the window.
@@ -148,15 +155,19 @@ class Forecaster(torch.nn.Module):
         return mean_jacobian(self, session, self.window)
 
     def connectivity_at(self, window: Window) -> Tensor:
-        r"""Functional connectivity in each window :math:`(B, N, N)`: that from its newest bin to the next.
+        r"""Returns the functional connectivity :math:`(B, N, N)` from the newest bin of each window to the next bin.
 
-        Here the Jacobian of each window's forecast (:func:`~synapsnet_pyg.models.jacobian.jacobians`), whose
-        mean over windows is the mean Jacobian. A model with a connectivity that changes in time tells that instead.
+        The base class computes the Jacobian of each window's forecast
+        (:func:`~synapsnet_pyg.models.jacobian.jacobians`); the mean over windows is the mean Jacobian. A model with
+        weights that change in time returns these.
+
+        Args:
+            window: Batch of B windows, standardised as in training.
         """
         return jacobians(self, window)
 
     def without_edge(self, session: str, sender: int, receiver: int) -> Callable[[Window], Forecast]:
-        """Returns the model with one weight of its connectivity set to zero; here raises an error.
+        """Returns the model with one weight of its connectivity set to zero; the base class raises an error.
 
         Args:
             session: Name of the session.
@@ -164,16 +175,20 @@ class Forecaster(torch.nn.Module):
             receiver: Row of the neuron that receives.
 
         Raises:
-            ValueError: The model has no weights of its own, or not this one.
+            ValueError: The model has no weights of its own, or no such weight.
         """
         raise ValueError(
             f"Expected a SynapsNet with functional connectivity (got {type(self).__name__}); "
-            "other models have no edge to remove, silence the sender instead."
+            "other models have no edges to remove, silence the sender instead."
         )
 
     @classmethod
     def upgrade(cls, state: Mapping[str, object]) -> dict[str, object]:
-        """Returns saved parameters under the names of this version; see :attr:`renamed`."""
+        """Returns saved parameters under the names of this version; see :attr:`renamed`.
+
+        Args:
+            state: Saved name -> value.
+        """
         upgraded = {}
         for name, value in state.items():
             for old, new in cls.renamed.items():
@@ -182,10 +197,13 @@ class Forecaster(torch.nn.Module):
         return upgraded
 
     def index_of(self, session: str) -> int:
-        """Place of a session among those that the model was made for.
+        """Returns the index of a session among the sessions of the model.
+
+        Args:
+            session: Name of the session.
 
         Raises:
-            KeyError: The model does not know it.
+            KeyError: The model does not know the session.
         """
         for index, name in enumerate(self.sessions):
             if name == session:

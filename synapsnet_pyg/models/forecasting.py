@@ -12,14 +12,14 @@ from synapsnet_pyg.models.forecaster import Forecast, Forecaster, evaluating
 
 
 class SessionForecast(NamedTuple):
-    """Truth and forecast of a block of a recording."""
+    """Truth and forecast of the M forecast bins of a session."""
 
     bins: Tensor
-    """The bins that were forecast, of the session given: [M]."""
+    """Indices of the forecast bins in the session [M]."""
     truth: Tensor
-    """[N, M]."""
+    """Recorded activity of these bins [N, M]."""
     forecast: Tensor
-    """[N, M]."""
+    """Forecast activity of these bins [N, M]."""
 
 
 @torch.no_grad()
@@ -29,9 +29,9 @@ def forecast_session(
     """Forecasts every bin of a session that has enough bins before it in its segment.
 
     Args:
-        model: Any forecaster; it is in evaluation mode meanwhile.
+        model: Forecaster of any class; it is in evaluation mode during the call.
         session: Session standardised as in training; usually the validation or test part.
-        targets: Number of targets P of a window that the model was trained with.
+        targets: Number of targets P of each window, as in training.
         first: Position of the first target in each segment, to compare models on the same bins.
         batch_size: Number of windows at a time; does not change the result.
 
@@ -47,15 +47,15 @@ def forecast_session(
         )
     forecast = torch.full_like(session.activity, torch.nan)
     with evaluating(model):
-        for shape in windows:
-            for chosen in torch.arange(len(shape)).split(batch_size):
-                values = model(shape.gather(chosen)).activity
-                forecast[:, shape.target_bins(chosen).flatten()] = values.transpose(0, 1).flatten(1)
-    bins = torch.cat([shape.target_bins(torch.arange(len(shape))).flatten() for shape in windows]).unique()
+        for group in windows:  # of equally many targets
+            for index in torch.arange(len(group)).split(batch_size):
+                values = model(group.gather(index)).activity
+                forecast[:, group.target_bins(index).flatten()] = values.transpose(0, 1).flatten(1)
+    bins = torch.cat([group.target_bins(torch.arange(len(group))).flatten() for group in windows]).unique()
     begin, end = int(bins[0]), int(bins[-1]) + 1
-    # Without gaps a view does; a copy of a long recording would cost as much memory as the recording.
-    shown = slice(begin, end) if end - begin == len(bins) else bins
-    return SessionForecast(bins, session.activity[:, shown], forecast[:, shown])
+    # A slice gives a view; indexing would copy the recording, which may be long.
+    kept = slice(begin, end) if end - begin == len(bins) else bins
+    return SessionForecast(bins, session.activity[:, kept], forecast[:, kept])
 
 
 @torch.no_grad()
@@ -67,21 +67,21 @@ def roll_out(
     future_behaviour: Tensor | None = None,
     shown: Callable[[Tensor, int], Tensor] | None = None,
 ) -> Tensor:
-    """Forecasts several bins ahead by feeding one-step forecasts back as if they had been seen.
+    """Forecasts several bins ahead by feeding each one-step forecast back as the newest bin.
 
     Args:
-        model: Any forecaster, in evaluation mode.
+        model: Forecaster of any class, in evaluation mode.
         window: Past bins; only activity [B, N, L] and behaviour [B, L, K] are read.
         horizon: Number of bins ahead H.
-        future_behaviour: Behaviour of the bins ahead [B, H - 1, K]; None holds its last value.
-        shown: Function ``shown(newest, step)`` that returns the activity which the model sees in place of the newest
-            bin [B, N] before each step, counted from 0. None: recorded activity, then the forecast.
+        future_behaviour: Behaviour of the bins ahead [B, H - 1, K]. None: the last value is held.
+        shown: Function ``shown(newest, step)`` that replaces the newest bin [B, N] before each step, counted from 0.
+            None: the model sees the newest bin unchanged, first the recorded one and then its own forecasts.
 
     Returns:
         Forecast [B, N, H].
 
     Raises:
-        ValueError: ``horizon`` is below 1 or ``future_behaviour`` too short.
+        ValueError: ``horizon`` is below 1, or ``future_behaviour`` has too few bins.
     """
     if horizon < 1:
         raise ValueError(f"Expected a horizon of at least 1 bin (got {horizon}).")
@@ -91,12 +91,12 @@ def roll_out(
     if future_behaviour.shape[1] < horizon - 1:
         raise ValueError(f"Expected behaviour of {horizon - 1} future bins (got {future_behaviour.shape[1]}).")
     L = activity.shape[-1]
-    one = activity[..., :1]  # only its shape counts: one target
+    target = activity[..., :1]  # only the shape is read: one target
     ahead = []
     for step in range(horizon):
         if shown is not None:
             activity = torch.cat([activity[..., :-1], shown(activity[..., -1], step)[..., None]], dim=-1)
-        ahead.append(model(Window(activity, behaviour, one, window.session)).activity)
+        ahead.append(model(Window(activity, behaviour, target, window.session)).activity)
         activity = torch.cat([activity, ahead[-1]], dim=-1)[..., -L:]
         behaviour = torch.cat([behaviour, future_behaviour[:, step : step + 1]], dim=1)[:, -L:]
     return torch.cat(ahead, dim=-1)

@@ -21,7 +21,7 @@ def mean_jacobian(
     batch_size: int = 64,
     rows: int = 8,
 ) -> Tensor:
-    r"""Computes the mean effect of one more unit of each neuron's newest activity on every neuron's forecast.
+    r"""Computes the mean derivative of every neuron's forecast by every neuron's newest activity.
 
     .. math::
         C_{ij} = \Big\langle \frac{\partial \hat a_i(t + 1)}{\partial a_j(t)} \Big\rangle_t
@@ -51,7 +51,7 @@ def mean_jacobian(
 
 
 def jacobians(model: torch.nn.Module, window: Window, *, rows: int = 8) -> Tensor:
-    r"""Computes the effect of one more unit of each neuron's newest activity on every neuron's forecast in each window.
+    r"""Computes the derivative of every neuron's forecast by every neuron's newest activity in each window.
 
     Windows do not depend on each other. The Jacobian of the summed forecasts with respect to a change of each window
     therefore holds the Jacobians of all windows, at N backward passes for the whole batch.
@@ -68,10 +68,11 @@ def jacobians(model: torch.nn.Module, window: Window, *, rows: int = 8) -> Tenso
 
 
 def _summed_jacobian(model: torch.nn.Module, window: Window, change: Tensor, rows: int) -> Tensor:
-    """Computes the Jacobian of the forecasts' sum over windows [N] with respect to a change [N] or [B, N]."""
+    """Computes the Jacobian of the sum of the forecasts over windows [N] with respect to a change [N] or [B, N]."""
     before, newest = window.activity[..., :-1], window.activity[..., -1:]
 
     def summed_forecast(change: Tensor) -> Tensor:
+        """Returns the sum over windows [N] of the forecasts after adding a change to the newest bin."""
         activity = torch.cat([before, newest + change[..., None]], dim=-1)
         forecast: Tensor = model(window._replace(activity=activity)).activity
         return forecast[..., -1].sum(0)

@@ -14,7 +14,7 @@ from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 class PerSession(Forecaster):
     """One model for each session, for classes of models that know one session only. The models share nothing.
 
-    Training fits one after the other, so that each is fitted as it would be alone.
+    Training fits the models one after the other, each as it would be fitted alone.
 
     Args:
         sessions: Sessions, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
@@ -28,7 +28,7 @@ class PerSession(Forecaster):
         super().__init__(sessions)
         self.parts = torch.nn.ModuleList(make([info], **arguments) for info in self.sessions.values())
         first = self.part(next(iter(self.sessions)))
-        # The parts are described and saved, not this wrapper.
+        # A saved file describes the model of one session, not this wrapper.
         self.window, self.arguments = first.window, first.arguments
 
     @property
@@ -52,7 +52,7 @@ class PerSession(Forecaster):
         return forecast
 
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
-        """Initialises each model by its own session; returns whether all can forecast now."""
+        """Initialises each model by its own session; returns True if all can forecast now."""
         ready = [self.part(s).initialise({s: train[s]}, {s: validation[s]}) for s in self.sessions]
         return all(ready)
 

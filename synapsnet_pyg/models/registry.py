@@ -1,4 +1,4 @@
-"""Models by name. Names and import paths only, so that the command line reads them without importing torch."""
+"""Names and import paths of the models. They can be read without importing torch, as the command line does."""
 
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class RegisteredModel(NamedTuple):
-    """A model of the registry."""
+    """Class and fixed arguments of a model of the registry."""
 
     path: str
-    """Import path of its class."""
+    """Import path of the class."""
     fixed: Mapping[str, Any] = {}
-    """Arguments that tell this model from others of the class; parts by their names."""
+    """Argument -> value that distinguishes this model from others of the class; classes and functions by name."""
 
 
 _ESTIMATED = "synapsnet_pyg.connectivity.estimated_forecaster.EstimatedForecaster"
@@ -42,10 +42,10 @@ MODELS = {
     "sparse_low_rank_var": RegisteredModel(_ESTIMATED, {"estimator": "sparse_low_rank_var"}),
     "poisson_glm": RegisteredModel(_ESTIMATED, {"estimator": "poisson_glm"}),
 }
-"""Name -> class and the arguments that make it this model."""
+"""Name -> class and fixed arguments of the model."""
 
 ANCHORS = ("mean", "copy", "ar5", "var1", "var5")
-"""The models that stand in every table beside the trained one."""
+"""Names of the simple models that every table of scores compares the trained model with."""
 
 PARTS = {
     "dynamics": "synapsnet_pyg.nn.dynamics.DYNAMICS",
@@ -53,33 +53,36 @@ PARTS = {
     "loss": "synapsnet_pyg.nn.losses.LOSSES",
     "activation": "synapsnet_pyg.nn.neuron_attention.ACTIVATIONS",
 }
-"""Arguments that are parts: argument -> import path of the dictionary, name of a part -> the part."""
+"""Argument whose value is a class or function (a part) -> import path of the dictionary, name -> part."""
 
 
 def build_model(
     kind: str, sessions: "Iterable[Session | SessionInfo]", arguments: Mapping[str, Any] | None = None
 ) -> "Forecaster":
-    """Makes a model from its name; one for each session, where its class knows one session only.
+    """Builds a model by its name.
+
+    A class that knows a single session gives one model for each session, joined in a
+    :class:`~synapsnet_pyg.models.per_session.PerSession`.
 
     Args:
         kind: Key of :data:`MODELS`, or ``package.module.Class`` of a forecaster of your own.
-        sessions: Sessions that the model shall know.
-        arguments: Arguments of the model; parts by their names in :data:`PARTS` or by ``package.module.name``.
+        sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
+        arguments: Argument -> value; an argument of :data:`PARTS` takes the name of a part or ``package.module.name``.
 
     Raises:
-        ValueError: There is no such model or part, or an argument does not suit it.
+        ValueError: There is no such model or part, or the model does not take an argument.
     """
     from synapsnet_pyg.models.per_session import PerSession
 
-    made, sessions = model_class(kind), list(sessions)
+    model_type, sessions = model_class(kind), list(sessions)
     fixed = MODELS[kind].fixed if kind in MODELS else {}
-    given = {key: part(key, value) for key, value in {**fixed, **(arguments or {})}.items()}
+    values = {key: part(key, value) for key, value in {**fixed, **(arguments or {})}.items()}
     try:
-        if made.one_session and len(sessions) > 1:
-            return PerSession(sessions, made, given)
-        return made(sessions, **given)
+        if model_type.one_session and len(sessions) > 1:
+            return PerSession(sessions, model_type, values)
+        return model_type(sessions, **values)
     except TypeError as error:
-        known = [key for key in signature(made).parameters if key not in ("sessions", "edge_index", *fixed)]
+        known = [key for key in signature(model_type).parameters if key not in ("sessions", "edge_index", *fixed)]
         raise ValueError(f"Expected arguments of model '{kind}' among {', '.join(known)} ({error}).") from None
 
 
@@ -98,16 +101,20 @@ def model_class(kind: str) -> "type[Forecaster]":
     if "." not in path:
         raise ValueError(f"Expected a model among {', '.join(MODELS)} or package.module.Class (got '{kind}').")
     try:
-        found = pkgutil.resolve_name(path)
+        resolved = pkgutil.resolve_name(path)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"Expected model '{kind}' to be importable ({error}).") from None
-    if isinstance(found, type) and issubclass(found, Forecaster):
-        return found
-    raise ValueError(f"Expected '{kind}' to be a subclass of Forecaster (got {found!r}).")
+        raise ValueError(f"Expected model '{kind}' to be importable (got: {error}).") from None
+    if isinstance(resolved, type) and issubclass(resolved, Forecaster):
+        return resolved
+    raise ValueError(f"Expected '{kind}' to be a subclass of Forecaster (got {resolved!r}).")
 
 
 def kind_of(model: "Forecaster") -> str:
-    """Returns what :func:`build_model` finds a model by: its name, or the import path of its class."""
+    """Returns the kind of a model for :func:`build_model`: its name, or else the import path of its class.
+
+    Args:
+        model: Forecaster of any class.
+    """
     path = path_of(type(model))
     for name, entry in MODELS.items():
         if entry.path == path and all(model.arguments[key] == part(key, value) for key, value in entry.fixed.items()):
@@ -116,7 +123,11 @@ def kind_of(model: "Forecaster") -> str:
 
 
 def part(key: str, value: Any) -> Any:
-    """Returns the part that an argument names; any other value as it is.
+    """Returns the class or function that an argument names; any other value as it is.
+
+    Args:
+        key: Name of the argument.
+        value: Value of the argument; for a key of :data:`PARTS` the name of a part or ``package.module.name``.
 
     Raises:
         ValueError: There is no part of that name.
@@ -135,10 +146,14 @@ def part(key: str, value: Any) -> Any:
 
 
 def part_name(key: str, value: Any) -> Any:
-    """Returns the name of a part, by which :func:`part` finds it again; any other value as it is.
+    """Returns the name of a class or function, from which :func:`part` returns it; any other value as it is.
+
+    Args:
+        key: Name of the argument.
+        value: Value of the argument.
 
     Raises:
-        ValueError: The part has no name by which it could be imported, such as a lambda or a local class.
+        ValueError: The class or function cannot be imported by name, such as a lambda or a local class.
     """
     if not callable(value):
         return value
@@ -147,13 +162,13 @@ def part_name(key: str, value: Any) -> Any:
             return name
     path = path_of(value)
     try:
-        found = pkgutil.resolve_name(path)
+        resolved = pkgutil.resolve_name(path)
     except (ImportError, AttributeError, ValueError):
-        found = None
-    if found is not value:
+        resolved = None
+    if resolved is not value:
         raise ValueError(
-            f"Expected '{key}' to be a class or function that can be imported by its name (got {value!r}), else no "
-            "saved model could be made again; define it at the top of a module."
+            f"Expected '{key}' to be a class or function that can be imported by name (got {value!r}), since "
+            "a saved model holds the name only; define it at the top level of a module."
         )
     return path
 
