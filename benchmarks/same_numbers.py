@@ -24,19 +24,40 @@ from typing import Any
 import h5py
 import numpy as np
 
-RENAMED: dict[str, str] = {}
-"""Old name -> new name of files (whole relative paths, or their parts between slashes, hyphens and dots), columns, keys
-of arrays and JSON, entries of a state_dict, scores. Matched whole: ``{"deviation": "standard_deviation"}``; of files
-with one ending alone: ``{"changing-edges.csv:deviation": "standard_deviation"}``."""
+RENAMED: dict[str, str] = {
+    r"-changing-edges-course\b": "-changing-edges-traces",
+    r"(?<!experiments/)\bnetformer-toy\b": "toy-systems",
+    r"^(compared/runs|recovered/runs|experiments/[^/]+/trials)/(.*/)?scores\.json$": r"\1/\2result.json",
+    "changing-edges.csv:^mean": "weight",
+    "tested/.*:^probability$": "edge_probability",
+    "result.json:^([0-9]+/)": r"seeds/\1",
+    "run.json:^model/name$": "model/kind",
+    "run.json:^training/": "recipe/",
+    "connectivity.json:^laws\\b": "parameters",
+    "csv:^probability$": "edge_probability",
+    "npz:^probability$": "edge_probability",
+    ".ckpt:activity_(mean|scale)_([0-9]+)$": r"graphs.\2.activity_\1",
+    ".ckpt:\\b(functional_connectivity|linear_path|common_drive|modulation)\\.([0-9]+)\\.": r"graphs.\2.\1.",
+    ".ckpt:functional_connectivity\\.unit$": "functional_connectivity.scale",
+    ".ckpt:functional_connectivity\\.price$": "functional_connectivity.penalty_scale",
+    ".ckpt:common_drive\\.load$": "common_drive.receivers",
+    ".ckpt:common_drive\\.read$": "common_drive.senders",
+    "\\bbelieved\\b": "posterior mean",
+    ".ckpt:_law\\.": "_distribution.",
+    "^course$": "time series",
+    "/course$": "/time series",
+}
+"""Pattern of an old name -> new name of files (relative paths), columns, keys of arrays and JSON, entries of a
+state_dict, texts. A pattern behind ``ending:`` is for the names inside files with that ending alone."""
 
 COMMAND_NAMES: dict[str, tuple[str, ...]] = {"changes": ("changes", "dynamics")}
 """Command of the chain -> what it may be called, whichever of them a tree knows."""
 
 IGNORED = re.compile(
-    r"seconds|s|fit \(s\)|versions?|command|path|relative_path|adapted_from"
+    r"seconds|s|fit \(s\)|versions?|version|patience|command|path|relative_path|adapted_from|notes|title"
     r"|pytorch-lightning_version"
 )
-"""Names of columns and keys whose values are not compared."""
+"""Names of columns and keys whose values are not compared; a patience of None was left out in older files."""
 
 SMALL = "--bins 600 --neurons 30 --recorded 8"
 SHORT = "--preset fast --epochs 2"
@@ -244,12 +265,12 @@ def _of_checkpoint(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def renamed(name: str, file: str = "") -> str:
-    """Gives an old name as the new tree has it: the whole of it, or its parts between slashes, hyphens and dots."""
+    """Returns an old name as the new tree has it."""
     for old, new in RENAMED.items():
-        ending, colon, inside = old.rpartition(":")
-        if inside == name and (not colon or (file and file.endswith(ending))):
-            return new
-    return "".join(RENAMED.get(part, part) for part in re.split(r"([/.-])", name))
+        ending, colon, pattern = old.rpartition(":")
+        if not colon or (file and file.endswith(ending)):
+            name = re.sub(pattern, new, name)
+    return name
 
 
 def compared(old: dict[str, Any], new: dict[str, Any], file: str) -> list[str]:
@@ -300,13 +321,15 @@ def compare_folders(old: Path, new: Path) -> tuple[int, int]:
     olds = {renamed(name): path for name, path in files[0].items()}
     compared_files = different = 0
     for name in sorted(olds.keys() | files[1].keys()):
+        if name.endswith("settings.json"):  # what a folder was made with, not what was found
+            continue
         if name not in olds or name not in files[1]:
             told = [f"only in the {'old' if name in olds else 'new'} tree's"]
         else:
             numbers = [numbers_of(one) for one in (olds[name], files[1][name])]
             if not any(numbers):
                 continue
-            told = compared(numbers[0], numbers[1], olds[name].name)
+            told = compared(numbers[0], numbers[1], name)
         compared_files += 1
         different += bool(told)
         print(f"{name}: {'; '.join(told) if told else 'identical'}", flush=True)
