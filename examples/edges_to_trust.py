@@ -107,10 +107,10 @@ figure.savefig(out / "matrices.png", dpi=120)
 # %%
 significance = edge_significance(model, train, targets=recipe.targets, connectivity=learned)
 significant, true_edge = significance.edges(0.05), (truth != 0) & off_diagonal
-true_positives, false_positives = int((significant & true_edge).sum()), int((significant & ~true_edge).sum())
-print(f"\n{int(significant.sum())} of {int(off_diagonal.sum())} pairs are significant at a false discovery rate of 5 %:")
-print(f"  {true_positives} of the {int(true_edge.sum())} true edges")
-print(f"  {false_positives} false edges, {false_positives / max(int(significant.sum()), 1):.1%} of the significant ones")
+count, correct = int(significant.sum()), int((significant & true_edge).sum())
+print(f"\n{count} of {int(off_diagonal.sum())} pairs are significant at a false discovery rate of 5 %:")
+print(f"  {correct} of the {int(true_edge.sum())} true edges")
+print(f"  {count - correct} false edges, {(count - correct) / max(count, 1):.1%} of the significant ones")
 print(identifiability(train, significance).message)
 
 figure, (left, right) = make_figure(9, 3.8, columns=2)

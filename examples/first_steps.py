@@ -39,8 +39,8 @@ session = Session.load(folder / "population.h5").standardise()
 print(session)
 
 # %% [markdown]
-# `standardise` scales each neuron with the mean and deviation of the training part. `split` returns the parts: the first
-# 80 % of the bins for training, 10 % for validation and 10 % for testing.
+# `standardise` scales each neuron by the mean and deviation of its training part. `split` returns the parts: the first
+# 80 % of the bins for training, then 10 % for validation and 10 % for testing.
 
 # %%
 train, validation, test = session.split()

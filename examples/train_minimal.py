@@ -1,4 +1,4 @@
-"""Simulates a recording, fits SynapsNet, and prints its forecast and connectivity; takes about a minute on two cores."""
+"""Simulates a recording, fits SynapsNet, and scores its forecast and connectivity; takes about a minute."""
 
 import sys
 import tempfile
