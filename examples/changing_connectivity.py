@@ -106,16 +106,17 @@ attention, forecast = torch.cat(attention).t(), torch.cat(forecast)  # [inputs, 
 target = session.activity[0, HISTORY:, None]
 series = torch.cat([session.activity, session.behaviour.t()])
 past = series.unfold(1, HISTORY, 1)[:, :-1].transpose(0, 1).flatten(1).double()  # [windows, (1 + inputs) HISTORY]
-design = torch.cat([past, torch.ones(length, 1)], dim=1)
 no_reset = recorded.activity[0, HISTORY:] > -75
 
 
 def solve(bins):
-    return torch.linalg.lstsq(design[bins], target[bins].double(), driver="gelsd").solution
+    x, y = past[bins], target[bins].double()
+    weights = torch.linalg.lstsq(x - x.mean(0), y - y.mean(0), driver="gelsd").solution
+    return weights, y.mean(0) - x.mean(0) @ weights  # weights and intercept
 
 
 def weights_in(blocks):
-    newest = [solve(bins)[:-1].view(-1, HISTORY)[1:, -1] for bins in blocks]  # of the inputs, in their newest bin
+    newest = [solve(bins)[0].view(-1, HISTORY)[1:, -1] for bins in blocks]  # of the inputs, in their newest bin
     return torch.stack(newest, dim=1)  # [inputs, blocks]
 
 
@@ -127,7 +128,8 @@ learned = {
 }
 slow = torch.stack([true[:, bins].double().mean(1) for bins in blocks], dim=1)
 test = slice(len(training), None)
-for name, values in (("NetFormer", forecast), ("least squares", design @ solve(torch.arange(len(training))))):
+weights, intercept = solve(torch.arange(len(training)))
+for name, values in (("NetFormer", forecast), ("least squares", past @ weights + intercept)):
     print(f"{name:20s} R2 of the forecast of the voltage: {float(r_squared(target[test].t(), values[test].t())):.3f}")
 
 # %% [markdown]
@@ -291,7 +293,8 @@ print(pd.DataFrame(rows).round(3).to_string(index=False))
 # - `size`: size of the learned change relative to the true one.
 #
 # Learned weights are some ten times smaller than true ones, because a saturating tanh reduces their effect. So `size`
-# and all changes below are divided by the scale of each method's weights. Each column of the figure has its own colours.
+# and all changes below are divided by the scale of each method's weights. Each column of the figure has its own colour
+# scale.
 #
 # A constant connectivity is an average over the states. It has a high score (0.87 to 0.90) and no changes. NetFormer's
 # connectivity can change, but it follows the activity of single neurons, which does not carry the state; its change is
