@@ -1,28 +1,31 @@
-"""How recovery of known wiring grows with data and coverage, and what a hidden common drive costs.
+"""Recovery of true connectivity as a function of data and coverage, and the cost of a hidden common drive.
 
-    python examples/recovery_growth.py --seeds 1 --jobs 2 --out growth
+    python benchmarks/recovery_growth.py --seeds 1 --jobs 2 --out growth
 
-Each condition of the simulated population is a comparison of its own in the folder given by --out; called again, what
-is done is not repeated.
+Each condition of the simulated population is a benchmark in its own folder inside --out. Jobs that are done are not
+repeated when the script is run again.
 """
 
 import argparse
 from pathlib import Path
 
-from synapsnet_pyg.benchmarks.recovery import compare_recovery
-from synapsnet_pyg.benchmarks.variants import Variant
+from synapsnet_pyg.benchmarks.jobs import Workers
+from synapsnet_pyg.benchmarks.recovery import Populations, compare_recovery
+from synapsnet_pyg.benchmarks.variants import named
+from synapsnet_pyg.runs.recipe import Preset
 
 METHODS = ("synapsnet", "ridge_var", "lag1")
 
 
 def main() -> None:
+    """Runs the benchmark and prints its results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--neurons", type=int, default=600)
-    parser.add_argument("--bins", type=int, nargs=3, default=[5_000, 30_000, 100_000])
-    parser.add_argument("--epochs", type=int, help="instead of the preset's")
-    parser.add_argument("--out", type=Path, default=Path("growth"))
+    parser.add_argument("--seeds", type=int, default=1, help="number of populations")
+    parser.add_argument("--jobs", type=int, default=1, help="number of jobs at once")
+    parser.add_argument("--neurons", type=int, default=600, help="number of neurons N")
+    parser.add_argument("--bins", type=int, nargs=3, default=[5_000, 30_000, 100_000], help="few, usual and many bins")
+    parser.add_argument("--epochs", type=int, help="number of epochs; the fast recipe's if not given")
+    parser.add_argument("--out", type=Path, default=Path("growth"), help="folder of the benchmarks")
     given = parser.parse_args()
 
     few, usual, many = given.bins
@@ -35,26 +38,24 @@ def main() -> None:
         "half-recorded": {"bins": usual, "recorded": half},
         "all-recorded": {"bins": usual, "recorded": given.neurons},
     }
-    rows = []
-    for name, laws in conditions.items():
-        told = compare_recovery(
-            given.out / name,
-            [Variant(method, method) for method in METHODS],
-            seeds=given.seeds,
-            laws={"neurons": given.neurons, **laws},
-            training={"epochs": given.epochs, "patience": 6},
-            jobs=given.jobs,
-        )
-        pearson = {entry["method"]: entry["pearson"] for entry in told["summary"]}
-        drive = "no" if laws.get("hidden_drive") == 0 else "yes"
-        rows.append(
-            (laws["bins"], laws["recorded"], drive, *(pearson[key] for key in ("synapsnet, believed", *METHODS)))
-        )
+    preset = Preset("fast", {"epochs": given.epochs, "patience": 6})
+    shown = ("synapsnet, posterior mean", *METHODS)
     print(f"Pearson with the true weights, mean over {given.seeds} seed(s), population of {given.neurons}\n")
-    print("| bins | recorded | hidden drive | SynapsNet, believed | SynapsNet | ridge VAR(1) | lag-1 |")
+    print("| bins | recorded | hidden drive | SynapsNet, posterior mean | SynapsNet | ridge VAR(1) | lag-1 |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    for bins, recorded, drive, *values in rows:
-        print(f"| {bins:,} | {recorded} | {drive} | " + " | ".join(f"{value:.3f}" for value in values) + " |")
+    for name, parameters in conditions.items():
+        benchmark = compare_recovery(
+            given.out / name,
+            named(METHODS),
+            Populations(parameters={"neurons": given.neurons, **parameters}),
+            seeds=given.seeds,
+            preset=preset,
+            workers=Workers(given.jobs),
+        )
+        pearson = {entry.method: entry.scores["pearson"].mean for entry in benchmark.summary}
+        drive = "no" if parameters.get("hidden_drive") == 0 else "yes"
+        values = " | ".join(f"{pearson[method]:.3f}" for method in shown)
+        print(f"| {parameters['bins']:,} | {parameters['recorded']} | {drive} | {values} |")
 
 
 if __name__ == "__main__":
