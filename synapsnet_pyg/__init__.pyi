@@ -9,11 +9,11 @@ from .analysis.ensemble import ensemble as ensemble
 from .analysis.identifiability import identifiability as identifiability
 from .analysis.neurons import neuron_table as neuron_table
 from .analysis.perturbation import Drive as Drive
+from .analysis.perturbation import RemoveEdge as RemoveEdge
+from .analysis.perturbation import Silence as Silence
 from .analysis.perturbation import effect_matrix as effect_matrix
 from .analysis.perturbation import effect_table as effect_table
 from .analysis.perturbation import perturb as perturb
-from .analysis.perturbation import RemoveEdge as RemoveEdge
-from .analysis.perturbation import Silence as Silence
 from .analysis.significance import edge_significance as edge_significance
 from .analysis.states import state_blocks as state_blocks
 from .analysis.states import states_of as states_of
