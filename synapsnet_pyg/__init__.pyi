@@ -32,7 +32,7 @@ from .datasets.simulated import SimulatedCalcium as SimulatedCalcium
 from .datasets.simulated import SimulatedNeuropixels as SimulatedNeuropixels
 from .datasets.simulated import SimulatedPopulation as SimulatedPopulation
 from .datasets.suite2p import Suite2p as Suite2p
-from .experiments.seed_ensemble import train_together as train_together
+from .experiments.seed_ensemble import train_seed_ensemble as train_seed_ensemble
 from .metrics import connectivity_score as connectivity_score
 from .metrics import correlation as correlation
 from .metrics import r_squared as r_squared
