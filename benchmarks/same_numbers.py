@@ -1,10 +1,10 @@
-"""Runs one seeded chain of commands with two trees of the package and compares all that they leave, bit by bit.
+"""Comparison of two versions of the package: runs the same seeded commands with both and compares all files bit by bit.
 
     python benchmarks/same_numbers.py OLD_TREE [NEW_TREE] [--keep FOLDER]
 
-Where a refactoring renames files, columns, keys or commands, say so in the dictionaries below: everything else that
-differs in name is told as missing. What no refactoring can keep (seconds, versions, paths, the command line that was
-typed) is not compared. Exit status 1: something differs.
+List files, columns, keys and commands that a refactoring renames in the dictionaries below; other names that differ
+are reported as missing. Durations, versions, paths and the command line are not compared. Exit status 1: something
+differs.
 """
 
 import argparse
@@ -51,7 +51,7 @@ RENAMED: dict[str, str] = {
 state_dict, texts. A pattern behind ``ending:`` is for the names inside files with that ending alone."""
 
 COMMAND_NAMES: dict[str, tuple[str, ...]] = {"changes": ("changes", "dynamics")}
-"""Command of the chain -> what it may be called, whichever of them a tree knows."""
+"""Command of the chain -> its names in old and new versions."""
 
 IGNORED = re.compile(
     r"seconds|s|fit \(s\)|versions?|version|patience|command|path|relative_path|adapted_from|notes|title"
@@ -131,7 +131,7 @@ QUICKER: dict[str, dict[str, int]] = {
     "stdp": {"seeds": 1, "epochs": 1, "bins": 1500},
     "ring": {"seeds": 1, "epochs": 1, "bins": 600},
 }
-"""Experiment -> what '--quick' means here, so that it takes seconds."""
+"""Experiment -> sizes for '--quick', so that it takes seconds."""
 
 DRIVER = """
 import contextlib, io, json, random, shlex, sys, time, traceback
@@ -153,14 +153,14 @@ for piece, line in json.loads(sys.stdin.read()):
             status = ended.code
         except Exception:
             status = traceback.format_exc()
-    told = {"piece": piece, "status": status, "out": out.getvalue(), "error": error.getvalue()}
-    print(json.dumps(told | {"seconds": time.monotonic() - began}), flush=True)
+    result = {"piece": piece, "status": status, "out": out.getvalue(), "error": error.getvalue()}
+    print(json.dumps(result | {"seconds": time.monotonic() - began}), flush=True)
 """
 """Runs commands one after the other in one process: most take less time than torch takes to be imported."""
 
 
 def run_chain(tree: Path, folder: Path, only: str) -> dict[str, float]:
-    """Runs all pieces with a tree in a folder and keeps what each printed.
+    """Runs all pieces with a tree in a folder and keeps their output.
 
     Returns:
         Seconds that each took.
@@ -185,12 +185,13 @@ def _driven(tree: Path, folder: Path, pieces: dict[str, str]) -> dict[str, float
     done = _called(tree, ["-c", f"QUICK = {QUICKER!r}\n{DRIVER}"], folder, json.dumps(list(pieces.items())))
     taken = {}
     for line in done.stdout.splitlines():
-        told = json.loads(line)
-        if told["status"]:
-            raise RuntimeError(f"{tree}: synapsnet {pieces[told['piece']]}: {told['error'][-600:]} {told['status']}")
-        taken[told["piece"]] = told["seconds"]
-        if "--json" in pieces[told["piece"]]:
-            (folder / "printed" / f"{told['piece']}.json").write_text(told["out"])
+        result = json.loads(line)
+        command = pieces[result["piece"]]
+        if result["status"]:
+            raise RuntimeError(f"{tree}: synapsnet {command}: {result['error'][-600:]} {result['status']}")
+        taken[result["piece"]] = result["seconds"]
+        if "--json" in command:
+            (folder / "printed" / f"{result['piece']}.json").write_text(result["out"])
     if taken.keys() != pieces.keys():
         raise RuntimeError(f"{tree}: ended after {list(taken)[-1:]}: {done.stderr[-600:]}")
     return taken
@@ -203,7 +204,7 @@ def _called(tree: Path, words: list[str], folder: Path, given: str = "") -> subp
 
 
 def _known(tree: Path, command: str) -> str:
-    """Finds what a tree calls a command."""
+    """Finds the name of a command in a tree."""
     for name in COMMAND_NAMES.get(command, ()):
         if not _called(tree, ["-m", "synapsnet_pyg.cli", name, "--help"], tree).returncode:
             return name
@@ -211,7 +212,7 @@ def _known(tree: Path, command: str) -> str:
 
 
 def numbers_of(path: Path) -> dict[str, Any]:
-    """Reads every array and value of a file: place -> what stands there; of other files nothing."""
+    """Reads every array and value of a file by its place; files of other formats have none."""
     readers: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
         ".npz": _of_arrays,
         ".csv": _of_table,
@@ -274,12 +275,12 @@ def renamed(name: str, file: str = "") -> str:
 
 
 def compared(old: dict[str, Any], new: dict[str, Any], file: str) -> list[str]:
-    """Tells what differs between the numbers of two files, of which the old one is named."""
+    """Lists the differences between the numbers of two files, by the name of the old one."""
     old = {renamed(key, file): value for key, value in old.items() if not _ignored(key)}
     new = {key: value for key, value in new.items() if not _ignored(key)}
-    told = [f"'{key}' is only in the old" for key in sorted(old.keys() - new.keys())]
-    told += [f"'{key}' is only in the new" for key in sorted(new.keys() - old.keys())]
-    return told + [f"'{key}': {why}" for key in old if key in new and (why := _differs(old[key], new[key]))]
+    missing = [f"'{key}' is only in the old" for key in sorted(old.keys() - new.keys())]
+    missing += [f"'{key}' is only in the new" for key in sorted(new.keys() - old.keys())]
+    return missing + [f"'{key}': {why}" for key in old if key in new and (why := _differs(old[key], new[key]))]
 
 
 def _ignored(place: str) -> bool:
@@ -313,7 +314,7 @@ def compare_folders(old: Path, new: Path) -> tuple[int, int]:
     """Compares all files of two folders and prints a line for each that holds numbers.
 
     Returns:
-        How many were compared and how many differ.
+        Number of files compared, and number of files that differ.
     """
     files = [
         {path.relative_to(one).as_posix(): path for path in one.rglob("*") if path.is_file()} for one in (old, new)
@@ -324,25 +325,31 @@ def compare_folders(old: Path, new: Path) -> tuple[int, int]:
         if name.endswith("settings.json"):  # what a folder was made with, not what was found
             continue
         if name not in olds or name not in files[1]:
-            told = [f"only in the {'old' if name in olds else 'new'} tree's"]
+            differences = [f"only in the {'old' if name in olds else 'new'} tree's"]
         else:
             numbers = [numbers_of(one) for one in (olds[name], files[1][name])]
             if not any(numbers):
                 continue
-            told = compared(numbers[0], numbers[1], name)
+            differences = compared(numbers[0], numbers[1], name)
         compared_files += 1
-        different += bool(told)
-        print(f"{name}: {'; '.join(told) if told else 'identical'}", flush=True)
+        different += bool(differences)
+        print(f"{name}: {'; '.join(differences) if differences else 'identical'}", flush=True)
     return compared_files, different
 
 
 def main() -> int:
     """Runs the chain twice and compares."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("old", type=Path, help="Folder that holds synapsnet_pyg.")
-    parser.add_argument("new", type=Path, nargs="?", default=Path(__file__).parents[1], help="This tree if not given.")
+    parser.add_argument("old", type=Path, help="Folder with the old synapsnet_pyg.")
     parser.add_argument(
-        "--keep", type=Path, help="Folder to keep all results in; what of OLD is there is not run again."
+        "new",
+        type=Path,
+        nargs="?",
+        default=Path(__file__).parents[1],
+        help="Folder with the new one; this tree if not given.",
+    )
+    parser.add_argument(
+        "--keep", type=Path, help="Folder to keep all results in; OLD is not run again if its results are there."
     )
     parser.add_argument(
         "--only", default="", help="Pattern of pieces, such as 'simulate|fit synapsnet'; all if not given."
@@ -357,8 +364,8 @@ def main() -> int:
             shutil.rmtree(place / label, ignore_errors=True)
             taken = run_chain(tree, place / label, given.only)
             slowest = sorted(taken, key=lambda piece: -taken[piece])[:4]
-            told = ", ".join(f"{piece} {taken[piece]:.0f} s" for piece in slowest)
-            print(f"{label}: {sum(taken.values()):.0f} s, longest {told}", flush=True)
+            longest = ", ".join(f"{piece} {taken[piece]:.0f} s" for piece in slowest)
+            print(f"{label}: {sum(taken.values()):.0f} s, longest {longest}", flush=True)
             finished.touch()
         files, different = compare_folders(place / "old", place / "new")
     print(f"{files} files compared, {different} differ" if different else f"{files} files compared, all identical")

@@ -1,15 +1,15 @@
 # %% [markdown]
-# # When the connectivity itself changes
+# # Connectivity that changes in time
 #
-# Synapses learn, and the same wiring speaks differently in a running mouse than in a drowsy one. Two simulations in
-# which the truth is known show what can be read from a recording of that, and what cannot:
+# Synapses learn, and the state of the brain changes which neurons influence each other. Two simulations with known
+# weights show how well such changes can be recovered from a recording:
 #
-# 1. one neuron whose hundred synapses change by the timing of spikes, as NetFormer's attention shows it;
-# 2. a population whose wiring follows three states of the brain, as SynapsNet shows it when behaviour may scale it.
+# 1. a neuron with a hundred plastic synapses, and the attention weights of NetFormer;
+# 2. a population whose weights depend on three brain states, and SynapsNet with modulation by behaviour.
 #
-# Open this file as a notebook with jupytext, or run it as a script; it takes about six minutes on one core, more than
-# half of them for the hundred synapses. `python examples/changing_connectivity.py --out changing` leaves the figures in
-# the folder `changing`.
+# Run this file as a script or open it as a notebook with jupytext. It takes about six minutes on one core, more than
+# half of them for the first part. `python examples/changing_connectivity.py --out dynamics` writes the figures into the
+# folder `dynamics`.
 
 # %%
 import argparse
@@ -21,329 +21,359 @@ import numpy as np
 import pandas as pd
 import torch
 
-from synapsnet_pyg.analysis.blocks import connectivity_blocks
-from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity
-from synapsnet_pyg.analysis.dynamic_connectivity_file import read_dynamic_connectivity
-from synapsnet_pyg.analysis.running_summaries import RunningMoments, summarise
-from synapsnet_pyg.analysis.states import block_agreement, block_matrix, state_blocks, states_of
-from synapsnet_pyg.data.windows import Windows
-from synapsnet_pyg.experiments.methods import least_squares
-from synapsnet_pyg.experiments.seed_ensemble import train_seed_ensemble
-from synapsnet_pyg.experiments.stdp import HISTORY, as_stimuli, attention_series
-from synapsnet_pyg.metrics import connectivity_score, correlation, r_squared
-from synapsnet_pyg.models.netformer import NetFormer
-from synapsnet_pyg.plots.canvas import make_figure
-from synapsnet_pyg.plots.connectivity import draw_block_matrix
-from synapsnet_pyg.plots.dynamics import draw_changes, draw_trace_agreement, draw_weight_traces
-from synapsnet_pyg.runs.in_memory import fit_in_memory, raw_units
-from synapsnet_pyg.simulations.cell_types import CELL_TYPES, STATES, simulate_cell_types, true_weights_by_state
-from synapsnet_pyg.simulations.stdp import simulate_stdp
+from synapsnet_pyg import (
+    DynamicConnectivity,
+    NetFormer,
+    Session,
+    connectivity_blocks,
+    connectivity_score,
+    correlation,
+    draw_block_matrix,
+    draw_changes,
+    draw_trace_agreement,
+    draw_weight_traces,
+    fit_in_memory,
+    make_figure,
+    r_squared,
+    read_dynamic_connectivity,
+    simulate_cell_types,
+    simulate_stdp,
+    state_blocks,
+    states_of,
+    train_seed_ensemble,
+    true_weights_by_state,
+    windows_of,
+)
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--bins", type=int, default=100_000, help="milliseconds of the neuron that learns")
-parser.add_argument("--epochs", type=int, default=20, help="of NetFormer on it")
-parser.add_argument("--state-bins", type=int, default=30_000, help="bins of the population with states")
-parser.add_argument("--neurons", type=int, default=100, help="in that population")
-parser.add_argument("--state-epochs", type=int, help="of each model of it, instead of the preset's")
-parser.add_argument("--seed", type=int, default=0, help="of the models")
-parser.add_argument("--out", type=Path, help="folder for the figures; a temporary one if not given")
+parser.add_argument("--bins", type=int, default=100_000, help="number of milliseconds of the neuron in part 1")
+parser.add_argument("--epochs", type=int, default=20, help="number of epochs of NetFormer in part 1")
+parser.add_argument("--state-bins", type=int, default=30_000, help="number of bins of the population in part 2")
+parser.add_argument("--neurons", type=int, default=100, help="number of neurons in part 2")
+parser.add_argument("--state-epochs", type=int, help="number of epochs in part 2; the fast recipe's if not given")
+parser.add_argument("--seed", type=int, default=0, help="seed of the models")
+parser.add_argument("--out", type=Path, help="folder of the figures; a temporary one if not given")
 arguments = parser.parse_args()
 out = arguments.out or Path(tempfile.mkdtemp())
 out.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
-# ## 1. Synapses that learn
-# A leaky integrate-and-fire neuron hears a hundred Poisson inputs. An input that spikes shortly before the neuron does
-# gains weight, one that comes too late loses it. Recorded are the voltage and the inputs' spikes, in bins of 1 ms.
+# ## 1. Plastic synapses
+# A leaky integrate-and-fire neuron receives a hundred Poisson inputs. A synapse becomes stronger if its input spikes
+# shortly before the neuron, and weaker if it spikes shortly after (spike-timing-dependent plasticity). The recording
+# holds the voltage and the spikes of the inputs, in bins of 1 ms.
 
 # %%
+HISTORY = 5  # number of bins that a model sees
+
 recorded = simulate_stdp(arguments.bins)
-true = recorded.edge_weight_series[:, HISTORY - 1 : -1]  # of each input, in the newest bin of every window
+true = recorded.edge_weight_series[:, HISTORY - 1 : -1]  # [inputs, windows], in the newest bin of each window
 inputs, length = true.shape
 print(recorded)
-print(f"a weight changes by {float(true.std(1).mean() / true.mean()):.0%} of the mean weight")
+print(f"standard deviation of a weight over time: {float(true.std(1).mean() / true.mean()):.0%} of the mean weight")
 
 # %% [markdown]
 # ### NetFormer
-# Its attention from one neuron to another changes from bin to bin, and is read as the connectivity. The inputs come as
-# behaviours, which send and do not receive. This is the published recipe, on the first four fifths of the recording.
+# NetFormer's connectivity is its attention, which differs from bin to bin. Inputs are behaviours in its session: they
+# send and do not receive. The recipe is the published one, on the first four fifths of the recording.
 
 # %%
-session = as_stimuli(recorded)
+train_bins = arguments.bins * 4 // 5
+voltage = recorded.activity[:1]
+voltage = (voltage - voltage[:, :train_bins].mean()) / voltage[:, :train_bins].std()
+session = Session(voltage, recorded.activity[1:].t().contiguous(), bin_size=recorded.bin_size, name=recorded.name)
+(windows,), (training,) = windows_of(session, HISTORY), windows_of(session.slice(0, train_bins), HISTORY)
+
 torch.manual_seed(arguments.seed)
 model = NetFormer([session], HISTORY, embedding_dim=inputs + 1, width=inputs + 1)
-training = Windows(session, torch.arange(arguments.bins * 4 // 5 - HISTORY), HISTORY, 1)
 train_seed_ensemble([model], training, epochs=arguments.epochs, batch_size=64, learning_rate=0.005, label="NetFormer")
 
-attention, forecast = attention_series(model, session)  # on each input [inputs, windows], of the voltage [1, windows]
+attention, forecast = [], []
+with torch.no_grad():
+    for positions in torch.arange(len(windows)).split(512):
+        window = windows.gather(positions)
+        attention.append(model.attention(window)[:, 0, 1:])
+        forecast.append(model(window).activity[:, 0])
+attention, forecast = torch.cat(attention).t(), torch.cat(forecast)  # [inputs, windows] and [windows, 1]
 
 # %% [markdown]
 # ### Least squares
-# Fitted once, to the same bins, it has one weight for each input and lag: no course at all. Fitted anew in each of
-# nineteen overlapping stretches, a tenth of the recording long, it can tell one. And whoever looks at the voltage sees
-# that a spike resets it by 20 mV at once, which no weighted sum explains; one line leaves these bins out.
+# A single fit to all training bins gives one constant weight for each input and lag. Fits to nineteen overlapping
+# blocks, each a tenth of the recording, give weights that change. One more step helps: a spike resets the voltage by
+# 20 mV, which no weighted sum of inputs explains, so the bins with a reset can be left out.
 
 # %%
-voltage = session.activity[0, HISTORY:, None]
-past = torch.cat([session.activity, session.behaviour.t()]).unfold(1, HISTORY, 1)  # [1 + inputs, windows, HISTORY]
-integrating = recorded.activity[0, HISTORY:] > -75
+target = session.activity[0, HISTORY:, None]
+series = torch.cat([session.activity, session.behaviour.t()])
+past = series.unfold(1, HISTORY, 1)[:, :-1].transpose(0, 1).flatten(1).double()  # [windows, (1 + inputs) HISTORY]
+no_reset = recorded.activity[0, HISTORY:] > -75
 
 
 def solve(bins):
-    weights, intercept = least_squares(past[:, bins].transpose(0, 1).flatten(1), voltage[bins])
-    return weights.view(-1, HISTORY)[1:, -1], intercept, weights  # of the inputs' newest bin, and all
+    x, y = past[bins], target[bins].double()
+    weights = torch.linalg.lstsq(x - x.mean(0), y - y.mean(0), driver="gelsd").solution
+    return weights, y.mean(0) - x.mean(0) @ weights  # weights and intercept
 
 
-def courses(*fitted_in):
-    return torch.stack([solve(bins)[0] for bins in fitted_in], dim=1)
+def weights_in(blocks):
+    newest = [solve(bins)[0].view(-1, HISTORY)[1:, -1] for bins in blocks]  # of the inputs, in their newest bin
+    return torch.stack(newest, dim=1)  # [inputs, blocks]
 
 
-stretches = torch.arange(length).unfold(0, length // 10, length // 20)
-_, intercept, weights = solve(training.start)
-forecast_once = past[:, :-1].transpose(0, 1).flatten(1).double() @ weights.t() + intercept
-found = {
-    "NetFormer": torch.stack([attention[:, bins].double().mean(1) for bins in stretches], dim=1),
-    "least squares, anew": courses(*stretches),
-    "least squares, anew, resets left out": courses(*(bins[integrating[bins]] for bins in stretches)),
+blocks = torch.arange(length).unfold(0, length // 10, length // 20)
+learned = {
+    "NetFormer": torch.stack([attention[:, bins].double().mean(1) for bins in blocks], dim=1),
+    "least squares in blocks": weights_in(blocks),
+    "least squares in blocks, without resets": weights_in([bins[no_reset[bins]] for bins in blocks]),
 }
-slow = torch.stack([true[:, bins].double().mean(1) for bins in stretches], dim=1)
+slow = torch.stack([true[:, bins].double().mean(1) for bins in blocks], dim=1)
 test = slice(len(training), None)
-for name, one in (("NetFormer", forecast.t()), ("least squares, once", forecast_once)):
-    print(f"{name:20s} forecasts the voltage with R2 {float(r_squared(voltage[test].t(), one[test].t())):.3f}")
+weights, intercept = solve(torch.arange(len(training)))
+for name, values in (("NetFormer", forecast), ("least squares", past @ weights + intercept)):
+    print(f"{name:20s} R2 of the forecast of the voltage: {float(r_squared(target[test].t(), values[test].t())):.3f}")
 
 # %% [markdown]
-# ### Was each synapse's course found?
-# `course` is the published score, the Pearson correlation over time of a synapse's learned and true weight, both
-# averaged over stretches; the median over synapses. Weights drift slowly, and slow courses often agree by chance: in
-# the null, learned courses change their synapses. `right direction` is the share of synapses whose correlation is above
-# 0. `mean weights` asks something simpler, whether synapses that are strong on average were found strong.
+# ### Recovery of each synapse's time series
+# - `time series`: the published score, the Pearson correlation over time of a synapse's learned and true weight, both
+#   averaged in each block; median over synapses.
+# - `chance`, `p`: null in which the learned time series are permuted among the synapses. Weights change slowly, and
+#   slow time series often correlate by chance.
+# - `sign`: share of synapses with a positive correlation.
+# - `mean weights`: Pearson correlation over synapses of the learned and the true mean weight.
 
 
 # %%
-def by_chance(courses):
+def permuted(values):
     random = np.random.default_rng(0)
-    return torch.stack([correlation(slow, courses[random.permutation(inputs)]) for _ in range(200)])
+    return torch.stack([correlation(slow, values[random.permutation(inputs)]) for _ in range(200)])
 
 
-agreement = {name: correlation(slow, one) for name, one in found.items()}
-chance = {name: by_chance(one) for name, one in found.items()}
+agreement = {name: correlation(slow, values) for name, values in learned.items()}
+chance = {name: permuted(values) for name, values in learned.items()}
 rows = []
-for name, one in found.items():
-    shuffled, own = chance[name].quantile(0.5, dim=1), agreement[name].quantile(0.5)
+for name, values in learned.items():
+    null, median = chance[name].quantile(0.5, dim=1), agreement[name].quantile(0.5)
     rows.append(
         {
             "weights": name,
-            "course": float(own),
-            "by chance": float(shuffled.mean()),
-            "p": (1 + int((shuffled >= own).sum())) / (1 + len(shuffled)),
-            "right direction": float((agreement[name] > 0).double().mean()),
-            "mean weights": float(np.corrcoef(slow.mean(1), one.mean(1))[0, 1]),
+            "time series": float(median),
+            "chance": float(null.mean()),
+            "p": (1 + int((null >= median).sum())) / (1 + len(null)),
+            "sign": float((agreement[name] > 0).double().mean()),
+            "mean weights": float(np.corrcoef(slow.mean(1), values.mean(1))[0, 1]),
         }
     )
 print(pd.DataFrame(rows).to_string(index=False, float_format="{:.3f}".format))
-centred = found["NetFormer"] - found["NetFormer"].mean(1, keepdim=True)
-shared = torch.linalg.svdvals(centred).square()
-print(f"two courses make up {float(shared[:2].sum() / shared.sum()):.1%} of what changes slowly in the attention")
-print(f"bin by bin, attention and weight correlate at {float(correlation(true, attention).median()):.3f} (median)")
+centred = learned["NetFormer"] - learned["NetFormer"].mean(1, keepdim=True)
+variance = torch.linalg.svdvals(centred).square()
+print(f"two components explain {float(variance[:2].sum() / variance.sum()):.1%} of the slow changes of the attention")
+print(f"attention and true weight correlate at {float(correlation(true, attention).median()):.3f} bin by bin (median)")
 
 # %% [markdown]
-# NetFormer's median, 0.63, is as published, and more than chance. But what does it tell? For two synapses in
-# three, whether the weight rose or fell. The attention is a function of the last five milliseconds, in which no weight
-# can be seen; what changes slowly in it is what changes slowly in the voltage, so that all hundred courses are mixtures
-# of the same two. Nothing is found faster than the slow averages, where bin by bin the correlation is nearly zero; and
-# no strength is found: norms follow the attention that can undo its scale and its sign, and here synapses that are
-# strong on average have the *smaller* attention (-0.52). It also hangs on chance: over the five seeds of `synapsnet
-# experiment stdp`, whose learning rate falls to zero, the median goes from 0.19 to 0.72. Try `--seed`.
+# NetFormer's median, 0.63, is as published, and above chance. For two synapses in three the attention rises or falls
+# with the weight. But the attention is a function of the last five milliseconds, which carry no information about a
+# weight. It changes slowly because the voltage does, so the time series of all hundred synapses are mixtures of the
+# same two components. Faster changes are not recovered: bin by bin the correlation is nearly zero. Mean weights are not
+# recovered either: layer normalisation after the attention can undo its scale and its sign, and here stronger synapses
+# have *smaller* attention (-0.52). The result also depends on the seed. Over the five seeds of `synapsnet experiment
+# stdp`, whose learning rate falls to zero, the median ranges from 0.19 to 0.72. Try `--seed`.
 #
-# Least squares fitted once has no course, and fitted anew it finds next to nothing, since the resets drown all else.
-# Once these are left out it finds every synapse, course and strength (0.99 and 1.00), in seconds. The voltage has no
-# noise here, and is seen; life is harder. Still, where wiring changes slowly against what a fit needs, fit anew in
-# stretches first; and a forecast that is right is no proof that the weights inside it are.
+# Least squares in blocks recovers next to nothing while the resets dominate the error. Without them it recovers the
+# time series and the mean of every synapse (0.99 and 1.00), in seconds. The voltage is observed without noise here, so
+# real data are harder. Still, where weights change slowly, try least squares in blocks first. A good forecast does not
+# prove that the weights inside it are right.
 
 # %%
 figure, axes = make_figure(14, 6.6, columns=4, rows=2)
-seconds = recorded.bin_size * (stretches[:, 0] + stretches.shape[1] / 2).numpy()
+seconds = recorded.bin_size * (blocks[:, 0] + blocks.shape[1] / 2).numpy()
 order = np.argsort(agreement["NetFormer"].numpy())
-shown = order[[inputs // 10, inputs // 2, -inputs // 10]]  # found badly, middling and well
-for row, name in enumerate(("NetFormer", "least squares, anew, resets left out")):
-    for ax, k in zip(axes[4 * row : 4 * row + 3], shown, strict=True):
+synapses = order[[inputs // 10, inputs // 2, -inputs // 10]]  # low, median and high agreement
+for row, name in enumerate(("NetFormer", "least squares in blocks, without resets")):
+    for ax, k in zip(axes[4 * row : 4 * row + 3], synapses, strict=True):
         label = f"{name.split(',')[0]}, r = {agreement[name][k]:.2f}"
-        draw_weight_traces(ax, seconds, {label: (slow[k].numpy(), found[name][k].numpy())})
+        draw_weight_traces(ax, seconds, {label: (slow[k].numpy(), learned[name][k].numpy())})
         ax.set_title(f"input {k}")
     draw_trace_agreement(axes[4 * row + 3], agreement[name].numpy(), chance[name].flatten().numpy(), title=name)
 figure.savefig(out / "synapses.png", dpi=120)
 
 # %% [markdown]
-# In the picture each learned course is brought to the true one's mean and deviation. That is for the eye: it shows the
-# shape, and says nothing of how large a weight is or by how much it changed.
+# In the figure, each learned time series is scaled to the mean and deviation of the true one. Only shapes can
+# be compared, not sizes.
 
 # %% [markdown]
-# ## 2. Wiring that follows the state of the brain
-# Cells of four types are wired as in cortex. The brain runs, or is still and desynchronised, or still and synchronised,
-# some 200 bins at a time, and the state scales what each type sends: in running Vip cells speak and Sst cells are
-# nearly silent, in synchrony it is the other way round. The three states are behaviours of 0 and 1.
+# ## 2. Weights that depend on the brain state
+# Neurons of four types are connected as in cortex. The brain is in one of three states for some 200 bins at a time:
+# running, stationary desynchronised or stationary synchronised. The state scales the output of each type. In running,
+# Vip neurons have strong outputs and Sst neurons weak ones; in synchrony it is the reverse. The states are three
+# behaviours with values 0 and 1.
 
 # %%
 session = simulate_cell_types(arguments.state_bins, neurons=arguments.neurons, states=3)
 truth = true_weights_by_state(session)  # [state, receiver, sender]
 train = session.split().train
-state, names = states_of(train, STATES)
+state, names = states_of(train, session.behaviour_name)
+cell_types = list(dict.fromkeys(session.cell_type))
 print(f"\n{session}")
 for s, name in enumerate(names):
-    here = train.activity[:, state == s]
-    print(f"{name:27s} {here.shape[1]:6d} bins, mean activity {here.mean():+.2f}, deviation {here.std():.2f}")
+    activity = train.activity[:, state == s]
+    print(f"{name:27s} {activity.shape[1]:6d} bins, mean {activity.mean():+.2f}, deviation {activity.std():.2f}")
 
 # %% [markdown]
-# The activity looks the same in all of them; only who drives whom differs. So no model can know the state from the
-# activity of single neurons: it has to be told, and has to have a place where it counts.
+# Mean and deviation of the activity are alike in all states; only the weights differ. So a model cannot infer the state
+# from the activity of single neurons. It needs the state as an input that can change its weights.
 #
 # ### Models
-# `fit_in_memory` standardises, splits 80/10/10 and trains by the fast recipe. All models see the states as
-# behaviour. With `modulation=True` behaviour also scales what each neuron of SynapsNet sends and receives, two numbers
-# a neuron and behaviour. The last model is a control: its states are those of another time, and it should find nothing.
+# `fit_in_memory` standardises and splits a session, and trains a model by the fast recipe. All models see the states as
+# behaviour. With `modulation=True`, behaviour also scales the output and the input of each neuron, by two numbers for
+# each neuron and behaviour. The last model is a control: its states are shifted in time, so it should find no changes.
 
 # %%
-elsewhere = session.clone()
-elsewhere.behaviour = session.behaviour.roll(len(session.behaviour) // 3, 0)
-recipes = {
+shifted = session.clone()
+shifted.behaviour = session.behaviour.roll(len(session.behaviour) // 3, 0)
+choices = {
     "NetFormer": (session, "netformer", {"window": 5, "embedding_dim": session.num_neurons}),
     "SynapsNet": (session, "synapsnet", {}),
     "SynapsNet, modulated": (session, "synapsnet", {"modulation": True}),
-    "control: states of another time": (elsewhere, "synapsnet", {"modulation": True}),
+    "control: shifted states": (shifted, "synapsnet", {"modulation": True}),
 }
 fits = {
-    name: fit_in_memory(one, arguments.seed, model, epochs=arguments.state_epochs, arguments=settings)
-    for name, (one, model, settings) in recipes.items()
+    name: fit_in_memory(recording, arguments.seed, kind, epochs=arguments.state_epochs, arguments=options)
+    for name, (recording, kind, options) in choices.items()
 }
 
 # %% [markdown]
 # ### The connectivity in each state
-# A `DynamicConnectivity` passes once through all windows, without holding them, and `state_blocks` keeps the mean of
-# each state, from neuron to neuron and from type to type. Least squares, in all states or in each alone, stands beside.
+# `DynamicConnectivity` computes the connectivity in every window, a batch at a time. `state_blocks` keeps the mean of
+# each state, between neurons and between cell types. Least squares, in all states together and in each state alone, is
+# the linear baseline.
 
 # %%
-blocks, by_state = {}, {}
+by_type, by_state = {}, {}
 for name, fitted in fits.items():
-    part = fitted.split.train
+    part, scale = fitted.split.train, fitted.session.activity_scale
     dynamic = DynamicConnectivity(fitted.model, part, batch_size=64)
-    blocks[name] = state_blocks(dynamic, "cell_type", states_of(part, STATES), permutations=100)
-    by_state[name] = raw_units(fitted.session, blocks[name].connectivity)
-before, after, origin = train.activity[:, :-1].t(), train.activity[:, 1:].t(), state[:-1]
-by_state["least squares"] = least_squares(before, after)[0].expand(3, -1, -1)
-in_each = [least_squares(before[origin == s], after[origin == s])[0] for s in range(3)]
-by_state["least squares, each state"] = torch.stack(in_each)
+    by_type[name] = state_blocks(dynamic, "cell_type", states_of(part, names), permutations=100)
+    by_state[name] = by_type[name].connectivity * scale[:, None] / scale  # in the units of the recording
+design = torch.cat([train.activity, torch.ones(1, train.num_bins)]).t().double()
+before, after, origin = design[:-1], train.activity[:, 1:].t().double(), state[:-1]
+by_state["least squares"] = torch.linalg.lstsq(before, after).solution[:-1].t().expand(3, -1, -1)
+solutions = [torch.linalg.lstsq(before[origin == s], after[origin == s]).solution for s in range(3)]
+by_state["least squares in each state"] = torch.stack([solution[:-1].t() for solution in solutions])
 
 
-def from_type_to_type(connectivity):
-    tables = [connectivity_blocks(session, one, "cell_type", permutations=1).table for one in connectivity]
-    return np.stack([block_matrix(table, CELL_TYPES) for table in tables])
+def mean_weights(connectivity):
+    table = connectivity_blocks(session, connectivity, "cell_type", permutations=1).table
+    return table.pivot(index="receiver", columns="sender", values="mean_weight").loc[cell_types, cell_types].to_numpy()
 
 
 def differences(types):
     return np.stack([types[a] - types[b] for a, b in combinations(range(3), 2)])
 
 
-types = {name: from_type_to_type(one) for name, one in ({"true": truth} | by_state).items()}
-unit = {name: (one * types["true"]).sum() / (types["true"] ** 2).sum() for name, one in types.items()}
-change = {name: differences(one) / unit[name] for name, one in types.items()}
+truth = true_weights_by_state(session)  # [state, receiver, sender]
+types = {name: np.stack([*map(mean_weights, matrices)]) for name, matrices in ({"true": truth} | by_state).items()}
+scales = {name: (values * types["true"]).sum() / (types["true"] ** 2).sum() for name, values in types.items()}
+changes = {name: differences(values) / scales[name] for name, values in types.items()}
 rows = []
-for name, found in by_state.items():
-    moved = np.ptp(change[name]) > 1e-9
+for name, matrices in by_state.items():
+    constant = np.ptp(changes[name]) < 1e-9
     rows.append(
         {
             "connectivity": name,
-            "Pearson": np.mean([connectivity_score(*pair).pearson for pair in zip(found, truth, strict=True)]),
-            "change": block_agreement(*(change[one].reshape(-1, 4) for one in (name, "true"))).pearson if moved else 0,
-            "size": (change[name] * change["true"]).sum() / (change["true"] ** 2).sum(),
+            "Pearson": np.mean([connectivity_score(*pair).pearson for pair in zip(matrices, truth, strict=True)]),
+            "change": 0 if constant else np.corrcoef(changes[name].ravel(), changes["true"].ravel())[0, 1],
+            "size": (changes[name] * changes["true"]).sum() / (changes["true"] ** 2).sum(),
         }
     )
 print(pd.DataFrame(rows).round(3).to_string(index=False))
 
 # %% [markdown]
-# `Pearson` is the connectivity in each state against the true weights there, mean over states; `change` the correlation
-# of what differs between two states, from type to type, learned and true; `size` which part of the change is found.
+# - `Pearson`: connectivity in each state against the true weights of that state, mean over states.
+# - `change`: correlation of learned and true differences between two states, over pairs of cell types.
+# - `size`: size of the learned change relative to the true one.
 #
-# Learned weights are some ten times smaller than the true ones, since a saturating tanh lets little of them through.
-# `size` is therefore in the unit in which each method has the weights themselves, and so are the changes below; in the
-# figure each column has its own colours.
+# Learned weights are some ten times smaller than true ones, because a saturating tanh reduces their effect. So `size`
+# and all changes below are divided by the scale of each method's weights. Each column of the figure has its own colour
+# scale.
 #
-# A fixed connectivity averages over the states: it scores well (0.87 to 0.90), and knows of no change. NetFormer's may
-# change, but follows the activity of single neurons, where the state does not show; what it finds is a thousandth of
-# the true change, and not even its pattern. The same is true of a SynapsNet that sees the states but may not scale its
-# weights by them. With modulation it follows the states: the pattern at 0.89, three quarters of the size, and the
-# weights in each state are the best of all (0.91).
+# A constant connectivity is an average over the states. It has a high score (0.87 to 0.90) and no changes. NetFormer's
+# connectivity can change, but it follows the activity of single neurons, which does not carry the state; its change is
+# a thousandth of the true one, with another pattern. The same holds for a SynapsNet that sees the states without
+# modulation. With modulation it recovers the pattern (0.89), three quarters of the size, and the best weights in each
+# state (0.91).
 #
-# Least squares in each state alone is the rival to beat, and needs no model: pattern 0.81, nine tenths of the size, and
-# noisier weights (0.80), since it sees a third of the data at a time. It needs states that are known and few, where
-# modulation takes any behaviour.
+# Least squares in each state is a strong baseline: pattern 0.81, nine tenths of the size, and noisier weights (0.80),
+# because it sees a third of the data at a time. It needs few and known states. Modulation takes any behaviour.
 
 # %%
 figure, axes = make_figure(11.5, 8.6, columns=4, rows=3)
-columns = ["true", "SynapsNet", "SynapsNet, modulated", "least squares, each state"]
-for row, name in enumerate(names):
-    for column, shown in enumerate(columns):
+columns = ["true", "SynapsNet", "SynapsNet, modulated", "least squares in each state"]
+for row, state_name in enumerate(names):
+    for column, name in enumerate(columns):
         ax = axes[4 * row + column]
-        draw_block_matrix(ax, types[shown][row], CELL_TYPES)
-        limit = float(np.abs(types[shown]).max())
+        draw_block_matrix(ax, types[name][row], cell_types)
+        limit = float(np.abs(types[name]).max())
         ax.images[0].set_clim(-limit, limit)
-        ax.set_title(f"{shown}\n{name}", fontsize="small")
+        ax.set_title(f"{name}\n{state_name}", fontsize="small")
 figure.savefig(out / "states.png", dpi=120)
 
 # %% [markdown]
-# ### Which differences between states are there?
-# `state_blocks` tests each against states that are shifted in time. Mind what it tests: whether the *model's* weights
-# follow the state. A model that is told the state follows it at least a little, and without any noise: q is small
-# almost everywhere, even from Pvalb to Vip, where nobody is connected, even without modulation and even in the control.
-# There q says nothing of the wiring. Look at the size instead, beside that of the control: here it is 500 times larger.
-# NetFormer's connectivity is not told the state, so that its q answers the question one means: 1 of 48,
-# as by chance.
+# ### Significance of differences between states
+# `state_blocks` tests each difference against states shifted in time. The null hypothesis is that the *model's* weights
+# do not depend on the state. A model with the state as input depends on it at least a little, and without noise. So q
+# is small almost everywhere: from Pvalb to Vip, which are never connected, without modulation, and in the control.
+# There q does not inform about the recording. Compare sizes with the control instead: here they are 500 times larger.
+# NetFormer has no state as input of its connectivity, so its q is informative: 1 of 48 is significant, as expected by
+# chance.
 
 # %%
-for name, found in blocks.items():
+for name, found in by_type.items():
     table = found.differences
-    size = table["difference"].abs()
-    print(f"{name:32s} {int((table['q'] < 0.05).sum()):2d} of {len(table)} with q < 0.05, largest {size.max():.5f}")
-table = blocks["SynapsNet, modulated"].differences
+    largest = table["difference"].abs().max()
+    print(f"{name:24s} {int((table['q'] < 0.05).sum()):2d} of {len(table)} with q < 0.05, largest {largest:.5f}")
+table = by_type["SynapsNet, modulated"].differences
 pairs = [*combinations(names, 2)]
 table["true"] = [
-    change["true"][pairs.index((row.state, row.other)), CELL_TYPES.index(row.receiver), CELL_TYPES.index(row.sender)]
+    changes["true"][pairs.index((row.state, row.other)), cell_types.index(row.receiver), cell_types.index(row.sender)]
     for row in table.itertuples()
 ]
-table["learned"] = table["difference"] / unit["SynapsNet, modulated"]
+table["learned"] = table["difference"] / scales["SynapsNet, modulated"]
 largest = table.sort_values("difference", key=abs, ascending=False).head(8)
 print(largest[["sender", "receiver", "state", "other", "learned", "true", "q"]].round(4).to_string(index=False))
 
 figure, (ax,) = make_figure(5.6, 4.6)
-compared = ["least squares, each state", "SynapsNet, modulated", "NetFormer", "control: states of another time"]
-draw_changes(ax, change["true"].ravel(), {name: change[name].ravel() for name in compared})
-ax.set(xlabel="true change between two states, from type to type", ylabel="learned")
+methods = ["least squares in each state", "SynapsNet, modulated", "NetFormer", "control: shifted states"]
+draw_changes(ax, changes["true"].ravel(), {name: changes[name].ravel() for name in methods})
+ax.set(xlabel="true change of mean weight between two states", ylabel="learned change")
 figure.savefig(out / "changes.png", dpi=120)
 
 # %% [markdown]
-# ### All of it, in a file
-# Every window's connectivity goes to one HDF5 file as it passes by, and comes back the same way.
+# ### A file of every window
+# `save` writes the connectivity of every window to one HDF5 file, a batch at a time. `read_dynamic_connectivity` reads
+# it in the same way.
 
 # %%
 part = fits["SynapsNet, modulated"].split.test
 dynamic = DynamicConnectivity(fits["SynapsNet, modulated"].model, part)
 dynamic.save(out / "connectivity.h5")
-saved, moments = read_dynamic_connectivity(out / "connectivity.h5"), RunningMoments()
-summarise(saved, moments)
-strongest = moments.result.strongest(3, by="deviation")
-print(f"\n{dynamic} in {(out / 'connectivity.h5').stat().st_size / 1e6:.0f} MB; what changes most:")
-for (j, i), mean, deviation in zip(strongest.edge_index.t().tolist(), *strongest[1:], strict=True):
-    print(f"{saved.neuron_id[j]} -> {saved.neuron_id[i]}: {mean:+.3f} +- {deviation:.3f}")
-print(f"the figures and the file lie in {out.resolve()}")
+saved = read_dynamic_connectivity(out / "connectivity.h5")
+size = (out / "connectivity.h5").stat().st_size / 1e6
+print(f"\n{size:.0f} MB for {len(saved.bins)} windows of {len(saved.neuron_id)} neurons; edges that change most:")
+edges = dynamic.moments().strongest(3, by="deviation")
+for (sender, receiver), mean, deviation in zip(edges.edge_index.t(), edges.mean, edges.deviation, strict=True):
+    print(f"{saved.neuron_id[sender]} -> {saved.neuron_id[receiver]}: {mean:+.3f} +- {deviation:.3f}")
+print(f"figures and file: {out.resolve()}")
 
 # %% [markdown]
-# ## In mice
-# The same on the mice of Bugeon et al. (2022), whose neurons have types and whose frames have states:
+# ## In a recording
+# The same for the mice of Bugeon et al. (2022), with types of neurons and states of the brain:
 #
 # ```python
 # session = Bugeon("data/bugeon", stimulus="spontaneous", states=True)[0]
-# fitted = fit_in_memory(session, 0, arguments={"modulation": True})
-# dynamic = DynamicConnectivity(fitted.model, fitted.split.train)
-# found = state_blocks(dynamic, "subclass", states_of(dynamic.session, session.behaviour_name[-3:]))
+# fitted = fit_in_memory(session, seed=0, arguments={"modulation": True})
+# train = fitted.split.train
+# dynamic = DynamicConnectivity(fitted.model, train)
+# by_type = state_blocks(dynamic, "subclass", states_of(train, session.behaviour_name[-3:]))
 # ```
 #
-# There the truth is not known, and states do show in the activity. Fit a control whose states are of another time too.
+# There the true weights are unknown, and states do change the activity. So fit a control with shifted states too.

@@ -42,7 +42,8 @@ def current_cross_correlation(session: Session, connectivity: Tensor, max_delay:
 
     A current that predicts leads the activity: the curve peaks at a delay above 0, the only side that is known when a
     forecast is made. The curve of a correlation within the same bin peaks at 0. No pair of bins crosses the border of a
-    segment. Signals that neurons share, such as behaviour, lift the whole curve: compare with :func:`shuffled` weights.
+    segment. Signals that neurons share, such as behaviour, lift the whole curve: compare with the weights of
+    :func:`shuffle_senders`.
 
     Args:
         session: Part over which the correlations are computed, such as the test part. A connectivity that was learned
@@ -89,7 +90,7 @@ def current_cross_correlation(session: Session, connectivity: Tensor, max_delay:
     )
 
 
-def shuffled(connectivity: Tensor, seed: int = 0) -> Tensor:
+def shuffle_senders(connectivity: Tensor, seed: int = 0) -> Tensor:
     """Shuffles the senders of every neuron's weights: the null of an input current.
 
     Args:
@@ -103,7 +104,7 @@ def shuffled(connectivity: Tensor, seed: int = 0) -> Tensor:
         ValueError: The matrix is not square.
 
     Example:
-        >>> shuffled(torch.arange(9.0).view(3, 3), seed=3)
+        >>> shuffle_senders(torch.arange(9.0).view(3, 3), seed=3)
         tensor([[0., 1., 2.],
                 [5., 4., 3.],
                 [7., 6., 8.]])

@@ -1,1 +1,1 @@
-"""Benchmarks: many models on the same recordings, as jobs that are done once."""
+"""Benchmarks: many models on the same recordings, as resumable jobs."""

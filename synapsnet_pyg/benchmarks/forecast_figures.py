@@ -23,11 +23,11 @@ def draw_benchmark(kind: Kind, rows: Sequence[Row], best: Run | None, first: int
     Args:
         kind: Kind of the comparison.
         rows: Scores.
-        best: Run of the best model on one session, for figure 2; None: that panel stays empty.
+        best: Run of the best model on one session, for the first panel of figure 2; None: that panel stays empty.
         first: Position of the first scored bin in each segment.
     """
     means = mean_over_seeds(rows, "correlation")
-    single = {label: of for (label, fit), of in means.items() if fit in ("single", "anchor")}
+    single = {label: by_session for (label, fit), by_session in means.items() if fit in ("single", "anchor")}
     if kind == "forecasting":
         return _figure_two(rows, single, best, first)
     if kind in ("window", "embedding"):
@@ -36,43 +36,49 @@ def draw_benchmark(kind: Kind, rows: Sequence[Row], best: Run | None, first: int
         draw_sweep(ax, _curves(kind, single), names[kind])
         return figure
     figure, (ax,) = make_figure(6.4, 0.6 + 0.32 * len(single))
-    draw_ranking(ax, {label: list(of.values()) for label, of in single.items()})
+    draw_ranking(ax, {label: list(by_session.values()) for label, by_session in single.items()})
     return figure
 
 
 def ranked(rows: Sequence[Row]) -> list[str]:
-    """Returns the labels of the models fitted to single sessions, best first; anchors are left out."""
+    """Returns the labels of the models fitted to single sessions, without anchors, best first."""
     means = mean_over_seeds(rows, "correlation")
-    mean = {label: float(np.mean(list(of.values()))) for (label, fit), of in means.items() if fit == "single"}
+    mean = {
+        label: float(np.mean(list(by_session.values())))
+        for (label, fit), by_session in means.items()
+        if fit == "single"
+    }
     return sorted(mean, key=lambda label: -mean[label])
 
 
 def _curves(kind: str, single: Correlations) -> dict[str, dict[int, list[float]]]:
+    """Returns model -> value of the sweep -> correlation of each session."""
     curves: dict[str, dict[int, list[float]]] = {}
-    for label, of in single.items():
+    for label, by_session in single.items():
         if f", {kind} " in label:
             model, value = label.split(f", {kind} ")
-            curves.setdefault(model, {})[int(value)] = list(of.values())
+            curves.setdefault(model, {})[int(value)] = list(by_session.values())
     return curves
 
 
 def _figure_two(rows: Sequence[Row], single: Correlations, best: Run | None, first: int) -> Figure:
-    """Draws figure 2: principal components true and forecast, scores of each model, and session by session."""
+    """Draws figure 2: true and forecast components, scores of each model, and a comparison session by session."""
     labels = ranked(rows)
     figure, (left, middle, right, last) = make_figure(19, 4.4, columns=4)
     if best is not None:
         _draw_components(left, best, labels[0], first)
-    along = {
+    components = {
         label: [row.scores.pc_correlation for row in rows if row.label == label and row.fit != "multi"]
         for label in (labels or list(single))
     }
-    draw_component_bars(middle, along)
-    draw_ranking(right, {label: list(of.values()) for label, of in single.items()})
+    draw_component_bars(middle, components)
+    draw_ranking(right, {label: list(by_session.values()) for label, by_session in single.items()})
     _draw_against_next(last, labels, single)
     return figure
 
 
 def _draw_components(ax: Axes, run: Run, label: str, first: int) -> None:
+    """Draws the first 200 scored bins along the principal axes, true and forecast."""
     (session,), (split,) = run.sessions.values(), run.split().values()
     forecast = forecast_session(run.model, split.test, run.targets, first=first)
     kept = scored_neurons(session, forecast.truth)
@@ -82,6 +88,7 @@ def _draw_components(ax: Axes, run: Run, label: str, first: int) -> None:
 
 
 def _draw_against_next(ax: Axes, labels: Sequence[str], single: Mapping[str, Mapping[str, float]]) -> None:
+    """Draws the sessions' correlations of SynapsNet (else of the best model) against those of the best other one."""
     if len(labels) < 2:
         ax.set_axis_off()
         return

@@ -16,12 +16,12 @@ from synapsnet_pyg.runs.tables import Table, number_text, p_text, plus_minus_tex
 
 Kind = Literal["forecasting", "window", "embedding", "ablations", "dynamics"]
 Fit = Literal["single", "multi", "anchor"]
-"""Fit of one session, of all sessions together, or a closed-form anchor."""
+"""Sessions of a fit: one session, all sessions together, or (anchors, in closed form) all sessions one by one."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Scores of one variant on one session from one seed."""
+    """Scores of one variant on one session with one seed."""
 
     label: str
     fit: Fit
@@ -31,28 +31,30 @@ class Row:
     seconds: float
 
     def to_json(self) -> Json:
-        """Returns the row by names."""
+        """Returns name -> value of the row, ready for JSON."""
         return {**{key: getattr(self, key) for key in ("label", "fit", "session", "seed")},
                 "scores": self.scores.to_json(), "seconds": self.seconds}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class SummaryEntry:
-    """One variant and way of fitting, over sessions.
+    """Scores of one variant, fitted in one way, over sessions.
 
     Attributes:
         label: Label of the variant.
-        fit: Way of fitting.
+        fit: Sessions of a fit.
         sessions: Number of sessions.
         seeds: Number of seeds.
         seconds: Mean duration of a fit.
-        correlation: Mean over sessions; None where no session has a score.
-        correlation_sem: Standard error; None for one session.
-        correlation_p: p of a two-sided paired t-test over sessions against the next best of those fitted the same way
-            (anchors stand among the models of single sessions); None where there are too few sessions.
-        mse: Squared error, likewise.
-        mse_sem: Standard error of it.
-        mse_p: p of it.
+        correlation: Mean correlation over sessions; None if no session has one.
+        correlation_sem: Standard error of the mean correlation; None for a single session.
+        correlation_p: p-value of the correlations against those of the next best variant, from a two-sided paired
+            t-test over sessions. Multi-session fits are compared with each other, and single-session fits with anchors
+            and each other. None if there are too few sessions.
+        mse: Mean squared error over sessions; None if no session has one.
+        mse_sem: Standard error of the mean squared error; None for a single session.
+        mse_p: p-value of the squared errors against those of the next best variant; None if there are too few
+            sessions.
     """
 
     label: str
@@ -74,70 +76,77 @@ class SummaryEntry:
 
 
 def titled(label: str, fit: Fit) -> str:
-    """Returns the label of a variant that says where it was fitted to all sessions together."""
+    """Returns the label of a variant in tables, with a mark for multi-session fits."""
     return label + (" (multi-session)" if fit == "multi" else "")
 
 
 class Variation(NamedTuple):
-    """A variant and how it was fitted."""
+    """Label of a variant and sessions of its fit."""
 
     label: str
     fit: Fit
 
 
 def mean_over_seeds(rows: Iterable[Row], key: Literal["correlation", "mse"]) -> dict[Variation, dict[str, float]]:
-    """Computes session -> mean over seeds of a score; seeds whose score is not defined do not count."""
+    """Computes variation -> session -> mean of a score over the seeds whose score is not NaN."""
     values: dict[Variation, dict[str, list[float]]] = {}
     for row in rows:
         if (value := getattr(row.scores, key)) == value:
             values.setdefault(Variation(row.label, row.fit), {}).setdefault(row.session, []).append(value)
-    return {who: {session: float(np.mean(v)) for session, v in of.items()} for who, of in values.items()}
+    return {
+        variation: {session: float(np.mean(scores)) for session, scores in by_session.items()}
+        for variation, by_session in values.items()
+    }
 
 
 def summarise(rows: Sequence[Row]) -> list[SummaryEntry]:
-    """Returns one entry for each variant and way of fitting, best first within its way, as in Table 1."""
+    """Returns an entry for each variant: single-session fits and anchors, then multi-session fits, each best first."""
     means = {key: mean_over_seeds(rows, key) for key in ("correlation", "mse")}
-    entries = [_entry(who, rows, means) for who in dict.fromkeys(Variation(row.label, row.fit) for row in rows)]
+    variations = dict.fromkeys(Variation(row.label, row.fit) for row in rows)
+    entries = [_entry(variation, rows, means) for variation in variations]
     ordered = []
     for group in (("single", "anchor"), ("multi",)):
         members = [entry for entry in entries if entry["fit"] in group]
         for key, sign in (("mse", 1), ("correlation", -1)):
             members.sort(key=lambda entry: np.inf if entry[key] is None else sign * entry[key])
             for better, worse in pairwise(members):
-                ours, theirs = (means[key].get(Variation(one["label"], one["fit"]), {}) for one in (better, worse))
+                ours, theirs = (means[key].get(Variation(e["label"], e["fit"]), {}) for e in (better, worse))
                 better[f"{key}_p"] = paired_p(ours, theirs)
         ordered += members
     return [SummaryEntry(**entry) for entry in ordered]
 
 
-def _entry(who: Variation, rows: Sequence[Row], means: Mapping[str, Mapping[Variation, Mapping[str, float]]]) -> Any:
-    mine = [row for row in rows if (row.label, row.fit) == who]
+def _entry(
+    variation: Variation, rows: Sequence[Row], means: Mapping[str, Mapping[Variation, Mapping[str, float]]]
+) -> Any:
+    """Returns the arguments of the :class:`SummaryEntry` of a variation, without p-values."""
+    own_rows = [row for row in rows if (row.label, row.fit) == variation]
     entry: Any = {
-        **who._asdict(),
-        "sessions": len({row.session for row in mine}),
-        "seeds": len({row.seed for row in mine}),
-        "seconds": float(np.mean([row.seconds for row in mine])),
+        **variation._asdict(),
+        "sessions": len({row.session for row in own_rows}),
+        "seeds": len({row.seed for row in own_rows}),
+        "seconds": float(np.mean([row.seconds for row in own_rows])),
     }
-    for key, of in means.items():
-        mean, sem = mean_and_sem(of.get(who, {}).values())
+    for key, by_variation in means.items():
+        mean, sem = mean_and_sem(by_variation.get(variation, {}).values())
         entry |= {key: number_or_none(mean), f"{key}_sem": number_or_none(sem)}
     return entry
 
 
 @dataclass(frozen=True)
 class ForecastBenchmark:
-    """Everything about a comparison of forecasts.
+    """Scores and settings of a forecasting benchmark.
 
     Attributes:
         kind: Kind of the comparison; also the name of its files.
-        command: Command line that made it.
+        command: Command line of the benchmark.
         versions: Package -> version.
         protocol: Split, first scored bin, recipe and seeds.
-        sessions: Session name -> its sizes.
+        sessions: Session name -> numbers of neurons and bins, and bin size.
         variants: Label -> model and arguments.
-        rows: Scores.
+        rows: Scores of each variant, session and seed.
         summary: Means over sessions.
-        failed: Folder of a job -> why it failed.
+        failed: Folder of a failed job -> reason.
     """
 
     kind: Kind
@@ -151,7 +160,7 @@ class ForecastBenchmark:
     failed: Mapping[str, str]
 
     def to_json(self) -> Json:
-        """Returns everything by its name."""
+        """Returns name -> value of scores and settings, ready for JSON."""
         return {
             "command": self.command,
             "versions": self.versions,
@@ -169,7 +178,11 @@ class ForecastBenchmark:
         self.session_table().write(out / f"{self.kind}-sessions")
 
     def table(self, out: Path) -> Table:
-        """Returns the summary, as in SynapsNet's Table 1."""
+        """Returns the table of the summary, as Table 1 in the SynapsNet paper.
+
+        Args:
+            out: Folder of the benchmark; failed jobs are named by their path in it.
+        """
         rows = [
             [
                 entry.title,
@@ -184,14 +197,14 @@ class ForecastBenchmark:
         ]
         notes = [
             "Test parts, mean +- SEM over sessions; corr: Pearson over time, mean over neurons; MSE: standardised.",
-            "p: two-sided paired t-test over sessions against the next best of those fitted the same way.",
+            "p: two-sided paired t-test over sessions against the next best model with the same kind of fit.",
             f"By `{self.command}`.",
             *(f"FAILED: {Path(folder).relative_to(out)}: {error}" for folder, error in self.failed.items()),
         ]
         return Table(self._title, ["model", "sessions", "corr", "p", "MSE", "p (MSE)", "fit (s)"], rows, notes)
 
     def short_table(self) -> Table:
-        """Returns the summary, short enough for a narrow terminal."""
+        """Returns the table of the summary with fewer columns, for a narrow terminal."""
         rows = [
             [
                 entry.title,
@@ -202,16 +215,16 @@ class ForecastBenchmark:
             ]
             for entry in self.summary
         ]
-        note = "p: paired t-test of corr over sessions, against the next best of those fitted the same way."
+        note = "p: paired t-test of corr over sessions, against the next best model with the same kind of fit."
         title = f"{len(self.sessions)} session(s), mean +- SEM"
         return Table(title, ["model", "corr", "p", "MSE", "fit (s)"], rows, [note])
 
     def session_table(self) -> Table:
-        """Returns the scores, one row for each session, model and seed."""
+        """Returns the table of scores, one row for each session, model and seed."""
         with_truth = any(row.scores.connectivity is not None for row in self.rows)
         header = ["session", "model", "seed", "corr", "MSE", *PCS, *(("conn r", "AUROC") if with_truth else ())]
         rows = []
-        for row in sorted(self.rows, key=lambda row: (row.session, row.fit, -_number(row.scores.correlation))):
+        for row in sorted(self.rows, key=lambda row: (row.session, row.fit, -_zero_for_nan(row.scores.correlation))):
             connectivity = row.scores.connectivity or {}
             truth = [number_text(connectivity.get(key)) for key in ("pearson", "auroc")] if with_truth else []
             rows.append([row.session, titled(row.label, row.fit), str(row.seed), *score_texts(row.scores), *truth])
@@ -219,8 +232,10 @@ class ForecastBenchmark:
 
     @property
     def _title(self) -> str:
+        """Title of the tables."""
         return "Forecasting" if self.kind == "forecasting" else f"Forecasting: {self.kind}"
 
 
-def _number(value: float) -> float:
+def _zero_for_nan(value: float) -> float:
+    """Returns a number; zero replaces NaN."""
     return value if value == value else 0.0

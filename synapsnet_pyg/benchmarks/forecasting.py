@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from synapsnet_pyg.benchmarks.forecast_figures import draw_benchmark, ranked
 from synapsnet_pyg.benchmarks.forecast_results import Fit, ForecastBenchmark, Kind, Row, summarise
@@ -34,22 +34,22 @@ class ForecastResult:
     sessions: Mapping[str, Score]
 
     def to_json(self) -> Json:
-        """Returns the scores by session."""
+        """Returns name -> value, ready for JSON; the scores by session."""
         scores = {name: score.to_json() for name, score in self.sessions.items()}
         return {"first": self.first, "seconds": self.seconds, "sessions": scores}
 
 
 @dataclass(frozen=True)
 class ForecastJob:
-    """One fit and its scores.
+    """One fit of a model and its scores.
 
     Attributes:
-        folder: Folder of the job, which is the run's.
-        variant: Model.
+        folder: Folder of the job and of its run.
+        variant: Model with its arguments.
         fingerprints: Session file -> fingerprint of its recording.
         recipe: Recipe of the fit.
-        first: Position of the first scored bin in each segment, the same for all models.
-        fit: Way of fitting.
+        first: Position of the first scored bin in each segment, equal for all models of the benchmark.
+        fit: Sessions of the fit: ``single``, ``multi`` or ``anchor``.
     """
 
     folder: Path
@@ -60,14 +60,17 @@ class ForecastJob:
     fit: Fit
 
     def settings(self) -> Json:
-        """Returns model, recordings and recipe. The first scored bin is no setting: a fit is scored anew for it."""
+        """Returns model, recordings and recipe.
+
+        The first scored bin is not a setting: if it changes, the stored fit is scored again.
+        """
         sessions = sorted(self.fingerprints.values())
         model = {"model": self.variant.kind, "arguments": dict(self.variant.arguments)}
         return {**model, "sessions": sessions, **self.recipe.to_json()}
 
     def run(self) -> ForecastResult:
-        """Fits, unless that is done, and scores."""
-        began, finished = time.monotonic(), self.folder / "finished"
+        """Fits the model, unless the folder holds a finished fit, and scores it."""
+        start, finished = time.monotonic(), self.folder / "finished"
         if not finished.exists():
             Run.fit(
                 list(self.fingerprints),
@@ -78,7 +81,7 @@ class ForecastJob:
                 resume=(self.folder / FILE).exists(),
                 progress=False,
             )
-            finished.write_text(f"{time.monotonic() - began:.1f}\n")
+            finished.write_text(f"{time.monotonic() - start:.1f}\n")
         run = Run.load(self.folder)
         scores = {
             name: score(run.model, session, session.split(), targets=run.targets, first=self.first)
@@ -87,17 +90,26 @@ class ForecastJob:
         return ForecastResult(self.first, float(finished.read_text()), scores)
 
     def read(self, values: Mapping[str, Any]) -> ForecastResult | None:
-        """Returns the scores; None if they are of other bins."""
+        """Reads the scores; None if other bins were scored."""
         if values["first"] != self.first:
             return None
-        scores = {name: Score.from_json(one) for name, one in values["sessions"].items()}
+        scores = {name: Score.from_json(score) for name, score in values["sessions"].items()}
         return ForecastResult(values["first"], values["seconds"], scores)
 
     def describe(self, result: ForecastResult) -> str:
-        """Returns the mean correlation and the duration."""
+        """Returns mean correlation over sessions and duration of the fit as text."""
         values = [score.correlation for score in result.sessions.values() if score.correlation == score.correlation]
         mean = f"{sum(values) / len(values):.4f}" if values else "-"
         return f"correlation {mean}, {result.seconds:.0f} s"
+
+
+class _FittedSessions(NamedTuple):
+    """Sessions of one fit."""
+
+    name: str
+    """Name of the session; also the name of a folder."""
+    fingerprints: Mapping[str, str]
+    """Session file -> fingerprint of its recording."""
 
 
 def plan(
@@ -109,44 +121,44 @@ def plan(
     preset: Preset = Preset(),  # noqa: B008
     multi: bool = True,
 ) -> list[ForecastJob]:
-    """Returns all jobs of a comparison: every variant, anchors included, on every session, and on all where it can.
+    """Returns all jobs of a benchmark: every variant and seed on every session, and the anchors.
 
     Args:
         sessions: Session file -> session.
-        out: Folder of the comparison.
+        out: Folder of the benchmark.
         variants: Models to compare; the anchors are added.
-        seeds: Seeds of the fits; anchors need one.
+        seeds: Seeds of the fits; anchors are fitted with the first seed only.
         preset: Recipe of all fits.
-        multi: Whether models whose dynamics sessions share are also fitted to all sessions together.
+        multi: Whether models with dynamics that sessions share are also fitted to all sessions together.
 
     Raises:
-        ValueError: A model, an argument or a session does not do; nothing was run yet.
+        ValueError: A model, an argument or a session is invalid.
     """
     recordings = list(sessions.values())
-    preset.recipe(recordings)  # refuses numbers out of range
-    first = 5  # what AR(5) and VAR(5) see
+    preset.recipe(recordings)  # raises an error if a number is out of range
+    first = 5  # window of AR(5) and VAR(5)
     for variant in [*variants, Variant("ar5", "ar5")]:
         model = build_model(variant.kind, recordings[:1], variant.arguments)
         check_fit(model, recordings)
         first = max(first, model.window)
-    prints = {path: session.fingerprint for path, session in sessions.items()}
-    everything = ("all sessions", prints)
-    alone = [(session.name, {path: prints[path]}) for path, session in sessions.items()]
+    fingerprints = {path: session.fingerprint for path, session in sessions.items()}
+    all_sessions = _FittedSessions("all sessions", fingerprints)
+    each_session = [_FittedSessions(session.name, {path: fingerprints[path]}) for path, session in sessions.items()]
 
-    def job(variant: Variant, seed: int, fit: Fit, which: tuple[str, Mapping[str, str]]) -> ForecastJob:
-        name, files = which
-        folder = out / "runs" / file_name(variant.label) / file_name(name) / f"seed-{seed}"
-        recipe = preset.recipe([sessions[path] for path in files], seed=seed)
-        return ForecastJob(folder, variant, files, recipe, first=first, fit=fit)
+    def job(variant: Variant, seed: int, fit: Fit, fitted: _FittedSessions) -> ForecastJob:
+        """Returns the job of one fit."""
+        folder = out / "runs" / file_name(variant.label) / file_name(fitted.name) / f"seed-{seed}"
+        recipe = preset.recipe([sessions[path] for path in fitted.fingerprints], seed=seed)
+        return ForecastJob(folder, variant, fitted.fingerprints, recipe, first=first, fit=fit)
 
     jobs = []
     for variant in variants:
-        together = multi and len(sessions) > 1 and bool(model_class(variant.kind).shared)
+        is_shared = multi and len(sessions) > 1 and bool(model_class(variant.kind).shared)
         for seed in seeds:
-            jobs += [job(variant, seed, "single", which) for which in alone]
-            jobs += [job(variant, seed, "multi", everything)] if together else []
-    # Anchors are solved for each session by itself, whichever way they are called.
-    return jobs + [job(anchor, seeds[0], "anchor", everything) for anchor in named(ANCHORS)]
+            jobs += [job(variant, seed, "single", session) for session in each_session]
+            jobs += [job(variant, seed, "multi", all_sessions)] if is_shared else []
+    # Anchors share nothing between sessions: one job solves all of them.
+    return jobs + [job(anchor, seeds[0], "anchor", all_sessions) for anchor in named(ANCHORS)]
 
 
 def compare_forecasts(
@@ -162,21 +174,21 @@ def compare_forecasts(
 ) -> ForecastBenchmark:
     """Fits and scores every variant and anchor on the same windows, and writes tables, figure and one JSON file.
 
-    Jobs that are done are not repeated, interrupted ones go on, and one that fails stops no other.
+    Finished jobs are not repeated and interrupted fits continue. A failed job does not stop the others.
 
     Args:
         paths: Session files.
-        out: Folder of the comparison, made if need be; ``runs`` in it holds the fits.
+        out: Folder of the benchmark, created if needed; its folder ``runs`` holds the fits.
         variants: Models to compare.
-        kind: Kind of the comparison; the name of the files: ``.md``, ``.csv``, ``.tex``, ``.png``, ``.json`` and
+        kind: Kind of the comparison and stem of the file names: ``.md``, ``.csv``, ``.tex``, ``.png``, ``.json`` and
             ``-sessions.*``.
-        seeds: Number of seeds, from 0 on.
+        seeds: Number of seeds, counted from 0.
         preset: Recipe of all fits.
-        multi: Whether models that can are also fitted to all sessions together.
-        workers: How many fits run at once, and where.
+        multi: Whether models with dynamics that sessions share are also fitted to all sessions together.
+        workers: Number and place of the processes.
 
     Raises:
-        ValueError: An argument or a session does not do, or ``out`` holds results of other settings.
+        ValueError: An argument or a session is invalid, or ``out`` holds results of other settings.
         JobsFailed: Every job failed.
     """
     if seeds < 1:
@@ -199,6 +211,7 @@ def compare_forecasts(
 def _benchmark(
     jobs: Sequence[ForecastJob], sessions: Sequence[Session], kind: Kind, preset: Preset
 ) -> ForecastBenchmark:
+    """Collects scores and settings of all jobs."""
     rows = [
         Row(job.variant.label, job.fit, session=name, seed=job.recipe.seed, scores=scores, seconds=result.seconds)
         for job, result in results_of(jobs)
@@ -227,8 +240,8 @@ def _benchmark(
 
 
 def _best_run(jobs: Sequence[ForecastJob], rows: Sequence[Row]) -> Run | None:
-    """Returns the run of the best model on the first session that it was fitted to alone."""
+    """Returns the run of the best model on its first session; None if no single session was fitted."""
     labels = ranked(rows)
-    done = (job for job, _ in results_of(jobs) if labels and job.variant.label == labels[0] and job.fit == "single")
-    job = next(done, None)
+    best = (job for job, _ in results_of(jobs) if labels and job.variant.label == labels[0] and job.fit == "single")
+    job = next(best, None)
     return None if job is None else Run.load(job.folder)

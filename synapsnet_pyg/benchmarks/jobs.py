@@ -1,4 +1,4 @@
-"""Jobs: pieces of work with folders of their own, done once, one after the other or many at once."""
+"""Jobs: resumable pieces of work, each with its own folder, run one by one or in parallel."""
 
 import json
 import os
@@ -17,15 +17,15 @@ Cluster = Literal["local", "slurm"]
 SETTINGS = "settings.json"
 
 
-class JobsFailed(Exception):  # noqa: N818 (it is what happened)
-    """Jobs that failed; the message says how many, and why the first of them."""
+class JobsFailed(Exception):  # noqa: N818
+    """Error of a benchmark whose jobs failed; the message has their number or the first reason."""
 
 
 class Result(Protocol):
     """Result of a job."""
 
     def to_json(self) -> Json:
-        """Returns the result by names, ready for JSON."""
+        """Returns name -> value of the result, ready for JSON."""
         ...
 
 
@@ -33,42 +33,49 @@ ResultT = TypeVar("ResultT", bound=Result)
 
 
 class Job(Protocol[ResultT]):
-    """One piece of work with its own folder, done once.
+    """One piece of work with its own folder.
 
-    The engine keeps ``settings.json``, ``result.json`` and, where the job failed, ``error.txt`` in the folder.
+    :func:`run_jobs` keeps ``settings.json`` and ``result.json`` in the folder, or ``error.txt`` if the job failed. A
+    job with a result is not run again.
     """
 
     @property
     def folder(self) -> Path:
-        """Folder of the job alone."""
+        """Folder of the job, shared with no other job."""
         ...
 
     def settings(self) -> Json:
-        """Returns everything that decides the numbers, ready for JSON; compared before a result is used again."""
+        """Returns all settings that affect the result, ready for JSON.
+
+        A stored result is used only if it has the same settings.
+        """
         ...
 
     def run(self) -> ResultT:
-        """Does the work. It may raise; what it leaves half done in the folder, it can go on from."""
+        """Does the work and returns the result.
+
+        An error marks the job as failed. The next run may continue from files that this one left in the folder.
+        """
         ...
 
     def read(self, values: Mapping[str, Any]) -> ResultT | None:
-        """Returns the result of ``result.json``; None if it does not serve this job and must be worked out anew."""
+        """Reads the values of ``result.json``; None if they do not fit this job, which is then run again."""
         ...
 
     def describe(self, result: ResultT) -> str:
-        """Returns the result in a few words, for the line that is printed when the job has ended."""
+        """Returns the result in a few words, for the line that is printed when the job ends."""
         ...
 
 
 class Workers(NamedTuple):
-    """How many jobs run at once, and where."""
+    """Number and place of the processes that run jobs."""
 
     jobs: int = 1
-    """Number of jobs at once; 1 on this machine: in this process."""
+    """Number of jobs at once; with 1 on this machine they run in this process."""
     cluster: Cluster = "local"
-    """Where the processes run."""
+    """Place of the processes: ``local`` (this machine) or ``slurm``."""
     hours: float = 24.0
-    """Hours after which a process is killed."""
+    """Number of hours after which a process is killed."""
 
 
 def run_jobs(
@@ -78,19 +85,20 @@ def run_jobs(
     *,
     together: Callable[[Any], Any] | None = None,
 ) -> None:
-    """Does all jobs that are not done yet, with a bar over them and a line for each on standard error.
+    """Runs all jobs without a result, with a progress bar and a line for each job on standard error.
 
-    A job that fails stops no other. Jobs of other settings in the same folders are refused before any work.
+    A failed job does not stop the others. Settings are compared with those in the folders before the first job runs.
 
     Args:
-        jobs: Jobs to do.
-        out: Folder above those of the jobs; ``jobs`` in it keeps the output of processes.
-        workers: How many at once, and where.
-        together: Function of a job; jobs with the same value are done in one process, one after the other.
+        jobs: Jobs to run.
+        out: Folder that contains the folders of the jobs; its folder ``jobs`` keeps the output of processes.
+        workers: Number and place of the processes.
+        together: Function from a job to a key; jobs with equal keys run in one process, one after the other. None:
+            each job has its own process.
 
     Raises:
-        ValueError: A folder holds a result of other settings, or fewer than one job at once is asked for.
-        ImportError: Several at once are asked for and submitit is not installed.
+        ValueError: A folder holds a result of other settings, or the number of jobs at once is below 1.
+        ImportError: submitit is not installed, which runs several processes.
     """
     if workers.jobs < 1:
         raise ValueError(f"Expected at least 1 job at once (got {workers.jobs}).")
@@ -113,7 +121,8 @@ def run_jobs(
     with bar:
         task = bar.add_task("jobs", total=sum(map(len, groups.values())))
 
-        def ended(job: Job[ResultT]) -> None:
+        def report_end(job: Job[ResultT]) -> None:
+            """Advances the bar and prints the line of a job."""
             bar.advance(task)
             console.print(_line(job, out), highlight=False, soft_wrap=True)
 
@@ -121,16 +130,16 @@ def run_jobs(
             for group in groups.values():
                 for job in group:
                     do(job)
-                    ended(job)
+                    report_end(job)
         else:
-            _submit(list(groups.values()), out / "jobs", workers, ended)
+            _submit(list(groups.values()), out / "jobs", workers, report_end)
 
 
 def require_same(job: Job[Any]) -> None:
     """Raises an error if the job's folder holds results of other settings or recordings.
 
     Raises:
-        ValueError: It does, or it holds results of version 0.1.0.
+        ValueError: The folder holds results of other settings, of other recordings or of version 0.1.0.
     """
     if not (job.folder / SETTINGS).is_file() and (job.folder / "scores.json").is_file():
         raise ValueError(f"'{job.folder}' holds results of version 0.1.0; give the same command with another --out.")
@@ -144,51 +153,51 @@ def require_same_settings(folder: Path, settings: Mapping[str, Any]) -> None:
         ValueError: ``settings.json`` in the folder differs.
     """
     if (folder / SETTINGS).is_file():
-        then = json.loads((folder / SETTINGS).read_text())
-        if difference := first_difference(json.loads(json.dumps(settings)), then):
+        stored = json.loads((folder / SETTINGS).read_text())
+        if difference := first_difference(json.loads(json.dumps(settings)), stored):
             raise ValueError(f"'{folder}' holds results of other settings: {difference}; choose another --out.")
 
 
 def keep_settings(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Keeps the settings of everything in a folder, which is made if need be."""
+    """Writes the settings of a folder's results to ``settings.json``; creates the folder if needed."""
     _write_json(make_folder(folder) / SETTINGS, settings)
 
 
 def read_result(job: Job[ResultT]) -> ResultT | None:
-    """Returns the result of a finished job; None if it is not finished."""
+    """Reads the result of a job; None if it has none yet."""
     path = job.folder / "result.json"
     return job.read(json.loads(path.read_text())) if path.is_file() else None
 
 
 def read_error(job: Job[Any]) -> str:
-    """Returns why a job that is not finished failed, in one line."""
+    """Reads the reason of a failure in one line; ``killed`` if the process could not write it."""
     path = job.folder / "error.txt"
     return path.read_text().splitlines()[0] if path.is_file() else "killed"
 
 
 def results_of(jobs: Iterable[Job[ResultT]]) -> list[tuple[Any, ResultT]]:
-    """Returns every finished job with its result."""
+    """Returns every job that has a result, with that result."""
     return [(job, result) for job in jobs if (result := read_result(job)) is not None]
 
 
 def errors_of(jobs: Iterable[Job[Any]]) -> dict[str, str]:
-    """Returns folder -> reason of every job that failed."""
+    """Returns folder -> reason of the failure of every job without a result."""
     return {str(job.folder): read_error(job) for job in jobs if read_result(job) is None}
 
 
 def do(job: Job[Any]) -> None:
-    """Does one job and leaves its result, or why it failed, in its folder."""
+    """Runs one job and writes its result, or the reason of its failure, to its folder."""
     keep_settings(job.folder, job.settings())
     (job.folder / "error.txt").unlink(missing_ok=True)
     try:
         _write_json(job.folder / "result.json", job.run().to_json())
-    except Exception as problem:  # whatever it is, the other jobs go on
-        message = " ".join(str(problem).split()) or type(problem).__name__
+    except Exception as error:  # any error: the other jobs continue
+        message = " ".join(str(error).split()) or type(error).__name__
         (job.folder / "error.txt").write_text(f"{message}\n\n{traceback.format_exc()}")
 
 
 def do_all(jobs: Sequence[Job[Any]]) -> None:
-    """Does jobs one after the other on one thread, in a process beside others."""
+    """Runs jobs one after the other on one thread, in one of several processes."""
     import torch
 
     torch.set_num_threads(1)
@@ -197,21 +206,24 @@ def do_all(jobs: Sequence[Job[Any]]) -> None:
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Writes values to a JSON file, completely or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(values, indent=1) + "\n")
 
 
 def _line(job: Job[ResultT], out: Path) -> str:
+    """Returns folder and result of a job, or the reason of its failure, in one line."""
     result = read_result(job)
     text = f"FAILED: {read_error(job)}" if result is None else job.describe(result)
     return f"{job.folder.relative_to(out)}: {text}"
 
 
 def _submit(
-    groups: Sequence[Sequence[Job[ResultT]]], logs: Path, workers: Workers, ended: Callable[[Job[ResultT]], None]
+    groups: Sequence[Sequence[Job[ResultT]]], logs: Path, workers: Workers, report_end: Callable[[Job[ResultT]], None]
 ) -> None:
+    """Runs groups of jobs in processes, at most ``workers.jobs`` at once; calls a function when a job ends."""
     submitit = optional_import("submitit", "train")
-    # Threads of processes that share cores wait for each other: one each is fastest by far.
+    # One thread per process is fastest: threads of processes that share cores wait for each other.
     os.environ["OMP_NUM_THREADS"] = "1"
     executor = submitit.AutoExecutor(folder=make_folder(logs), cluster=workers.cluster)
     executor.update_parameters(timeout_min=int(workers.hours * 60), cpus_per_task=1, name="synapsnet")
@@ -223,10 +235,10 @@ def _submit(
                 group = waiting.pop()
                 running.append((group, executor.submit(do_all, group)))
             time.sleep(0.2 if workers.cluster == "local" else 10)
-            for group, process in [one for one in running if one[1].done()]:
+            for group, process in [entry for entry in running if entry[1].done()]:
                 running.remove((group, process))
                 for job in group:
-                    ended(job)
+                    report_end(job)
     finally:
         for _, process in running:
             process.cancel()

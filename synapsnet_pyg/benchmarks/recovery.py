@@ -49,21 +49,21 @@ class Population(NamedTuple):
     """A recording whose wiring is known."""
 
     kind: str
-    """Name of the simulation, or of the session."""
+    """Name of the simulation, or of a given session."""
     path: Path
-    """Path of the session file; simulated when first needed."""
+    """Path of the session file; a simulated one is written on first use."""
     seed: int
-    """Seed of the simulation, or of the fit to a given session."""
+    """Seed of the simulation, or of a fit to a given session."""
     parameters: Mapping[str, Any]
     """Parameters of the simulation."""
     fingerprint: str | None = None
     """Fingerprint of a given session; None for a simulation."""
 
     def load(self) -> Session:
-        """Reads the session, or simulates and keeps it."""
+        """Reads the session; simulates and saves it first if there is no file."""
         if not self.path.exists():
-            make = simulation(self.kind, self.parameters)
-            session = make(0, self.seed, name=f"{self.kind}-{self.seed}")
+            simulate = simulation(self.kind, self.parameters)
+            session = simulate(0, self.seed, name=f"{self.kind}-{self.seed}")
             session.save(make_folder(self.path.parent) / self.path.name)
         return Session.load(self.path)
 
@@ -74,12 +74,12 @@ class RecoveryResult:
 
     seconds: float
     fit: float | None
-    """Correlation of the test forecast of a model, or pVar of CURBD."""
+    """Correlation of a model's forecast with the test part; explained variance (pVar) of CURBD; None for the others."""
     scores: Mapping[str, ConnectivityScore]
-    """Label -> scores; the test of significance adds a label of its own."""
+    """Label -> scores; a test of significance adds a second label, for the posterior means."""
 
     def to_json(self) -> Json:
-        """Returns the result by names; a score that is not defined is None."""
+        """Returns name -> value, ready for JSON; None replaces NaN."""
         scores = {
             label: {key: number_or_none(value) for key, value in score._asdict().items()}
             for label, score in self.scores.items()
@@ -88,18 +88,21 @@ class RecoveryResult:
 
 
 class _Recovered(NamedTuple):
+    """Connectivity of one population from one method."""
+
     matrices: dict[str, Tensor]
+    """Label -> connectivity [N, N]."""
     fit: float | None
 
 
 @dataclass(frozen=True)
 class RecoveryJob:
-    """One method on one population; leaves ``connectivity.npz`` beside its result.
+    """One method on one population; also writes ``connectivity.npz`` to the folder.
 
     Attributes:
         folder: Folder of the job.
-        population: Recording.
-        method: Estimator or model.
+        population: Population with known wiring.
+        method: Estimator or model with its arguments.
         preset: Recipe of a model.
     """
 
@@ -119,9 +122,9 @@ class RecoveryJob:
         session = self.population.load().standardise()
         truth = session.true_connectivity
         assert truth is not None
-        began = time.monotonic()
+        start = time.monotonic()
         recovered = self._estimate(session) if self.method.kind in ESTIMATORS else self._fit(session)
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - start
         with atomic_path(self.folder / "connectivity.npz") as temporary, temporary.open("wb") as file:
             matrix = recovered.matrices[self.method.label]
             np.savez_compressed(file, connectivity=matrix.detach().cpu().numpy())
@@ -129,11 +132,13 @@ class RecoveryJob:
         return RecoveryResult(seconds, recovered.fit, scores)
 
     def _estimate(self, session: Session) -> _Recovered:
+        """Estimates the connectivity by an estimator."""
         parts = session.split()
         estimated = estimate(self.method.kind, parts.train, parts.validation)
         return _Recovered({self.method.label: estimated.connectivity}, estimated.details.get("p_var"))
 
     def _fit(self, session: Session) -> _Recovered:
+        """Fits a model and returns its connectivity; that of SynapsNet also as posterior means."""
         folder = self.folder / "run"
         recipe = Preset(self.preset.name, {**self.preset.changes, "seed": self.population.seed})
         run = Run.fit(
@@ -155,39 +160,39 @@ class RecoveryJob:
         return _Recovered(matrices, score_forecast(session, test).correlation)
 
     def read(self, values: Mapping[str, Any]) -> RecoveryResult:
-        """Returns the scores."""
+        """Reads the scores."""
         scores = {
-            label: ConnectivityScore(**{key: np.nan if value is None else value for key, value in one.items()})
-            for label, one in values["scores"].items()
+            label: ConnectivityScore(**{key: np.nan if value is None else value for key, value in score.items()})
+            for label, score in values["scores"].items()
         }
         return RecoveryResult(values["seconds"], values["fit"], scores)
 
     def describe(self, result: RecoveryResult) -> str:
-        """Returns the Pearson correlations with the true weights and the duration."""
+        """Returns the Pearson correlations with the true weights and the duration as text."""
         pearson = (f"{score.pearson:.3f}" for score in result.scores.values())
         return f"Pearson {' and, posterior mean, '.join(pearson)}, {result.seconds:.0f} s"
 
     def matrix(self) -> Tensor:
-        """Reads the connectivity [N, N] that the job left."""
-        with np.load(self.folder / "connectivity.npz", allow_pickle=False) as kept:
-            return torch.from_numpy(kept["connectivity"])
+        """Reads the connectivity [N, N] that the job wrote."""
+        with np.load(self.folder / "connectivity.npz", allow_pickle=False) as file:
+            return torch.from_numpy(file["connectivity"])
 
 
 class Populations(NamedTuple):
-    """Recordings of a benchmark whose wiring is known."""
+    """Populations with known wiring: simulations, or given sessions instead."""
 
     simulations: Sequence[str] = ("paper",)
-    """Names of simulations; each seed makes another population."""
+    """Names of simulations; each seed gives another population."""
     parameters: Mapping[str, Any] = {}
     """Parameters of the simulations, such as ``bins``."""
     sessions: Sequence[str] = ()
-    """Session files that know their graph, instead of simulations; the seeds are then those of the fits."""
+    """Session files with a true connectivity. With them, no simulation is run and seeds are those of the fits."""
 
     def all(self, out: Path, seeds: Sequence[int]) -> list[Population]:
         """Returns every population for every seed.
 
         Raises:
-            ValueError: There is no such simulation, or a session does not know its graph.
+            ValueError: There is no such simulation, or a session has no true connectivity.
         """
         for name in self.simulations:
             simulation(name, self.parameters)
@@ -201,9 +206,11 @@ class Populations(NamedTuple):
         for file in self.sessions:
             session = Session.load(file)
             if session.true_connectivity is None:
-                raise ValueError(f"Expected sessions that know their graph ('{file}' does not); see 'convert --truth'.")
-            path, mark = Path(file).resolve(), session.fingerprint
-            populations += [Population(session.name, path, seed, {}, fingerprint=mark) for seed in seeds]
+                raise ValueError(
+                    f"Expected sessions with a true connectivity ('{file}' has none); add it with 'convert --truth'."
+                )
+            path, fingerprint = Path(file).resolve(), session.fingerprint
+            populations += [Population(session.name, path, seed, {}, fingerprint=fingerprint) for seed in seeds]
         return populations
 
 
@@ -215,10 +222,17 @@ def plan_recovery(
     seeds: Sequence[int] = (0,),
     preset: Preset = Preset("fast"),  # noqa: B008
 ) -> list[RecoveryJob]:
-    """Returns all jobs of a comparison.
+    """Returns all jobs of a benchmark: every method on every population and seed.
+
+    Args:
+        out: Folder of the benchmark.
+        methods: Estimators and models.
+        populations: Populations with known wiring.
+        seeds: Seeds of the populations.
+        preset: Recipe of the models.
 
     Raises:
-        ValueError: There is no such method or population, or a session does not know its graph.
+        ValueError: There is no such method or population, or a session has no true connectivity.
     """
     if not seeds or not methods:
         raise ValueError(f"Expected at least one method and one seed (got {len(methods)} and {len(seeds)}).")
@@ -249,20 +263,20 @@ def compare_recovery(
     preset: Preset = Preset("fast"),  # noqa: B008
     workers: Workers = Workers(),  # noqa: B008
 ) -> RecoveryBenchmark:
-    """Estimates the connectivity of populations whose wiring is known by every method, and writes the comparison.
+    """Compares methods that estimate connectivity on populations with known wiring, and writes the results.
 
-    Jobs that are done are not repeated, and one that fails stops no other.
+    Finished jobs are not repeated. A failed job does not stop the others.
 
     Args:
-        out: Folder of the comparison, made if need be; ``runs`` in it holds the result of each method.
+        out: Folder of the benchmark, created if needed; its folder ``runs`` holds the results of each method.
         methods: Estimators and models.
-        populations: Recordings whose wiring is known.
-        seeds: Number of seeds, from 0 on.
+        populations: Populations with known wiring.
+        seeds: Number of seeds, counted from 0.
         preset: Recipe of the models.
-        workers: How many jobs run at once, and where.
+        workers: Number and place of the processes.
 
     Raises:
-        ValueError: An argument or a session does not do, or ``out`` holds results of other settings.
+        ValueError: An argument or a session is invalid, or ``out`` holds results of other settings.
         JobsFailed: Every job failed.
     """
     jobs = plan_recovery(out, methods, populations, seeds=range(seeds), preset=preset)
@@ -271,7 +285,7 @@ def compare_recovery(
     if not populations.sessions:
         require_same_settings(out / "populations", simulated)
         keep_settings(out / "populations", simulated)
-    # All methods of a population in one process: most take less time than a process takes to start.
+    # One process runs all methods of a population: most of them are faster than the start of a process.
     run_jobs(jobs, out, workers, together=lambda job: (job.population.path, job.population.seed))
     rows = [
         RecoveryRow(job.population.kind, job.population.seed, result.seconds, result.fit, method=label, scores=scores)
@@ -298,17 +312,17 @@ def compare_recovery(
 
 
 def _draw(jobs: Sequence[RecoveryJob], benchmark: RecoveryBenchmark, out: Path) -> None:
-    """Draws the populations of one kind, the matrices of the best five methods on the first of them."""
-    done = [job for job, _ in results_of(jobs)]
-    if not done:
+    """Draws the scores on populations of one kind, and the matrices of the five best methods on the first one."""
+    finished = [job for job, _ in results_of(jobs)]
+    if not finished:
         return
-    kind = done[0].population.kind
-    here = [row for row in benchmark.rows if row.population == kind and row.value("pearson") is not None]
+    kind = finished[0].population.kind
+    rows = [row for row in benchmark.rows if row.population == kind and row.value("pearson") is not None]
     ranked = [entry.method for entry in benchmark.summary if entry.population == kind]
-    pearson = {label: [row.scores.pearson for row in here if row.method == label] for label in ranked}
+    pearson = {label: [row.scores.pearson for row in rows if row.method == label] for label in ranked}
     pearson = {label: values for label, values in pearson.items() if values}
-    first = {job.method.label: job for job in done if job.population.seed == done[0].population.seed}
-    truth = done[0].population.load().true_connectivity
+    first = {job.method.label: job for job in finished if job.population.seed == finished[0].population.seed}
+    truth = finished[0].population.load().true_connectivity
     assert truth is not None
     matrices = {label: first[label].matrix() for label in [label for label in pearson if label in first][:5]}
     with atomic_path(out / f"connectivity-{file_name(kind)}.png") as temporary:

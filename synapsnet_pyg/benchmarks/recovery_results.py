@@ -38,18 +38,18 @@ class RecoveryRow:
     scores: ConnectivityScore
 
     def value(self, key: str) -> float | None:
-        """Returns a score by its name; None where it is not defined."""
+        """Returns a score by name; None replaces NaN."""
         value = self.fit if key == "fit" else getattr(self.scores, key)
         return None if value is None else number_or_none(value)
 
     def to_json(self) -> Json:
-        """Returns the row by names."""
+        """Returns name -> value of the row, ready for JSON."""
         scores = {key: number_or_none(value) for key, value in self.scores._asdict().items()}
         return {**asdict(self), "scores": scores}
 
 
 class Spread(NamedTuple):
-    """Mean over seeds and sample deviation; None where there is no value, or a single one."""
+    """Mean and sample standard deviation over seeds; None if there are too few values."""
 
     mean: float | None
     deviation: float | None
@@ -57,16 +57,18 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True)
 class RecoverySummary:
-    """One method on all populations of a kind.
+    """Scores of one method over all populations of a kind.
 
     Attributes:
         population: Kind of the populations.
         method: Label of the method.
         seeds: Number of seeds.
-        seconds: Mean duration.
-        scores: Score -> mean and deviation over seeds; ``fit`` first.
-        better_than_next: Number of seeds on which the next best method has a lower Pearson; None for the last.
-        p: Two-sided paired t-test of Pearson over seeds against the next best; None where it is not defined.
+        seconds: Mean duration in seconds.
+        scores: Name of a score -> mean and deviation over seeds; ``fit`` comes first.
+        better_than_next: Number of seeds with a higher Pearson correlation than the next best method has; None for the
+            last method.
+        p: p-value of the Pearson correlations against those of the next best method, from a two-sided paired t-test
+            over seeds; None for the last method or for too few seeds.
     """
 
     population: str
@@ -78,7 +80,7 @@ class RecoverySummary:
     p: float | None
 
     def to_json(self) -> Json:
-        """Returns the entry by names: each score and its ``_deviation``."""
+        """Returns name -> value, ready for JSON; the deviation of a score is ``<score>_deviation``."""
         scores: Json = {}
         for key, spread in self.scores.items():
             scores |= {key: spread.mean, f"{key}_deviation": spread.deviation}
@@ -87,7 +89,7 @@ class RecoverySummary:
 
 
 def summarise_recovery(rows: Sequence[RecoveryRow]) -> list[RecoverySummary]:
-    """Returns one entry for each population and method, best Pearson first."""
+    """Returns an entry for each population and method, ordered by mean Pearson correlation, best first."""
     entries = []
     for population in dict.fromkeys(row.population for row in rows):
         here = [row for row in rows if row.population == population]
@@ -98,14 +100,15 @@ def summarise_recovery(rows: Sequence[RecoveryRow]) -> list[RecoverySummary]:
         mean = {method: np.mean(list(values.values())) if values else -np.inf for method, values in pearson.items()}
         ranked = sorted(pearson, key=mean.__getitem__, reverse=True)
         for better, worse in zip(ranked, [*ranked[1:], None], strict=True):
-            mine = [row for row in here if row.method == better]
-            entries.append(_summary(mine, pearson[better], None if worse is None else pearson[worse]))
+            own_rows = [row for row in here if row.method == better]
+            entries.append(_summary(own_rows, pearson[better], None if worse is None else pearson[worse]))
     return entries
 
 
 def _summary(
     rows: Sequence[RecoveryRow], ours: Mapping[str, float], theirs: Mapping[str, float] | None
 ) -> RecoverySummary:
+    """Returns the entry of a method from its rows, its correlations, and those of the next best method by seed."""
     both = ours.keys() & (theirs or {}).keys()
     return RecoverySummary(
         rows[0].population,
@@ -119,6 +122,7 @@ def _summary(
 
 
 def _spread(values: Sequence[float | None]) -> Spread:
+    """Computes mean and deviation of the values that are known."""
     known = [value for value in values if value is not None]
     deviation = float(np.std(known, ddof=1)) if len(known) > 1 else None
     return Spread(float(np.mean(known)) if known else None, deviation)
@@ -126,16 +130,16 @@ def _spread(values: Sequence[float | None]) -> Spread:
 
 @dataclass(frozen=True)
 class RecoveryBenchmark:
-    """Everything about a comparison of connectivity recovery.
+    """Scores and settings of a benchmark of connectivity recovery.
 
     Attributes:
-        command: Command line that made it.
+        command: Command line of the benchmark.
         versions: Package -> version.
         settings: Parameters of the simulations and recipe of the models.
         methods: Label -> name and arguments.
-        rows: Scores.
+        rows: Scores of each population, seed and method.
         summary: Means over seeds.
-        failed: Folder of a job -> why it failed.
+        failed: Folder of a failed job -> reason.
     """
 
     command: str
@@ -147,7 +151,7 @@ class RecoveryBenchmark:
     failed: Mapping[str, str]
 
     def to_json(self) -> Json:
-        """Returns everything by its name."""
+        """Returns name -> value of scores and settings, ready for JSON."""
         return {
             "command": self.command,
             "versions": self.versions,
@@ -164,7 +168,7 @@ class RecoveryBenchmark:
         self.seed_table().write(out / "connectivity-seeds")
 
     def table(self) -> Table:
-        """Returns the summary."""
+        """Returns the table of the summary."""
         header = ["population", "method", "seeds", *_COLUMNS.values(), "ahead of the next", "p", "s"]
         rows = []
         for entry in self.summary:
@@ -182,7 +186,7 @@ class RecoveryBenchmark:
         return Table("Recovery of known wiring", header, rows, notes)
 
     def seed_table(self) -> Table:
-        """Returns the scores, one row for each population, seed and method."""
+        """Returns the table of scores, one row for each population, seed and method."""
         header = ["population", "seed", "method", *_COLUMNS.values(), "s"]
         rows = [
             [row.population, str(row.seed), row.method, *(number_text(row.value(key)) for key in _COLUMNS),
@@ -192,10 +196,10 @@ class RecoveryBenchmark:
         return Table("Recovery, each seed", header, rows, [f"By `{self.command}`."])
 
     def short_tables(self) -> list[Table]:
-        """Returns a table for each population, short enough for a narrow terminal."""
+        """Returns a table of the summary for each kind of population, with fewer columns, for a narrow terminal."""
         tables = []
         for population in dict.fromkeys(entry.population for entry in self.summary):
-            mine = [entry for entry in self.summary if entry.population == population]
+            entries = [entry for entry in self.summary if entry.population == population]
             rows = [
                 [
                     entry.method,
@@ -203,9 +207,9 @@ class RecoveryBenchmark:
                     *(number_text(entry.scores[key].mean) for key in ("spearman", "auroc", "auprc", "sign_accuracy")),
                     f"{entry.seconds:.0f}",
                 ]
-                for entry in mine
+                for entry in entries
             ]
-            title = f"{population}: {max(entry.seeds for entry in mine)} seed(s), mean +- deviation"
+            title = f"{population}: {max(entry.seeds for entry in entries)} seed(s), mean +- deviation"
             tables.append(Table(title, ["method", "Pearson", "rho", "AUROC", "AUPRC", "sign", "s"], rows))
         return tables
 
@@ -218,7 +222,7 @@ def draw_recovery(
     Args:
         truth: True connectivity [N, N].
         matrices: Label of a method -> its connectivity [N, N].
-        pearson: Label of a method -> Pearson of each seed.
+        pearson: Label of a method -> Pearson correlation of each seed.
     """
     figure, upper, lower = make_matrices_figure(len(matrices) + 1)
     draw_matrix(upper[0], truth, "true connectivity", bar=False)

@@ -1,17 +1,17 @@
-"""Variants: models with arguments of their own, as rows of a benchmark."""
+"""Variants: models with their arguments, one for each row of a benchmark."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 PAPER_MODELS = ("synapsnet", "neuprint", "gwnet", "lfads", "lstm", "gru", "rnn")
-"""Models that SynapsNet's Table 1 compares."""
+"""Models of Table 1 in the SynapsNet paper."""
 
 
 class Variant(NamedTuple):
-    """A model or estimator with arguments of its own."""
+    """A model or estimator with its arguments."""
 
     label: str
-    """Label of its row in the tables; also the name of its folder."""
+    """Label of the row in tables, and name of the folder."""
     kind: str
     """Name of the model or estimator."""
     arguments: Mapping[str, Any] = {}
@@ -31,7 +31,7 @@ def ablations() -> list[Variant]:
 
 
 def recovery_ablations() -> list[Variant]:
-    """Returns SynapsNet, and SynapsNet with each part that serves its connectivity left out or changed."""
+    """Returns SynapsNet, and SynapsNet with each part that affects its connectivity left out or changed."""
     changed: dict[str, Mapping[str, Any]] = {
         "without common drive": {"latents": 0},
         "without penalty": {"penalty_weight": 0.0},
@@ -55,15 +55,15 @@ def dynamics() -> list[Variant]:
 
 
 SWEEPS = {"window": "window", "embedding": "embedding_dim"}
-"""Size that can be swept -> argument of the models."""
+"""Name of a sweep -> argument of the models that it varies."""
 
 
 def sweep(models: Sequence[str], size: str, values: Sequence[int]) -> list[Variant]:
-    """Returns models at several windows (figure 6) or embedding sizes (figure 7).
+    """Returns models with several window lengths (figure 6) or embedding sizes (figure 7).
 
     Args:
         models: Names of the models.
         size: Key of :data:`SWEEPS`.
-        values: Values of that size.
+        values: Values of the argument.
     """
     return [Variant(f"{model}, {size} {value}", model, {SWEEPS[size]: value}) for model in models for value in values]

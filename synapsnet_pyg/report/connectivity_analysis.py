@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.analysis.blocks import Blocks, connectivity_blocks
-from synapsnet_pyg.analysis.currents import CurrentCorrelation, current_cross_correlation, shuffled
+from synapsnet_pyg.analysis.currents import CurrentCorrelation, current_cross_correlation, shuffle_senders
 from synapsnet_pyg.analysis.distance import DistanceProfile, weight_by_distance
 from synapsnet_pyg.analysis.identifiability import identifiability
 from synapsnet_pyg.analysis.neurons import neuron_table
@@ -103,7 +103,7 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
         matrices=_shown_matrices(kinds, significance),
         neuron_order=order,
         graph=graph,
-        currents=_currents(test, kinds | {"learned, shuffled": shuffled(learned)}),
+        currents=_currents(test, kinds | {"learned, shuffled": shuffle_senders(learned)}),
         significance=significance,
         untested=untested,
         edges=to_pandas(

@@ -6,7 +6,7 @@ import torch
 from helpers import make_session
 
 from synapsnet_pyg.analysis import currents
-from synapsnet_pyg.analysis.currents import current_cross_correlation, shuffled
+from synapsnet_pyg.analysis.currents import current_cross_correlation, shuffle_senders
 from synapsnet_pyg.connectivity.lagged_correlation import LaggedCorrelation
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.synapsnet import SynapsNet
@@ -72,19 +72,19 @@ def test_refuses_what_has_no_correlation():
         with pytest.raises(ValueError, match="smaller max_delay"):
             current_cross_correlation(session, torch.ones(5, 5), delay)
     with pytest.raises(ValueError, match=r"shape \[N, N\]"):
-        shuffled(torch.zeros(3, 2))
+        shuffle_senders(torch.zeros(3, 2))
 
 
 def test_shuffling_keeps_each_receivers_weights():
     connectivity = torch.randn(7, 7)
-    other = shuffled(connectivity, seed=1)
+    other = shuffle_senders(connectivity, seed=1)
     assert torch.equal(other.sort(1).values, connectivity.sort(1).values)
     assert torch.equal(other.diagonal(), connectivity.diagonal())
-    assert torch.equal(other, shuffled(connectivity, seed=1))
-    assert not torch.equal(other, shuffled(connectivity, seed=2))
-    assert torch.equal(shuffled(torch.ones(1, 1)), torch.ones(1, 1))
+    assert torch.equal(other, shuffle_senders(connectivity, seed=1))
+    assert not torch.equal(other, shuffle_senders(connectivity, seed=2))
+    assert torch.equal(shuffle_senders(torch.ones(1, 1)), torch.ones(1, 1))
     # Every sender is as likely as any other.
-    firsts = torch.stack([shuffled(torch.arange(16.0).view(4, 4), seed)[0, 1] for seed in range(600)])
+    firsts = torch.stack([shuffle_senders(torch.arange(16.0).view(4, 4), seed)[0, 1] for seed in range(600)])
     assert firsts.unique(return_counts=True)[1].tolist() == pytest.approx([200] * 3, abs=40)
 
 
@@ -100,7 +100,7 @@ def test_synapsnet_leads_where_correlation_within_the_bin_does_not(tmp_path):
         for name, matrix in {
             "true": true,
             "learned": learned,
-            "shuffled": shuffled(learned),
+            "shuffled": shuffle_senders(learned),
             "same bin": LaggedCorrelation(lag=0).fit(train).connectivity_,
         }.items()
     }

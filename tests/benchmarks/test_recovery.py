@@ -63,7 +63,7 @@ def test_bad_arguments_are_told_before_anything_is_written(tmp_path):
         compare_recovery(out, methods("granger"))
     with pytest.raises(ValueError, match="population among"):
         compare_recovery(out, methods("lag1"), Populations(["retina"]))
-    with pytest.raises(ValueError, match="know their graph"):
+    with pytest.raises(ValueError, match="sessions with a true connectivity"):
         compare_recovery(out, methods("lag1"), Populations(sessions=[str(tmp_path / "unknown.h5")]))
     with pytest.raises(ValueError, match="hidden_drive"):
         compare_recovery(out, methods("lag1"), Populations(parameters={"hiden_drive": 0}))

@@ -1,12 +1,13 @@
-"""Time of a training run of CURBD, ours against its equations in plain numpy, beside what the memory allows.
+"""Duration of a training run of CURBD, compared with its equations in plain numpy and with the memory's bandwidth.
 
-    OMP_NUM_THREADS=1 python examples/speed_curbd.py
+    OMP_NUM_THREADS=1 python benchmarks/speed_curbd.py
 
-Plain: every bin multiplies J and P with the state and changes all of both. Both compute the same, which is checked
-first. The two take turns, and the medians are compared: of processor time, so that other programs count little.
+The plain implementation multiplies J and P with the state in every bin and updates both. A check at the start shows
+that the results are the same. The two run in turns, and medians of processor time are compared, so that other programs
+matter little.
 
-No bin can do with less than reading J and P once, 2 N^2 numbers; the plain one moves them several times.
-How long a single read takes is measured in the same turns, as is the speed of copying as many numbers.
+Each bin must read J and P at least once, which are 2 N^2 numbers. The plain implementation moves them several times.
+The durations of one read and of one copy are measured in the same turns.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from synapsnet_pyg.connectivity.curbd_network import normalise
 
 
 def run_plainly(activity: np.ndarray, start: np.ndarray, noise: np.ndarray, time_constant: float) -> np.ndarray:
-    """One training run with one step a bin; returns J."""
+    """Trains once, with one step in each bin, and returns J."""
     J, P, h = start, np.eye(len(start)), activity[:, 0]
     for t in range(activity.shape[1]):
         r = np.tanh(h)
@@ -34,6 +35,7 @@ def run_plainly(activity: np.ndarray, start: np.ndarray, noise: np.ndarray, time
 
 
 def timed(action: Callable[[], object], repeats: int = 1) -> float:
+    """Returns the processor time of an action in seconds, mean over repeats."""
     started = time.process_time()
     for _ in range(repeats):
         action()
@@ -41,10 +43,11 @@ def timed(action: Callable[[], object], repeats: int = 1) -> float:
 
 
 def main() -> None:
+    """Runs the benchmark and prints its results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--neurons", type=int, default=200)
-    parser.add_argument("--bins", type=int, default=2000)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--neurons", type=int, default=200, help="number of neurons N")
+    parser.add_argument("--bins", type=int, default=2000, help="number of bins T")
+    parser.add_argument("--rounds", type=int, default=9, help="number of turns")
     given = parser.parse_args()
     N, T = given.neurons, given.bins
     random = np.random.default_rng(0)
@@ -59,7 +62,7 @@ def main() -> None:
         curbd = CURBD(steps_per_bin=1, time_constant=5.0, training_runs=1, free_runs=0)
         return curbd.train_network(activity[:, :bins], start=start, noise=noise[:, :bins]).connectivity
 
-    # The equations amplify rounding bin by bin, so that the first ones tell whether they are the same.
+    # The equations amplify rounding errors bin by bin, so only the first bins are compared.
     worst = np.abs(plain(200) - ours(200)).max() / np.abs(plain(200)).max()
     print(f"same J after 200 bins to {worst:.1e} of its largest")
 

@@ -1,10 +1,10 @@
-"""Seconds and peak memory of binning a large file of spikes.
+"""Duration and peak memory of binning the spikes of a large file.
 
-    python examples/bin_spikes.py                       # 700 units, 30 minutes, 20 million spikes, 1/30 s
-    python examples/bin_spikes.py --spikes 380000000    # a file of 3 GB
+    python benchmarks/bin_spikes.py                       # 700 units, 30 minutes, 20 million spikes, 1/30 s
+    python benchmarks/bin_spikes.py --spikes 380000000    # a file of 3 GB
 
-Writes a file with the layout of Allen Visual Coding Neuropixels, then reads one session from it in a process of its
-own, as ``AllenNeuropixels`` does on first use.
+The script writes a file in the format of Allen Visual Coding Neuropixels. Then a new process reads it as
+``AllenNeuropixels`` does on first use.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import numpy as np
 
 
 def write(path: Path, units: int, minutes: float, spikes: int) -> None:
-    """Units of different rates; one electrode each, one block of 'spontaneous'."""
+    """Writes units of different rates, one electrode each, and one block of the stimulus 'spontaneous'."""
     random = np.random.default_rng(0)
     rate = random.lognormal(0, 1, units)
     count = np.maximum(np.round(spikes * rate / rate.sum()), 1).astype(np.int64)
@@ -51,6 +51,7 @@ def write(path: Path, units: int, minutes: float, spikes: int) -> None:
 
 
 def read(root: Path) -> None:
+    """Reads the session, and prints duration and memory."""
     from synapsnet_pyg.datasets.allen_neuropixels import AllenNeuropixels
 
     imported = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
@@ -66,10 +67,11 @@ def read(root: Path) -> None:
 
 
 def main() -> None:
+    """Runs the benchmark and prints its results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--units", type=int, default=700)
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--spikes", type=int, default=20_000_000)
+    parser.add_argument("--units", type=int, default=700, help="number of units")
+    parser.add_argument("--minutes", type=float, default=30, help="duration of the recording")
+    parser.add_argument("--spikes", type=int, default=20_000_000, help="number of spikes of all units")
     parser.add_argument("--read", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.read:

@@ -1,11 +1,11 @@
-"""Time of an epoch of NetFormer on its connectivity-constrained simulation, ours against a plain implementation.
+"""Duration of an epoch of NetFormer on its connectivity-constrained simulation, compared with a plain implementation.
 
-    python examples/speed_netformer.py                 # one epoch of each, as published: 200 neurons, 30,000 bins
-    python examples/speed_netformer.py --steps 40      # a look
+    python benchmarks/speed_netformer.py                 # one epoch of each, as published: 200 neurons, 30,000 bins
+    python benchmarks/speed_netformer.py --steps 40      # 40 steps of each
 
-Plain: the embedding is written beside every window's history, both projections and the attention are computed as the
-equations have them. Both see the same batches from the same loader and make the same optimiser steps; the forecasts
-are compared first. They take turns, a step each, so that what else the machine does meets both.
+The plain implementation concatenates history and embedding in every window, and computes both projections and the
+attention as in the equations. Both get the same batches and make the same optimiser steps; a check at the start
+compares their forecasts. They run in turns, one step each, so that other programs slow both alike.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from synapsnet_pyg.simulations.cell_types import simulate_cell_types
 
 
 def plain(model: NetFormer, window: Window) -> torch.Tensor:
+    """Forecasts by the equations."""
     layer, history = model.layer, window.activity
     embedding = model.embedding(0).expand(len(history), -1, -1)
     token = layer.norm_token(torch.cat([history, embedding], dim=-1))
@@ -29,17 +30,21 @@ def plain(model: NetFormer, window: Window) -> torch.Tensor:
 
 
 def ours(model: NetFormer, window: Window) -> torch.Tensor:
+    """Forecasts by the model's own implementation."""
     return model(window).activity
 
 
 def main() -> None:
+    """Runs the benchmark and prints its results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--neurons", type=int, default=200)
-    parser.add_argument("--bins", type=int, default=30_000)
-    parser.add_argument("--window", type=int, default=99, help="past bins; the published 100 count the target")
-    parser.add_argument("--embedding", type=int, default=200)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--steps", type=int, help="of the epoch; all if not given")
+    parser.add_argument("--neurons", type=int, default=200, help="number of neurons N")
+    parser.add_argument("--bins", type=int, default=30_000, help="number of bins T")
+    parser.add_argument(
+        "--window", type=int, default=99, help="number of past bins W; the published 100 include the target"
+    )
+    parser.add_argument("--embedding", type=int, default=200, help="size of the embedding D")
+    parser.add_argument("--batch", type=int, default=32, help="number of windows B in a step")
+    parser.add_argument("--steps", type=int, help="number of steps; a whole epoch if not given")
     given = parser.parse_args()
     train = simulate_cell_types(given.bins, neurons=given.neurons).standardise().split().train
     windows = windows_of(train, given.window)
@@ -51,11 +56,11 @@ def main() -> None:
     worst = float((ours(models[0], first) - plain(models[1], first)).detach().abs().max())
     optimisers = [torch.optim.Adam(model.parameters(), fused=True) for model in models]
     seconds = dict.fromkeys(forecasts, 0.0)
-    batches = [which for _, which in EpochSampler(windows, given.batch)][: given.steps]
-    for step, which in enumerate([batches[0], *batches]):  # the first once more, as a warm-up
+    batches = [positions for _, positions in EpochSampler(windows, given.batch)][: given.steps]
+    for step, positions in enumerate([batches[0], *batches]):  # the first batch twice: a warm-up
         for (name, forecast), model, optimiser in zip(forecasts.items(), models, optimisers, strict=True):
             started = time.perf_counter()
-            window = windows[0].gather(which)
+            window = windows[0].gather(positions)
             optimiser.zero_grad()
             mse_loss(forecast(model, window), window.target).backward()
             optimiser.step()

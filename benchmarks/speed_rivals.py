@@ -1,11 +1,11 @@
-"""Time of a training step of the rivals, ours against a plain implementation, in one run.
+"""Duration of a training step of Graph WaveNet, GRU and LSTM, compared with plain implementations.
 
-    python examples/speed_rivals.py --neurons 200
+    python benchmarks/speed_rivals.py --neurons 200
 
-Plain Graph WaveNet: convolutions on [window, channel, neuron, bin] by torch.nn.functional.conv2d, one einsum for each
-order of diffusion, and every layer's skip connection for all its bins. Plain population network: the recurrent network
-and its read-out called one after the other. Each pair computes the same forecast, which is checked first; the two
-take turns, and the medians are compared.
+The plain Graph WaveNet uses torch.nn.functional.conv2d on [window, channel, neuron, bin], one einsum for each order of
+diffusion, and the skip connection of every layer in all its bins. The plain population network calls the recurrent
+network and then the read-out. A check at the start shows that the forecasts are the same. The two run in turns, and
+medians are compared.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from synapsnet_pyg.models.registry import build_model
 
 
 def plain_gwnet(model: Forecaster, window: Window) -> torch.Tensor:
+    """Forecasts as Graph WaveNet by its equations."""
     network = model.network
     behaviour = window.behaviour.transpose(1, 2)[:, :, None].expand(-1, -1, window.activity.shape[1], -1)
     x = torch.cat([window.activity[:, None], behaviour], 1)
@@ -46,16 +47,18 @@ def plain_gwnet(model: Forecaster, window: Window) -> torch.Tensor:
 
 
 def plain_population(model: Forecaster, window: Window) -> torch.Tensor:
+    """Forecasts as a recurrent network of the whole population."""
     hidden, _ = model.dynamics(torch.cat([window.activity.transpose(1, 2), window.behaviour], dim=-1))
     return model.readout(model.dropout(hidden[:, -window.target.shape[-1] :])).transpose(1, 2)
 
 
 def main() -> None:
+    """Runs the benchmark and prints its results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--neurons", type=int, default=200)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--targets", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--neurons", type=int, default=200, help="number of neurons N")
+    parser.add_argument("--batch", type=int, default=32, help="number of windows B in a step")
+    parser.add_argument("--targets", type=int, default=1, help="number of targets P")
+    parser.add_argument("--rounds", type=int, default=9, help="number of turns")
     given = parser.parse_args()
     session = Session(torch.randn(given.neurons, 4000), torch.randn(4000, 2), bin_size=1 / 30)
     window = windows_of(session, 5, given.targets)[0].gather(torch.arange(given.batch))
@@ -67,14 +70,14 @@ def main() -> None:
         optimiser = torch.optim.Adam(model.parameters(), fused=True)
         times: dict[str, list[float]] = {"ours": [], "plain": []}
         for turn in range(given.rounds + 1):
-            for who in times:
+            for implementation in times:
                 started = time.perf_counter()
                 optimiser.zero_grad()
-                forecast = model(window).activity if who == "ours" else plain(model, window)
+                forecast = model(window).activity if implementation == "ours" else plain(model, window)
                 mse_loss(forecast, window.target).backward()
                 optimiser.step()
                 if turn:  # the first is a warm-up
-                    times[who].append(time.perf_counter() - started)
+                    times[implementation].append(time.perf_counter() - started)
         ours, theirs = (statistics.median(values) for values in times.values())
         print(
             f"{name:6s} same forecast to {worst:.1e}; a step {ours * 1e3:7.1f} ms, plain {theirs * 1e3:7.1f} ms: "
