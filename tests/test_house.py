@@ -75,7 +75,7 @@ TESTED_ELSEWHERE = {
         "report/test_report.py, parts of a page",
     ),
     "runs/cost.py": "cli/test_cli.py and test_golden.py, as the command 'inspect'",
-    "runs/in_memory.py": "experiments/test_methods.py, in experiments",
+    "runs/in_memory.py": "test_golden.py and test_examples.py, in experiments",
     "runs/progress.py": "runs/test_training.py, in a fit",
     "runs/run_file.py": "runs/test_run.py, in a run",
     "runs/score_tables.py": "runs/test_evaluation.py, with the scores",
