@@ -174,7 +174,15 @@ class CURBD(Estimator):
             trained = len(scores)
             scores += [network.run(learning=False) for _ in range(self.free_runs)]
         p_var, chi2 = np.array(scores).T
-        return TrainedNetwork(network.J.copy(), network.P.copy(), network.states.T, p_var, chi2, trained, converged)
+        return TrainedNetwork(
+            connectivity=network.J.copy(),
+            inverse_correlation=network.P.copy(),
+            states=network.states.T,
+            p_var=p_var,
+            chi2=chi2,
+            training_runs=trained,
+            converged=converged,
+        )
 
     def _train(self, network: RecurrentNetwork) -> tuple[list[RunScore], bool]:
         """Runs with learning; returns the score of each run, and whether the last ones brought no gain."""

@@ -75,7 +75,8 @@ class ForecastingEstimator(Estimator):
         """Makes a forecast with zero coefficients, into which saved ones can be loaded."""
         return LinearForecast(torch.zeros(neurons, neurons * self.lags + behaviours), torch.zeros(neurons))
 
-    def predict(self, session: Session) -> SessionForecast:  # noqa: D102
+    def predict(self, session: Session) -> SessionForecast:
+        """Forecasts every bin of a session that has enough bins before it in its segment; see :class:`Estimator`."""
         if not hasattr(self, "forecast_"):
             raise ValueError(f"Expected a fitted estimator ({self!r} is not); call fit(train, validation) first.")
         session = self._standardisation.apply(session)

@@ -116,7 +116,8 @@ class PoissonGLM(ForecastingEstimator):
         if self.ridges is not None and (len(self.ridges) == 0 or min(self.ridges) < 0):
             raise ValueError(f"Expected candidates for the ridge, none negative (got {list(self.ridges)}).")
 
-    def blank_forecast(self, neurons: int, behaviours: int) -> LinearForecast:  # noqa: D102
+    def blank_forecast(self, neurons: int, behaviours: int) -> LinearForecast:
+        """Makes a forecast with zero coefficients, into which saved ones can be loaded."""
         zeros = torch.zeros(neurons)
         coefficients = torch.zeros(neurons, neurons + behaviours)
         return PoissonForecast(coefficients, zeros, mean=zeros.clone(), scale=torch.ones(neurons), link=self.link)

@@ -8,16 +8,20 @@ class Recorded(Protocol):
     """Interface of objects with the four fields of a :class:`SessionInfo`, such as sessions."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str:
+        """Name of the session."""
 
     @property
-    def neuron_id(self) -> list[str]: ...  # noqa: D102
+    def neuron_id(self) -> list[str]:
+        """Ids of the N neurons."""
 
     @property
-    def behaviour_name(self) -> list[str]: ...  # noqa: D102
+    def behaviour_name(self) -> list[str]:
+        """Names of the K behaviours."""
 
     @property
-    def num_bins(self) -> int: ...  # noqa: D102
+    def num_bins(self) -> int:
+        """Number of bins T."""
 
 
 @dataclass(frozen=True)

@@ -116,9 +116,8 @@ class NeuronAttention(torch.nn.Module):
         H, (D,) = self.history, embedding.shape[1:]
         one = history.new_ones(1, 1, 1)
         if not isinstance(self.norm_token, torch.nn.LayerNorm):
-            return _Token(
-                history, one, 0 * one, embedding, one.expand(-1, -1, D)[0, 0], 0 * one.expand(-1, -1, D)[0, 0]
-            )
+            ones = one.expand(-1, -1, D)[0, 0]
+            return _Token(past=history, spread=one, shift=0 * one, embedding=embedding, gain=ones, bias=0 * ones)
         gain, bias = self.norm_token.weight, self.norm_token.bias
         total = embedding.sum(1)[:, None]
         mean = (history.sum(-1, keepdim=True) + total) / (H + D)
@@ -127,7 +126,8 @@ class NeuronAttention(torch.nn.Module):
         squares = squares + embedding.square().sum(1)[:, None] - 2 * mean * total + D * mean.square()
         spread = (squares / (H + D) + self.norm_token.eps).rsqrt()
         past = deviation * spread * gain[:H] + bias[:H]
-        return _Token(past, spread, -mean * spread, embedding * gain[H:], gain[H:], bias[H:])
+        scaled = embedding * gain[H:]
+        return _Token(past, spread, shift=-mean * spread, embedding=scaled, gain=gain[H:], bias=bias[H:])
 
     def _bilinear(self) -> Tensor:
         """Returns M [H + D, H + D], both projections in one product."""

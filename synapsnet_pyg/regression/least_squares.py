@@ -135,7 +135,7 @@ def moments(session: Session, lags: int = 1, *, kernel: Tensor | None = None, ch
             yy += Y.square().sum(1)
     if count == 0:
         raise ValueError(f"Expected a segment of more than {past} bins in session '{session.name}' (all are shorter).")
-    return Moments(count, u / count, y / count, uu / count, yu / count, yy / count)
+    return Moments(count, u=u / count, y=y / count, uu=uu / count, yu=yu / count, yy=yy / count)
 
 
 def newest_bins(window: Window, lags: int) -> tuple[list[Tensor], Tensor]:

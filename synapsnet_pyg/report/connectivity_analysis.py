@@ -23,11 +23,11 @@ from synapsnet_pyg.results.graphs import strongest, to_pandas
 from synapsnet_pyg.runs.run import Run
 
 PERMUTATIONS = 200
-"""Shuffles of every null, so that a page takes seconds; p-values go down to 1/201."""
+"""Number of shuffles of every null: few, so that a page takes seconds. The smallest p-value is 1/201."""
 SHIFTS = 100
-"""Time shifts in the null of edges, so that a page takes seconds."""
+"""Number of time shifts in the null of edges: few, so that a page takes seconds."""
 FALSE_DISCOVERY_RATE = 0.05
-"""Expected share of false ones among the edges and blocks that are called significant."""
+"""Expected share of false ones among significant edges and blocks."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class Significance:
     tested: int
     """Number of pairs tested."""
     table: pd.DataFrame
-    """Edges by significance, a row an edge, smallest p-value first."""
+    """Table with a row for each edge, smallest p-value first."""
     counts: np.ndarray
     """Number of p-values in each of 20 ranges [20]."""
     borders: np.ndarray
     """Borders of the ranges [21]."""
     identifiability: str
-    """Sentences on how far the recording can tell edges apart."""
+    """Sentences on how well the recording distinguishes edges."""
 
     @property
     def posterior_mean(self) -> Tensor:
@@ -68,14 +68,14 @@ class ConnectivityAnalysis:
     untested: str
     """Reason why the edges were not tested; empty if they were."""
     edges: pd.DataFrame
-    """Strongest edges, a row an edge."""
+    """Table with a row for each of the strongest edges."""
     blocks: dict[str, Blocks]
     """Field that groups neurons -> weights from group to group."""
     neurons: pd.DataFrame
     """Results of each neuron, largest hub score first."""
     reciprocity: pd.DataFrame
     distance: DistanceProfile | None
-    """Weight against distance; None where positions are not known."""
+    """Weight against distance; None if positions are not known."""
 
 
 def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
@@ -86,7 +86,7 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
         name: Name of the session.
 
     Returns:
-        The results; None where the model lets no neuron act on another.
+        Results; None if all weights are zero.
     """
     session = run.sessions[name]
     train, _, test = session.split()
@@ -124,7 +124,7 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
 
 
 def _kinds(session: Session, learned: Tensor) -> dict[str, Tensor]:
-    """Returns the learned connectivity and those that it is compared with."""
+    """Returns the learned connectivity, and correlations and the true connectivity for comparison."""
     train = session.split().train
     lag_0, lag_1 = (LaggedCorrelation(lag=lag).fit(train).connectivity_ for lag in (0, 1))
     kinds = {"learned connectivity": learned, "correlation one bin apart": lag_1}
@@ -134,7 +134,7 @@ def _kinds(session: Session, learned: Tensor) -> dict[str, Tensor]:
 
 
 def _shown_matrices(kinds: dict[str, Tensor], significance: Significance | None) -> dict[str, Tensor]:
-    """Returns the learned connectivity, its significant edges, and two others: the page has room for four."""
+    """Returns the four matrices of the page: learned connectivity, its significant edges, and two for comparison."""
     (learned, connectivity), *others = kinds.items()
     shown = {learned: connectivity}
     if significance is not None:
@@ -153,13 +153,13 @@ def _currents(test: Session, matrices: dict[str, Tensor]) -> dict[str, CurrentCo
 
 
 def _test_edges(run: Run, session: Session, learned: Tensor) -> tuple[Significance | None, str]:
-    """Tests the edges on the training part; returns None and the reason where that is not possible."""
+    """Tests the edges on the training part; returns None and a reason if the test is not possible."""
     train = session.split().train
     try:
         edges = edge_significance(
             run.model, train, shifts=SHIFTS, resamples=10, targets=run.targets, connectivity=learned
         )
-    except ValueError as error:  # the recording is too short for it, but not for the rest of the page
+    except ValueError as error:  # the recording is too short for the test, but not for the rest of the page
         return None, str(error)
     p_value = edges.p_value[edges.p_value.isfinite()].numpy()
     counts, borders = np.histogram(p_value, bins=20, range=(0, 1))
@@ -176,11 +176,11 @@ def _test_edges(run: Run, session: Session, learned: Tensor) -> tuple[Significan
 
 
 def _surest_edges(session: Session, edges: EdgeSignificance, learned: Tensor, most: int = 1000) -> pd.DataFrame:
-    """Returns the edges of smallest p-value; among equal ones, those of the largest effect for its error come first."""
+    """Returns the edges of smallest p-value; equal p-values are ordered by effect over error, largest first."""
     p_value = edges.p_value.nan_to_num(nan=torch.inf)
-    ratio = (edges.effect / edges.error).abs().nan_to_num(nan=0.0).flatten().argsort(descending=True, stable=True)
-    places = ratio[p_value.flatten()[ratio].argsort(stable=True)][: min(most, int(p_value.isfinite().sum()))]
-    receiver, sender = torch.unravel_index(places, p_value.shape)
+    by_ratio = (edges.effect / edges.error).abs().nan_to_num(nan=0.0).flatten().argsort(descending=True, stable=True)
+    chosen = by_ratio[p_value.flatten()[by_ratio].argsort(stable=True)][: min(most, int(p_value.isfinite().sum()))]
+    receiver, sender = torch.unravel_index(chosen, p_value.shape)
     columns = {
         "weight": edges.posterior_mean,
         "learned": learned,

@@ -20,7 +20,7 @@ _NO_AXIS = {"visible": False, "showgrid": False, "zeroline": False}
 
 
 def matrices_figure(session: Session, analysis: ConnectivityAnalysis) -> ReportFigure:
-    """Returns kinds of connectivity side by side, neurons in the same order."""
+    """Returns the figure of several kinds of connectivity, side by side with neurons in one order."""
     order = analysis.neuron_order
     louvain = " (groups with more weight within than between them, by Louvain's method on the strongest edges)"
     sentence = (
@@ -35,7 +35,7 @@ def matrices_figure(session: Session, analysis: ConnectivityAnalysis) -> ReportF
 
 
 def _plotly_matrices(session: Session, analysis: ConnectivityAnalysis) -> PlotlyFigure:
-    """Draws the matrices; they are zoomed together."""
+    """Draws the matrices in panels that zoom together."""
     rows = -(-len(analysis.matrices) // 2)
     figure = make_grid(
         60 + 430 * rows, rows=rows, columns=2, titles=list(analysis.matrices),
@@ -63,18 +63,19 @@ def _plotly_matrices(session: Session, analysis: ConnectivityAnalysis) -> Plotly
 
 
 def _quantity(kind: str) -> str:
-    """Returns the name of the numbers of a kind of connectivity."""
+    """Returns the name of the values of a kind of connectivity: ``correlation`` or ``weight``."""
     return "correlation" if "correlation" in kind else "weight"
 
 
 def _p_values(analysis: ConnectivityAnalysis, cells: Cells) -> np.ndarray | None:
+    """Returns the p-value of each cell of a drawn matrix; None if edges were not tested."""
     if analysis.significance is None:
         return None
     return analysis.significance.edges.p_value.numpy()[cells.receiver, cells.sender]
 
 
 def _mark_groups(figure: PlotlyFigure, order: NeuronOrder, *, cells: int, panels: int) -> None:
-    """Writes the name of each group that has room for one, and draws lines between groups."""
+    """Draws lines between groups, and writes the name of each group with at least 5 % of the neurons."""
     groups = order.ordered_groups
     ends = [i for i in range(1, len(groups) + 1) if i == len(groups) or groups[i] != groups[i - 1]]
     scale = cells / len(groups)
@@ -107,7 +108,7 @@ def _static_matrices(analysis: ConnectivityAnalysis) -> StaticFigure:
 
 
 def graph_figure(session: Session, analysis: ConnectivityAnalysis) -> ReportFigure:
-    """Returns neurons in space with the strongest edges."""
+    """Returns the figure of neurons in space with the strongest edges."""
     few = f" (the {MOST} strongest of them)" if SENDERS * session.num_neurons > MOST else ""
     weight = "posterior mean" if analysis.significance else "learned weight"
     places = (
@@ -191,7 +192,7 @@ def _static_graph(analysis: ConnectivityAnalysis) -> StaticFigure:
 
 
 def currents_figure(analysis: ConnectivityAnalysis) -> ReportFigure:
-    """Returns the correlation of input current and activity against delay."""
+    """Returns the figure of the correlation of input current and activity against delay."""
     kind, curve = next(iter(analysis.currents.items()))
     peak = f"{curve.peak_delay} bin{'s' * (curve.peak_delay != 1)}"
     side = "precedes the activity" if curve.peak_delay > 0 else "does not precede the activity"

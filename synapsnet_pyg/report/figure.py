@@ -1,4 +1,4 @@
-"""The record of one figure, and limits that its two drawings share."""
+"""Figure of the report in an interactive and a static drawing, and the limits of both."""
 
 from typing import NamedTuple
 
@@ -9,21 +9,21 @@ from synapsnet_pyg.report.plotly_canvas import Figure as PlotlyFigure
 
 
 class ReportFigure(NamedTuple):
-    """A figure of the report, drawn for the screen and for paper."""
+    """A figure of the report: interactive for the page, static for PNG and SVG files."""
 
     name: str
-    """Stem of its file names."""
+    """Stem of the file names."""
     sentence: str
-    """Text above the figure; empty where the section says it."""
+    """Text above the figure; empty if the section explains the figure."""
     plotly: PlotlyFigure
     static: StaticFigure
 
 
 def colour_limit(values: np.ndarray, quantile: float = 0.995) -> float:
-    """Returns the value of full colour, a quantile of the absolute values, so that a few extremes do not decide it.
+    """Returns the value of full colour: a quantile of the absolute values, which a few extreme values do not change.
 
     Args:
-        values: Numbers to be drawn, any shape; NaN is ignored.
+        values: Numbers of the image, of any shape; NaN is ignored.
         quantile: Quantile of the absolute values, 0 to 1.
 
     Example:
@@ -35,11 +35,11 @@ def colour_limit(values: np.ndarray, quantile: float = 0.995) -> float:
 
 
 def evenly_chosen(order: np.ndarray, most: int = 300) -> np.ndarray:
-    """Returns every k-th neuron of an order, so that the image of a large population stays small.
+    """Returns evenly spaced neurons of an order, so that the image of a large population stays small.
 
     Args:
         order: Indices of neurons.
-        most: Largest number of neurons returned.
+        most: Largest number of neurons.
 
     Example:
         >>> evenly_chosen(np.arange(7), most=3).tolist()
@@ -49,7 +49,7 @@ def evenly_chosen(order: np.ndarray, most: int = 300) -> np.ndarray:
 
 
 def without_formulas(text: str) -> str:
-    r"""Returns a text of a recording with its dollar signs escaped, since matplotlib reads formulas between them.
+    r"""Escapes the dollar signs of a text, between which matplotlib would read a formula.
 
     Example:
         >>> print(without_formulas("$x_1$"))

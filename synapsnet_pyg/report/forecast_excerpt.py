@@ -1,4 +1,4 @@
-"""The beginning of a test part, true and forecast."""
+"""Beginning of a test part, true and forecast."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from synapsnet_pyg.runs.scores import scored_neurons
 
 @dataclass(frozen=True)
 class ForecastExcerpt:
-    """The first M bins of a test part."""
+    """First M bins of a test part, true and forecast."""
 
     seconds: np.ndarray
     """Time of the bins in the recording, in seconds [M]."""
@@ -25,7 +25,7 @@ class ForecastExcerpt:
     breaks: list[int]
     """Indices of bins at which another segment begins."""
     score: np.ndarray
-    """Correlation of each neuron over the whole test part, NaN where a neuron is not scored [N]."""
+    """Correlation of each neuron over the whole test part, NaN for neurons that are not scored [N]."""
     chosen: dict[str, int]
     """``best``, ``median`` and ``worst`` -> index of the neuron of that rank."""
     true_components: np.ndarray
@@ -35,7 +35,7 @@ class ForecastExcerpt:
 
 
 def forecast_excerpt(run: Run, name: str, bins: int = 300) -> ForecastExcerpt | None:
-    """Forecasts the test part of a session.
+    """Forecasts the test part of a session and returns its beginning.
 
     Args:
         run: Fitted run.
@@ -43,7 +43,7 @@ def forecast_excerpt(run: Run, name: str, bins: int = 300) -> ForecastExcerpt | 
         bins: Largest number of bins M.
 
     Returns:
-        The first bins of the test part; None where no neuron can be scored.
+        First bins of the test part; None if no neuron can be scored.
     """
     session = run.sessions[name]
     test = session.split().test

@@ -20,7 +20,7 @@ from synapsnet_pyg.runs.run import History
 
 
 def training_figure(history: History) -> ReportFigure:
-    """Returns the validation correlation over epochs, with the chosen epoch marked."""
+    """Returns the figure of the validation correlation over epochs, with the chosen epoch marked."""
     sentence = (
         "Correlation of forecast and truth on the validation part after each epoch. The model is that of the marked "
         "epoch. A curve that still rises at its end suggests more epochs. Epoch 0 is before training."
@@ -44,7 +44,7 @@ def _plotly_training(history: History) -> PlotlyFigure:
 
 
 def traces_figure(session: Session, excerpt: ForecastExcerpt) -> ReportFigure:
-    """Returns the neurons with the best, the median and the worst forecast over time."""
+    """Returns the figure of the neurons with the best, the median and the worst forecast over time."""
     sentence = (
         f"The first {len(excerpt.seconds)} bins of the test part, true (grey) and forecast one bin ahead (orange), for "
         "the neurons with the best, the median and the worst forecast of all that are scored. A forecast varies less "
@@ -65,7 +65,7 @@ def traces_figure(session: Session, excerpt: ForecastExcerpt) -> ReportFigure:
 
 
 def components_figure(excerpt: ForecastExcerpt) -> ReportFigure:
-    """Returns the population along its first principal axes over time."""
+    """Returns the figure of the population along its first principal axes over time."""
     sentence = (
         "Activity of the population along its first principal axes in the same bins, true (grey) and forecast (orange)."
     )
@@ -107,7 +107,7 @@ def _static_traces(
 
 
 def raster_figure(session: Session, excerpt: ForecastExcerpt, order: NeuronOrder | None) -> ReportFigure:
-    """Returns images of true and forecast activity of all neurons, side by side.
+    """Returns the figure of true and forecast activity of all neurons, side by side.
 
     Args:
         session: Session of the excerpt.

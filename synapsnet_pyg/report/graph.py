@@ -10,18 +10,18 @@ from synapsnet_pyg.analysis.pairs import pairs_of
 from synapsnet_pyg.data.session import Session
 
 SENDERS = 2
-"""Number of strongest senders of each neuron that are drawn."""
+"""Number of drawn edges to each neuron, those of its strongest senders."""
 MOST = 400
-"""Largest number of edges that are drawn, since more would hide each other."""
+"""Largest number of drawn edges; more would hide each other."""
 
 
 class Graph(NamedTuple):
     """Positions of neurons and edges between them."""
 
     position: np.ndarray
-    """Position of each neuron, NaN where it is not known [N, 3]."""
+    """Position of each neuron, NaN if it is not known [N, 3]."""
     placed: bool
-    """True where positions were recorded; otherwise a layout puts neurons with strong edges near each other."""
+    """Whether positions were recorded; otherwise a layout puts neurons with strong edges near each other."""
     edge_index: np.ndarray
     """Sender and receiver of each edge [2, E]."""
     edge_weight: np.ndarray
@@ -39,10 +39,10 @@ class Graph(NamedTuple):
 
 
 def strongest_graph(session: Session, connectivity: Tensor) -> Graph:
-    """Returns the strongest edges to each neuron, between neurons at their recorded positions or those of a layout.
+    """Returns the strongest edges to each neuron, with recorded positions of the neurons or those of a layout.
 
     Args:
-        session: Session of the neurons; with ``position`` :math:`(N, 2)` or :math:`(N, 3)`, if it is known.
+        session: Session of the neurons, with ``position`` :math:`(N, 2)` or :math:`(N, 3)` if it is known.
         connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
 
     Example:
@@ -68,7 +68,7 @@ def strongest_graph(session: Session, connectivity: Tensor) -> Graph:
 
 
 def _recorded(session: Session) -> np.ndarray | None:
-    """Returns positions in space, with a third coordinate of 0 where two are known; None for fewer than two."""
+    """Returns recorded positions [N, 3], with 0 for a missing third coordinate; None if fewer than two are known."""
     position = session.neuron_fields.get("position")
     if not isinstance(position, Tensor) or position.dim() != 2 or position.shape[1] not in (2, 3):
         return None
@@ -79,7 +79,7 @@ def _recorded(session: Session) -> np.ndarray | None:
 
 
 def _layout(neurons: int, edge_index: np.ndarray, edge_weight: np.ndarray) -> np.ndarray:
-    """Returns positions in space that put neurons with strong edges near each other."""
+    """Computes positions [N, 3] that put neurons with strong edges near each other."""
     graph: nx.Graph[int] = nx.Graph()
     graph.add_nodes_from(range(neurons))
     graph.add_weighted_edges_from(zip(*edge_index.tolist(), np.abs(edge_weight).tolist(), strict=True))

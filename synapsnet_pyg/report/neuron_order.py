@@ -1,4 +1,4 @@
-"""Order of the neurons on the page: group after group."""
+"""Order of the neurons on the page, group after group."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ _FIELDS = ("area", "cell_type", "layer")
 
 
 class NeuronOrder(NamedTuple):
-    """Neurons in groups, and their order group after group."""
+    """Groups of neurons, and an order that keeps groups together."""
 
     by: str
     """Field that groups the neurons, or ``community``."""
@@ -24,7 +24,7 @@ class NeuronOrder(NamedTuple):
 
     @property
     def field_name(self) -> str:
-        """The field in words, such as ``cell type``."""
+        """Name of the field in words, such as ``cell type``."""
         return self.by.replace("_", " ")
 
     @property
@@ -34,17 +34,17 @@ class NeuronOrder(NamedTuple):
 
 
 def fields_with_groups(session: Session) -> list[str]:
-    """Returns those of area, cell type and layer that are known and differ between neurons."""
-    known = session.neuron_fields
-    return [field for field in _FIELDS if isinstance(known.get(field), list) and len(set(known[field])) > 1]
+    """Returns the fields among area, cell type and layer that are known and differ between neurons."""
+    fields = session.neuron_fields
+    return [field for field in _FIELDS if isinstance(fields.get(field), list) and len(set(fields[field])) > 1]
 
 
 def group_neurons(session: Session, connectivity: Tensor) -> NeuronOrder:
-    """Groups neurons by area, else by cell type or layer, else by the communities of their strongest edges.
+    """Groups neurons by area, cell type or layer, the first that is known, or else by communities of strong edges.
 
     Args:
         session: Session of the neurons.
-        connectivity: Weights :math:`(N, N)`, used where no field groups the neurons.
+        connectivity: Weights :math:`(N, N)`, for communities.
 
     Example:
         >>> import torch
@@ -59,17 +59,17 @@ def group_neurons(session: Session, connectivity: Tensor) -> NeuronOrder:
     else:
         edges = strongest(connectivity, top_k=10 * session.num_neurons)
         member = communities(session, edges).member
-        by, group = "community", [_community_name(place, np.bincount(member)) for place in member]
+        by, group = "community", [_community_name(number, np.bincount(member)) for number in member]
     return NeuronOrder(by, group, np.argsort(np.array(group), kind="stable"))
 
 
-def _community_name(place: int, sizes: np.ndarray) -> str:
-    """Returns a name that sorts as the community does; communities of one or two neurons are called ``none``."""
-    return f"C{place + 1:0{len(str(len(sizes)))}d}" if sizes[place] > 2 else "none"
+def _community_name(number: int, sizes: np.ndarray) -> str:
+    """Returns ``C`` and the number, with leading zeros; ``none`` for communities of one or two neurons."""
+    return f"C{number + 1:0{len(str(len(sizes)))}d}" if sizes[number] > 2 else "none"
 
 
 class Cells(NamedTuple):
-    """Pair of neurons that each cell of a drawn matrix shows."""
+    """Pairs of neurons that the cells of a drawn matrix show."""
 
     receiver: np.ndarray
     """Index of the receiver of each cell [M, M]."""
@@ -80,7 +80,7 @@ class Cells(NamedTuple):
 
 
 def pooled(matrix: np.ndarray, order: np.ndarray, most: int = 300) -> Cells:
-    """Returns the pair that each cell of a drawn matrix shows: every pair, or the strongest of a square of pairs.
+    """Returns the pair of each cell of a drawn matrix; a cell of a large matrix shows the strongest of several pairs.
 
     Args:
         matrix: Weights [N, N].

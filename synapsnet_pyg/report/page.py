@@ -1,4 +1,4 @@
-"""HTML of the page, which opens without a network."""
+"""HTML of the page; it opens without a network."""
 
 from collections.abc import Sequence
 from html import escape
@@ -68,6 +68,7 @@ def chapter_html(chapter: Chapter) -> str:
 
 
 def _section_html(section: Section, chapter: Chapter, anchor: str) -> str:
+    """Returns the HTML of one section."""
     parts = [f'<h3 id="{anchor}">{escape(section.title)}</h3>\n']
     parts += [f"<p>{escape(sentence)}</p>\n" for sentence in section.sentences]
     parts += [f"<pre>{escape(chr(10).join(section.commands))}</pre>\n"] if section.commands else []
@@ -77,6 +78,7 @@ def _section_html(section: Section, chapter: Chapter, anchor: str) -> str:
 
 
 def _figure_html(figure: ReportFigure, chapter: Chapter) -> str:
+    """Returns the HTML of a figure with links to its files."""
     sentence = f"<p>{escape(figure.sentence)}</p>\n" if figure.sentence else ""
     stem = f"{FIGURES}/{chapter.prefix}-{figure.name}"
     links = f'<a href="{stem}.png">PNG</a> <a href="{stem}.svg">SVG</a>'
@@ -85,6 +87,7 @@ def _figure_html(figure: ReportFigure, chapter: Chapter) -> str:
 
 
 def _table_html(table: ReportTable, chapter: Chapter) -> str:
+    """Returns the HTML of a table with a link to its file."""
     link = f'<a href="{TABLES}/{chapter.prefix}-{table.name}.csv">CSV</a>'
     rows = len(table.whole)
     count = f"{table.name}, {rows} row{'s' * (rows != 1)}: {link}"
@@ -93,8 +96,10 @@ def _table_html(table: ReportTable, chapter: Chapter) -> str:
 
 
 def _rows_html(frame: pd.DataFrame) -> str:
+    """Returns the rows of a table as HTML, numbers with three digits."""
     return str(frame.to_html(index=False, border=0, na_rep="-", float_format=lambda value: f"{value:.3g}"))
 
 
 def _anchor(chapter: Chapter) -> str:
+    """Returns the identifier of a chapter in links."""
     return f"c-{chapter.prefix}"

@@ -24,13 +24,13 @@ def plotly_script() -> str:
 
 
 def to_html(figure: Figure, name: str) -> str:
-    """Returns a figure as part of a page that has loaded the script.
+    """Returns the HTML of a figure, for a page that has loaded the script.
 
     Args:
         figure: Figure to show.
-        name: Identifier of its element on the page.
+        name: Identifier of the figure's element on the page.
     """
-    # The script has a button that sends a figure, and with it the recording, to a server: not from here.
+    # Without the button of plotly that sends a figure, and with it the recording, to a server.
     config = {
         "displaylogo": False, "responsive": True, "showSendToCloud": False, "plotlyServerURL": "",
         "modeBarButtonsToRemove": ["select2d", "lasso2d"],
@@ -39,7 +39,7 @@ def to_html(figure: Figure, name: str) -> str:
 
 
 def make_plotly(height: int) -> Figure:
-    """Makes an empty figure of a height in pixels."""
+    """Creates an empty figure; its height is in pixels."""
     return _styled(Figure(), height)
 
 
@@ -53,7 +53,7 @@ def make_grid(
     vertical_spacing: float | None = None,
     shared: str | bool = False,
 ) -> Figure:
-    """Makes a figure of several panels.
+    """Creates a figure of several panels.
 
     Args:
         height: Height of the whole figure in pixels.
@@ -62,7 +62,7 @@ def make_grid(
         titles: Title of each panel, row after row.
         horizontal_spacing: Distance between columns as a fraction of the width; None: plotly's.
         vertical_spacing: Distance between rows as a fraction of the height; None: plotly's.
-        shared: ``all`` to zoom all panels together, True to zoom panels of one column together in x, False for neither.
+        shared: Panels that zoom together: ``all`` for all panels, True for the x axes of each column, False for none.
     """
     figure = make_subplots(
         rows, columns, subplot_titles=list(titles),
@@ -73,6 +73,7 @@ def make_grid(
 
 
 def _styled(figure: Figure, height: int) -> Figure:
+    """Sets height, fonts, legend and axes of a figure."""
     figure.update_layout(
         template="none",
         height=height,
@@ -102,6 +103,8 @@ def colour_bar(column: int, title: str, *, row: int = 1, rows: int = 1) -> dict[
 
 
 def neuron_names(session: Session, neurons: np.ndarray) -> list[str]:
-    """Returns ids of neurons as names on an axis."""
-    # An id such as "12" would be taken for the twelfth place on the axis; with a space of no width it is a name.
+    """Returns ids of neurons as names on an axis.
+
+    A zero-width space makes each id a name: plotly reads an id such as "12" as the twelfth place on the axis.
+    """
     return [escape(session.neuron_id[i]) + "\u200b" for i in neurons]

@@ -1,4 +1,4 @@
-"""The folder of a report: page, figures, tables."""
+"""Folder of a report: page, figures and tables."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,16 +17,16 @@ def write_report(run: Run, folder: Path, session: str | None = None) -> list[Pat
 
     Args:
         run: Fitted run.
-        folder: Folder for the files; it is made if it does not exist.
+        folder: Folder of the files, created if needed.
         session: Name of the session; None: all sessions.
 
     Returns:
-        The files written, each atomically: ``index.html``, the script that draws its figures, every figure as PNG and
-        SVG in ``figures``, every table as CSV in ``tables``.
+        Paths of the files: ``index.html``, the script that draws its figures, every figure as PNG and SVG in
+        ``figures``, every table as CSV in ``tables``. Each file is written completely or not at all.
 
     Raises:
-        ValueError: The run has no such session, or a part of one is too short for the model.
-        OSError: The folder cannot be made or written to.
+        ValueError: The run has no such session, or a part of a session is too short for the model.
+        OSError: The folder cannot be created or is not writable.
     """
     if session is not None and session not in run.sessions:
         raise ValueError(f"Expected a session among {', '.join(run.sessions)} (got '{session}').")
@@ -41,7 +41,7 @@ def write_report(run: Run, folder: Path, session: str | None = None) -> list[Pat
         )
         written += _write_files(chapter, folder)
         bodies.append(chapter_html(chapter))
-        # Only the titles are needed from now on: the figures of many sessions would fill the memory.
+        # The page needs only titles from here on: the figures of many sessions would fill the memory.
         chapters.append(chapter._replace(sections=[replace(section, figures=()) for section in chapter.sections]))
     texts = {
         SCRIPT: plotly_script(),
@@ -54,7 +54,7 @@ def write_report(run: Run, folder: Path, session: str | None = None) -> list[Pat
 
 
 def _write_files(chapter: Chapter, folder: Path) -> list[Path]:
-    """Writes the figures and tables of a chapter; returns the files written."""
+    """Writes the figures and tables of a chapter; returns their paths."""
     written = []
     for section in chapter.sections:
         for figure in section.figures:

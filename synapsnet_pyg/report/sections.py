@@ -1,4 +1,4 @@
-"""The sections of a report: sentences, figures and tables."""
+"""Sections of a report: sentences, figures and tables."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,18 +20,18 @@ from synapsnet_pyg.runs.score_tables import verdict
 
 
 class ReportTable(NamedTuple):
-    """A table as a file, and the part of it that the page shows."""
+    """A table of the report: whole in a file, partly on the page."""
 
     name: str
-    """Stem of its file name."""
+    """Stem of the file name."""
     whole: pd.DataFrame
     shown: pd.DataFrame | None = None
-    """Part on the page; None: only a link to the file."""
+    """Part of the table on the page; None: only a link to the file."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page under one title: sentences, commands, figures, tables, in this order."""
+    """Part of the page under one title, with sentences, commands, figures and tables in this order."""
 
     title: str
     sentences: Sequence[str] = ()
@@ -41,11 +41,11 @@ class Section:
 
 
 class Chapter(NamedTuple):
-    """The sections on a run or on one of its sessions."""
+    """Sections on a run or on one of its sessions."""
 
     title: str
     prefix: str
-    """Beginning of the names of its files."""
+    """Prefix of the names of its files."""
     sections: list[Section]
 
 
@@ -67,12 +67,13 @@ def run_chapter(run: Run, names: list[str], scores: Evaluation) -> Chapter:
 
 
 def session_chapter(results: SessionResults) -> Chapter:
-    """Returns the chapter on one session, without the sections that do not apply to it."""
+    """Returns the chapter on one session; sections without results are left out."""
     sections = [section for make in SESSION_SECTIONS if (section := make(results)) is not None]
     return Chapter(results.session.name, file_name(results.session.name), sections)
 
 
 def _recordings(run: Run, names: list[str]) -> Section:
+    """Returns the section on recordings, recipe, versions and commands."""
     sessions = [run.sessions[name] for name in names]
     table = pd.DataFrame(
         {
@@ -86,14 +87,15 @@ def _recordings(run: Run, names: list[str]) -> Section:
             "neuron fields": [", ".join(session.neuron_fields) or "none" for session in sessions],
         }
     )
-    commands, used_versions = run.commands(), versions() if run.record is None else run.record.versions
+    commands = run.commands()
     settings = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in run.recipe.to_json().items())
-    used = ", ".join(f"{package} {number}" for package, number in used_versions.items())
+    packages = versions() if run.record is None else run.record.versions
+    version_texts = ", ".join(f"{package} {version}" for package, version in packages.items())
     sentences = [
         f"The model {run.kind} was fitted to {_counted(len(run.sessions), 'session')} ({settings}). The first "
         "80 % of each session are the training part. The next 10 % are the validation part, which chooses the epoch. "
         "The last 10 % are the test part, which training does not use; all scores are of the test part.",
-        f"Versions: {used}.",
+        f"Versions: {version_texts}.",
     ]
     if commands:
         sentences.append("These commands repeat the run:")
@@ -101,6 +103,7 @@ def _recordings(run: Run, names: list[str]) -> Section:
 
 
 def _summary(scores: Evaluation) -> Section:
+    """Returns the section of mean scores over sessions."""
     rows = [
         {"model": model}
         | {f"{key} {part}": number for key, value in values.items() for part, number in value._asdict().items()}
@@ -114,6 +117,7 @@ def _summary(scores: Evaluation) -> Section:
 
 
 def _scores(results: SessionResults) -> Section:
+    """Returns the section of the scores of all models on a session."""
     rows = []
     for model, score in results.scores.items():
         row: dict[str, str | float] = {"model": model, "correlation": score.correlation, "MSE": score.mse}
@@ -136,12 +140,14 @@ def _scores(results: SessionResults) -> Section:
 
 
 def _training(results: SessionResults) -> Section | None:
+    """Returns the section on the training of a session's separate model."""
     if results.history is None or len(results.history.epochs) < 2:
         return None
     return Section("Training", figures=[training_figure(results.history)])
 
 
 def _forecasts(results: SessionResults) -> Section | None:
+    """Returns the section of forecasts of neurons, components and the population."""
     session, excerpt = results.session, results.excerpt
     if excerpt is None:
         return None
@@ -153,6 +159,7 @@ def _forecasts(results: SessionResults) -> Section | None:
 
 
 def _connectivity(results: SessionResults) -> Section | None:
+    """Returns the section of connectivity matrices."""
     if results.connectivity is None:
         return None
     figures = [matrices_figure(results.session, results.connectivity)]
@@ -160,18 +167,21 @@ def _connectivity(results: SessionResults) -> Section | None:
 
 
 def _graph(results: SessionResults) -> Section | None:
+    """Returns the section of the strongest edges in space."""
     if results.connectivity is None:
         return None
     return Section("Graph", figures=[graph_figure(results.session, results.connectivity)])
 
 
 def _currents(results: SessionResults) -> Section | None:
+    """Returns the section on input currents."""
     if results.connectivity is None or not results.connectivity.currents:
         return None
     return Section("Input currents", figures=[currents_figure(results.connectivity)])
 
 
 def _significance(results: SessionResults) -> Section | None:
+    """Returns the section on tests of edges, or on the reason why edges were not tested."""
     if results.connectivity is None:
         return None
     significance = results.connectivity.significance
@@ -193,6 +203,7 @@ def _significance(results: SessionResults) -> Section | None:
 
 
 def _blocks(results: SessionResults) -> Section | None:
+    """Returns the section of weights from group to group of neurons."""
     if results.connectivity is None or not results.connectivity.blocks:
         return None
     blocks = results.connectivity.blocks
@@ -209,6 +220,7 @@ def _blocks(results: SessionResults) -> Section | None:
 
 
 def _distance(results: SessionResults) -> Section | None:
+    """Returns the section on weight and distance."""
     if results.connectivity is None or results.connectivity.distance is None:
         return None
     profile = results.connectivity.distance
@@ -217,19 +229,23 @@ def _distance(results: SessionResults) -> Section | None:
 
 
 def _neurons(results: SessionResults) -> Section | None:
+    """Returns the section on hub neurons and reciprocity."""
     if results.connectivity is None:
         return None
     neurons, table = results.connectivity.neurons, results.connectivity.reciprocity
-    returned = table.set_index("of").loc["weights"]
+    weights = table.set_index("of").loc["weights"]
     edges = "significant edges" if results.connectivity.significance else "all weights that are not zero"
     sentence = (
         "The neurons with the largest hub score (PageRank: large for neurons that drive neurons that drive others). "
-        f"Strengths are sums of absolute weights; degrees count {edges}. {returned['reciprocity']:.0%} of the absolute "
-        f"weight is reciprocal, against {returned['null_mean']:.0%} with shuffled senders (p {returned['p']:.2g})."
+        f"Strengths are sums of absolute weights; degrees count {edges}. {weights['reciprocity']:.0%} of the absolute "
+        f"weight is reciprocal, against {weights['null_mean']:.0%} with shuffled senders (p {weights['p']:.2g})."
     )
-    wide = ["in_positive", "in_negative", "out_positive", "out_negative"]
-    wide += [column for column in neurons if column.startswith("position_")]
-    tables = [ReportTable("neurons", neurons, neurons.head(10).drop(columns=wide)), ReportTable("reciprocity", table)]
+    only_in_file = ["in_positive", "in_negative", "out_positive", "out_negative"]
+    only_in_file += [column for column in neurons if column.startswith("position_")]
+    tables = [
+        ReportTable("neurons", neurons, neurons.head(10).drop(columns=only_in_file)),
+        ReportTable("reciprocity", table),
+    ]
     return Section("Hubs and reciprocity", [sentence], tables=tables)
 
 
@@ -245,12 +261,14 @@ SESSION_SECTIONS: tuple[Callable[[SessionResults], Section | None], ...] = (
     _distance,
     _neurons,
 )
-"""The sections of a session in the order of the page."""
+"""Functions that return the sections of a session, in the order of the page."""
 
 
 def _small(value: float) -> str:
+    """Returns a p- or q-value as text."""
     return "< 1e-6" if value < 1e-6 else f"{value:.2g}"
 
 
 def _counted(count: int, noun: str) -> str:
+    """Returns a count with its noun, in the plural unless it is 1."""
     return f"{count} {noun}{'s' * (count != 1)}"

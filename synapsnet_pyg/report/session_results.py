@@ -1,4 +1,4 @@
-"""Results of one session, computed once before figures and tables are made of them."""
+"""Results of one session, from which figures and tables are made."""
 
 from dataclasses import dataclass
 
@@ -19,13 +19,13 @@ class SessionResults:
     """Model -> its scores, from :func:`~synapsnet_pyg.runs.evaluation.evaluate`."""
     counts: NeuronCounts
     left_out: list[str]
-    """Models that need longer segments than the session has."""
+    """Anchors whose window is longer than the segments."""
     history: History | None
-    """Training history; None unless the session has a model of its own."""
+    """Training history of the session's separate model; None if all sessions share a model."""
     excerpt: ForecastExcerpt | None
-    """Forecast of the test part; None where no neuron can be scored."""
+    """Beginning of the test part, true and forecast; None if no neuron can be scored."""
     connectivity: ConnectivityAnalysis | None
-    """Results on the connectivity; None where the model lets no neuron act on another."""
+    """Results on the connectivity; None if all its weights are zero."""
 
 
 def collect_results(run: Run, name: str, scores: Evaluation) -> SessionResults:

@@ -1,4 +1,4 @@
-"""Figures of a connectivity beside what chance gives: p-values, groups of neurons, distance."""
+"""Figures of a connectivity compared with chance: p-values, groups of neurons, distance."""
 
 from html import escape
 
@@ -17,7 +17,7 @@ from synapsnet_pyg.report.plotly_canvas import Figure as PlotlyFigure
 
 
 def p_value_figure(significance: Significance) -> ReportFigure:
-    """Returns a histogram of the p-values of all pairs."""
+    """Returns the histogram of the p-values of all pairs."""
     sentence = (
         "p-values of all pairs. Without any edge they would be spread evenly, along the dashed line; an excess near "
         "zero indicates edges."
@@ -26,6 +26,7 @@ def p_value_figure(significance: Significance) -> ReportFigure:
 
 
 def _plotly_p_values(significance: Significance) -> PlotlyFigure:
+    """Draws the histogram and a dashed line for the case of no edges."""
     counts, borders = significance.counts, significance.borders
     figure = make_plotly(320)
     figure.add_bar(
@@ -50,7 +51,7 @@ def _static_p_values(significance: Significance) -> StaticFigure:
 
 
 def block_figure(field: str, blocks: Blocks) -> ReportFigure:
-    """Returns the mean weight from group to group of neurons.
+    """Returns the figure of the mean weight from group to group of neurons.
 
     Args:
         field: Field of the neurons that groups them.
@@ -68,6 +69,7 @@ def block_figure(field: str, blocks: Blocks) -> ReportFigure:
 
 
 def _plotly_blocks(groups: list[str], weight: np.ndarray, q_value: np.ndarray) -> PlotlyFigure:
+    """Draws mean weights [receiver, sender] with a star for each significant one."""
     names = [escape(name) for name in groups]
     limit = colour_limit(weight, 1.0)
     figure = make_plotly(160 + min(340, 40 * len(names)))
@@ -91,9 +93,9 @@ def _static_blocks(groups: list[str], weight: np.ndarray, q_value: np.ndarray) -
 
 
 def distance_figure(profile: DistanceProfile) -> ReportFigure:
-    """Returns the mean absolute weight against distance, each range of distances at its middle."""
+    """Returns the figure of the mean absolute weight against distance, each range of distances at its middle."""
     sentence = (
-        "Mean absolute weight in ranges of distance, beside that under shuffled positions. The rank correlation of "
+        "Mean absolute weight in ranges of distance, compared with shuffled positions. The rank correlation of "
         f"absolute weight and distance is {profile.spearman:.2f} (p {profile.p:.2g}); below zero, weights between near "
         "neurons are larger."
     )

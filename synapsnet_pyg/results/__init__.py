@@ -1,1 +1,1 @@
-"""Results of a run: graphs, connectivity files and figures."""
+"""Results of a run: connectivity, its dynamics and graphs, as tables, files and figures."""

@@ -1,4 +1,4 @@
-"""Connectivity of a run's sessions with statistics of its edges, and its files."""
+"""Connectivity of the sessions of a run, with statistics of its edges, and its files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,11 +30,11 @@ EDGE_COLUMNS = (
     "seed_deviation",
     "sign_agreement",
 )
-"""Columns of every table of edges, in this order; a table has those that were computed.
+"""Columns of tables of edges, in this order.
 
-``weight`` is the learned weight, or after a test the posterior mean of the effect. The columns from ``learned`` to
-``sign_stability`` exist after a test (:class:`~synapsnet_pyg.analysis.significance.EdgeSignificance`), the last two
-with several runs (:class:`~synapsnet_pyg.analysis.ensemble.Ensemble`)."""
+``weight`` is the learned weight; after a significance test it is the posterior mean of the effect. The test adds the
+columns from ``learned`` to ``sign_stability`` (:class:`~synapsnet_pyg.analysis.significance.EdgeSignificance`). Several
+runs add the last two columns (:class:`~synapsnet_pyg.analysis.ensemble.Ensemble`)."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class ConnectivityResult:
     """Connectivity of one session with statistics of its edges.
 
     Attributes:
-        connectivity: Weights [N, N], ``[i, j]`` the effect of j on i; after a test the posterior means.
+        connectivity: Weights [N, N], ``[i, j]`` the effect of j on i; after a significance test their posterior means.
         edge_fields: Name of a column of :data:`EDGE_COLUMNS` -> its values [N, N].
-        message: Number of significant edges and limits of the recording, in plain sentences; empty without a test.
+        message: Sentences on the number of significant edges and the limits of the recording; empty without a test.
     """
 
     connectivity: Tensor
@@ -52,31 +52,30 @@ class ConnectivityResult:
     message: str = ""
 
     def significant(self, rate: float) -> Tensor:
-        """Returns the weights [N, N] of the edges at a false discovery rate, all others zero.
+        """Returns the weights [N, N] of the significant edges; all other weights are zero.
 
         Args:
-            rate: Share of these edges that may be false.
+            rate: False discovery rate, the expected share of false ones among these edges.
 
         Raises:
             ValueError: The edges were not tested.
         """
         if "q_value" not in self.edge_fields:
-            raise ValueError("Expected edges that were tested (got no 'q_value'); pass significance=True.")
+            raise ValueError("Expected tested edges (got no 'q_value'); pass significance=True.")
         return torch.where(self.edge_fields["q_value"] <= rate, self.connectivity, 0.0)
 
 
 def connectivity_results(
     runs: Sequence[Run], *, significance: bool = False, shifts: int = 100
 ) -> dict[str, ConnectivityResult]:
-    """Computes the connectivity of every session of one run, or of an ensemble of runs.
+    """Computes the connectivity of every session, over one or several runs.
 
-    The weight is the mean over runs. With a test it is the posterior mean of the effect: of the forecaster that
-    forecasts the mean of all runs, whose connectivity is the mean of theirs
-    (:func:`~synapsnet_pyg.analysis.significance.edge_significance`). The mean weight then becomes the field
-    ``learned``.
+    The weight of an edge is its mean over runs. With ``significance`` it is the posterior mean of the effect
+    (:func:`~synapsnet_pyg.analysis.significance.edge_significance`), and the mean over runs becomes the field
+    ``learned``. The test regards several runs as one forecaster, whose forecast is the mean of theirs.
 
     Args:
-        runs: One run, or several runs of the same sessions from other seeds.
+        runs: One run, or several runs of the same sessions with different seeds.
         significance: Whether to test every edge.
         shifts: Number of circular shifts of the test.
 
@@ -84,7 +83,7 @@ def connectivity_results(
         Session name -> result.
 
     Raises:
-        ValueError: The runs are not of the same sessions, or a session is too short for the test.
+        ValueError: The runs have different sessions, or a session is too short for the test.
     """
     _check_sessions(runs)
     return {name: _result(runs, split.train, significance, shifts) for name, split in runs[0].split().items()}
@@ -102,24 +101,24 @@ def save_connectivity_results(
 ) -> list[str]:
     """Writes the connectivity of every session in every format.
 
-    Matrices (``npz``) hold every weight. Tables and graphs hold the edges that ``threshold``, ``top_k`` and ``rate``
-    keep.
+    Matrices (``npz``) hold every weight. Tables and graphs hold the edges that pass ``threshold``, ``top_k`` and
+    ``rate``.
 
     Args:
         run: Run of the sessions.
         results: Session name -> result.
-        folder: Folder of the files, made if it is not there.
+        folder: Folder of the files, created if needed.
         formats: Names of formats in :data:`~synapsnet_pyg.results.connectivity_files.FORMATS`.
         threshold: Smallest absolute weight of an edge.
         top_k: Largest number of edges; None: all.
-        rate: False discovery rate of the edges; None: significant or not.
+        rate: Largest false discovery rate of an edge; None: edges are kept without regard to significance.
 
     Returns:
         A line for each file, and the message of each session.
 
     Raises:
-        ValueError: A format is unknown, ``threshold`` or ``top_k`` is out of range, or ``rate`` is given and the edges
-            were not tested.
+        ValueError: A format is unknown, ``threshold`` or ``top_k`` is out of range, or the edges were not tested
+            although ``rate`` is given.
     """
     kept = {
         name: strongest(result.connectivity if rate is None else result.significant(rate), threshold, top_k)
@@ -128,12 +127,12 @@ def save_connectivity_results(
     lines = []
     for name, result in results.items():
         for format in formats:
-            whole = format_of(format).every_weight
-            matrix = result.connectivity if whole else kept[name]
+            every_weight = format_of(format).every_weight
+            matrix = result.connectivity if every_weight else kept[name]
             path = save_connectivity(
                 run.sessions[name], matrix, make_folder(folder), format=format, edge_fields=result.edge_fields
             )
-            edges = "all weights" if whole else f"{int(kept[name].count_nonzero())} edges"
+            edges = "all weights" if every_weight else f"{int(kept[name].count_nonzero())} edges"
             lines.append(f"written to {path}: {edges}")
         if result.message:
             lines.append(f"{name}: {result.message}")
@@ -141,19 +140,21 @@ def save_connectivity_results(
 
 
 def edge_fields_of(learned: Tensor, edges: EdgeSignificance) -> dict[str, Tensor]:
-    """Returns the fields of tested edges by their column, without NaN: pairs without a test have p and q of 1, else 0.
+    """Returns column -> values [N, N] of tested edges, without NaN.
+
+    A pair that was not tested has a p- and q-value of 1; its other values are 0.
 
     Args:
         learned: Learned weights :math:`(N, N)`.
         edges: Result of the test of these edges.
     """
-    certain = {"p_value": 1.0, "q_value": 1.0}
-    fields = {name: matrix.nan_to_num(certain.get(name, 0.0)) for name, matrix in edges.edge_fields().items()}
+    untested = {"p_value": 1.0, "q_value": 1.0}
+    fields = {name: matrix.nan_to_num(untested.get(name, 0.0)) for name, matrix in edges.edge_fields().items()}
     return {"learned": learned, **fields}
 
 
 def _check_sessions(runs: Sequence[Run]) -> None:
-    """Raises an error if the runs are not of the same sessions."""
+    """Raises an error if the runs have different sessions."""
     first, *others = runs
     fingerprints = {name: session.fingerprint for name, session in first.sessions.items()}
     for other in others:
@@ -165,7 +166,7 @@ def _check_sessions(runs: Sequence[Run]) -> None:
 
 
 def _result(runs: Sequence[Run], train: Session, significance: bool, shifts: int) -> ConnectivityResult:
-    """Returns the result of one session from its training part."""
+    """Computes the result of one session from its training part."""
     matrices = [run.model.connectivity(train).detach() for run in runs]
     connectivity, agreement = matrices[0], {}
     if len(runs) > 1:

@@ -1,4 +1,4 @@
-"""Connectivity files: one class for each format, all listed in :data:`FORMATS`."""
+"""Connectivity files: a class for each format, listed in :data:`FORMATS`."""
 
 import csv
 import os
@@ -31,7 +31,7 @@ from synapsnet_pyg.results.graphs import (
 )
 
 EdgeFields = Mapping[str, Tensor]
-"""Further values of each pair of neurons by name, [N, N] each."""
+"""Name -> further values of each pair of neurons [N, N]."""
 
 
 class ConnectivityFormat(ABC):
@@ -40,11 +40,11 @@ class ConnectivityFormat(ABC):
     extension: ClassVar[str]
     """End of the file's name, after the name of the session."""
     every_weight: ClassVar[bool] = False
-    """Whether a file is for every weight, those of self-connections too; otherwise for chosen edges."""
+    """Whether a file holds every weight, self-connections included; otherwise it holds the edges alone."""
 
     @property
     def suffix(self) -> str:
-        """Last part of the extension, from its dot on."""
+        """End of the extension, from its dot on."""
         return self.extension[self.extension.rindex(".") :]
 
     @abstractmethod
@@ -57,13 +57,13 @@ class ConnectivityFormat(ABC):
 
 
 class NumPyMatrix(ConnectivityFormat):
-    """Whole matrix ``connectivity`` [receiver, sender], ``neuron_id`` and the edge fields, as arrays of NumPy."""
+    """NumPy arrays: matrix ``connectivity`` [receiver, sender], ``neuron_id`` and the edge fields."""
 
     extension = ".npz"
     every_weight = True
 
     def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
-        """Writes every weight, those of self-connections too."""
+        """Writes every weight, self-connections included."""
         check_connectivity(session.num_neurons, connectivity)
         check_edge_fields(session, edge_fields)
         arrays = {name: matrix.detach().cpu().numpy() for name, matrix in edge_fields.items()}
@@ -72,7 +72,7 @@ class NumPyMatrix(ConnectivityFormat):
         np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 
     def read(self, path: Path, session: Session) -> Tensor:
-        """Reads the matrix; a sparse one of SciPy, whose files end alike, is read too."""
+        """Reads the matrix, also from a file of :class:`SciPyMatrix`, which has the same suffix."""
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if "connectivity" not in file:
                 return SciPyMatrix().read(path, session)
@@ -86,7 +86,7 @@ class NumPyMatrix(ConnectivityFormat):
 
 
 class CSVTable(ConnectivityFormat):
-    """Table of edges of :func:`~synapsnet_pyg.results.graphs.to_pandas` as text, without needing pandas."""
+    """Table of edges of :func:`~synapsnet_pyg.results.graphs.to_pandas` as CSV. It needs no pandas."""
 
     extension = "-edges.csv"
 
@@ -131,7 +131,7 @@ class GraphML(ConnectivityFormat):
     extension = ".graphml"
 
     def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
-        """Writes nodes with the fields of the neurons and edges with theirs."""
+        """Writes neurons and edges with their fields."""
         nx.write_graphml(_for_xml(to_networkx(session, connectivity, edge_fields=edge_fields)), path)
 
     def read(self, path: Path, session: Session) -> Tensor:
@@ -145,7 +145,7 @@ class GEXF(ConnectivityFormat):
     extension = ".gexf"
 
     def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
-        """Writes the graph; fields of neurons under names that GEXF uses itself become ``neuron_<name>``."""
+        """Writes the graph; a field whose name GEXF reserves becomes ``neuron_<name>``."""
         graph = to_networkx(session, connectivity, edge_fields=edge_fields)
         nx.write_gexf(_for_xml(graph, reserved=RESERVED_BY_GEXF), path)
 
@@ -155,7 +155,7 @@ class GEXF(ConnectivityFormat):
 
 
 class SciPyMatrix(ConnectivityFormat):
-    """Sparse matrix of :func:`~synapsnet_pyg.results.graphs.to_scipy`, without neuron ids and edge fields."""
+    """Sparse matrix of :func:`~synapsnet_pyg.results.graphs.to_scipy`; neuron ids and edge fields are not saved."""
 
     extension = "-sparse.npz"
 
@@ -177,11 +177,11 @@ FORMATS: dict[str, ConnectivityFormat] = {
     "gexf": GEXF(),
     "sparse": SciPyMatrix(),
 }
-"""Name of a format -> its writer and reader. Where two share a suffix, the first reads both."""
+"""Name of a format -> its writer and reader. If two formats share a suffix, the first one reads both."""
 
 
 def format_of(name: str) -> ConnectivityFormat:
-    """Returns the format of a name.
+    """Returns a format by name.
 
     Raises:
         ValueError: There is no such format.
@@ -199,19 +199,19 @@ def save_connectivity(
     format: str,
     edge_fields: EdgeFields | None = None,
 ) -> Path:
-    """Writes a connectivity to one file, wholly or not at all.
+    """Writes a connectivity to one file, completely or not at all.
 
     ``save_connectivity(session, strongest(connectivity, top_k=500), folder, format="csv")`` writes the 500 strongest
     edges.
 
     Args:
-        session: Session of the N neurons; the file bears its name.
+        session: Session of the N neurons; its name begins the name of the file.
         connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
         folder: Existing folder of the file.
         format: Name of a format in :data:`FORMATS`: ``npz`` (:class:`NumPyMatrix`), ``csv`` (:class:`CSVTable`),
             ``parquet`` (:class:`ParquetTable`), ``graphml`` (:class:`GraphML`), ``gexf`` (:class:`GEXF`) or ``sparse``
             (:class:`SciPyMatrix`). Only ``npz`` keeps self-connections.
-        edge_fields: Further values of each pair by name, :math:`(N, N)` each.
+        edge_fields: Name -> further values of each pair :math:`(N, N)`.
 
     Returns:
         Path of the file.
@@ -242,7 +242,7 @@ def read_connectivity(path: str | os.PathLike[str], session: Session) -> Tensor:
     the session's order.
 
     Args:
-        path: File whose suffix is that of its format.
+        path: Path of the file; its suffix determines the format.
         session: Session of the N neurons.
 
     Returns:
@@ -251,7 +251,7 @@ def read_connectivity(path: str | os.PathLike[str], session: Session) -> Tensor:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is of another kind or damaged, or has neurons that the session has not.
+        ValueError: The file has another format, is damaged, or has neurons that are not in the session.
         ImportError: A package that the format needs is not installed.
     """
     path = Path(path)
@@ -261,7 +261,7 @@ def read_connectivity(path: str | os.PathLike[str], session: Session) -> Tensor:
     if path.suffix not in readers:
         raise ValueError(f"Expected a file that ends in {', '.join(readers)} (got '{path.name}').")
     if not path.is_file():
-        raise FileNotFoundError(f"Expected a file of a connectivity (there is no file '{path}').")
+        raise FileNotFoundError(f"Expected a connectivity file (there is no file '{path}').")
     try:
         connectivity = readers[path.suffix](path, session)
         check_connectivity(session.num_neurons, connectivity)
@@ -275,16 +275,16 @@ def read_connectivity(path: str | os.PathLike[str], session: Session) -> Tensor:
 def _for_xml(graph: "nx.DiGraph[str]", reserved: Iterable[str] = ()) -> "nx.DiGraph[str]":
     """Replaces characters that XML forbids, and names of node attributes that the format reserves."""
     names = {key: f"neuron_{key}" for key in reserved}
-    written: nx.DiGraph[str] = nx.DiGraph(name=_xml_text(graph.name))
+    result: nx.DiGraph[str] = nx.DiGraph(name=_xml_text(graph.name))
     for neuron, fields in graph.nodes(data=True):
         texts = {names.get(key, key): _xml_text(v) if isinstance(v, str) else v for key, v in fields.items()}
-        written.add_nodes_from([(_xml_text(neuron), texts)])
-    written.add_edges_from((_xml_text(j), _xml_text(i), fields) for j, i, fields in graph.edges(data=True))
-    return written
+        result.add_nodes_from([(_xml_text(neuron), texts)])
+    result.add_edges_from((_xml_text(j), _xml_text(i), fields) for j, i, fields in graph.edges(data=True))
+    return result
 
 
 def _xml_text(text: str) -> str:
-    r"""Spells out the characters that XML forbids, such as ``\x00``."""
+    r"""Escapes characters that XML forbids, such as ``\x00``."""
     return re.sub(
         "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]",
         lambda match: match[0].encode("unicode_escape").decode(),
@@ -293,5 +293,5 @@ def _xml_text(text: str) -> str:
 
 
 def _with_ids(session: Session, graph: "nx.DiGraph[str]") -> "nx.DiGraph[str]":
-    """Renames nodes whose ids :func:`_for_xml` spelt out to the session's ids."""
+    """Restores ids of nodes with characters that :func:`_for_xml` escaped."""
     return nx.relabel_nodes(graph, {_xml_text(neuron): neuron for neuron in session.neuron_id})

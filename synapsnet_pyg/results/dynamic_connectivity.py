@@ -1,4 +1,4 @@
-"""Dynamics of the connectivity of a run's sessions, and their files."""
+"""Changes in time of the connectivity of the sessions of a run, and their files."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from synapsnet_pyg.results.graphs import endpoint_columns
 from synapsnet_pyg.runs.run import Run
 
 MOST_GROUPS = 50
-"""Largest number of groups: every window keeps a number for each pair of them."""
+"""Largest number of groups of neurons: memory grows with its square and the number of windows."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class DynamicsSummary:
     Attributes:
         moments: Mean and variance of every weight over all windows.
         edges: Edges that change most.
-        traces: Weights of these edges over time.
+        traces: Weights of these edges in each window.
         states: Names of the S states.
         by_state: Mean connectivity over the windows of each state.
-        blocks: Connectivity from group to group in each state; None where neurons were not grouped.
+        blocks: Connectivity from group to group in each state; None if neurons were not grouped.
     """
 
     moments: Moments
@@ -64,18 +64,19 @@ def summarise_dynamics(
     group_by: str | None = None,
     path: Path | None = None,
 ) -> DynamicsSummary:
-    """Summarises a dynamic connectivity in two passes; the first finds the edges that the second follows.
+    """Summarises a dynamic connectivity in two passes over the windows.
 
-    Beside one batch of windows and a few matrices it holds, for each window, the weights of these edges and a number
-    for each pair of groups.
+    The first pass finds the edges that change most. The second pass collects their weights over time. Memory holds one
+    batch of windows, a few matrices, and for each window the weights of these edges and a number for each pair of
+    groups.
 
     Args:
         dynamic: Connectivity of the part that is summarised, usually the training part.
-        top_k: Number of edges that are followed over time.
+        top_k: Number of edges that change most whose weights are collected.
         states: State of each bin of that part, from :func:`~synapsnet_pyg.analysis.states.states_of`; None: no states.
         group_by: Field that groups the neurons; effects of groups and states are tested
             (:func:`~synapsnet_pyg.analysis.states.state_blocks`). None: no groups.
-        path: File for every weight in every window, written in the first pass; None: no file.
+        path: File for every weight in every window; None: no file.
 
     Raises:
         ValueError: ``top_k`` is below 1, the states do not fit, or there is no such field.
@@ -119,39 +120,39 @@ def save_dynamics(
     group_by: str | None = None,
     every_window: bool = False,
 ) -> Iterator[str]:
-    """Writes the dynamics of the connectivity of every session over its training part.
+    """Writes the changes in time of the connectivity of every session over its training part.
 
     =========================================  ========================================================================
     ``<session>-mean.npz``                     mean ``connectivity`` and its ``deviation``, [receiver, sender]
     ``<session>-changing-edges.csv``           edges that change most, with mean weight and deviation over time
-    ``<session>-changing-edges-traces.csv``    their weights in each window; bins count from the recording's first
+    ``<session>-changing-edges-traces.csv``    their weights in each window; bin 0 is the first of the recording
     ``<session>-states.npz``                   mean ``connectivity`` of each state, NaN for a state without a window
     ``<session>-state-blocks.csv``, ``.png``   connectivity from group to group in each state; a star: q < 0.05
     ``<session>-state-differences.csv``        differences between states
     ``<session>-dynamic.h5``                   every weight in every window, for ``read_dynamic_connectivity``
     =========================================  ========================================================================
 
-    The connectivity of a model that follows these very behaviours (SynapsNet with ``modulation``) differs between the
-    states by construction: read the size of the difference there, not q.
+    If the connectivity of the model depends on these behaviours (SynapsNet with ``modulation``), it differs between the
+    states by construction. Then q-values have no meaning; read the size of the difference.
 
     Args:
         run: Run of any model.
-        folder: Folder of the files, made if it is not there.
-        top_k: Number of edges that are followed over time.
-        states: Names of behaviours of 0 and 1; none: no files of states.
-        group_by: Field that groups the neurons, beside states; None: no tables of groups.
-        every_window: Whether to write every weight in every window.
+        folder: Folder of the files, created if needed.
+        top_k: Number of edges that change most in the tables.
+        states: Names of behaviours that are 1 where a state is on and 0 elsewhere; empty: no files of states.
+        group_by: Field that groups the neurons, only with ``states``; None: no tables of groups.
+        every_window: Whether to write the file of every weight in every window.
 
     Yields:
         A line for each file when it is written, and a few lines on each session.
 
     Raises:
-        ValueError: Before anything is written: ``top_k`` is below 1, or a session has no window, no such states, no
-            window within one of them, or no such field.
+        ValueError: ``top_k`` is below 1, or a session has no window, no such states, no window within a state, or no
+            such field. Nothing was written.
     """
     if top_k < 1:
         raise ValueError(f"Expected top_k >= 1 (got {top_k}).")
-    parts = [_checked(run.model, split.train, states, group_by) for split in run.split().values()]
+    parts = [_checked_part(run.model, split.train, states, group_by) for split in run.split().values()]
     for dynamic, states_of_part in parts:
         session = dynamic.session
         stem = str(make_folder(folder) / file_name(session.name))
@@ -168,17 +169,19 @@ def save_dynamics(
 
 
 class _Part(NamedTuple):
-    """Part of a session that is summarised."""
+    """Dynamic connectivity of a part of a session, with its states."""
 
     dynamic: DynamicConnectivity
     states: States | None
 
 
-def _checked(model: Forecaster, train: Session, names: Sequence[str], group_by: str | None) -> _Part:
-    """Raises an error if a part cannot be summarised, before any work is done."""
+def _checked_part(model: Forecaster, train: Session, names: Sequence[str], group_by: str | None) -> _Part:
+    """Returns a part with its states; raises an error if it cannot be summarised."""
     dynamic = DynamicConnectivity(model, train)
     if group_by is not None and not names:
-        raise ValueError(f"Expected states beside the groups of '{group_by}' (got none); name behaviours of 0 and 1.")
+        raise ValueError(
+            f"Expected states with the groups of '{group_by}' (got none); name behaviours of 0 and 1 as states."
+        )
     if group_by is not None:
         groups = len(groups_of(train, group_by, bins=None).name)
         if groups > MOST_GROUPS:
@@ -194,10 +197,10 @@ def _checked(model: Forecaster, train: Session, names: Sequence[str], group_by: 
 
 
 def describe(session: Session, summary: DynamicsSummary, most: int = 3) -> list[str]:
-    """Describes the largest changes of a connectivity, a line each, largest first.
+    """Describes the largest changes of a connectivity, one per line, largest first.
 
-    With groups these are the pairs of groups that differ most between states, those of q < 0.05 before all others.
-    Without groups, or if no two states have windows, they are the edges that change most.
+    With groups, a line describes a pair of groups that differs between two states; pairs with q < 0.05 come first.
+    Without groups, or if fewer than two states have windows, a line describes an edge.
 
     Args:
         session: Session of the neurons.
@@ -209,7 +212,7 @@ def describe(session: Session, summary: DynamicsSummary, most: int = 3) -> list[
     if summary.blocks is not None:
         tested = summary.blocks.differences.dropna(subset="p")
         if len(tested):
-            # Significant differences first: where pairs are few, chance alone makes large ones.
+            # Significant differences first: chance alone gives large differences between small groups.
             order = np.lexsort([-tested["difference"].abs(), tested["q"] >= 0.05])
             return [_describe_groups(row) for row in tested.iloc[order[:most]].itertuples()]
     table = edge_table(session, summary).head(most)
@@ -217,7 +220,7 @@ def describe(session: Session, summary: DynamicsSummary, most: int = 3) -> list[
 
 
 def _describe_groups(row: Any) -> str:
-    """Describes a row of the table of differences."""
+    """Describes a row of the table of differences between states."""
     q = "q < 0.001" if row.q < 0.001 else f"q = {row.q:.3f}"
     return f"{row.sender} -> {row.receiver}: {row.difference:+.2g} in {row.state} against {row.other} ({q})"
 
@@ -226,7 +229,7 @@ def _describe_edge(row: pd.Series, summary: DynamicsSummary) -> str:
     """Describes a row of the table of edges."""
     line = f"{row['source']} -> {row['target']}: {row['weight']:+.2g} +- {row['deviation']:.2g} over time"
     windows = zip(summary.states, summary.by_state.windows.tolist(), strict=True)
-    return line + "".join(f", {row[f'weight_{name}']:+.2g} in {name}" for name, number in windows if number)
+    return line + "".join(f", {row[f'weight_{name}']:+.2g} in {name}" for name, count in windows if count)
 
 
 def edge_table(session: Session, summary: DynamicsSummary) -> pd.DataFrame:
@@ -252,14 +255,14 @@ def edge_table(session: Session, summary: DynamicsSummary) -> pd.DataFrame:
 
 
 def trace_table(session: Session, summary: DynamicsSummary) -> pd.DataFrame:
-    """Returns the table of the edges that change most over time.
+    """Returns the table of the weights over time of the edges that change most.
 
     Args:
         session: Session of the neurons.
         summary: Summary of that session.
 
     Returns:
-        Columns ``bin`` (newest that the window sees), ``seconds``, and a column ``<source> -> <target>`` for each edge.
+        Columns ``bin`` (newest bin of the window), ``seconds``, and a column ``<source> -> <target>`` for each edge.
     """
     ids = session.neuron_id
     edges = [f"{ids[j]} -> {ids[i]}" for j, i in summary.edges.edge_index.t().tolist()]
@@ -281,11 +284,11 @@ def _write_edges(session: Session, summary: DynamicsSummary, stem: str) -> Itera
 
 
 def _write_states(session: Session, summary: DynamicsSummary, stem: str) -> Iterator[str]:
-    """Writes the mean connectivity in each state; yields a line."""
+    """Writes the mean connectivity in each state; yields a line for the file."""
     path, (mean, windows) = Path(f"{stem}-states.npz"), summary.by_state
     _save_matrices(path, session, connectivity=mean.float(), windows=windows, state=summary.states)
     states = zip(summary.states, windows.tolist(), strict=True)
-    counts = ", ".join(f"{name} ({number} windows)" for name, number in states)
+    counts = ", ".join(f"{name} ({count} windows)" for name, count in states)
     yield f"written to {path}: mean connectivity in {counts}"
 
 
@@ -302,7 +305,7 @@ def _write_blocks(session: Session, blocks: StateBlocks, stem: str) -> Iterator[
 
 
 def _save_matrices(path: Path, session: Session, **arrays: ArrayLike) -> None:
-    """Writes arrays and the neurons' ids to a file of NumPy."""
+    """Writes arrays and the ids of the neurons to an ``npz`` file."""
     ids = np.array(session.neuron_id, dtype=np.str_)
     with atomic_path(path) as temporary:
         np.savez_compressed(temporary, neuron_id=ids, **arrays)  # type: ignore[arg-type]
@@ -317,7 +320,7 @@ def _save_table(table: pd.DataFrame, name: str) -> Path:
 
 
 def draw_state_blocks(blocks: pd.DataFrame, title: str) -> Figure:
-    """Draws the mean weight from group to group in each state, in one colour scale, with a star where q < 0.05.
+    """Draws the mean weight from group to group in each state, with one colour scale and a star where q < 0.05.
 
     Args:
         blocks: Table ``blocks`` of :class:`~synapsnet_pyg.analysis.states.StateBlocks`.
@@ -329,9 +332,9 @@ def draw_state_blocks(blocks: pd.DataFrame, title: str) -> Figure:
     size = 2.4 + 0.3 * len(groups)
     figure, axes = make_figure((size + 0.8) * len(states), size, columns=len(states))
     for ax, state in zip(axes, states, strict=True):
-        here = blocks[blocks["state"] == state].astype({"sender": str, "receiver": str})
-        weight, q = (block_matrix(here, groups, value) for value in ("mean_weight", "q"))
+        rows = blocks[blocks["state"] == state].astype({"sender": str, "receiver": str})
+        weight, q = (block_matrix(rows, groups, value) for value in ("mean_weight", "q"))
         draw_block_matrix(ax, weight, groups, marked=q < 0.05, label="mean weight", limit=limit)
-        ax.set_title(f"{state}\n{int(here['windows'].iloc[0])} windows", fontsize="medium")
+        ax.set_title(f"{state}\n{int(rows['windows'].iloc[0])} windows", fontsize="medium")
     figure.suptitle(title)
     return figure

@@ -22,16 +22,16 @@ def draw_run(run: Run, sessions: Sequence[str], folder: Path) -> list[Path]:
 
     Args:
         run: Run of any model.
-        sessions: Names of some of its sessions.
+        sessions: Names of the sessions to draw.
         folder: Existing folder of the files.
 
     Returns:
-        Paths of the files: ``<session>-connectivity.png`` (with the true connectivity where it is known),
-        ``<session>-forecast.png``, ``training.png`` (``<session>-training.png`` where each session has a model of its
-        own).
+        Paths of the files: ``<session>-connectivity.png`` (with the true connectivity if it is known),
+        ``<session>-forecast.png``, and ``training.png`` (``<session>-training.png`` if each session has a separate
+        model).
 
     Raises:
-        ValueError: No neuron of a session varies in training and test part.
+        ValueError: No neuron of a session varies in both training and test part.
     """
     figures: dict[str, Figure] = {}
     for name in sessions:
@@ -56,13 +56,13 @@ def draw_training(history: History) -> Figure:
 
 
 def breaks_between(session: Session, bins: Tensor) -> list[int]:
-    """Returns the indices among bins [M] before which a segment ends: lines are interrupted there."""
-    belongs = torch.searchsorted(session.segment[:, 1].contiguous(), bins, right=True)
-    return (torch.nonzero((bins.diff() > 1) | (belongs.diff() > 0)).flatten() + 1).tolist()
+    """Returns the indices into bins [M] at which another segment begins, so that figures interrupt their lines."""
+    segment = torch.searchsorted(session.segment[:, 1].contiguous(), bins, right=True)
+    return (torch.nonzero((bins.diff() > 1) | (segment.diff() > 0)).flatten() + 1).tolist()
 
 
 def _draw_connectivity(run: Run, name: str) -> Figure:
-    """Draws the learned connectivity of a session, beside the true one where it is known."""
+    """Draws the learned connectivity of a session, beside the true connectivity if it is known."""
     session = run.sessions[name]
     learned, truth = run.model.connectivity(session.split().train), session.true_connectivity
     areas = session.neuron_fields.get("area")
@@ -79,7 +79,7 @@ def _draw_connectivity(run: Run, name: str) -> Figure:
 
 
 def _draw_forecasts(run: Run, name: str) -> Figure:
-    """Draws the five neurons that are forecast best, over the first bins of the test part."""
+    """Draws the five neurons with the best forecasts, over the first bins of the test part."""
     session = run.sessions[name]
     test = session.split().test
     forecast = forecast_session(run.model, test, run.targets)

@@ -1,4 +1,7 @@
-"""Connectivity as graphs and tables. Only here is [receiver, sender] turned into sender -> receiver."""
+"""Connectivity as graphs and tables.
+
+Matrices are [receiver, sender], edges run from sender to receiver; no other file converts between the two.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,18 +24,18 @@ if TYPE_CHECKING:
 RESERVED_BY_GEXF = frozenset(
     {"id", "label", "type", "key", "pid", "parents", "start", "end", "slices", "spells", "viz"}
 )
-"""Names of node attributes that GEXF uses itself."""
+"""Names of node attributes that GEXF reserves."""
 
 _RESERVED_BY_FILES = frozenset({"source", "target", "weight", "connectivity", "neuron_id", "index", "file"})
 
 
 def strongest(connectivity: Tensor, threshold: float = 0.0, top_k: int | None = None) -> Tensor:
-    """Keeps the edges of largest absolute weight and sets all other weights to zero, the diagonal included.
+    """Keeps the edges of largest absolute weight; all other weights and the diagonal become zero.
 
     Args:
         connectivity: Weights :math:`(N, N)`.
-        threshold: Smallest absolute weight that is kept, 0 or more.
-        top_k: Largest number of edges that are kept, 1 or more; None: all.
+        threshold: Smallest absolute weight of a kept edge, 0 or more.
+        top_k: Largest number of kept edges, 1 or more; None: all.
 
     Returns:
         Weights :math:`(N, N)` on the CPU, detached.
@@ -59,7 +62,7 @@ def strongest(connectivity: Tensor, threshold: float = 0.0, top_k: int | None = 
 def to_networkx(
     session: Session, connectivity: Tensor, *, edge_fields: Mapping[str, Tensor] | None = None
 ) -> "nx.DiGraph[str]":
-    """Converts a connectivity to a directed graph with an edge j -> i wherever j has an effect on i.
+    """Converts a connectivity to a directed graph with an edge j -> i for each effect of j on i.
 
     Nodes are neuron ids and carry the session's fields of each neuron, the position as ``position_x``, ``position_y``
     and ``position_z``. Edges carry ``weight`` and the edge fields. Self-connections are left out.
@@ -68,7 +71,7 @@ def to_networkx(
     Args:
         session: Session of the N neurons.
         connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
-        edge_fields: Further values of each pair by name, such as ``p_value``: :math:`(N, N)` each, ``[i, j]`` of the
+        edge_fields: Name -> further values of each pair :math:`(N, N)`, such as ``p_value``; ``[i, j]`` belongs to the
             edge from j to i.
 
     Raises:
@@ -99,7 +102,7 @@ def connectivity_from_networkx(session: Session, graph: "nx.DiGraph[str]") -> Te
     Args:
         session: Session of the N neurons; its order is the order of rows and columns.
         graph: Directed graph whose nodes are neuron ids. Edges run from sender to receiver and carry ``weight`` (1
-            where there is none).
+            if there is none).
 
     Returns:
         Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i; zero where the graph has no edge.
@@ -116,7 +119,7 @@ def connectivity_from_networkx(session: Session, graph: "nx.DiGraph[str]") -> Te
         raise ValueError(
             f"Expected a networkx.DiGraph (got {type(graph).__name__}); networkx.DiGraph(graph) makes one."
         )
-    neuron_rows(session, graph.nodes)  # a node without edges must be known too
+    neuron_rows(session, graph.nodes)  # raises an error for unknown nodes, also those without edges
     return connectivity_from_edges(session, graph.edges(data="weight", default=1.0))
 
 
@@ -126,7 +129,7 @@ def to_data(session: Session, connectivity: Tensor, *, edge_fields: Mapping[str,
     Args:
         session: Session of the N neurons.
         connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
-        edge_fields: Further values of each pair by name, :math:`(N, N)` each.
+        edge_fields: Name -> further values of each pair :math:`(N, N)`.
 
     Returns:
         Graph with ``edge_index`` :math:`(2, E)` ([0] sends, [1] receives), ``edge_weight`` :math:`(E)`, ``num_nodes``,
@@ -178,7 +181,7 @@ def to_pandas(
     Args:
         session: Session of the N neurons.
         connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
-        edge_fields: Further values of each pair by name, :math:`(N, N)` each.
+        edge_fields: Name -> further values of each pair :math:`(N, N)`.
 
     Returns:
         Columns ``source`` and ``target`` (ids of sender and receiver), ``weight``, the edge fields, and the session's
@@ -201,7 +204,7 @@ def to_pandas(
 def edge_columns(
     session: Session, connectivity: Tensor, edge_fields: Mapping[str, Tensor] | None = None
 ) -> dict[str, list[object]]:
-    """Returns the columns of :func:`to_pandas` as lists; arguments and errors are those of that function."""
+    """Returns name -> values of the columns of :func:`to_pandas`, with its arguments and errors."""
     edges = _edges(session, connectivity, edge_fields).strongest_first()
     values: dict[str, list[object]] = {name: column.tolist() for name, column in edges.fields.items()}
     return endpoint_columns(session, edges.edge_index, values)
@@ -210,12 +213,12 @@ def edge_columns(
 def endpoint_columns(
     session: Session, edge_index: Tensor, values: Mapping[str, list[object]]
 ) -> dict[str, list[object]]:
-    """Returns columns of a table of edges: ids of both neurons, values of the edges, fields of both neurons.
+    """Returns name -> values of a table of edges: ids of both neurons, values of the edges, fields of both neurons.
 
     Args:
         session: Session of the neurons.
         edge_index: Sender and receiver of each edge :math:`(2, E)`.
-        values: Columns of the edges, E values each.
+        values: Name -> E values of the edges.
     """
     sender, receiver = edge_index.tolist()
     fields = session.neuron_columns
@@ -229,10 +232,10 @@ def endpoint_columns(
 
 
 def connectivity_from_edges(session: Session, edges: Iterable[tuple[str, str, float | str]]) -> Tensor:
-    """Returns the connectivity [N, N] of edges given as sender id, receiver id and weight.
+    """Returns the connectivity [N, N] of edges, each given as sender id, receiver id and weight.
 
     Raises:
-        ValueError: An edge has a neuron that the session has not.
+        ValueError: An edge has a neuron that is not in the session.
     """
     edges = list(edges)
     sender = neuron_rows(session, [j for j, _, _ in edges])
@@ -243,27 +246,27 @@ def connectivity_from_edges(session: Session, edges: Iterable[tuple[str, str, fl
 
 
 def neuron_rows(session: Session, ids: Iterable[str]) -> list[int]:
-    """Returns the rows of neurons in a session.
+    """Returns the rows of neurons in a session, by their ids.
 
     Raises:
-        ValueError: The session has no neuron of one of these ids.
+        ValueError: The session has no neuron with one of these ids.
     """
     row = {neuron: i for i, neuron in enumerate(session.neuron_id)}
     ids = list(ids)
     unknown = sorted({str(neuron) for neuron in ids if neuron not in row})
     if unknown:
-        raise ValueError(
-            f"Expected neurons of session '{session.name}' (got {shorten(unknown)}); take its own session."
-        )
+        raise ValueError(f"Expected neurons of session '{session.name}' (got {shorten(unknown)}); pass their session.")
     return [row[neuron] for neuron in ids]
 
 
 def check_edge_fields(session: Session, edge_fields: Mapping[str, Tensor]) -> None:
-    """Raises an error if an edge field does not fit the session or has a name that files use themselves."""
+    """Raises an error if an edge field does not fit the session or has a reserved name."""
     N = session.num_neurons
     for name, matrix in edge_fields.items():
         if name in _RESERVED_BY_FILES | RESERVED_BY_GEXF or name.startswith(("source_", "target_")):
-            raise ValueError(f"Expected another name than '{name}' for a field of the edges; files use it themselves.")
+            raise ValueError(
+                f"Expected another name than '{name}' for a field of the edges (got a name that files reserve)."
+            )
         if matrix.shape != (N, N):
             raise ValueError(f"Expected '{name}' of the edges as a matrix [{N}, {N}] (got {list(matrix.shape)}).")
 

@@ -200,7 +200,7 @@ class Run:
 
         check_fit(model, list(sessions.values()))
         fitted = [FittedSession.of(session, path, out) for path, session in sessions.items()]
-        record = RunRecord(kind, dict(arguments), fitted, recipe, versions(), adapted_from)
+        record = RunRecord(kind, dict(arguments), fitted, recipe=recipe, versions=versions(), adapted_from=adapted_from)
         if resume:
             record.require_same(out)
         elif (out / FILE).exists():

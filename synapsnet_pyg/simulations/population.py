@@ -103,7 +103,15 @@ class PopulationParameters:
         baseline = random.uniform(-0.2, 0.4, neurons)
         gain = 2 * random.uniform(0.5, 1.5, neurons)
         behaviour_weights, task_weights = 0.5 * random.standard_normal((2, neurons, 2))
-        return cls(weights, baseline, gain, behaviour_weights, task_weights, random.uniform(0, 0.3, neurons))
+        inhibition = random.uniform(0, 0.3, neurons)
+        return cls(
+            weights,
+            baseline,
+            gain,
+            behaviour_weights=behaviour_weights,
+            task_weights=task_weights,
+            inhibition=inhibition,
+        )
 
     @property
     def coupling(self) -> np.ndarray:

@@ -108,7 +108,14 @@ class _State:
     @classmethod
     def start(cls, synapses: int) -> "_State":
         """Returns the state before the first bin."""
-        return cls(_START, 0.0, 0.0, 0.0, np.zeros(synapses), np.full(synapses, 0.014))
+        return cls(
+            voltage=_START,
+            conductance=0.0,
+            resting=0.0,
+            depression=0.0,
+            potentiation=np.zeros(synapses),
+            weights=np.full(synapses, 0.014),
+        )
 
     def potentiate(self, inputs: np.ndarray) -> "_State":
         """Returns the state after P decayed and took the inputs' spikes."""

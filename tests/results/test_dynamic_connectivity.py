@@ -142,7 +142,7 @@ def test_refuses_before_anything_is_written(tmp_path):
         ({"top_k": 0}, "top_k >= 1 .got 0"),
         ({"states": ["walking"]}, "among the behaviours running, still, asleep .got walking"),
         ({"states": ["running", "still"]}, "within one state of session 'hasty' .got none"),
-        ({"group_by": "cell_type"}, "Expected states beside the groups of 'cell_type'"),
+        ({"group_by": "cell_type"}, "Expected states with the groups of 'cell_type'"),
         ({"states": ["running"], "group_by": "plane"}, "got 'plane', there are: cell_type.; give"),
     ):
         with pytest.raises(ValueError, match=message):
