@@ -233,7 +233,7 @@ def test_from_the_command_line(capsys, tmp_path, model, arguments):
         (["--states", "walking"], "got walking"),
         (["--states", "asleep"], "within one state of session 'demo'"),
         (["--states", "still", "--group-by", "layer"], "got 'layer', there are: cell_type"),
-        (["--group-by", "cell_type"], "Expected states beside"),
+        (["--group-by", "cell_type"], "Expected states with the groups"),
         (["--top-k", "0"], "top_k >= 1"),
         (["--top-k", "many"], "a whole number"),
     ):
