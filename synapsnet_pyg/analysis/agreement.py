@@ -1,4 +1,4 @@
-"""Agreement of a connectivity with wiring that was seen under a microscope."""
+"""Agreement of a connectivity with wiring from electron microscopy."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,15 +14,15 @@ class Agreement(NamedTuple):
     """Agreement of absolute weights with wiring, in columns AUROC, Spearman and partial Spearman."""
 
     each: np.ndarray
-    """Scores of every session: [S, 3]. AUROC: probability that a connected pair has the larger weight, 0.5 is chance.
-    Spearman: correlation of weights with the wiring's counts. Partial: that correlation given the distance, NaN without
-    distances."""
+    """Scores of every session: [S, 3]. AUROC: probability that a connected pair has a larger weight than an unconnected
+    pair; chance is 0.5. Spearman: rank correlation of weights and counts. Partial: rank correlation given the distance,
+    NaN without distances."""
     each_p: np.ndarray
     """Two-sided p-value of each score: [S, 3]."""
     mean: np.ndarray
     """Mean over sessions: [3]."""
     mean_p: np.ndarray
-    """Two-sided p-value of the mean, for which every session is shuffled: [3]."""
+    """Two-sided p-value of each mean, from shuffles of every session: [3]."""
 
 
 def wiring_agreement(
@@ -35,14 +35,14 @@ def wiring_agreement(
 ) -> Agreement:
     """Compares connectivities with wiring, neuron by neuron.
 
-    In the null the neurons of the connectivity are permuted, and both matrices stay as they are: strong neurons and
+    The null permutes the neurons of the connectivity and keeps the entries of both matrices, so that strong neurons and
     dense rows alone give no agreement.
 
     Args:
-        connectivities: Weights of each session :math:`(N, N)`, ``[i, j]`` the effect of j on i; signs do not count,
-            since counts of synapses have none.
-        wirings: Counts or strengths between the same neurons :math:`(N, N)`, [receiver, sender], not negative, 0 for
-            none.
+        connectivities: Weights of each session :math:`(N, N)`, ``[i, j]`` the effect of j on i; scores use
+            absolute weights, because counts of synapses have no sign.
+        wirings: Counts or strengths of synapses between the same neurons :math:`(N, N)`, [receiver, sender], not
+            negative, 0 for none.
         distances: Distances between the same neurons :math:`(N, N)`; None: no partial correlation.
         permutations: Number of permutations of the neurons.
         seed: Seed of the permutations.
@@ -65,11 +65,13 @@ def wiring_agreement(
         )
     weights = [_ranks(np.abs(matrix.detach().cpu().double().numpy())) for matrix in connectivities]
     synapses = [_ranks(np.asarray(counts, dtype=float)) for counts in wirings]
-    apart = [None] * len(weights) if distances is None else [_ranks(np.asarray(d, dtype=float)) for d in distances]
+    distance_ranks = (
+        [None] * len(weights) if distances is None else [_ranks(np.asarray(d, dtype=float)) for d in distances]
+    )
 
     def scores(ranked: Sequence[np.ndarray]) -> np.ndarray:
         """Returns the scores of every session, and their mean: [S + 1, 3]."""
-        each = np.stack([_scores(*three) for three in zip(ranked, synapses, apart, strict=True)])
+        each = np.stack([_scores(*matrices) for matrices in zip(ranked, synapses, distance_ranks, strict=True)])
         return np.vstack([each, each.mean(0)])
 
     observed = scores(weights)
@@ -80,7 +82,7 @@ def wiring_agreement(
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    """Returns ranks of the pairs of two different neurons, from 0 to 1; ties share their average."""
+    """Returns ranks of the entries off the diagonal, from 0 to 1; ties share their average."""
     off = ~np.eye(len(values), dtype=bool)
     ranked = np.zeros(values.shape)
     ranked[off] = ranks(values[off]) / off.sum()
@@ -92,7 +94,7 @@ def _scores(weight: np.ndarray, wiring: np.ndarray, distance: np.ndarray | None)
     off = ~np.eye(len(weight), dtype=bool)
     weight, wiring = weight[off], wiring[off]
     edge = wiring > wiring.min()
-    # The area under the curve is a difference of mean ranks.
+    # AUROC follows from the difference of mean ranks.
     auroc = 0.5 + weight[edge].mean() - weight[~edge].mean()
     if distance is None:
         return np.array([auroc, np.corrcoef(weight, wiring)[0, 1], np.nan])

@@ -38,17 +38,17 @@ def connectivity_blocks(
     .. math::
         S_{gh} = \sum_{i \in g} \sum_{j \in h} M_{ij} = (L^\top M L)_{gh}
 
-    with :math:`L_{ig} = 1` where neuron i is in group g; each statistic is such a sum divided by another one, over the
-    pairs of two different neurons. In the null, labels change place among the neurons that have one, so that groups
-    keep their sizes and every neuron its weights.
+    with :math:`L_{ig} = 1` if neuron i is in group g. Each statistic is such a sum divided by another one, over the
+    pairs of two different neurons. The null shuffles labels among the labelled neurons. Groups keep their sizes and
+    neurons keep their weights.
 
     Args:
         session: Session of the N neurons.
         connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
         field: Field that groups the neurons, a text or a number each: ``area``, ``layer``, ``position_z``. An empty
             text or NaN is no group.
-        bins: Number of quantiles that a field of numbers is cut into; None: each number is a group.
-        edge: Pairs that are edges, booleans :math:`(N, N)`, for ``density`` alone; None: all weights that are not zero.
+        bins: Number of quantiles, for a field of numbers; None: each number is a group.
+        edge: Pairs with an edge, booleans :math:`(N, N)`, for ``density`` alone; None: all weights that are not zero.
         statistic: Statistic that is tested: ``mean_weight``, ``mean_absolute_weight``, ``density`` or ``balance``.
         permutations: Number of shuffles of the labels.
         seed: Seed of the shuffles.
@@ -119,9 +119,9 @@ class Groups(NamedTuple):
     """Groups of neurons."""
 
     name: np.ndarray
-    """Names of the groups, in order: [G]."""
+    """Names of the groups in sorted order: [G]."""
     code: np.ndarray
-    """Index of each neuron's group among them, -1 for none: [N]."""
+    """Index of each neuron's group in ``name``, -1 for none: [N]."""
 
 
 def groups_of(session: Session, field: str, bins: int | None) -> Groups:
@@ -130,10 +130,10 @@ def groups_of(session: Session, field: str, bins: int | None) -> Groups:
     Args:
         session: Session of the N neurons.
         field: Field that groups the neurons, a text or a number each.
-        bins: Number of quantiles that a field of numbers is cut into; None: each number is a group.
+        bins: Number of quantiles, for a field of numbers; None: each number is a group.
 
     Raises:
-        ValueError: There is no such field, it is empty, or a field of texts shall be cut.
+        ValueError: There is no such field, it is empty, or ``bins`` is given for a field of texts.
     """
     columns = session.neuron_columns
     if field not in columns:
@@ -145,24 +145,22 @@ def groups_of(session: Session, field: str, bins: int | None) -> Groups:
     if not has_label.any():
         raise ValueError(f"Expected a '{field}' of at least one neuron (got none).")
     if is_text and bins is not None:
-        raise ValueError(
-            f"Expected a field of numbers to cut into {bins} bins (got texts in '{field}'); leave bins out."
-        )
+        raise ValueError(f"Expected a field of numbers for {bins} quantiles (got texts in '{field}'); leave bins out.")
     code = np.full(len(values), -1)
     if bins is None:
         name, code[has_label] = np.unique(values[has_label], return_inverse=True)
     else:
-        cut = quantiles(values[has_label].astype(float), bins)
-        name = np.array([f"{low:g} to {high:g}" for low, high in zip(cut.smallest, cut.largest, strict=True)])
-        code[has_label] = cut.code
+        classes = quantiles(values[has_label].astype(float), bins)
+        name = np.array([f"{low:g} to {high:g}" for low, high in zip(classes.smallest, classes.largest, strict=True)])
+        code[has_label] = classes.code
     return Groups(name, code)
 
 
 def _block_sum(values: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Sums a matrix [receiver, sender] from group to group, flattened from [sender's group, receiver's group]."""
+    """Sums a matrix [receiver, sender] over each pair of groups, in the order of the table's rows: [G * G]."""
     return (label.T @ values @ label).T.ravel()
 
 
 def _block_ratio(ratio: Ratio, label: np.ndarray) -> np.ndarray:
-    """Returns a ratio from group to group, flattened from [sender's group, receiver's group]."""
+    """Returns a statistic of each pair of groups, in the order of the table's rows: [G * G]."""
     return divided(_block_sum(ratio.numerator, label), _block_sum(ratio.denominator, label))

@@ -1,4 +1,4 @@
-"""Communities: groups of neurons that drive each other more than the rest."""
+"""Communities: groups of neurons with stronger weights within than between groups."""
 
 from typing import NamedTuple
 
@@ -19,29 +19,29 @@ class Communities(NamedTuple):
     member: np.ndarray
     """Community of each neuron: [N]."""
     modularity: float
-    """Modularity, 1 at most; 0: no more weight within communities than by chance; NaN: no weight at all."""
+    """Modularity, at most 1. It is 0 if communities contain no more weight than chance, NaN if all weights are zero."""
 
 
 def communities(session: Session, connectivity: Tensor, seed: int = 0) -> Communities:
-    r"""Finds communities by the method of Louvain, on absolute weights.
+    r"""Computes communities of absolute weights with Louvain's method.
 
-    The method looks for the largest modularity of the directed graph,
+    The method maximises the modularity of the directed graph,
 
     .. math::
         Q = \frac{1}{m} \sum_{ij} \left( |w_{ij}| - \frac{s_i^{in} s_j^{out}}{m} \right) [c_i = c_j]
 
-    with :math:`s` the strengths of receiver and sender and :math:`m` their total. Noise has communities too: compare
-    Q with that of a shuffled connectivity.
+    with :math:`s` the strengths of receiver and sender and :math:`m` the total weight. Noise has communities too:
+    compare Q with that of a shuffled connectivity.
 
     Args:
         session: Session of the N neurons.
-        connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i. A dense one gives a graph of all pairs;
-            :func:`~synapsnet_pyg.results.graphs.strongest` keeps the strongest edges.
-        seed: Seed of the order in which neurons are tried.
+        connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i. A dense one is a graph of all pairs;
+            :func:`~synapsnet_pyg.results.graphs.strongest` keeps its strongest edges.
+        seed: Seed of the order in which the method visits neurons.
 
     Returns:
-        Table of ``community``, ``neurons`` (their number) and ``within`` (share of the absolute weight that they send
-        to each other); the community of each neuron; and the modularity.
+        Table of ``community``, ``neurons`` (their number) and ``within`` (share of the absolute weight of its
+        neurons that goes to neurons of the community); the community of each neuron; and the modularity.
 
     Raises:
         ValueError: The matrix does not fit the session.

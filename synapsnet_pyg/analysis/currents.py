@@ -9,7 +9,7 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_checks import check_connectivity
 
 _BLOCK = 4096
-"""Number of bins whose current is computed at a time: the currents of a long recording are never held together."""
+"""Number of bins whose currents are held in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class CurrentCorrelation:
     """Correlation of input currents with activity at several delays, D bins at most to either side.
 
     Attributes:
-        delays: Delays in bins, from -D to D; above 0 the current leads the activity: [2 D + 1].
+        delays: Delays in bins, from -D to D; for delays above 0 the current precedes the activity: [2 D + 1].
         seconds: Delays in seconds: [2 D + 1].
-        correlation: Correlation from -1 to 1; NaN where a neuron's activity or its current is constant: [N, 2 D + 1].
+        correlation: Correlation from -1 to 1; NaN for neurons with constant activity or current: [N, 2 D + 1].
         mean: Mean over the neurons that have a correlation: [2 D + 1].
         sem: Standard error of that mean; NaN for a single neuron: [2 D + 1].
         peak_delay: Delay of the largest mean, in bins.
@@ -40,23 +40,23 @@ def current_cross_correlation(session: Session, connectivity: Tensor, max_delay:
         I_i(t) = \sum_{j \neq i} C_{ij}\, a_j(t), \qquad
         r_i(d) = \mathrm{corr}_t\big(I_i(t),\; a_i(t + d)\big), \quad d = -D \ldots D
 
-    A current that predicts leads the activity: the curve peaks at a delay above 0, the only side that is known when a
-    forecast is made. The curve of a correlation within the same bin peaks at 0. No pair of bins crosses the border of a
-    segment. Signals that neurons share, such as behaviour, lift the whole curve: compare with the weights of
+    A current that predicts activity precedes it: the curve peaks at a delay above 0. Weights from a correlation within
+    one bin give a peak at 0. Both bins of a pair lie in one segment. Signals that neurons share, such as behaviour,
+    lift the whole curve: compare with the weights of
     :func:`shuffle_senders`.
 
     Args:
-        session: Part over which the correlations are computed, such as the test part. A connectivity that was learned
-            from the same bins partly shows its own fit.
-        connectivity: Weights of any kind :math:`(N, N)`, ``[i, j]`` the effect of j on i; the diagonal is left out.
+        session: Part over which the correlations are computed, such as the test part. A connectivity that was fitted
+            to the same bins correlates too well.
+        connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i; the diagonal does not count.
         max_delay: Largest delay D in bins, 0 or more.
 
     Returns:
         Correlations of every neuron and their mean, in float64.
 
     Raises:
-        ValueError: The connectivity is not of this population or not finite, every segment is too short for the
-            delay, or no neuron has both an activity and a current that vary.
+        ValueError: The connectivity has another shape or is not finite, every segment is too short for the delay, or
+            no neuron has both activity and current that vary.
 
     References:
         Delavari, Oruc and Murphy, "SynapsNet", section 3.1 and figure 4.
@@ -98,7 +98,7 @@ def shuffle_senders(connectivity: Tensor, seed: int = 0) -> Tensor:
         seed: Seed of the order.
 
     Returns:
-        Weights :math:`(N, N)`, in every row the same entries in another order; the diagonal is left in place.
+        Weights :math:`(N, N)`; each row has its entries in random order, the diagonal is unchanged.
 
     Raises:
         ValueError: The matrix is not square.
@@ -131,7 +131,10 @@ def _check(session: Session, connectivity: Tensor, max_delay: int) -> None:
 
 
 def _correlation(session: Session, connectivity: Tensor, delays: list[int]) -> Tensor:
-    """Returns the correlation of each neuron at each delay, with mean and deviation of both ends: [N, delays]."""
+    """Computes the correlation of each neuron at each delay: [N, delays].
+
+    Means and deviations are those of the bins that enter the sum at that delay.
+    """
     weights = connectivity.detach().double().clone().fill_diagonal_(0)
     # Sums of current and activity, of their squares and of their product.
     sums = weights.new_zeros(5, session.num_neurons, len(delays))
@@ -149,7 +152,7 @@ def _correlation(session: Session, connectivity: Tensor, delays: list[int]) -> T
                     count[d] += last - first
     mean_x, mean_y, power_x, power_y, product = sums / count
     variance_x, variance_y = power_x - mean_x.square(), power_y - mean_y.square()
-    # Rounding of a constant time series is no variation.
+    # Variances as small as rounding errors count as zero.
     varies = (variance_x > 1e-14 * power_x) & (variance_y > 1e-14 * power_y)
     r = ((product - mean_x * mean_y) / (variance_x * variance_y).sqrt()).clamp(-1, 1)
     return torch.where(varies, r, torch.nan)

@@ -21,9 +21,9 @@ class DistanceProfile(NamedTuple):
     table: pd.DataFrame
     """Table with a row for each range of distances, nearest first."""
     spearman: float
-    """Rank correlation of absolute weight and distance over all pairs; negative where near neurons drive more."""
+    """Rank correlation of absolute weight and distance over all pairs; negative if weights fall with distance."""
     p: float
-    """Two-sided p-value of that correlation, by shuffled positions."""
+    """Two-sided p-value of that correlation, from shuffled positions."""
     unplaced: int
     """Number of neurons that were left out because their position is not known."""
 
@@ -40,15 +40,15 @@ def weight_by_distance(
 ) -> DistanceProfile:
     r"""Computes statistics of a connectivity in ranges of the distance between sender and receiver.
 
-    The distance is Euclidean, in the unit of the session's ``position``. In the null, positions are shuffled among the
-    neurons (the test of Mantel), and every neuron keeps its weights. Pairs that share a neuron are not independent: a
-    p-value that assumes so would be far too small.
+    The distance is Euclidean, in the unit of the session's ``position``. The null shuffles positions among neurons,
+    which keep their weights (Mantel test). A test that treats pairs as independent would give far too small p-values,
+    because pairs share neurons.
 
     Args:
         session: Session of the N neurons, with ``position`` :math:`(N, 2)` or :math:`(N, 3)`.
         connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
-        bins: Number of ranges, quantiles over the pairs.
-        edge: Pairs that are edges, booleans :math:`(N, N)`, for ``density`` alone; None: all weights that are not zero.
+        bins: Number of ranges, with about equal numbers of pairs.
+        edge: Pairs with an edge, booleans :math:`(N, N)`, for ``density`` alone; None: all weights that are not zero.
         statistic: Statistic that is tested: ``mean_weight``, ``mean_absolute_weight``, ``density`` or ``balance``.
         permutations: Number of shuffles of the positions.
         seed: Seed of the shuffles.
@@ -83,38 +83,38 @@ def weight_by_distance(
         raise ValueError(f"Expected the positions of at least 2 neurons (got {placed.sum()}).")
     pairs = pairs.among(placed)
     exists, distance = pairs.exists, cdist(position[placed], position[placed])
-    shells = quantiles(distance[exists], bins)
+    ranges = quantiles(distance[exists], bins)
 
     def profile(ratio: Ratio, order: np.ndarray) -> np.ndarray:
-        """Returns the statistic in each range of distances, with the neurons in another order."""
+        """Computes a statistic in each range of distances, with the neurons' weights in another order."""
         numerator, denominator = (
-            np.bincount(shells.code, matrix[np.ix_(order, order)][exists], len(shells.largest)) for matrix in ratio
+            np.bincount(ranges.code, matrix[np.ix_(order, order)][exists], len(ranges.largest)) for matrix in ratio
         )
         return divided(numerator, denominator)
 
     weight_rank, distance_rank = _standard_ranks(np.abs(pairs.weight), exists), _standard_ranks(distance, exists)
 
     def correlation(order: np.ndarray) -> np.ndarray:
-        """Returns Spearman's correlation, with the neurons in another order."""
+        """Computes Spearman's correlation, with the neurons' weights in another order."""
         return np.vdot(weight_rank[np.ix_(order, order)], distance_rank)
 
-    own = np.arange(len(distance))
-    statistics = {name: profile(statistic_of(pairs, name), own) for name in STATISTICS}
-    tested, spearman = statistic_of(pairs, statistic), correlation(own)
+    recorded_order = np.arange(len(distance))
+    statistics = {name: profile(statistic_of(pairs, name), recorded_order) for name in STATISTICS}
+    tested, spearman = statistic_of(pairs, statistic), correlation(recorded_order)
     null = against_null(
         statistics[statistic],
-        lambda random: profile(tested, random.permutation(own)),
+        lambda random: profile(tested, random.permutation(recorded_order)),
         permutations=permutations,
         seed=seed,
     )
     mantel = against_null(
-        spearman, lambda random: correlation(random.permutation(own)), permutations=permutations, seed=seed
+        spearman, lambda random: correlation(random.permutation(recorded_order)), permutations=permutations, seed=seed
     )
     table = pd.DataFrame(
         {
-            "nearest": shells.smallest,
-            "farthest": shells.largest,
-            "pairs": np.bincount(shells.code),
+            "nearest": ranges.smallest,
+            "farthest": ranges.largest,
+            "pairs": np.bincount(ranges.code),
             **statistics,
             **null._asdict(),
             "q": benjamini_hochberg(null.p),
@@ -133,7 +133,7 @@ def _position(session: Session) -> np.ndarray:
 
 
 def _standard_ranks(values: np.ndarray, exists: np.ndarray) -> np.ndarray:
-    """Returns ranks over the pairs, of mean zero and norm one: the product of two such is a correlation."""
+    """Returns ranks over the pairs with mean zero and norm one, whose inner product is a rank correlation."""
     ranks = np.zeros_like(values)
     ranks[exists] = rankdata(values[exists])
     ranks[exists] -= ranks[exists].mean()

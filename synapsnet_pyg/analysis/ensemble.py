@@ -14,17 +14,17 @@ class Ensemble(NamedTuple):
     deviation: Tensor
     """Standard deviation over seeds: [N, N]."""
     sign_agreement: Tensor
-    """Share of the seeds that agree with the sign of the mean: [N, N]."""
+    """Share of the seeds with the sign of the mean: [N, N]."""
 
 
 def ensemble(connectivities: list[Tensor]) -> Ensemble:
-    """Computes mean, deviation and agreement in sign over fits of one session.
+    """Computes mean, deviation and sign agreement over fits of one session.
 
     Args:
         connectivities: Connectivity of each fit, two or more of one shape :math:`(N, N)`.
 
     Raises:
-        ValueError: There are fewer, or shapes differ.
+        ValueError: There are fewer than two connectivities, or their shapes differ.
 
     Example:
         >>> ensemble([torch.tensor([[0.0, 1.0]]), torch.tensor([[2.0, 3.0]])]).mean

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 
 
 def benjamini_hochberg(p: ArrayLike) -> np.ndarray:
-    r"""Computes the q-value of each test: the smallest false discovery rate at which it counts as a discovery.
+    r"""Computes the q-value of each test: the smallest false discovery rate at which it is significant.
 
     .. math::
         q_{(k)} = \min_{l \ge k} \, \min\!\left(1, \frac{m \, p_{(l)}}{l}\right)
@@ -14,7 +14,7 @@ def benjamini_hochberg(p: ArrayLike) -> np.ndarray:
     are independent or positively dependent.
 
     Args:
-        p: p-values from 0 to 1, of any shape. NaN is not a test and does not count in :math:`m`.
+        p: p-values from 0 to 1, of any shape; NaN does not count in :math:`m`.
 
     Returns:
         q-values of the same shape, NaN where ``p`` is.

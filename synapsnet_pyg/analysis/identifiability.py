@@ -14,12 +14,13 @@ class Identifiability:
     """Limits of a recording: how well its edges can be distinguished.
 
     Attributes:
-        variance_inflation: Factor of each sender [N] by which the variance of its error grows because others share its
-            activity; 1: nobody does.
+        variance_inflation: Factor [N] by which shared activity increases the squared standard error of each sender's
+            weights; 1 if no other sender shares its activity.
         largest_correlation: Largest absolute correlation of two senders.
         bins_per_sender: Number of bins over the number of inputs of a receiver.
-        latents: Number of shared signals that no recorded neuron explains; None without a test of the edges.
-        null_deviation: See :class:`~synapsnet_pyg.analysis.significance.EdgeSignificance`; None without a test.
+        latents: Number of shared signals that no recorded neuron explains; None if edges were not tested.
+        null_deviation: Standard deviation of the effects of pairs without an edge, in standard errors
+            (:class:`~synapsnet_pyg.analysis.significance.EdgeSignificance`); None if edges were not tested.
     """
 
     variance_inflation: Tensor
@@ -30,15 +31,15 @@ class Identifiability:
 
     @property
     def message(self) -> str:
-        """Plain sentences with these numbers."""
+        """Sentences with these numbers."""
         inflation = self.variance_inflation
-        half, many = float(inflation.median()), int((inflation > 5).sum())
+        median, inflated = float(inflation.median()), int((inflation > 5).sum())
         lines = [
             f"There are {self.bins_per_sender:.0f} bins for each weight of a receiver"
             + (", too few to estimate weights separately." if self.bins_per_sender < 10 else "."),
-            f"Senders share activity with others: a typical error is {half**0.5:.2f} times as large as it would be "
-            f"without; {many} of {len(inflation)} neurons have errors more than 2.2 times as large, and the two most "
-            f"alike correlate at {self.largest_correlation:.2f}. Which of two alike drives a third is hard to decide.",
+            f"Senders share activity with others: a typical error is {median**0.5:.2f} times as large as it would be "
+            f"without; {inflated} of {len(inflation)} neurons have errors more than 2.2 times as large, and the two "
+            f"most alike correlate at {self.largest_correlation:.2f}. Which of two alike drives a third is hard to decide.",
         ]
         if self.latents is not None and self.null_deviation is not None:
             signals = "1 shared signal was" if self.latents == 1 else f"{self.latents} shared signals were"
@@ -55,11 +56,11 @@ class Identifiability:
 
 
 def identifiability(session: Session, significance: EdgeSignificance | None = None) -> Identifiability:
-    """Computes how correlated the senders of a recording are, and adds signs of neurons that were not recorded.
+    """Computes correlations among the senders of a recording, and signs of unrecorded neurons.
 
     Args:
         session: Training part.
-        significance: Result of the test of its edges; None: not tested.
+        significance: Result of the significance test of the edges; None: not tested.
     """
     varying = [rows[rows.amax(1) > rows.amin(1)] for rows in (session.activity, session.behaviour.t())]
     known, inputs = varying[0], torch.cat(varying).double()

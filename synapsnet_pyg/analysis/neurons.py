@@ -20,8 +20,8 @@ def neuron_table(session: Session, connectivity: Tensor, *, edge: Tensor | None 
     Args:
         session: Session of the N neurons.
         connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
-        edge: Pairs that are edges, booleans :math:`(N, N)`, for the degrees alone; None: all weights that are not zero.
-            ``strongest(connectivity, top_k=500) != 0`` makes them.
+        edge: Pairs with an edge, booleans :math:`(N, N)`, for the degrees alone; None: all weights that are not zero.
+            ``strongest(connectivity, top_k=500) != 0`` selects 500 edges.
         seed: Seed of the communities.
 
     Returns:
@@ -32,7 +32,7 @@ def neuron_table(session: Session, connectivity: Tensor, *, edge: Tensor | None 
         in_positive, out_positive      sums of positive weights (excitation), 0 or more
         in_negative, out_negative      sums of negative weights (inhibition), 0 or less
         in_degree, out_degree          numbers of edges received and sent
-        hub_score                      PageRank against the edges: high where a neuron drives neurons that drive
+        hub_score                      PageRank on reversed edges: high for a neuron that drives neurons that drive
                                        others in turn; from absolute weights, with sum 1 over all neurons
         hub_rank                       1 is the largest score; ties share the best rank
         community                      number from :func:`~synapsnet_pyg.analysis.communities.communities`
@@ -77,7 +77,7 @@ def neuron_table(session: Session, connectivity: Tensor, *, edge: Tensor | None 
 
 
 def _hub_score(strength: np.ndarray) -> np.ndarray:
-    """Returns PageRank against the edges: [N]."""
-    # networkx reads [i, j] as i -> j: here each receiver passes its score on to those who drive it.
+    """Returns PageRank on reversed edges: [N]."""
+    # networkx reads [i, j] as i -> j: each receiver passes its score on to its senders.
     score = nx.pagerank(nx.from_numpy_array(strength, create_using=nx.DiGraph))
     return np.array([score[i] for i in range(len(strength))])

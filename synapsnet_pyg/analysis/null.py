@@ -1,4 +1,4 @@
-"""Observed values compared with those of shuffles."""
+"""Comparison of observed values with a null of shuffles."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,33 +7,33 @@ import numpy as np
 
 
 class AgainstNull(NamedTuple):
-    """Position of observed values among those of a null, all of one shape; NaN where it is not defined."""
+    """Observed values relative to a null, in arrays of one shape; NaN where a value is not defined."""
 
     null_mean: np.ndarray
     """Mean over the shuffles."""
     null_deviation: np.ndarray
-    """Population deviation over the shuffles."""
+    """Population standard deviation over the shuffles."""
     z: np.ndarray
-    """Observed minus null mean, in null deviations; NaN where all shuffles are alike."""
+    """Observed minus null mean, in null deviations; NaN if all shuffles are equal."""
     p: np.ndarray
-    """Two-sided, from 1 / (1 + shuffles) to 1."""
+    """Two-sided p-value, from 1 / (1 + shuffles) to 1."""
 
 
 def against_null(
     observed: np.ndarray, shuffled: Callable[[np.random.Generator], np.ndarray], *, permutations: int, seed: int
 ) -> AgainstNull:
-    r"""Compares values with those of shuffles, two-sided.
+    r"""Compares observed values with those of shuffles, two-sided.
 
     .. math::
         p = \frac{1 + \#\{s : |x_s - \bar x| \ge |x - \bar x|\}}{1 + S}
 
-    with :math:`x` the observed value, :math:`x_s` that of shuffle s of S, and :math:`\bar x` their mean. The ones count
-    the observation among the shuffles, so that p is never zero.
+    with :math:`x` the observed value, :math:`x_s` that of shuffle s of S, and :math:`\bar x` the mean over shuffles.
+    Numerator and denominator include the observation itself, so that p is never zero.
 
     Args:
         observed: Values of any shape.
-        shuffled: Function that draws the same values from one shuffle. A shuffle in which a value is not defined (NaN)
-            does not count for that value.
+        shuffled: Function that computes the values for one random shuffle. A NaN does not count as a shuffle of that
+            value.
         permutations: Number of shuffles S, 1 or more.
         seed: Seed of the shuffles.
 
@@ -57,7 +57,7 @@ def against_null(
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(defined, null, 0).sum(0) / count
         deviation = np.sqrt(np.where(defined, np.square(null - mean), 0).sum(0) / count)
-        # Sums in another order differ by rounding, which is no variation and breaks no tie.
+        # Differences as small as rounding errors count as zero.
         rounding = 1e-12 * size
         deviation = np.where(deviation <= rounding, 0, deviation)
         z = np.where(deviation > 0, (observed - mean) / deviation, np.nan)

@@ -1,4 +1,4 @@
-"""Ordered pairs of neurons, a receiver and a sender each, and statistics over many of them."""
+"""Ordered pairs of a receiver and a sender, and statistics over many pairs."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,11 +17,11 @@ class Pairs(NamedTuple):
     weight: np.ndarray
     """Weights in float64, ``[i, j]`` the effect of j on i: [N, N]."""
     edge: np.ndarray
-    """Pairs that are edges, booleans: [N, N]."""
+    """Pairs with an edge, booleans: [N, N]."""
 
     @property
     def exists(self) -> np.ndarray:
-        """Pairs of two different neurons, true everywhere but on the diagonal: [N, N]."""
+        """Pairs of two different neurons: true off the diagonal: [N, N]."""
         return ~np.eye(len(self.weight), dtype=bool)
 
     def among(self, chosen: np.ndarray) -> "Pairs":
@@ -35,7 +35,7 @@ def pairs_of(session: Session, connectivity: Tensor, edge: Tensor | None = None)
     Args:
         session: Session of the N neurons.
         connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
-        edge: Pairs that are edges, booleans :math:`(N, N)`; None: all weights that are not zero.
+        edge: Pairs with an edge, booleans :math:`(N, N)`; None: all weights that are not zero.
 
     Raises:
         ValueError: A matrix does not fit the session.
@@ -45,7 +45,7 @@ def pairs_of(session: Session, connectivity: Tensor, edge: Tensor | None = None)
     if edge.shape != connectivity.shape or edge.dtype != torch.bool:
         raise ValueError(
             f"Expected edges as booleans of shape {list(connectivity.shape)} (got {edge.dtype} {list(edge.shape)}); "
-            "strongest(connectivity, top_k=500) != 0 makes them."
+            "strongest(connectivity, top_k=500) != 0 selects 500 edges."
         )
     weight = connectivity.detach().cpu().double().numpy().copy()
     np.fill_diagonal(weight, 0)
@@ -54,7 +54,7 @@ def pairs_of(session: Session, connectivity: Tensor, edge: Tensor | None = None)
 
 
 class Ratio(NamedTuple):
-    """Statistic of many pairs: the sum of one matrix [N, N] over them, divided by the sum of another."""
+    """Statistic of many pairs: sum of one matrix [N, N] over the pairs, divided by the sum of another."""
 
     numerator: np.ndarray
     denominator: np.ndarray
@@ -66,8 +66,8 @@ STATISTICS: dict[str, Callable[[Pairs], Ratio]] = {
     "density": lambda pairs: Ratio(pairs.edge, pairs.exists),
     "balance": lambda pairs: Ratio(pairs.weight.clip(min=0), np.abs(pairs.weight)),
 }
-"""Statistics of many pairs: mean weight, mean absolute weight, share that are edges, and share of the absolute weight
-that is positive (1: all excitation, 0: all inhibition)."""
+"""Statistics of many pairs: mean weight, mean absolute weight, share of pairs with an edge, and share of the absolute
+weight that is positive (1: all excitation, 0: all inhibition)."""
 
 
 def statistic_of(pairs: Pairs, name: str) -> Ratio:
@@ -87,5 +87,5 @@ def statistic_of(pairs: Pairs, name: str) -> Ratio:
 
 
 def divided(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Divides elementwise; NaN where the denominator is not above zero."""
+    """Divides elementwise; NaN if the denominator is not above zero."""
     return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0)

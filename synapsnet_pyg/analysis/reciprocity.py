@@ -1,4 +1,4 @@
-"""Reciprocity of a connectivity."""
+"""Reciprocity: share of the edges, and of the weight, in both directions."""
 
 import numpy as np
 import pandas as pd
@@ -12,18 +12,18 @@ from synapsnet_pyg.data.session import Session
 def reciprocity(
     session: Session, connectivity: Tensor, *, edge: Tensor | None = None, permutations: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    r"""Computes the share of the edges, and of the absolute weight, that is returned.
+    r"""Computes the share of edges with an edge in the opposite direction, and that of the absolute weight.
 
     .. math::
         r = \frac{\sum_{i \ne j} \min(|w_{ij}|, |w_{ji}|)}{\sum_{i \ne j} |w_{ij}|}
 
-    For edges the weights are 1 and 0: the share of edges that have an opposite one. In the null, the senders of each
-    receiver are shuffled, so that each neuron keeps the weights it receives, but from others.
+    For edges the weights are 1 and 0. The null shuffles the senders of each receiver: each neuron receives the same
+    weights, from other neurons.
 
     Args:
         session: Session of the N neurons.
         connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
-        edge: Pairs that are edges, booleans :math:`(N, N)`, for the row ``edges`` alone; None: all weights that are not
+        edge: Pairs with an edge, booleans :math:`(N, N)`, for the row ``edges`` alone; None: all weights that are not
             zero.
         permutations: Number of shuffles.
         seed: Seed of the shuffles.
@@ -49,24 +49,24 @@ def reciprocity(
     """
     pairs = pairs_of(session, connectivity, edge)
     matrices = [pairs.edge.astype(float), np.abs(pairs.weight)]
-    observed = np.array([_returned(matrix) for matrix in matrices])
+    observed = np.array([_reciprocal_share(matrix) for matrix in matrices])
     null = against_null(
         observed,
-        lambda random: np.array([_returned(_other_senders(matrix, random)) for matrix in matrices]),
+        lambda random: np.array([_reciprocal_share(_other_senders(matrix, random)) for matrix in matrices]),
         permutations=permutations,
         seed=seed,
     )
     return pd.DataFrame({"of": ["edges", "weights"], "reciprocity": observed, **null._asdict()})
 
 
-def _returned(strength: np.ndarray) -> float:
-    """Returns the share of the strength that is returned, NaN where there is none."""
+def _reciprocal_share(strength: np.ndarray) -> float:
+    """Returns the reciprocal share of the strength, NaN if there is no strength."""
     total = strength.sum()
     return float(np.minimum(strength, strength.T).sum() / total) if total > 0 else float("nan")
 
 
 def _other_senders(strength: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Shuffles the entries of each row, the diagonal left out."""
+    """Shuffles the entries of each row, without the diagonal."""
     N = len(strength)
     others = ~np.eye(N, dtype=bool)
     shuffled = np.zeros_like(strength)

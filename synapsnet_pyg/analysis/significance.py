@@ -16,26 +16,28 @@ from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.regression.shrinkage import shrink
 from synapsnet_pyg.regression.sparse_low_rank import sparse_low_rank
 
-_EARLIER = 2
-"""Bins before the sender's whose activity is held fixed too."""
+_EARLIER_BINS = 2
+"""Number of bins before the sender's bin whose activity also counts as a known signal."""
 
 
 @dataclass(frozen=True)
 class EdgeSignificance:
-    """Statistics of every edge. All matrices are [N, N], ``[i, j]`` of the edge from j to i, NaN on the diagonal.
+    """Statistics of every edge.
+
+    Matrices are [N, N]; ``[i, j]`` belongs to the edge from j to i; the diagonal is NaN.
 
     Attributes:
         effect: Effect of j on i before shrinkage: the model's connectivity plus the effect left in its errors.
         error: Standard error of the effect.
-        p_value: Probability of an effect so far from zero if there were no edge.
-        q_value: Smallest false discovery rate at which the edge counts (Benjamini and Hochberg).
+        p_value: Probability of an effect at least as far from zero if there is no edge, two-sided.
+        q_value: Smallest false discovery rate at which the edge is significant (Benjamini and Hochberg).
         edge_probability: Posterior probability of an edge (empirical Bayes).
-        posterior_mean: Expected effect given the data: the effect, shrunk towards zero where evidence is weak.
+        posterior_mean: Posterior mean of the effect, shrunk towards zero where evidence is weak.
         sign_stability: Share of block-bootstrap samples in which the effect has the same sign, 0.5 (chance) to 1.
         density: Share of the pairs that are edges.
-        null_deviation: Deviation of the effects of pairs without an edge, in standard errors: 1 if nothing unseen
-            moves them.
-        latents: Number of signals that many neurons share beyond the model; their effect is taken out.
+        null_deviation: Standard deviation of the effects of pairs without an edge, in standard errors. It is 1 if
+            chance alone moves these effects, and larger if unrecorded influences do.
+        latents: Number of signals shared by many neurons that the model does not explain; effects are without them.
     """
 
     effect: Tensor
@@ -50,15 +52,15 @@ class EdgeSignificance:
     latents: int
 
     def edges(self, rate: float = 0.05) -> Tensor:
-        """Returns the pairs that are edges at a false discovery rate, booleans [N, N].
+        """Returns the pairs with a significant edge, booleans [N, N].
 
         Args:
-            rate: Share of these edges that may be false.
+            rate: False discovery rate, the expected share of false ones among these edges.
         """
         return self.q_value.nan_to_num(1.0) <= rate
 
     def edge_fields(self) -> dict[str, Tensor]:
-        """Returns the matrices that stand beside a weight in tables and files, under the names of their columns."""
+        """Returns column -> matrix of the statistics that tables and files have for each weight."""
         names = ("effect", "error", "p_value", "q_value", "edge_probability", "sign_stability")
         return {name: getattr(self, name) for name in names}
 
@@ -81,41 +83,44 @@ def edge_significance(
         s_{ij}^2 = \frac{1}{T} \langle r_i^2 \rangle \langle \tilde a_j^2 \rangle, \qquad
         z_{ij} = \frac{D_{ij} - H_{ij}}{s_{ij}\, n_{ij}\, \nu}
 
-    with :math:`C` the model's connectivity, :math:`r` its errors over the session and :math:`\tilde a_j` the part of
-    sender j's activity that neither other recorded neurons, nor behaviour, nor smooth functions of signals that many
-    neurons share explain, scaled to one unit of effect. A penalty draws C towards zero. D takes that back (for a linear
-    model it is the least-squares estimate), so that it has a standard error. Three nulls follow, each for an influence
-    that the one before misses:
+    with :math:`C` the model's connectivity, :math:`r` its forecast errors over the session, and :math:`\tilde a_j` the
+    unique activity of sender j. That is the part of j's activity that no other recorded neuron, no behaviour and no
+    smooth function of signals shared by many neurons explains, scaled such that its product with an error is an effect.
 
-    1. Sender activity is **shifted circularly** against the errors. Each neuron keeps its own time series, and every
-       relation between them is broken: n is the deviation of z under such shifts (where trials are of one length, by
-       whole trials).
-    2. The trace of a **common drive** in all weights, H, is of low rank and is taken out.
-    3. Most pairs have no edge. Where their z still spread wider than 1, something unseen moves them, and
-       :math:`\nu`, never below 1, widens the null likewise (Efron 2004).
+    A penalty shrinks C towards zero. D is C without this bias, and has a standard error s (for a linear model, D is the
+    least-squares estimate). Three corrections make z standard normal for pairs without an edge:
 
-    A sum over few coincidences of rare spikes has heavier tails than a normal one: p-values are two-sided, of Student's
-    t with the kurtosis of that sum. q-values hold the false discovery rate over all pairs.
+    1. **Slow activity.** Senders are shifted circularly against the errors. Each neuron keeps its own time series, and
+       the relation between neurons is lost. The deviation of z under such shifts is n, at least 1. Trials of equal
+       length are shifted as a whole.
+    2. **Common drive.** Unrecorded signals shared by many neurons add a matrix of low rank, H, to the effects. It is
+       estimated and subtracted.
+    3. **Other unrecorded influences.** Most pairs have no edge. The deviation of their z is :math:`\nu`, at least 1
+       (Efron 2004).
 
-    Several fits of one session are tested as one forecaster. Its forecast is the mean of their forecasts, r are the
-    errors of that mean, and C is the mean of their connectivities. (For linear models this is exact: the mean forecast
-    is the forecast of the mean weights.)
+    The p-values are two-sided. They are those of Student's t distribution with the kurtosis of the sum over bins,
+    because sums over few coincidences of rare spikes have heavier tails than a normal distribution. The q-values
+    control the false discovery rate over all pairs.
+
+    Several fits of one session are tested as one forecaster. Its forecast is the mean of their forecasts, and its
+    connectivity is the mean of theirs. For linear models this is exact: the mean forecast is the forecast of the mean
+    weights.
 
     Args:
-        model: Fitted model, or several fits of the same session from other seeds.
+        model: Fitted model, or several fits of the same session with different seeds.
         session: Training part, standardised.
         shifts: Number of circular shifts, 10 or more.
         resamples: Number of block-bootstrap samples for ``sign_stability``, 10 or more.
         targets: Number of bins P forecast in one window, as in training.
         seed: Seed of shifts and samples.
-        correlation_time: Shortest shift, and length of a bootstrap block, in bins.
-        connectivity: Connectivity of the model (mean over an ensemble) :math:`(N, N)`; None: it is computed.
+        correlation_time: Shortest shift and length of a bootstrap block, in bins.
+        connectivity: Connectivity of the model, or mean over several fits, :math:`(N, N)`; None: it is computed.
 
     Raises:
-        ValueError: ``shifts`` or ``resamples`` is below 10, or the session is too short to shift.
+        ValueError: ``shifts`` or ``resamples`` is below 10, or the session is too short for the shifts.
 
     References:
-        Zhang and Zhang 2014, van de Geer et al. 2014 (taking back the shrinkage); Efron 2004 (empirical null);
+        Zhang and Zhang 2014, van de Geer et al. 2014 (removal of the shrinkage bias); Efron 2004 (empirical null);
         Benjamini and Hochberg 1995.
     """
     if min(shifts, resamples) < 10:
@@ -125,7 +130,7 @@ def edge_significance(
     T = residual.errors.shape[1]
     if 4 * correlation_time > T:
         raise ValueError(
-            f"Expected at least {4 * correlation_time} bins to shift against each other (session '{session.name}' has "
+            f"Expected at least {4 * correlation_time} bins for circular shifts (session '{session.name}' has "
             f"{T}); use a shorter correlation_time or a longer recording."
         )
     learned = mean_connectivity(models, session) if connectivity is None else connectivity
@@ -138,7 +143,7 @@ def edge_significance(
     null_deviation = parts.mixture.null_variance**0.5
     error = error * max(1.0, null_deviation)
     p = _p_values(effect / error, residual)
-    # Normal quantile of the same p-value: the mixture of edges and other pairs is one of normal distributions.
+    # Normal quantile of each p-value, because the mixture of edges and other pairs has normal components.
     z = -torch.special.ndtri((p / 2).clamp(1e-300, 0.5)).nan_to_num(0.0) * max(1.0, null_deviation)
     stability = _sign_stability(effect, residual, resamples, correlation_time, random)
     return EdgeSignificance(
@@ -164,19 +169,19 @@ def mean_connectivity(models: Sequence[Forecaster], session: Session) -> Tensor:
 
 
 class _Residuals(NamedTuple):
-    """Errors of a forecast and the activity that may explain them, over T bins."""
+    """Errors of a forecast over T bins, and the unique activity of the senders."""
 
     errors: Tensor
-    """Truth minus forecast, centred: [N, T]."""
+    """Truth minus forecast, with mean zero: [N, T]."""
     unique: Tensor
-    """Part of each sender's activity, one bin earlier, that nothing else explains: [N, T]."""
+    """Unique activity of each sender one bin before the errors: [N, T]."""
     effect: Tensor
-    """Effect of each sender that is left in the errors, in float64: [N, N]."""
+    """Effect of each sender on the errors, in float64: [N, N]."""
 
 
 def _residuals(models: Sequence[Forecaster], session: Session, targets: int) -> _Residuals:
-    """Returns the errors of the models' mean forecast, and the senders' unique activity one bin before."""
-    first = max(1 + _EARLIER, *(model.window for model in models))
+    """Computes the errors of the mean forecast, and the unique activity of the senders one bin before."""
+    first = max(1 + _EARLIER_BINS, *(model.window for model in models))
     forecasts = [forecast_session(model, session, targets, first=first) for model in models]
     mean = forecasts[0].forecast
     for forecast in forecasts[1:]:
@@ -188,14 +193,14 @@ def _residuals(models: Sequence[Forecaster], session: Session, targets: int) -> 
 
 
 def _standard_error(residual: _Residuals) -> Tensor:
-    """Returns the standard error of every effect for errors that are independent in time, above 0: [N, N]."""
+    """Returns the standard error of every effect as if errors were independent in time, above 0: [N, N]."""
     errors, unique, _ = residual
     error = torch.outer(errors.norm(dim=1), unique.norm(dim=1)).double() / errors.shape[1] ** 1.5
     return error.clamp_min(1e-9 * float(error.max()))
 
 
 def _p_values(z: Tensor, residual: _Residuals) -> Tensor:
-    """Returns two-sided p-values of z [N, N]; NaN on the diagonal and where a neuron is silent."""
+    """Returns two-sided p-values of z [N, N], NaN on the diagonal and for silent neurons."""
     errors, unique, _ = residual
     p = _two_sided(z, torch.outer(_kurtosis(errors), _kurtosis(unique)) / errors.shape[1])
     silent = (errors.abs().amax(1) == 0)[:, None] | (unique.abs().amax(1) == 0)
@@ -209,20 +214,20 @@ def _pairs(matrix: Tensor) -> Tensor:
 
 
 def _unique_activity(session: Session, bins: Tensor) -> Tensor:
-    """Returns the part of each neuron's activity that no other known signal explains, scaled to one unit of effect.
+    """Returns the unique activity of each neuron [N, M]: the part that no other known signal explains.
 
-    Known signals are the other neurons, behaviour, smooth functions of signals that many neurons share
-    (:func:`_shared`), and, where there are enough bins, all neurons in the two bins before (a neuron that was not
-    recorded seems to be driven by those that the same neurons drove). The result [N, M] has the rows of the inverse
-    covariance times the inputs. The covariance is shrunk towards a multiple of the identity as far as the number of
-    bins asks for (Ledoit and Wolf 2004).
+    Known signals are the other neurons and behaviour. If there are at least 20 bins for each signal, smooth functions
+    of shared signals (:func:`_shared_signals`) are added, and then all neurons in the two bins before, because
+    neurons with a common driver in earlier bins seem to drive each other. The result is the inverse covariance of all
+    signals times the signals. The covariance is shrunk towards a multiple of the identity, by an amount that depends on
+    the number of bins (Ledoit and Wolf 2004).
     """
     inputs = [session.activity[:, bins], session.behaviour[bins].t()]
-    functions = _shared(session)
-    earlier = [session.activity[:, bins - lag] for lag in range(1, 1 + _EARLIER)]
-    for more in ([functions[:, bins]], earlier):
-        if len(bins) >= 20 * sum(len(rows) for rows in (*inputs, *more)):
-            inputs += more
+    functions = _shared_signals(session)
+    earlier = [session.activity[:, bins - lag] for lag in range(1, 1 + _EARLIER_BINS)]
+    for further in ([functions[:, bins]], earlier):
+        if len(bins) >= 20 * sum(len(rows) for rows in (*inputs, *further)):
+            inputs += further
     joined = torch.cat(inputs)
     joined = joined - joined.mean(1, keepdim=True)
     M, T = joined.shape
@@ -233,15 +238,15 @@ def _unique_activity(session: Session, bins: Tensor) -> Tensor:
     return inverse[: session.num_neurons].to(joined) @ joined
 
 
-def _shared(session: Session, components: int = 4, memory: float = 3.0) -> Tensor:
-    """Returns signals that many neurons share [F, T]: slow components, and products of two and three of them.
+def _shared_signals(session: Session, components: int = 4, memory: float = 3.0) -> Tensor:
+    """Returns signals shared by many neurons [F, T]: slow components, their pairwise products and their cubes.
 
-    Components are those of smoothed activity and of behaviour. A drive that neurons answer in a curved way leaves a
-    trace in every pair, which a linear model cannot take out.
+    Components are principal components of smoothed activity and of behaviour. Products and cubes are needed because the
+    response of neurons to a shared signal may be nonlinear, which a linear model cannot remove from the effects.
 
     Args:
         session: Training part.
-        components: Number of components of each of the two.
+        components: Number of principal components of activity, and of behaviour.
         memory: Time constant of the smoothing in bins.
     """
     kernel = torch.exp(-torch.arange(5 * round(memory) - 1, -1, -1) / memory).to(session.activity)
@@ -249,7 +254,9 @@ def _shared(session: Session, components: int = 4, memory: float = 3.0) -> Tenso
     for start, stop in session.segment.tolist():
         padded = torch.nn.functional.pad(session.activity[:, start:stop], (len(kernel) - 1, 0))
         slow[:, start:stop] = torch.nn.functional.conv1d(padded[:, None], kernel[None, None])[:, 0]
-    few = min(components, session.num_neurons // 10)  # of a handful of neurons nearly all is "shared"
+    few = min(
+        components, session.num_neurons // 10
+    )  # with few neurons, components would contain nearly all of their activity
     series = torch.cat([_leading(slow, few), _leading(session.behaviour.t(), components)])
     first, second = torch.triu_indices(len(series), len(series))
     functions = torch.cat([series, series[first] * series[second], series**3])
@@ -257,7 +264,7 @@ def _shared(session: Session, components: int = 4, memory: float = 3.0) -> Tenso
 
 
 def _leading(series: Tensor, components: int) -> Tensor:
-    """Returns the leading principal components of time series [C, T], of deviation 1."""
+    """Returns the leading principal components of time series [C, T], each with standard deviation 1."""
     centred = series - series.mean(1, keepdim=True)
     leading = principal_axes(centred, components).to(series) @ centred
     return leading / leading.square().mean(1, keepdim=True).sqrt().clamp_min(1e-6)
@@ -277,7 +284,7 @@ def _two_sided(z: Tensor, excess: Tensor) -> Tensor:
 
 
 def _offsets(session: Session, bins: int, shifts: int, shortest: int, random: torch.Generator) -> list[int]:
-    """Draws numbers of bins to shift by: whole trials where all are of one length, so that responses stay in place."""
+    """Draws the sizes of shifts in bins; 20 or more trials of equal length are shifted as a whole, to stay aligned."""
     length = session.segment[:, 1] - session.segment[:, 0]
     trial = bins // len(length) if len(length) >= 20 and bool((length == length[0]).all()) else 1
     low, high = -(-shortest // trial), (bins - shortest) // trial
@@ -285,10 +292,10 @@ def _offsets(session: Session, bins: int, shifts: int, shortest: int, random: to
 
 
 def _deviation_under_shifts(residual: _Residuals, offsets: list[int]) -> Tensor:
-    """Returns the deviation of the studentised effect under shifts of the senders, at least 1: [N, N].
+    """Returns the deviation of effect over standard error under shifts of the senders, at least 1: [N, N].
 
-    It is the product of a factor of the receiver and one of the sender. Every pair has few shifts, but the deviation
-    leaves 1 because the two neurons vary slowly: one factor for each neuron pools N shifts for each.
+    It exceeds 1 if both neurons vary slowly. It is estimated as a factor of the receiver times a factor of the sender,
+    because a single pair has too few shifts: each factor pools the shifts of all N pairs of a neuron.
     """
     errors, unique, _ = residual
     scale = torch.outer(errors.norm(dim=1), unique.norm(dim=1)).clamp_min(1e-12) / errors.shape[1] ** 0.5

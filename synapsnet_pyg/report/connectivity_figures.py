@@ -96,6 +96,7 @@ def _mark_groups(figure: PlotlyFigure, order: NeuronOrder, *, cells: int, panels
 
 
 def _static_matrices(analysis: ConnectivityAnalysis) -> StaticFigure:
+    """Draws the matrices."""
     order = analysis.neuron_order.order
     groups = [without_formulas(group) for group in analysis.neuron_order.ordered_groups]
     rows = -(-len(analysis.matrices) // 2)
@@ -126,6 +127,7 @@ def graph_figure(session: Session, analysis: ConnectivityAnalysis) -> ReportFigu
 
 
 def _plotly_graph(session: Session, analysis: ConnectivityAnalysis) -> PlotlyFigure:
+    """Draws neurons and edges in three dimensions."""
     graph = analysis.graph
     figure = make_plotly(640)
     _add_edges(figure, session, graph)
@@ -183,6 +185,7 @@ def _short(value: object) -> str:
 
 
 def _static_graph(analysis: ConnectivityAnalysis) -> StaticFigure:
+    """Draws neurons and edges along the two widest axes."""
     graph = analysis.graph
     figure, (ax,) = make_figure(8, 6)
     names = ["xyz"[axis] for axis in graph.widest] if graph.placed else []
