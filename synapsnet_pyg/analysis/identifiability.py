@@ -39,7 +39,8 @@ class Identifiability:
             + (", too few to estimate weights separately." if self.bins_per_sender < 10 else "."),
             f"Senders share activity with others: a typical error is {median**0.5:.2f} times as large as it would be "
             f"without; {inflated} of {len(inflation)} neurons have errors more than 2.2 times as large, and the two "
-            f"most alike correlate at {self.largest_correlation:.2f}. Which of two alike drives a third is hard to decide.",
+            f"most alike correlate at {self.largest_correlation:.2f}. Which of two alike drives a third is hard to "
+            "decide.",
         ]
         if self.latents is not None and self.null_deviation is not None:
             signals = "1 shared signal was" if self.latents == 1 else f"{self.latents} shared signals were"
