@@ -1,1 +1,1 @@
-"""Estimators of connectivity that need no training, one a file."""
+"""Estimators of connectivity that need no training, each in a file of its own."""

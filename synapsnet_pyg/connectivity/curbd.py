@@ -1,4 +1,4 @@
-"""CURBD: a recurrent network trained to reproduce the recording, whose weights are the connectivity."""
+"""CURBD: connectivity as the weights of a recurrent network that is trained to reproduce the recording."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ threadpoolctl = optional_import("threadpoolctl", "analysis")
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network trained on a recording, and its agreement with it."""
+    """Network trained on a recording, and its agreement with the recording."""
 
     connectivity: np.ndarray
-    """J [N, N], ``[i, j]`` the effect of j on i."""
+    """Weights J [N, N], ``[i, j]`` the effect of j on i."""
     inverse_correlation: np.ndarray
-    """P [N, N], inverse correlation of the states."""
+    """Inverse correlation P of the states [N, N]."""
     states: np.ndarray
-    """r of the last run [N, steps], from -1 to 1."""
+    """States r of the last run [N, steps], from -1 to 1."""
     p_var: np.ndarray
     """Share of the activity's variance that each run reproduces [runs], at most 1."""
     chi2: np.ndarray
     """Squared error of each run, mean over neurons, summed over bins [runs]."""
     training_runs: int
-    """Number of runs with learning; the others, last, ran freely."""
+    """Number of runs with learning, before the runs without."""
     converged: bool
     """True if learning ended because ``p_var`` no longer rose."""
 
@@ -41,37 +41,38 @@ class CURBD(Estimator):
     .. math::
         \tau \dot h = -h + J r + \xi, \qquad r = \tanh(h)
 
-    by Euler steps, and at every bin :math:`k` recursive least squares (FORCE) on :math:`e = r - d_k`:
+    by Euler steps. At every bin :math:`k` recursive least squares (FORCE) acts on :math:`e = r - d_k`:
 
     .. math::
         g = P r, \qquad c = \frac{1}{1 + r \cdot g}, \qquad P \leftarrow P - c\, g g^\top, \qquad
         J \leftarrow J - c\, e g^\top
 
     with :math:`d` the activity divided by its largest value and clipped to :math:`\pm 0.999`. Each run starts from
-    :math:`h = d_0`; :math:`J` and :math:`P` go on from run to run. Everything is in double precision, since :math:`P`
-    decays over many runs. At the first bin of each segment the states start anew from the activity. Behaviour and
-    validation part are not used.
+    :math:`h = d_0`; :math:`J` and :math:`P` are kept from run to run. All numbers are in double precision, since
+    :math:`P` decays over many runs. At the first bin of each segment the states restart from the activity. Behaviour
+    and validation part are not used.
 
-    The connectivity is :math:`J`: effect of the sender's state on the drive of the receiver, which has no unit and is
-    not that of the regressions. A network without input reproduces only activity that follows from its own past. On
-    the simulated population's counts, mostly noise, ``details_["p_var"]`` is below 0.01, and the weights are unrelated
-    to the true ones; read ``p_var`` before the weights.
+    The connectivity is :math:`J`: effect of the sender's state on the drive of the receiver. It has no unit, and its
+    scale differs from that of the regressions. A network without input reproduces only activity that follows from its
+    own past. The counts of the simulated population are mostly noise: ``details_["p_var"]`` is below 0.01 there, and
+    the weights are unrelated to the true ones. Read ``p_var`` before the weights.
 
     Args:
         steps_per_bin: Number of Euler steps in a bin.
-        time_constant: :math:`\tau`, in bins. Less than a step is refused; less than about four steps can end in
-            states that jump between -1 and 1 (``p_var`` far below 0), from which learning does not recover.
+        time_constant: Time constant :math:`\tau` in bins, at least one step. Below about four steps the states can end
+            up jumping between -1 and 1 (``p_var`` far below 0), from which learning does not recover.
         gain: Deviation of :math:`\sqrt N J` at the start; above 1 the network is chaotic before it learns.
         noise_amplitude: Amplitude of :math:`\xi`.
-        noise_time_constant: Time constant of :math:`\xi`, in bins.
-        plasticity: :math:`P` is this times the identity at the start.
+        noise_time_constant: Time constant of :math:`\xi` in bins.
+        plasticity: Factor of the identity in :math:`P` at the start.
         training_runs: Largest number of runs with learning.
-        free_runs: Number of runs without learning, after them. All are alike, since the noise is.
-        patience: Learning ends when ``p_var`` has not risen by 1e-4 for this many runs; None: never before
-            ``training_runs``.
-        seed: Seed of noise and weights at the start.
-        legacy_alignment: Whether to learn as the published program does, in which state and activity are apart by
-            :math:`1 - 1/q` bins for :math:`q` steps a bin, ``p_var`` by :math:`1/q`, and the last bin is never learned.
+        free_runs: Number of runs without learning at the end. They are equal, since they have equal noise.
+        patience: Number of runs without a rise of ``p_var`` by 1e-4 after which learning ends. None: learning ends
+            after ``training_runs``.
+        seed: Seed of the noise and of the first weights.
+        legacy_alignment: Whether to align state and activity as the published program does. With :math:`q` steps in a
+            bin, learning then compares times that differ by :math:`1 - 1/q` bins, ``p_var`` times that differ by
+            :math:`1/q`, and the last bin is never learned.
 
     Raises:
         ValueError: A parameter is out of its range. From ``fit``: no activity is above 0.
@@ -134,13 +135,13 @@ class CURBD(Estimator):
 
         Args:
             activity: :math:`(N, T)`, for instance standardised.
-            resets: Steps at which the states start anew from the activity, for instance the first of each trial.
-            noise: :math:`\xi` :math:`(N, \text{steps})`, with :math:`(T - 1)` times ``steps_per_bin`` plus 1 steps.
-                None: drawn, equal in every run.
-            start: :math:`J` at the start :math:`(N, N)`. None: drawn.
+            resets: Steps at which the states restart from the activity, for instance the first of each trial.
+            noise: Noise :math:`\xi` :math:`(N, \text{steps})`, of :math:`(T - 1)` times ``steps_per_bin`` plus 1 steps.
+                None: random noise, equal in every run.
+            start: First weights :math:`J` :math:`(N, N)`. None: random weights.
 
         Returns:
-            The network. Its states at ``[:, ::steps_per_bin]`` reproduce the activity.
+            Trained network; the states at ``[:, ::steps_per_bin]`` reproduce the activity.
 
         Raises:
             ValueError: An array has another shape, or no activity is above 0.
@@ -168,7 +169,7 @@ class CURBD(Estimator):
             resets=resets,
             legacy_alignment=self.legacy_alignment,
         )
-        # Products this small wait longer for other threads than they take.
+        # Products this small take less time than starting other threads.
         with threadpoolctl.threadpool_limits(1, "blas"):
             scores, converged = self._train(network)
             trained = len(scores)
@@ -185,7 +186,7 @@ class CURBD(Estimator):
         )
 
     def _train(self, network: RecurrentNetwork) -> tuple[list[RunScore], bool]:
-        """Runs with learning; returns the score of each run, and whether the last ones brought no gain."""
+        """Runs with learning; returns the score of each run, and True if the last runs brought no gain."""
         scores: list[RunScore] = []
         best, best_run = -np.inf, 0
         for run in range(self.training_runs):
@@ -198,7 +199,7 @@ class CURBD(Estimator):
 
 
 def join_segments(part: Session) -> tuple[np.ndarray, list[int]]:
-    """Returns the activity of all segments one after the other [N, T], and the first bin of each there."""
+    """Returns the joined activity of all segments [N, T], and the first bin of each segment in it."""
     segments = part.segment.tolist()
     activity = torch.cat([part.activity[:, start:stop] for start, stop in segments], dim=1)
     lengths = [stop - start for start, stop in segments]

@@ -38,8 +38,8 @@ def correlated_noise(white: np.ndarray, time_constant: float) -> np.ndarray:
         w_t = \sqrt{\tau}\, n_t, \qquad y_t = w_t + (y_{t-1} - w_t)\, e^{-1 / \tau}, \qquad y_0 = 1
 
     Args:
-        white: :math:`n`, standard normal :math:`(N, \text{steps})`.
-        time_constant: :math:`\tau`, in steps.
+        white: Standard normal noise :math:`n` :math:`(N, \text{steps})`.
+        time_constant: Time constant :math:`\tau` in steps.
     """
     memory = np.exp(-1 / time_constant)
     noise = np.ones_like(white)
@@ -51,24 +51,23 @@ def correlated_noise(white: np.ndarray, time_constant: float) -> np.ndarray:
 class RecurrentNetwork:
     r"""Recurrent network with one state for each neuron, trained by recursive least squares.
 
-    Recursive least squares changes all of J and P at every bin. Both change by multiples of the same vectors g. The
-    newest changes are kept as vectors and applied together, as one matrix product; until then J r and P r are those of
-    the old matrices minus those of the vectors. The numbers are the same, but a bin reads J and P once instead of
-    reading each twice and writing it once.
+    Recursive least squares changes J and P at every bin by multiples of the same vectors g. The newest changes are
+    kept as vectors and applied together as one matrix product; until then they are subtracted from the products J r
+    and P r. The results are equal, but a bin reads J and P once instead of reading each twice and writing it once.
 
     Args:
         activity: Normalised activity :math:`(N, T)`.
         noise: Noise :math:`(N, \text{steps})`.
-        start: J at the start :math:`(N, N)`.
-        plasticity: P is this times the identity at the start.
+        start: First weights J :math:`(N, N)`.
+        plasticity: Factor of the identity in P at the start.
         steps_per_bin: Number of Euler steps in a bin.
         time_constant: Time constant of the states, in bins.
-        resets: Steps at which the states start anew from the activity.
+        resets: Steps at which the states restart from the activity.
         legacy_alignment: Whether state and activity are aligned as in the published program.
     """
 
     PENDING = 16
-    """Number of changes that are kept as vectors."""
+    """Largest number of changes that are kept as vectors."""
 
     def __init__(
         self,
@@ -128,6 +127,7 @@ class RecurrentNetwork:
         return self.J.dot(r) - self.along[:k].dot(r).dot(self.changes[:k, : len(r)])
 
     def _learn(self, error: np.ndarray, g: np.ndarray, r: np.ndarray) -> None:
+        """Keeps the changes of J and P by one bin."""
         k, c = self.pending, 1 / (1 + r.dot(g))
         self.along[k] = g
         np.multiply(error, c, out=self.changes[k, : len(r)])
@@ -137,6 +137,7 @@ class RecurrentNetwork:
             self._apply_changes()
 
     def _apply_changes(self) -> None:
+        """Applies the kept changes to J and P."""
         if self.pending:
             # In place, and transposed because BLAS counts columns first: numpy would make another J and P.
             changes, along = self.changes[: self.pending].T, self.along[: self.pending].T

@@ -1,4 +1,4 @@
-"""Estimators as forecasters, so that they stand in every table beside the models."""
+"""Estimators as forecasters, so that tables of scores can compare them with the models."""
 
 import copy
 from collections.abc import Iterable, Mapping
@@ -24,10 +24,10 @@ class EstimatedForecaster(Forecaster):
     with :math:`f` the identity, or the link of a Poisson regression.
 
     Args:
-        sessions: Sessions that are recorded.
+        sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
         estimator: Name of an estimator that can forecast, a key of
             :data:`~synapsnet_pyg.connectivity.registry.ESTIMATORS`.
-        options: Parameters of the estimator; None: its defaults.
+        options: Parameter of the estimator -> value. None: defaults.
 
     Raises:
         ValueError: There is no such estimator or parameter, or the estimator cannot forecast.
@@ -50,15 +50,15 @@ class EstimatedForecaster(Forecaster):
         estimator: str = "ridge_var",
         options: Mapping[str, float | str | list[float]] | None = None,
     ) -> None:
-        made = make_estimator(estimator, **dict(options or {}))
-        if not isinstance(made, ForecastingEstimator):
+        solver = make_estimator(estimator, **dict(options or {}))
+        if not isinstance(solver, ForecastingEstimator):
             raise ValueError(f"Expected an estimator that can forecast (got '{estimator}'), such as ridge_var.")
-        super().__init__(sessions, window=made.lags)
-        self.estimator = made
+        super().__init__(sessions, window=solver.lags)
+        self.estimator = solver
         self.forecasts = torch.nn.ModuleList()
         for s, session in enumerate(self.sessions.values()):
             N = len(session.neuron_id)
-            self.forecasts.append(made.blank_forecast(N, self.num_behaviours))
+            self.forecasts.append(solver.blank_forecast(N, self.num_behaviours))
             self.register_buffer(f"connectivity_{s}", torch.zeros(N, N))
             self.register_buffer(f"penalty_{s}", torch.tensor(0.0))
 
@@ -83,9 +83,9 @@ class EstimatedForecaster(Forecaster):
         return Forecast(forecast(torch.cat([*lagged, behaviour], dim=1)))
 
     def connectivity(self, session: Session) -> Tensor:
-        """Returns the estimate of a session [N, N], from the parts that were given to :meth:`initialise`."""
+        """Returns the connectivity [N, N] that :meth:`initialise` estimated for a session."""
         return self.get_buffer(f"connectivity_{self.index_of(session.name)}")
 
     def extra_repr(self) -> str:
-        """Names the estimator in ``repr``."""
+        """Returns the estimator for ``repr(model)``."""
         return repr(self.estimator)

@@ -1,4 +1,4 @@
-"""The contract of all estimators of connectivity."""
+"""Base class of all estimators of connectivity."""
 
 import copy
 from typing import ClassVar, NamedTuple, Self
@@ -15,7 +15,7 @@ class Estimate(NamedTuple):
     """Connectivity of one recording, estimated without training a model."""
 
     connectivity: Tensor
-    """[N, N], ``[i, j]`` the effect of j on i."""
+    """Estimated weights [N, N], ``[i, j]`` the effect of j on i."""
     score: Tensor | None
     """Correlation of each neuron's forecast with the validation part [N]; None without forecast or validation part."""
     details: dict[str, float]
@@ -23,7 +23,7 @@ class Estimate(NamedTuple):
 
 
 class Estimator:
-    """Base class of all estimators: ``fit(train, validation)``, then ``connectivity_``, ``predict`` and ``score``.
+    """Base class of all estimators, with :meth:`fit`, :meth:`predict` and :meth:`score`.
 
     A subclass is a dataclass with keyword-only parameters and defines :meth:`_fit`. Attributes that end with an
     underscore exist after :meth:`fit`. Estimators that can forecast derive from
@@ -36,7 +36,7 @@ class Estimator:
     connectivity_: Tensor
     """Estimated connectivity [N, N], float32, ``[i, j]`` the effect of j on i."""
     penalty_: float | None
-    """Penalty that was chosen; None for estimators without a penalty."""
+    """Chosen penalty; None for estimators without a penalty."""
     details_: dict[str, float]
     """Other results by name."""
     _standardisation: "Standardisation"
@@ -47,8 +47,8 @@ class Estimator:
         Args:
             train: Training part; all of its bins are used. A part that is not standardised is standardised with its
                 own statistics.
-            validation: Validation part, on which a penalty is chosen. None: a penalty is chosen on the last tenth of
-                ``train``, then everything is fitted anew on all of ``train``. Estimators without a penalty ignore it.
+            validation: Validation part, on which the penalty is chosen. None: the penalty is chosen on the last tenth
+                of ``train``, and the fit repeated on all of ``train``. Unused by estimators without a penalty.
 
         Returns:
             The estimator itself.
@@ -85,13 +85,13 @@ class Estimator:
         )
 
     def score(self, session: Session) -> Tensor:
-        """Returns the Pearson correlation of each neuron's forecast with its activity [N], NaN where that is constant.
+        """Returns the Pearson correlation of each neuron's forecast with its activity [N]; NaN for constant activity.
 
         Args:
-            session: As for :meth:`predict`; usually the test part.
+            session: Part of the recording that was fitted, usually the test part; see :meth:`predict`.
 
         Raises:
-            ValueError: As for :meth:`predict`.
+            ValueError: The estimator cannot forecast or is not fitted, or no segment is long enough.
         """
         forecast = self.predict(session)
         return correlation(forecast.truth, forecast.forecast)
@@ -101,17 +101,21 @@ class Standardisation(NamedTuple):
     """Mean and scale of the training part, with which the other parts are standardised."""
 
     activity_mean: Tensor
+    """Mean of each neuron [N]."""
     activity_scale: Tensor
+    """Deviation of each neuron [N]."""
     behaviour_mean: Tensor
+    """Mean of each behaviour [K]."""
     behaviour_scale: Tensor
+    """Deviation of each behaviour [K]."""
 
     @classmethod
     def of(cls, train: Session) -> "Standardisation":
-        """Reads the statistics of a standardised session."""
+        """Returns the statistics of a standardised session."""
         return cls(train.activity_mean, train.activity_scale, train.behaviour_mean, train.behaviour_scale)
 
     def apply(self, session: Session) -> Session:
-        """Standardises a session, unless it is standardised already.
+        """Returns a session standardised with these statistics; itself if it is standardised already.
 
         Raises:
             ValueError: The session has other neurons or behaviours, or was standardised with other statistics.
@@ -131,9 +135,9 @@ class Standardisation(NamedTuple):
                     "pass it without standardising it."
                 )
             return session
-        made: Session = copy.copy(session)
-        made.activity = (session.activity - self.activity_mean[:, None]) / self.activity_scale[:, None]
-        made.behaviour = (session.behaviour - self.behaviour_mean) / self.behaviour_scale
+        standardised: Session = copy.copy(session)
+        standardised.activity = (session.activity - self.activity_mean[:, None]) / self.activity_scale[:, None]
+        standardised.behaviour = (session.behaviour - self.behaviour_mean) / self.behaviour_scale
         for name, values in self._asdict().items():
-            made[name] = values
-        return made
+            standardised[name] = values
+        return standardised

@@ -45,18 +45,22 @@ class Solution:
     """Forecast and connectivity for one penalty."""
 
     forecast: LinearForecast
+    """Forecast of the next bin."""
     connectivity: Tensor
-    """[N, N]."""
+    """Weights [N, N], ``[i, j]`` the effect of j on i."""
     penalty: float
+    """Penalty of the solution."""
     details: dict[str, float] = field(default_factory=dict)
     """Other choices and results by name."""
 
 
 class Parts(NamedTuple):
-    """A training part without its last tenth, and its last tenth."""
+    """Training part separated into a shorter training part and a validation part."""
 
     train: Session
+    """First nine tenths."""
     validation: Session
+    """Last tenth."""
 
 
 class ForecastingEstimator(Estimator):
@@ -69,10 +73,10 @@ class ForecastingEstimator(Estimator):
     lags: int = 1
     """Number of past bins that a forecast needs."""
     forecast_: LinearForecast
-    """Forecast of the next bin from the last ones."""
+    """Forecast of the next bin from the last bins."""
 
     def blank_forecast(self, neurons: int, behaviours: int) -> LinearForecast:
-        """Makes a forecast with zero coefficients, into which saved ones can be loaded."""
+        """Returns a forecast with zero coefficients, into which saved coefficients can be loaded."""
         return LinearForecast(torch.zeros(neurons, neurons * self.lags + behaviours), torch.zeros(neurons))
 
     def predict(self, session: Session) -> SessionForecast:
@@ -89,6 +93,7 @@ class ForecastingEstimator(Estimator):
         return SessionForecast(targets, session.activity[:, targets], torch.cat(forecasts, dim=1))
 
     def _fit(self, train: Session, validation: Session | None) -> None:
+        """Solves with the best penalty, and without a validation part once more on all bins."""
         if validation is None:
             parts = hold_out(train)
             solution = self._solve(train, self._search(parts.train, parts.validation))

@@ -1,4 +1,4 @@
-"""Correlation of every neuron with every other some bins earlier."""
+"""Correlation between each neuron and the activity of all others some bins earlier."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ from synapsnet_pyg.data.windows import blocks
 
 @dataclass(eq=False, kw_only=True)
 class LaggedCorrelation(Estimator):
-    r"""Correlation of every neuron with every other some bins earlier, the simplest functional connectivity.
+    r"""Correlation between each neuron and the activity of all others some bins earlier.
 
     .. math::
         C_{ij} = \mathrm{corr}\big(a_i(t),\; a_j(t - d)\big)
 
-    No pair of bins crosses a segment's border. At lag 0 the matrix is symmetric and its diagonal 1. The connectivity
-    is 0 where a neuron is constant. A validation part is not used.
+    This is the simplest functional connectivity. No pair of bins crosses a segment's border. At lag 0 the matrix is
+    symmetric and its diagonal 1. The entries of a constant neuron are 0. The validation part is not used.
 
     Args:
         lag: Number of bins :math:`d`.
@@ -48,14 +48,16 @@ class LaggedCorrelation(Estimator):
 
 
 def correlate(part: Session, lag: int) -> Tensor:
-    """Correlates all pairs of neurons over all segments, each end of the pairs with its own mean and deviation.
+    """Computes the lagged correlation of all pairs of neurons over all segments.
+
+    The bins at the two ends of the lag have a mean and a deviation each.
 
     Args:
         part: Recording or part of one; it is not standardised here.
         lag: Number of bins.
 
     Returns:
-        [N, N], float64.
+        Correlations [N, N] in float64.
 
     Raises:
         ValueError: The lag is negative, or every segment is too short for it.
@@ -82,5 +84,6 @@ def correlate(part: Session, lag: int) -> Tensor:
 
 
 def _check_lag(lag: int) -> None:
+    """Raises an error for a negative lag."""
     if lag < 0:
-        raise ValueError(f"Expected a lag of 0 bins or more (got {lag}); a negative one is the transpose of its like.")
+        raise ValueError(f"Expected a lag of 0 bins or more (got {lag}); use the transpose of lag {-lag} instead.")

@@ -1,4 +1,4 @@
-"""Lasso regression of the next bin on all neurons, which keeps few connections."""
+"""Lasso regression of the next bin on all neurons, with few nonzero weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ class LassoVAR(ForecastingEstimator):
         \min_{C, D, c} \tfrac{1}{2 T} \sum_t \big\| a(t + 1) - C\, a(t) - D\, b(t) - c \big\|^2
         + \lambda \sum_{i \neq j} |C_{ij}|
 
-    Neither a neuron's own past nor the behaviour is penalised, so that no connection takes their place. The same
-    :math:`\lambda` serves all neurons: the candidate with the smallest squared error on the validation part. The
-    solver (coordinate descent of scikit-learn) reads sums over bins only. The connectivity is standardised activity of
+    Neither a neuron's own past nor the behaviour is penalised, so that no connection takes their place. All neurons
+    have the same :math:`\lambda`, the candidate with the smallest squared error on the validation part. The solver
+    (coordinate descent of scikit-learn) reads sums over bins only. The connectivity is standardised activity of
     the receiver per standardised activity of the sender.
 
     Args:
-        penalties: Candidates for :math:`\lambda`, above 0. None: twenty, from the largest with an effect, at which the
-            first connection appears, down to a hundredth of it.
+        penalties: Candidates for :math:`\lambda`, above 0. None: twenty, from the smallest without any connection down
+            to a hundredth of it.
 
     Raises:
         ValueError: There is no candidate, or one is not above 0.
@@ -55,7 +55,9 @@ class LassoVAR(ForecastingEstimator):
 
     def __post_init__(self) -> None:
         if self.penalties is not None and (len(self.penalties) == 0 or min(self.penalties) <= 0):
-            raise ValueError(f"Expected penalties above 0 (got {list(self.penalties)}); ridge_var is what has none.")
+            raise ValueError(
+                f"Expected penalties above 0 (got {list(self.penalties)}); use ridge_var without this penalty."
+            )
 
     def _search(self, train: Session, validation: Session) -> Solution:
         seen, held_out = moments(train), moments(validation)
@@ -75,7 +77,7 @@ class LassoPath(NamedTuple):
     """Lasso solutions for several penalties."""
 
     penalties: list[float]
-    """Largest first."""
+    """Penalties, largest first."""
     coefficients: Tensor
     """Weights of neurons and behaviour for each penalty [penalties, N, N + K], float32."""
 
@@ -84,13 +86,13 @@ class _Connections(NamedTuple):
     """Moments of the neurons alone, after regression on the behaviour (Frisch, Waugh and Lovell)."""
 
     gram: np.ndarray
-    """[N, N]."""
+    """Covariance of the neurons [N, N]."""
     target: np.ndarray
-    """[N, N], without the part that each neuron's own past explains."""
+    """Covariance of each next bin with the neurons [N, N], without the part explained by the neuron's own past."""
     own: np.ndarray
-    """Regression of each neuron on its own past alone [N]."""
+    """Regression coefficient of each neuron on its own past alone [N]."""
     inverse: np.ndarray
-    """Inverse variance of each neuron [N]; 0 where it is constant."""
+    """Inverse variance of each neuron [N]; 0 for a constant neuron."""
 
 
 def lasso_solutions(seen: Moments, penalties: Sequence[float] | None = None) -> LassoPath:
@@ -98,27 +100,29 @@ def lasso_solutions(seen: Moments, penalties: Sequence[float] | None = None) -> 
 
     Args:
         seen: Moments of the bins to fit, with one lag.
-        penalties: Candidates, as for :class:`LassoVAR`.
+        penalties: Penalties. None: candidates of :class:`LassoVAR`.
     """
     N = len(seen.y)
     covariance, cross = seen.covariance.cpu(), seen.cross.cpu()
-    found = _without_behaviour(covariance, cross)
+    connections = _without_behaviour(covariance, cross)
     if penalties is None:
-        largest = np.abs(found.target[~np.eye(N, dtype=bool)]).max(initial=0)
+        largest = np.abs(connections.target[~np.eye(N, dtype=bool)]).max(initial=0)
         penalties = (max(largest, 1e-12) * np.geomspace(1, 0.01, 20)).tolist()
     penalties = sorted(penalties, reverse=True)
     power = (seen.yy - seen.y.square()).cpu().numpy()
     solutions = torch.zeros(len(penalties), N, covariance.shape[1])
     for i in range(N):
-        path = _path(found, i, penalties, power[i : i + 1])
+        path = _path(connections, i, penalties, power[i : i + 1])
         solutions[:, i, :N] = torch.from_numpy(path.T)
-        solutions[:, i, i] = torch.from_numpy(found.own[i] - found.inverse[i] * (found.gram[i] @ path))
+        own = connections.own[i] - connections.inverse[i] * (connections.gram[i] @ path)
+        solutions[:, i, i] = torch.from_numpy(own)
     residual = cross[:, N:].float() - solutions[:, :, :N] @ covariance[:N, N:].float()
     solutions[:, :, N:] = residual @ torch.linalg.pinv(covariance[N:, N:], hermitian=True).float()
     return LassoPath(penalties, solutions)
 
 
 def _without_behaviour(covariance: Tensor, cross: Tensor) -> _Connections:
+    """Computes the moments of the neurons that remain after regression on the behaviour."""
     N = len(cross)
     by_behaviour = torch.linalg.pinv(covariance[N:, N:], hermitian=True) @ covariance[N:]
     gram = (covariance[:N] - covariance[:N, N:] @ by_behaviour)[:, :N].numpy()
@@ -129,13 +133,13 @@ def _without_behaviour(covariance: Tensor, cross: Tensor) -> _Connections:
     return _Connections(gram, target - own[:, None] * gram, own, inverse)
 
 
-def _path(found: _Connections, i: int, penalties: Sequence[float], power: np.ndarray) -> np.ndarray:
+def _path(connections: _Connections, i: int, penalties: Sequence[float], power: np.ndarray) -> np.ndarray:
     """Returns the weights of all neurons on neuron i for each penalty [N, penalties], zero for itself."""
-    gram, target = found.gram, found.target[i].copy()
-    others = gram - np.outer(gram[i] * found.inverse[i], gram[i])
+    gram, target = connections.gram, connections.target[i].copy()
+    others = gram - np.outer(gram[i] * connections.inverse[i], gram[i])
     others[i], others[:, i], target[i] = 0, 0, 0
     _, path, _ = linear_model.lasso_path(
-        # Beside a Gram matrix only the shape and the length of these two are read: one row stands for all bins.
+        # With a Gram matrix only the shape of X and the length of y are read: one row stands for all bins.
         np.zeros((1, len(gram)), order="F"),
         np.sqrt(power),
         alphas=penalties,

@@ -1,4 +1,4 @@
-"""Correlation of two neurons that no other recorded neuron explains."""
+"""Correlation of two neurons that the other recorded neurons do not explain."""
 
 from dataclasses import dataclass
 
@@ -19,9 +19,10 @@ class PartialCorrelation(Estimator):
         C_{ij} = -\frac{\Theta_{ij}}{\sqrt{\Theta_{ii} \Theta_{jj}}}, \qquad
         \Theta = \big((1 - \rho)\, S + \rho\, \tfrac{\operatorname{tr} S}{N}\, \mathbb 1\big)^{-1}
 
-    with the covariance :math:`S` and the shrinkage :math:`\rho` of least expected error (Ledoit and Wolf), which makes
-    the inverse exist and accurate for short recordings. The connectivity is **symmetric**: it has no direction. It lies
-    between -1 and 1, is 1 on the diagonal, and 0 where a neuron is constant. A validation part is not used.
+    with the covariance :math:`S` and the shrinkage :math:`\rho` of least expected error (Ledoit and Wolf). With
+    shrinkage the inverse exists and is accurate for short recordings. The connectivity is **symmetric**: it has no
+    direction. Its entries lie between -1 and 1; the diagonal is 1, and the pairs of a constant neuron are 0. The
+    validation part is not used.
 
     References:
         Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", 2004.
@@ -38,7 +39,7 @@ class PartialCorrelation(Estimator):
     """
 
     def _fit(self, train: Session, validation: Session | None) -> None:
-        # The pseudo-inverse leaves neurons at zero that never vary.
+        # The pseudo-inverse is zero for constant neurons.
         precision = torch.linalg.pinv(shrunk_covariance(train), hermitian=True)
         variance = precision.diagonal()
         inverse = torch.where(variance > 0, variance, torch.inf).rsqrt()

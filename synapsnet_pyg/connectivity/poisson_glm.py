@@ -1,4 +1,4 @@
-"""Poisson regression of spike counts on the population's last bin: the coupled GLM of the field."""
+"""Poisson regression of spike counts on the last bin of the population, known as the coupled GLM."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,9 +20,11 @@ class Link(NamedTuple):
     """Function from the summed drive of a neuron to its expected count."""
 
     rate: Callable[[Tensor], Tensor]
+    """Expected count for a drive."""
     slope: Callable[[Tensor], Tensor]
     """Derivative of the rate."""
     inverse: Callable[[Tensor], Tensor]
+    """Drive for an expected count."""
 
 
 LINKS = {
@@ -39,10 +41,10 @@ class PoissonForecast(LinearForecast):
         \hat a(t + 1) = \frac{f\big(w\, [a(t); b(t)] + c\big) - \mu}{\sigma}
 
     Args:
-        coefficients: :math:`w` :math:`(N, N + K)`.
-        intercept: :math:`c` :math:`(N)`.
-        mean: :math:`\mu` :math:`(N)`, of the counts of the training part.
-        scale: :math:`\sigma` :math:`(N)`, their deviation.
+        coefficients: Weights :math:`w` :math:`(N, N + K)`.
+        intercept: Constants :math:`c` :math:`(N)`.
+        mean: Mean :math:`\mu` of the training part's counts :math:`(N)`.
+        scale: Deviation :math:`\sigma` of the training part's counts :math:`(N)`.
         link: Key of :data:`LINKS`.
     """
 
@@ -64,7 +66,7 @@ class PoissonForecast(LinearForecast):
         return (self.rate(inputs) - self.mean[:, None]) / self.scale[:, None]
 
     def extra_repr(self) -> str:
-        """Names the link in ``repr``."""
+        """Returns the name of the link for ``repr``."""
         return self.link
 
 
@@ -85,12 +87,12 @@ class PoissonGLM(ForecastingEstimator):
 
     Args:
         link: Name of :math:`f`: ``"softplus"``, linear for large drives, or ``"exponential"``.
-        ridges: Candidates for :math:`\lambda`, in units of a sum over bins. Each fit starts from the one before; the
-            search ends with the first that is worse on validation. None: half decades from 1e5 down to 10.
+        ridges: Candidates for :math:`\lambda`, on the scale of sums over bins. Each fit starts from the previous
+            solution. The search ends with the first candidate that is worse on validation. None: half decades from 1e5 to 10.
 
     Raises:
-        ValueError: There is no such link or candidate. From ``fit``: the activity is no counts (whole numbers from 0,
-            standardised or not), or a part has no segment of two bins.
+        ValueError: There is no such link, no candidate, or a negative one. From ``fit``: the activity does not hold
+            counts (whole numbers from 0, standardised or not), or a part has no segment of two bins.
 
     References:
         Truccolo et al., "A point process framework for relating neural spiking activity to spiking history, neural
@@ -125,20 +127,21 @@ class PoissonGLM(ForecastingEstimator):
     def _search(self, train: Session, validation: Session) -> Solution:
         seen, held_out, link = Counts.of(train), Counts.of(validation), LINKS[self.link]
         weights = _silent_start(seen, link)
-        best, chosen, smallest = weights, 0.0, float("inf")
+        best, best_ridge, smallest = weights, 0.0, float("inf")
         for ridge in [10 ** (k / 2) for k in range(10, 1, -1)] if self.ridges is None else self.ridges:
             weights = fit_weights(seen, link, ridge, weights)
             loss, _ = held_out.loss_and_gradient(weights, link)
             if loss >= smallest:
                 break
-            best, chosen, smallest = weights, ridge, loss
-        return self._solution(seen, best, chosen)
+            best, best_ridge, smallest = weights, ridge, loss
+        return self._solution(seen, best, best_ridge)
 
     def _solve(self, train: Session, like: Solution) -> Solution:
         seen, link = Counts.of(train), LINKS[self.link]
         return self._solution(seen, fit_weights(seen, link, like.penalty, _silent_start(seen, link)), like.penalty)
 
     def _solution(self, seen: "Counts", weights: Tensor, ridge: float) -> Solution:
+        """Returns forecast and connectivity of given weights."""
         part, N = seen.part, len(weights)
         forecast = PoissonForecast(
             weights[:, :-1].contiguous(),
@@ -157,7 +160,7 @@ def fit_weights(seen: "Counts", link: Link, ridge: float, start: Tensor) -> Tens
     Args:
         seen: Counts of the training part.
         link: Function from drive to rate.
-        ridge: Ridge on the weights between neurons, in units of a sum over bins.
+        ridge: Ridge on the weights between neurons, on the scale of sums over bins.
         start: Weights from which the search begins [N, N + K + 1].
 
     Returns:
@@ -166,6 +169,7 @@ def fit_weights(seen: "Counts", link: Link, ridge: float, start: Tensor) -> Tens
     N = len(start)
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        """Returns the penalised loss and its gradient."""
         weights = torch.from_numpy(flat).to(start).view_as(start)
         loss, gradient = seen.loss_and_gradient(weights, link)
         couplings = weights[:, :N]
@@ -176,12 +180,12 @@ def fit_weights(seen: "Counts", link: Link, ridge: float, start: Tensor) -> Tens
     # The likelihood is summed in single precision, which leaves seven digits.
     options = {"maxiter": 200, "ftol": 1e-7, "gtol": 1e-5}
     flat = start.double().flatten().cpu().numpy()
-    found = optimize.minimize(objective, flat, jac=True, method="L-BFGS-B", options=options)
-    return torch.from_numpy(found.x).to(start).view_as(start)
+    result = optimize.minimize(objective, flat, jac=True, method="L-BFGS-B", options=options)
+    return torch.from_numpy(result.x).to(start).view_as(start)
 
 
 def _silent_start(seen: "Counts", link: Link) -> Tensor:
-    """Returns weights [N, N + K + 1] without effects, whose constant gives each neuron's mean count."""
+    """Returns weights [N, N + K + 1] that are zero but for the constant, which gives each neuron's mean count."""
     N, K = seen.part.num_neurons, seen.part.num_behaviours
     weights = seen.counts.new_zeros(N, N + K + 1)
     weights[:, -1] = link.inverse(seen.counts.mean(1).clamp_min(1e-3))
@@ -189,26 +193,27 @@ def _silent_start(seen: "Counts", link: Link) -> Tensor:
 
 
 class Counts(NamedTuple):
-    """Counts of one part, and the standardised part they are regressed on."""
+    """Counts of one part, and the standardised part as input of the regression."""
 
     part: Session
+    """Standardised part."""
     counts: Tensor
-    """[N, T]."""
+    """Counts [N, T]."""
 
     @classmethod
     def of(cls, part: Session) -> "Counts":
         """Restores the counts of a standardised part.
 
         Raises:
-            ValueError: Its activity is no counts.
+            ValueError: The activity does not hold counts.
         """
         raw = part.activity * part.activity_scale[:, None] + part.activity_mean[:, None]
         counts = raw.round()
         # Standardising a count and restoring it leaves a rounding error.
-        other = (counts < 0) | ((raw - counts).abs() > 1e-3 + 1e-5 * counts)
-        if bool(other.any()):
+        wrong = (counts < 0) | ((raw - counts).abs() > 1e-3 + 1e-5 * counts)
+        if bool(wrong.any()):
             raise ValueError(
-                f"Expected counts, whole numbers from 0, in session '{part.name}' (got {float(raw[other][0]):.4g}); "
+                f"Expected counts, whole numbers from 0, in session '{part.name}' (got {float(raw[wrong][0]):.4g}); "
                 "use ridge_var or lasso_var for other activity."
             )
         return cls(part, counts)
@@ -219,9 +224,9 @@ class Counts(NamedTuple):
         return sum(stop - start for start, stop in blocks(self.part, past=1))
 
     def loss_and_gradient(self, weights: Tensor, link: Link) -> tuple[float, Tensor]:
-        """Returns the negative log likelihood a bin, summed over neurons, and its gradient.
+        """Returns the negative log likelihood for each bin, summed over neurons, and its gradient.
 
-        The part of the likelihood that no weight changes is left out.
+        Terms that do not depend on the weights are left out.
         """
         loss, gradient = 0.0, torch.zeros_like(weights)
         for counts, inputs in self._pairs():
@@ -232,14 +237,14 @@ class Counts(NamedTuple):
         return loss / self.bins, gradient / self.bins
 
     def mean_slope(self, weights: Tensor, link: Link) -> Tensor:
-        """Returns the mean effect of one more unit of drive on each neuron's expected count [N]."""
+        """Returns the mean derivative of each neuron's expected count by its drive [N]."""
         slope = weights.new_zeros(len(weights))
         for _, inputs in self._pairs():
             slope += link.slope(weights @ inputs).sum(1)
         return slope / self.bins
 
     def _pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields counts [N, bins] and the inputs of the bin before [N + K + 1, bins], whose last row is one."""
+        """Yields counts [N, bins] and the inputs of the bin before [N + K + 1, bins], whose last row holds ones."""
         activity, behaviour = self.part.activity, self.part.behaviour
         for start, stop in blocks(self.part, past=1):
             seen = activity[:, start - 1 : stop - 1]

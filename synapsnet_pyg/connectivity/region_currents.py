@@ -1,4 +1,4 @@
-"""Currents between brain regions, from a network's weights and states (the second half of CURBD)."""
+"""Currents between brain regions, from the weights and states of a network (second step of CURBD)."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,10 +10,11 @@ class RegionCurrent(NamedTuple):
     """Current from the neurons of one region to those of another, [receivers, steps] each."""
 
     total: np.ndarray
+    """Sum of the two others."""
     excitatory: np.ndarray
     """Current through positive weights."""
     inhibitory: np.ndarray
-    """Current through negative weights; the two add up to the total."""
+    """Current through negative weights."""
 
 
 def region_currents(
@@ -25,15 +26,15 @@ def region_currents(
         I^{a \leftarrow b}(t) = J_{ab}\, r_b(t)
 
     Args:
-        connectivity: :math:`J`, :math:`(N, N)`.
-        states: :math:`r`, :math:`(N, \text{steps})`.
+        connectivity: Weights :math:`J` :math:`(N, N)`.
+        states: States :math:`r` :math:`(N, \text{steps})`.
         region: Region of each neuron, N texts.
 
     Returns:
-        (receiving region, sending region) -> its current.
+        (receiving region, sending region) -> current.
 
     Raises:
-        ValueError: There is not one region for each neuron.
+        ValueError: The number of regions is not the number of neurons.
 
     Example:
         >>> connectivity = np.array([[0.0, 2.0, -1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])

@@ -1,4 +1,4 @@
-"""Estimators by name, as import paths: reading this file imports neither torch nor an estimator."""
+"""Names and import paths of the estimators. They can be read without importing torch or an estimator."""
 
 import pkgutil
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,7 +12,9 @@ class RegisteredEstimator(NamedTuple):
     """Import path of an estimator, and the argument that its name fixes."""
 
     path: str
+    """Module and class."""
     lag: int | None = None
+    """Lag of the estimator, for a lagged correlation."""
 
 
 _HERE = "synapsnet_pyg.connectivity"
@@ -29,11 +31,11 @@ ESTIMATORS: dict[str, RegisteredEstimator] = {
     "poisson_glm": RegisteredEstimator(f"{_HERE}.poisson_glm:PoissonGLM"),
     "curbd": RegisteredEstimator(f"{_HERE}.curbd:CURBD"),
 }
-"""Name -> import path of the estimator."""
+"""Name -> import path and fixed argument of the estimator."""
 
 
 def estimator(name: str, **arguments: Any) -> "Estimator":
-    """Makes an estimator by its name.
+    """Builds an estimator by its name.
 
     Args:
         name: Key of :data:`ESTIMATORS`.
@@ -66,8 +68,8 @@ def estimate(name: str, train: "Session", validation: "Session | None" = None) -
     Args:
         name: Key of :data:`ESTIMATORS`.
         train: Training part; all of its bins are used.
-        validation: Validation part, on which a penalty is chosen and the forecast is scored. None: a penalty is chosen
-            on the last tenth of ``train``, and there is no score.
+        validation: Validation part, on which the penalty is chosen and the forecast is scored. None: the penalty is
+            chosen on the last tenth of ``train``, and there is no score.
 
     Raises:
         ValueError: There is no such estimator, or it cannot use this recording.
@@ -79,14 +81,14 @@ def estimate(name: str, train: "Session", validation: "Session | None" = None) -
         >>> _ = torch.manual_seed(0)
         >>> driver = torch.randn(1000)
         >>> split = Session(torch.stack([driver, driver.roll(1)]), bin_size=0.1).split()
-        >>> found = estimate("ridge_var", split.train, split.validation)
-        >>> found.connectivity.round(decimals=1).abs()
+        >>> result = estimate("ridge_var", split.train, split.validation)
+        >>> result.connectivity.round(decimals=1).abs()
         tensor([[0., 0.],
                 [1., 0.]])
-        >>> float(found.score[1].round(decimals=2)), found.details
+        >>> float(result.score[1].round(decimals=2)), result.details
         (1.0, {'penalty': 1.0})
     """
-    from synapsnet_pyg.connectivity.estimator import Estimate  # torch, only now
+    from synapsnet_pyg.connectivity.estimator import Estimate  # imports torch
 
     fitted = estimator(name).fit(train, validation)
     score = fitted.score(validation) if fitted.forecasts and validation is not None else None

@@ -1,4 +1,4 @@
-"""Ridge regression of the next bin on all neurons: the anchor of connectivity recovery."""
+"""Ridge regression of the next bin on all neurons, the reference of connectivity recovery."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class RidgeVAR(ForecastingEstimator):
 
     Args:
         lags: Number of past bins p.
-        ridges: Candidates for :math:`\lambda`, in units of a sum over bins; None: decades from 1 to 1e6.
+        ridges: Candidates for :math:`\lambda`, on the scale of sums over bins. None: decades from 1 to 1e6.
 
     Raises:
         ValueError: ``lags`` is below 1, there is no candidate, or one is negative.
@@ -50,10 +50,10 @@ class RidgeVAR(ForecastingEstimator):
 
     def _search(self, train: Session, validation: Session) -> Solution:
         ridges = RIDGES if self.ridges is None else self.ridges
-        found = ridge_regression(train, validation, self.lags, ridges=ridges)
-        coefficients = found.coefficients.to(train.activity)
-        forecast = LinearForecast(coefficients, found.intercept.to(train.activity))
-        return Solution(forecast, coefficients[:, : train.num_neurons], found.ridge)
+        regression = ridge_regression(train, validation, self.lags, ridges=ridges)
+        coefficients = regression.coefficients.to(train.activity)
+        forecast = LinearForecast(coefficients, regression.intercept.to(train.activity))
+        return Solution(forecast, coefficients[:, : train.num_neurons], regression.ridge)
 
     def _solve(self, train: Session, like: Solution) -> Solution:
         return RidgeVAR(lags=self.lags, ridges=[like.penalty])._search(train, train)

@@ -1,4 +1,4 @@
-"""Ridge regression whose small weights become zero."""
+"""Ridge regression with soft thresholding of the weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from synapsnet_pyg.regression.shrinkage import soft_threshold
 
 @dataclass(eq=False, kw_only=True)
 class SoftRidge(ForecastingEstimator):
-    r"""Ridge regression whose weights between neurons are moved towards zero, the small ones to zero.
+    r"""Ridge regression with soft thresholding: weights between neurons move towards zero, small ones to zero.
 
     .. math::
         C_{ij} \leftarrow \operatorname{sign}(C_{ij}) \max(|C_{ij}| - \theta, 0) \quad (i \neq j)
@@ -25,13 +25,13 @@ class SoftRidge(ForecastingEstimator):
     standardised activity of the receiver per standardised activity of the sender.
 
     A forecast suffers less from small wrong weights than from large weights that were shrunk. The threshold is
-    therefore lower than the true connectivity asks for: on the simulated population a tenth to a sixth of the pairs
-    become zero, although nine tenths have no edge.
+    therefore lower than the best for recovering connectivity. On the simulated population a tenth to a sixth of the
+    pairs become zero, although nine tenths have no edge.
 
     Args:
-        ridges: Candidates for the ridge, in units of a sum over bins; None: decades from 1 to 1e6.
-        shares: Candidates for the share of pairs that become zero, from 0 (ridge alone) to 1 (no edge); None: steps of
-            5 %. The share that was chosen is ``details_["share"]``.
+        ridges: Candidates for the ridge, on the scale of sums over bins. None: decades from 1 to 1e6.
+        shares: Candidates for the share of pairs that become zero, from 0 (ridge alone) to 1 (no edge). None: steps of
+            5 %. The chosen share is ``details_["share"]``.
 
     Raises:
         ValueError: There is no candidate, or one is out of its range.
@@ -78,5 +78,6 @@ class SoftRidge(ForecastingEstimator):
 
 
 def _solution(train: Session, seen: Moments, coefficients: Tensor, ridge: float, share: float) -> Solution:
+    """Returns forecast and connectivity of given coefficients."""
     forecast = LinearForecast(coefficients.to(train.activity), seen.intercept(coefficients).to(train.activity))
     return Solution(forecast, coefficients[:, : train.num_neurons], ridge, {"share": share})

@@ -1,4 +1,4 @@
-"""Ridge VAR whose weights are separated into edges and a common drive: the forecast that SynapsNet starts from."""
+"""Ridge regression with weights separated into edges and a common drive, from which SynapsNet starts."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ class SparseLowRankVAR(ForecastingEstimator):
     diagonal.
 
     Args:
-        latents: Largest rank of the common drive; the rank that was found is ``details_["latents"]``.
+        latents: Largest rank of the common drive; the estimated rank is ``details_["latents"]``.
 
     Raises:
         ValueError: ``latents`` is negative.
@@ -64,11 +64,13 @@ class SparseLowRankVAR(ForecastingEstimator):
 
 
 def _all_pairs(train: Session) -> Tensor:
+    """Returns a mask [N, N] of all pairs of neurons."""
     N = train.num_neurons
     return torch.ones(N, N, dtype=torch.bool, device=train.activity.device)
 
 
 def _solution(train: Session, start: LinearStart) -> Solution:
+    """Returns forecast and connectivity of a linear start."""
     forecast = LinearForecast(start.coefficients.to(train.activity), start.intercept.to(train.activity))
     details = {"latents": float(len(start.senders)), "shrunk": float(start.shrunk)}
     return Solution(forecast, start.edges, start.ridge, details)

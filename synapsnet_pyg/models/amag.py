@@ -19,8 +19,8 @@ class AMAG(Forecaster):
         z_i &= \beta_1 h_i + \beta_2 F_2(p_i) + \beta_3 F_3(m_i) \\
         r_i(t) &= \mathrm{GRU}_{TR}\big(z_i(t),\ r_i(t - 1)\big), \qquad \hat a_i(t + 1) = w \cdot r_i(t) + c
 
-    The weights A of each session start from the correlations of its training part, without the diagonal, whose part
-    :math:`\beta_1` takes. Sessions share all other parameters. With the adaptor, :math:`S_{ij} =
+    The weights A of each session start from the correlations in the training part. Their diagonal is left out, since
+    :math:`\beta_1` weights a neuron's own state. Sessions share all other parameters. With the adaptor, :math:`S_{ij} =
     \sigma(\mathrm{MLP}([h_i, h_j]))` scales each edge at each bin; without it S = 1, which forecasts almost as well
     according to the authors. No code was published; this follows the paper's equations.
 
@@ -28,8 +28,8 @@ class AMAG(Forecaster):
         sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
         window: Number of past bins W.
         hidden_size: Size of the hidden states of both GRUs.
-        adaptor: Whether the adaptor scales the edges. Time and memory then grow with :math:`64 N^2` for each window
-            and bin, which suits populations of up to about 100 neurons.
+        adaptor: Whether the adaptor scales the edges. Each window and bin then takes time and memory of
+            :math:`64 N^2`, which suits populations of up to about 100 neurons.
         dropout: Share of units set to zero before the read-out.
 
     Shapes:
@@ -63,7 +63,7 @@ class AMAG(Forecaster):
 
     @torch.no_grad()
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
-        """Starts both graphs from the correlations between neurons."""
+        """Starts both graphs from the correlations between neurons; returns False, since training must follow."""
         for s, name in enumerate(self.sessions):
             activity = train[name].activity
             centred = activity - activity.mean(1, keepdim=True)

@@ -11,7 +11,7 @@ from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 
 
 class Mean(Forecaster):
-    """Forecast of zero, every neuron's mean if activity is standardised. Behaviour and activity are unused."""
+    """Forecast of zero, the mean of standardised activity. Behaviour and activity are unused."""
 
     def __init__(self, sessions: Iterable[Session | SessionInfo]) -> None:
         super().__init__(sessions, window=1)
@@ -21,7 +21,7 @@ class Mean(Forecaster):
         return Forecast(torch.zeros_like(window.target))
 
     def connectivity(self, session: Session) -> Tensor:
-        """Returns zeros: no neuron drives another."""
+        """Returns zeros, since no neuron drives another."""
         return session.activity.new_zeros(session.num_neurons, session.num_neurons)
 
 
@@ -36,5 +36,5 @@ class Copy(Forecaster):
         return Forecast(window.activity[..., -window.target.shape[-1] :])
 
     def connectivity(self, session: Session) -> Tensor:
-        """Returns the identity: no neuron drives another."""
+        """Returns the identity, since no neuron drives another."""
         return torch.eye(session.num_neurons, dtype=session.activity.dtype, device=session.activity.device)

@@ -97,7 +97,7 @@ class GWNet(Forecaster):
 
 
 def channels(window: Window, steps: int) -> Tensor:
-    """Returns activity and behaviour of the newest steps, zeros before the first bin: [steps, N, B, 1 + K]."""
+    """Returns activity and behaviour of the newest steps, with zeros before the first bin [steps, N, B, 1 + K]."""
     activity, behaviour = window.activity[..., -steps:], window.behaviour[:, -steps:]
     (B, N, L), K = activity.shape, behaviour.shape[-1]
     shared = behaviour.transpose(0, 1)[:, None].expand(L, N, B, K)
@@ -106,7 +106,7 @@ def channels(window: Window, steps: int) -> Tensor:
 
 
 def transitions(edge_index: Tensor, num_neurons: int) -> Tensor:
-    """Returns forward and backward transition matrices [2, N, N]; rows are senders and sum to one, or to zero."""
+    """Returns forward and backward transition matrices [2, N, N]; rows are senders, with sum one or zero."""
     graph = torch.zeros(num_neurons, num_neurons)
     graph[edge_index[0], edge_index[1]] = 1
     both = torch.stack([graph, graph.t()])

@@ -1,4 +1,4 @@
-"""LFADS: the population as the output of a dynamical system with inferred inputs."""
+"""LFADS: activity of the population as the output of a dynamical system with inferred inputs."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ class LFADS(Forecaster):
         f(t) &= W_f\, g(t) \text{ with rows of unit length}, \qquad \hat a(t) = V f(t) + v
 
     LFADS smooths: it reconstructs the bins that it encodes. To forecast, it encodes the window's W bins and generates
-    W + 1, the last one without input from the encoder. In training the loss is the error of that bin, plus
+    W + 1, the last of them without input from the encoder. The loss is the error of this last bin, plus
 
     .. math::
         \mathrm{MSE}_{seen} + \rho(n)\big(\kappa_g\, \mathrm{KL}[g_0] + \kappa_u\, \mathrm{KL}[u]
@@ -38,9 +38,9 @@ class LFADS(Forecaster):
     hidden entries alone, so that inferred inputs cannot copy the activity. In evaluation distributions are replaced by
     their means.
 
-    Observations are normal with one variance, hence the squared error. The published comparison gives neither the
-    observation model nor the weights of the divergences. Each bin of a longer window (P > 1) is forecast from the W
-    bins before it, in a separate pass.
+    Observations are normal with equal variances, hence the squared error. The published comparison gives neither the
+    observation model nor the weights of the divergences. Each of several targets (P > 1) is forecast from the W bins
+    before it, in a separate pass.
 
     Args:
         sessions: One session, or its :class:`~synapsnet_pyg.data.session.SessionInfo`.
@@ -129,7 +129,7 @@ class LFADS(Forecaster):
         return Forecast(forecast, penalty=generated.penalty)
 
     def reconstruct(self, window: Window) -> Tensor:
-        """Returns the activity of the window's W newest bins without its noise, as the model infers it: [B, N, W]."""
+        """Returns the inferred activity of the window's W newest bins, without noise [B, N, W]."""
         newest = window.activity[..., -self.window :].transpose(1, 2)
         return self._generate(newest, window.behaviour[:, -self.window :]).activity[:, :-1].transpose(1, 2)
 
@@ -158,7 +158,7 @@ class LFADS(Forecaster):
                 distributions.append(_Normal(mean, log_variance.exp() + 1e-4))
                 inputs.append(self._draw(distributions[-1]))
                 pushed.append(inputs[-1])
-            if self.use_behaviour:  # the newest that was known before bin t
+            if self.use_behaviour:  # the newest before bin t
                 pushed.append(behaviour[:, max(t - 1, 0)])
             state = self.generator(torch.cat(pushed, -1) if pushed else state[:, :0], state)
             factors = self.dropout(state) @ projection.t()
@@ -185,7 +185,7 @@ class LFADS(Forecaster):
         return penalty + self.l2_weight / 2 * torch.stack([w.square().sum() for w in recurrent]).sum() / size
 
     def _encoded(self, shown: Tensor) -> Tensor:
-        """Returns the controller's input at each of W + 1 bins: without the bin itself, zero at the forecast."""
+        """Returns the controller's input at each of W + 1 bins, from all other bins; zero at the forecast bin."""
         forward, *backward = self.input_encoder.states(shown)
         zero = torch.zeros_like(forward[:, :1])
         before = torch.cat([zero, forward[:, :-1], zero], dim=1)
@@ -214,7 +214,9 @@ class _Normal(NamedTuple):
     """Normal distribution of independent numbers."""
 
     mean: Tensor
+    """Mean of each number."""
     variance: Tensor
+    """Variance of each number."""
 
 
 class _Generated(NamedTuple):
@@ -227,7 +229,7 @@ class _Generated(NamedTuple):
 
 
 class _Encoder(torch.nn.Module):
-    """GRU that reads forward and, with two directions, another that reads backward, from learned first states."""
+    """GRU that reads forward and, for two directions, a second GRU that reads backward; first states are learned."""
 
     def __init__(self, num_neurons: int, size: int, directions: int = 2) -> None:
         super().__init__()
@@ -250,7 +252,7 @@ class _Encoder(torch.nn.Module):
 
 
 def _linear(inputs: int, outputs: int) -> torch.nn.Linear:
-    """Makes a linear layer with weights of variance ``1 / inputs`` and zero bias."""
+    """Returns a new linear layer with weights of variance ``1 / inputs`` and zero bias."""
     layer = torch.nn.Linear(inputs, outputs)
     torch.nn.init.normal_(layer.weight, std=inputs**-0.5)
     torch.nn.init.zeros_(layer.bias)

@@ -1,4 +1,4 @@
-"""Linear forecasts in closed form, the anchors for every network."""
+"""Linear forecasts in closed form, with which every network is compared."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -18,15 +18,14 @@ class VectorAutoregression(Forecaster):
         \hat a(t + 1) = \sum_{l=1}^{p} C_l\, a(t + 1 - l) + D\, b(t) + c, \qquad
         [C_1 \ldots C_p\ D] = Y_0 U_0^\top (U_0 U_0^\top + \lambda)^{-1}
 
-    with :math:`U = [a(t); \ldots; a(t + 1 - p); b(t)]`, :math:`Y = a(t + 1)` and index 0 for "minus its mean", so that
-    the intercept is not penalised. For each session :math:`\lambda` is the candidate with the smallest squared error
-    on the validation part. Only sums over bins are kept, so that the recording is read once, a block at a time.
+    with :math:`U = [a(t); \ldots; a(t + 1 - p); b(t)]` and :math:`Y = a(t + 1)`. Index 0 means that the mean is
+    subtracted, so that the intercept is not penalised. For each session :math:`\lambda` is the candidate with the
+    smallest squared error on the validation part. Only sums over bins are kept, so that a recording is read once.
 
     Args:
         sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
         lags: Number of past bins p.
-        ridges: Candidates for :math:`\lambda`, absolute (not multiplied by the number of bins). None: decades from 1 to
-            1e6.
+        ridges: Candidates for :math:`\lambda`, on the scale of sums over bins. None: decades from 1 to 1e6.
 
     Raises:
         ValueError: No candidate is given, or one is negative.
@@ -47,7 +46,7 @@ class VectorAutoregression(Forecaster):
             self.register_buffer(f"ridge_{s}", torch.tensor(0.0))
 
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
-        """Solves each session by itself.
+        """Solves the regression of each session; returns True, since no training is needed.
 
         Raises:
             ValueError: A part has no segment of more than p bins.
@@ -91,7 +90,9 @@ class Autoregression(Forecaster):
             self.register_buffer(f"intercept_{s}", torch.zeros(N))
 
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
-        """Solves each neuron by itself; the validation part is unused.
+        """Solves the regression of each neuron; returns True, since no training is needed.
+
+        The validation part is unused.
 
         Raises:
             ValueError: A part has no segment of more than p bins.
@@ -101,7 +102,7 @@ class Autoregression(Forecaster):
             solutions = []
             for row in part.activity:
                 alone = Session(row[None], part.behaviour, bin_size=part.bin_size, segment=part.segment, name=name)
-                # Least squares, but for the smallest ridge that keeps a constant neuron solvable.
+                # A tiny ridge keeps the regression of a constant neuron solvable.
                 solutions.append(moments(alone, self.lags).solution(1e-6))
             setattr(self, f"coefficients_{s}", torch.cat([c for c, _ in solutions]).to(part.activity))
             setattr(self, f"intercept_{s}", torch.cat([c for _, c in solutions]).to(part.activity))
@@ -116,5 +117,5 @@ class Autoregression(Forecaster):
         return Forecast(own + coefficients[:, self.lags :] @ behaviour + intercept[:, None])
 
     def connectivity(self, session: Session) -> Tensor:
-        """Returns a diagonal matrix of the coefficients of lag 1: no neuron drives another."""
+        """Returns a diagonal matrix of the coefficients of lag 1, since no neuron drives another."""
         return torch.diag(self.get_buffer(f"coefficients_{self.index_of(session.name)}")[:, 0])

@@ -20,36 +20,38 @@ class NetFormer(Forecaster):
         A_{ij}(t) = s\, (W_Q z_i) \cdot (W_K z_j), \qquad
         \hat a_i(t + 1) = \mathrm{LN}_2\Big(\sum_j A_{ij}(t)\, \tilde a_j + \tilde a_i\Big)_t
 
-    with :math:`\tilde a` the past's part of z; see :class:`~synapsnet_pyg.nn.neuron_attention.NeuronAttention`. All
-    neurons and sessions share the projections; a neuron is identified by its embedding alone. The attention A(t) *is*
-    the connectivity from bin t to the next: to first order :math:`A \approx \delta f'(0) W` off the diagonal, while the
-    residual connection takes the leak. Behaviours are tokens that send and do not receive, with their own embeddings.
+    with :math:`\tilde a` the part of z that comes from the past, see
+    :class:`~synapsnet_pyg.nn.neuron_attention.NeuronAttention`. All neurons and sessions share the projections; only
+    the embedding identifies a neuron. The attention A(t) *is* the connectivity from bin t to the next: for a rate
+    network with weights W, step :math:`\delta` and nonlinearity f, :math:`A \approx \delta f'(0) W` off the diagonal
+    to first order, and the residual connection stands for the leak. Behaviours are tokens that send and do not receive,
+    with their own embeddings.
 
-    The defaults are those of the authors' package (mouse, cell types, ring). Their scripts for small systems set
-    ``width`` to the number of tokens, ``norm`` and ``scaled`` on or off, and ``window=1`` where there is no norm.
+    The defaults are those of the authors' package (mouse, cell types, ring). The authors' scripts for small systems set
+    ``width`` to the number of tokens, ``norm`` and ``scaled`` on or off, and ``window=1`` if there is no norm.
 
     Args:
         sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
         window: Number of past bins W in a token.
         embedding_dim: Size of the embeddings D.
-        initial_scale: Standard deviation of the embeddings' entries at the start; the paper's is 1. With small values
-            neurons of similar activity get similar embeddings and share evidence, which helps with short recordings.
-        width: Size of the projections; None: W + D.
-        scaled: Whether :math:`s = (W + D)^{-1/2}`; otherwise s = 1.
+        initial_scale: Standard deviation of the first embeddings; the paper's is 1. With small values neurons of
+            similar activity get similar embeddings and share evidence, which helps with short recordings.
+        width: Size of the projections. None: W + D.
+        scaled: Whether :math:`s = (W + D)^{-1/2}`. False: s = 1.
         norm: Whether there are layer norms. They bound the forecasts by :math:`\sqrt{W - 1}` times their gain.
         residual: Whether a neuron's own past is added to the attention's output. For activity with little memory from
-            bin to bin, such as spike counts, False is better: the attention would have to undo the addition.
+            bin to bin, such as spike counts, False is better, since the attention would have to undo the addition.
         activation: Function on the logits, one of :data:`~synapsnet_pyg.nn.neuron_attention.ACTIVATIONS`; the paper
             has none.
         use_behaviour: Whether behaviours are tokens.
         shrinkage: Weight :math:`\lambda` of a ridge on the attention between silent neurons,
             :math:`\lambda / N \sum_{ij} A_{ij}(x = 0)^2`, the part of the connectivity that does not depend on the
-            activity. Not in the paper, which stops early. 0: none.
-        cell_types: Names of the types that the prior knows, at least two with a prior.
-        type_field: Name of the neurons' field that holds their type.
+            activity. The paper has none and stops early instead. 0: no ridge.
+        cell_types: Names of the types with a prior, at least two.
+        type_field: Name of the field of the neurons that holds their types.
         prior_weight: Weight c of the cell-type prior (:class:`CellTypePrior`). For every pair of neurons of known
             types it adds the Gaussian negative log likelihood of :math:`A_{ij}` with a learned mean and variance for
-            each ordered pair of types. 0: none.
+            each ordered pair of types. 0: no prior.
 
     Shapes:
         - **window:** activity :math:`(B, N, L)`, behaviour :math:`(B, L, K)`, target :math:`(B, N, P)`
@@ -87,7 +89,9 @@ class NetFormer(Forecaster):
     ) -> None:
         super().__init__(sessions, window)
         if prior_weight and len(cell_types) < 2:
-            raise ValueError(f"Expected at least 2 cell_types for a prior (got {len(cell_types)}); name those known.")
+            raise ValueError(
+                f"Expected at least 2 cell_types for a prior (got {len(cell_types)}); name the types of the neurons."
+            )
         self.cell_types, self.type_field, self.prior_weight = list(cell_types), type_field, prior_weight
         self.shrinkage = shrinkage
         ids = [info.neuron_id for info in self.sessions.values()]
@@ -102,10 +106,10 @@ class NetFormer(Forecaster):
             self.register_buffer(f"cell_type_{s}", torch.full((len(neurons),), -1))
 
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
-        """Reads the neurons' types, if there is a prior.
+        """Reads the types of the neurons, if there is a prior; returns False, since training must follow.
 
         Raises:
-            ValueError: A session has no types of its neurons, or none of those named.
+            ValueError: A session has no types of its neurons, or none of ``cell_types``.
         """
         if self.prior is not None:
             for s, name in enumerate(self.sessions):
@@ -114,7 +118,7 @@ class NetFormer(Forecaster):
                 if max(code, default=-1) < 0:
                     raise ValueError(
                         f"Expected the field '{self.type_field}' of the neurons of session '{name}' with types among "
-                        f"{', '.join(self.cell_types)} for the prior (got none); give the session that field."
+                        f"{', '.join(self.cell_types)} for the prior (got none); add this field to the session."
                     )
                 self.get_buffer(f"cell_type_{s}").copy_(torch.tensor(code))
         return False
@@ -127,7 +131,10 @@ class NetFormer(Forecaster):
 
     @torch.no_grad()
     def connectivity(self, session: Session) -> Tensor:
-        """Returns the mean attention between neurons over all windows of ``session``, [N, N]: the paper's read-out.
+        """Returns the mean attention between neurons over all windows of a session [N, N], as the paper does.
+
+        Args:
+            session: Training part, standardised as in training.
 
         Raises:
             ValueError: No segment is longer than the window.
@@ -139,11 +146,11 @@ class NetFormer(Forecaster):
         return total / len(windows)
 
     def connectivity_at(self, window: Window) -> Tensor:
-        """Returns the attention between neurons in each window, [B, N, N]; see the class for its meaning."""
+        """Returns the attention between neurons in each window [B, N, N]."""
         return self.attention(window)[..., : window.activity.shape[1]]
 
     def attention(self, window: Window) -> Tensor:
-        """Returns the attention of each window's newest bin, [B, N, N + K]: from neurons, then from behaviours."""
+        """Returns the attention of each window's newest bin [B, N, N + K]: from neurons, then from behaviours."""
         newest = window._replace(target=window.target[..., -1:])
         return self.layer.attention(self._past(newest), self._embedding(window.session), window.activity.shape[1])
 

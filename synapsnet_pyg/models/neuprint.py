@@ -19,14 +19,14 @@ class NeuPRINT(Forecaster):
         \hat a_i(t + 1) = f\big(a_i(t), z_i, s(t), n_i(t), \ldots\big), \qquad
         s(t) = \big[b(t),\ \mathrm{mean}_j\, a_j(t),\ \mathrm{std}_j\, a_j(t)\big]
 
-    Each neuron has a time-invariant embedding :math:`z_i`; all neurons share the dynamics f. A neuron sees of the
-    others the mean and the standard deviation of the whole population and, on request, of its neighbours
-    :math:`n_i`. There is no connectivity.
+    Each neuron has a time-invariant embedding :math:`z_i`; all neurons share the dynamics f. The inputs of a neuron
+    from the others are mean and standard deviation of the whole population and, on request, of the neighbours
+    :math:`n_i`. There are no weights between pairs of neurons.
 
-    The public code lets f see the statistics of the bin that it predicts, which contain the answer; it masks the
-    last neuron in place of the last bin; and it standardises with the whole recording. Here f sees the past only,
-    every bin is a target, and the training part alone gives mean and scale. The architecture behind the published
-    forecasts of SynapsNet's Table 1 is not given; the default is a GRU of SynapsNet's size.
+    The public code differs: f sees the statistics of the bin that it predicts, the last neuron is masked in place of
+    the last bin, and activity is standardised with the whole recording. Here f sees the past only, every bin is a
+    target, and mean and scale come from the training part. The architecture behind SynapsNet's Table 1 is not
+    published; the default is a GRU of SynapsNet's size.
 
     Args:
         sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
@@ -82,7 +82,7 @@ class NeuPRINT(Forecaster):
         )
 
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
-        """Finds each neuron's neighbours, if there is a radius.
+        """Finds the neighbours of each neuron, if there is a radius; returns False, since training must follow.
 
         Raises:
             ValueError: A session has no positions of its neurons.
@@ -91,7 +91,9 @@ class NeuPRINT(Forecaster):
             for s, name in enumerate(self.sessions):
                 position = train[name].neuron_fields.get("position")
                 if not isinstance(position, Tensor):
-                    raise ValueError(f"Expected positions of the neurons of session '{name}' to find neighbours.")
+                    raise ValueError(
+                        f"Expected positions of the neurons of session '{name}' (got none); leave out neighbour_radius."
+                    )
                 near = (torch.cdist(position, position) <= self.neighbour_radius).to(train[name].activity)
                 near.fill_diagonal_(0)
                 setattr(self, f"neighbours_{s}", near / near.sum(1, keepdim=True).clamp_min(1))

@@ -43,19 +43,20 @@ class SynapsNet(Forecaster):
           \hat a_i(t + 1) = \sum_{l=0}^{W-1} \kappa_l \big( \rho_i\, a_i(t - l) + I_i(t - l) + H_i(t - l) \big)
           + d_i \cdot b(t) + c_i + f(a_i, I_i + H_i, b, E_i)
 
-      Its weights and A are solved by ridge regression before training (:meth:`initialise`). A recording too short or
-      too slow for the dynamics is then forecast as well as by a linear model, and the current has an effect's scale.
+      Its weights and A are solved by ridge regression before training (:meth:`initialise`). A recording that is too
+      short or too slow for the dynamics is then forecast as well as by a linear model, and the input current has the
+      scale of an effect on the forecast.
     - A common drive :math:`H = L R\, a` of a few latent inputs to all neurons
-      (:class:`~synapsnet_pyg.nn.common_drive.CommonDrive`) takes up effects of an unseen stimulus, arousal or area on
-      many neurons at once, which would otherwise look like connectivity between all of them. Empirical Bayes estimates
-      the number of latents and the probability of each edge at the start
+      (:class:`~synapsnet_pyg.nn.common_drive.CommonDrive`) explains effects of an unseen stimulus, arousal or area on
+      many neurons at once. Without it they would look like connectivity between all of these neurons. Empirical Bayes
+      estimates the number of latents and the probability of each edge at the start
       (:func:`~synapsnet_pyg.regression.sparse_low_rank.sparse_low_rank`).
     - The penalty of a weight is multiplied by the probability that there is no edge (an adaptive lasso, Zou 2006).
 
     ``linear_path=False`` is the paper's model; ``latents=0`` leaves the common drive and the adaptive penalty out. The
     table of ablations shows the contribution of each part.
 
-    Choices that the paper leaves open are arguments here. Each batch pays the penalty of its own session's :math:`A`.
+    Choices that the paper leaves open are arguments. The loss of a batch includes the penalty of its session only.
 
     Args:
         sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
@@ -168,7 +169,7 @@ class SynapsNet(Forecaster):
 
     @torch.no_grad()
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
-        """Starts linear path, connectivity and common drive from least squares, if there is a linear path."""
+        """Starts linear path, connectivity and common drive from least squares; returns False without a linear path."""
         for name in self.sessions:
             if "activity_scale" in train[name]:
                 self.graph(name).activity_mean.copy_(train[name].activity_mean)
@@ -177,7 +178,7 @@ class SynapsNet(Forecaster):
             return False
         for name in self.sessions:
             self._start(self.graph(name), train[name], validation[name])
-        if self.dynamics.readout.weight.requires_grad:  # else it was learned from other sessions, and is kept
+        if self.dynamics.readout.weight.requires_grad:  # else it is frozen, adopted from a fitted model
             self.dynamics.readout.weight.mul_(0.1)
             self.dynamics.readout.bias.zero_()
         return True
@@ -226,7 +227,7 @@ class SynapsNet(Forecaster):
         return self.graph(window.session).current(window.activity, window.behaviour)
 
     def raw_connectivity(self, session: Session | str) -> Tensor:
-        """Returns the parameter A [N, N] itself, whose sign and scale have no meaning alone: see :meth:`connectivity`.
+        """Returns the parameter A [N, N]. Its sign and scale have no meaning alone; see :meth:`connectivity`.
 
         Raises:
             KeyError: The model does not know the session.
@@ -236,14 +237,14 @@ class SynapsNet(Forecaster):
 
     @torch.no_grad()
     def connectivity(self, session: Session) -> Tensor:
-        r"""Returns the functional connectivity :math:`(N, N)`: effect of one more unit of j's activity on i's next bin.
+        r"""Returns the functional connectivity :math:`(N, N)`: ``[i, j]`` is the effect of neuron j on neuron i.
 
         .. math::
             C = \mathrm{diag}(g)\, A, \qquad
             g_i = \Big\langle \frac{\partial \hat a_i(t+1)}{\partial I_i(t)} \Big\rangle
 
-        The loss fixes neither sign nor scale of A: the dynamics can undo both. Their product with the mean gain
-        :math:`g` over the windows of ``session`` does not depend on either.
+        The loss determines neither sign nor scale of A, since the dynamics can undo both. The product of A with the
+        mean gain :math:`g` over the windows of ``session`` does not depend on them.
 
         Args:
             session: Training part, standardised as in training.
@@ -266,10 +267,10 @@ class SynapsNet(Forecaster):
 
     @torch.no_grad()
     def connectivity_at(self, window: Window) -> Tensor:
-        r"""Returns the functional connectivity in each window, :math:`(B, N, N)`: gains of the window around one A.
+        r"""Returns the functional connectivity in each window :math:`(B, N, N)`: A times the gains of the window.
 
-        Its mean over windows is :meth:`connectivity`. The gain of each receiver changes in it and, with modulation,
-        that of each sender. The common drive is left out.
+        The mean over windows is :meth:`connectivity`. The gain of each receiver changes from window to window; with
+        modulation the gain of each sender does too. The common drive is left out.
         """
         if not self.use_connectivity:
             return super().connectivity_at(window)
@@ -290,7 +291,7 @@ class SynapsNet(Forecaster):
         return torch.cat(slopes).mean(0)
 
     def without_edge(self, session: str, sender: int, receiver: int) -> Callable[[Window], Forecast]:
-        """Returns the model with zero in place of one weight; a common drive stays, and the model itself is unchanged.
+        """Returns a copy of the model with one weight of the connectivity set to zero; the common drive stays.
 
         Args:
             session: Name of the session.
@@ -299,7 +300,7 @@ class SynapsNet(Forecaster):
 
         Raises:
             KeyError: The model does not know the session.
-            ValueError: The model has no connectivity, or not this weight.
+            ValueError: The model has no connectivity, or no such weight.
         """
         if not self.use_connectivity:
             return super().without_edge(session, sender, receiver)
@@ -307,6 +308,7 @@ class SynapsNet(Forecaster):
         name = f"graphs.{self.index_of(session)}.functional_connectivity.weight"
 
         def changed(window: Window) -> Forecast:
+            """Forecasts without the edge."""
             forecast: Forecast = functional_call(self, {name: weight}, (window,))
             return forecast
 

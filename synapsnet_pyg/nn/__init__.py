@@ -1,1 +1,1 @@
-"""Layers: tensors only."""
+"""Layers of the models, which see tensors only."""

@@ -1,11 +1,11 @@
-"""GRU of LFADS: gates start open, the state is clipped."""
+"""GRU of LFADS, with a clipped state and gates that start open."""
 
 import torch
 from torch import Tensor
 
 
 class ClippedGRU(torch.nn.Module):
-    r"""A GRU whose state is clipped.
+    r"""GRU with a clipped state.
 
     .. math::
         [r, z] &= \sigma\big(W_g u + U_g h + 1\big), \qquad n = \tanh\big(W_n u + U_n (r \odot h)\big) \\
@@ -17,7 +17,7 @@ class ClippedGRU(torch.nn.Module):
     Args:
         input_size: Size of the input u.
         hidden_size: Size of the state h.
-        fan_in: Inverse variance of the normal distribution of the first weights; None: sum of both sizes.
+        fan_in: Inverse variance of the normal distribution of the first weights; None: ``input_size + hidden_size``.
         clip: Largest absolute value of the state.
 
     Shapes:
@@ -41,7 +41,7 @@ class ClippedGRU(torch.nn.Module):
         return self.step(self._project(inputs), hidden)
 
     def step(self, projected: Tensor, hidden: Tensor) -> Tensor:
-        """Returns the next state from the inputs' part of gates and candidate [B, 3 H]."""
+        """Returns the next state; ``projected`` is the inputs' part of gates and candidate [B, 3 H]."""
         H = hidden.shape[1]
         reset, keep = torch.sigmoid(projected[:, : 2 * H] + self.gates(hidden)).chunk(2, dim=1)
         candidate = torch.tanh(projected[:, 2 * H :] + self.candidate(reset * hidden))

@@ -5,14 +5,14 @@ from torch import Tensor
 
 
 class CommonDrive(torch.nn.Module):
-    r"""A few latent inputs that are read from the population and reach every neuron.
+    r"""A few latent inputs, computed from the population, that reach every neuron.
 
     .. math::
         u(t) = R\, a(t), \qquad H_i(t) = \sum_k L_{ik}\, u_k(t)
 
-    Arousal, a stimulus or an unrecorded area moves many neurons together. A neuron that moves first then seems to
-    drive the rest. Such an effect is dense and of low rank, unlike that of synapses, and belongs here, not into the
-    connectivity. Both factors start at zero, where they have no gradient, and stay there until :meth:`set` fills them.
+    Arousal, a stimulus or an unrecorded area changes many neurons together. A neuron that changes first then seems to
+    drive the rest. Such an effect is dense and of low rank, unlike the effect of synapses, and is kept apart from the
+    connectivity. Both factors start at zero. They have no gradient there and stay zero until :meth:`set` fills them.
 
     Args:
         num_neurons: Number of neurons N.

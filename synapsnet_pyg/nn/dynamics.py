@@ -1,4 +1,4 @@
-"""Dynamical model f, shared by all neurons, from the inputs of a neuron to its forecast."""
+"""Dynamical model f, shared by all neurons, that forecasts a neuron from its inputs."""
 
 from collections.abc import Callable
 
@@ -17,8 +17,8 @@ class Dynamics(torch.nn.Module):
         h_i(s) &= \mathrm{GRU}(u_i(s), h_i(s - 1)), \quad h_i = 0 \text{ before the window} \\
         \hat a_i(s + 1) &= w^\top h_i(s) + c
 
-    (SynapsNet, section 2.2, "Dynamical model"). Parts that a model leaves out are missing from the inputs; the order
-    of the rest stays.
+    (SynapsNet, section 2.2, "Dynamical model"). Parts that a model leaves out are missing from the inputs; the others
+    keep their order.
 
     On a CPU a single-layer GRU runs through :func:`~synapsnet_pyg.nn.gru.node_gru`, which gives equal numbers about
     three times faster. Other sequence models, and a GPU, use the plain computation. ``fast = False`` switches to it.
@@ -41,7 +41,7 @@ class Dynamics(torch.nn.Module):
         - **output:** :math:`(B, N, P)`
 
     Raises:
-        ValueError: There are no inputs at all.
+        ValueError: There are no inputs.
 
     Example:
         >>> dynamics = Dynamics(num_series=1, num_behaviours=2, embedding_dim=4)

@@ -16,8 +16,8 @@ class FunctionalConnectivity(torch.nn.Module):
     (SynapsNet, section 2.2). With it, the given edges alone exist and each has one weight. Memory and time then grow
     with :math:`E` instead of :math:`N^2`.
 
-    The weight in force is ``scale`` times the parameter. ``penalty_scale`` holds one factor for each weight, by which
-    the penalty multiplies it; all factors start at one.
+    A weight is ``scale`` times its parameter. ``penalty_scale`` holds a factor for each weight, with which the weight
+    enters the penalty; all factors start at one.
 
     Args:
         num_neurons: Number of neurons N.
@@ -88,7 +88,7 @@ class FunctionalConnectivity(torch.nn.Module):
         return current
 
     def edge_weight(self) -> Tensor:
-        """Returns the weights in force: [N, N] for a complete graph, [E] for given edges."""
+        """Returns the weights: [N, N] for a complete graph, [E] for given edges."""
         weight = self.scale * self.weight
         return weight if self.mask is None else weight.masked_fill(self.mask, 0.0)
 
@@ -109,11 +109,11 @@ class FunctionalConnectivity(torch.nn.Module):
 
     @torch.no_grad()
     def set_matrix(self, matrix: Tensor, penalty_scale: Tensor) -> None:
-        """Sets the weights and the penalty's factors; pairs without a weight are left out.
+        """Sets the weights and their factors in the penalty; pairs without a weight are left out.
 
-        Adam moves every parameter by about the learning rate in a step, however small the parameter. Weights of a
-        hundredth would be noise after ten steps. The parameters are therefore kept relative to a scale of five times
-        the typical weight, in which a step is small.
+        Adam moves every parameter by about the learning rate in a step, however small the parameter. Weights near 0.01
+        would be noise after ten steps. The parameters are therefore the weights divided by five times the typical
+        weight, so that a step is small in comparison.
 
         Args:
             matrix: Weights A :math:`(N, N)`.
@@ -140,12 +140,12 @@ def _sorted_by_receiver(edge_index: Tensor, self_connections: bool, num_neurons:
 
 
 def frobenius(weight: Tensor) -> Tensor:
-    r"""Returns the Frobenius norm :math:`\|A\|_2`, the paper's penalty read literally (section 2.2, "Training")."""
+    r"""Returns the Frobenius norm :math:`\|A\|_2`, the literal penalty of the paper (section 2.2, "Training")."""
     return weight.norm()
 
 
 def frobenius_squared(weight: Tensor) -> Tensor:
-    r"""Returns :math:`\|A\|_2^2`, weight decay: the other reading of the paper's penalty."""
+    r"""Returns :math:`\|A\|_2^2`, the penalty of weight decay."""
     return weight.square().sum()
 
 

@@ -1,4 +1,4 @@
-"""Network of Graph WaveNet: gated dilated convolutions in time, diffusion on a learned graph."""
+"""Network of Graph WaveNet, with gated dilated convolutions in time and diffusion on a learned graph."""
 
 from collections.abc import Sequence
 
@@ -7,18 +7,18 @@ from torch import Tensor
 
 
 class AdaptiveAdjacency(torch.nn.Module):
-    r"""Graph that is learned from two embeddings of each neuron.
+    r"""Graph computed from two learned embeddings of each neuron.
 
     .. math::
         S = \mathrm{softmax}\big(\mathrm{relu}(E_1 E_2)\big) \text{ over columns}
 
-    Rows are senders and sum to one, columns are receivers: the transpose of a connectivity.
+    Rows are senders and sum to one; columns are receivers. A connectivity is the transpose.
 
     Args:
         num_neurons: Number of neurons N.
         rank: Number of columns of E1 and of rows of E2.
-        support: Given graph :math:`(N, N)` whose singular value decomposition is the start; None: start from standard
-            normal numbers.
+        support: Given graph :math:`(N, N)`, from whose singular value decomposition the embeddings start. None: they
+            start from standard normal numbers.
     """
 
     def __init__(self, num_neurons: int, rank: int = 10, *, support: Tensor | None = None) -> None:
@@ -44,14 +44,14 @@ class AdaptiveAdjacency(torch.nn.Module):
 
 
 class Layer(torch.nn.Module):
-    r"""One gated convolution in time and, unless the layer is the last, one diffusion convolution.
+    r"""Gated convolution in time and, unless the layer is the last, diffusion convolution.
 
     .. math::
         f(t) &= \tanh\big(F_0 x(t) + F_1 x(t + d)\big) \odot \sigma\big(G_0 x(t) + G_1 x(t + d)\big) \\
         x' &= \mathrm{Norm}\Big(x + \textstyle\sum_{S} \sum_{k=0}^{2} W_{S,k}\, f S^k\Big)
 
-    Axes are step, neuron, window, channel throughout, so that each slice in time and each product with the graph works
-    on contiguous memory.
+    All tensors have the axes step, neuron, window, channel, so that slices in time and products with the graph work on
+    contiguous memory.
 
     Args:
         residual: Number of channels between the layers.
@@ -81,7 +81,7 @@ class Layer(torch.nn.Module):
         # Filter and gate side by side, a weight for each step of the kernel, oldest first.
         self.gated = torch.nn.Parameter(torch.empty(kernel, residual, 2 * dilated))
         self.gated_bias = torch.nn.Parameter(torch.empty(2 * dilated))
-        bound = (residual * kernel) ** -0.5  # as PyTorch starts its convolutions
+        bound = (residual * kernel) ** -0.5  # first weights as in PyTorch's convolutions
         torch.nn.init.uniform_(self.gated, -bound, bound)
         torch.nn.init.uniform_(self.gated_bias, -bound, bound)
         self.skip = torch.nn.Linear(dilated, skip)
@@ -97,7 +97,7 @@ class Layer(torch.nn.Module):
             seen = x[k * self.dilation : k * self.dilation + steps]
             total = torch.addmm(total, seen.flatten(0, 2), self.gated[k])
         value, gate = total.view(*seen.shape[:3], -1).chunk(2, dim=-1)
-        # tanh by way of the sigmoid, which is many times faster on a CPU.
+        # tanh(x) as 2 sigmoid(2 x) - 1, since the sigmoid is many times faster on a CPU.
         features = (2 * torch.sigmoid(2 * value) - 1) * torch.sigmoid(gate)
         if self.mix is None or self.norm is None:
             return x, features
@@ -134,8 +134,8 @@ class GraphWaveNet(torch.nn.Module):
     .. math::
         y = W_2\, \mathrm{relu}\big(W_1\, \mathrm{relu}(\textstyle\sum_l K_l f_l) \big)
 
-    The published code keeps residual convolutions that are never used, and a graph convolution and a normalisation
-    after the last layer that do not reach the output; they are left out.
+    The published code has residual convolutions without use, and a graph convolution and a normalisation after the
+    last layer that do not reach the output. They are left out here.
 
     Args:
         num_neurons: Number of neurons N.

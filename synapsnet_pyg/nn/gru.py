@@ -1,4 +1,4 @@
-"""GRU shared by all neurons, computed a few windows at a time so that it stays in a CPU's cache."""
+"""GRU shared by all neurons, computed a few windows at a time so that states stay in the cache of a CPU."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch.autograd.function import once_differentiable
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _BLOCK = 2400
-"""Number of sequences computed together: three gates of 40 units fill about one megabyte, a core's cache."""
+"""Number of sequences computed together; three gates of 40 units then fill about one megabyte, a core's cache."""
 
 
 def node_gru(
@@ -27,9 +27,9 @@ def node_gru(
     differs:
 
     - The embedding is constant over bins, so its part of the gates, :math:`W_E E_i + b`, is computed once.
-    - Gates lie as rows of [3H, sequences] and windows are taken a few at a time. Each step then works on contiguous
-      memory that is still in the cache, instead of walking through tens of megabytes for each of its operations. The
-      read-out of the states alone leaves the cache.
+    - Gates are rows of [3H, sequences], and a few windows are computed at a time. Each step then works on contiguous
+      memory in the cache, instead of reading tens of megabytes for each operation. Only the read-out is written to
+      main memory.
     - :math:`\tanh x = 2 \sigma(2x) - 1`, since PyTorch's vectorised sigmoid is ten times faster than its tanh.
 
     Args:
@@ -39,7 +39,7 @@ def node_gru(
         behaviour: Behaviour :math:`(B, L, K)`.
         embedding: Embeddings :math:`(N, D)`.
         mask: Dropout's factors of the states :math:`(H, B N)`, shared by all targets, or None.
-        targets: Number P of the last states that are read out.
+        targets: Number of last states P with a read-out.
 
     Returns:
         Read-out :math:`w^\top h` of the last P states :math:`(P, B N)`, sequences ordered by window, then neuron.
@@ -55,7 +55,7 @@ def node_gru(
         ],
         dim=1,
     )
-    # The candidate's hidden bias stands inside the reset gate's product and must stay apart.
+    # The reset gate multiplies the hidden bias of the candidate, which must therefore stay separate.
     bias = bias_ih + torch.cat([bias_hh[: 2 * H], torch.zeros_like(bias_hh[2 * H :])])
     constant = (embedding @ weight_ih[:, varying:].t() + bias).t().contiguous()
     result: Tensor = _NodeGRU.apply(
@@ -116,7 +116,7 @@ class _NodeGRU(torch.autograd.Function):
                     result[t - L + targets, block] = (after * weight_y).sum(0)
             if keep:
                 saved += [gates, q, h]
-        ctx.save_for_backward(inputs, constant, weight_x, weight_h, readout, mask, *saved)
+        ctx.save_for_backward(*(inputs, constant, weight_x, weight_h, readout, mask), *saved)
         return result
 
     @staticmethod
@@ -162,11 +162,11 @@ class _NodeGRU(torch.autograd.Function):
 
 
 def _masked(readout: Tensor, mask: Tensor | None, block: slice) -> Tensor:
-    """Returns the read-out weights of a block's sequences, dropout applied: [H, width] or [H, 1]."""
+    """Returns the read-out weights of a block's sequences times dropout's factors [H, width], or [H, 1] without."""
     return readout[:, None] if mask is None else readout[:, None] * mask[:, block]
 
 
 def _blocks(sequences: int, neurons: int) -> list[slice]:
-    """Returns blocks of whole windows, as many as fit each block."""
+    """Returns blocks of whole windows, each of at most :data:`_BLOCK` sequences where possible."""
     step = max(1, _BLOCK // neurons) * neurons
     return [slice(start, min(start + step, sequences)) for start in range(0, sequences, step)]

@@ -11,8 +11,8 @@ class LinearPath(torch.nn.Module):
         y_i(t + 1) = \sum_{l=0}^{W-1} \kappa_l \big( \rho_i\, a_i(t - l) + I_i(t - l) \big) + d_i \cdot b(t) + c_i
 
     With :math:`\rho_i` near one the dynamics forecasts the change, which suits slow signals. With :math:`\rho_i` near
-    zero it forecasts the value, which suits spike counts. The kernel :math:`\kappa` acts as that of a synapse and
-    smooths noisy counts. It starts as the newest bin alone; all other weights start at zero.
+    zero it forecasts the value, which suits spike counts. The kernel :math:`\kappa` acts as the kernel of a synapse and
+    smooths noisy counts. It starts with weight one at the newest bin; all other weights start at zero.
 
     Args:
         num_neurons: Number of neurons N.

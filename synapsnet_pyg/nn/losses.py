@@ -1,4 +1,4 @@
-"""Losses: errors of a forecast, to be minimised in training."""
+"""Errors of a forecast that training minimises."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ def squared_error(forecast: Tensor, target: Tensor, mean: Tensor, scale: Tensor)
 
 
 def poisson(forecast: Tensor, target: Tensor, mean: Tensor, scale: Tensor, *, sharpness: float = 20.0) -> Tensor:
-    r"""Returns the negative log likelihood of counts :math:`x = \mu + \sigma a`, scaled to the squared error's size.
+    r"""Returns the negative log likelihood of counts :math:`x = \mu + \sigma a`, scaled like the squared error.
 
     .. math::
         r = \tfrac{1}{\beta} \log(1 + e^{\beta (\mu + \sigma \hat a)}), \qquad

@@ -1,16 +1,17 @@
-"""Gains by which behaviour scales the sending and receiving of neurons."""
+"""Gains with which behaviour scales the input and output of neurons."""
 
 import torch
 from torch import Tensor
 
 
 class Modulation(torch.nn.Module):
-    r"""Gains of all neurons of a session that follow the behaviour, so that one connectivity serves all states.
+    r"""Gains of all neurons of a session that depend on the behaviour.
 
     .. math::
         A_{ij}(t) = \big(1 + r_i \cdot b(t)\big)\, A_{ij}\, \big(1 + s_j \cdot b(t)\big)
 
-    Neuromodulators and inhibition of a class of neurons act so. The 2 N K parameters r and s start at zero.
+    The weights A stay constant, and the connectivity changes with the behaviour. Neuromodulators and inhibition of a
+    class of neurons act in this way. The 2 N K parameters r and s start at zero.
 
     Args:
         num_neurons: Number of neurons N.

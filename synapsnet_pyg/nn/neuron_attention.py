@@ -1,4 +1,4 @@
-"""Linear attention between neurons; its weights are a connectivity that changes in time."""
+"""Linear attention between neurons, with weights that are a connectivity changing in time."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -23,30 +23,30 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
 }
-"""Name -> function that is applied to the attention's logits, before the scale."""
+"""Name -> function of the attention's logits, before the scale."""
 
 
 class NeuronAttention(torch.nn.Module):
-    r"""One layer of attention with every neuron's recent past as a token (Lu et al. 2025, NetFormer).
+    r"""Layer of attention with every neuron's recent past as a token (Lu et al. 2025, NetFormer).
 
     .. math::
         z_i &= \mathrm{LN}_1\big([x_i;\ e_i]\big) = [\tilde x_i;\ \tilde e_i], \qquad
         A_{ij} = s\, \phi\big((W_Q z_i) \cdot (W_K z_j)\big) \\
         o_i &= \mathrm{LN}_2\Big(\sum_j A_{ij}\, \tilde x_j + \tilde x_i\Big)
 
-    The first q tokens are receivers and all n are senders: the others are stimuli, which drive and are not driven.
-    Values are the histories themselves, so that :math:`A_{ij}` multiplies the activity of j.
+    All n tokens are senders, and the first q are receivers too. The others are stimuli, which drive neurons and are not
+    driven. Values are the histories themselves, so that :math:`A_{ij}` multiplies the activity of j.
 
-    Without an activation the sum is associative, :math:`s Z_q M (Z^\top \tilde X)` with :math:`M = W_Q^\top W_K`. The
-    order with the fewest multiplications is taken, and large populations never need the :math:`n \times n` weights.
-    The embedding's part of a token differs between windows by two numbers of the norm alone, so that one table serves
-    all windows.
+    Without an activation the sum is associative, :math:`s Z_q M (Z^\top \tilde X)` with :math:`M = W_Q^\top W_K`. It is
+    computed in the order with fewer multiplications, so that large populations do not need the :math:`n \times n`
+    weights. The embedding's part of a token differs between windows only by two numbers of the norm. It is therefore
+    kept as one table for all windows.
 
     Args:
         history: Number of past bins H in a token.
         embedding_dim: Size of the embeddings D.
-        width: Size of the projections; None: H + D.
-        scaled: Whether :math:`s = (H + D)^{-1/2}`; otherwise s = 1.
+        width: Size of the projections. None: H + D.
+        scaled: Whether :math:`s = (H + D)^{-1/2}`. False: s = 1.
         norm: Whether there are layer norms, over the H + D entries of a token and over the H bins of an output.
         residual: Whether a receiver's own :math:`\tilde x_i` is added.
         activation: Function :math:`\phi`, one of :data:`ACTIVATIONS`.
@@ -84,15 +84,16 @@ class NeuronAttention(torch.nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws new orthogonal projections, so that all weights are learned equally fast, of the size of a Linear's.
+        """Draws new orthogonal projections, with which all weights are learned equally fast.
 
-        Queries are small: a forecast near a copy of the newest bin has little to unlearn.
+        Keys have the scale of a linear layer's weights. Queries are smaller, so that the first forecast is close to a
+        copy of the newest bin.
         """
         torch.nn.init.orthogonal_(self.key.weight, gain=3**-0.5)
         torch.nn.init.orthogonal_(self.query.weight, gain=0.1 * 3**-0.5)
 
     def forward(self, history: Tensor, embedding: Tensor, receivers: int | None = None) -> Tensor:
-        """Returns the output of each of the first ``receivers`` tokens, [B, q, H]; None: of all tokens."""
+        """Returns the output of the first ``receivers`` tokens [B, q, H]; of all tokens for None."""
         token = self._token(history, embedding)
         n, H, S = token.past.shape[1], self.history, len(self.query.weight.t())
         q = n if receivers is None else receivers
@@ -112,12 +113,17 @@ class NeuronAttention(torch.nn.Module):
         return self.scale * self.activation(token.products(token.first(receivers).dense() @ self._bilinear()))
 
     def _token(self, history: Tensor, embedding: Tensor) -> "_Token":
-        """Computes LN1([x; e]) without writing e once for each window."""
+        """Computes LN1([x; e]) without a copy of e for each window."""
         H, (D,) = self.history, embedding.shape[1:]
-        one = history.new_ones(1, 1, 1)
         if not isinstance(self.norm_token, torch.nn.LayerNorm):
-            ones = one.expand(-1, -1, D)[0, 0]
-            return _Token(past=history, spread=one, shift=0 * one, embedding=embedding, gain=ones, bias=0 * ones)
+            return _Token(
+                past=history,
+                spread=history.new_ones(1, 1, 1),
+                shift=history.new_zeros(1, 1, 1),
+                embedding=embedding,
+                gain=history.new_ones(D),
+                bias=history.new_zeros(D),
+            )
         gain, bias = self.norm_token.weight, self.norm_token.bias
         total = embedding.sum(1)[:, None]
         mean = (history.sum(-1, keepdim=True) + total) / (H + D)
@@ -126,8 +132,14 @@ class NeuronAttention(torch.nn.Module):
         squares = squares + embedding.square().sum(1)[:, None] - 2 * mean * total + D * mean.square()
         spread = (squares / (H + D) + self.norm_token.eps).rsqrt()
         past = deviation * spread * gain[:H] + bias[:H]
-        scaled = embedding * gain[H:]
-        return _Token(past, spread, shift=-mean * spread, embedding=scaled, gain=gain[H:], bias=bias[H:])
+        return _Token(
+            past=past,
+            spread=spread,
+            shift=-mean * spread,
+            embedding=embedding * gain[H:],
+            gain=gain[H:],
+            bias=bias[H:],
+        )
 
     def _bilinear(self) -> Tensor:
         """Returns M [H + D, H + D], both projections in one product."""
@@ -141,7 +153,7 @@ class NeuronAttention(torch.nn.Module):
 class _Token(NamedTuple):
     r"""Tokens [x~; e~] with the terms of the second part, :math:`\tilde e_j = a_j\, e_j + c_j\, g + b`, kept separate.
 
-    All windows share the e, so that a product with them is one product with a table instead of a batch of products.
+    All windows share the embeddings e. A product with them is one product with a table, not a batch of products.
     """
 
     past: Tensor
@@ -171,14 +183,14 @@ class _Token(NamedTuple):
         return torch.cat([self.past, second.expand(len(self.past), -1, -1)], dim=-1)
 
     def products(self, queries: Tensor) -> Tensor:
-        """Returns the products of queries [B, q, H + D] with each token [B, q, n]."""
+        """Returns the products [B, q, n] of queries [B, q, H + D] with each token."""
         first, second = queries.split([self.past.shape[-1], len(self.gain)], dim=-1)
         along, shift = _rows_times(second, self.embedding), self.shift.transpose(1, 2)
         along = along * self.spread.transpose(1, 2) + _rows_times(second, self.gain[None]) * shift
         return first @ self.past.transpose(1, 2) + along + _rows_times(second, self.bias[None])
 
     def summary(self) -> Tensor:
-        """Returns the sum over tokens of each token times its past [B, H + D, H]."""
+        """Returns the sum over tokens of token times past [B, H + D, H]."""
         second = _times(self.embedding.t(), self.spread * self.past)
         second = second + self.gain[:, None] * (self.shift * self.past).sum(1, keepdim=True)
         second = second + self.bias[:, None] * self.past.sum(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Learned vectors of neurons, found by the neuron's id."""
+"""Learned vectors of neurons, identified by the neurons' ids."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class NeuronEmbedding(torch.nn.Module):
-    r"""A learnable vector :math:`E_i \in \mathbb{R}^D` for each neuron (SynapsNet, section 2.2).
+    r"""Learnable vector :math:`E_i \in \mathbb{R}^D` for each neuron (SynapsNet, section 2.2).
 
     A neuron is identified by its id, so a neuron that was recorded in several sessions has one embedding. The ids are
     saved with the weights, and loading checks them.
@@ -15,10 +15,10 @@ class NeuronEmbedding(torch.nn.Module):
     Args:
         neuron_ids: Ids of each session's neurons; equal ids are one neuron.
         embedding_dim: Size of the embeddings D.
-        initial_scale: Standard deviation of the normal distribution of the first entries; small, so that neurons start
-            alike.
-        orthogonal: Whether the vectors start orthogonal to each other; with more neurons than dimensions, the
-            dimensions do. Where products of two neurons' vectors are learned, all pairs then learn equally fast.
+        initial_scale: Standard deviation of the first entries, drawn from a normal distribution; small, so that
+            neurons start with similar vectors.
+        orthogonal: Whether the vectors start orthogonal to each other (the dimensions, if these are fewer). All
+            products of two neurons' vectors are then learned equally fast.
 
     Example:
         >>> embedding = NeuronEmbedding([["a", "b", "c"], ["c", "d"]], embedding_dim=3)
@@ -53,12 +53,12 @@ class NeuronEmbedding(torch.nn.Module):
             torch.nn.init.normal_(self.weight, std=self.initial_scale)
 
     def forward(self, session: int) -> Tensor:
-        """Returns the vectors [N, D] of the neurons of the session with this number."""
+        """Returns the vectors [N, D] of the neurons of a session, given by its index."""
         return self.weight[self.get_buffer(f"rows_{session}")]
 
     @torch.no_grad()
     def adopt(self, other: "NeuronEmbedding") -> None:
-        """Copies the vectors of the neurons that another table has too."""
+        """Copies the vectors of all neurons that another table has too."""
         for neuron_id in self._row.keys() & other._row.keys():
             self.weight[self._row[neuron_id]] = other.weight[other._row[neuron_id]]
 
@@ -81,5 +81,5 @@ class NeuronEmbedding(torch.nn.Module):
 
 
 def orthogonal_(table: Tensor, scale: float) -> Tensor:
-    """Fills a table [n, D] with orthogonal rows, or columns if these are fewer; ``scale`` is the entries' deviation."""
+    """Fills a table [n, D] with orthogonal rows, or columns if these are fewer, of entries with deviation ``scale``."""
     return torch.nn.init.orthogonal_(table, gain=scale * max(table.shape) ** 0.5) if table.numel() else table

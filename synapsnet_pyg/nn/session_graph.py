@@ -1,4 +1,4 @@
-"""Parameters of SynapsNet that belong to one session: its graph and everything linear around it."""
+"""Parameters of SynapsNet that belong to one session."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from synapsnet_pyg.nn.modulation import Modulation
 
 
 class SessionGraph(torch.nn.Module):
-    r"""Functional connectivity of one recording, and the parts that stand beside it.
+    r"""Functional connectivity of one session, with modulation, common drive and linear path.
 
     .. math::
         I(t) &= g^r(t) \odot A \big(g^s(t) \odot a(t)\big) && \text{input current, with gains of the modulation} \\
@@ -24,7 +24,7 @@ class SessionGraph(torch.nn.Module):
     :class:`~synapsnet_pyg.nn.modulation.Modulation` (:math:`g^r, g^s`),
     :class:`~synapsnet_pyg.nn.common_drive.CommonDrive` (L, R) and
     :class:`~synapsnet_pyg.nn.linear_path.LinearPath` (:math:`\kappa, \rho, d, c`). A part that is left out is None.
-    Mean and scale of each neuron's activity before standardisation are kept for losses of counts.
+    Losses of counts need the mean and the scale of each neuron's activity before standardisation, kept here too.
 
     Args:
         num_neurons: Number of neurons N.
@@ -54,7 +54,9 @@ class SessionGraph(torch.nn.Module):
     """
 
     activity_mean: Tensor
+    """Mean of each neuron's activity before standardisation [N]."""
     activity_scale: Tensor
+    """Deviation of each neuron's activity before standardisation [N]."""
 
     def __init__(
         self,
@@ -136,12 +138,12 @@ class SessionGraph(torch.nn.Module):
         """Returns the weights A as [N, N], ``[i, j]`` from neuron j to neuron i.
 
         Raises:
-            ValueError: The graph was made without connectivity.
+            ValueError: The graph has no connectivity.
         """
         return self._connectivity().matrix()
 
     def without_edge(self, sender: int, receiver: int) -> Tensor:
-        """Returns a copy of the connectivity's parameter in which one weight is zero; the graph stays as it is.
+        """Returns a copy of the connectivity's parameter with one weight set to zero.
 
         Args:
             sender: Row of the neuron that sends.
@@ -153,7 +155,9 @@ class SessionGraph(torch.nn.Module):
         graph = self._connectivity()
         N = graph.num_neurons
         if not (0 <= receiver < N and 0 <= sender < N and graph.allowed()[receiver, sender]):
-            raise ValueError(f"Expected an edge of the model (got {sender} -> {receiver}); it has no such.")
+            raise ValueError(
+                f"Expected an edge of the model (got {sender} -> {receiver}); choose a pair with a weight."
+            )
         weight = graph.weight.clone()
         if graph.edges is None:
             weight[receiver, sender] = 0
@@ -164,5 +168,7 @@ class SessionGraph(torch.nn.Module):
     def _connectivity(self) -> FunctionalConnectivity:
         """Returns the functional connectivity; raises a ValueError if there is none."""
         if self.functional_connectivity is None:
-            raise ValueError("Expected a graph with functional connectivity (got one made without).")
+            raise ValueError(
+                "Expected a graph with functional connectivity (got one without); build it with use_connectivity=True."
+            )
         return self.functional_connectivity

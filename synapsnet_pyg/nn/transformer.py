@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Transformer(torch.nn.Module):
-    r"""Causal Transformer: each step of a sequence attends to itself and to earlier steps.
+    r"""Causal Transformer, in which each step of a sequence attends to itself and to earlier steps.
 
     .. math::
         x(t) &= \sqrt{H}\, (W u(t) + b) + p(t), \qquad
@@ -18,8 +18,8 @@ class Transformer(torch.nn.Module):
     (Vaswani et al. 2017, with the normalisation first.) The interface is that of :class:`torch.nn.GRU`, so that it can
     replace a recurrent network.
 
-    NeuPRINT's Transformer (Mi et al. 2023) embeds the activity alone and passes embedding and statistics on unchanged,
-    which is one choice of :math:`W`; here all of :math:`W` is learned.
+    NeuPRINT's Transformer (Mi et al. 2023) embeds the activity alone, and passes on embedding and statistics unchanged.
+    This is a special case of :math:`W`; here all of :math:`W` is learned.
 
     Args:
         input_size: Size of the input u.
@@ -28,8 +28,8 @@ class Transformer(torch.nn.Module):
         batch_first: Order of the axes; must be True for sequence, step, feature.
         dropout: Share of units set to zero in attention, in the feed-forward network and after the positions.
         heads: Number of heads of the attention; they share H.
-        feedforward: Inner size of the feed-forward network; None: 4 H.
-        span: Number of steps before itself that a step may attend to; None: all.
+        feedforward: Inner size of the feed-forward network. None: 4 H.
+        span: Number of earlier steps that a step may attend to. None: all.
 
     Shapes:
         - **input:** :math:`(S, L, \text{input size})`
@@ -71,13 +71,13 @@ class Transformer(torch.nn.Module):
         hidden = self.dropout(hidden + positions(L, self.hidden_size).to(hidden))
         step = torch.arange(L, device=inputs.device)
         behind = step[:, None] - step
-        hidden_from = (behind < 0) if self.span is None else (behind < 0) | (behind > self.span)
+        masked = (behind < 0) if self.span is None else (behind < 0) | (behind > self.span)
         for layer in self.layers:
-            hidden = layer(hidden, src_mask=hidden_from)
+            hidden = layer(hidden, src_mask=masked)
         return hidden, None
 
 
 def positions(length: int, width: int) -> Tensor:
-    """Returns sines and cosines of each step's position [length, width]."""
+    """Returns the encoding of each step's position by sines and cosines [length, width]."""
     angle = torch.arange(length)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :width]

@@ -1,4 +1,4 @@
-"""Least squares from sums over bins, gathered once: the solver of all linear estimators and models."""
+"""Least squares from sums over bins, the solver of all linear estimators and models."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window
 
 RIDGES = tuple(10.0**k for k in range(7))
-"""Candidates for a ridge: decades from 1 to 1e6, in units of a sum over bins."""
+"""Candidates for a ridge, on the scale of sums over bins: decades from 1 to 1e6."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,15 @@ class Moments:
     bins: int
     """Number of bins T."""
     u: Tensor
-    """[U]."""
+    """Mean of the inputs [U]."""
     y: Tensor
-    """[N]."""
+    """Mean of the targets [N]."""
     uu: Tensor
-    """[U, U]."""
+    """Mean products of inputs [U, U]."""
     yu: Tensor
-    """[N, U]."""
+    """Mean products of targets and inputs [N, U]."""
     yy: Tensor
-    """[N], squares of the targets."""
+    """Mean squares of the targets [N]."""
 
     @property
     def covariance(self) -> Tensor:
@@ -42,7 +42,7 @@ class Moments:
         return self.yu - torch.outer(self.y, self.u)
 
     def intercept(self, coefficients: Tensor) -> Tensor:
-        """Returns the intercept [N] with which the errors of given coefficients have mean zero."""
+        """Returns the intercept [N] for which the errors of given coefficients have mean zero."""
         return self.y - coefficients @ self.u
 
     def solution(self, ridge: float) -> tuple[Tensor, Tensor]:
@@ -52,14 +52,14 @@ class Moments:
             ridge / self.bins
         )
         factor, failed = torch.linalg.cholesky_ex(penalised)
-        if int(failed):  # without a ridge the inputs can be dependent: least squares of least norm
+        if int(failed):  # dependent inputs without a ridge: the solution of least norm
             coefficients = cross @ torch.linalg.pinv(penalised, hermitian=True)
         else:
             coefficients = torch.cholesky_solve(cross.t(), factor).t()
         return coefficients, self.intercept(coefficients)
 
     def standard_error(self, coefficients: Tensor, ridge: float) -> Tensor:
-        """Returns the standard error of each coefficient [N, U], as if errors of different bins were independent."""
+        """Returns the standard error of each coefficient [N, U], assuming independent errors of the bins."""
         covariance = self.covariance
         identity = torch.eye(len(self.u), dtype=covariance.dtype, device=covariance.device)
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(covariance + (ridge / self.bins + 1e-9) * identity))
@@ -69,14 +69,14 @@ class Moments:
         return torch.outer(residual.clamp_min(1e-12), spread.clamp_min(1e-12)).sqrt()
 
     def correlation(self, coefficients: Tensor) -> Tensor:
-        """Returns the Pearson correlation of each target with its forecast [N]; zero where one is constant."""
-        together = (coefficients * self.cross).sum(1)
+        """Returns the Pearson correlation of each target with its forecast [N]; zero if either is constant."""
+        joint = (coefficients * self.cross).sum(1)
         forecast = (coefficients @ self.covariance * coefficients).sum(1)
         product = forecast * (self.yy - self.y.square())
-        return torch.where(product > 1e-20, together / product.clamp_min(1e-20).sqrt(), 0.0)
+        return torch.where(product > 1e-20, joint / product.clamp_min(1e-20).sqrt(), 0.0)
 
     def squared_error(self, coefficients: Tensor, intercept: Tensor) -> float:
-        """Returns the squared error of a solution, summed over targets, mean over bins, from the moments alone."""
+        """Returns the squared error of a solution from the moments: summed over targets, mean over bins."""
         error = (
             self.yy.sum()
             - 2 * (coefficients * self.yu).sum()
@@ -89,15 +89,16 @@ class Moments:
 
 
 def moments(session: Session, lags: int = 1, *, kernel: Tensor | None = None, chunk: int = 4096) -> Moments:
-    """Gathers the moments of inputs and targets; no pair of them crosses a segment's border.
+    """Computes the moments of inputs and targets; no pair of them crosses a segment's border.
 
-    The inputs are the activity of the last bin, then that of each bin before (N rows a lag), then the behaviour.
+    The inputs are the activity of the bin before the target, then of each earlier bin (N rows for each lag), then the
+    behaviour of the bin before the target.
 
     Args:
-        session: One part of the split.
+        session: Session, or a part of its split.
         lags: Number of bins before the target that are inputs.
-        kernel: Weights of the last bins, newest last, in place of ``lags``; their weighted sum is then the one input
-            of each neuron. Near the start of a segment fewer bins exist, and their weights are scaled to the same sum.
+        kernel: Weights of the last bins, newest last, in place of ``lags``. The weighted sum is then the only input of
+            each neuron. Near the start of a segment fewer bins exist, and their weights are scaled to the same sum.
         chunk: Number of bins read at a time; does not change the result.
 
     Raises:
@@ -135,7 +136,7 @@ def moments(session: Session, lags: int = 1, *, kernel: Tensor | None = None, ch
             yy += Y.square().sum(1)
     if count == 0:
         raise ValueError(f"Expected a segment of more than {past} bins in session '{session.name}' (all are shorter).")
-    return Moments(count, u=u / count, y=y / count, uu=uu / count, yu=yu / count, yy=yy / count)
+    return Moments(bins=count, u=u / count, y=y / count, uu=uu / count, yu=yu / count, yy=yy / count)
 
 
 def newest_bins(window: Window, lags: int) -> tuple[list[Tensor], Tensor]:
@@ -159,7 +160,7 @@ def newest_bins(window: Window, lags: int) -> tuple[list[Tensor], Tensor]:
 
 
 def _filtered(activity: Tensor, kernel: Tensor, bins: int) -> Tensor:
-    """Returns the kernel's sum before each of the last ``bins`` bins [N, bins]; early bins may lack part of it."""
+    """Returns the kernel's weighted sum before each of the last ``bins`` bins [N, bins], scaled if bins are missing."""
     missing = len(kernel) - 1 + bins - activity.shape[1]
     present = torch.nn.functional.pad(torch.ones_like(activity[0]), (missing, 0)).unfold(0, len(kernel), 1) @ kernel
     summed = torch.nn.functional.pad(activity, (missing, 0)).unfold(1, len(kernel), 1) @ kernel
@@ -167,14 +168,14 @@ def _filtered(activity: Tensor, kernel: Tensor, bins: int) -> Tensor:
 
 
 class RidgeSolution(NamedTuple):
-    """Ridge regression with the ridge that was best on validation."""
+    """Ridge regression with the best ridge on validation."""
 
     coefficients: Tensor
-    """[N, U]."""
+    """Weights of the inputs [N, U]."""
     intercept: Tensor
-    """[N]."""
+    """Intercepts [N]."""
     ridge: float
-    """Ridge that was chosen, in units of a sum over bins."""
+    """Chosen ridge, on the scale of sums over bins."""
 
 
 def ridge_regression(
@@ -185,14 +186,14 @@ def ridge_regression(
     .. math::
         [C_1 \ldots C_p\ D] = Y_0 U_0^\top (U_0 U_0^\top + \lambda)^{-1}
 
-    with :math:`U = [a(t); \ldots; a(t + 1 - p); b(t)]`, :math:`Y = a(t + 1)` and index 0 for "minus its mean", so that
-    the intercept is not penalised.
+    with :math:`U = [a(t); \ldots; a(t + 1 - p); b(t)]` and :math:`Y = a(t + 1)`. Index 0 means that the mean is
+    subtracted, so that the intercept is not penalised.
 
     Args:
         train: Training part.
-        validation: Validation part; unused if there is one candidate.
+        validation: Validation part; unused for a single candidate.
         lags: Number of past bins p.
-        ridges: Candidates for :math:`\lambda`, in units of a sum over bins.
+        ridges: Candidates for :math:`\lambda`, on the scale of sums over bins.
 
     Raises:
         ValueError: A part has no segment of more than p bins.
@@ -207,12 +208,12 @@ def ridge_regression(
 
 
 class SelectiveRidge(NamedTuple):
-    """Ridge regression on some coefficients, with the ridge that was best on validation."""
+    """Least squares with the best ridge on validation, on some coefficients."""
 
     coefficients: Tensor
-    """[N, U]."""
+    """Weights of the inputs [N, U]."""
     exponent: int
-    """The ridge is 10 to half of it."""
+    """Twice the decadic logarithm of the ridge."""
     correlation: float
     """Correlation of forecast and target on validation, mean over targets."""
 
@@ -220,7 +221,7 @@ class SelectiveRidge(NamedTuple):
 def selective_ridge(
     seen: Moments, held_out: Moments, *, allowed: Tensor, penalised: Tensor, exponents: Sequence[int]
 ) -> SelectiveRidge:
-    r"""Solves least squares with a ridge on some coefficients and others left out.
+    r"""Solves least squares with a ridge on some coefficients and without others.
 
     .. math::
         \min_C \sum_t \big\| y(t) - C\, u(t) - c \big\|^2 + \lambda \sum_{ij \text{ penalised}} C_{ij}^2, \qquad
@@ -234,11 +235,11 @@ def selective_ridge(
         held_out: Moments of the validation part.
         allowed: Mask of the coefficients that exist [N, U].
         penalised: Mask of the coefficients with a ridge [N, U].
-        exponents: Candidates, largest first: :math:`\lambda` is 10 to half of it.
+        exponents: Candidates for :math:`2 \log_{10} \lambda`, largest first.
     """
     solution = torch.zeros_like(seen.yu)
     best, worse = SelectiveRidge(solution, 0, -torch.inf), 0
-    for exponent in exponents:  # each from the one before
+    for exponent in exponents:  # each from the solution before
         solution = masked_ridge(seen, allowed, 10 ** (exponent / 2) * penalised, start=solution)
         correlation = float(held_out.correlation(solution).mean())
         worse += 1
@@ -250,15 +251,15 @@ def selective_ridge(
 
 
 def masked_ridge(seen: Moments, allowed: Tensor, penalty: Tensor, *, start: Tensor) -> Tensor:
-    """Solves least squares with a penalty for each coefficient and others left out.
+    """Solves least squares with a ridge for each coefficient, without coefficients that are not allowed.
 
-    Each row is a system of its own, so that no factor can be shared; conjugate gradients solve all rows together. Their
-    preconditioner is the inverse that would solve all rows if their penalties were alike, which leaves a few steps.
+    Each row is a system of equations of its own. Conjugate gradients solve all rows together. The preconditioner is
+    the inverse for the median penalty of each input, so that a few steps are enough.
 
     Args:
         seen: Moments of the bins to fit.
         allowed: Mask of the coefficients that exist [N, U].
-        penalty: Ridge of each coefficient [N, U], in units of a sum over bins.
+        penalty: Ridge of each coefficient [N, U], on the scale of sums over bins.
         start: Coefficients from which the steps begin [N, U].
 
     Returns:
@@ -270,7 +271,7 @@ def masked_ridge(seen: Moments, allowed: Tensor, penalty: Tensor, *, start: Tens
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(covariance + typical.diag()))
     solution = start
     residual = cross - (solution @ covariance) * allowed - penalty * solution
-    size = cross.norm(dim=1).clamp_min(1e-6)  # of a silent neuron only rounding is left
+    size = cross.norm(dim=1).clamp_min(1e-6)  # a silent neuron has rounding errors only
     direction, before = torch.zeros_like(residual), torch.ones_like(size)
     for _ in range(100):
         if float((residual.norm(dim=1) / size).max()) < 1e-4:

@@ -1,4 +1,4 @@
-"""The linear forecast that SynapsNet starts from, with weights separated into edges and a common drive."""
+"""Linear forecast as the start of SynapsNet, with weights separated into edges and a common drive."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from synapsnet_pyg.regression.sparse_low_rank import FEWEST, sparse_low_rank
 
 @dataclass(frozen=True)
 class LinearStart:
-    r"""A forecast :math:`\sum_l \kappa_l (\rho_i a_i + \sum_j A_{ij} a_j + H_i)(t - l) + d_i \cdot b(t) + c_i`."""
+    r"""Linear forecast :math:`\sum_l \kappa_l (\rho_i a_i + \sum_j A_{ij} a_j + H_i)(t - l) + d_i \cdot b(t) + c_i`."""
 
     kernel: Tensor
     """Weights of the last bins [W], newest last."""
@@ -23,9 +23,9 @@ class LinearStart:
     behaviour: Tensor
     """Weights of the behaviour [N, K]."""
     intercept: Tensor
-    """[N]."""
+    """Intercept c of each neuron [N]."""
     edges: Tensor
-    """A [N, N]."""
+    """Weights A between neurons, without the common drive [N, N]."""
     edge_probability: Tensor
     """Posterior probability of an edge [N, N]; zero everywhere if it was not estimated."""
     receivers: Tensor
@@ -33,7 +33,7 @@ class LinearStart:
     senders: Tensor
     """Weights [k, N] with which neurons send to the latents: H is ``receivers @ senders @ activity``."""
     ridge: float
-    """Ridge on the weights between neurons, in units of a sum over bins."""
+    """Ridge on the weights between neurons, on the scale of sums over bins."""
     shrunk: bool
     """True if the edges are posterior means."""
 
@@ -49,16 +49,22 @@ class _Terms(NamedTuple):
     """Masks of the coefficients [N, N + K]."""
 
     allowed: Tensor
+    """True for coefficients that exist."""
     penalised: Tensor
+    """True for coefficients with a ridge."""
 
 
 class _Regression(NamedTuple):
-    """Regression on activity that was filtered with one kernel."""
+    """Regression on activity filtered with a kernel."""
 
     kernel: Tensor
+    """Weights of the last bins [W], newest last."""
     best: SelectiveRidge
+    """Solution with the best ridge."""
     seen: Moments
+    """Moments of the training part."""
     held_out: Moments
+    """Moments of the validation part."""
 
 
 def linear_start(
@@ -73,16 +79,17 @@ def linear_start(
 ) -> LinearStart:
     """Solves the linear forecast by ridge regression and separates its weights into edges and a common drive.
 
-    The ridge acts on the weights between neurons alone. Ridge and decay of the kernel are those whose forecasts
-    correlate best with the validation part. The weights are separated by
-    :func:`~synapsnet_pyg.regression.sparse_low_rank.sparse_low_rank`. The edges are posterior means, unless validation
-    is forecast worse with them; then they are all that the common drive leaves, without probabilities.
+    The ridge acts on the weights between neurons alone. Ridge and decay of the kernel are the candidates with the
+    largest correlation of forecast and validation part.
+    :func:`~synapsnet_pyg.regression.sparse_low_rank.sparse_low_rank` separates the weights. The edges are posterior
+    means. If these forecast the validation part worse than the ridge regression does, the edges are the weights minus
+    the common drive, without probabilities.
 
     Args:
         train: Training part, standardised.
-        validation: Validation part, standardised likewise.
+        validation: Validation part, standardised in the same way.
         window: Number of past bins W.
-        pairs: Mask of the pairs that may have a weight [N, N]; None: no pair.
+        pairs: Mask of the pairs that may have a weight [N, N]. None: no pair.
         own: Whether a neuron's own activity is an input.
         behaviour: Whether the behaviour is an input.
         latents: Largest rank of the common drive, which is estimated only if all pairs may have a weight.
@@ -114,12 +121,12 @@ def solve_linear_start(
     behaviour: bool = True,
     latents: int = 8,
 ) -> LinearStart:
-    """Solves the linear forecast without validation, with a given kernel, ridge and shrinkage.
+    """Solves the linear forecast for a given kernel, ridge and shrinkage, without a validation part.
 
     Args:
         train: Bins to fit, standardised.
         kernel: Weights of the last bins [W], newest last.
-        ridge: Ridge on the weights between neurons, in units of a sum over bins.
+        ridge: Ridge on the weights between neurons, on the scale of sums over bins.
         shrunk: Whether the edges become posterior means.
         pairs: Mask of the pairs that may have a weight [N, N]; None: no pair.
         own: Whether a neuron's own activity is an input.
@@ -140,11 +147,11 @@ def solve_linear_start(
 
 
 def exponential_kernel(window: int, decay: float) -> Tensor:
-    """Returns weights [W] of the last bins, newest last, that fall by 1/e in ``decay`` bins and add up to one.
+    """Returns weights [W] of the last bins that fall to 1/e in ``decay`` bins and add up to one, newest last.
 
     Args:
         window: Number of bins W.
-        decay: Number of bins; 0 gives the newest bin alone.
+        decay: Number of bins. 0: the newest bin has all weight.
 
     Example:
         >>> exponential_kernel(3, 0)
@@ -156,6 +163,7 @@ def exponential_kernel(window: int, decay: float) -> Tensor:
 
 
 def _terms(train: Session, pairs: Tensor | None, own: bool, behaviour: bool) -> _Terms:
+    """Returns the masks of the coefficients."""
     N = train.num_neurons
     allowed = torch.zeros(N, N + train.num_behaviours, dtype=torch.bool, device=train.activity.device)
     if pairs is not None:
@@ -172,6 +180,7 @@ def _best_regression(train: Session, validation: Session, window: int, terms: _T
     """Chooses the ridge with the newest bin alone, then the kernel with that ridge."""
 
     def solve(decay: float, exponents: Sequence[int]) -> _Regression:
+        """Solves with one kernel and the best of some ridges."""
         kernel = exponential_kernel(window, decay).to(train.activity)
         seen, held_out = moments(train, kernel=kernel), moments(validation, kernel=kernel)
         best = selective_ridge(seen, held_out, allowed=terms.allowed, penalised=terms.penalised, exponents=exponents)
@@ -183,6 +192,7 @@ def _best_regression(train: Session, validation: Session, window: int, terms: _T
 
 
 def _unseparated(kernel: Tensor, coefficients: Tensor, seen: Moments, ridge: float) -> LinearStart:
+    """Returns the start without a common drive."""
     N = len(coefficients)
     weights = coefficients[:, :N].clone().fill_diagonal_(0)
     return LinearStart(
@@ -200,6 +210,7 @@ def _unseparated(kernel: Tensor, coefficients: Tensor, seen: Moments, ridge: flo
 
 
 def _can_separate(pairs: Tensor | None, latents: int, N: int) -> bool:
+    """Returns True if a common drive can be estimated: all pairs may have a weight, and there are enough neurons."""
     if pairs is None or latents == 0 or N < FEWEST:
         return False
     return bool((pairs | torch.eye(N, dtype=torch.bool, device=pairs.device)).all())
@@ -208,7 +219,7 @@ def _can_separate(pairs: Tensor | None, latents: int, N: int) -> bool:
 def _separate(
     start: LinearStart, coefficients: Tensor, seen: Moments, *, own: bool, latents: int
 ) -> tuple[LinearStart, LinearStart]:
-    """Takes the common drive out of the weights; returns the start with all of the rest, and with posterior means."""
+    """Separates the common drive; returns the start with the rest of the weights, and with their posterior means."""
     error = seen.standard_error(coefficients, start.ridge)[:, : len(coefficients)]
     separated = sparse_low_rank(start.edges, error, max_rank=latents)
     drive = separated.receivers @ separated.senders

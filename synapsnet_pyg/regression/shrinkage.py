@@ -12,8 +12,8 @@ def shrink(covariance: Tensor, fourth_power: float, bins: int) -> Tensor:
         \rho = \min\Big(1, \frac{\langle \|x\|^4 \rangle - \|S\|^2}{T\, \|S - M\|^2}\Big)
 
     Args:
-        covariance: S, mean over bins :math:`(N, N)`.
-        fourth_power: Fourth power of the length of a bin's centred vector x, mean over bins.
+        covariance: Covariance S, a mean over bins :math:`(N, N)`.
+        fourth_power: Fourth power of the length of the centred vector x, mean over bins.
         bins: Number of bins T.
 
     References:
@@ -36,8 +36,8 @@ def soft_threshold(coefficients: Tensor, share: float) -> Tensor:
     """Moves weights between neurons towards zero by a threshold, at most to zero.
 
     Args:
-        coefficients: :math:`(N, N + K)`, neurons first; the diagonal and the last K columns are kept.
-        share: Share of the pairs that become zero. The threshold is the largest weight of that share of smallest ones.
+        coefficients: Weights :math:`(N, N + K)`, neurons first; the diagonal and the last K columns are kept.
+        share: Share of the pairs that become zero. The threshold is the largest absolute weight among these.
 
     Example:
         >>> soft_threshold(torch.tensor([[0.1, -0.5, 0.1], [0.2, 0.1, 0.1]]), 0.5)

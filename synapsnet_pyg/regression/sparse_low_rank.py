@@ -1,4 +1,4 @@
-"""Estimated weights separated into few edges, a common drive and noise."""
+"""Separation of estimated weights into few edges, a common drive and noise."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,11 +18,11 @@ class EdgeMixture(NamedTuple):
     edge_variance: float
     """Variance of the true weights of edges."""
     null_variance: float
-    """Variance of weights without an edge: 1 if the standard errors are right, more if something else (such as neurons
-    that were not recorded) spreads them."""
+    """Variance of weights without an edge. It is 1 if the standard errors are right, and larger with other sources of
+    variance, such as neurons that were not recorded."""
 
     def edge_probability(self, z: Tensor) -> Tensor:
-        """Returns the posterior probability of an edge at every value."""
+        """Returns the posterior probability of an edge for each value."""
         if self.density == 1:
             return torch.ones_like(z)
         total = self.edge_variance + self.null_variance
@@ -30,15 +30,15 @@ class EdgeMixture(NamedTuple):
         return torch.sigmoid(torch.log(torch.tensor(odds)) + z.square() * (1 / self.null_variance - 1 / total) / 2)
 
     def posterior_mean(self, z: Tensor) -> Tensor:
-        """Returns the expected weight of the edge given every value."""
+        """Returns the posterior mean of the edge for each value."""
         return self.shrinkage(z) * z
 
     def shrinkage(self, z: Tensor) -> Tensor:
-        """Returns the posterior mean as a share of every value."""
+        """Returns the ratio of posterior mean and value for each value."""
         return self.edge_probability(z) / (1 + self.null_variance / self.edge_variance)
 
     def update(self, z: Tensor) -> "EdgeMixture":
-        """Returns the parameters after one step of expectation maximisation on the values."""
+        """Returns the mixture after one step of expectation maximisation on the values."""
         p, square = self.edge_probability(z), z.square()
         null = float(((1 - p) * square).sum() / (1 - p).sum().clamp_min(1e-9))
         total = float((p * square).sum() / p.sum().clamp_min(1e-9))
@@ -70,10 +70,10 @@ def sparse_low_rank(weights: Tensor, error: Tensor, *, max_rank: int = 8, iterat
         e_{ij} \sim (1 - \pi)\, \delta_0 + \pi\, \mathcal{N}(0, \tau^2), \qquad
         \varepsilon_{ij} \sim \mathcal{N}(0, \nu^2)
 
-    with a common drive H of low rank. Edges are few and point anywhere. An unobserved drive changes nearly all
+    with a common drive H of low rank. Edges are few and have no common pattern. An unobserved drive changes nearly all
     estimated weights, by a matrix of low rank. Standard errors are known up to their scale. :math:`\pi, \tau, \nu`
-    maximise the likelihood (EM). H takes one rank more as long as the largest singular value of the residual exceeds
-    that of noise (Marchenko and Pastur). No parameter is set by hand.
+    maximise the likelihood (EM). The rank of H rises as long as the largest singular value of the residual exceeds the
+    largest expected from noise (Marchenko and Pastur). No parameter is set by hand.
 
     Args:
         weights: Estimated weights :math:`\hat C` :math:`(N, N)`; the diagonal, a neuron's own past, is ignored.
@@ -110,7 +110,7 @@ def sparse_low_rank(weights: Tensor, error: Tensor, *, max_rank: int = 8, iterat
         for _ in range(iterations if len(senders) else 5):
             low_rank = receivers @ senders
             mixture = mixture.update((z - low_rank)[off])
-            # The diagonal is unknown: filled with the low rank's own value it does not disturb the low rank.
+            # The diagonal is unknown. Filled with the low-rank part, it does not change the low-rank part.
             rest = torch.where(off, z - mixture.posterior_mean(z - low_rank), low_rank)
             if len(senders):
                 senders = torch.linalg.qr((senders @ rest.t() @ rest).t()).Q.t()
@@ -134,6 +134,6 @@ def sparse_low_rank(weights: Tensor, error: Tensor, *, max_rank: int = 8, iterat
 
 
 def _rank_one(error: Tensor) -> Tensor:
-    """Returns the nearest product of receiver's and sender's factors, division by which keeps a low rank."""
-    log = error.double().clamp_min(1e-3 * float(error.median())).log()  # a silent neuron has neither weight nor error
+    """Returns the nearest product of a factor of each receiver and each sender; dividing by it keeps the rank."""
+    log = error.double().clamp_min(1e-3 * float(error.median())).log()  # a silent neuron has weight and error zero
     return (log.mean(1, keepdim=True) + log.mean(0) - log.mean()).exp()

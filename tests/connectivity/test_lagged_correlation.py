@@ -37,7 +37,7 @@ def test_a_constant_neuron_correlates_with_none():
 
 
 def test_refuses_lags_that_are_none():
-    with pytest.raises(ValueError, match="transpose of its like"):
+    with pytest.raises(ValueError, match="use the transpose"):
         LaggedCorrelation(lag=-1)
     with pytest.raises(ValueError, match="more than 96 bins"):
         LaggedCorrelation(lag=96).fit(make_session(T=120).split().train)
