@@ -88,7 +88,8 @@ class PoissonGLM(ForecastingEstimator):
     Args:
         link: Name of :math:`f`: ``"softplus"``, linear for large drives, or ``"exponential"``.
         ridges: Candidates for :math:`\lambda`, on the scale of sums over bins. Each fit starts from the previous
-            solution. The search ends with the first candidate that is worse on validation. None: half decades from 1e5 to 10.
+            solution. The search ends with the first candidate that is worse on validation. None: half decades from
+            1e5 to 10.
 
     Raises:
         ValueError: There is no such link, no candidate, or a negative one. From ``fit``: the activity does not hold

@@ -1,1 +1,1 @@
-"""Recordings on disk to sessions, one kind a file."""
+"""Readers of recordings as sessions, one kind of recording in each file."""

@@ -31,40 +31,41 @@ from synapsnet_pyg.datasets.recordings import LeftOutError, RecordingDataset, li
 from synapsnet_pyg.datasets.time_bins import TimeBins, onto, warn
 
 _CCF = ("anterior_posterior_ccf_coordinate", "dorsal_ventral_ccf_coordinate", "left_right_ccf_coordinate")
-_KEPT = ("snr", "firing_rate", "waveform_duration")
+_FIELDS = ("snr", "firing_rate", "waveform_duration")
 BEHAVIOUR = ("running speed", "pupil area")
+"""Names of the behaviours that a session can have."""
 
 
 class AllenNeuropixels(RecordingDataset):
-    r"""Spikes of mouse visual cortex, thalamus and hippocampus, six Neuropixels probes a session.
+    r"""Spikes of mouse visual cortex, thalamus and hippocampus, from six Neuropixels probes in each session.
 
-    58 sessions, one a mouse, about 690 neurons each after the filters. Reads an AllenSDK cache
-    (``session_<id>/session_<id>.nwb``, ``channels.csv``) or DANDI folders (000021, 000022) with h5py only, a neuron's
-    spikes at a time.
+    There are 58 sessions of as many mice, with about 690 neurons each after the filters. An AllenSDK cache
+    (``session_<id>/session_<id>.nwb``, ``channels.csv``) or DANDI folders (000021, 000022) are read with h5py only, the
+    spikes of one neuron at a time.
 
-    - *Neurons*: AllenSDK's filters, as arguments; a unit whose metric is NaN fails. Fields are ``area`` (by the peak
-      channel), ``position`` (CCF, micrometres: anterior-posterior, dorsal-ventral, left-right), ``probe``, ``snr``,
-      ``firing_rate`` and ``waveform_duration``; its id is the Allen unit id.
+    - *Neurons* are the units that pass AllenSDK's filters, given as arguments; a unit with NaN in a metric fails.
+      Fields are ``area`` (of the peak channel), ``position`` (CCF, micrometres: anterior-posterior, dorsal-ventral,
+      left-right), ``probe``, ``snr``, ``firing_rate`` and ``waveform_duration``. Ids are the Allen unit ids.
     - *Position* is taken from ``channels.csv`` beside or above the file. The released NWB files hold a copy of the
       second coordinate as the third; without the table the third is NaN, with a warning.
-    - *Segments* are the blocks of a stimulus: rows at most ``gap`` seconds apart are one block. Blocks that are marked
-      as invalid, and the time from the first to the last laser pulse of the optotagging, are cut out.
-    - *Running speed* (cm/s) is interpolated at the bins' centres. The files lack intervals in which the wheel stood
-      still, so that the speed in gaps longer than ``still`` seconds is zero.
+    - *Segments* are the blocks of a stimulus: rows at most ``gap`` seconds apart are one block. Times marked as
+      invalid, and the time from the first to the last laser pulse of the optotagging, are left out.
+    - *Running speed* (cm/s) is interpolated at the bins' centres. The files lack times in which the wheel stood still,
+      so that the speed in gaps longer than ``still`` seconds is zero.
 
     Args:
         root: Folder of the cache or of DANDI.
         stimulus: One or several stimuli of the file, with blanks for underscores: ``"natural scenes"``, ``"drifting
             gratings"``, ``"spontaneous"``, ``"natural movie one"``, ...; their blocks are segments of one session.
-            None: the whole recording. Sessions without any of them are left out.
+            Sessions without any of them are left out. None: the whole recording.
         bin_size: Duration of one bin in seconds; the paper's is 33.3 ms.
         areas: Acronyms of the areas to keep (``["VISp", "CA1"]``). None: all.
-        isi_violations: Largest kept value, AllenSDK's by default.
-        amplitude_cutoff: Largest kept value.
-        presence_ratio: Smallest kept value: 0.9 as in most papers; AllenSDK's code says 0.95 by now.
+        isi_violations: Largest value of the metric in kept units; the default is AllenSDK's.
+        amplitude_cutoff: Largest value of the metric in kept units; the default is AllenSDK's.
+        presence_ratio: Smallest value of the metric in kept units; 0.9 in most papers, 0.95 in today's AllenSDK.
         quality: Quality of kept units. None: any.
-        positioned: Keep only neurons whose three coordinates are known (SynapsNet's "sessions where neuron locations
-            were available").
+        positioned: Whether to keep only neurons with three known coordinates (SynapsNet's "sessions where neuron
+            locations were available").
         behaviour: Some of ``"running speed"`` and ``"pupil area"`` (product of the fitted ellipse's half axes times
             pi). A behaviour that a session lacks is zero throughout, with a warning.
         gap: Longest pause within a block in seconds; gratings pause for 1 s between rows.
@@ -74,11 +75,11 @@ class AllenNeuropixels(RecordingDataset):
             :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`.
         processed: Folder of the session files. None: ``root/processed``.
         jobs: Number of processes that read at once.
-        transform: Function applied to a session whenever it is taken.
+        transform: Function applied to each session that is taken from the data set.
 
     Raises:
         FileNotFoundError: There is no session.
-        ValueError: A file is damaged, or lacks what a session needs; the message names it.
+        ValueError: A file is damaged or incomplete; the message names it.
 
     References:
         Siegle et al., "Survey of spiking in the mouse visual system reveals functional hierarchy", Nature 592 (2021).
@@ -123,20 +124,19 @@ class AllenNeuropixels(RecordingDataset):
     def find(root: Path) -> dict[str, list[Path]]:
         """Returns every ``.nwb`` file with units; files of the local field potential have none."""
         require_folder(root, "fetch sessions with AllenNeuropixels.download(root, ids) or 'synapsnet download'")
-        found: dict[str, list[Path]] = {}
+        sources: dict[str, list[Path]] = {}
         for path in sorted(root.rglob("*.nwb")):
             number = re.search(r"(?:session_|ses-)(\d+)", path.stem)
             name = f"allen-{number[1] if number else path.stem}"
             if re.search(r"probe[_-]", path.stem) or not _may_have_units(path):
                 continue
-            if name in found:
-                warn(f"'{path}' is left out: session {name} was found in '{found[name][0]}' already.")
+            if name in sources:
+                warn(f"'{path}' is left out: session {name} is in '{sources[name][0]}' already.")
                 continue
             table = next((up / "channels.csv" for up in path.parents if (up / "channels.csv").is_file()), None)
-            found[name] = (
-                [path] if table is None or root not in (table.parent, *table.parent.parents) else [path, table]
-            )
-        return found
+            inside = table is not None and root in (table.parent, *table.parent.parents)
+            sources[name] = [path, table] if table is not None and inside else [path]
+        return sources
 
     def read(self, name: str, files: list[Path]) -> Session:
         """Reads one session."""
@@ -148,7 +148,7 @@ class AllenNeuropixels(RecordingDataset):
                 raise LeftOutError("no unit passes the filters" + (f" in {self.areas}" if self.areas else ""))
             counts = count_spikes(spikes, kept, bins)
             ids = column(file["units"], "id")[kept]
-            series = [self._behaviour_at(bins.centres, file, one) for one in self.behaviour]
+            series = [self._behaviour_at(bins.centres, file, behaviour) for behaviour in self.behaviour]
         return Session(
             counts,
             torch.from_numpy(np.stack(series, axis=1).astype(np.float32)) if series else None,
@@ -166,12 +166,12 @@ class AllenNeuropixels(RecordingDataset):
             spikes = Ragged(file["units"], "spike_times")
             blocks: Blocks = [span(spikes, np.arange(len(spikes)))]
         else:
-            tables = {f"{one.replace(' ', '_')}_presentations" for one in self.stimuli}
-            there = {key for key in file.get("intervals", {}) if key.endswith("_presentations")}
-            if not tables & there:
-                shown = ", ".join(sorted(key.removesuffix("_presentations").replace("_", " ") for key in there))
+            tables = {f"{stimulus.replace(' ', '_')}_presentations" for stimulus in self.stimuli}
+            present = {key for key in file.get("intervals", {}) if key.endswith("_presentations")}
+            if not tables & present:
+                shown = ", ".join(sorted(key.removesuffix("_presentations").replace("_", " ") for key in present))
                 raise LeftOutError(f"it has no {' or '.join(self.stimuli)} (but {shown or 'no stimuli'})")
-            rows = sorted(row for key in tables & there for row in intervals(file["intervals"][key]))
+            rows = sorted(row for key in tables & present for row in intervals(file["intervals"][key]))
             blocks = merged(rows, self.gap)
         blocks = without(blocks, invalid(file) + _laser(file))
         blocks = [(start, stop) for start, stop in blocks if stop - start >= max(self.shortest, self.bin_size)]
@@ -192,14 +192,14 @@ class AllenNeuropixels(RecordingDataset):
             passes &= column(table, "valid_data")[row].astype(bool)
         if self.quality is not None and self._has(units, "quality"):
             passes &= column(units, "quality") == self.quality
-        with np.errstate(invalid="ignore"):  # NaN compares false, and so fails
+        with np.errstate(invalid="ignore"):  # a comparison with NaN is False
             for key, limit in self.largest.items():
                 passes &= column(units, key) <= limit if self._has(units, key) else True
             for key, limit in self.smallest.items():
                 passes &= column(units, key) >= limit if self._has(units, key) else True
         if self.areas is not None:
-            for one in sorted(self.areas - set(column(table, "location"))):
-                warn(f"'{file.filename}' has no electrode in area '{one}'.")
+            for missing in sorted(self.areas - set(column(table, "location"))):
+                warn(f"'{file.filename}' has no electrode in area '{missing}'.")
             passes &= np.isin(area, sorted(self.areas))
         if self.positioned:
             passes &= np.isfinite(position).all(axis=1)
@@ -207,20 +207,20 @@ class AllenNeuropixels(RecordingDataset):
         known: dict[str, np.ndarray] = {"area": area, "position": position}
         if "group_name" in table:
             known["probe"] = column(table, "group_name")[row]
-        known |= {key: column(units, key) for key in _KEPT if key in units}
+        known |= {key: column(units, key) for key in _FIELDS if key in units}
         return kept, known
 
     def _has(self, units: h5py.Group, key: str) -> bool:
-        """Returns whether the units have a column, and warns if not."""
+        """Returns True if the units have a column; warns if not."""
         if key not in units:
-            warn(f"'{units.file.filename}' has no column '{key}': that filter is left off.")
+            warn(f"'{units.file.filename}' has no column '{key}', so that this filter is not applied.")
         return key in units
 
     def _position(self, table: h5py.Group, row: np.ndarray, peak: np.ndarray, *, channels: Path | None) -> np.ndarray:
         """Returns the CCF coordinates of each unit's peak channel [units, 3], NaN where unknown."""
         if channels is not None:
-            true = _coordinates(channels)
-            return np.array([true.get(channel, (np.nan,) * 3) for channel in peak.tolist()]).reshape(-1, 3)
+            position_of = _coordinates(channels)
+            return np.array([position_of.get(channel, (np.nan,) * 3) for channel in peak.tolist()]).reshape(-1, 3)
         if not all(axis in table for axis in "xyz"):
             return np.full((len(row), 3), np.nan)
         x, y, z = (column(table, axis).astype(np.float64) for axis in "xyz")
@@ -228,13 +228,13 @@ class AllenNeuropixels(RecordingDataset):
         if known.any() and (y[known] == z[known]).all():
             warn(
                 f"'{table.file.filename}' holds a copy of y as z, a known fault of the released files: left-right "
-                "positions are NaN; put the cache's channels.csv beside or above the file to have them."
+                "positions are NaN; put the cache's channels.csv beside or above the file to get them."
             )
             z = np.full_like(z, np.nan)
         return np.where(row[:, None] >= 0, np.stack([x, y, z], axis=1)[row], np.nan)
 
     def _behaviour_at(self, at: np.ndarray, file: h5py.File, name: str) -> np.ndarray:
-        """Interpolates a behaviour at the centres of the bins [T]; it is zero where the file has none."""
+        """Interpolates a behaviour at the centres of the bins [T]; returns zeros, with a warning, if it is missing."""
         try:
             return self._running(file, at) if name == "running speed" else _pupil(file, at)
         except ValueError as error:
@@ -267,7 +267,7 @@ class AllenNeuropixels(RecordingDataset):
     def download(
         cls, root: str | os.PathLike[str], sessions: Iterable[int | str] = (), *, source: str | None = None
     ) -> None:
-        """Fetches sessions, 2 to 3 GB each, showing progress; a broken download goes on where it stopped.
+        """Fetches sessions of 2 to 3 GB each with a progress bar; an interrupted download continues where it stopped.
 
         Args:
             root: Folder to fill.
@@ -277,7 +277,7 @@ class AllenNeuropixels(RecordingDataset):
                 ``dandi``).
 
         Raises:
-            OSError: The source cannot be reached; the message says how to fetch the files by hand.
+            OSError: The source cannot be reached; the message describes a download by hand.
             ValueError: No session is given, or a file differs from the published one.
         """
         names = [str(session) for session in sessions]
@@ -290,7 +290,7 @@ class AllenNeuropixels(RecordingDataset):
 
 
 def _may_have_units(path: Path) -> bool:
-    """Returns whether a file may hold units; a damaged file may, and fails when it is read."""
+    """Returns True if a file may hold units, or is damaged and will raise an error when it is read."""
     try:
         with h5py.File(path, "r") as file:
             return "units/spike_times" in file
@@ -299,7 +299,7 @@ def _may_have_units(path: Path) -> bool:
 
 
 def _laser(file: h5py.File) -> Blocks:
-    """Returns the block from the first to the last laser pulse of the optotagging."""
+    """Returns the block from the first to the last laser pulse of the optotagging, or no block."""
     path = "processing/optotagging/optogenetic_stimulation"
     pulses = intervals(file[path]) if path in file else []
     return [(pulses[0][0], max(stop for _, stop in pulses))] if pulses else []

@@ -1,4 +1,4 @@
-"""Sessions of a lab's own arrays, in .npz, .npy, .mat (v5 and v7.3) or .h5."""
+"""Sessions from a lab's own arrays in .npz, .npy, .mat (v5 and v7.3) or .h5 files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ class ActivitySource:
     Args:
         key: Key of the activity. None: the only array of the file.
         axes: Axes of the activity in order, one of :data:`AXES`; trials become segments.
-        bin_size: Duration of one bin in seconds *as stored*. None: from ``times``.
+        bin_size: Duration of one bin *of the file* in seconds. None: from ``times``.
         times: Key of the time of each bin in seconds, for continuous activity; gaps end a segment.
-        rebin: Number of bins to join into one; the rest at the end of a segment is dropped.
-        rebin_mean: Average joined activity (dF/F) instead of adding it up (counts).
-        fill_nan: Largest share of NaN of a neuron that is kept; its gaps are filled linearly within segments.
+        rebin: Number of bins to join into one; remaining bins at the end of a segment are dropped.
+        rebin_mean: Whether joined bins are averaged (dF/F) or added up (counts).
+        fill_nan: Largest share of NaN in a kept neuron; gaps are filled linearly within segments.
 
     Raises:
         ValueError: The axes are not among :data:`AXES`, or ``rebin`` is below 1.
@@ -51,7 +51,7 @@ class ActivitySource:
 
     @property
     def in_trials(self) -> bool:
-        """True for activity with an axis of trials."""
+        """True if the activity has an axis of trials."""
         return "trial" in self.axes
 
     def read(self, file: ArrayFile) -> np.ndarray:
@@ -80,22 +80,22 @@ def read_arrays(
 ) -> Session:
     """Reads arrays of one file or folder into a session.
 
-    Neurons that hold NaN are left out with a warning. Bins in which every neuron is NaN are cut out and end a segment.
-    NaN in behaviour is filled by linear interpolation. Silent and constant neurons are kept with a warning.
+    Neurons that hold NaN are left out with a warning. Bins with NaN in every neuron are left out and end a segment. NaN
+    in behaviour is filled by linear interpolation. Silent and constant neurons are kept with a warning.
 
     Args:
         path: ``.npz``, ``.npy`` (activity alone), ``.mat`` or ``.h5`` file (keys of groups are joined by ``/``), or
             folder of ``.npy`` files (keys are their names).
         activity: Key, axes and bins of the activity.
-        behaviour: Keys of the behaviours. Each has an axis as long as the activity's bins (and one as long as its
-            trials); a value of a trial holds for all its bins. Behaviours with a clock are interpolated at the
-            activity's times, or at bins counted from zero.
-        neurons: Keys of what is known about each neuron.
+        behaviour: Keys of the behaviours. A behaviour has an axis of the activity's bins, an axis of its trials, or
+            both; a value of a trial holds for all bins of the trial. Behaviours with a clock are interpolated at the
+            times of the activity, or at bins counted from zero.
+        neurons: Keys of the ids, the fields and the true connectivity of the neurons.
         name: Name of the session. None: the file's stem.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: A key is missing, a length does not fit, or the file cannot be read; the message says what is there.
+        ValueError: A key is missing, a length does not fit, or the file cannot be read.
 
     Example:
         >>> import tempfile
@@ -113,7 +113,7 @@ def read_arrays(
     with ArrayFile(path) as file:
         values = activity.read(file)
         trials, N, T = values.shape
-        known = neurons.read(file, N, name)
+        known_neurons = neurons.read(file, N, name)
         clock = _clock(file, activity, T)
         if behaviour.times is None:
             shared = behaviour.on_bins(file, trials if activity.in_trials else None, T)
@@ -126,23 +126,23 @@ def read_arrays(
         raise ValueError(f"Expected activity in '{path}' (every bin is NaN, or shorter than the bins to join).")
     recorded = joined.activity
     if not activity.in_trials and recorded.shape[1] < N:
-        warn(f"there are more neurons ({N}) than bins ({recorded.shape[1]}); are the axes the other way round?")
+        warn(f"there are more neurons ({N}) than bins ({recorded.shape[1]}); are the axes in the other order?")
     recorded = _bridged(recorded, activity.fill_nan, joined.segment)
     kept = np.isfinite(recorded).all(axis=1)
     warn_of_neurons(recorded, kept)
     if not kept.any():
         raise ValueError(f"Expected at least one neuron without NaN in '{path}' (all {N} hold some); fill the gaps.")
-    known = known.take(kept)
+    known_neurons = known_neurons.take(kept)
     return Session.from_arrays(
         recorded[kept],
         joined.behaviour,
         bin_size=clock.bin_size * activity.rebin,
         name=name,
         segment=joined.segment,
-        neuron_id=known.ids,
+        neuron_id=known_neurons.ids,
         behaviour_name=shared.names,
-        true_connectivity=known.truth,
-        **known.fields,
+        true_connectivity=known_neurons.truth,
+        **known_neurons.fields,
     )
 
 
@@ -167,9 +167,9 @@ def _clock(file: ArrayFile, activity: ActivitySource, T: int) -> _Clock:
             raise ValueError(
                 f"Expected a time for each of the {T} bins in '{activity.times}' (got {list(times.shape)})."
             )
-        found = frames(times, f"'{activity.times}' of '{file.path}'")
-        bin_size = found.bin_size if activity.bin_size is None else activity.bin_size
-        return _Clock(found.order, found.times, found.segment, bin_size)
+        clock = frames(times, f"'{activity.times}' of '{file.path}'")
+        bin_size = clock.bin_size if activity.bin_size is None else activity.bin_size
+        return _Clock(clock.order, clock.times, clock.segment, bin_size)
     if activity.bin_size is None:
         raise ValueError("Expected the duration of a bin in seconds; give --bin-size, or --times with each bin's time.")
     return _Clock(np.arange(T), activity.bin_size * (np.arange(T) + 0.5), np.array([[0, T]]), activity.bin_size)
@@ -187,13 +187,13 @@ class _Joined(NamedTuple):
 
 
 def _joined(values: np.ndarray, shared: Behaviours, border: np.ndarray, activity: ActivitySource) -> _Joined:
-    """Joins bins and trials; bins in which all neurons are NaN are cut out and end a segment.
+    """Joins bins and trials; bins with NaN in every neuron are left out and end a segment.
 
     Args:
         values: Activity [trials, N, bins].
         shared: Behaviours [trials, bins, K].
         border: First bin and end of each block of a trial [S, 2].
-        activity: Number of bins to join, and whether they are added up or averaged.
+        activity: Source of the activity, with the number of bins to join.
     """
     rebin, N = activity.rebin, values.shape[1]
     activities, behaviours, segments = [np.zeros((N, 0))], [np.zeros((0, len(shared.names)))], []
@@ -212,19 +212,19 @@ def _joined(values: np.ndarray, shared: Behaviours, border: np.ndarray, activity
                     segments.append((stop, stop + count))
                     stop += count
     if gaps and segments:
-        warn(f"{gaps} gaps, in which all neurons are NaN, were cut out and end a segment.")
+        warn(f"{gaps} gaps with NaN in every neuron were left out and end a segment.")
     return _Joined(np.concatenate(activities[1:] or activities, axis=1), np.concatenate(behaviours), np.array(segments))
 
 
 def _seen_blocks(trial: np.ndarray) -> list[tuple[int, int]]:
-    """Returns first bin and end of each block of bins in which not every neuron is NaN."""
+    """Returns first bin and end of each block of bins without NaN in at least one neuron."""
     seen = ~np.isnan(trial).all(axis=0)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], seen, [False]]).astype(int)))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 def _bridged(activity: np.ndarray, share: float, segment: np.ndarray) -> np.ndarray:
-    """Fills NaN of neurons with few of them, within segments; a gap at an end takes the nearest value."""
+    """Fills NaN within segments in neurons with at most ``share`` of it; gaps at the ends get the nearest value."""
     bad = ~np.isfinite(activity)
     few = bad.any(1) & (bad.mean(1) <= share)
     for row in np.flatnonzero(few):

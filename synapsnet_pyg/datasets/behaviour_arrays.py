@@ -1,4 +1,4 @@
-"""Behaviour of a lab's own arrays, on the bins of the activity or on a clock of its own."""
+"""Behaviour from a lab's own arrays, in the bins of the activity or with a clock of its own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,13 @@ class Behaviours(NamedTuple):
 
 @dataclass(frozen=True)
 class BehaviourSource:
-    """Keys of the behaviours in a file, and the order of their axes or the key of their clock.
+    """Keys of the behaviours in a file, and their axes or clock.
 
     Args:
         keys: Keys of variables that all neurons share.
-        axes: Order of the behaviours' axes, of ``trial``, ``bin`` and ``value``; needed only where lengths fit several.
-        times: Key of the behaviours' own clock in seconds. None: behaviours are sampled once a bin, or once a trial.
+        axes: Order of the axes of each behaviour, among ``trial``, ``bin`` and ``value``. None: the only order that
+            fits the lengths.
+        times: Key of the clock of the behaviours in seconds. None: there is a sample for each bin or each trial.
     """
 
     keys: Sequence[str] = ()
@@ -34,7 +35,7 @@ class BehaviourSource:
     times: str | None = None
 
     def on_bins(self, file: ArrayFile, trials: int | None, bins: int) -> Behaviours:
-        """Reads behaviours that are sampled once a bin or once a trial, as [trials, bins, K].
+        """Reads behaviours with a sample for each bin or each trial, as [trials, bins, K].
 
         Args:
             file: Opened file.
@@ -42,7 +43,7 @@ class BehaviourSource:
             bins: Number of bins of a trial.
 
         Raises:
-            ValueError: A key is missing, or its lengths fit no order of axes or several.
+            ValueError: A key is missing, or the lengths fit no order of axes or several.
         """
         lengths = {"bin": bins} if trials is None else {"bin": bins, "trial": trials}
         parts = [_aligned(key, file.numbers(key), lengths, self.axes) for key in self.keys]
@@ -84,7 +85,7 @@ def _names(key: str, count: int) -> list[str]:
 
 
 def _aligned(key: str, values: np.ndarray, lengths: Mapping[str, int], axes: Sequence[str] | None) -> Behaviours:
-    """Returns one behaviour as [trials, bins, values], whichever order its axes have in the file."""
+    """Returns one behaviour as [trials, bins, values], from any order of axes."""
     wanted = ("trial", "bin", "value") if "trial" in lengths else ("bin", "value")
     order = _axes_by_length(key, values.shape, lengths, wanted) if axes is None else tuple(axes)
     _check_axes(key, values.shape, lengths, order)
@@ -109,7 +110,7 @@ def _axes_by_length(
         raise ValueError(f"Expected an axis of the activity's {needed} in behaviour '{key}' (got shape {list(shape)}).")
     if len(full) > 1:
         raise ValueError(
-            f"Expected behaviour '{key}' to fit in one way (its shape {list(shape)} fits in several); give "
+            f"Expected behaviour '{key}' to fit one order of axes (its shape {list(shape)} fits several); give "
             f"--behaviour-axes {' or '.join(','.join(order) for order in sorted(full))}."
         )
     return full.pop()
@@ -131,7 +132,7 @@ def _possible_orders(
 
 
 def _check_axes(key: str, shape: tuple[int, ...], lengths: Mapping[str, int], order: tuple[str, ...]) -> None:
-    """Raises an error unless axes are different, known and as long as the recording."""
+    """Raises an error unless axes are different, known and of the recording's lengths."""
     fits = len(order) == len(shape) and len(set(order)) == len(order) and set(order) <= {*lengths, "value"}
     if not fits or any(lengths.get(axis, n) != n for axis, n in zip(order, shape, strict=True)):
         raise ValueError(

@@ -15,7 +15,7 @@ from synapsnet_pyg.datasets.recordings import LeftOutError, RecordingDataset, li
 from synapsnet_pyg.datasets.time_bins import frames, onto, warn
 
 STIMULI = {"natural scenes": "Natural Scenes", "drifting gratings": "Drifting Gratings", "spontaneous": "Blank"}
-"""Name of a stimulus -> its folder."""
+"""Name of a stimulus -> name of its folder."""
 
 BEHAVIOUR = {
     "running speed": ("running.speed", "running.times"),
@@ -34,7 +34,7 @@ class _Run(NamedTuple):
     activity: np.ndarray
     """Activity [N, T]."""
     behaviour: list[np.ndarray | None]
-    """Time series [T] of each behaviour, None where it is missing."""
+    """Time series [T] of each behaviour; None for a missing behaviour."""
     segment: np.ndarray
     """First frame and end of each block without a gap [S, 2]."""
     bin_size: float
@@ -42,32 +42,32 @@ class _Run(NamedTuple):
 
 
 class Bugeon(RecordingDataset):
-    """Calcium activity of mouse V1, 4 mice, 17 sessions, 178-868 neurons each, about 4.3 frames a second.
+    """Calcium activity of mouse V1: 4 mice, 17 sessions, 178 to 868 neurons each, about 4.3 frames a second.
 
-    Expects ``root/<mouse>/<date>/<stimulus folder>/<run>/frame.neuralActivity.npy`` and the files beside it, as
-    unpacked from figshare 19448531. Frames are bins; the runs of a stimulus are segments of one session.
+    The folder has the files ``<mouse>/<date>/<stimulus folder>/<run>/frame.neuralActivity.npy`` and others beside them,
+    as unpacked from figshare 19448531. Frames are bins; the runs of a stimulus are segments of one session.
 
-    - *Behaviour* has clocks of its own and is interpolated at the frames; blinks (NaN in the pupil) are filled with a
-      warning. A behaviour that a run lacks is the mean of the session's other runs, or zero, with a warning.
-    - *Neuron ids*: a finite ``neuron.UniqueID`` is ``"<mouse>/<id>"``, the same neuron in all sessions of that mouse;
-      NaN is a neuron of one session only.
-    - *Neuron fields*: ``cell_type``, ``subclass`` (before the first ``-``; ``EC`` and ``IN`` stay), ``ei`` (``E`` for
-      EC, else ``I``), ``position`` (x, y of the reference stack and depth, micrometres), ``depth``, ``plane``.
-    - A run whose number of neurons is not the session's is left out with a warning, as are neurons that hold NaN.
+    - *Behaviour* has its own clocks and is interpolated at the frames. Blinks (NaN in the pupil) are filled with a
+      warning. A behaviour that a run lacks gets the mean of the session's other runs, or zero, with a warning.
+    - *Neuron ids* are ``"<mouse>/<id>"`` for a finite ``neuron.UniqueID``, which stands for the same neuron in all
+      sessions of the mouse. A neuron with NaN there belongs to one session only.
+    - *Neuron fields* are ``cell_type``, ``subclass`` (the cell type before the first ``-``), ``ei`` (``E`` for subclass
+      EC, else ``I``), ``position`` (x, y of the reference stack and depth, micrometres), ``depth`` and ``plane``.
+    - Runs with another number of neurons than the session, and neurons that hold NaN, are left out with a warning.
 
     Args:
         root: Folder of the mice.
         stimulus: One or several of ``"natural scenes"``, ``"drifting gratings"`` and ``"spontaneous"``. Sessions
             without any of them are left out.
         behaviour: Some of ``"running speed"``, ``"pupil size"``, ``"gaze x"`` and ``"gaze y"``.
-        states: Add three behaviours that indicate the brain state of each frame by 0 and 1: running, stationary
-            desynchronised, stationary synchronised.
-        gene_counts: Add the neuron field ``gene_count`` (N, genes).
+        states: Whether to add three behaviours that indicate the brain state of each frame by 0 and 1: running,
+            stationary desynchronised, stationary synchronised.
+        gene_counts: Whether to add the neuron field ``gene_count`` (N, genes).
         sessions: Names of sessions, such as ``"SB025-2019-10-23"``, or ends of names, see
             :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`.
         processed: Folder of the session files. None: ``root/processed``.
         jobs: Number of processes that read at once.
-        transform: Function applied to a session whenever it is taken.
+        transform: Function applied to each session that is taken from the data set.
 
     Raises:
         FileNotFoundError: There is no session, or a file is missing.
@@ -94,30 +94,30 @@ class Bugeon(RecordingDataset):
         transform: Callable[[Session], Session] | None = None,
     ) -> None:
         self.stimuli, self.behaviour = listed(stimulus), listed(behaviour)
-        for kind, given, known in (("stimuli", self.stimuli, STIMULI), ("behaviours", self.behaviour, BEHAVIOUR)):
-            if not set(given) <= set(known):
-                raise ValueError(f"Expected {kind} among {', '.join(known)} (got {', '.join(given)}).")
+        for label, names, known in (("stimuli", self.stimuli, STIMULI), ("behaviours", self.behaviour, BEHAVIOUR)):
+            if not set(names) <= set(known):
+                raise ValueError(f"Expected {label} among {', '.join(known)} (got {', '.join(names)}).")
         self.states, self.gene_counts = states, gene_counts
         super().__init__(root, sessions, processed=processed, jobs=jobs, transform=transform)
 
     @staticmethod
     def find(root: Path) -> dict[str, list[Path]]:
-        """Returns the files of every mouse and date that has a run."""
+        """Returns the files of every mouse and date with a run."""
         require_folder(root, "fetch it with Bugeon.download(root) or 'synapsnet download bugeon'")
         runs: dict[Path, list[Path]] = {}
         for path in sorted(root.rglob("frame.neuralActivity.npy")):
             runs.setdefault(path.parents[2], []).append(path.parent)
-        found: dict[str, list[Path]] = {}
+        sources: dict[str, list[Path]] = {}
         for date, own in runs.items():
             files = [path for folder in (date, *own) for path in sorted(folder.iterdir()) if path.is_file()]
             names = date.parents[1] / "states.names.txt"
-            found[f"{date.parent.name}-{date.name}"] = files + ([names] if names.is_file() else [])
-        return found
+            sources[f"{date.parent.name}-{date.name}"] = files + ([names] if names.is_file() else [])
+        return sources
 
     def read(self, name: str, files: list[Path]) -> Session:
         """Reads the runs of one session."""
-        there = [path.parent for path in files if path.name == "frame.neuralActivity.npy"]
-        runs = [run for stimulus in self.stimuli for run in there if run.parent.name == STIMULI[stimulus]]
+        all_runs = [path.parent for path in files if path.name == "frame.neuralActivity.npy"]
+        runs = [run for stimulus in self.stimuli for run in all_runs if run.parent.name == STIMULI[stimulus]]
         if not runs:
             raise LeftOutError(f"it has no {' or '.join(self.stimuli)}")
         date = runs[0].parents[1]
@@ -148,7 +148,7 @@ class Bugeon(RecordingDataset):
         )
 
     def _run(self, run: Path, N: int) -> _Run | None:
-        """Reads one run; returns None if it is not of these N neurons."""
+        """Reads one run; returns None, with a warning, unless it has N neurons and two frames."""
         path = run / "frame.neuralActivity.npy"
         activity = load_numbers(path, 2)
         times = load_numbers(run / "frame.times.npy", 1)
@@ -173,7 +173,7 @@ class Bugeon(RecordingDataset):
         return _Run(activity[clock.order].T, behaviour, clock.segment, clock.bin_size)
 
     def _behaviour_at(self, at: np.ndarray, run: Path, name: str) -> np.ndarray | None:
-        """Interpolates a behaviour of a run at the frames' times; returns None where it is missing."""
+        """Interpolates a behaviour of a run at the frames' times; returns None, with a warning, if it is missing."""
         values, times = (run / f"{stem}.npy" for stem in BEHAVIOUR[name])
         if not values.is_file() or not times.is_file():
             warn(f"'{run}' has no {name} ({values.name}, {times.name}).")
@@ -191,7 +191,7 @@ class Bugeon(RecordingDataset):
         return onto(at, clock, samples, f"'{values}'")
 
     def _states_of(self, run: Path, T: int, order: np.ndarray) -> list[np.ndarray | None]:
-        """Reads the indicator of each brain state in a run, None where states are missing."""
+        """Reads the indicator of each brain state in a run; returns None for each if states are missing."""
         path = run / "frame.states.npy"
         if not path.is_file():
             warn(f"'{run}' has no states ({path.name}).")
@@ -202,7 +202,7 @@ class Bugeon(RecordingDataset):
         return [(states[order] == code).astype(float) for code in range(len(_STATES))]
 
     def _behaviours(self, read: list[_Run], root: Path) -> tuple[list[str], np.ndarray]:
-        """Returns names [K] and behaviours [T, K] over all runs; a run without one takes the mean of the others."""
+        """Returns names [K] and behaviours [T, K] of all runs; a missing behaviour gets the mean of the other runs."""
         names = list(self.behaviour)
         if self.states:
             path = root / "states.names.txt"
@@ -211,12 +211,12 @@ class Bugeon(RecordingDataset):
         lengths, columns = [run.activity.shape[1] for run in read], []
         for k, name in enumerate(names):
             series = [run.behaviour[k] for run in read]
-            there = [values for values in series if values is not None]
-            mean = float(np.concatenate(there).mean()) if there else 0.0
-            if len(there) < len(read):
-                warn(f"{name} is taken as {mean:.3g} throughout {len(read) - len(there)} of {len(read)} runs.")
-            whole = [np.full(T, mean) if c is None else c for T, c in zip(lengths, series, strict=True)]
-            columns.append(np.concatenate(whole))
+            present = [values for values in series if values is not None]
+            mean = float(np.concatenate(present).mean()) if present else 0.0
+            if len(present) < len(read):
+                warn(f"{name} is taken as {mean:.3g} throughout {len(read) - len(present)} of {len(read)} runs.")
+            complete = [np.full(T, mean) if c is None else c for T, c in zip(lengths, series, strict=True)]
+            columns.append(np.concatenate(complete))
         return names, np.stack(columns, axis=1) if columns else np.zeros((sum(lengths), 0))
 
     def _ids(self, date: Path, name: str, N: int) -> list[str]:
@@ -233,7 +233,7 @@ class Bugeon(RecordingDataset):
             if np.isfinite(number) and not known:
                 warn(f"'{path}' names {number:g} twice; the second is taken as a new neuron.")
             seen.add(number)
-            # 17 digits keep all whole numbers that a float can hold apart.
+            # 17 digits distinguish all whole numbers that a float can hold.
             ids.append(f"{date.parent.name}/{number:.17g}" if known else f"{name}/{row}")
         return ids
 
@@ -266,22 +266,22 @@ class Bugeon(RecordingDataset):
 
     @classmethod
     def download(cls, root: str | os.PathLike[str], sessions: Iterable[str] = (), *, source: str | None = None) -> None:
-        """Fetches and unpacks figshare 19448531, showing progress; a broken download goes on where it stopped.
+        """Fetches and unpacks figshare 19448531 with a progress bar; an interrupted download continues.
 
         Args:
             root: Folder to fill.
-            sessions: Unused; all sessions come together.
+            sessions: Unused, since the archives hold all sessions.
             source: Unused; figshare is the only source.
 
         Raises:
-            OSError: figshare cannot be reached; the message says how to fetch the files by hand.
+            OSError: figshare cannot be reached; the message describes a download by hand.
             ValueError: A file differs from the published one.
         """
         figshare(19448531, Path(root))
 
 
 def _per_neuron(path: Path, N: int) -> np.ndarray:
-    """Reads a number for each neuron: (N) or (N, 1)."""
+    """Reads a number for each neuron [N] from an array (N) or (N, 1)."""
     values = load_npy(path)
     if values.dtype.kind not in "fiub" or values.size != N:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Downloads of public recordings, with progress, resumed after a break, verified by checksum where published."""
+"""Downloads of public recordings, with progress bar, continuation after an interrupt, and checksums."""
 
 import hashlib
 import json
@@ -19,16 +19,16 @@ _CHUNK = 2**20
 
 
 def fetch(url: str, path: Path, *, size: int | None = None, md5: str | None = None) -> Path:
-    """Fetches one file. A complete file is kept; a part of it (``.part``) is continued.
+    """Fetches one file; a complete file is kept, and the download of an incomplete file (``.part``) continues.
 
     Args:
         url: Address of the file.
-        path: Path to write; its folder is made.
-        size: Expected number of bytes. None: the server's.
-        md5: Expected checksum. None: unchecked.
+        path: Path of the file; its folder is made.
+        size: Expected number of bytes. None: as reported by the server.
+        md5: Expected checksum. None: no check.
 
     Raises:
-        OSError: The file cannot be reached or written. Its first part stays, to be continued.
+        OSError: The file cannot be reached or written; the next call continues.
         ValueError: The file differs from the published one; it is deleted.
     """
     if path.is_file() and size in (None, path.stat().st_size):
@@ -36,13 +36,13 @@ def fetch(url: str, path: Path, *, size: int | None = None, md5: str | None = No
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     begun = part.stat().st_size if part.is_file() else 0
-    if size is not None and begun > size:  # of another version
+    if size is not None and begun > size:  # the start of another version
         part.unlink()
         begun = 0
     if begun != size:
         size = _continue(url, part, begun, size)
     if size is not None and part.stat().st_size != size:
-        raise OSError(f"'{url}' broke off after {part.stat().st_size} of {size} bytes; the same command goes on there.")
+        raise OSError(f"'{url}' broke off after {part.stat().st_size} of {size} bytes; repeat the command to continue.")
     if md5 and _md5(part) != md5:
         part.unlink()
         raise ValueError(f"'{url}' came with another checksum than {md5} and was deleted; fetch it again.")
@@ -51,7 +51,7 @@ def fetch(url: str, path: Path, *, size: int | None = None, md5: str | None = No
 
 
 def _continue(url: str, part: Path, begun: int, size: int | None) -> int | None:
-    """Fetches the rest of a file; returns its whole size where the server or the caller knows it."""
+    """Fetches the rest of a file; returns the size of the file if the server or the caller knows it."""
     asked = Request(url, headers={"Range": f"bytes={begun}-"} if begun else {})
     try:
         with urlopen(asked, timeout=_TIMEOUT) as answer:
@@ -67,7 +67,7 @@ def _continue(url: str, part: Path, begun: int, size: int | None) -> int | None:
                     file.write(block)
                     bar.update(len(block))
     except HTTPError as error:
-        if error.code != 416:  # nothing is missing any more
+        if error.code != 416:  # the file was complete already
             raise
     return size
 
@@ -76,7 +76,7 @@ def figshare(article: int, root: Path) -> None:
     """Fetches every file of a figshare article and unpacks its archives into ``root``.
 
     Raises:
-        OSError: figshare cannot be reached; the message says what to do by hand.
+        OSError: figshare cannot be reached; the message describes a download by hand.
         ValueError: A file differs from the published one.
     """
     try:
@@ -98,7 +98,7 @@ def figshare(article: int, root: Path) -> None:
 
 
 def unpack(path: Path, root: Path) -> None:
-    """Unpacks an archive beside other files of ``root`` and deletes it; anything else stays as it is.
+    """Unpacks an archive into ``root`` and deletes it; other files stay unchanged.
 
     Raises:
         ValueError: The archive is damaged.
@@ -121,16 +121,16 @@ def allen_cache(root: Path, sessions: list[str]) -> None:
     """Fetches ``channels.csv`` and sessions of the AllenSDK's cache.
 
     Raises:
-        OSError: The cache cannot be reached; the message says what to do by hand.
+        OSError: The cache cannot be reached; the message describes a download by hand.
     """
-    wanted = ["channels.csv", *(f"session_{one}/session_{one}.nwb" for one in sessions)]
+    wanted = ["channels.csv", *(f"session_{session}/session_{session}.nwb" for session in sessions)]
     for file in wanted:
         try:
             fetch(f"{ALLEN}/{file}", root / file)
         except (URLError, TimeoutError, ConnectionError) as error:
             raise OSError(
                 f"'{ALLEN}/{file}' cannot be reached ({error}). By hand: fetch "
-                + ", ".join(f"{ALLEN}/{one} to '{root / one}'" for one in wanted)
+                + ", ".join(f"{ALLEN}/{name} to '{root / name}'" for name in wanted)
                 + "."
             ) from None
 
@@ -139,7 +139,7 @@ def dandiset(root: Path, paths: list[str]) -> None:
     """Fetches subjects or files of a dandiset, given as ``"000021/sub-707296975"``, with the dandi client.
 
     Raises:
-        OSError: The client is not installed, or DANDI cannot be reached; the message says what to do by hand.
+        OSError: The client is not installed, or DANDI cannot be reached; the message describes a download by hand.
     """
     try:
         from dandi.download import DownloadExisting, download
@@ -151,9 +151,9 @@ def dandiset(root: Path, paths: list[str]) -> None:
     ]
     try:
         download(urls, root, existing=DownloadExisting.REFRESH)
-    except Exception as error:  # the client has errors of its own for each way to fail
+    except Exception as error:  # the client has many kinds of errors
         raise OSError(
-            f"DANDI cannot be reached or lacks it ({error}). By hand: dandi download {' '.join(urls)} in '{root}'."
+            f"DANDI cannot be reached or lacks a file ({error}). By hand: dandi download {' '.join(urls)} in '{root}'."
         ) from None
 
 

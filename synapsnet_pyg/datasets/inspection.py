@@ -1,4 +1,4 @@
-"""Descriptions of session files, and of files that sessions can be made of."""
+"""Descriptions of session files, and of files that can be converted to sessions."""
 
 import shlex
 from collections import Counter
@@ -30,8 +30,8 @@ def inspect_path(path: str | Path, figure: Path | None = None) -> Rows:
 
     Raises:
         FileNotFoundError: There is no such file or folder.
-        ValueError: The file is damaged or of no known kind, or a figure of something else than a session file is
-            requested.
+        ValueError: The file is damaged or of no known kind, or a figure is requested and the file is not a session
+            file.
     """
     path = Path(path)
     if not path.exists():
@@ -79,8 +79,10 @@ def inspect_session(session: Session) -> Rows:
         rows.append(("activity", f"real, from {activity.min():.3g} to {activity.max():.3g}, means {_spread(means)}"))
     for k, name in enumerate(session.behaviour_name):
         values = session.behaviour[:, k]
-        flat = ", constant" if float(values.min()) == float(values.max()) else ""
-        rows.append(("behaviour", f"{name}: {values.min():.3g} to {values.max():.3g}, mean {values.mean():.3g}{flat}"))
+        constant = ", constant" if float(values.min()) == float(values.max()) else ""
+        rows.append(
+            ("behaviour", f"{name}: {values.min():.3g} to {values.max():.3g}, mean {values.mean():.3g}{constant}")
+        )
     for field, entries in session.neuron_fields.items():
         rows.append((field, _summary(entries)))
     if session.true_connectivity is not None:
@@ -89,8 +91,8 @@ def inspect_session(session: Session) -> Rows:
     if in_segments >= 3:
         split = session.split()
         parts = ", ".join(f"{kind} {part.num_bins}" for kind, part in split._asdict().items())
-        fitting = [kind for kind, part in split._asdict().items() if not windows_of(part, 5)]
-        rows.append(("split", f"{parts} bins" + (f"; no window of 5 fits in {', '.join(fitting)}" if fitting else "")))
+        short = [kind for kind, part in split._asdict().items() if not windows_of(part, 5)]
+        rows.append(("split", f"{parts} bins" + (f"; no window of 5 fits in {', '.join(short)}" if short else "")))
     return rows
 
 
@@ -98,8 +100,8 @@ def _constant(session: Session) -> str:
     """Returns a remark on silent and constant neurons, or an empty text."""
     low, high = session.activity.amin(1), session.activity.amax(1)
     constant, silent = low == high, (low == 0) & (high == 0)
-    counts = [f"{int(which.sum())} {word}" for which, word in ((silent, "silent"), (constant & ~silent, "constant"))
-            if bool(which.any())]  # fmt: skip
+    masks = {"silent": silent, "constant": constant & ~silent}
+    counts = [f"{int(mask.sum())} {word}" for word, mask in masks.items() if bool(mask.any())]
     return f" ({', '.join(counts)}: no score will count them)" if counts else ""
 
 
@@ -110,7 +112,7 @@ def _spread(values: Tensor) -> str:
 
 
 def _summary(values: Tensor | list[str]) -> str:
-    """Returns the range of numbers, or the commonest texts."""
+    """Returns the range of numbers, or the most frequent texts."""
     if isinstance(values, Tensor):
         shape = "" if values.dim() == 1 else f"{list(values.shape)}, "
         good = values[values.isfinite()] if values.is_floating_point() else values
@@ -128,11 +130,11 @@ def _folder(path: Path) -> Rows:
         return [(file.name, repr(Session.load(file))) for file in sessions]
     rows: Rows = []
     for name in DATASETS:
-        found = dataset_class(name).find(path)  # type: ignore[call-arg,arg-type]
-        if found and not (name == "nwb" and rows):
-            shown = ", ".join(list(found)[:6]) + (" ..." if len(found) > 6 else "")
+        sources = dataset_class(name).find(path)  # type: ignore[call-arg,arg-type]
+        if sources and not (name == "nwb" and rows):
+            shown = ", ".join(list(sources)[:6]) + (" ..." if len(sources) > 6 else "")
             command = f"synapsnet prepare {name} {shlex.quote(str(path))} --out sessions"
-            rows.append((name, f"{len(found)} session(s): {shown}; {command}"))
+            rows.append((name, f"{len(sources)} session(s): {shown}; {command}"))
     if rows:
         return rows
     if any(path.glob("*.npy")):
@@ -201,7 +203,7 @@ def _arrays(path: Path) -> Rows:
 
 
 def draw_session(session: Session, path: Path) -> None:
-    """Draws the population's activity as a heat map with the behaviour under it, to one PNG file.
+    """Draws the activity as a heat map, with the behaviour below, into one PNG file.
 
     Raises:
         OSError: The folder is missing or cannot be written.

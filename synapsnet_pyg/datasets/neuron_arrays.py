@@ -1,4 +1,4 @@
-"""Fields of the neurons in a lab's own arrays: ids, areas, types, positions, true connectivity."""
+"""Ids, fields and true connectivity of neurons from a lab's own arrays."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -32,11 +32,11 @@ class Neurons(NamedTuple):
 
 @dataclass(frozen=True)
 class NeuronKeys:
-    """Keys in a file of what is known about each neuron.
+    """Keys in a file of the ids, the fields and the true connectivity of the neurons.
 
     Args:
-        ids: Key of the neurons' ids; the same id in two sessions is the same neuron. A neuron with an empty id, or
-            with an id that comes twice, is named after the session and its row, as are all neurons without this key.
+        ids: Key of the neurons' ids; the same id in two sessions is the same neuron. A neuron with an empty or a
+            repeated id is named after the session and its row. None: all neurons are.
         fields: Name of a field in the session -> key.
         true_connectivity: Key of the true weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
     """
@@ -52,7 +52,7 @@ class NeuronKeys:
             file: Opened file.
             N: Number of neurons.
             name: Name of the session.
-            numbered: Ids of the neurons where the file has no key of ids. None: name and row.
+            numbered: Ids of the neurons if there is no key of ids. None: name and row.
 
         Raises:
             ValueError: A key is missing, or its length does not fit.
@@ -63,12 +63,12 @@ class NeuronKeys:
                 f"Expected true weights of shape [{N}, {N}] in '{self.true_connectivity}' (got {list(truth.shape)})."
             )
         ids = numbered if self.ids is None else file.per_neuron(self.ids, N)
-        fields = {known: file.per_neuron(key, N) for known, key in self.fields.items()}
+        fields = {label: file.per_neuron(key, N) for label, key in self.fields.items()}
         return Neurons(_unique(ids, name, N), fields, truth)
 
 
 def warn_of_neurons(activity: np.ndarray, kept: np.ndarray) -> None:
-    """Warns of neurons that hold NaN, are silent (all zero) or constant (all the same).
+    """Warns of neurons that hold NaN, are silent (zero in all bins) or constant.
 
     Args:
         activity: Activity [N, T].
@@ -77,12 +77,12 @@ def warn_of_neurons(activity: np.ndarray, kept: np.ndarray) -> None:
     constant = np.zeros(len(activity), bool)
     constant[kept] = np.ptp(activity[kept], axis=1) == 0
     silent = constant & (activity[:, 0] == 0)
-    for which, finding in (
-        (~kept, "hold NaN and are left out (--fill-nan keeps those that hold few)"),
+    for mask, finding in (
+        (~kept, "hold NaN and are left out (--fill-nan keeps neurons with few)"),
         (silent, "are silent: no score will count them"),
         (constant & ~silent, "are constant: no score will count them"),
     ):
-        rows = np.flatnonzero(which).tolist()
+        rows = np.flatnonzero(mask).tolist()
         if rows:
             warn(f"{len(rows)} of {len(activity)} neurons (rows {shorten(rows, 8)}) {finding}.")
 

@@ -1,4 +1,4 @@
-"""NWB files of any lab."""
+"""Sessions from NWB files of any lab."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,7 +52,7 @@ class _Rows(NamedTuple):
     name: str
     """Name of the session."""
     table: h5py.Group | None
-    """Table, where the file has one."""
+    """Table, or None if the file has none."""
     row: np.ndarray
     """Row of each neuron in the table [N]."""
     fields: dict[str, np.ndarray]
@@ -60,29 +60,29 @@ class _Rows(NamedTuple):
 
 
 class NWBRecording(RecordingDataset):
-    """NWB file, or a folder of them: spikes of its units, or the traces of a two-photon series.
+    """Sessions from an NWB file or a folder of NWB files: spikes of units, or traces of a two-photon series.
 
-    Spikes are counted in bins; a two-photon trace keeps its frames as bins. The rows of an interval table (trials, a
-    stimulus) become segments where one is named, and ``/intervals/invalid_times`` is always cut out. Columns of the
-    units' (or cells') table become neuron fields, as do area and position of units with electrodes.
+    Spikes are counted in bins; the frames of a two-photon trace are bins. The rows of a given table of intervals
+    (trials, a stimulus) become segments. ``/intervals/invalid_times`` is always left out. Columns of the table of units
+    or cells become neuron fields, as do area and position of units with electrodes.
 
     Args:
-        path: ``.nwb`` file, or folder that is searched for them.
+        path: ``.nwb`` file, or folder that is searched for ``.nwb`` files.
         activity: ``"units"``, or name of a ``RoiResponseSeries``. None: the only activity of the file.
         bin_size: Duration of one bin in seconds, for units.
-        behaviour: Names of time series that all neurons share, by their last name or whole path; each of their columns
-            is interpolated at the bins.
+        behaviour: Names or whole paths of time series that all neurons share; each of their columns is interpolated at
+            the bins.
         intervals: Name of a table in ``/intervals``. None: the whole recording.
-        where: Column -> value of the kept rows of the units' (or cells') table, such as ``{"quality": "good"}``.
+        where: Column -> value of kept rows in the table of units or cells, such as ``{"quality": "good"}``.
         sessions: Names of sessions, or ends of names, see
             :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`.
         processed: Folder of the session files. None: ``processed`` beside the file or in the folder.
         jobs: Number of processes that read at once.
-        transform: Function applied to a session whenever it is taken.
+        transform: Function applied to each session that is taken from the data set.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: A file is damaged or has no such activity, behaviour or table; the message says what it has.
+        ValueError: A file is damaged or has no such activity, behaviour or table; the message lists its contents.
 
     Example:
         >>> NWBRecording("sub-1.nwb", bin_size=1 / 30, behaviour=["running_speed"])[0]  # doctest: +SKIP
@@ -134,7 +134,7 @@ class NWBRecording(RecordingDataset):
 
     def _chosen(self, file: h5py.File) -> str:
         """Returns ``"units"`` or the path of a two-photon series."""
-        series_of_cells = groups(file, lambda one: text(one.attrs.get("neurodata_type", "")) == "RoiResponseSeries")
+        series_of_cells = groups(file, lambda group: text(group.attrs.get("neurodata_type", "")) == "RoiResponseSeries")
         traces = [group.name for group in series_of_cells if "data" in group]
         units = ["units"] if "units/spike_times" in file else []
         if self.activity is None:
@@ -144,7 +144,7 @@ class NWBRecording(RecordingDataset):
                 f"Expected one activity in '{file.filename}' (it has {', '.join(units + traces) or 'none'}); "
                 "pass its name."
             )
-        fitting = [one for one in units + traces if self.activity in (one, one.rsplit("/", 1)[-1], one.strip("/"))]
+        fitting = [key for key in units + traces if self.activity in (key, key.rsplit("/", 1)[-1], key.strip("/"))]
         if len(fitting) != 1:
             raise ValueError(
                 f"Expected an activity among {', '.join(units + traces) or 'none'} in '{file.filename}' "
@@ -155,7 +155,7 @@ class NWBRecording(RecordingDataset):
     def _units(self, file: h5py.File, name: str) -> Session:
         """Reads a session of spike counts."""
         if self.bin_size is None:
-            raise ValueError(f"Expected bin_size, seconds, to count the spikes of '{file.filename}' in.")
+            raise ValueError(f"Expected bin_size in seconds for the spikes of '{file.filename}' (got none); pass it.")
         table = file["units"]
         spikes = Ragged(table, "spike_times")
         kept = self._kept_rows(table, len(spikes))
@@ -217,7 +217,7 @@ class NWBRecording(RecordingDataset):
         return frame, np.stack([length.cumsum() - length, length.cumsum()], axis=1)
 
     def _kept_rows(self, table: h5py.Group | None, count: int, rows: np.ndarray | None = None) -> np.ndarray:
-        """Returns the units or cells that pass the conditions of ``where``."""
+        """Returns the units or cells that fulfil the conditions of ``where``."""
         kept = np.ones(count, dtype=bool)
         for key, value in self.where.items():
             if table is None:
@@ -241,7 +241,7 @@ class NWBRecording(RecordingDataset):
         return without(apart(intervals(file["intervals"][self.intervals])), invalid(file))
 
     def _session(self, file: h5py.File, activity: torch.Tensor, timing: "_Timing", rows: "_Rows") -> Session:
-        """Makes a session of activity [N, T], with the behaviours interpolated at its bins."""
+        """Returns a session of activity [N, T], with the behaviours interpolated at its bins."""
         names, columns = [], []
         for wanted in self.behaviour:
             group = _series_named(file, wanted)
@@ -267,7 +267,7 @@ class NWBRecording(RecordingDataset):
 
 
 def _electrodes(file: h5py.File, units: h5py.Group, kept: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns area and position of each unit, by its peak channel or else its first electrode."""
+    """Returns area and position of the peak channel of each unit, or else of its first electrode."""
     table = electrodes_of(file)
     if table is None:
         return {}
@@ -292,17 +292,17 @@ def _electrodes(file: h5py.File, units: h5py.Group, kept: np.ndarray) -> dict[st
 
 def _series_named(file: h5py.File, wanted: str) -> h5py.Group:
     """Returns the only time series of a name."""
-    found = time_series(file)
-    fitting = [g for g in found if wanted.strip("/") == g.name.strip("/")]
-    fitting = fitting or [g for g in found if g.name.endswith("/" + wanted.strip("/"))]
+    present = time_series(file)
+    fitting = [group for group in present if wanted.strip("/") == group.name.strip("/")]
+    fitting = fitting or [group for group in present if group.name.endswith("/" + wanted.strip("/"))]
     if len(fitting) != 1:
         raise ValueError(
-            f"Expected a behaviour among {', '.join(g.name for g in found) or 'none'} in '{file.filename}' "
+            f"Expected a behaviour among {', '.join(group.name for group in present) or 'none'} in '{file.filename}' "
             f"(got '{wanted}'{', which fits several' if fitting else ''})."
         )
     return fitting[0]
 
 
 def _safe(key: str) -> str:
-    """Returns a column's name as a name of a field of the neurons."""
+    """Returns the name of a column as the name of a neuron field, with a prefix if a session has such a field."""
     return key if key not in {"name", "activity", "segment", "constant", "behaviour", "bin_size"} else f"nwb_{key}"

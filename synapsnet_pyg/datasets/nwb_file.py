@@ -17,11 +17,11 @@ Blocks = list[tuple[float, float]]
 
 @contextmanager
 def open_nwb(path: Path) -> Iterator[h5py.File]:
-    """Opens a file for reading; any damage raises an error of one line.
+    """Opens a file for reading; any damage raises a ValueError with a message of one line.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is no HDF5, cut short or damaged.
+        ValueError: The file is not HDF5, cut short or damaged.
     """
     if not path.is_file():
         raise FileNotFoundError(f"Expected an NWB file (there is no file '{path}').")
@@ -30,11 +30,13 @@ def open_nwb(path: Path) -> Iterator[h5py.File]:
             yield file
     except (OSError, LookupError, RuntimeError, TypeError, AttributeError, OverflowError, MemoryError) as error:
         # Errors of h5py and numpy for a damaged file, or for another kind of object in a known place.
-        raise ValueError(f"'{path}' is no NWB file, cut short or damaged ({' '.join(str(error).split())}).") from None
+        raise ValueError(
+            f"'{path}' is not an NWB file, cut short or damaged ({' '.join(str(error).split())})."
+        ) from None
 
 
 def text(value: Any) -> str:
-    """Returns a text, however HDF5 stores it."""
+    """Returns a value as text, from any of HDF5's forms of texts."""
     value = value[()] if isinstance(value, h5py.Dataset) else value
     value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
     return value.decode("utf-8", "replace").strip() if isinstance(value, bytes) else str(value).strip()
@@ -56,14 +58,16 @@ def column(table: h5py.Group, name: str) -> np.ndarray:
 
 
 class Ragged:
-    """Ragged column: row r owns the values from the end of row r - 1 to its own end. Values are read row by row.
+    """Column of a table with a different number of values in each row. Values are read row by row.
+
+    The values of row r lie between the ends of row r - 1 and row r.
 
     Args:
         table: Table that holds ``name`` and ``name_index``.
         name: Name of the column.
 
     Raises:
-        ValueError: A part is missing, or the ends do not fit the values.
+        ValueError: A column is missing, or the ends do not fit the values.
     """
 
     def __init__(self, table: h5py.Group, name: str) -> None:
@@ -92,7 +96,7 @@ class Ragged:
 
 
 def intervals(table: h5py.Group) -> Blocks:
-    """Reads ``start_time`` and ``stop_time`` of a table, sorted; empty rows and rows without numbers are left out."""
+    """Reads ``start_time`` and ``stop_time`` of a table, sorted; rows without a duration above zero are left out."""
     start, stop = column(table, "start_time").astype(float), column(table, "stop_time").astype(float)
     if len(start) != len(stop):
         raise ValueError(
@@ -129,7 +133,7 @@ def without(blocks: Blocks, bad: Blocks) -> Blocks:
 
 
 def series(group: h5py.Group) -> tuple[np.ndarray, np.ndarray]:
-    """Reads times [T] in seconds and values [T, ...] in the series' unit.
+    """Reads the times [T] in seconds and the values [T, ...] of a time series, in its physical unit.
 
     Raises:
         ValueError: The series has neither timestamps nor a rate.
@@ -139,7 +143,7 @@ def series(group: h5py.Group) -> tuple[np.ndarray, np.ndarray]:
 
 
 def values_of(group: h5py.Group) -> np.ndarray:
-    """Reads the values of a time series in its unit."""
+    """Reads the values of a time series in its physical unit."""
     data = group["data"]
     values: np.ndarray = data[()] * float(data.attrs.get("conversion", 1.0)) + float(data.attrs.get("offset", 0.0))
     return values
@@ -171,7 +175,7 @@ def neuron_fields(table: h5py.Group, kept: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def span(spikes: Ragged, rows: np.ndarray) -> tuple[float, float]:
-    """Returns the times of the first and the last spike of some units, read a unit at a time."""
+    """Returns the times of the first and the last spike of some units; one unit is read at a time."""
     first, last, lost = np.inf, -np.inf, 0
     for row in rows:
         times = spikes[row]
@@ -187,18 +191,18 @@ def span(spikes: Ragged, rows: np.ndarray) -> tuple[float, float]:
 
 
 def invalid(file: h5py.File) -> Blocks:
-    """Returns the blocks that the file marks as invalid for any probe."""
+    """Returns the blocks that a file marks as invalid for any probe."""
     return merged(intervals(file["intervals/invalid_times"])) if "intervals/invalid_times" in file else []
 
 
 def apart(blocks: Blocks) -> Blocks:
-    """Returns blocks without their overlaps; blocks that merely touch stay two."""
-    cut: Blocks = []
+    """Returns blocks without their overlaps; blocks that only touch are not joined."""
+    separate: Blocks = []
     for start, stop in blocks:
-        start = max(start, cut[-1][1]) if cut else start
+        start = max(start, separate[-1][1]) if separate else start
         if start < stop:
-            cut.append((start, stop))
-    return cut
+            separate.append((start, stop))
+    return separate
 
 
 def electrodes_of(file: h5py.File) -> h5py.Group | None:
@@ -207,13 +211,13 @@ def electrodes_of(file: h5py.File) -> h5py.Group | None:
 
 
 def peak_rows(units: h5py.Group, electrodes: h5py.Group) -> np.ndarray:
-    """Returns the row of each unit's peak channel among the electrodes [units], -1 where it is not among them."""
-    row_of = {int(one): row for row, one in enumerate(column(electrodes, "id"))}
-    return np.array([row_of.get(int(one), -1) for one in column(units, "peak_channel_id")], dtype=int)
+    """Returns the row of each unit's peak channel in the table of electrodes [units]; -1 for a missing channel."""
+    row_of = {int(channel): row for row, channel in enumerate(column(electrodes, "id"))}
+    return np.array([row_of.get(int(channel), -1) for channel in column(units, "peak_channel_id")], dtype=int)
 
 
 def count_spikes(spikes: Ragged, rows: np.ndarray, bins: TimeBins) -> torch.Tensor:
-    """Counts spikes of some units in bins [rows, T], a unit at a time, for files larger than the memory."""
+    """Counts the spikes of some units in bins [rows, T]; one unit is read at a time, since files can be large."""
     counts = torch.empty(len(rows), len(bins))
     for i, row in enumerate(rows.tolist()):
         counts[i] = torch.from_numpy(bins.count(spikes[row]))
@@ -221,17 +225,18 @@ def count_spikes(spikes: Ragged, rows: np.ndarray, bins: TimeBins) -> torch.Tens
 
 
 def groups(file: h5py.File, wanted: Callable[[h5py.Group], bool]) -> list[h5py.Group]:
-    """Returns every group that fulfils a condition, with links followed once."""
-    found: list[h5py.Group] = []
+    """Returns every group that fulfils a condition, once even if several links lead to it."""
+    fulfilling: list[h5py.Group] = []
 
-    def note(_: str, item: Any) -> None:
+    def collect(_: str, item: Any) -> None:
+        """Keeps a group that fulfils the condition."""
         if isinstance(item, h5py.Group) and wanted(item):
-            found.append(item)
+            fulfilling.append(item)
 
-    file.visititems(note)
-    return found
+    file.visititems(collect)
+    return fulfilling
 
 
 def time_series(file: h5py.File) -> list[h5py.Group]:
-    """Returns every time series with data of its own."""
+    """Returns every time series that holds data itself."""
     return groups(file, lambda group: "data" in group and ("timestamps" in group or "starting_time" in group))

@@ -1,4 +1,4 @@
-"""Base class of data sets: sessions found in a folder, read once, kept as session files."""
+"""Base class of data sets: sessions of a folder, read once and kept as session files."""
 
 import hashlib
 import inspect
@@ -22,44 +22,43 @@ from synapsnet_pyg.datasets.time_bins import DataWarning, warn
 from synapsnet_pyg.files import Json, atomic_path, make_folder, shorten
 
 FORMAT = 1
-"""Version of the kept sessions; raise it when the same files and arguments give other sessions."""
+"""Version of the kept sessions, to be raised when equal files and arguments give other sessions."""
 
 _NOT_IN_SESSIONS = {"self", "root", "sessions", "seeds", "processed", "jobs", "transform"}
 
 
 class LeftOutError(ValueError):
-    """Error of a recording that holds nothing of the request; the recording is left out and the others are read."""
+    """Error for a recording without the requested data, which is left out of the data set."""
 
 
 class RecordingDataset(Dataset):
-    """Base class of data sets: a PyG dataset whose items are sessions.
+    """Base class of data sets, a PyG dataset of sessions.
 
     A subclass sets its own attributes, calls ``super().__init__`` and defines :meth:`find` and :meth:`read`. Each
-    session is read once and kept under ``processed``, in a folder named after all arguments that shape it, as
-    ``<name>.h5`` beside ``<name>.json`` (arguments, source files with sizes and times, warnings). Sessions are read
-    again after a change of an argument or a source file. Files are written wholly or not at all, so that several
-    processes may prepare the same set.
+    session is read once and kept in a subfolder of ``processed`` as ``<name>.h5``, beside ``<name>.json`` (arguments,
+    source files with sizes and times, warnings). Each set of arguments that change the sessions has its own subfolder.
+    Sessions are read again after a change of a source file. Files are written completely or not at all, so that several
+    processes may prepare the same data set.
 
     Args:
-        root: Folder of the set.
-        sessions: Names of sessions, or ends of names; wildcards allowed (``"SB025-*"``). None: all.
+        root: Folder of the data set.
+        sessions: Names of sessions, or ends of names after a hyphen; wildcards are allowed (``"SB025-*"``). None: all.
         processed: Folder of the session files. None: ``root/processed``.
-        jobs: Number of processes that read at once. With more than one, a script needs the usual
-            ``if __name__ == "__main__":``.
-        transform: Function applied to a session whenever it is taken.
+        jobs: Number of processes that read at once. A script with several needs ``if __name__ == "__main__":``.
+        transform: Function applied to each session that is taken from the data set.
 
     Raises:
-        FileNotFoundError: The folder is missing or holds no session of this set.
+        FileNotFoundError: The folder is missing or holds no session of this data set.
         ValueError: A file is damaged or has another form than expected; the message names it.
     """
 
     arguments: dict[str, Any]
-    """Arguments that shape a session, as written to JSON."""
+    """Arguments that change the sessions, as written to JSON."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "RecordingDataset":
-        """Keeps the arguments that shape a session, so that no subclass can forget one."""
+        """Keeps the arguments that change the sessions, for every subclass."""
         dataset = super().__new__(cls)
-        if args or kwargs:  # copies and unpickled data sets come without
+        if args or kwargs:  # none for copies and unpickled data sets
             bound = inspect.signature(cls.__init__).bind(dataset, *args, **kwargs)
             bound.apply_defaults()
             dataset.arguments = {key: value for key, value in bound.arguments.items() if key not in _NOT_IN_SESSIONS}
@@ -78,24 +77,29 @@ class RecordingDataset(Dataset):
         super().__init__(str(folder), transform)
         if jobs < 1:
             raise ValueError(f"Expected at least one process that reads (got jobs {jobs}).")
-        found = dict(sorted(self.find(folder).items()))
-        if not found:
+        sources = dict(sorted(self.find(folder).items()))
+        if not sources:
             raise FileNotFoundError(f"Expected sessions of {type(self).__name__} in '{folder}' (found none).")
         wanted = ["*"] if sessions is None else list(sessions)
         self.sources = {
             name: files
-            for name, files in found.items()
+            for name, files in sources.items()
             if any(fnmatch(name, pattern) or name.endswith(f"-{pattern}") for pattern in wanted)
         }
         if not self.sources:
-            raise ValueError(f"Expected sessions among {shorten(list(found), 8)} (got {', '.join(wanted)}).")
+            raise ValueError(f"Expected sessions among {shorten(list(sources), 8)} (got {', '.join(wanted)}).")
         text = json.dumps([type(self).__name__, FORMAT, self.arguments], sort_keys=True, default=_plain)
         key = hashlib.sha256(text.encode()).hexdigest()[:12]
         self._folder = Path(processed or folder / "processed") / key
         self.names = self._prepare(jobs)
 
     def find(self, root: Path) -> Mapping[str, list[Path]]:
-        """Returns the files of each session, by its name. Must be quick, and static where possible.
+        """Returns the files of each session by the session's name.
+
+        The method should be fast, and static if possible.
+
+        Args:
+            root: Folder of the data set.
 
         Raises:
             FileNotFoundError: The folder is missing.
@@ -103,10 +107,14 @@ class RecordingDataset(Dataset):
         raise NotImplementedError
 
     def read(self, name: str, files: list[Path]) -> Session:
-        """Reads one session and gives it the name ``name``.
+        """Reads one session.
+
+        Args:
+            name: Name of the session.
+            files: Files of the session, from :meth:`find`.
 
         Raises:
-            LeftOutError: The files hold nothing of the request.
+            LeftOutError: The files do not hold the requested data.
             ValueError: A file is damaged.
         """
         raise NotImplementedError
@@ -122,23 +130,23 @@ class RecordingDataset(Dataset):
 
         Raises:
             ValueError: The data set is not public.
-            OSError: The source cannot be reached; the message says how to fetch the files by hand.
+            OSError: The source cannot be reached; the message describes a download by hand.
         """
         raise ValueError(f"Expected a public data set to fetch (got {cls.__name__}, which reads your own files).")
 
     @property
     def has_download(self) -> bool:
-        """False: a set can be a terabyte and is fetched on request only."""
+        """Switch of PyG for a download, always False: a data set can be a terabyte and is fetched on request only."""
         return False
 
     @property
     def has_process(self) -> bool:
-        """False: PyG's own bookkeeping reads pickles, so this class has its own."""
+        """Switch of PyG for its processing, always False: PyG reads pickles there."""
         return False
 
     @property
     def processed_dir(self) -> str:
-        """Folder of the session files of these arguments."""
+        """Folder of the session files for the arguments of this data set."""
         return str(self._folder)
 
     @property
@@ -148,7 +156,7 @@ class RecordingDataset(Dataset):
 
     @property
     def raw_file_names(self) -> list[str]:
-        """Paths of all files that sessions are read from."""
+        """Paths of all source files."""
         return [str(path) for files in self.sources.values() for path in files]
 
     def len(self) -> int:
@@ -164,7 +172,7 @@ class RecordingDataset(Dataset):
         return f"{type(self).__name__}({len(self)} sessions{arguments})"
 
     def _prepare(self, jobs: int) -> list[str]:
-        """Reads the sessions that are not kept yet; returns the names of all kept ones."""
+        """Reads the sessions that are not kept yet; returns the names of all kept sessions."""
         missing = [name for name in self.sources if self._kept(name) is None]
         new = [folder for folder in (self._folder, *self._folder.parents) if not folder.exists()]
         try:
@@ -173,10 +181,10 @@ class RecordingDataset(Dataset):
                 self._read_all(missing, jobs)
             return self._names_of_kept()
         except BaseException:
-            # Without a session, remove the empty folders and the notes of sessions that were left out.
+            # Without any session, remove the new folders and the records of sessions that were left out.
             if new and not any(self._folder.glob("*.h5")):
-                for note in self._folder.glob("*.json"):
-                    note.unlink()
+                for record in self._folder.glob("*.json"):
+                    record.unlink()
                 with suppress(OSError):
                     for folder in new:
                         folder.rmdir()
@@ -190,15 +198,15 @@ class RecordingDataset(Dataset):
                 self._read_and_keep(name)
                 bar.update()
         else:
-            self.transform, kept_back = None, self.transform  # need not travel to the other processes
+            self.transform, transform = None, self.transform  # not needed in the other processes
             with ProcessPoolExecutor(min(jobs, len(missing)), multiprocessing.get_context("spawn")) as pool:
                 for _ in pool.map(self._read_and_keep, missing):
                     bar.update()
-            self.transform = kept_back
+            self.transform = transform
         bar.close()
 
     def _names_of_kept(self) -> list[str]:
-        """Returns the names of the kept sessions and repeats the warnings of their reading."""
+        """Returns the names of the kept sessions, and repeats the warnings of reading them."""
         names = []
         for name in self.sources:
             record = self._kept(name) or {"warnings": [], "left_out": "its files vanished while it was read"}
@@ -209,20 +217,20 @@ class RecordingDataset(Dataset):
             else:
                 warnings.warn(f"{name} is left out: {record['left_out']}", DataWarning, stacklevel=5)
         if not names:
-            raise ValueError(f"Expected a session in '{self.root}' that fits the request (all are left out).")
+            raise ValueError(f"Expected a session in '{self.root}' with the requested data (all are left out).")
         return names
 
     def _kept(self, name: str) -> Json | None:
-        """Returns the notes of a session's reading, or None if it must be read (again)."""
+        """Returns the record of reading a session, or None if the session must be read (again)."""
         try:
             record: Json = json.loads((self._folder / f"{name}.json").read_text())
-            whole = record["left_out"] is not None or (self._folder / f"{name}.h5").is_file()
-            return record if whole and record["source"] == _stamps(self.sources[name]) else None
+            complete = record["left_out"] is not None or (self._folder / f"{name}.h5").is_file()
+            return record if complete and record["source"] == _stamps(self.sources[name]) else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def _read_and_keep(self, name: str) -> None:
-        """Reads one session and writes its file and the notes of its reading."""
+        """Reads one session and writes its file and the record of reading it."""
         record: Json = {"source": _stamps(self.sources[name]), "left_out": None}
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", DataWarning)
@@ -231,7 +239,7 @@ class RecordingDataset(Dataset):
             except LeftOutError as error:
                 record["left_out"] = str(error)
             except ValueError as error:
-                raise ValueError(f"Session '{name}' cannot be made: {error}") from None
+                raise ValueError(f"Session '{name}' cannot be read: {error}") from None
         for warning in caught:
             if not issubclass(warning.category, DataWarning):
                 warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
@@ -248,7 +256,7 @@ def listed(values: str | Iterable[str]) -> list[str]:
 
 
 def without_nan(activity: np.ndarray, rows: str) -> np.ndarray:
-    """Returns a mask [N] of the rows that hold finite numbers only, and warns of the others.
+    """Returns a mask [N] of the rows with finite numbers only, and warns of the other rows.
 
     Args:
         activity: Activity [N, T].
@@ -261,11 +269,11 @@ def without_nan(activity: np.ndarray, rows: str) -> np.ndarray:
 
 
 def require_folder(root: Path, remedy: str) -> None:
-    """Raises an error unless a folder is there.
+    """Raises an error unless a folder exists.
 
     Args:
         root: Path of the folder.
-        remedy: Instruction of how to get the folder, for the error's message.
+        remedy: Instruction to get the folder, for the error's message.
 
     Raises:
         FileNotFoundError: The folder is missing.
@@ -280,5 +288,5 @@ def _stamps(files: list[Path]) -> list[list[Any]]:
 
 
 def _plain(value: Any) -> list[Any] | str:
-    """Returns a value that JSON does not know as a list or a text."""
+    """Returns a value that JSON cannot hold as a list or a text."""
     return list(value) if isinstance(value, (set, frozenset, range, tuple)) else str(value)

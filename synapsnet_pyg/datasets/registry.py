@@ -1,4 +1,4 @@
-"""Data sets by name, with import paths and descriptions only, so that the command line lists them at once."""
+"""Names, import paths and descriptions of the data sets, which can be read without importing torch."""
 
 import os
 from collections.abc import Mapping
@@ -35,10 +35,10 @@ DATASETS = {
     "nwb": RegisteredDataset("synapsnet_pyg.datasets.nwb:NWBRecording", "any NWB file, or a folder of NWB files"),
     "suite2p": RegisteredDataset("synapsnet_pyg.datasets.suite2p:Suite2p", "output folder of Suite2p"),
 }
-"""Name -> data set, of all that ``synapsnet prepare`` reads from disk."""
+"""Name -> data set, for ``synapsnet prepare``."""
 
 PUBLIC_DATASETS = {name: dataset for name, dataset in DATASETS.items() if dataset.public}
-"""Name -> data set, of all that ``synapsnet download`` fetches."""
+"""Name -> data set, for ``synapsnet download``."""
 
 
 def dataset_class(name: str) -> "type[RecordingDataset]":
@@ -65,8 +65,8 @@ def open_dataset(name: str, root: str | os.PathLike[str], arguments: Mapping[str
 
     Args:
         name: Key of :data:`DATASETS`.
-        root: Folder of the data set, or one file of it.
-        arguments: Other arguments of its class.
+        root: Folder or file of the data set.
+        arguments: Other argument of the class -> value.
 
     Raises:
         ValueError: There is no such data set, or it has no such argument.

@@ -19,7 +19,7 @@ class SimulatedPopulation(RecordingDataset):
         root: Folder of the set; session files are kept under ``root/processed``.
         seeds: Seeds of the sessions.
         transform: Function applied to a session whenever it is taken.
-        **parameters: Other arguments of ``simulate_population``; other values make other files.
+        **parameters: Other arguments of ``simulate_population``.
 
     Example:
         >>> dataset = SimulatedPopulation("data/simulated", seeds=range(3), bins=30_000)  # doctest: +SKIP
@@ -48,13 +48,13 @@ class SimulatedPopulation(RecordingDataset):
 
 
 class SimulatedAnimal(RecordingDataset):
-    """Base class of sets of sessions of one simulated animal, which share wiring and neurons.
+    """Base class of data sets of one simulated animal, whose sessions share connectivity and neurons.
 
     A subclass sets :attr:`kind` and :attr:`simulate`.
     """
 
     kind: ClassVar[str]
-    """Begin of the sessions' names."""
+    """First part of the sessions' names."""
     simulate: ClassVar[Callable[..., Session]]
     """Function of session number, seed and parameters that simulates a session."""
 

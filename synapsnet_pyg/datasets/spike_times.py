@@ -1,4 +1,4 @@
-"""Sessions of a lab's own spike times, counted in bins."""
+"""Sessions from a lab's own spike times, counted in bins."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +20,15 @@ class SpikeSource:
     Args:
         times: Key of the times of all spikes.
         bin_size: Duration of one bin in seconds.
-        index: Key of the end of each neuron's spikes among them (as in NWB). Give either this or ``neuron``.
-        neuron: Key of the neuron of each spike (as ``spike_clusters`` of phy); neurons are in order of number.
-        sampling_rate: Samples a second where spike times count samples; 1 where they are in seconds.
-        start: Begin of the first bin in seconds. None: the first spike.
-        stop: End of the recording in seconds. None: the last spike.
+        index: Key of the index after the last spike of each neuron, as in NWB, for spikes sorted by neuron. Give either
+            ``index`` or ``neuron``.
+        neuron: Key of the number of each spike's neuron, as ``spike_clusters`` of phy. Neurons are sorted by number.
+        sampling_rate: Number of samples a second, for spike times that count samples; 1 for times in seconds.
+        start: Start of the first bin in seconds. None: time of the first spike.
+        stop: End of the recording in seconds. None: time of the last spike.
 
     Raises:
-        ValueError: Both of ``index`` and ``neuron`` are given, or none.
+        ValueError: Both of ``index`` and ``neuron`` are given, or neither.
     """
 
     times: str
@@ -40,7 +41,9 @@ class SpikeSource:
 
     def __post_init__(self) -> None:
         if (self.index is None) == (self.neuron is None):
-            raise ValueError("Expected either the end of each neuron's spikes (spike index) or each spike's neuron.")
+            raise ValueError(
+                "Expected either the end of each neuron's spikes (spike index) or each spike's neuron; give one."
+            )
 
     def read(self, file: ArrayFile) -> "_Spikes":
         """Reads the spike times of each neuron in seconds.
@@ -56,13 +59,13 @@ class SpikeSource:
 
     def bins(self, times: list[np.ndarray]) -> TimeBins:
         """Returns the bins from start to stop."""
-        together = np.concatenate(times)
-        start = np.nanmin(together) if self.start is None else self.start
-        stop = np.nanmax(together) if self.stop is None else self.stop
+        all_times = np.concatenate(times)
+        start = np.nanmin(all_times) if self.start is None else self.start
+        stop = np.nanmax(all_times) if self.stop is None else self.stop
         return TimeBins([(float(start), float(stop))], self.bin_size)
 
     def _by_index(self, file: ArrayFile, times: np.ndarray) -> "_Spikes":
-        """Returns the spikes of each neuron by their ends."""
+        """Returns the spikes of each neuron, from the index after the last spike of each."""
         end = file.numbers(self.index).ravel().astype(np.int64)
         if len(end) and (end[-1] != len(times) or (np.diff(end) < 0).any() or end[0] < 0):
             raise ValueError(
@@ -72,7 +75,7 @@ class SpikeSource:
         return _Spikes(np.split(times, end[:-1]) if len(end) else [], None)
 
     def _by_neuron(self, file: ArrayFile, times: np.ndarray) -> "_Spikes":
-        """Returns the spikes of each neuron by the neuron of each spike."""
+        """Returns the spikes of each neuron, from the neuron of each spike."""
         owner = file.numbers(self.neuron).ravel()
         if len(owner) != len(times):
             raise ValueError(
@@ -84,12 +87,12 @@ class SpikeSource:
 
 
 class _Spikes(NamedTuple):
-    """Spike times of each neuron, with the neurons' numbers where the file has them."""
+    """Spike times and numbers of the neurons."""
 
     times: list[np.ndarray]
     """Spike times of each neuron in seconds."""
     numbers: np.ndarray | None
-    """Number of each neuron, or None."""
+    """Number of each neuron, or None if the file has no numbers."""
 
 
 def read_spike_times(
@@ -106,7 +109,8 @@ def read_spike_times(
         path: File or folder of arrays, see :func:`~synapsnet_pyg.datasets.arrays.read_arrays`.
         spikes: Keys of the spikes, and the bins.
         behaviour: Keys of the behaviours and of their clock.
-        neurons: Keys of what is known about each neuron. Ids without a key: name and number, or name and row.
+        neurons: Keys of the ids, the fields and the true connectivity of the neurons. Ids without a key are the
+            session's name with the neuron's number or row.
         name: Name of the session. None: the file's stem.
 
     Raises:
@@ -125,7 +129,7 @@ def read_spike_times(
     behaviour, neurons = behaviour or BehaviourSource(), neurons or NeuronKeys()
     name = path.stem if name is None else name
     if behaviour.keys and behaviour.times is None:
-        raise ValueError("Expected the behaviours' own clock beside them; say its key with --behaviour-times.")
+        raise ValueError("Expected the key of the behaviours' clock (got none); give --behaviour-times.")
     with ArrayFile(path) as file:
         recorded = spikes.read(file)
         bins = spikes.bins(recorded.times)

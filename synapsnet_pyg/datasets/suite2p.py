@@ -1,4 +1,4 @@
-"""Output folders of Suite2p."""
+"""Sessions from output folders of Suite2p."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -14,11 +14,11 @@ from synapsnet_pyg.datasets.time_bins import warn
 
 
 class Suite2p(RecordingDataset):
-    """Calcium traces of the cells that Suite2p found.
+    """Calcium traces of the cells of Suite2p.
 
-    Every folder with planes (``plane0/F.npy``, ...), or with the arrays themselves, is a session; the cells of all its
-    planes are its neurons. ``ops.npy`` and ``stat.npy`` are pickles and are never read, so that the frame rate is an
-    argument and positions are unknown. Neuron fields: ``plane`` and ``cell_probability``.
+    Every folder with planes (``plane0/F.npy``, ...), or with the arrays themselves, is a session. Its neurons are the
+    cells of all planes. ``ops.npy`` and ``stat.npy`` are pickles and are never read, so that the frame rate is an
+    argument and positions are unknown. Neuron fields are ``plane`` and ``cell_probability``.
 
     Args:
         folder: Folder ``suite2p``, or a folder above several of them.
@@ -26,12 +26,12 @@ class Suite2p(RecordingDataset):
         activity: ``"spks"`` (deconvolved), ``"F"`` (fluorescence), ``"corrected"`` (``F - neuropil * Fneu``), or the
             stem of another file of the same shape.
         neuropil: Share of the surround's fluorescence that ``"corrected"`` subtracts.
-        probability: Smallest classifier's probability of kept cells. None: keep the cells that are marked as such.
+        probability: Smallest probability of the classifier in kept cells. None: keep cells marked as cells.
         sessions: Names of sessions, or ends of names, see
             :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`.
         processed: Folder of the session files. None: ``processed`` in the folder.
         jobs: Number of processes that read at once.
-        transform: Function applied to a session whenever it is taken.
+        transform: Function applied to each session that is taken from the data set.
 
     Raises:
         FileNotFoundError: There is no such folder or file.
@@ -62,26 +62,26 @@ class Suite2p(RecordingDataset):
 
     @staticmethod
     def find(root: Path) -> dict[str, list[Path]]:
-        """Returns the arrays of every session, its planes joined."""
+        """Returns the arrays of all planes of every session."""
         if not root.is_dir():
-            raise FileNotFoundError(f"Expected a folder that Suite2p left (there is no folder '{root}').")
-        found: dict[str, list[Path]] = {}
+            raise FileNotFoundError(f"Expected an output folder of Suite2p (there is no folder '{root}').")
+        sources: dict[str, list[Path]] = {}
         for cells in sorted(root.rglob("iscell.npy")):
             plane = cells.parent
-            if plane.name == "combined":  # the planes once more
+            if plane.name == "combined":  # copies of the planes
                 continue
             home = plane.parent if plane.name.startswith("plane") else plane
             home = home.parent if home.name == "suite2p" and home != root else home
             named = home.resolve()
             named = named.parent if named.name == "suite2p" else named
             parts = home.relative_to(root).parts if root in home.parents else (named.name,)
-            found.setdefault("-".join(part for part in parts if part != "suite2p"), []).extend(
+            sources.setdefault("-".join(part for part in parts if part != "suite2p"), []).extend(
                 sorted(path for path in plane.glob("*.npy") if path.stem not in ("ops", "stat"))
             )
-        return found
+        return sources
 
     def read(self, name: str, files: list[Path]) -> Session:
-        """Joins the planes of one session."""
+        """Reads and joins the planes of one session."""
         planes = list(dict.fromkeys(path.parent for path in files))
         parts, fields, ids = [], [], []
         for p, plane in enumerate(planes):
@@ -118,7 +118,7 @@ class Suite2p(RecordingDataset):
         return self._transposed(plane, self.activity, cells)
 
     def _transposed(self, plane: Path, stem: str, cells: int) -> np.ndarray:
-        """Reads an array of a plane as [cells, frames], whichever way its axes lie."""
+        """Reads an array of a plane as [cells, frames], from either order of axes."""
         path = plane / f"{stem}.npy"
         values = load_numbers(path, 2)
         if values.shape[0] != cells and values.shape[1] == cells:

@@ -1,4 +1,4 @@
-"""Published activity of networks that were trained on a task."""
+"""Session from the published activity of a network trained on a task."""
 
 import os
 from pathlib import Path
@@ -9,14 +9,14 @@ from synapsnet_pyg.simulations.task_networks import task_session
 
 
 def read_task_network(folder: str | os.PathLike[str], name: str | None = None) -> Session:
-    """Reads the published activity of a network at its task as a session.
+    """Reads the published activity of a trained network as a session.
 
-    The session has the form of those of :func:`~synapsnet_pyg.simulations.task_networks.simulate_task_network`.
+    :func:`~synapsnet_pyg.simulations.task_networks.simulate_task_network` returns sessions of the same form.
 
     Args:
         folder: Folder with ``hidden_activity_alltrials.npy`` (trials, steps, N), ``inputs_alltrials.npy`` (trials,
             steps, K) and ``W_hidden_GT.npy`` (N, N). Nothing is unpickled.
-        name: Name of the session. None: the folder's.
+        name: Name of the session. None: name of the folder.
 
     Raises:
         FileNotFoundError: A file is missing.

@@ -1,4 +1,4 @@
-"""Bins of a recording from several clocks: spikes into bins, behaviour onto bins, frame times into segments."""
+"""Bins of a recording with several clocks: spike counts, interpolated behaviour, segments of frames."""
 
 import warnings
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 _MOST_BINS = 20_000_000
-"""Largest number of bins, a week of 33 ms; more come from times in another unit or from a wrong time."""
+"""Largest number of bins, a week of 33 ms. More bins come from times that are not in seconds, or from a wrong time."""
 
 
 class DataWarning(UserWarning):
@@ -17,22 +17,22 @@ class DataWarning(UserWarning):
 
 
 def warn(message: str) -> None:
-    """Warns the owner of a recording of a defect or a repair."""
+    """Warns of a defect or a repair in a recording."""
     warnings.warn(message, DataWarning, stacklevel=3)
 
 
 class TimeBins:
-    r"""Bins of one length in blocks of time that do not overlap; each block becomes a segment.
+    r"""Bins of equal length in blocks of time that do not overlap; each block becomes a segment.
 
     Bin k of a block that starts at :math:`s` holds the times :math:`s + k d \le t < s + (k + 1) d`.
 
     Args:
-        blocks: Start and stop of each block in seconds, in order; the rest of a block after its last whole bin is left.
+        blocks: Start and stop of each block in seconds, in order; time after the last complete bin is left out.
         bin_size: Duration d of one bin in seconds.
 
     Raises:
-        ValueError: No block holds a whole bin, there are absurdly many bins, or blocks are not numbers, overlap or are
-            not in order.
+        ValueError: No block holds a complete bin, there are more than 20 million bins, or blocks are not numbers,
+            overlap or are not in order.
     """
 
     def __init__(self, blocks: Iterable[tuple[float, float]], bin_size: float) -> None:
@@ -41,7 +41,7 @@ class TimeBins:
         table = np.array(list(blocks), dtype=np.float64).reshape(-1, 2)
         if not np.isfinite(table).all() or (np.diff(table.ravel()) < 0).any():
             raise ValueError(f"Expected blocks of time in order and apart (got {table[:4].tolist()}...).")
-        # A block of whole bins must not lose its last one to rounding.
+        # Rounding must not remove the last bin of a block.
         length = np.floor((table[:, 1] - table[:, 0]) / bin_size + 1e-6).astype(int)
         table, length = table[length > 0], length[length > 0]
         if not len(table):
@@ -56,18 +56,18 @@ class TimeBins:
         self.segment = np.stack([stop - length, stop], axis=1)
         self._edges = np.concatenate([s + bin_size * np.arange(n + 1) for (s, _), n in zip(table, length, strict=True)])
         self._within = np.ones(len(self._edges), dtype=bool)
-        self._within[np.cumsum(length + 1) - 1] = False  # from the last edge of a block to the next block is no bin
+        self._within[np.cumsum(length + 1) - 1] = False  # the gap between two blocks is not a bin
 
     def __len__(self) -> int:
         return int(self.segment[-1, 1])
 
     @property
     def centres(self) -> np.ndarray:
-        """Middle of each bin in seconds: [T]."""
+        """Middle of each bin in seconds [T]."""
         return self._edges[self._within] + self.bin_size / 2
 
     def count(self, times: np.ndarray) -> np.ndarray:
-        """Counts the times in each bin: [T]. Times need no order."""
+        """Counts the times in each bin [T]; times may be in any order."""
         slot = np.searchsorted(self._edges, times, side="right") - 1
         return np.bincount(slot[slot >= 0], minlength=len(self._edges))[self._within]
 
@@ -76,17 +76,19 @@ class Frames(NamedTuple):
     """Frames in order of time."""
 
     order: np.ndarray
-    """Samples to keep, in order of time: [T]."""
+    """Indices of the kept samples, in order of time [T]."""
     times: np.ndarray
-    """Times of the kept samples in seconds: [T]."""
+    """Times of the kept samples in seconds [T]."""
     segment: np.ndarray
-    """First frame and end of each block without a gap: [S, 2]."""
+    """First frame and end of each block without a gap [S, 2]."""
     bin_size: float
     """Median step in seconds."""
 
 
 def frames(times: np.ndarray, label: str) -> Frames:
-    """Finds steps and gaps of a clock; repairs times that are out of order, repeated or no number with a warning.
+    """Finds steps and gaps of a clock.
+
+    Times that are out of order, repeated or not a number are repaired with a warning.
 
     Args:
         times: Times in seconds [T].
@@ -112,10 +114,10 @@ def frames(times: np.ndarray, label: str) -> Frames:
 def onto(at: np.ndarray, times: np.ndarray, values: np.ndarray, label: str) -> np.ndarray:
     """Interpolates a time series at other times, linearly between samples and constant beyond its ends.
 
-    Samples that are no number are left out. Every repair is reported by a warning.
+    Samples that are not a number are left out. Every repair is reported by a warning.
 
     Args:
-        at: Wanted times in seconds [T].
+        at: Times of the result in seconds [T].
         times: Times of the samples in seconds [R].
         values: Samples [R].
         label: Name of the time series in messages, such as the file's name.
@@ -140,13 +142,13 @@ def onto(at: np.ndarray, times: np.ndarray, values: np.ndarray, label: str) -> n
         raise ValueError(f"Expected numbers in {label} (got {len(values)} samples, none of them a number).")
     if not good.all():
         gaps = int(np.diff(np.concatenate([[0], ~good, [0]]).astype(int)).clip(0).sum())
-        warn(f"{label} holds {int((~good).sum())} values that are no number in {gaps} gaps, filled linearly.")
+        warn(f"{label} holds {int((~good).sum())} values that are not a number in {gaps} gaps, filled linearly.")
     times, values = times[good], values[good]
     outside = float(((at < times[0]) | (at > times[-1])).mean())
     if times[-1] < at[0] or times[0] > at[-1]:
         raise ValueError(
             f"Expected {label} to have samples within the recording, {at[0]:g} to {at[-1]:g} s (got {times[0]:g} to "
-            f"{times[-1]:g} s); is it another clock?"
+            f"{times[-1]:g} s); give times of the same clock."
         )
     if outside > 0.01:
         warn(f"{label} covers only {100 * (1 - outside):.0f} % of the recording; its first and last values are held.")
@@ -154,10 +156,10 @@ def onto(at: np.ndarray, times: np.ndarray, values: np.ndarray, label: str) -> n
 
 
 def _in_order(times: np.ndarray, label: str) -> np.ndarray:
-    """Returns the samples to keep so that times are numbers and increase: all of them, for a sound clock."""
+    """Returns the indices of samples, in the order in which their times are numbers and increase."""
     kept = np.flatnonzero(np.isfinite(times))
     if len(kept) < len(times):
-        warn(f"{label} holds {len(times) - len(kept)} times that are no number; their samples are left out.")
+        warn(f"{label} holds {len(times) - len(kept)} times that are not a number; their samples are left out.")
     if (np.diff(times[kept]) < 0).any():
         warn(f"{label} has times out of order; its samples are sorted.")
         kept = kept[np.argsort(times[kept], kind="stable")]
@@ -168,10 +170,10 @@ def _in_order(times: np.ndarray, label: str) -> np.ndarray:
 
 
 def advanced(behaviour: Tensor, segment: Tensor, bins: int) -> Tensor:
-    """Moves behaviour forward in time within each segment, whose last value is held at the end.
+    """Moves behaviour to earlier bins within each segment; the last value is repeated at the end.
 
-    A forecast of bin t + 1 sees the behaviour of bin t. Behaviour that acts within its own bin, such as a stimulus that
-    is known beforehand, has to stand one bin earlier.
+    A forecast of bin t + 1 sees the behaviour of bin t. Behaviour that is known in advance and acts within its own bin,
+    such as a stimulus, must therefore move one bin earlier.
 
     Args:
         behaviour: Behaviour :math:`(T, K)`.

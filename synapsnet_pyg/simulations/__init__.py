@@ -1,1 +1,1 @@
-"""Simulated populations with known wiring."""
+"""Simulated populations with known connectivity."""

@@ -1,4 +1,4 @@
-"""Simulated two-photon imaging of visual cortex, with known wiring."""
+"""Simulation of two-photon imaging of visual cortex with known connectivity."""
 
 import numpy as np
 
@@ -27,18 +27,19 @@ def simulate_calcium(
     neurons                four of five excitatory, one inhibitory (``cell_type``), wired with probability 0.1
     weights A              excitatory 0.08 U(0.5, 1.5), inhibitory -0.32 U(0.5, 1.5); no self-edges
     baseline               U(0.02, 0.2) spikes a bin
-    images                 40, two bins each, then two of grey; a neuron answers one in five, exponential, mean 0.4
-    behaviour              running (bouts of some 10 s) and pupil (running smoothed, and slow noise); weights
-                           N(0, 0.1^2) each, unit variance
+    images                 40, two bins each, then two grey bins; a neuron answers to one image in five with an
+                           exponential number of mean 0.4
+    behaviour              running (bouts of some 10 s) and pupil (smoothed running plus slow noise), unit variance;
+                           weights N(0, 0.1^2)
     noise n                N(0, 0.05^2)
     indicator              decay :math:`\tau` of U(0.4, 1.0) s; noise :math:`\epsilon` of N(0, 0.2^2) spikes
     =====================  ===========================================================================
 
-    A model sees running and pupil as behaviour, but not the images. All sessions of one ``seed`` are of the same
-    animal: same wiring and answers to images, other recorded neurons, other hours.
+    A model sees running and pupil as behaviour, but not the images. Sessions with equal ``seed`` are of one animal:
+    connectivity and answers to images are equal, recorded neurons and random numbers differ.
 
     Args:
-        session: Number of the session of the animal, from 0 on.
+        session: Number of the session of the animal, from 0.
         bins: Number of bins T; 5,160 are 20 minutes.
         seed: Seed of the animal.
         neurons: Number of neurons in the population.
@@ -78,21 +79,21 @@ def simulate_calcium(
     for t in range(1, bins):
         calcium[t] = decay * calcium[t - 1] + spikes[t]
     fluorescence = calcium + 0.2 * random.standard_normal(calcium.shape)
-    seen = np.sort(random.permutation(neurons)[:recorded])
+    rows = np.sort(random.permutation(neurons)[:recorded])
     return Session.from_arrays(
-        fluorescence[:, seen].T,
+        fluorescence[:, rows].T,
         behaviour,
         bin_size=bin_size,
         behaviour_name=["running", "pupil"],
         name=f"calcium-{seed}-{session}" if name is None else name,
-        neuron_id=[f"calcium-{seed}/{neuron}" for neuron in seen],
-        cell_type=[("inhibitory" if inhibitory[neuron] else "excitatory") for neuron in seen],
-        true_connectivity=weights[np.ix_(seen, seen)],
+        neuron_id=[f"calcium-{seed}/{neuron}" for neuron in rows],
+        cell_type=[("inhibitory" if inhibitory[neuron] else "excitatory") for neuron in rows],
+        true_connectivity=weights[np.ix_(rows, rows)],
     )
 
 
 def running_and_pupil(random: np.random.Generator, bins: int, bin_size: float) -> np.ndarray:
-    """Simulates bouts of running, and a pupil that follows them with slow noise of its own: [bins, 2]."""
+    """Simulates bouts of running, and a pupil that follows them with additional slow noise [bins, 2]."""
     slow = np.exp(-bin_size / np.array([10.0, 3.0, 10.0]))
     noise = random.standard_normal((bins, 3)) * np.sqrt(1 - slow**2)
     series = np.zeros((bins, 3))

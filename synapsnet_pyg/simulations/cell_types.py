@@ -1,4 +1,4 @@
-"""Population wired by cell type as cortex is, with wiring that is constant or follows the state of the brain."""
+"""Population connected by cell type, with connectivity that is constant or depends on the state of the brain."""
 
 import numpy as np
 from torch import Tensor
@@ -19,7 +19,7 @@ CONNECTION_PROBABILITY = np.array(
         [11 / 68, 0 / 54, 25 / 84, 2 / 209],
     ]
 )
-"""Connected pairs over probed pairs, [type of receiver, type of sender] (Campagnola et al. 2022)."""
+"""Share of connected pairs among probed pairs, [type of receiver, type of sender] (Campagnola et al. 2022)."""
 
 STRENGTH = np.array(
     [
@@ -35,7 +35,7 @@ STATES = ("running", "stationary desynchronised", "stationary synchronised")
 """Names of the states, those of :class:`~synapsnet_pyg.datasets.bugeon.Bugeon`."""
 
 STATE_GAIN = np.array([[0.8, 1.2, 0.5, 1.6], [1.0, 1.0, 1.0, 1.0], [1.3, 0.8, 1.5, 0.4]])
-"""Factor of the weights of each type of sender in each state, [state, type]: running strengthens Vip and weakens Sst,
+"""Factor of the weights of each type of sender in each state, [state, type]. Running strengthens Vip and weakens Sst;
 synchrony does the opposite."""
 
 STAY = 200
@@ -53,7 +53,7 @@ def simulate_cell_types(
     bin_size: float = 1.0,
     name: str | None = None,
 ) -> Session:
-    r"""Simulates a noisy population whose wiring follows cell types (NetFormer, connectivity-constrained simulation).
+    r"""Simulates a noisy population connected by cell type (NetFormer, connectivity-constrained simulation).
 
     .. math::
         x(t + 1) = \tanh\big(W x(t) + b\big) + \sigma\, \epsilon(t), \qquad
@@ -72,7 +72,7 @@ def simulate_cell_types(
         neurons: Number of neurons, :data:`SHARE` of each type in the order of :data:`CELL_TYPES`.
         recorded: Number of neurons that are recorded, chosen at random. None: all.
         noise: Deviation :math:`\sigma` of the noise.
-        states: Number of states S, 2 or 3; their indicators, 0 or 1, are the behaviour. 0: constant wiring.
+        states: Number of states S, 2 or 3; their indicators, 0 or 1, are the behaviour. 0: constant connectivity.
         bin_size: Duration of one bin in seconds; only a label here.
         name: Name of the session. None: ``"cell-types-<seed>"``.
 
@@ -100,29 +100,29 @@ def simulate_cell_types(
             f"(got {bins}, {recorded}, {neurons}, {noise} and {states})."
         )
     random = np.random.default_rng(seed)
-    kind = _types(neurons)
-    weights = _wiring(random, kind)
+    type_of = _types(neurons)
+    weights = _wiring(random, type_of)
     bias, state_of = random.standard_normal(neurons), _states(random, bins, max(states, 1))
     gain = STATE_GAIN[:states] if states else np.ones((1, len(CELL_TYPES)))
     activity = random.standard_normal((bins, neurons))  # the noise, which becomes the activity
     activity[1:] *= noise
-    wiring = [weights * gain[state, kind] for state in range(len(gain))]
+    wiring = [weights * gain[state, type_of] for state in range(len(gain))]
     for t in range(1, bins):
         activity[t] += np.tanh(wiring[state_of[t - 1]] @ activity[t - 1] + bias)
 
     indicator = (state_of[:, None] == np.arange(len(gain))).astype(float)
     mean_gain = indicator.mean(0) @ gain
-    seen, name = np.sort(random.permutation(neurons)[:recorded]), f"cell-types-{seed}" if name is None else name
+    rows, name = np.sort(random.permutation(neurons)[:recorded]), f"cell-types-{seed}" if name is None else name
     return Session.from_arrays(
-        activity[:, seen].T,
+        activity[:, rows].T,
         indicator if states else None,
         bin_size=bin_size,
         name=name,
-        neuron_id=[f"{name}/{neuron}" for neuron in seen],
+        neuron_id=[f"{name}/{neuron}" for neuron in rows],
         behaviour_name=STATES[:states] if states else None,
-        cell_type=[CELL_TYPES[kind[neuron]] for neuron in seen],
-        state_gain=(gain / mean_gain).T[kind[seen]] if states else None,
-        true_connectivity=(weights * mean_gain[kind])[np.ix_(seen, seen)],
+        cell_type=[CELL_TYPES[type_of[neuron]] for neuron in rows],
+        state_gain=(gain / mean_gain).T[type_of[rows]] if states else None,
+        true_connectivity=(weights * mean_gain[type_of])[np.ix_(rows, rows)],
     )
 
 
@@ -130,7 +130,8 @@ def true_weights_by_state(session: Session) -> Tensor:
     r"""Returns the true weights in each state of a session that :func:`simulate_cell_types` made with states.
 
     Args:
-        session: Session, or a part of it, whose ``state_gain`` is each sender's gain in each state over its mean.
+        session: Session, or a part of it. Its ``state_gain`` holds each sender's gain in each state, divided by the
+            mean gain.
 
     Returns:
         Weights :math:`(S, N, N)`, ``[s, i, j]`` the effect of j on i in state s.
@@ -150,20 +151,20 @@ def true_weights_by_state(session: Session) -> Tensor:
 
 
 def _types(neurons: int) -> np.ndarray:
-    """Returns the index in CELL_TYPES of each neuron, in order [N]."""
+    """Returns the index in :data:`CELL_TYPES` of each neuron, in ascending order [N]."""
     borders = np.round(np.cumsum(SHARE)[:-1] * neurons)
     return np.searchsorted(borders, np.arange(neurons), side="right")
 
 
-def _wiring(random: np.random.Generator, kind: np.ndarray) -> np.ndarray:
+def _wiring(random: np.random.Generator, type_of: np.ndarray) -> np.ndarray:
     """Draws the weights W [N, N], zero where there is no edge."""
-    block = np.ix_(kind, kind)
-    edges = random.random((len(kind), len(kind))) < CONNECTION_PROBABILITY[block]
+    block = np.ix_(type_of, type_of)
+    edges = random.random((len(type_of), len(type_of))) < CONNECTION_PROBABILITY[block]
     return np.where(edges, STRENGTH[block] + 0.1 * random.standard_normal(edges.shape), 0.0)
 
 
 def _states(random: np.random.Generator, bins: int, states: int) -> np.ndarray:
-    """Draws a Markov chain [T] whose transitions to all other states are equally likely."""
+    """Draws a Markov chain [T] with equally likely transitions to all other states."""
     leaves = random.random(bins) < 1 / STAY
     steps = np.where(leaves, random.integers(1, max(states, 2), bins), 0)
     return np.cumsum(steps) % states

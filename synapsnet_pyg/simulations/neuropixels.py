@@ -1,4 +1,4 @@
-"""Simulated Neuropixels recordings along the visual hierarchy, with known wiring."""
+"""Simulation of Neuropixels recordings along the visual hierarchy with known connectivity."""
 
 import numpy as np
 
@@ -32,17 +32,17 @@ def simulate_neuropixels(
     to the next area       excitatory neurons only: probability 0.15, 0.35 U(0.5, 1.5)
     back                   excitatory neurons only: probability 0.08, 0.15 U(0.5, 1.5)
     baseline               U(-0.2, 0.15)
-    stimulus v             six AR(1) time series of 5 bins; a neuron of LGd answers to all with N(0, 0.4^2), one of VISp
-                           with half of that, others not
+    stimulus v             six AR(1) time series with time constant 5 bins; weights N(0, 0.4^2) in LGd, N(0, 0.2^2) in
+                           VISp, 0 in other areas
     behaviour              running; weights N(0, 0.15^2)
     self-inhibition s      U(0, 0.3)
     noise n                N(0, 0.1^2)
     =====================  ===========================================================================
 
-    A model does not see the stimulus. All sessions of one ``seed`` are of the same animal, with other recorded neurons.
+    A model does not see the stimulus. Sessions with equal ``seed`` are of one animal and differ in recorded neurons.
 
     Args:
-        session: Number of the session of the animal, from 0 on.
+        session: Number of the session of the animal, from 0.
         bins: Number of bins T; 9,000 are five minutes.
         seed: Seed of the animal.
         neurons: Number of neurons in the population.
@@ -65,7 +65,7 @@ def simulate_neuropixels(
         raise ValueError(f"Expected bins >= 1 and 1 <= recorded <= neurons (got {bins}, {recorded}, {neurons}).")
     animal, random = np.random.default_rng(seed), np.random.default_rng([seed, session])
     area, inhibitory = np.arange(neurons) * len(AREAS) // neurons, np.arange(neurons) % 5 == 4
-    step = area[:, None] - area[None, :]  # of receivers (rows) above senders
+    step = area[:, None] - area[None, :]  # areas from the sender (column) up to the receiver (row)
     within, forward, back = step == 0, (step == 1) & ~inhibitory, (step == -1) & ~inhibitory
     probability = 0.15 * within + 0.15 * forward + 0.08 * back
     size = np.where(within, np.where(inhibitory, -0.75, 0.25), 0.35 * forward + 0.15 * back)
@@ -85,15 +85,15 @@ def simulate_neuropixels(
     counts = poisson_network(
         random, drive, weights - np.diag(inhibition), lambda total: np.maximum(np.tanh(total), 0), noise=0.1
     )
-    seen = np.sort(random.permutation(neurons)[:recorded])
+    rows = np.sort(random.permutation(neurons)[:recorded])
     return Session.from_arrays(
-        counts[:, seen].T,
+        counts[:, rows].T,
         running,
         bin_size=bin_size,
         behaviour_name=["running"],
         name=f"neuropixels-{seed}-{session}" if name is None else name,
-        neuron_id=[f"neuropixels-{seed}/{neuron}" for neuron in seen],
-        area=[AREAS[area[neuron]] for neuron in seen],
-        cell_type=[("inhibitory" if inhibitory[neuron] else "excitatory") for neuron in seen],
-        true_connectivity=weights[np.ix_(seen, seen)],
+        neuron_id=[f"neuropixels-{seed}/{neuron}" for neuron in rows],
+        area=[AREAS[area[neuron]] for neuron in rows],
+        cell_type=[("inhibitory" if inhibitory[neuron] else "excitatory") for neuron in rows],
+        true_connectivity=weights[np.ix_(rows, rows)],
     )

@@ -1,4 +1,4 @@
-"""Spiking population whose wiring is known, and the true effect of perturbing one of its neurons."""
+"""Spiking population with known connectivity, and the true effect of perturbing one of its neurons."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ def simulate_population(
     coupling: float = 1.0,
     hidden_drive: float = 1.0,
 ) -> Session:
-    r"""Simulates spike counts of a population with known, sparse, directed wiring (SynapsNet, section 3.2).
+    r"""Simulates spike counts of a population with known, sparse, directed connectivity (SynapsNet, section 3.2).
 
     .. math::
         R_i(t) &= \max\Big(\tanh\big(\bar R_i + g_i \sum_k A_{ik} x_k(t-1) + w_i^B \cdot B(t-1) + w_i^V \cdot V(t-1)
@@ -29,14 +29,14 @@ def simulate_population(
         x_i(t) &\sim \mathrm{Poisson}(R_i(t))
 
     Some neurons are recorded. A model sees their counts and the behaviour :math:`B`, not the task variables :math:`V`.
-    The paper leaves the distributions of the parameters open; these reproduce its published anchors:
+    The paper leaves the distributions of the parameters open; these reproduce its published reference scores:
 
     =====================  ===========================================================================
-    edges                  where the Mandelbrot set's escape time (up to 200) is 8..199; no self-edges
+    edges                  pairs with escape time 8..199 in the Mandelbrot set (:func:`mandelbrot`); no self-edges
     weights A              N(0, 1) / sqrt(mean in-degree)
     baseline               U(-0.2, 0.4)
     input gain g           2 U(0.5, 1.5)
-    behaviour, task        weights N(0, 0.5^2); two each, AR(1), unit variance, 20 and 10 bins
+    behaviour B, task V    two each, AR(1) with unit variance and time constants 20 and 10 bins; weights N(0, 0.5^2)
     self-inhibition s      U(0, 0.3)
     noise n                N(0, 0.1^2)
     =====================  ===========================================================================
@@ -52,7 +52,7 @@ def simulate_population(
         hidden_drive: Factor of all weights of the task variables, which are not recorded; 0: no task variables.
 
     Returns:
-        A session of counts with the true weights among the recorded neurons as its edges.
+        Session of counts with the true weights among the recorded neurons as its edges.
 
     Raises:
         ValueError: A number is out of range.
@@ -64,14 +64,14 @@ def simulate_population(
     simulation = run_population(
         bins, seed, neurons=neurons, recorded=recorded, coupling=coupling, hidden_drive=hidden_drive
     )
-    seen, name = simulation.recorded, f"simulated-{seed}" if name is None else name
+    rows, name = simulation.recorded, f"simulated-{seed}" if name is None else name
     return Session.from_arrays(
-        simulation.counts[:, seen].T,
+        simulation.counts[:, rows].T,
         simulation.behaviour,
         bin_size=bin_size,
         name=name,
-        neuron_id=[f"{name}/{neuron}" for neuron in seen],
-        true_connectivity=simulation.parameters.weights[np.ix_(seen, seen)],
+        neuron_id=[f"{name}/{neuron}" for neuron in rows],
+        true_connectivity=simulation.parameters.weights[np.ix_(rows, rows)],
     )
 
 
@@ -80,7 +80,7 @@ class PopulationParameters:
     """Parameters of a simulated population of N neurons, by the symbols of :func:`simulate_population`."""
 
     weights: np.ndarray
-    """Weights A of [receiver, sender], :math:`(N, N)`."""
+    """Weights A :math:`(N, N)`, [receiver, sender]."""
     baseline: np.ndarray
     """Baseline of each neuron :math:`(N)`."""
     gain: np.ndarray
@@ -103,31 +103,31 @@ class PopulationParameters:
         baseline = random.uniform(-0.2, 0.4, neurons)
         gain = 2 * random.uniform(0.5, 1.5, neurons)
         behaviour_weights, task_weights = 0.5 * random.standard_normal((2, neurons, 2))
-        inhibition = random.uniform(0, 0.3, neurons)
         return cls(
-            weights,
-            baseline,
-            gain,
+            weights=weights,
+            baseline=baseline,
+            gain=gain,
             behaviour_weights=behaviour_weights,
             task_weights=task_weights,
-            inhibition=inhibition,
+            inhibition=random.uniform(0, 0.3, neurons),
         )
 
     @property
     def coupling(self) -> np.ndarray:
-        """Effect of one spike on the sum inside tanh in the next bin, [receiver, sender]."""
+        """Effect of one spike on the argument of tanh in the next bin :math:`(N, N)`, [receiver, sender]."""
         return self.gain[:, None] * self.weights - np.diag(self.inhibition)
 
     def rate(self, total: np.ndarray) -> np.ndarray:
-        """Returns the expected counts for given sums inside tanh."""
+        """Returns the expected counts for given arguments of tanh."""
         return np.maximum(np.tanh(total), 0)
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """Simulated counts of a whole population, recorded or not."""
+    """Simulated counts of all neurons of a population."""
 
     parameters: PopulationParameters
+    """Parameters of the population."""
     counts: np.ndarray
     """Counts of all neurons :math:`(T, N)`."""
     drive: np.ndarray
@@ -147,7 +147,7 @@ def run_population(
     coupling: float = 1.0,
     hidden_drive: float = 1.0,
 ) -> Simulation:
-    """Simulates all neurons of the population that :func:`simulate_population` records with the same arguments.
+    """Simulates all neurons of a population, of which :func:`simulate_population` returns the recorded ones.
 
     Args:
         bins: Number of bins T.
@@ -171,7 +171,7 @@ def run_population(
     parameters = replace(drawn, weights=coupling * drawn.weights, task_weights=hidden_drive * drawn.task_weights)
     behaviour = _autoregressive(random, bins, time_constant=20)
     task = _autoregressive(random, bins, time_constant=10)
-    # Inputs that do not depend on the activity, once; then the recurrence, a bin at a time.
+    # Inputs that do not depend on the activity are computed once, before the recurrence.
     drive = parameters.baseline + behaviour @ parameters.behaviour_weights.T + task @ parameters.task_weights.T
     counts = poisson_network(random, drive, parameters.coupling, parameters.rate, parameters.noise)
     return Simulation(parameters, counts, drive, behaviour, np.sort(random.permutation(neurons)[:recorded]))
@@ -186,27 +186,26 @@ def true_effect(
     starts: int = 2000,
     seed: int = 0,
 ) -> Tensor:
-    r"""Computes the true effect of silencing or driving one neuron on the expected counts of the recorded ones.
+    r"""Computes the true effect of silencing or driving one neuron on the expected counts of the recorded neurons.
 
     .. math::
         e_i(h) = \big\langle \mathbb{E}\, R_i^{\text{changed}}(t + h) - \mathbb{E}\, R_i(t + h) \big\rangle_t,
         \quad h = 1 \ldots H
 
-    The changed and the unchanged population go on from the same bins of the simulation, with the same drive and the
-    same noise. One bin ahead the rates themselves are compared, without drawing a spike. Further ahead the counts of
-    both are drawn together, as a shared Poisson count and the rest of each, so that they differ only as much as their
-    rates do.
+    The changed and the unchanged population start from the same bins of the simulation and have the same drive and
+    noise. One bin ahead their rates are compared, without drawing spikes. Further ahead the counts of both share a
+    Poisson count with the smaller rate, to which each adds the rest, so that they differ only as much as their rates.
 
     Args:
         simulation: Result of :func:`run_population`.
-        neuron: Row of the neuron in the session, that is, among the recorded ones.
+        neuron: Row of the neuron among the recorded neurons, as in the session.
         spikes: Number of spikes added in the starting bin. None: no spikes in the starting bin and all later ones.
         horizon: Number of bins H ahead.
         starts: Number of starting bins, evenly spread over the simulation.
         seed: Seed of noise and counts.
 
     Returns:
-        Effects in spikes a bin, :math:`(R, H)` in float64.
+        Effects :math:`(R, H)` in spikes per bin, float64.
 
     Raises:
         ValueError: There is no such neuron, or a number is out of range.
@@ -222,22 +221,24 @@ def true_effect(
             f"Expected a neuron among rows 0..{R - 1}, 1 <= horizon < {T} bins and at least 1 start "
             f"(got {neuron}, {horizon} and {starts})."
         )
-    random, coupling, place = np.random.default_rng(seed), parameters.coupling.T, simulation.recorded[neuron]
+    random, coupling, column = np.random.default_rng(seed), parameters.coupling.T, simulation.recorded[neuron]
     bins = np.unique(np.linspace(1, T - horizon, starts).round().astype(int))
     effect = np.zeros((R, horizon))
     for start in np.array_split(bins, len(bins) // 1000 + 1):
         counts, changed = simulation.counts[start], simulation.counts[start]
         if spikes is not None:
-            changed[:, place] += spikes
+            changed[:, column] += spikes
         for step in range(horizon):
             if spikes is None:
-                changed[:, place] = 0
+                changed[:, column] = 0
             drive = simulation.drive[start + step] + parameters.noise * random.standard_normal(counts.shape)
-            rate, other = parameters.rate(counts @ coupling + drive), parameters.rate(changed @ coupling + drive)
-            effect[:, step] += (other - rate)[:, simulation.recorded].sum(0)
-            shared = random.poisson(np.minimum(rate, other))
-            counts = shared + random.poisson(rate - np.minimum(rate, other))
-            changed = shared + random.poisson(other - np.minimum(rate, other))
+            rate = parameters.rate(counts @ coupling + drive)
+            changed_rate = parameters.rate(changed @ coupling + drive)
+            effect[:, step] += (changed_rate - rate)[:, simulation.recorded].sum(0)
+            smaller = np.minimum(rate, changed_rate)
+            shared = random.poisson(smaller)
+            counts = shared + random.poisson(rate - smaller)
+            changed = shared + random.poisson(changed_rate - smaller)
     return torch.from_numpy(effect / len(bins))
 
 
@@ -265,9 +266,10 @@ def poisson_network(
 
 
 def mandelbrot(size: int) -> np.ndarray:
-    """Returns where edges are, [size, size]: escape time 8..199, real axis -2..0.6, imaginary axis -1.15..1.15.
+    """Returns a mask of edges [size, size], the border of the Mandelbrot set: escape time 8..199 within 200 steps.
 
-    Rows (receivers) run along the imaginary axis, columns (senders) along the real one. No neuron drives itself.
+    Rows (receivers) run along the imaginary axis from -1.15 to 1.15, columns (senders) along the real axis from -2 to
+    0.6. The diagonal is False.
     """
     c = np.linspace(-2, 0.6, size)[None, :] + 1j * np.linspace(-1.15, 1.15, size)[:, None]
     z, escape = np.zeros_like(c), np.full(c.shape, 200)
@@ -281,7 +283,7 @@ def mandelbrot(size: int) -> np.ndarray:
 
 
 def _autoregressive(random: np.random.Generator, bins: int, time_constant: float) -> np.ndarray:
-    """Draws two independent AR(1) time series of unit variance: [bins, 2]."""
+    """Draws two independent AR(1) time series of unit variance [bins, 2]."""
     memory = np.exp(-1 / time_constant)
     noise = np.sqrt(1 - memory**2) * random.standard_normal((bins, 2))
     series = np.empty((bins, 2))

@@ -1,4 +1,4 @@
-"""Simulations by name, with import paths and descriptions only, so that the command line lists them at once."""
+"""Names, import paths and descriptions of the simulations, which can be read without importing torch."""
 
 from collections.abc import Callable, Mapping
 from inspect import signature
@@ -48,7 +48,7 @@ SIMULATIONS = {
         "synapsnet_pyg.simulations.task_networks:simulate_task_network", "network trained on a task (NetFormer)"
     ),
 }
-"""Name -> simulation, of all that ``synapsnet simulate`` knows."""
+"""Name -> simulation, for ``synapsnet simulate``."""
 
 ALIASES = {"toy": "toy-systems", "plasticity": "stdp", "task": "task-networks"}
 """Name in older versions -> name today."""
@@ -58,7 +58,7 @@ class SimulateSession(Protocol):
     """Function that simulates one session of a population."""
 
     def __call__(self, session: int, seed: int, *, name: str | None = None) -> "Session":
-        """Simulates session number ``session`` of the population of a seed."""
+        """Simulates the session of a number, of the population of a seed."""
         ...
 
 
@@ -85,7 +85,7 @@ def simulation_function(name: str) -> "Callable[..., Session]":
 def simulation(name: str, parameters: Mapping[str, Any]) -> SimulateSession:
     """Returns a function of session number and seed that simulates sessions of one population.
 
-    Sessions of a population that knows no session numbers are of different populations, with consecutive seeds.
+    A simulation without session numbers gives sessions of different populations, with consecutive seeds.
 
     Args:
         name: Key of :data:`SIMULATIONS` or :data:`ALIASES`.
@@ -106,6 +106,7 @@ def simulation(name: str, parameters: Mapping[str, Any]) -> SimulateSession:
         raise ValueError(f"Expected arguments of '{name}' among {', '.join(arguments)} (got {', '.join(unknown)}).")
 
     def simulate(session: int, seed: int, *, name: str | None = None) -> "Session":
+        """Simulates one session."""
         if "session" in known:
             return function(session=session, seed=seed, name=name, **parameters)
         return function(seed=seed + session, name=name, **parameters)

@@ -28,7 +28,7 @@ RING_THRESHOLD = {
 
 
 def ring_weights(neurons: int = 100) -> np.ndarray:
-    r"""Returns the weights of a ring :math:`(N, N)`: inhibition that almost cancels a narrower excitation.
+    r"""Returns the weights of a ring :math:`(N, N)`, in which inhibition almost cancels a narrower excitation.
 
     .. math::
         W_{ij} = e^{-d^2 / (2 \cdot 6.98^2)} - 1.0005\, e^{-d^2 / (2 \cdot 7^2)}
@@ -62,8 +62,8 @@ def simulate_ring(
     .. math::
         x(t + 1) = \tanh\big(r\, W x(t) + 1 + n(t)\big), \qquad n_i(t) = \xi_i(t)\, [\zeta_i(t) > 1]
 
-    with W of :func:`ring_weights`, :math:`\xi, \zeta \sim \mathcal{N}(0, 1)` and :math:`x(0) = 0`. Neurons that
-    inhibit each other most are inhibited by the same others, so that they are active together nevertheless.
+    with W of :func:`ring_weights`, :math:`\xi, \zeta \sim \mathcal{N}(0, 1)` and :math:`x(0) = 0`. Neurons with strong
+    mutual inhibition receive inhibition from the same neurons, so that their activity is correlated nevertheless.
 
     Args:
         bins: Number of bins T.
@@ -74,7 +74,7 @@ def simulate_ring(
         name: Name of the session. None: ``"ring-<seed>"``.
 
     Returns:
-        Session with :math:`r W` as its edges, the diagonal too.
+        Session with :math:`r W` as its edges, including the diagonal.
 
     Raises:
         ValueError: A number is out of range.
@@ -115,21 +115,21 @@ def simulate_spiking_ring(
         s(t + \delta) &= s(t) + z(t) - s(t)\, \delta / \tau
 
     with W of :func:`ring_weights`, :math:`\delta` = 0.1 ms, :math:`\tau` = 10 ms, :math:`s(0) = 0` and :math:`\xi_i,
-    \zeta_i \sim \mathcal{N}(0, 1)`, for all neurons :math:`\xi` before :math:`\zeta` in each step. The seed 0 gives
+    \zeta_i \sim \mathcal{N}(0, 1)`. Each step draws :math:`\xi` of all neurons, then :math:`\zeta`. The seed 0 gives
     the published spikes.
 
     Args:
         bins: Number of bins T of 0.1 ms.
         seed: Seed of the noise.
         neurons: Number of neurons.
-        coupling: Factor r of the weights; a larger one makes more pairs correlate that are not connected.
+        coupling: Factor r of the weights; with a larger factor more pairs without an edge are correlated.
         threshold: Threshold :math:`\theta` of a spike. None: :data:`RING_THRESHOLD` of the coupling.
         skip: Number of steps before the first bin.
         name: Name of the session. None: ``"spiking-ring-<seed>"``.
 
     Returns:
-        Session of spikes, 0 or 1, with :math:`r W` as its edges, the diagonal too, and the neuron field
-        ``activation_before``: synaptic activation s before the first bin, for :func:`synaptic_activation`.
+        Session of spikes, 0 or 1, with :math:`r W` as its edges, including the diagonal. The neuron field
+        ``activation_before`` is the synaptic activation s before the first bin, for :func:`synaptic_activation`.
 
     Raises:
         ValueError: A number is out of range, or no threshold is known for the coupling.
@@ -147,7 +147,7 @@ def simulate_spiking_ring(
         raise ValueError(f"Expected skip >= 0 (got {skip}).")
     if threshold is None and coupling not in RING_THRESHOLD:
         known = ", ".join(map(str, RING_THRESHOLD))
-        raise ValueError(f"Expected a coupling among {known} (got {coupling}); or pass a threshold.")
+        raise ValueError(f"Expected a coupling among {known} (got {coupling}); pass a threshold for other couplings.")
     threshold = RING_THRESHOLD[coupling] if threshold is None else threshold
     random, weights = np.random.default_rng(seed), coupling * ring_weights(neurons)
     spikes, activation = np.zeros((bins, neurons), dtype=np.float32), np.zeros(neurons)
@@ -169,14 +169,14 @@ def simulate_spiking_ring(
 
 
 def synaptic_activation(spikes: Tensor, before: Tensor | None = None) -> Tensor:
-    r"""Computes the synaptic activation with which each bin of a spiking ring acts on the next.
+    r"""Computes the synaptic activation of a spiking ring in each bin, which acts on the next bin.
 
     Args:
         spikes: Spikes in bins of 0.1 ms, 0 or 1, :math:`(N, T)`.
         before: Synaptic activation before the first bin :math:`(N)`, such as ``session.activation_before``. None: 0.
 
     Returns:
-        Synaptic activation :math:`(N, T)` in float64, equal to the simulation's to the last digit.
+        Synaptic activation :math:`(N, T)` in float64, bit-identical to the simulation.
 
     Example:
         >>> synaptic_activation(torch.tensor([[0, 1.0, 0, 1]]))
@@ -195,7 +195,7 @@ def _decayed(activation: np.ndarray, fires: np.ndarray) -> np.ndarray:
 
 
 def _gated(random: np.random.Generator, neurons: int, above: float) -> np.ndarray:
-    """Draws noise [N] that reaches a neuron only where another standard normal number exceeds ``above``."""
+    """Draws noise [N] that is zero unless a second standard normal number exceeds ``above``."""
     size = random.standard_normal(neurons)
     return size * (random.standard_normal(neurons) > above)
 

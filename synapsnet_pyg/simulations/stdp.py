@@ -1,4 +1,4 @@
-"""Neuron whose synapses change by spike-timing-dependent plasticity while it is recorded."""
+"""Recorded neuron with synapses that change by spike-timing-dependent plasticity."""
 
 from dataclasses import dataclass, replace
 
@@ -25,12 +25,12 @@ def simulate_stdp(bins: int = 100_000, seed: int = 2020, *, synapses: int = 100,
     .. math::
         \tau_m \dot v &= -(v - V_L) - g\,(v - V_E), & \dot g &= -g / \tau_g + \textstyle\sum_i w_i s_i(t) \\
         \dot P_i &= -P_i / \tau + A_+ s_i(t), & \dot M &= -M / \tau - A_- s(t) \\
-        w_i &\leftarrow w_i + P_i\, w_{\max} \;\text{ when it spikes}, &
-        w_i &\leftarrow w_i + M\, w_{\max} \;\text{ when input i does}
+        w_i &\leftarrow w_i + P_i\, w_{\max} \;\text{ when the neuron spikes}, &
+        w_i &\leftarrow w_i + M\, w_{\max} \;\text{ when input i spikes}
 
-    with :math:`s_i` the spikes of independent Poisson inputs of :data:`RATE`, s its own, :math:`0 \le w_i \le w_{\max}`
-    = :data:`STRONGEST` and :math:`w_i(0) = 0.014`. It spikes where :math:`v \ge V_\theta`, and rests at :math:`V_L` for
-    that bin and two more.
+    with :math:`s_i` the spikes of independent Poisson inputs of :data:`RATE`, s the spikes of the neuron,
+    :math:`0 \le w_i \le w_{\max}` = :data:`STRONGEST` and :math:`w_i(0) = 0.014`. The neuron spikes when
+    :math:`v \ge V_\theta`, and stays at :math:`V_L` in this bin and two more.
 
     =====================  ===========================================================================
     potentials             :math:`V_L` = -75, :math:`V_\theta` = -55, :math:`V_E` = 0, :math:`v(0)` = -65 mV
@@ -38,20 +38,24 @@ def simulate_stdp(bins: int = 100_000, seed: int = 2020, *, synapses: int = 100,
     plasticity             :math:`A_+` = 0.008, :math:`A_-` = 0.0088
     =====================  ===========================================================================
 
-    Euler's scheme, in this order within each millisecond: P decays and takes the inputs' spikes of this bin; the
-    neuron spikes, which raises the weights and lowers M; v and w are recorded; g decays and takes the spikes by these
-    weights; the spikes of this bin lower the weights by M; M decays; v follows the new g. The inputs of a bin
-    therefore act on the voltage of the next.
+    Euler's scheme has this order within each millisecond:
+
+    1. P decays, and the inputs' spikes of this bin are added.
+    2. The neuron may spike, which raises the weights and lowers M.
+    3. v and w are recorded.
+    4. g decays, and the inputs' spikes times the weights are added.
+    5. The inputs' spikes lower the weights by M, and M decays.
+    6. v changes by the new g. The inputs of a bin therefore act on the voltage of the next bin.
 
     Args:
         bins: Number of bins T of 1 ms.
-        seed: Seed of the inputs' spikes; 2020 gives the published ones.
+        seed: Seed of the inputs' spikes; 2020 gives the published spikes.
         synapses: Number of inputs.
         name: Name of the session. None: ``"stdp-<seed>"``.
 
     Returns:
-        Session whose neuron 0 is the voltage in mV and whose others are the inputs' spikes, 0 or 1. True edges lead
-        from each input to neuron 0, and ``edge_weight_series`` is :math:`w_i(t)`.
+        Session of the voltage in mV (neuron 0) and the inputs' spikes, 0 or 1 (other neurons). True edges lead from
+        each input to neuron 0, and ``edge_weight_series`` is :math:`w_i(t)`.
 
     Raises:
         ValueError: A number is out of range.
@@ -70,7 +74,7 @@ def simulate_stdp(bins: int = 100_000, seed: int = 2020, *, synapses: int = 100,
     """
     if bins < 1 or synapses < 1:
         raise ValueError(f"Expected bins >= 1 and synapses >= 1 (got {bins} and {synapses}).")
-    # numpy's older generator, which the published spikes come from.
+    # numpy's older generator, with which the published spikes were drawn.
     spikes = np.random.RandomState(seed).random_sample((synapses, bins)) < RATE * _STEP / 1000
     state = _State.start(synapses)
     voltage, weights = np.empty((1, bins), dtype=np.float32), np.empty((synapses, bins), dtype=np.float32)
@@ -95,7 +99,9 @@ class _State:
     """State of the neuron and its synapses, by the symbols of :func:`simulate_stdp`."""
 
     voltage: float
+    """Voltage v in millivolts."""
     conductance: float
+    """Conductance g, relative to the leak."""
     resting: float
     """Remaining refractory time in milliseconds."""
     depression: float
@@ -118,11 +124,11 @@ class _State:
         )
 
     def potentiate(self, inputs: np.ndarray) -> "_State":
-        """Returns the state after P decayed and took the inputs' spikes."""
+        """Returns the state after the decay of P and the inputs' spikes."""
         return replace(self, potentiation=self.potentiation * (1 - _STEP / _PLASTICITY) + _POTENTIATION * inputs)
 
     def spike(self) -> "_State":
-        """Returns the state after the neuron spiked, rested or did neither."""
+        """Returns the state after a spike or a refractory bin of the neuron, or the unchanged state."""
         if self.resting > 0:
             return replace(self, voltage=_LEAK, resting=self.resting - _STEP)
         if self.voltage < _THRESHOLD:
@@ -136,7 +142,7 @@ class _State:
         )
 
     def follow(self, inputs: np.ndarray) -> "_State":
-        """Returns the state after the inputs' spikes changed conductance, weights and, by the next bin, voltage."""
+        """Returns the state after the inputs' spikes, with the voltage of the next bin."""
         g = self.conductance * (1 - _STEP / _SYNAPSE) + float(self.weights @ inputs)
         change = -(self.voltage - _LEAK) - g * (self.voltage - _EXCITATORY)
         return replace(

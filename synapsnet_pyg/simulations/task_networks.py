@@ -1,4 +1,4 @@
-"""Small recurrent networks that are trained on a task; their weights are the true wiring."""
+"""Small recurrent networks trained on a task, with their weights as true connectivity."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -22,16 +22,16 @@ class Trials(NamedTuple):
     """Trials of a task: inputs of the network and the correct choices."""
 
     inputs: np.ndarray
-    """Fixation signal, then the stimuli: [trials, steps, K]."""
+    """Fixation signal, then the stimuli [trials, steps, K]."""
     choice: np.ndarray
-    """Correct choice in each step, 0 for none: [trials, steps]."""
+    """Correct choice in each step, 0 for no choice [trials, steps]."""
 
 
 class Task(NamedTuple):
     """Task of fixed timing, with the size and the training of its published network."""
 
     draw: Callable[[np.random.Generator, int], Trials]
-    """Function that draws a number of trials."""
+    """Function of generator and number of trials that draws the trials."""
     neurons: int
     """Number of neurons of the published network."""
     learning_rate: float
@@ -53,7 +53,7 @@ def perceptual_decision(random: np.random.Generator, trials: int) -> Trials:
 
 
 def go_nogo(random: np.random.Generator, trials: int) -> Trials:
-    """Draws trials of acting upon one stimulus and not upon the other: 5 steps of stimulus, 5 of delay, 5 to act."""
+    """Draws trials of acting on one stimulus and not on the other: 5 steps of stimulus, 5 of delay, 5 to act."""
     go = random.integers(0, 2, trials)
     inputs, choice = np.zeros((trials, 15, 3)), np.zeros((trials, 15), dtype=np.int64)
     inputs[:, :10, 0] = 1
@@ -63,7 +63,7 @@ def go_nogo(random: np.random.Generator, trials: int) -> Trials:
 
 
 def delay_comparison(random: np.random.Generator, trials: int) -> Trials:
-    """Draws trials of comparing two noisy stimuli: 5 steps of rest, 5 of stimulus, 10 of delay, 5, 1 to choose."""
+    """Draws trials of comparing two noisy stimuli: 5 steps of rest, 5 and 5 of stimuli 10 apart, 1 to choose."""
     weaker, second = random.integers(0, 5, trials) / 6, random.integers(0, 2, trials)
     stimulus = np.stack([weaker + (1 - second) / 3, weaker + second / 3], axis=1)
     inputs, choice = np.zeros((trials, 26, 2)), np.zeros((trials, 26), dtype=np.int64)
@@ -113,33 +113,32 @@ class TaskNetwork(torch.nn.Module):
 def train_on_task(task: str, neurons: int | None = None, *, updates: int | None = None, seed: int = 0) -> TaskNetwork:
     """Trains a network by Adam on the cross-entropy of its choices, in batches of some 3,200 steps of new trials.
 
-    Learning rates, batches and updates are the published ones. The bound of the gradient is ours; it lets all seeds
-    learn.
+    Learning rates, batches and updates are as published. The gradient is clipped in addition, so that all seeds learn.
 
     Args:
         task: Key of :data:`TASKS`.
         neurons: Number of neurons N. None: as published.
         updates: Number of updates of the weights. None: as published, ten seconds on one core.
-        seed: Seed of the first weights and the trials. Torch's global random numbers are left untouched.
+        seed: Seed of the first weights and the trials; torch's global generator is not used.
 
     Raises:
         ValueError: There is no such task, or a number is out of range.
     """
     if task not in TASKS:
         raise ValueError(f"Expected a task among {', '.join(TASKS)} (got '{task}').")
-    chosen = TASKS[task]
-    neurons = chosen.neurons if neurons is None else neurons
-    updates = chosen.updates if updates is None else updates
+    entry = TASKS[task]
+    neurons = entry.neurons if neurons is None else neurons
+    updates = entry.updates if updates is None else updates
     if neurons < 1 or updates < 0:
         raise ValueError(f"Expected neurons >= 1 and updates >= 0 (got {neurons} and {updates}).")
     random = np.random.default_rng([seed, 0])
-    some = chosen.draw(random, 100)
+    sample = entry.draw(random, 100)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = TaskNetwork(some.inputs.shape[2], neurons, int(some.choice.max()) + 1)
-    optimiser = torch.optim.Adam(network.parameters(), chosen.learning_rate)
+        network = TaskNetwork(sample.inputs.shape[2], neurons, int(sample.choice.max()) + 1)
+    optimiser = torch.optim.Adam(network.parameters(), entry.learning_rate)
     for _ in range(updates):
-        trials = chosen.draw(random, 3200 // some.inputs.shape[1])
+        trials = entry.draw(random, 3200 // sample.inputs.shape[1])
         scores = network(torch.from_numpy(trials.inputs).float())[1]
         optimiser.zero_grad()
         cross_entropy(scores.flatten(0, 1), torch.from_numpy(trials.choice).flatten()).backward()
@@ -157,13 +156,13 @@ def simulate_task_network(
     updates: int | None = None,
     name: str | None = None,
 ) -> Session:
-    r"""Simulates a network that performs the task it was trained on (NetFormer, task-trained networks).
+    r"""Simulates a trained network performing its task (NetFormer, task-trained networks).
 
     .. math::
         h(t + 1) = \tanh\big(W h(t) + V u(t+1) + b\big)
 
-    Activity is h. Behaviour is the input u *one step ahead*, so that a bin determines the next one; in the last bin of
-    a trial it is 0. Trials are segments, each of which begins from zero activity.
+    Activity is h. Behaviour is the input u *one step ahead*, so that a bin determines the next bin; it is 0 in the last
+    bin of a trial. Each trial is a segment and begins from zero activity.
 
     =====================  ===========================================================================
     perceptual-decision    choose the stronger of two stimuli; 4 neurons, 22 steps, 3 inputs
@@ -180,7 +179,7 @@ def simulate_task_network(
         name: Name of the session. None: ``"<task>-<seed>"``.
 
     Returns:
-        Session with W as its edges, the diagonal too.
+        Session with W as its edges, including the diagonal.
 
     Raises:
         ValueError: There is no such task, or a number is out of range.

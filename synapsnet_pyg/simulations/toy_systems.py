@@ -1,4 +1,4 @@
-"""Toy systems: five variables that drive each other by known weights, constant or changing in time."""
+"""Toy systems of five variables that drive each other with known weights, constant or changing in time."""
 
 from typing import NamedTuple
 
@@ -28,14 +28,14 @@ class System(NamedTuple):
     """Parameters of a toy system, by the symbols of :func:`simulate_toy_system`."""
 
     weights: np.ndarray
-    """Weights W of [receiver, sender]."""
+    """Weights W, [receiver, sender]."""
     feedback: np.ndarray | None = None
-    """Change a of each sender's weights by the state. None: constant weights."""
+    """Change a of each sender's weights by the state, or None for constant weights."""
     saturates: bool = False
-    """True: f is tanh. False: f is the identity."""
+    """True if f is tanh, False if f is the identity."""
 
     def weights_at(self, state: np.ndarray) -> np.ndarray:
-        """Returns the weights W_t with which a state acts on the next."""
+        """Returns the weights W_t from a state to the next."""
         return self.weights if self.feedback is None else self.weights + np.outer(state, self.feedback)
 
     def step(self, state: np.ndarray) -> np.ndarray:
@@ -44,7 +44,7 @@ class System(NamedTuple):
         return state + STEP * (np.tanh(change) if self.saturates else change)
 
     def flow(self, bins: int) -> np.ndarray:
-        """Returns the states from t = 0 on [bins, 5]: exact for a linear static system, else by Euler's steps."""
+        """Returns the states from t = 0 on [bins, 5], exact for a linear static system, else by Euler's method."""
         if self.feedback is None and not self.saturates:
             values, vectors = np.linalg.eig(self.weights)
             growth = np.exp(STEP * np.outer(np.arange(bins), values))
@@ -58,7 +58,7 @@ class System(NamedTuple):
 
 
 def _tamed(base: np.ndarray, raised: float, times: float) -> np.ndarray:
-    """Returns a matrix of the same eigenvectors whose fastest oscillation neither grows nor decays.
+    """Returns a matrix with the same eigenvectors, whose fastest oscillation neither grows nor decays.
 
     Args:
         base: Matrix with one real eigenvalue.
@@ -88,27 +88,27 @@ SYSTEMS = {
 def simulate_toy_system(
     system: str = "linear-static", bins: int = 3_001, *, seed: int = 0, skip: int = 7, name: str | None = None
 ) -> Session:
-    r"""Simulates a small system that is easy to forecast and whose weights are hard to find (NetFormer, toy systems).
+    r"""Simulates a small system with easy forecasts and weights that are hard to estimate (NetFormer, toy systems).
 
     .. math::
         x(t + \delta) = x(t) + \delta\, f\big(W_t\, x(t)\big), \qquad
         W_t = W \;\text{(static)} \quad\text{or}\quad W + x(t)\, a^\top \;\text{(dynamic)}
 
-    with :math:`\delta` = 0.01 s and f the identity or tanh; the linear static system is solved exactly,
+    with :math:`\delta` = 0.01 s and f the identity or tanh. The linear static system is solved exactly,
     :math:`x(t) = e^{Wt} x(0)`. One pair of eigenvalues of W lies on the imaginary axis, so that the system keeps
-    oscillating. Nothing is random: one trajectory starts from :data:`START`. W is hard to find since the trajectory is
-    smooth.
+    oscillating. Nothing is random: the only trajectory starts from :data:`START`. W is hard to estimate since the
+    trajectory is smooth.
 
     Args:
         system: Key of :data:`SYSTEMS`: ``"linear-static"``, ``"tanh-static"``, ``"linear-dynamic"`` or
             ``"tanh-dynamic"``.
-        bins: Number of bins T; 3,001 give the published 3,000 pairs of a bin and the next.
-        seed: Unused, since nothing is random; all simulations take one.
+        bins: Number of bins T; 3,001 give the 3,000 published pairs of consecutive bins.
+        seed: Unused, since nothing is random; all simulations have this argument.
         skip: Number of states before the first bin.
         name: Name of the session. None: ``"toy-systems-<system>"``.
 
     Returns:
-        Session in float64, with all 25 entries of W as its edges, the diagonal too. Weights that change in time are in
+        Session in float64, with all 25 entries of W as its edges. Weights that change in time are in
         ``edge_weight_series``. Off the diagonal, the effect of one bin on the next is about :math:`\delta W`.
 
     Raises:

@@ -102,7 +102,7 @@ def test_lines_end_either_way(tmp_path):
     path.write_bytes(b"EC\r\nSst-Chodl \r\n\r\nIN\r\n")
     assert load_lines(path) == ["EC", "Sst-Chodl", "", "IN"]
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match=r"types\.txt' is no text"):
+    with pytest.raises(ValueError, match=r"types\.txt' is not UTF-8 text"):
         load_lines(path)
 
 

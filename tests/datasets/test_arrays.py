@@ -136,7 +136,7 @@ def test_warns_of_neurons_and_gaps(tmp_path):
         ({"axes": ["neuron", "time"]}, "axes among neuron,bin"),
         ({"axes": ["trial", "neuron", "bin"]}, "3 axes"),
         ({"behaviour": ["odd"]}, "axis of the activity's 30 bins"),
-        ({"fields": {"area": "odd"}}, "4 entries, one a neuron"),
+        ({"fields": {"area": "odd"}}, "4 entries, one for each neuron"),
         ({"rebin": 0}, "at least 1 bin"),
         ({"rebin": 31}, "shorter than the bins to join"),
         ({"bin_size": -1.0}, "above 0"),

@@ -79,7 +79,7 @@ def test_what_a_run_lacks_is_told_and_constant(written):
     assert any("pupil size is taken as 0 throughout 1 of 1 runs" in one for one in messages)
     assert dataset[0].behaviour[:, 1].abs().max() == 0
     _, messages = told(lambda: Bugeon(root, "drifting gratings", sessions=["SB025-2019-10-07"]))
-    assert any("eye.size.npy' holds 27 values that are no number in 3 gaps" in one for one in messages)
+    assert any("eye.size.npy' holds 27 values that are not a number in 3 gaps" in one for one in messages)
     # What was told when the files were read is told again when they are not.
     assert told(lambda: Bugeon(root, "drifting gratings", sessions=["SB025-2019-10-07"]))[1] == messages
 

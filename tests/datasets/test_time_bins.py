@@ -79,16 +79,16 @@ def test_frames_are_in_order_and_without_gaps(steps, lost, shuffle):
 def test_what_was_mended_is_told():
     values = np.array([1.0, 2.0, np.nan, 4.0, 5.0])
     for times, wanted in (
-        ([0, 1, 2, 3, 4], "1 values that are no number in 1 gaps"),
+        ([0, 1, 2, 3, 4], "1 values that are not a number in 1 gaps"),
         ([0, 2, 1, 3, 4], "out of order"),
         ([0, 1, 1, 3, 4], "1 repeated times"),
-        ([0, np.nan, 2, 3, 4], "1 times that are no number"),
+        ([0, np.nan, 2, 3, 4], "1 times that are not a number"),
         ([0, 1, 2, 3, 3.5], "covers only"),
     ):
         _, messages = told(lambda times=times: onto(np.arange(5), np.array(times), values, "pupil"))
         assert any(wanted in one and "pupil" in one for one in messages), messages
     assert told(lambda: onto(np.arange(5), np.arange(5), np.arange(5), "pupil"))[1] == []
-    with pytest.raises(ValueError, match=r"pupil to have samples within the recording.*another clock"):
+    with pytest.raises(ValueError, match=r"pupil to have samples within the recording.*same clock"):
         onto(np.arange(5), np.arange(5) + 1000, np.arange(5), "pupil")
     with pytest.raises(ValueError, match=r"as many times as values in pupil \(got 3 and 2\)"):
         onto(np.arange(5), np.arange(3), np.arange(2), "pupil")
