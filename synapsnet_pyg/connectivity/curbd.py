@@ -134,7 +134,7 @@ class CURBD(Estimator):
         r"""Trains the network on an array of activity.
 
         Args:
-            activity: :math:`(N, T)`, for instance standardised.
+            activity: Activity :math:`(N, T)`, for instance standardised.
             resets: Steps at which the states restart from the activity, for instance the first of each trial.
             noise: Noise :math:`\xi` :math:`(N, \text{steps})`, of :math:`(T - 1)` times ``steps_per_bin`` plus 1 steps.
                 None: random noise, equal in every run.

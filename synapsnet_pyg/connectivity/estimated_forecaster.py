@@ -16,7 +16,7 @@ from synapsnet_pyg.regression.least_squares import newest_bins
 
 
 class EstimatedForecaster(Forecaster):
-    r"""Forecast of an estimator of connectivity, solved for each session by itself before any training.
+    r"""Forecast of an estimator of connectivity, solved for each session separately before training.
 
     .. math::
         \hat a(t + 1) = f\big([C_1 \ldots C_p\ D]\, [a(t); \ldots; a(t + 1 - p); b(t)] + c\big)
@@ -63,7 +63,7 @@ class EstimatedForecaster(Forecaster):
             self.register_buffer(f"penalty_{s}", torch.tensor(0.0))
 
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
-        """Fits the estimator to each session by itself; returns True, since no training is needed.
+        """Fits the estimator to each session; returns True, since no training is needed.
 
         Raises:
             ValueError: A part is too short, or holds activity that the estimator cannot use.

@@ -19,8 +19,8 @@ class LinearForecast(torch.nn.Module):
         \hat a(t + 1) = [C_1 \ldots C_p\ D]\, [a(t); \ldots; a(t + 1 - p); b(t)] + c
 
     Args:
-        coefficients: :math:`[C_1 \ldots C_p\ D]` :math:`(N, N p + K)`.
-        intercept: :math:`c` :math:`(N)`.
+        coefficients: Weights :math:`[C_1 \ldots C_p\ D]` :math:`(N, N p + K)`.
+        intercept: Intercepts :math:`c` :math:`(N)`.
 
     Shapes:
         - **inputs:** :math:`(*, N p + K, P)`

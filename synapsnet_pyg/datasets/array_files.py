@@ -18,7 +18,7 @@ def load_npy(path: Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f"Expected the file '{path}' (there is none).")
     try:
-        with path.open("rb") as file:  # numpy leaves files of its own open when it fails
+        with path.open("rb") as file:  # numpy does not close a file that it opened itself when it fails
             array: np.ndarray = np.load(file, allow_pickle=False)
     except Exception as error:  # truncated headers fail in many ways
         raise ValueError(f"'{path}' cannot be read: {_reason(path, error)}.") from None
@@ -130,7 +130,7 @@ class ArrayFile:
 
     def _open_npz(self) -> None:
         """Opens an archive of numpy."""
-        self._file = self.path.open("rb")  # numpy leaves files of its own open when it fails
+        self._file = self.path.open("rb")  # numpy does not close a file that it opened itself when it fails
         archive = np.load(self._file, allow_pickle=False)
         self.keys, self._get = list(archive.files), lambda key: archive[key]
 

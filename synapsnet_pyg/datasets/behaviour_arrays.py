@@ -1,4 +1,4 @@
-"""Behaviour from a lab's own arrays, in the bins of the activity or with a clock of its own."""
+"""Behaviour from a lab's own arrays, in the bins of the activity or with its own clock."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class BehaviourSource:
         return Behaviours(names, _without_gaps(values, names))
 
     def on_clock(self, file: ArrayFile, at: np.ndarray) -> Behaviours:
-        """Reads behaviours with a clock of their own and interpolates them at other times, as [T, K].
+        """Reads behaviours with their own clock and interpolates them at other times, as [T, K].
 
         Args:
             file: Opened file.

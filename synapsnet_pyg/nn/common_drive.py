@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 class CommonDrive(torch.nn.Module):
-    r"""A few latent inputs, computed from the population, that reach every neuron.
+    r"""Common input of all neurons through a few latents, computed from the population.
 
     .. math::
         u(t) = R\, a(t), \qquad H_i(t) = \sum_k L_{ik}\, u_k(t)

@@ -10,7 +10,7 @@ from synapsnet_pyg.nn.transformer import Transformer
 
 
 class Dynamics(torch.nn.Module):
-    r"""A sequence model and a linear read-out, applied to each neuron by itself.
+    r"""Sequence model with a linear read-out, applied to each neuron separately.
 
     .. math::
         u_i(s) &= [a_i(s),\ I_i(s),\ b(s),\ E_i] \\
