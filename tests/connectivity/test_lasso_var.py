@@ -61,5 +61,5 @@ def test_the_bins_are_not_needed():
 
 
 def test_refuses_what_is_no_penalty():
-    with pytest.raises(ValueError, match="ridge_var is what has none"):
+    with pytest.raises(ValueError, match="use ridge_var without this penalty"):
         LassoVAR(penalties=[0.1, 0.0])

@@ -164,7 +164,7 @@ def test_a_folder_of_files(tmp_path):
 
 def test_says_what_the_file_has(units, tmp_path):
     for arguments, wanted in (
-        ({}, "bin_size, seconds"),
+        ({}, "bin_size in seconds"),
         ({"activity": "dff"}, "an activity among units"),
         ({"bin_size": 0.1, "intervals": "epochs"}, "intervals among trials"),
         ({"bin_size": 0.1, "behaviour": ["wheel"]}, "behaviour among .*position"),
