@@ -20,7 +20,7 @@ RENAMED = {"edge_weight_course": "edge_weight_series"}
 
 
 def is_session_file(path: str | os.PathLike[str]) -> bool:
-    """Returns whether a file is a session file."""
+    """Returns True if a file is a session file."""
     try:
         with h5py.File(path, "r") as file:
             return text(file.attrs.get("format")) == FORMAT

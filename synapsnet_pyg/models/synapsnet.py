@@ -69,7 +69,7 @@ class SynapsNet(Forecaster):
         dropout: Share of hidden units set to zero in training, see :class:`~synapsnet_pyg.nn.dynamics.Dynamics`.
         penalty: Norm of the weights in force, a function of the tensor of weights; see
             :mod:`synapsnet_pyg.nn.functional_connectivity`. The paper writes :math:`\|A\|_2`; the sum of absolute
-            values recovers known wiring better (``synapsnet benchmark connectivity``) and is the default.
+            values recovers known connectivity better (``synapsnet benchmark connectivity``) and is the default.
         penalty_weight: Factor :math:`\lambda` of the penalty, not given in the paper. None:
             :func:`default_penalty_weight` of each session. 0 switches the penalty off.
         loss: Error of the forecast, of :data:`synapsnet_pyg.nn.losses.LOSSES`; the paper's is the squared error.

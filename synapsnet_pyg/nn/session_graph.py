@@ -35,7 +35,7 @@ class SessionGraph(torch.nn.Module):
         use_activity: Whether the linear path sees each neuron's own activity.
         linear_path: Whether there are a linear path and a common drive.
         latents: Largest number of latent inputs of the common drive.
-        modulation: Whether behaviour scales what neurons send and receive.
+        modulation: Whether behaviour scales the sending and receiving of neurons.
         self_connections: Whether a neuron may drive itself.
         initial_scale: Scale of the first weights, see
             :class:`~synapsnet_pyg.nn.functional_connectivity.FunctionalConnectivity`.
