@@ -1,4 +1,4 @@
-"""Connectivity that changes in time, window by window; it is summarised or written while it streams."""
+"""Connectivity that changes in time, window by window, with its summaries and files."""
 
 import os
 from collections.abc import Iterator
@@ -31,15 +31,16 @@ class DynamicConnectivity:
     r"""Connectivity of a fitted model in each window of a session, in the order of time.
 
     Iterating over it gives batches of :math:`C(t)` from
-    :meth:`~synapsnet_pyg.models.forecaster.Forecaster.connectivity_at`, one for each of the M bins that have a window
-    before them and a bin after them in their segment. The N x N x M weights are never held together: the methods keep
-    sums, or few weights, or write to a file, and each passes once through the recording. A pass costs most of the time:
-    :func:`~synapsnet_pyg.analysis.running_summaries.summarise` makes several summaries in one.
+    :meth:`~synapsnet_pyg.models.forecaster.Forecaster.connectivity_at`, one for each of the M windows that
+    a bin of the same segment follows. Memory never holds all N x N x M weights: methods keep sums or few weights, or
+    write to a file. Each method passes once through the recording, which takes most of its time;
+    :func:`~synapsnet_pyg.analysis.running_summaries.summarise` computes several summaries in one pass.
 
     Args:
         model: Fitted forecaster; it is in evaluation mode for each batch.
-        session: One part, such as the training part, standardised as in training. All ``bins`` are bins of this part.
-        batch_size: Number of windows whose connectivity is held at a time; does not change the result.
+        session: Part of a session, such as the training part, standardised as in training. ``bins`` count from the
+            first bin of this part.
+        batch_size: Number of windows held in memory at a time; it does not change the result.
 
     Raises:
         ValueError: No segment is longer than the window.
@@ -65,7 +66,7 @@ class DynamicConnectivity:
 
     @property
     def bins(self) -> Tensor:
-        """Newest bin that each window sees: [M]."""
+        """Newest bin of each window: [M]."""
         return self._windows.start + self.model.window - 1
 
     def __iter__(self) -> Iterator[ConnectivityBatch]:
@@ -80,17 +81,17 @@ class DynamicConnectivity:
             return self.model.connectivity_at(window)
 
     def moments(self) -> Moments:
-        """Returns mean and variance of each weight over all windows."""
+        """Computes mean and variance of each weight over all windows."""
         moments = RunningMoments()
         summarise(self, moments)
         return moments.result
 
     def by_state(self, state: Tensor) -> Means:
-        """Returns the mean connectivity over the windows of each state.
+        """Computes the mean connectivity over the windows of each state.
 
         Args:
-            state: State of each bin, counted from 0, below 0 for none: :math:`(T)`. A window counts only if all its
-                bins, those that it sees and the one that follows, are in one state.
+            state: State of each bin, counted from 0, below 0 for none: :math:`(T)`. A window counts only if its bins
+                and the bin that follows are all in one state.
 
         Raises:
             ValueError: There is not one whole number for each bin.
@@ -98,21 +99,21 @@ class DynamicConnectivity:
         return self._means(self.window_state(state), int(state.max()) + 1)
 
     def by_segment(self) -> Means:
-        """Returns the mean connectivity over the windows of each segment."""
+        """Computes the mean connectivity over the windows of each segment."""
         first = self.session.segment[:, 0].cpu().contiguous()
         return self._means(torch.searchsorted(first, self._windows.start, right=True) - 1, len(first))
 
     def _means(self, code: Tensor, count: int) -> Means:
-        """Returns the mean connectivity over the windows of each code below the count."""
+        """Computes the mean connectivity over the windows of each code from 0 to ``count - 1``."""
         means = RunningMeans(code, max(count, 0))
         summarise(self, means)
         return means.result
 
     def window_state(self, state: Tensor) -> Tensor:
-        """Returns the state of each window [M], -1 where its bins differ or have none.
+        """Returns the state of each window [M], -1 if its bins have different states or none.
 
         Args:
-            state: State of each bin, see :meth:`by_state`.
+            state: State of each bin, counted from 0, below 0 for none: :math:`(T)`.
 
         Raises:
             ValueError: There is not one whole number for each bin.
@@ -126,18 +127,18 @@ class DynamicConnectivity:
         return torch.where((spanned == spanned[:, :1]).all(1), spanned[:, 0].clamp(min=-1), -1)
 
     def traces(self, edge_index: Tensor) -> EdgeTraces:
-        """Returns the weights of chosen edges over time.
+        """Collects the weights of chosen edges over time.
 
         Args:
             edge_index: Sender and receiver of each edge :math:`(2, E)`, such as those of
                 :meth:`~synapsnet_pyg.analysis.running_summaries.Moments.strongest`.
 
         Raises:
-            ValueError: ``edge_index`` has another shape, or an edge has a neuron that the session has not.
+            ValueError: ``edge_index`` has another shape, or an edge has a neuron that is not in the session.
         """
         N = self.session.num_neurons
-        whole = edge_index.dim() == 2 and len(edge_index) == 2 and not edge_index.is_floating_point()
-        if not whole or not bool(((edge_index >= 0) & (edge_index < N)).all()):
+        has_shape = edge_index.dim() == 2 and len(edge_index) == 2 and not edge_index.is_floating_point()
+        if not has_shape or not bool(((edge_index >= 0) & (edge_index < N)).all()):
             raise ValueError(
                 f"Expected edge_index [2, E], sender and receiver, within 0..{N - 1} (got {list(edge_index.shape)})."
             )
@@ -146,7 +147,7 @@ class DynamicConnectivity:
         return traces.result
 
     def by_group(self, code: Tensor) -> GroupTraces:
-        """Returns the mean weight from group to group over time, :math:`M G^2` numbers.
+        """Computes the mean weight from group to group over time, :math:`M G^2` numbers.
 
         Args:
             code: Group of each neuron, counted from 0, below 0 for none: :math:`(N)`.
@@ -157,7 +158,7 @@ class DynamicConnectivity:
         N = self.session.num_neurons
         if code.shape != (N,) or code.is_floating_point() or int(code.max()) < 0:
             raise ValueError(
-                f"Expected a group, a whole number, of each of {N} neurons, of one at least 0 or more "
+                f"Expected a group, a whole number, of each of {N} neurons, with 0 or more for at least one "
                 f"(got {code.dtype} {list(code.shape)})."
             )
         traces = RunningGroupTraces(code.cpu(), self.bins)
@@ -165,16 +166,16 @@ class DynamicConnectivity:
         return traces.result
 
     def save(self, path: str | os.PathLike[str], *summaries: Summary) -> None:
-        """Writes every weight in every window to one HDF5 file, and shows every window to summaries in the same pass.
+        """Writes every weight in every window to one HDF5 file, and updates summaries in the same pass.
 
         :func:`~synapsnet_pyg.analysis.dynamic_connectivity_file.read_dynamic_connectivity` reads the file.
 
         Args:
             path: Path of the file, in an existing folder.
-            *summaries: Summaries, whose ``result`` is ready afterwards.
+            *summaries: Summaries to update; ``result`` holds the result of each afterwards.
 
         Raises:
-            OSError: The folder is missing, not writable or full; a file that was at ``path`` is untouched.
+            OSError: The folder is missing, not writable or full; an older file at ``path`` is unchanged.
         """
         write_dynamic_connectivity(path, self.session, self.bins, shown_to(self, *summaries))
 

@@ -1,4 +1,4 @@
-"""Files of a connectivity that changes in time, written and read a few windows at a time."""
+"""Files of a connectivity that changes in time; they are written and read a few windows at a time."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -18,19 +18,19 @@ FORMAT = "synapsnet dynamic connectivity"
 VERSION = 1
 
 _CHUNK = 2**17
-"""Number of weights in one chunk of a file, half a megabyte: one window is read as fast as all of one weight."""
+"""Number of weights in one chunk of a file, half a megabyte."""
 
 
 @dataclass(frozen=True)
 class SavedConnectivity:
-    """A dynamic connectivity in a file. Iterating over it reads a few windows at a time.
+    """Dynamic connectivity in a file; iteration reads a few windows at a time.
 
     Attributes:
         path: Path of the file.
         name: Name of the session.
         bin_size: Duration of one bin in seconds.
         neuron_id: Ids of the neurons, in the order of rows and columns.
-        bins: Newest bin that each window saw: [M].
+        bins: Newest bin of each window: [M].
     """
 
     path: Path
@@ -44,8 +44,8 @@ class SavedConnectivity:
             with h5py.File(self.path, "r") as file:
                 weights = file["connectivity"]
                 for chunk in range(0, len(self.bins), weights.chunks[0]):
-                    which = slice(chunk, chunk + weights.chunks[0])
-                    yield ConnectivityBatch(self.bins[which], torch.from_numpy(weights[which]))
+                    windows = slice(chunk, chunk + weights.chunks[0])
+                    yield ConnectivityBatch(self.bins[windows], torch.from_numpy(weights[windows]))
         except OSError as error:
             raise _unreadable(self.path, error) from None
 
@@ -53,7 +53,7 @@ class SavedConnectivity:
 def write_dynamic_connectivity(
     path: str | os.PathLike[str], session: Session, bins: Tensor, batches: Iterable[ConnectivityBatch]
 ) -> None:
-    """Writes a dynamic connectivity to one HDF5 file, wholly or not at all, batch by batch.
+    """Writes a dynamic connectivity to one HDF5 file batch by batch, completely or not at all.
 
     The file holds ``connectivity`` [window, receiver, sender] in float32, compressed, ``bins`` and ``neuron_id``, and
     the session's ``name`` and ``bin_size``.
@@ -61,11 +61,11 @@ def write_dynamic_connectivity(
     Args:
         path: Path of the file, in an existing folder.
         session: Session of the N neurons.
-        bins: Newest bin that each window sees :math:`(M)`.
+        bins: Newest bin of each window :math:`(M)`.
         batches: Batches of all M windows, in the order of time.
 
     Raises:
-        OSError: The folder is missing, not writable or full; a file that was at ``path`` is untouched.
+        OSError: The folder is missing, not writable or full; an older file at ``path`` is unchanged.
     """
     M, N = len(bins), session.num_neurons
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
@@ -81,27 +81,27 @@ def write_dynamic_connectivity(
             compression_opts=1,
             shuffle=True,
         )
-        done = 0
+        written = 0
         for batch in batches:
-            weights[done : done + len(batch.bins)] = batch.connectivity.float().cpu().numpy()
-            done += len(batch.bins)
+            weights[written : written + len(batch.bins)] = batch.connectivity.float().cpu().numpy()
+            written += len(batch.bins)
 
 
 def read_dynamic_connectivity(path: str | os.PathLike[str]) -> SavedConnectivity:
     """Opens a file of :meth:`~synapsnet_pyg.analysis.dynamic_connectivity.DynamicConnectivity.save`.
 
-    Weights are read when iterated over. Nothing is unpickled.
+    Weights are read during iteration. Nothing is unpickled.
 
     Args:
         path: Path of the file.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is of another kind, cut short or damaged.
+        ValueError: The file has another format, is incomplete or damaged.
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"Expected a file of a dynamic connectivity (there is no file '{path}').")
+        raise FileNotFoundError(f"Expected a dynamic connectivity file (there is no file '{path}').")
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT or int(file.attrs["version"]) > VERSION:
@@ -122,6 +122,6 @@ def read_dynamic_connectivity(path: str | os.PathLike[str]) -> SavedConnectivity
 
 
 def _unreadable(path: Path, error: Exception) -> ValueError:
-    """Returns the error of a file that cannot be read."""
+    """Returns the error for a file that cannot be read."""
     reason = " ".join(str(error).split())
     return ValueError(f"'{path}' holds no dynamic connectivity, is cut short or damaged ({reason}); save it anew.")

@@ -1,4 +1,4 @@
-"""Perturbations in silico: effects on all neurons of silencing or driving one, or of removing one edge."""
+"""Perturbations in silico: effects of silencing or driving a neuron, or of removing an edge."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,30 +19,30 @@ from synapsnet_pyg.nn.evaluating import evaluating
 
 @dataclass(frozen=True)
 class Perturbation:
-    """Base class of all perturbations. It changes nothing; a subclass changes what the model sees, or the model.
+    """Base class of all perturbations; a subclass changes the activity that enters the model, or the model.
 
     Args:
-        neuron: Row of the neuron that is perturbed.
+        neuron: Row of the perturbed neuron.
     """
 
     neuron: int
 
     def shown(self, newest: Tensor, step: int, session: Session) -> Tensor:
-        """Returns the newest bin [B, N] as the model shall see it before a step of its roll-out, counted from 0."""
+        """Returns the newest bin [B, N] as input of a step of the roll-out; steps count from 0."""
         return newest
 
     def model(self, model: Forecaster, session: Session) -> Callable[[Window], Forecast]:
-        """Returns the model that is rolled out."""
+        """Returns the model for the roll-out."""
         return model
 
 
 @dataclass(frozen=True)
 class Silence(Perturbation):
-    """Holds a neuron's activity at one value, from the newest bin on. The bins before stay as recorded.
+    """Perturbation that holds a neuron at one value from the newest bin on; earlier bins are as recorded.
 
     Args:
         neuron: Row of the neuron.
-        value: Activity in the unit of the session's; None: the value that was zero before it was standardised.
+        value: Value in the unit of the session's activity; None: zero activity before standardisation.
     """
 
     value: float | None = None
@@ -54,12 +54,12 @@ class Silence(Perturbation):
 
 @dataclass(frozen=True)
 class Drive(Perturbation):
-    """Adds activity to a neuron.
+    """Perturbation that adds activity to a neuron.
 
     Args:
         neuron: Row of the neuron.
-        amount: Activity that is added, in the unit of the session's: standard deviations, if it is standardised.
-        held: Whether it is added before every step of the roll-out; False: a pulse, added to the newest recorded bin.
+        amount: Added activity, in the unit of the session's activity (standard deviations if standardised).
+        held: Whether the amount is added at every step of the roll-out; False: a pulse at the first step.
     """
 
     amount: float = 1.0
@@ -72,7 +72,7 @@ class Drive(Perturbation):
 
 @dataclass(frozen=True)
 class RemoveEdge(Perturbation):
-    """Removes the edge from a neuron to one receiver from a model with weights of its own; its common drive stays.
+    """Perturbation that sets the weight from a neuron to a receiver to zero; the common drive does not change.
 
     Args:
         neuron: Row of the sender.
@@ -82,10 +82,10 @@ class RemoveEdge(Perturbation):
     receiver: int
 
     def model(self, model: Forecaster, session: Session) -> Callable[[Window], Forecast]:
-        """Returns the model with that weight at zero; the model given is left as it is.
+        """Returns a copy of the model with that weight at zero.
 
         Raises:
-            ValueError: The model has no such weight.
+            ValueError: The model has no weight of that edge.
         """
         return model.without_edge(session.name, self.neuron, self.receiver)
 
@@ -95,9 +95,9 @@ class Effect(NamedTuple):
 
     effect: Tensor
     """Perturbed minus unperturbed forecast, in the unit of the session's activity, in float64: [N, H]. The row of the
-    perturbed neuron holds its forecast, not the value at which it is then held."""
+    perturbed neuron is the effect on its forecast, before the perturbation holds or changes it."""
     error: Tensor
-    """Standard error of that mean, as if windows were independent; NaN for a single window: [N, H]."""
+    """Standard error of the mean effect, as if windows were independent; NaN for a single window: [N, H]."""
 
 
 def perturb(
@@ -114,17 +114,17 @@ def perturb(
     .. math::
         e_i(h) = \big\langle \hat a_i^{\text{perturbed}}(t + h) - \hat a_i(t + h) \big\rangle_t, \quad h = 1 \ldots H
 
-    This is an effect in the *model*. Neurons would respond alike only so far as no unrecorded neuron stands behind the
-    weights that the model learned; on a simulation,
+    This is an effect in the *model*. Real neurons respond alike only if unrecorded neurons do not cause the learned
+    weights. On a simulation,
     :func:`~synapsnet_pyg.simulations.population.true_effect` gives the true effect.
 
     Args:
         model: Fitted forecaster of any kind.
-        session: Part of interest, in which the roll-outs start, standardised as in training.
+        session: Part in which the roll-outs start, standardised as in training.
         perturbation: :class:`Silence`, :class:`Drive` or :class:`RemoveEdge`.
-        horizon: Number of bins ahead H. The behaviour stays at its last value.
+        horizon: Number of bins ahead H; behaviour keeps its last value.
         max_windows: Largest number of starting windows, evenly spread over the session.
-        batch_size: Number of windows at a time; does not change the result.
+        batch_size: Number of windows at a time; it does not change the result.
 
     Raises:
         ValueError: There is no such neuron or edge to change, ``horizon`` or ``max_windows`` is below 1, or every
@@ -153,19 +153,19 @@ def effect_table(
     max_windows: int = 256,
     batch_size: int = 32,
 ) -> pd.DataFrame:
-    """Computes the effect of each of many perturbations on all other neurons, as :func:`perturb` does for one.
+    """Computes a table of the effects of several perturbations on all other neurons, by :func:`perturb`.
 
     Args:
         model: Fitted forecaster of any kind.
-        session: Part of interest, in which the roll-outs start, standardised as in training.
-        perturbations: Perturbations, each applied by itself.
-        horizon: Number of bins ahead H. The behaviour stays at its last value.
+        session: Part in which the roll-outs start, standardised as in training.
+        perturbations: Perturbations, applied one at a time.
+        horizon: Number of bins ahead H; behaviour keeps its last value.
         max_windows: Largest number of starting windows, evenly spread over the session.
-        batch_size: Number of windows at a time; does not change the result.
+        batch_size: Number of windows at a time; it does not change the result.
 
     Returns:
-        Columns ``source`` (id of the perturbed neuron), ``target`` (id of another), ``step`` (bins ahead, from 1),
-        ``effect`` and ``error`` (its standard error).
+        Columns ``source`` (id of the perturbed neuron), ``target`` (id of another neuron), ``step`` (bins ahead, from
+        1), ``effect`` and ``error`` (its standard error).
 
     Raises:
         ValueError: See :func:`perturb`.
@@ -208,23 +208,23 @@ def effect_matrix(
     max_windows: int = 256,
     batch_size: int = 32,
 ) -> Tensor:
-    r"""Perturbs each neuron in turn, which gives a connectivity of every forecaster.
+    r"""Computes the effect of each neuron on each other: a connectivity of any forecaster.
 
-    With a pulse of one unit and one step, it is :math:`C_1` for a vector autoregression. For small pulses, in units of
-    the pulse, it is the mean Jacobian :math:`\langle \partial \hat a_i(t + 1) / \partial a_j(t) \rangle` of any model.
-    For SynapsNet it is the connectivity plus the effects that pass through the common drive, if there is one.
+    With a pulse of size 1 and one step, it is :math:`C_1` for a vector autoregression. Divided by the size of a small
+    pulse, it is the mean Jacobian :math:`\langle \partial \hat a_i(t + 1) / \partial a_j(t) \rangle` of any model. For
+    SynapsNet, the Jacobian is the connectivity plus effects through the common drive, if there is one.
 
     Args:
         model: Fitted forecaster of any kind.
-        session: Part of interest, in which the roll-outs start, standardised as in training.
-        perturbation: Function from a neuron's row to its perturbation: :class:`Drive`, :class:`Silence`, or one of
-            these with other numbers, such as ``lambda neuron: Drive(neuron, amount=0.1)``.
+        session: Part in which the roll-outs start, standardised as in training.
+        perturbation: Function from a neuron's row to its perturbation: :class:`Drive`, :class:`Silence`, or one with
+            other arguments, such as ``lambda neuron: Drive(neuron, amount=0.1)``.
         step: Number of bins ahead.
         max_windows: Largest number of starting windows, evenly spread over the session.
-        batch_size: Number of windows at a time; does not change the result.
+        batch_size: Number of windows at a time; it does not change the result.
 
     Returns:
-        Effects :math:`(N, N)`, ``[i, j]`` the effect on i of perturbing j by the amount given (not per unit).
+        Effects :math:`(N, N)`, ``[i, j]`` the effect on i of the perturbation of j, not divided by its amount.
 
     Raises:
         ValueError: See :func:`perturb`.
@@ -251,16 +251,16 @@ def _differences(
     max_windows: int,
     batch_size: int,
 ) -> Effect:
-    """Returns effect and error of each of M perturbations, [M, N, H] each."""
+    """Computes effect and error of M perturbations, [M, N, H] each."""
     _check(session, perturbations, horizon, max_windows)
     windows = every_window(session, model.window)
     count = min(len(windows), max_windows)
-    which = torch.linspace(0, len(windows) - 1, count).round().long()
+    chosen = torch.linspace(0, len(windows) - 1, count).round().long()
     models = [perturbation.model(model, session) for perturbation in perturbations]
     shape = (len(perturbations), session.num_neurons, horizon)
     total, squares = (session.activity.new_zeros(shape, dtype=torch.float64) for _ in range(2))
     with evaluating(model):
-        for batch in which.split(batch_size):
+        for batch in chosen.split(batch_size):
             window = windows.gather(batch)
             unperturbed = roll_out(model, window, horizon)
             for m, perturbation in enumerate(perturbations):
@@ -287,14 +287,14 @@ def _check(session: Session, perturbations: Sequence[Perturbation], horizon: int
 
 
 def _silent(session: Session) -> Tensor:
-    """Returns the activity of each neuron that was zero before it was standardised: [N]."""
+    """Returns the standardised activity of a silent neuron, for each neuron: [N]."""
     if "activity_scale" not in session:
         return session.activity.new_zeros(session.num_neurons)
     return -session.activity_mean / session.activity_scale
 
 
 def _with(newest: Tensor, neuron: int, value: Tensor | float) -> Tensor:
-    """Returns a copy of the newest bin [B, N] in which one neuron has another value."""
+    """Returns a copy of the newest bin [B, N] with a new value of one neuron."""
     changed = newest.clone()
     changed[:, neuron] = value
     return changed

@@ -1,6 +1,6 @@
 """Summaries of a connectivity that changes in time, updated window by window.
 
-Each class ``RunningX`` is shown one window after the other and then has an ``X`` as its ``result``.
+The method ``add`` of a class ``RunningX`` is called for each window. Its ``result`` is then an ``X``.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,26 +14,26 @@ class ConnectivityBatch(NamedTuple):
     """Connectivity in a few windows."""
 
     bins: Tensor
-    """Newest bin that each window sees; its connectivity carries that bin to the next: [B]."""
+    """Newest bin of each window; the connectivity is that from this bin to the next: [B]."""
     connectivity: Tensor
     """Weights, ``[b, i, j]`` the effect of j on i: [B, N, N]."""
 
 
 class Summary(Protocol):
-    """Summary of connectivities that are shown once, in the order of time."""
+    """Summary of connectivities that are added once each, in the order of time."""
 
     def add(self, window: int, connectivity: Tensor) -> None:
-        """Takes in the connectivity [N, N] of one window; windows come in order, counted from 0."""
+        """Adds the connectivity [N, N] of a window; windows come in order, counted from 0."""
         ...
 
 
 def summarise(batches: Iterable[ConnectivityBatch], *summaries: Summary) -> None:
-    """Shows every window to several summaries in one pass.
+    """Updates several summaries with every window in one pass.
 
     Args:
         batches: Batches in the order of time, such as a
             :class:`~synapsnet_pyg.analysis.dynamic_connectivity.DynamicConnectivity` or a file of one.
-        *summaries: Summaries, whose ``result`` is ready afterwards.
+        *summaries: Summaries to update; ``result`` holds the result of each afterwards.
 
     Example:
         >>> batches = [ConnectivityBatch(torch.tensor([4 + b]), torch.full((1, 2, 2), 0.5 + b)) for b in range(2)]
@@ -47,11 +47,11 @@ def summarise(batches: Iterable[ConnectivityBatch], *summaries: Summary) -> None
 
 
 def shown_to(batches: Iterable[ConnectivityBatch], *summaries: Summary) -> Iterator[ConnectivityBatch]:
-    """Yields the batches, after it has shown their windows to the summaries.
+    """Yields the batches, each after the summaries were updated with its windows.
 
     Args:
         batches: Batches in the order of time.
-        *summaries: Summaries, each of which is shown every window.
+        *summaries: Summaries to update.
     """
     window = 0
     for batch in batches:
@@ -89,7 +89,7 @@ class Moments(NamedTuple):
         return self.variance.sqrt()
 
     def strongest(self, top_k: int, by: Literal["mean", "deviation"] = "mean") -> StrongestEdges:
-        """Returns the edges between two different neurons that are strongest, or change most.
+        """Returns the edges of largest absolute mean weight, or of largest deviation over windows.
 
         Args:
             top_k: Largest number of edges, 1 or more.
@@ -113,7 +113,7 @@ class RunningMoments:
     .. math::
         \mu \leftarrow \mu + \frac{C_m - \mu}{m}, \qquad S \leftarrow S + (C_m - \mu_{old})(C_m - \mu_{new})
 
-    which loses no digits where a weight varies little about a large mean.
+    This recursion loses no digits if a weight varies little about a large mean.
 
     References:
         Welford (1962), Note on a method for calculating corrected sums of squares and products.
@@ -123,7 +123,7 @@ class RunningMoments:
         self._windows = 0
 
     def add(self, window: int, connectivity: Tensor) -> None:
-        """Takes in the connectivity [N, N] of one window."""
+        """Adds the connectivity [N, N] of a window."""
         if not self._windows:
             self._mean = torch.zeros_like(connectivity, dtype=torch.float64)
             self._squares = torch.zeros_like(self._mean)
@@ -134,7 +134,7 @@ class RunningMoments:
 
     @property
     def result(self) -> Moments:
-        """Moments over the windows shown so far, at least one."""
+        """Moments over the windows added so far, at least one."""
         return Moments(self._mean.cpu(), (self._squares / self._windows).cpu(), self._windows)
 
 
@@ -142,9 +142,9 @@ class Means(NamedTuple):
     """Mean connectivity over the windows of each of S states or segments."""
 
     mean: Tensor
-    """Mean weights in float64, NaN where there is no window: [S, N, N]."""
+    """Mean weights in float64, NaN for a state or segment without a window: [S, N, N]."""
     windows: Tensor
-    """Number of windows of each: [S]."""
+    """Number of windows of each state or segment: [S]."""
 
 
 class RunningMeans:
@@ -160,7 +160,7 @@ class RunningMeans:
         self._windows = torch.bincount(code[code >= 0], minlength=count)
 
     def add(self, window: int, connectivity: Tensor) -> None:
-        """Takes in the connectivity [N, N] of one window."""
+        """Adds the connectivity [N, N] of a window."""
         if window == 0:
             self._total = connectivity.new_zeros(self._count, *connectivity.shape, dtype=torch.float64)
         if self._code[window] >= 0:
@@ -176,7 +176,7 @@ class EdgeTraces(NamedTuple):
     """Weights of chosen edges over time."""
 
     bins: Tensor
-    """Newest bin that each window sees: [M]."""
+    """Newest bin of each window: [M]."""
     weight: Tensor
     """Weight of each edge in each window, in float32: [E, M]."""
 
@@ -186,7 +186,7 @@ class RunningEdgeTraces:
 
     Args:
         edge_index: Sender and receiver of each edge :math:`(2, E)`.
-        bins: Newest bin that each window sees :math:`(M)`.
+        bins: Newest bin of each window :math:`(M)`.
     """
 
     def __init__(self, edge_index: Tensor, bins: Tensor) -> None:
@@ -194,7 +194,7 @@ class RunningEdgeTraces:
         self._bins, self._weight = bins, torch.empty(edge_index.shape[1], len(bins))
 
     def add(self, window: int, connectivity: Tensor) -> None:
-        """Takes in the connectivity [N, N] of one window."""
+        """Adds the connectivity [N, N] of a window."""
         self._weight[:, window] = connectivity[self._receiver, self._sender]
 
     @property
@@ -207,7 +207,7 @@ class GroupTraces(NamedTuple):
     """Mean weight from group to group of neurons over time."""
 
     bins: Tensor
-    """Newest bin that each window sees: [M]."""
+    """Newest bin of each window: [M]."""
     mean: Tensor
     """Mean effect ``[m, g, h]`` of a neuron in group h on one in group g, NaN where there is no pair: [M, G, G]."""
 
@@ -220,7 +220,7 @@ class RunningGroupTraces:
 
     Args:
         code: Group of each neuron, counted from 0, below 0 for none: :math:`(N)`.
-        bins: Newest bin that each window sees :math:`(M)`.
+        bins: Newest bin of each window :math:`(M)`.
     """
 
     def __init__(self, code: Tensor, bins: Tensor) -> None:
@@ -231,9 +231,9 @@ class RunningGroupTraces:
         self._bins, self._mean = bins, torch.empty(len(bins), G, G, dtype=torch.float64)
 
     def add(self, window: int, connectivity: Tensor) -> None:
-        """Takes in the connectivity [N, N] of one window."""
+        """Adds the connectivity [N, N] of a window."""
         self._label = self._label.to(connectivity.device)
-        # A copy either way: all summaries are shown the same tensor.
+        # A copy in any case, because all summaries receive the same tensor.
         others = connectivity.to(torch.float64, copy=True).fill_diagonal_(0)
         self._mean[window] = (self._label.t() @ others @ self._label).cpu() / self._pairs
 

@@ -1,4 +1,4 @@
-"""Connectivity from group to group of neurons in each state, such as running or still, and tests of both."""
+"""Connectivity between groups of neurons in states such as running or still, with tests of groups and states."""
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -20,10 +20,10 @@ from synapsnet_pyg.metrics import connectivity_score
 
 
 class States(NamedTuple):
-    """State of a session in each bin."""
+    """States of a session, one for each bin."""
 
     state: Tensor
-    """Index of the bin's state among the names, -1 where none is on: [T]."""
+    """Index into ``names`` of each bin's state, -1 for a bin without a state: [T]."""
     names: list[str]
     """Names of the S states."""
 
@@ -36,7 +36,7 @@ def states_of(session: Session, names: Sequence[str]) -> States:
         names: Names of the behaviours, such as those of :class:`~synapsnet_pyg.datasets.bugeon.Bugeon` with ``states``.
 
     Raises:
-        ValueError: There is no such behaviour, one is neither 0 nor 1, or two are on in one bin.
+        ValueError: There is no such behaviour, a behaviour is neither 0 nor 1, or two states are on in one bin.
 
     Example:
         >>> behaviour = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
@@ -48,7 +48,7 @@ def states_of(session: Session, names: Sequence[str]) -> States:
     if unknown or not names or len(set(names)) < len(names):
         raise ValueError(
             f"Expected different states among the behaviours {', '.join(session.behaviour_name) or 'none'} "
-            f"(got {', '.join(names) or 'none'}); a recording's states must be read as behaviours."
+            f"(got {', '.join(names) or 'none'}); read the states of the recording as behaviours."
         )
     column = [session.behaviour_name.index(name) for name in names]
     values = session.behaviour[:, column].double().cpu()
@@ -59,7 +59,7 @@ def states_of(session: Session, names: Sequence[str]) -> States:
     if far.any():
         t, k = far.nonzero()[0].tolist()
         raise ValueError(
-            f"Expected behaviour '{names[k]}' of 0 and 1 (got {values[t, k]:.3g} in bin {t}); take one that is a state."
+            f"Expected behaviour '{names[k]}' of 0 and 1 (got {values[t, k]:.3g} in bin {t}); choose another behaviour."
         )
     twice = on.sum(1) > 1
     if twice.any():
@@ -70,23 +70,23 @@ def states_of(session: Session, names: Sequence[str]) -> States:
 
 
 def states_of_windows(dynamic: DynamicConnectivity, states: States) -> Tensor:
-    """Returns the state of each window [M], -1 where its bins differ or have none.
+    """Returns the state of each window [M], -1 if its bins have different states or none.
 
     Args:
         dynamic: Connectivity of the part.
         states: State of each bin of that part.
 
     Raises:
-        ValueError: The states do not fit the session or their names, or no window lies within one state.
+        ValueError: The states do not fit the session or ``names``, or no window lies within one state.
     """
     state, names = states
     window_state = dynamic.window_state(state)
     if int(state.max()) >= len(names):
-        raise ValueError(f"Expected states below {len(names)}, one a name (got {int(state.max())}).")
+        raise ValueError(f"Expected states below {len(names)}, the number of names (got {int(state.max())}).")
     if int(window_state.max()) < 0:
         raise ValueError(
             f"Expected a window of {dynamic.model.window} bins, and the one that follows, within one state of session "
-            f"'{dynamic.session.name}' (got none); take states that last longer, or a shorter window."
+            f"'{dynamic.session.name}' (got none); choose longer states or a shorter window."
         )
     return window_state
 
@@ -121,29 +121,30 @@ def state_blocks(
         p = \frac{\#\{k : |D_k - \bar D| \ge |D_0 - \bar D|\}}{M}, \quad
         D_k = \langle S_{gh}(m) \rangle_{a(m - k)} - \langle S_{gh}(m) \rangle_{b(m - k)}
 
-    over the windows whose bins, those seen and the one that follows, are all in state a. There are two nulls:
+    over the windows in state a: their bins and the bin that follows are all in that state. Two tests are made:
 
-    1. Do *groups* matter within a state? Labels are shuffled among the neurons that have one
+    1. *Groups* within a state. The null shuffles labels among the labelled neurons
        (:func:`~synapsnet_pyg.analysis.blocks.connectivity_blocks`).
-    2. Does a pair of groups differ between *two states*? The states are shifted circularly by k windows against the
-       connectivity, by each k from 0 to M - 1. Both keep their own time series, slow as it may be, and their relation
-       is broken. Without a relation no shift is more likely than another to stand out, so that p is exact up to the
-       seams between segments, and never below 1 / M. Small shifts count too: they resemble the observation, and without
-       them it would stand out too often, the more so the longer the windows. A drift that spans the whole recording in
-       both cannot be distinguished from an effect. A model that sees the state, with modulation or not, follows it
-       without noise: its p are small whatever the wiring. Compare its differences with those of a fit to states of
-       another time.
+    2. Difference between *two states* for a pair of groups. The null shifts the states circularly against the
+       connectivity, by each k from 0 to M - 1 windows. States and connectivity keep their own time series, however
+       slow, and lose their relation. If they have no relation, all shifts are equally likely to give the largest
+       difference: p is exact except for the borders of segments, and at least 1 / M. Small shifts are included although
+       they resemble the observation; without them p would be too small, above all for long windows.
 
-    The recording is passed once.
+    The second test has two limits. A drift over the whole recording in both states and connectivity looks like an
+    effect. A model that receives the state as behaviour follows it without noise, with modulation or not: its p-values
+    are small whatever the wiring. Compare its differences with those of a fit to states of another time.
+
+    All results need one pass through the recording.
 
     Args:
         dynamic: Connectivity of the part that is summarised, usually the training part.
         field: Field that groups the neurons, such as ``cell_type`` or ``subclass``.
         states: State of each bin of that part, from :func:`states_of`.
-        bins: Number of quantiles that a field of numbers is cut into; None: each number is a group.
+        bins: Number of quantiles, for a field of numbers; None: each number is a group.
         permutations: Number of shuffles of the labels.
         seed: Seed of the shuffles.
-        summaries: Further summaries that are shown every window in the same pass.
+        summaries: Further summaries to update in the same pass.
 
     Returns:
         Two tables, the mean connectivity of each state, and the number of neurons without a group. ``blocks`` has
@@ -218,7 +219,7 @@ def _state_table(means: Means, names: Sequence[str], blocks_of: Callable[[Tensor
 
 
 def _difference_table(traces: np.ndarray, state: np.ndarray, groups: Groups, names: Sequence[str]) -> pd.DataFrame:
-    """Tests mean weights from group to group over time [M, G, G] for differences between states [M]."""
+    """Returns the table of differences between states; traces are [M, G, G], the states of windows [M]."""
     pairs = [*combinations(np.unique(state[state >= 0]), 2)]
     contrast = np.zeros((len(state), len(pairs)))
     for d, (a, b) in enumerate(pairs):
@@ -243,16 +244,16 @@ def _difference_table(traces: np.ndarray, state: np.ndarray, groups: Groups, nam
 
 
 def _under_shifts(traces: np.ndarray, contrast: np.ndarray) -> np.ndarray:
-    """Returns products of time series [M, G] with contrasts [M, D] shifted by 0, 1, ... M - 1 windows: [M, G, D]."""
+    """Computes products of time series [M, G] and contrasts [M, D], shifted by 0 to M - 1 windows: [M, G, D]."""
     centred = traces - traces.mean(0)
-    # Rounding of a constant time series is no variation.
+    # Variations as small as rounding errors count as zero.
     centred[:, np.abs(centred).max(0) <= 1e-6 * np.abs(traces).max(0)] = 0
     spectrum = np.fft.rfft(centred, axis=0)[:, :, None] * np.fft.rfft(contrast, axis=0).conj()[:, None]
     return np.fft.irfft(spectrum, len(traces), axis=0)
 
 
 def _against_shifts(products: np.ndarray) -> AgainstNull:
-    """Compares the products without a shift with all others, each of which counts once."""
+    """Compares the products at shift 0 with those at all other shifts, each of which counts once."""
     shifted = iter(products[1:])
     return against_null(products[0], lambda random: next(shifted), permutations=len(products) - 1, seed=0)
 
@@ -265,14 +266,15 @@ class BlockAgreement(NamedTuple):
     spearman: float
     """Correlation of their ranks."""
     entries: int
-    """Number of entries that are known in both."""
+    """Number of entries that are known in both matrices."""
 
 
 def block_agreement(blocks: ArrayLike, reference: ArrayLike) -> BlockAgreement:
     """Compares a matrix from group to group with a reference, such as the strengths of synapses between cell types.
 
     Args:
-        blocks: Matrix :math:`(G, G)`, [receiver, sender], such as that of :func:`block_matrix`; NaN is not known.
+        blocks: Matrix :math:`(G, G)`, [receiver, sender], such as that of :func:`block_matrix`; NaN for unknown
+            entries.
         reference: Matrix :math:`(G, G)` of the same groups in the same order.
 
     Raises:
@@ -280,7 +282,7 @@ def block_agreement(blocks: ArrayLike, reference: ArrayLike) -> BlockAgreement:
 
     References:
         Campagnola et al. (2022), Local connectivity and synaptic dynamics in mouse and human neocortex; Lu et al.
-        (2025), NetFormer, where it is used.
+        (2025), NetFormer.
 
     Example:
         >>> block_agreement([[0.1, -0.2], [0.3, np.nan]], [[0.2, -0.4], [0.6, 9.0]])
@@ -291,21 +293,21 @@ def block_agreement(blocks: ArrayLike, reference: ArrayLike) -> BlockAgreement:
         raise ValueError(f"Expected two matrices [G, G] (got {list(estimate.shape)} and {list(expected.shape)}).")
     known = np.isfinite(estimate) & np.isfinite(expected)
     if known.sum() < 3:
-        raise ValueError(f"Expected at least 3 pairs of groups that are known in both (got {known.sum()}).")
-    entries, wanted = (torch.from_numpy(matrix[known])[None] for matrix in (estimate, expected))
-    score = connectivity_score(entries, wanted, diagonal=True)
+        raise ValueError(f"Expected at least 3 pairs of groups that are known in both matrices (got {known.sum()}).")
+    entries, true_entries = (torch.from_numpy(matrix[known])[None] for matrix in (estimate, expected))
+    score = connectivity_score(entries, true_entries, diagonal=True)
     return BlockAgreement(score.pearson, score.spearman, int(known.sum()))
 
 
 def block_matrix(table: pd.DataFrame, groups: Sequence[str], value: str = "mean_weight") -> np.ndarray:
-    """Returns a table of pairs of groups as a matrix.
+    """Converts a table of pairs of groups to a matrix.
 
     Args:
         table: Table with ``sender`` and ``receiver`` and a row for each pair, such as that of
             :func:`~synapsnet_pyg.analysis.blocks.connectivity_blocks`, or the rows of one state of
             :func:`state_blocks`.
         groups: Groups in the order of rows and columns.
-        value: Name of the column.
+        value: Name of the column with the entries.
 
     Returns:
         Matrix :math:`(G, G)`, [receiver, sender], NaN where there is no row.
@@ -319,6 +321,6 @@ def block_matrix(table: pd.DataFrame, groups: Sequence[str], value: str = "mean_
         [[0.1, -0.2], [nan, nan]]
     """
     if table.duplicated(["sender", "receiver"]).any():
-        raise ValueError("Expected one row a pair of groups (got several); take the rows of one state.")
+        raise ValueError("Expected one row for each pair of groups (got several); take the rows of one state.")
     matrix = table.pivot(index="receiver", columns="sender", values=value)
     return np.asarray(matrix.reindex(index=list(groups), columns=list(groups)), dtype=float)

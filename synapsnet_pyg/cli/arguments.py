@@ -97,7 +97,7 @@ def session_file(out: str) -> Path:
 
 
 def output_folder(out: str) -> Path:
-    """Returns a folder, made if it is not there."""
+    """Returns a folder, created if needed."""
     from synapsnet_pyg.files import make_folder
 
     return make_folder(out)

@@ -33,11 +33,11 @@ def benchmark_forecasting(
 ) -> None:
     """Compare forecasters on the same windows of the same sessions: tables, figures, one JSON file.
 
-    Give the same command again to go on: jobs that are done are not repeated.
+    Give the same command again to continue: finished jobs are not repeated.
 
     Args:
         sessions: Session files, or folders of them.
-        out: Folder of the comparison, made if it is not there.
+        out: Folder of the benchmark, created if needed.
         models: Names of models and of estimators that forecast, separated by commas; those of the paper's Table 1 if
             not given, and of a sweep synapsnet and neuprint.
         seeds: Number of fits of each model, from seed 0 on.
@@ -118,13 +118,13 @@ def benchmark_connectivity(
 ) -> None:
     """Recover known wiring by estimators and models (figure 5): tables, figures, one JSON file.
 
-    Give the same command again to go on: jobs that are done are not repeated.
+    Give the same command again to continue: finished jobs are not repeated.
 
     Args:
-        out: Folder of the comparison, made if it is not there.
+        out: Folder of the benchmark, created if needed.
         populations: Names of simulations, as in simulate --population, separated by commas; each seed makes another
             population.
-        sessions: Session files that know their graph, separated by commas, instead of simulations.
+        sessions: Session files with a true connectivity, separated by commas, instead of simulations.
         methods: Names of models and estimators, separated by commas; if not given synapsnet and all estimators:
             {estimators}.
         seeds: Number of seeds, from 0 on.
@@ -162,7 +162,9 @@ def benchmark_connectivity(
     )
     for table in result.short_tables():
         table.print()
-    print(f"written to {out}: connectivity.md, .csv, .tex, .json, connectivity-seeds.* and a picture a population")
+    print(
+        f"written to {out}: connectivity.md, .csv, .tex, .json, connectivity-seeds.* and a figure for each population"
+    )
     _raise_if_failed(len(result.failed))
 
 

@@ -1,4 +1,4 @@
-"""Commands that make session files and describe them.
+"""Commands that create and describe session files.
 
 Heavy libraries are imported by the command that needs them.
 """
@@ -31,7 +31,7 @@ def simulate(
     """Simulate a population whose wiring is known.
 
     Args:
-        out: Session file to write, such as sim.h5; with --sessions a folder, made if it is not there.
+        out: Session file to write, such as sim.h5; with --sessions a folder, created if needed.
         population: Simulation to run.
         sessions: Number of sessions. Sessions of calcium and neuropixels share an animal, and neurons.
         bins: Number of bins of each recording.
@@ -195,7 +195,7 @@ def prepare(
     Args:
         dataset: Data set to read.
         root: Folder of the recordings (or one NWB file).
-        out: Folder for the session files, made if it is not there; sessions that were read are kept in .prepared there.
+        out: Folder for the session files, created if needed; sessions that were read are kept in .prepared there.
         stimulus: Stimuli, separated by commas, such as "natural scenes", "drifting gratings", "spontaneous".
         bin_size: Duration of one bin in seconds, for spikes.
         behaviour: Behaviours, separated by commas, by the names that the data set or the file has.

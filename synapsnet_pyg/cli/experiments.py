@@ -22,11 +22,11 @@ def experiment(
 ) -> None:
     """Run an experiment of NetFormer's paper: our numbers beside the published ones and least squares, and a figure.
 
-    Give the same command again to go on: trials that are done are not repeated.
+    Give the same command again to continue: finished trials are not repeated.
 
     Args:
         name: Experiment to run.
-        out: Folder of the results, made if it is not there.
+        out: Folder of the results, created if needed.
         quick: Run fewer seeds, epochs and bins, in a minute or two; the numbers are not the paper's.
         seeds: Number of seeds, from 0 on; the published number if not given.
         data: Folders of recordings, separated by commas: for task-networks the published activity of a network, for
@@ -42,10 +42,10 @@ def experiment(
     from synapsnet_pyg.experiments.experiment import print_experiment, run_experiment
     from synapsnet_pyg.experiments.registry import experiment as make_experiment
 
-    made = make_experiment(name, quick, seeds, listed(data))
-    result = run_experiment(made, Path(out), Workers(jobs, cluster))
+    chosen = make_experiment(name, quick, seeds, listed(data))
+    result = run_experiment(chosen, Path(out), Workers(jobs, cluster))
     print_experiment(result)
     endings = ".md, .csv, .tex, .json" + ("" if result.failed else ", .png")
-    print(f"written to {out}: {made.name}{endings}")
+    print(f"written to {out}: {chosen.name}{endings}")
     if result.failed:
         raise JobsFailed(f"{len(result.failed)} trial(s) failed; the same command tries them again.")

@@ -1,4 +1,4 @@
-"""The command line: words in, a command called, one line and exit status 2 for what is wrong with the input."""
+"""The command line: parses words, calls a command, and reports an input error in one line with exit status 2."""
 
 import os
 import re
@@ -27,11 +27,11 @@ COMMANDS: tuple[Callable[..., None], ...] = tuple(
 """Commands: every public function of these modules, in order."""
 
 OLD_NAMES = {"changes": "dynamics"}
-"""Old name of a command -> its name. Old names are not listed by --help and work for one release."""
+"""Old name of a command -> new name. Old names work for one release; --help does not list them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; returns its exit status: 2 after one line on what was wrong with the input."""
+    """Runs a command and returns its exit status: 0, 2 for an input error, 130 for an interrupt."""
     parser = _parser()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words:
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     called = f"synapsnet {name.replace('_', ' ')}"
     values = values.as_dict()
     values.pop("config", None)
-    sys.path.append(os.getcwd())  # where a model of the user's own may lie; last, so that no file there hides a library
+    sys.path.append(os.getcwd())  # folder of a user's own model; last, so that no file there hides a library
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("always", category=UserWarning)
@@ -73,16 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         again = {"fit": " with --resume", "adapt": " with --resume", "benchmark": ""}.get(
             command.__name__.partition("_")[0]
         )
-        hint = "" if again is None else f"; the same command{again} goes on after the last whole epoch"
+        hint = "" if again is None else f"; the same command{again} continues after the last whole epoch"
         print(f"{called}: interrupted{hint}", file=sys.stderr)
         return 130
 
 
 def _input_errors() -> tuple[type[Exception], ...]:
-    """Returns the errors that a user can mend. Any other error is a bug and shows its traceback."""
+    """Returns the errors that wrong input causes. Any other error is a bug and shows its traceback."""
     errors: list[type[Exception]] = [ValueError, OSError, FloatingPointError]
     for module, name in (("data.session_checks", "KindError"), ("benchmarks.jobs", "JobsFailed")):
-        imported = sys.modules.get(f"synapsnet_pyg.{module}")  # not imported: not raised
+        imported = sys.modules.get(f"synapsnet_pyg.{module}")  # a module that is not imported has raised no error
         errors += [getattr(imported, name)] if imported else []
     return tuple(errors)
 
@@ -91,19 +91,20 @@ class _Help(HelpFormatter):
     """Help without the types of options; examples keep their lines."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Wraps a text, except for examples."""
         if not text.startswith("examples:"):
             return super()._fill_text(text, width, indent)
         return "\n".join(f"{indent}{line}" for line in text.splitlines())
 
 
 class _Parser(ArgumentParser):
-    """Parser that says what is wrong in one line."""
+    """Parser that reports an error in one line."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"formatter_class": _Help, **kwargs})
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        # In a user's words, not in those of Python's types.
+        """Prints the error, without the names of Python types, and exits with status 2."""
         message = re.sub(r"a typing\.Literal\[(.*?)\]", r"one of \1", " ".join(message.split()))
         message = re.sub(r"an? <class 'float'>", "a number", re.sub(r"an? <class 'int'>", "a whole number", message))
         prog = self.prog.replace(" [options]", "")
@@ -112,6 +113,7 @@ class _Parser(ArgumentParser):
 
 
 def _parser() -> _Parser:
+    """Returns the parser of all commands."""
     parser = _Parser(prog="synapsnet", description="Forecast a recorded population and learn who drives whom.")
     subcommands = parser.add_subcommands(dest="command", required=True)
     groups: dict[str, Any] = {}
@@ -130,19 +132,20 @@ def _command_parser(command: Callable[..., None]) -> _Parser:
     """Returns the parser of a command: its docstring is the help, its parameters are arguments and options."""
     docstring = parse_docstring(command.__doc__ or "")
     description = " ".join(filter(None, (docstring.short_description, docstring.long_description)))
-    examples = "\n".join(f"  {line}" for one in docstring.examples for line in (one.description or "").splitlines())
+    texts = [example.description or "" for example in docstring.examples]
+    examples = "\n".join(f"  {line}" for text in texts for line in text.splitlines())
     parser = _Parser(description=description, epilog=f"examples:\n{examples}", usage=_usage(command))
     parser.add_argument("--config", action="config", help="YAML file of options.")
     for action in parser._actions:
         if "--print_config" in action.option_strings:
             action.help, action.metavar = "Print all options as YAML and exit.", ""
-    texts = {parameter.arg_name: parameter.description or "" for parameter in docstring.params}
+    helps = {parameter.arg_name: parameter.description or "" for parameter in docstring.params}
     headings: dict[str, Any] = {}
     for parameter in signature(command).parameters.values():
         heading = getattr(command, "groups", {}).get(parameter.name)
         if heading and heading not in headings:
             headings[heading] = parser.add_argument_group(heading)
-        _add(headings[heading] if heading else parser, parameter, " ".join(texts[parameter.name].split()))
+        _add(headings[heading] if heading else parser, parameter, " ".join(helps[parameter.name].split()))
     return parser
 
 
@@ -182,7 +185,7 @@ def _add(parser: Any, parameter: Parameter, text: str) -> None:
 
 
 def _with_names(text: str) -> str:
-    """Returns a help text with the names of models and estimators in the places of {models} and so on."""
+    """Returns a help text with names in place of {models}, {estimators} and {forecasting_estimators}."""
     if "{" not in text:
         return text
     from synapsnet_pyg.connectivity.registry import ESTIMATORS
@@ -197,6 +200,7 @@ def _with_names(text: str) -> str:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """Prints a warning about data in one line; hides other warnings."""
     from synapsnet_pyg.datasets.time_bins import DataWarning
 
     if issubclass(category, DataWarning):

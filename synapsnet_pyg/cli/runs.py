@@ -1,4 +1,4 @@
-"""Commands that make runs and ask them.
+"""Commands that fit models, and commands that evaluate and write results of runs.
 
 Heavy libraries are imported by the command that needs them.
 """
@@ -33,7 +33,7 @@ def fit(
     Args:
         sessions: Session files, or folders of them. Several are fitted together; a neuron id that comes twice is one
             neuron.
-        out: Folder of the run, to be made.
+        out: Folder of the run, created if needed; it must not hold another run.
         model: Name of the model: {models}, or package.module.Class of your own. Estimators
             ({forecasting_estimators}) are solved in closed form, without epochs.
         preset: Training recipe: paper (one target a window, 100 epochs) or fast (16 targets, 12 epochs or more).
@@ -95,7 +95,7 @@ def adapt(
     Args:
         run: Folder of a run of a model whose dynamics sessions share, such as synapsnet or neuprint.
         session: Session file with the same behaviours.
-        out: Folder of the new run, to be made.
+        out: Folder of the new run, created if needed; it must not hold another run.
         epochs: Number of passes over the training windows; the run's if not given.
         patience: Number of epochs without a better validation correlation after which training stops; the run's if
             not given.
@@ -150,7 +150,7 @@ def connectivity(
 
     Args:
         run: Folder of the run.
-        out: Folder for the files, made if it is not there.
+        out: Folder for the files, created if needed.
         format: Formats, separated by commas: npz (matrix), csv, parquet (edge table), graphml, gexf (graph), sparse
             (SciPy matrix).
         threshold: Smallest absolute weight of an edge in tables and graphs.
@@ -202,7 +202,7 @@ def dynamics(
     Args:
         run: Folder of a run, best of a model whose connectivity follows the activity (netformer) or the behaviour
             (synapsnet with --model-args.modulation true).
-        out: Folder for the files, made if it is not there.
+        out: Folder for the files, created if needed.
         top_k: Number of the edges that change most to follow over time.
         states: Behaviours that are 1 where a state is on and 0 elsewhere, separated by commas: mean connectivity over
             the windows that lie within each state.
@@ -230,7 +230,7 @@ def report(run: str, *, out: str | None = None, session: str | None = None) -> N
 
     Args:
         run: Folder of the run.
-        out: Folder for the page, made if it is not there; RUN/report if not given.
+        out: Folder for the page, created if needed; RUN/report if not given.
         session: Name of the only session on the page; all sessions if not given.
 
     Example:
@@ -253,7 +253,7 @@ def figures(run: str, *, out: str, session: str | None = None) -> None:
 
     Args:
         run: Folder of the run.
-        out: Folder for the PNG files, made if it is not there.
+        out: Folder for the PNG files, created if needed.
         session: Name of the only session to draw; all sessions if not given.
 
     Example:
