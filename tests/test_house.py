@@ -60,7 +60,6 @@ TESTED_ELSEWHERE = {
     "datasets/simulated.py": "simulations/test_population.py, beside the simulation",
     "datasets/task_networks.py": "simulations/test_task_networks.py, beside the simulation",
     "experiments/stdp.py": "test_golden.py, as a command",
-    "files.py": "runs/test_training.py and results/test_connectivity_files.py, through the files that are written",
     "models/baselines.py": "models/test_forecaster.py, the contract of all models",
     "models/checkpoint.py": "models/test_forecaster.py, the contract of all models",
     "models/forecasting.py": "models/test_forecaster.py, the contract of all models",
