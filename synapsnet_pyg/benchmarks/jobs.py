@@ -129,7 +129,7 @@ def run_jobs(
         if workers.jobs == 1 and workers.cluster == "local":
             for group in groups.values():
                 for job in group:
-                    do(job)
+                    run_job(job)
                     report_end(job)
         else:
             _submit(list(groups.values()), out / "jobs", workers, report_end)
@@ -185,7 +185,7 @@ def errors_of(jobs: Iterable[Job[Any]]) -> dict[str, str]:
     return {str(job.folder): read_error(job) for job in jobs if read_result(job) is None}
 
 
-def do(job: Job[Any]) -> None:
+def run_job(job: Job[Any]) -> None:
     """Runs one job and writes its result, or the reason of its failure, to its folder."""
     keep_settings(job.folder, job.settings())
     (job.folder / "error.txt").unlink(missing_ok=True)
@@ -196,13 +196,13 @@ def do(job: Job[Any]) -> None:
         (job.folder / "error.txt").write_text(f"{message}\n\n{traceback.format_exc()}")
 
 
-def do_all(jobs: Sequence[Job[Any]]) -> None:
+def run_in_process(jobs: Sequence[Job[Any]]) -> None:
     """Runs jobs one after the other on one thread, in one of several processes."""
     import torch
 
     torch.set_num_threads(1)
     for job in jobs:
-        do(job)
+        run_job(job)
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:
@@ -233,7 +233,7 @@ def _submit(
         while waiting or running:
             while waiting and len(running) < workers.jobs:
                 group = waiting.pop()
-                running.append((group, executor.submit(do_all, group)))
+                running.append((group, executor.submit(run_in_process, group)))
             time.sleep(0.2 if workers.cluster == "local" else 10)
             for group, process in [entry for entry in running if entry[1].done()]:
                 running.remove((group, process))

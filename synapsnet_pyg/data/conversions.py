@@ -8,6 +8,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from synapsnet_pyg.nn.current_conv import edges_of
+
 
 def as_texts(values: ArrayLike | None) -> list[str] | None:
     """Returns the entries as a flat list of texts."""
@@ -19,8 +21,8 @@ def text(value: Any) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
-def edges_of(connectivity: ArrayLike) -> tuple[Tensor, Tensor]:
-    """Returns the edges of a matrix: ``edge_index`` [2, E], sender before receiver, and ``edge_weight`` [E].
+def true_edges(connectivity: ArrayLike) -> tuple[Tensor, Tensor]:
+    """Returns the edges of a true connectivity: ``edge_index`` [2, E], sender before receiver, ``edge_weight`` [E].
 
     Args:
         connectivity: Weights [N, N], ``[i, j]`` the effect of j on i; zero: no edge.
@@ -29,15 +31,14 @@ def edges_of(connectivity: ArrayLike) -> tuple[Tensor, Tensor]:
         ValueError: The matrix is not square.
 
     Example:
-        >>> edges_of([[0, 0], [0.5, 0]])
+        >>> true_edges([[0, 0], [0.5, 0]])
         (tensor([[0],
                 [1]]), tensor([0.5000]))
     """
     weights = torch.from_numpy(np.array(connectivity, dtype=np.float32))
     if weights.dim() != 2 or weights.shape[0] != weights.shape[1]:
         raise ValueError(f"Expected true_connectivity of shape [N, N] (got {list(weights.shape)}).")
-    receiver, sender = weights.nonzero(as_tuple=True)
-    return torch.stack([sender, receiver]), weights[receiver, sender]
+    return edges_of(weights)
 
 
 def as_columns(fields: Mapping[str, Tensor | list[str]]) -> dict[str, list[Any]]:

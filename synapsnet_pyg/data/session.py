@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from torch_geometric.data import Data
 
-from synapsnet_pyg.data.conversions import as_columns, as_texts, edges_of
+from synapsnet_pyg.data.conversions import as_columns, as_texts, true_edges
 from synapsnet_pyg.data.session_checks import (
     RESERVED,
     STATISTICS,
@@ -153,7 +153,7 @@ class Session(Data):
             >>> Session.from_arrays(np.random.poisson(1.0, (4, 60)), np.zeros(60), bin_size=0.05, name="probe")
             Session('probe', 4 neurons x 60 bins of 0.05 s, 1 behaviour, 1 segment)
         """
-        edge_index, edge_weight = (None, None) if true_connectivity is None else edges_of(true_connectivity)
+        edge_index, edge_weight = (None, None) if true_connectivity is None else true_edges(true_connectivity)
         if behaviour is not None:
             behaviour = as_float(behaviour, "behaviour")
             behaviour = behaviour[:, None] if behaviour.dim() == 1 else behaviour

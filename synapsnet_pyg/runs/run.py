@@ -106,7 +106,10 @@ class Run:
         *,
         arguments: Mapping[str, Any] | None = None,
         recipe: Recipe | Preset = Recipe(),  # noqa: B008
-        **options: Any,
+        resume: bool = False,
+        progress: bool = True,
+        logger: "Logger | None" = None,
+        callbacks: Sequence[Any] = (),
     ) -> "Run":
         """Fits a model to session files and writes the run to a folder.
 
@@ -117,8 +120,10 @@ class Run:
             arguments: Arguments of the model.
             recipe: Recipe of the fit, or a preset that depends on the length of the recordings. Its seed also sets the
                 initial weights.
-            **options: ``resume``, ``progress``, ``logger`` and ``callbacks`` of
-                :func:`~synapsnet_pyg.runs.training.fit`.
+            resume: Whether to continue an interrupted fit of the same settings.
+            progress: Whether to show a bar and a line for each epoch on standard error.
+            logger: Logger of Lightning.
+            callbacks: Callbacks of Lightning.
 
         Raises:
             FileExistsError: The folder holds a run or other files.
@@ -129,7 +134,8 @@ class Run:
         torch.manual_seed(chosen.seed)
         model = build_model(kind, sessions, arguments)
         return cls._fit(model, dict(zip(paths, sessions, strict=True)), Path(out), chosen,
-                        kind=kind, arguments=arguments or {}, **options)  # fmt: skip
+                        kind=kind, arguments=arguments or {}, resume=resume, progress=progress,
+                        logger=logger, callbacks=callbacks)  # fmt: skip
 
     @classmethod
     def adapt(
@@ -139,7 +145,10 @@ class Run:
         out: str | os.PathLike[str],
         *,
         changes: Mapping[str, Any] | None = None,
-        **options: Any,
+        resume: bool = False,
+        progress: bool = True,
+        logger: "Logger | None" = None,
+        callbacks: Sequence[Any] = (),
     ) -> "Run":
         """Fits the model of a run to a new session, with all shared parameters frozen.
 
@@ -150,8 +159,10 @@ class Run:
             path: Session file.
             out: Folder of the new run.
             changes: New values of the run's recipe by name; None keeps a value.
-            **options: ``resume``, ``progress``, ``logger`` and ``callbacks`` of
-                :func:`~synapsnet_pyg.runs.training.fit`.
+            resume: Whether to continue an interrupted fit of the same settings.
+            progress: Whether to show a bar and a line for each epoch on standard error.
+            logger: Logger of Lightning.
+            callbacks: Callbacks of Lightning.
 
         Raises:
             FileExistsError: The folder holds a run or other files.
@@ -177,7 +188,8 @@ class Run:
         model.adopt(fitted_model)
         origin = str(Path(folder).resolve())
         return cls._fit(model, {path: session}, Path(out), recipe,
-                        kind=record.kind, arguments=record.arguments, adapted_from=origin, **options)  # fmt: skip
+                        kind=record.kind, arguments=record.arguments, adapted_from=origin,
+                        resume=resume, progress=progress, logger=logger, callbacks=callbacks)  # fmt: skip
 
     @classmethod
     def _fit(
