@@ -1,7 +1,7 @@
 """Results of the forecasting benchmark: scores, their summary, tables and figures."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -106,31 +106,48 @@ def summarise(rows: Sequence[Row]) -> list[SummaryEntry]:
     entries = [_entry(variation, rows, means) for variation in variations]
     ordered = []
     for group in (("single", "anchor"), ("multi",)):
-        members = [entry for entry in entries if entry["fit"] in group]
-        for key, sign in (("mse", 1), ("correlation", -1)):
-            members.sort(key=lambda entry: np.inf if entry[key] is None else sign * entry[key])
-            for better, worse in pairwise(members):
-                ours, theirs = (means[key].get(Variation(e["label"], e["fit"]), {}) for e in (better, worse))
-                better[f"{key}_p"] = paired_p(ours, theirs)
+        members = [entry for entry in entries if entry.fit in group]
+        for key in ("mse", "correlation"):
+            members = _ranked(members, key, means[key])
         ordered += members
-    return [SummaryEntry(**entry) for entry in ordered]
+    return ordered
 
 
 def _entry(
     variation: Variation, rows: Sequence[Row], means: Mapping[str, Mapping[Variation, Mapping[str, float]]]
-) -> Any:
-    """Returns the arguments of the :class:`SummaryEntry` of a variation, without p-values."""
+) -> SummaryEntry:
+    """Returns the means of a variant over sessions, without p-values."""
     own_rows = [row for row in rows if (row.label, row.fit) == variation]
-    entry: Any = {
-        **variation._asdict(),
-        "sessions": len({row.session for row in own_rows}),
-        "seeds": len({row.seed for row in own_rows}),
-        "seconds": float(np.mean([row.seconds for row in own_rows])),
-    }
-    for key, by_variation in means.items():
-        mean, sem = mean_and_sem(by_variation.get(variation, {}).values())
-        entry |= {key: number_or_none(mean), f"{key}_sem": number_or_none(sem)}
-    return entry
+    correlation, mse = (mean_and_sem(means[key].get(variation, {}).values()) for key in ("correlation", "mse"))
+    return SummaryEntry(
+        variation.label,
+        variation.fit,
+        sessions=len({row.session for row in own_rows}),
+        seeds=len({row.seed for row in own_rows}),
+        seconds=float(np.mean([row.seconds for row in own_rows])),
+        correlation=number_or_none(correlation.mean),
+        correlation_sem=number_or_none(correlation.sem),
+        mse=number_or_none(mse.mean),
+        mse_sem=number_or_none(mse.sem),
+    )
+
+
+def _ranked(
+    entries: Sequence[SummaryEntry], key: str, means: Mapping[Variation, Mapping[str, float]]
+) -> list[SummaryEntry]:
+    """Returns entries by a score, best first, each with the p-value of the test against the next."""
+
+    def rank(entry: SummaryEntry) -> float:
+        score = getattr(entry, key)
+        return np.inf if score is None else (score if key == "mse" else -score)
+
+    ordered = sorted(entries, key=rank)
+    by_session = [means.get(Variation(entry.label, entry.fit), {}) for entry in ordered]
+    p_values = [*(paired_p(better, worse) for better, worse in pairwise(by_session)), None]
+    return [
+        replace(entry, mse_p=p) if key == "mse" else replace(entry, correlation_p=p)
+        for entry, p in zip(ordered, p_values, strict=False)
+    ]
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,8 @@ def _recordings(run: Run, names: list[str]) -> Section:
         }
     )
     commands = run.commands()
-    settings = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in run.recipe.to_json().items())
+    recipe = {key.replace("_", " "): value for key, value in run.recipe.to_json().items() if value is not None}
+    settings = ", ".join(f"{key} {value}" for key, value in recipe.items())
     packages = versions() if run.record is None else run.record.versions
     version_texts = ", ".join(f"{package} {version}" for package, version in packages.items())
     sentences = [
