@@ -151,14 +151,14 @@ def plan(
         recipe = preset.recipe([sessions[path] for path in fitted.fingerprints], seed=seed)
         return ForecastJob(folder, variant, fitted.fingerprints, recipe, first=first, fit=fit)
 
-    jobs = []
-    for variant in variants:
+    jobs, anchors = [], named(ANCHORS)
+    for variant in (variant for variant in variants if variant not in anchors):
         is_shared = multi and len(sessions) > 1 and bool(model_class(variant.kind).shared)
         for seed in seeds:
             jobs += [job(variant, seed, "single", session) for session in each_session]
             jobs += [job(variant, seed, "multi", all_sessions)] if is_shared else []
     # Anchors share nothing between sessions: one job solves all of them.
-    return jobs + [job(anchor, seeds[0], "anchor", all_sessions) for anchor in named(ANCHORS)]
+    return jobs + [job(anchor, seeds[0], "anchor", all_sessions) for anchor in anchors]
 
 
 def compare_forecasts(

@@ -1,6 +1,6 @@
 """Annotations of a command's arguments, and checks of lists, files and folders."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
@@ -33,14 +33,30 @@ class Names:
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def choices(self) -> list[str]:
-        """Names that are accepted."""
-        return [*self.entries, *self.aliases]
+    def choices(self) -> "Choices":
+        """Names that are accepted; aliases are accepted and not listed."""
+        return Choices(self.entries, self.aliases)
 
     @property
     def help(self) -> str:
         """Names and their descriptions."""
         return "; ".join(f"{name}: {entry.description}" for name, entry in self.entries.items())
+
+
+class Choices(list[str]):
+    """Names of a registry, as a list that also accepts their aliases.
+
+    Args:
+        names: Names that are listed.
+        aliases: Further names that are accepted.
+    """
+
+    def __init__(self, names: Iterable[str], aliases: Iterable[str]) -> None:
+        super().__init__(names)
+        self._aliases = frozenset(aliases)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in self._aliases
 
 
 def option_groups(**groups: str) -> Callable[[Command], Command]:

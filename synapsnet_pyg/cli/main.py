@@ -5,7 +5,7 @@ import re
 import sys
 import warnings
 from argparse import HelpFormatter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, isfunction, signature
 from typing import Annotated, Any, NoReturn, get_args, get_origin
 
@@ -16,6 +16,7 @@ except ImportError as error:
     print(f"synapsnet: error: {error}; install synapsnet_pyg with its extras, [train,viz]", file=sys.stderr)
     raise SystemExit(2) from None
 
+from synapsnet_pyg import __version__
 from synapsnet_pyg.cli import benchmarks, data, experiments, runs
 
 COMMANDS: tuple[Callable[..., None], ...] = tuple(
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _input_errors() -> tuple[type[Exception], ...]:
     """Returns the errors that wrong input causes. Any other error is a bug and shows its traceback."""
     errors: list[type[Exception]] = [ValueError, OSError, FloatingPointError]
-    for module, name in (("data.session_checks", "KindError"), ("benchmarks.jobs", "JobsFailed")):
+    for module, name in (("data.session_checks", "WrongTypeError"), ("benchmarks.jobs", "JobsFailed")):
         imported = sys.modules.get(f"synapsnet_pyg.{module}")  # a module that is not imported has raised no error
         errors += [getattr(imported, name)] if imported else []
     return tuple(errors)
@@ -101,20 +102,48 @@ class _Parser(ArgumentParser):
     """Parser that reports an error in one line."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"formatter_class": _Help, **kwargs})
+        super().__init__(*args, **{"formatter_class": _Help, "allow_abbrev": False, **kwargs})
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Prints the error, without the names of Python types, and exits with status 2."""
-        message = re.sub(r"a typing\.Literal\[(.*?)\]", r"one of \1", " ".join(message.split()))
-        message = re.sub(r"an? <class 'float'>", "a number", re.sub(r"an? <class 'int'>", "a whole number", message))
         prog = self.prog.replace(" [options]", "")
-        print(f"{prog}: error: {message} (see --help)", file=sys.stderr)
+        print(f"{prog}: error: {_plain(message)} (see --help)", file=sys.stderr)
         raise SystemExit(2)
+
+
+def _plain(message: str) -> str:
+    """Returns an error of the parser in the words of this command line."""
+    message = re.sub(r"a typing\.Literal\[(.*?)\]", r"one of \1", " ".join(message.split()))
+    message = re.sub(r"an? <class 'float'>", "a number", re.sub(r"an? <class 'int'>", "a whole number", message))
+    wrong = re.search(
+        r'Parser key "([\w.]+)":.*?Expected (.*?)(?:\.| - Expected a <class .NoneType.>.*?) (?:Got|Given) value: (.*)$',
+        message,
+    )
+    if wrong:
+        return f"expected --{wrong[1].replace('_', '-')} as {wrong[2]} (got '{wrong[3]}')"
+    missing = re.search(r"the following arguments are required: (.*)", message)
+    return f"the following arguments are required: {_typed_names(missing[1].split(', '))}" if missing else message
+
+
+def _typed_names(keys: Sequence[str]) -> str:
+    """Returns arguments as they are typed: ``fit.out`` is --out, ``fit.sessions`` is SESSIONS."""
+    parameters: dict[str, Mapping[str, Parameter]] = {
+        command.__name__.replace("_", "."): signature(command).parameters for command in COMMANDS
+    }
+    names, command = [], ""
+    for key in keys:
+        command, _, name = key.rpartition(".")
+        known = parameters.get(command, {}).get(name)
+        is_option = known is not None and known.kind is Parameter.KEYWORD_ONLY
+        names.append(f"--{name.replace('_', '-')}" if is_option else name.upper())
+    return ", ".join(names) + (f" of 'synapsnet {command.replace('.', ' ')}'" if command else "")
 
 
 def _parser() -> _Parser:
     """Returns the parser of all commands."""
-    parser = _Parser(prog="synapsnet", description="Forecast a recorded population and learn who drives whom.")
+    parser = _Parser(
+        prog="synapsnet", version=__version__, description="Forecast a recorded population and learn who drives whom."
+    )
     subcommands = parser.add_subcommands(dest="command", required=True)
     groups: dict[str, Any] = {}
     for command in COMMANDS:

@@ -178,8 +178,10 @@ def connectivity(
     unknown = [name for name in formats if name not in FORMATS]
     if unknown or not formats:
         raise ValueError(f"Expected formats among {', '.join(FORMATS)} (got '{format}').")
-    if fdr is not None and not (significance and 0 < fdr < 1):
-        raise ValueError(f"Expected --significance beside --fdr, which is between 0 and 1 (got {fdr}).")
+    if fdr is not None and not significance:
+        raise ValueError("Expected --significance beside --fdr (got --fdr alone).")
+    if fdr is not None and not 0 < fdr < 1:
+        raise ValueError(f"Expected --fdr between 0 and 1, such as 0.05 (got {fdr}).")
     runs = [Run.load(folder) for folder in (run, *listed(ensemble))]
     results = connectivity_results(runs, significance=significance, shifts=shifts)
     for line in save_connectivity_results(

@@ -68,7 +68,7 @@ class Session(Data):
 
     Raises:
         ValueError: A shape, range or value is wrong.
-        KindError: A value is of the wrong kind, such as texts in place of numbers.
+        WrongTypeError: A value is of the wrong kind, such as texts in place of numbers.
 
     Example:
         >>> Session(torch.randn(3, 50), bin_size=0.1, name="demo", area=["V1", "V1", "LM"])
@@ -147,7 +147,7 @@ class Session(Data):
 
         Raises:
             ValueError: A shape, range or value is wrong.
-            KindError: Activity or behaviour do not hold real numbers.
+            WrongTypeError: Activity or behaviour do not hold real numbers.
 
         Example:
             >>> Session.from_arrays(np.random.poisson(1.0, (4, 60)), np.zeros(60), bin_size=0.05, name="probe")

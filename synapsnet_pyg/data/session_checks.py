@@ -24,15 +24,15 @@ RESERVED = PER_SESSION | {*TRUTH, *STATISTICS}
 """Names that no field of the neurons may have. Every other field of a session has one entry for each neuron."""
 
 
-class KindError(TypeError):
+class WrongTypeError(TypeError):
     """Error for a value of the wrong kind from a user, such as texts in place of numbers."""
 
 
 def as_float(values: ArrayLike, name: str) -> Tensor:
-    """Returns real numbers as a float32 tensor; raises a :class:`KindError` for anything else."""
+    """Returns real numbers as a float32 tensor; raises a :class:`WrongTypeError` for anything else."""
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
-        raise KindError(f"Expected {name} of real numbers (got {array.dtype}).")
+        raise WrongTypeError(f"Expected {name} of real numbers (got {array.dtype}).")
     return torch.from_numpy(np.array(array, dtype=np.float64 if array.dtype == np.float64 else np.float32)).float()
 
 
@@ -40,7 +40,7 @@ def check_activity(activity: Tensor) -> None:
     """Raises an error unless activity is a finite floating-point tensor [N, T]."""
     if not isinstance(activity, Tensor) or not activity.is_floating_point():
         kind = activity.dtype if isinstance(activity, Tensor) else type(activity).__name__
-        raise KindError(
+        raise WrongTypeError(
             f"Expected activity as a floating-point tensor (got {kind}); Session.from_arrays converts arrays."
         )
     if activity.dim() != 2 or activity.shape[0] == 0:

@@ -44,13 +44,12 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        whole = (self.epochs, self.targets, self.batch_size, self.halve_every)
-        if min(*whole, 1 if self.patience is None else self.patience) < 1 or not self.learning_rate > 0:
-            raise ValueError(
-                "Expected epochs, targets, batch size, halve-every and patience >= 1 and a learning rate > 0 (got "
-                f"{self.epochs}, {self.targets}, {self.batch_size}, {self.halve_every}, {self.patience} and "
-                f"{self.learning_rate})."
-            )
+        for name in ("epochs", "targets", "batch_size", "halve_every", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"Expected {name.replace('_', '-')} of at least 1 (got {value}).")
+        if not self.learning_rate > 0:
+            raise ValueError(f"Expected a learning rate above 0 (got {self.learning_rate}).")
 
     @classmethod
     def fast(cls, bins: int, sessions: int = 1) -> "Recipe":

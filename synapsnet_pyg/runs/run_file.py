@@ -89,9 +89,8 @@ class RunRecord:
         """
         path = folder / FILE
         if not path.is_file():
-            raise FileNotFoundError(
-                f"Expected a run's folder (there is no '{path}'); 'synapsnet fit ... --out {folder}' makes one."
-            )
+            found = "is a file" if folder.is_file() else f"has no {FILE}" if folder.is_dir() else "is not there"
+            raise FileNotFoundError(f"Expected the folder of a run, which 'synapsnet fit' makes ('{folder}' {found}).")
         try:
             values = json.loads(path.read_text())
             if values["format"] != FORMAT or values["version"] > VERSION:

@@ -10,9 +10,10 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
-from helpers import read_csv
+from helpers import make_session, read_csv
 from on_disk import write_allen, write_bugeon
 
+import synapsnet_pyg
 from synapsnet_pyg.cli.main import COMMANDS, _command_parser, main
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.registry import DATASETS
@@ -553,3 +554,33 @@ def test_scores_of_each_epoch_go_to_a_logger(fitted, capsys, tmp_path):
     assert run(capsys, *begin, "--logger", "csv")[0] == 0
     (file,) = (tmp_path / "run" / "logs").rglob("metrics.csv")
     assert "validation_correlation" in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("fit a.h5", "the following arguments are required: --out of 'synapsnet fit'"),
+        (
+            "benchmark forecasting",
+            "the following arguments are required: SESSIONS, --out of 'synapsnet benchmark forecasting'",
+        ),
+        ("fit a.h5 --out x --epochs three", "expected --epochs as a whole number (got 'three')"),
+        ("fit a.h5 --out x --learning-rate fast", "expected --learning-rate as a number (got 'fast')"),
+        ("fit a.h5 --out x --logger cvs", "expected --logger as one of 'csv', 'tensorboard', 'wandb' (got 'cvs')"),
+        ("fit a.h5 --out x --epoch 3", "unrecognized arguments: --epoch 3"),
+        ("fit a.h5 --out x --epochs 0", "Expected epochs of at least 1 (got 0)"),
+        ("connectivity x --out y --fdr 0.1", "Expected --significance beside --fdr"),
+        ("connectivity x --out y --significance --fdr 5", "Expected --fdr between 0 and 1, such as 0.05 (got 5.0)"),
+        ("evaluate nowhere", "Expected the folder of a run, which 'synapsnet fit' makes ('nowhere' is not there)"),
+    ],
+)
+def test_wrong_words_are_answered_in_words_of_the_command_line(words, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_session(T=90).save("a.h5")
+    assert message in refused(capsys, *words.split())
+
+
+def test_version(capsys):
+    status, out, _ = run(capsys, "--version")
+    assert status == 0
+    assert synapsnet_pyg.__version__ in out

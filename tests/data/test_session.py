@@ -11,7 +11,7 @@ from helpers import make_session
 from torch_geometric.data import Batch
 
 from synapsnet_pyg.data.session import Session, SessionInfo
-from synapsnet_pyg.data.session_checks import KindError
+from synapsnet_pyg.data.session_checks import WrongTypeError
 
 
 def test_from_arrays_reads_what_numpy_reads():
@@ -67,9 +67,9 @@ def test_tells_what_is_wrong(change, message):
 
 
 def test_wants_floating_point():
-    with pytest.raises(KindError, match=r"Session\.from_arrays converts"):
+    with pytest.raises(WrongTypeError, match=r"Session\.from_arrays converts"):
         Session(torch.ones(2, 3, dtype=torch.int64), bin_size=1)
-    with pytest.raises(KindError, match="real numbers"):
+    with pytest.raises(WrongTypeError, match="real numbers"):
         Session.from_arrays([["a", "b"]], bin_size=1)
 
 

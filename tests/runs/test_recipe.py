@@ -20,9 +20,11 @@ def test_the_fast_recipe_makes_at_least_1500_steps_a_session(bins, sessions):
 def test_changes_ignore_none_and_are_checked():
     recipe = Recipe().changed(epochs=3, patience=None, learning_rate=None)
     assert (recipe.epochs, recipe.patience, recipe.learning_rate) == (3, None, 1e-3)
-    for wrong in ({"epochs": 0}, {"targets": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"patience": 0}):
-        with pytest.raises(ValueError, match="Expected epochs, targets"):
-            Recipe().changed(**wrong)
+    for name in ("epochs", "targets", "batch_size", "halve_every", "patience"):
+        with pytest.raises(ValueError, match=f"Expected {name.replace('_', '-')} of at least 1"):
+            Recipe().changed(**{name: 0})
+    with pytest.raises(ValueError, match="learning rate above 0"):
+        Recipe().changed(learning_rate=0.0)
     with pytest.raises(ValueError, match="learning rate"):
         Recipe(learning_rate=float("nan"))
 
