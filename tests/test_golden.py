@@ -100,14 +100,8 @@ STEPS: dict[str, str] = {
     "--preset fast --epochs 1 --seeds 2",
     "benchmark-sweep": "benchmark forecasting {simulate-paper}/sim.h5 --out {out} --sweep window=1,2 "
     "--models synapsnet --preset fast --epochs 1 --single-only",
-    "benchmark-ablations": "benchmark forecasting {simulate-paper}/sim.h5 --out {out} --ablations --preset fast "
-    "--epochs 1 --single-only",
-    "benchmark-dynamics": "benchmark forecasting {simulate-paper}/sim.h5 --out {out} --dynamics --preset fast "
-    "--epochs 1 --single-only",
     "benchmark-connectivity": f"benchmark connectivity --out {{out}} --seeds 2 {SMALL} "
     "--methods synapsnet,sparse_low_rank_var,ridge_var,lag1 --epochs 1",
-    "benchmark-connectivity-ablations": "benchmark connectivity --out {out} --sessions {simulate-paper}/sim.h5 "
-    "--seeds 1 --ablations --epochs 1",
     **{f"experiment-{name}": f"experiment {name} --quick --out {{out}}" for name in QUICK_ENOUGH},
 }
 """Name of the file -> what is typed; {out} is a folder of its own, {name of another step} that step's folder."""
