@@ -243,9 +243,7 @@ def report(run: str, *, out: str | None = None, session: str | None = None) -> N
     from synapsnet_pyg.runs.run import Run
 
     loaded = Run.load(run)
-    if session is not None and session not in loaded.sessions:
-        raise ValueError(f"Expected a session among {', '.join(loaded.sessions)} (got '{session}').")
-    folder = output_folder(out or str(Path(run) / "report"))
+    folder = Path(out or Path(run) / "report")
     written = write_report(loaded, folder, session)
     print(f"written to {folder}: index.html and {len(written) - 1} other files")
 
@@ -266,8 +264,6 @@ def figures(run: str, *, out: str, session: str | None = None) -> None:
     from synapsnet_pyg.runs.run import Run
 
     loaded = Run.load(run)
-    if session is not None and session not in loaded.sessions:
-        raise ValueError(f"Expected a session among {', '.join(loaded.sessions)} (got '{session}').")
-    folder = output_folder(out)
-    for path in draw_run(loaded, [session] if session else list(loaded.sessions), folder):
+    names = loaded.session_names(session)
+    for path in draw_run(loaded, names, output_folder(out)):
         print(f"written to {path}")

@@ -28,9 +28,7 @@ def write_report(run: Run, folder: Path, session: str | None = None) -> list[Pat
         ValueError: The run has no such session, or a part of a session is too short for the model.
         OSError: The folder cannot be created or is not writable.
     """
-    if session is not None and session not in run.sessions:
-        raise ValueError(f"Expected a session among {', '.join(run.sessions)} (got '{session}').")
-    names = list(run.sessions) if session is None else [session]
+    names = run.session_names(session)
     for part in (folder, folder / FIGURES, folder / TABLES):
         make_folder(part)
     scores = evaluate(run)

@@ -66,6 +66,19 @@ class Run:
         """Number of targets P of each window, in training and in every score."""
         return self.recipe.targets
 
+    def session_names(self, only: str | None = None) -> list[str]:
+        """Returns the names of all sessions, or of one of them.
+
+        Args:
+            only: Name of that session; None: all.
+
+        Raises:
+            ValueError: The run has no such session.
+        """
+        if only is not None and only not in self.sessions:
+            raise ValueError(f"Expected a session among {', '.join(self.sessions)} (got '{only}').")
+        return list(self.sessions) if only is None else [only]
+
     def split(self) -> dict[str, Split]:
         """Returns session name -> training, validation and test part."""
         return {name: session.split() for name, session in self.sessions.items()}
