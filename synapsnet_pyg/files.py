@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,43 @@ def shorten(values: list[Any], most: int = 5) -> str:
     """Returns values as a text for a message: at most the first ``most`` of them, and the number of the rest."""
     shown = ", ".join(str(value) for value in values[:most])
     return shown if len(values) <= most else f"{shown} and {len(values) - most} more"
+
+
+def require_memory(needed: int, label: str) -> None:
+    """Raises an error if an array would not fit into the memory that is free.
+
+    Args:
+        needed: Number of bytes.
+        label: Description of the array in the message.
+
+    Raises:
+        ValueError: Less memory is free, or allowed to this process.
+    """
+    free = free_memory()
+    if needed > free:
+        raise ValueError(
+            f"Expected {label} to fit into memory (they need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are "
+            "free); take longer bins, fewer neurons or a part of the time."
+        )
+
+
+def free_memory() -> float:
+    """Returns the number of bytes that this process may still take; infinity if the system does not say."""
+    free = float("inf")
+    with suppress(OSError, ValueError, StopIteration, ImportError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = 1024.0 * int(next(line for line in lines if line.startswith("MemAvailable")).split()[1])
+    with suppress(OSError, ValueError, ImportError):
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            free = min(free, limit - pages * os.sysconf("SC_PAGE_SIZE"))
+    with suppress(OSError, ValueError):
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
+        free = min(free, limit - int(Path("/sys/fs/cgroup/memory.current").read_text()))
+    return free
 
 
 def optional_import(module: str, extra: str) -> Any:

@@ -5,28 +5,25 @@ import os
 from copy import copy
 from typing import Any, NamedTuple
 
-import numpy as np
-import torch
-from numpy.typing import ArrayLike
 from torch import Tensor
-from torch_geometric.data import Data
 
-from synapsnet_pyg.data.conversions import as_columns, as_texts, true_edges
+from synapsnet_pyg.data.conversions import as_columns
 from synapsnet_pyg.data.session_checks import (
     RESERVED,
     STATISTICS,
-    as_float,
     check_activity,
     checked_behaviour,
     checked_bin_size,
     checked_edges,
     checked_names,
     checked_neuron_field,
+    checked_recorded,
     checked_segment,
     checked_weight_series,
 )
 from synapsnet_pyg.data.session_file import read_session_file, write_session_file
 from synapsnet_pyg.data.session_info import SessionInfo as SessionInfo
+from synapsnet_pyg.data.session_sources import SessionSources
 from synapsnet_pyg.data.session_split import split_bins
 from synapsnet_pyg.data.standardisation import Statistics
 
@@ -42,7 +39,7 @@ class Split(NamedTuple):
     """Part that scores are computed on."""
 
 
-class Session(Data):
+class Session(SessionSources):
     r"""Recording of one population of neurons, as a graph whose nodes are the neurons.
 
     The graph's edges, if given, are the *true* connectivity (of a simulation or a connectome). Only scores use them.
@@ -63,6 +60,9 @@ class Session(Data):
         edge_weight: Weights of the true edges :math:`(E)`. None: 1 for each edge.
         edge_weight_series: Weights :math:`(E, T)` of connectivity that changes in time; ``[e, t]`` is the weight of
             edge e from bin t to the next. ``edge_weight`` becomes their mean over bins and must be left out.
+        behaviour_recorded: True where a behaviour was recorded :math:`(T, K)`; elsewhere its value is a fill, which
+            counts for no statistic, and which models see as the mean. None: everywhere.
+        notes: Sentences on the origin of the session: what was kept of a recording, what was left out and why.
         **neuron_fields: Fields of the neurons, such as ``position`` :math:`(N, 3)`, ``area`` or ``cell_type``
             (N texts): tensors, arrays or lists with N entries.
 
@@ -71,6 +71,7 @@ class Session(Data):
         WrongTypeError: A value is of the wrong kind, such as texts in place of numbers.
 
     Example:
+        >>> import torch
         >>> Session(torch.randn(3, 50), bin_size=0.1, name="demo", area=["V1", "V1", "LM"])
         Session('demo', 3 neurons x 50 bins of 0.1 s, 0 behaviours, 1 segment, area)
     """
@@ -88,6 +89,8 @@ class Session(Data):
         edge_index: Tensor | None = None,
         edge_weight: Tensor | None = None,
         edge_weight_series: Tensor | None = None,
+        behaviour_recorded: Tensor | None = None,
+        notes: list[str] | None = None,
         **neuron_fields: Any,
     ) -> None:
         super().__init__()
@@ -101,6 +104,11 @@ class Session(Data):
         self.name = str(name)
         self.bin_size = checked_bin_size(bin_size)
         self.behaviour = checked_behaviour(behaviour, activity)
+        recorded = checked_recorded(behaviour_recorded, self.behaviour)
+        if recorded is not None:
+            self.behaviour_recorded = recorded
+        if notes:
+            self.notes = [str(note) for note in notes]
         self.segment = checked_segment(segment, T)
         ids = [f"{name}/{i}" for i in range(N)] if neuron_id is None else neuron_id
         self.neuron_id = checked_names("neuron_id", ids, N, "rows of activity")
@@ -117,58 +125,6 @@ class Session(Data):
         for key, value in neuron_fields.items():
             if value is not None:
                 setattr(self, key, value if key in STATISTICS else checked_neuron_field(key, value, N))
-
-    @classmethod
-    def from_arrays(
-        cls,
-        activity: ArrayLike,
-        behaviour: ArrayLike | None = None,
-        *,
-        bin_size: float,
-        name: str = "session",
-        segment: ArrayLike | None = None,
-        neuron_id: ArrayLike | None = None,
-        behaviour_name: ArrayLike | None = None,
-        true_connectivity: ArrayLike | None = None,
-        **neuron_fields: Any,
-    ) -> "Session":
-        r"""Makes a session from numpy arrays, or from lists and other values that numpy converts to arrays.
-
-        Args:
-            activity: Activity :math:`(N, T)`, neurons first; integers become float32.
-            behaviour: Behaviour :math:`(T, K)`, or :math:`(T)` for a single one.
-            bin_size: Duration of one bin in seconds.
-            name: Name of the recording in tables.
-            segment: First bin and end (exclusive) of each block of consecutive bins, :math:`(S, 2)`.
-            neuron_id: Text or number for each neuron.
-            behaviour_name: Text for each behaviour.
-            true_connectivity: Weights :math:`(N, N)` with ``[i, j]`` the effect of neuron j on neuron i; zero: no edge.
-            **neuron_fields: Fields of the neurons, N entries each.
-
-        Raises:
-            ValueError: A shape, range or value is wrong.
-            WrongTypeError: Activity or behaviour do not hold real numbers.
-
-        Example:
-            >>> Session.from_arrays(np.random.poisson(1.0, (4, 60)), np.zeros(60), bin_size=0.05, name="probe")
-            Session('probe', 4 neurons x 60 bins of 0.05 s, 1 behaviour, 1 segment)
-        """
-        edge_index, edge_weight = (None, None) if true_connectivity is None else true_edges(true_connectivity)
-        if behaviour is not None:
-            behaviour = as_float(behaviour, "behaviour")
-            behaviour = behaviour[:, None] if behaviour.dim() == 1 else behaviour
-        return cls(
-            as_float(activity, "activity"),
-            behaviour,
-            bin_size=bin_size,
-            segment=None if segment is None else torch.from_numpy(np.array(segment, dtype=np.int64)),
-            neuron_id=as_texts(neuron_id),
-            behaviour_name=as_texts(behaviour_name),
-            name=name,
-            edge_index=edge_index,
-            edge_weight=edge_weight,
-            **neuron_fields,
-        )
 
     @property
     def num_neurons(self) -> int:
@@ -192,6 +148,8 @@ class Session(Data):
         for row in self.activity:  # a row at a time, so that a slice of a recording need not be copied
             digest.update(row.cpu().numpy().tobytes())
         digest.update(self.behaviour.cpu().numpy().tobytes())
+        if "behaviour_recorded" in self:
+            digest.update(self.behaviour_recorded.cpu().numpy().tobytes())
         return digest.hexdigest()[:16]
 
     @property
@@ -237,6 +195,8 @@ class Session(Data):
         part = copy(self)
         part.activity = self.activity[:, start:stop]
         part.behaviour = self.behaviour[start:stop]
+        if "behaviour_recorded" in self:
+            part.behaviour_recorded = self.behaviour_recorded[start:stop]
         if "edge_weight_series" in self:
             part.edge_weight_series = self.edge_weight_series[:, start:stop]
             part.edge_weight = part.edge_weight_series.mean(1)
@@ -260,6 +220,7 @@ class Session(Data):
             ValueError: The shares are not positive or do not add up to one, or the session has under three bins.
 
         Example:
+            >>> import torch
             >>> Session(torch.randn(3, 50), bin_size=0.1).split().train.num_bins
             40
         """
@@ -279,7 +240,7 @@ class Session(Data):
 
         with the population deviation, or 1 for rows that are constant in training. ``constant`` :math:`(N)` marks
         constant neurons. The statistics are kept in ``activity_mean``, ``activity_scale`` :math:`(N)`,
-        ``behaviour_mean`` and ``behaviour_scale`` :math:`(K)`.
+        ``behaviour_mean`` and ``behaviour_scale`` :math:`(K)`. Behaviour that was not recorded becomes zero, the mean.
 
         Args:
             train: Part whose statistics are used. None: ``self.split().train``.
@@ -292,6 +253,7 @@ class Session(Data):
             ValueError: The session is standardised already, and ``train`` asks for other statistics.
 
         Example:
+            >>> import torch
             >>> session = Session(torch.tensor([[1.0, 3, 1, 3, 1, 3, 1, 3, 5, 5]]), bin_size=0.1)
             >>> session.standardise().activity.tolist()
             [[-1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, 3.0, 3.0]]
@@ -302,10 +264,13 @@ class Session(Data):
             raise ValueError(f"Session '{self.name}' is standardised already; load it anew to use other statistics.")
         train = self.split().train if train is None else train
         activity = Statistics.of(train.activity, train.segment)
-        behaviour = Statistics.of(train.behaviour.t(), train.segment)
+        recorded = train.behaviour_recorded.t() if "behaviour_recorded" in train else None
+        behaviour = Statistics.of(train.behaviour.t(), train.segment, recorded)
         session = self if inplace else copy(self)
         session.activity = activity.apply(self.activity, inplace)
         session.behaviour = behaviour.apply(self.behaviour.t(), inplace).t()
+        if "behaviour_recorded" in self:  # the mean, which tells a model nothing
+            session.behaviour = session.behaviour.masked_fill(~self.behaviour_recorded, 0.0)
         session.constant = activity.constant
         session.activity_mean, session.activity_scale = activity.mean, activity.scale
         session.behaviour_mean, session.behaviour_scale = behaviour.mean, behaviour.scale

@@ -1,18 +1,22 @@
 """Checks of the fields of a session, which return the checked value or raise an error."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor
 
 from synapsnet_pyg.data.conversions import text
 from synapsnet_pyg.files import shorten
+from synapsnet_pyg.intake.plain import kind_of, plain_array
 
 PER_SESSION = {"activity", "behaviour", "bin_size", "segment", "neuron_id", "behaviour_name", "name", "num_nodes"}
 """Fields that every session has."""
+
+OPTIONAL = {"behaviour_recorded", "notes"}
+"""Fields of a session that are no fields of its neurons, and may be missing."""
 
 STATISTICS = ("activity_mean", "activity_scale", "constant", "behaviour_mean", "behaviour_scale")
 """Fields of a standardised session."""
@@ -20,20 +24,28 @@ STATISTICS = ("activity_mean", "activity_scale", "constant", "behaviour_mean", "
 TRUTH = ("edge_index", "edge_weight", "edge_weight_series")
 """Fields of a session whose connectivity is known."""
 
-RESERVED = PER_SESSION | {*TRUTH, *STATISTICS}
+RESERVED = PER_SESSION | OPTIONAL | {*TRUTH, *STATISTICS}
 """Names that no field of the neurons may have. Every other field of a session has one entry for each neuron."""
+
+
+_TENSORS = (torch.float32, torch.float64, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
+"""Types of tensors that every function of torch takes."""
 
 
 class WrongTypeError(TypeError):
     """Error for a value of the wrong kind from a user, such as texts in place of numbers."""
 
 
-def as_float(values: ArrayLike, name: str) -> Tensor:
-    """Returns real numbers as a float32 tensor; raises a :class:`WrongTypeError` for anything else."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiub":
-        raise WrongTypeError(f"Expected {name} of real numbers (got {array.dtype}).")
-    return torch.from_numpy(np.array(array, dtype=np.float64 if array.dtype == np.float64 else np.float32)).float()
+def as_float(values: Any, name: str) -> Tensor:
+    """Returns real numbers as a float32 tensor; raises a :class:`WrongTypeError` for anything else.
+
+    Raises:
+        WrongTypeError: The values are texts, complex numbers or objects.
+    """
+    array = plain_array(values)
+    if array.dtype.kind not in "fib":
+        raise WrongTypeError(f"Expected {name} of real numbers (got {kind_of(array)}).")
+    return torch.from_numpy(np.array(array, dtype=np.float32))
 
 
 def check_activity(activity: Tensor) -> None:
@@ -78,7 +90,13 @@ def checked_segment(segment: Tensor | None, T: int) -> Tensor:
     """Returns segments [S, 2] in order, apart and within 0..T; one whole segment for None."""
     if segment is None:
         return torch.tensor([[0, T]])
-    if segment.dim() != 2 or segment.shape[1] != 2 or segment.is_floating_point():
+    if segment.is_floating_point() and bool((segment != segment.round()).any()):
+        wrong = float(segment[segment != segment.round()][0])
+        raise ValueError(
+            f"Expected segment of whole numbers of bins, start and stop (got {wrong:g}); divide seconds by bin_size."
+        )
+    segment = segment.long()
+    if segment.dim() != 2 or segment.shape[1] != 2:
         raise ValueError(f"Expected segment of whole numbers [S, 2], start and stop (got {list(segment.shape)}).")
     flat = segment.flatten()
     ordered = bool((segment[:, 0] < segment[:, 1]).all()) and bool((flat[1:] >= flat[:-1]).all())
@@ -87,6 +105,18 @@ def checked_segment(segment: Tensor | None, T: int) -> Tensor:
             f"Expected segments in order, apart, each start < stop, within 0..{T} (got {segment.tolist()[:4]}...)."
         )
     return segment.long()
+
+
+def checked_recorded(recorded: Tensor | None, behaviour: Tensor) -> Tensor | None:
+    """Returns where behaviour was recorded [T, K], or None if it was everywhere."""
+    if recorded is None:
+        return None
+    if recorded.shape != behaviour.shape:
+        raise ValueError(
+            f"Expected behaviour_recorded of shape {list(behaviour.shape)}, as behaviour (got {list(recorded.shape)})."
+        )
+    recorded = recorded.bool()
+    return None if bool(recorded.all()) else recorded
 
 
 def checked_names(field: str, names: Iterable[Any], length: int, entries: str) -> list[str]:
@@ -102,7 +132,7 @@ def checked_names(field: str, names: Iterable[Any], length: int, entries: str) -
     if len(names) != length:
         raise ValueError(f"Expected one {field} for each of the {length} {entries} (got {len(names)}); transpose it?")
     if len(set(names)) != length:
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = sorted(name for name, times in Counter(names).items() if times > 1)
         raise ValueError(
             f"Expected a different {field} for each of the {entries} "
             f"({shorten([repr(t) for t in twice])} come more than once)."
@@ -140,16 +170,16 @@ def checked_neuron_field(key: str, value: Any, N: int) -> Tensor | list[str]:
     """Returns a field of the neurons with N entries, as a tensor or a list of texts."""
     if key in RESERVED or key.startswith("_"):
         raise ValueError(f"Expected another name than '{key}' for a field of the neurons; a session needs it itself.")
-    array = value if isinstance(value, Tensor) else np.asarray(value)
-    if len(array.shape) == 0 or array.shape[0] != N:
+    array = plain_array(value)
+    if array.ndim == 0 or array.shape[0] != N:
         raise ValueError(f"Expected {N} entries in '{key}', one for each neuron (got {list(array.shape)}).")
-    if isinstance(array, Tensor):
-        return array
-    if array.dtype.kind in "fiub":
-        return torch.from_numpy(np.array(array))
-    if array.ndim != 1:
-        raise ValueError(f"Expected one text for each neuron in '{key}' (got {list(array.shape)}).")
-    return [text(entry) for entry in array.tolist()]
+    if array.dtype.kind in "fib":
+        return value if isinstance(value, Tensor) and value.dtype in _TENSORS else torch.from_numpy(np.array(array))
+    if array.dtype.kind != "U" or array.ndim != 1:
+        raise ValueError(
+            f"Expected one number or text for each neuron in '{key}' (got {kind_of(array)} {list(array.shape)})."
+        )
+    return [str(entry) for entry in array.tolist()]
 
 
 def check_connectivity(num_neurons: int, connectivity: Tensor) -> None:

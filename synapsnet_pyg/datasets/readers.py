@@ -1,0 +1,114 @@
+"""Formats of recordings: the interface of a reader, and the search for recordings in files and folders."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+from synapsnet_pyg.intake.notes import warn
+from synapsnet_pyg.intake.recording import Recording, Selection
+
+Rows = list[tuple[str, str]]
+"""Labels and their descriptions, the lines of ``synapsnet inspect``."""
+
+_COPY = re.compile(r"( - copy| copy)( ?\d+)?$|^copy of |\(\d+\)$", re.IGNORECASE)
+"""Names that file managers give to copies."""
+
+
+class Reader:
+    """Format of recordings. A subclass sets its names and defines :meth:`recognises`, :meth:`read`, :meth:`describe`.
+
+    A reader only finds: raw spikes or traces with their clocks, neurons, behaviours and intervals. Whatever follows
+    (bins, gaps, choice of neurons, ids) is done by :mod:`synapsnet_pyg.intake`, the same for every format.
+    """
+
+    name: ClassVar[str]
+    """Name of the format on the command line."""
+    generic: ClassVar[frozenset[str]] = frozenset()
+    """Names of folders, in lower case, that are no part of a session's name, such as ``suite2p``."""
+
+    def recognises(self, path: Path) -> bool:
+        """Returns True if a file or folder is one recording of this format; looks at names and headers only."""
+        raise NotImplementedError
+
+    def files(self, path: Path) -> list[Path]:
+        """Returns the files of a recording that decide its content."""
+        return [path] if path.is_file() else sorted(file for file in path.iterdir() if file.is_file())
+
+    def read(self, path: Path, name: str, selection: Selection) -> Recording:
+        """Reads a recording.
+
+        Args:
+            path: File or folder that :meth:`recognises` accepts.
+            name: Name of the session.
+            selection: Choices of the user; the reader looks up names of activity, behaviours and intervals.
+
+        Raises:
+            ValueError: A file is damaged, or has no such activity, behaviour or intervals; the message lists its own.
+        """
+        raise NotImplementedError
+
+    def describe(self, path: Path) -> Rows:
+        """Describes a recording from headers and small pieces of it."""
+        raise NotImplementedError
+
+
+class Found(NamedTuple):
+    """Recording that was found."""
+
+    reader: Reader
+    """Reader of its format."""
+    path: Path
+    """File or folder."""
+
+
+def walk(root: Path) -> Iterator[Path]:
+    """Yields a folder and everything below it in natural order, following links; hidden names and copies are skipped.
+
+    Files named ``._x`` (of macOS), ``.git`` and other hidden names are no recordings. Copies (``x copy``, ``x (1)``)
+    are skipped with a warning.
+    """
+    yield from _walk(root, {os.path.realpath(root)})
+
+
+def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
+    """Yields a folder and everything below it, each real folder once."""
+    yield folder
+    for path in sorted(folder.iterdir(), key=lambda path: natural(path.name)):
+        if path.name.startswith("."):
+            continue
+        if _COPY.search(path.stem):
+            warn(f"'{path}' is taken for a copy and skipped; rename it if it is not one.")
+            continue
+        if path.is_dir():
+            real = os.path.realpath(path)
+            if real not in seen:
+                seen.add(real)
+                yield from _walk(path, seen)
+        else:
+            yield path
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Returns a key that sorts names as people do.
+
+    Example:
+        >>> sorted(["plane10", "plane2", "plane1"], key=natural)
+        ['plane1', 'plane2', 'plane10']
+    """
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def session_name(root: Path, path: Path, generic: frozenset[str]) -> str:
+    """Returns the name of a session from its place below a folder: ``mouse1/day2/suite2p`` is ``mouse1-day2``."""
+    inside = path.relative_to(root).parts if path != root else ()
+    parts = [part for part in inside if part.lower() not in generic]
+    if not parts:
+        for folder in (path.resolve(), *path.resolve().parents):
+            if folder.name.lower() not in generic:
+                parts = [folder.name]
+                break
+    suffix = path.suffix if path.is_file() or path.suffix in (".zarr", ".nwb") else ""
+    parts[-1] = parts[-1].removesuffix(suffix).removesuffix(".nwb") or parts[-1]
+    return "-".join(parts)

@@ -1,0 +1,251 @@
+"""Bins of a recording: choice of neurons, segments of time, counts of spikes or joined frames, behaviour."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from synapsnet_pyg.files import require_memory, shorten
+from synapsnet_pyg.intake.behaviours import Behaviour, Columns, OnFrames
+from synapsnet_pyg.intake.blocks import duration
+from synapsnet_pyg.intake.chosen_time import chosen_blocks, observed_enough
+from synapsnet_pyg.intake.joined_frames import FrameGrid, fill_gaps, frames_inside, frames_of, seen_frames
+from synapsnet_pyg.intake.neuron_table import NeuronTable, chosen, conditions_of
+from synapsnet_pyg.intake.notes import warn
+from synapsnet_pyg.intake.recording import DEFAULT_BIN_SIZE, Recording, Selection, Traces
+from synapsnet_pyg.intake.spikes import Spikes
+from synapsnet_pyg.intake.time_bins import TimeBins
+
+
+@dataclass
+class BinnedRecording:
+    """Recording in bins, the arguments of a session.
+
+    Args:
+        name: Name of the session.
+        activity: Activity :math:`(N, T)`, float32.
+        behaviour: Behaviour :math:`(T, K)`, finite.
+        recorded: True where a behaviour was recorded :math:`(T, K)`.
+        segment: First bin and end of each segment :math:`(S, 2)`.
+        bin_size: Duration of a bin in seconds.
+        neurons: Ids and fields of the kept neurons.
+        behaviour_name: Name of each behaviour.
+        notes: Sentences on what was kept and what was left out.
+    """
+
+    name: str
+    activity: np.ndarray
+    behaviour: np.ndarray
+    recorded: np.ndarray
+    segment: np.ndarray
+    bin_size: float
+    neurons: NeuronTable
+    behaviour_name: list[str]
+    notes: list[str]
+
+
+def bin_recording(recording: Recording, selection: Selection) -> BinnedRecording:
+    """Brings a recording into bins.
+
+    In this order: neurons are chosen by their fields and rates; what was not observed, is excluded or lies outside the
+    chosen intervals ends a segment; spikes are counted, or frames joined; neurons with missing values are left out;
+    behaviours are brought onto the bins.
+
+    Args:
+        recording: Recording as a reader found it.
+        selection: Choices of the user.
+
+    Raises:
+        ValueError: The clock is not in seconds, no neuron or no bin is left, or lengths do not fit.
+    """
+    notes, found = list(recording.notes), recording.neurons.count
+    if found == 0:
+        raise ValueError(f"Expected neurons in '{recording.name}' (found none).")
+    gone: list[str] = []
+    conditions = conditions_of(selection.where)
+    rows = chosen(recording.neurons, conditions, gone) if conditions else np.arange(found)
+    grid: TimeBins | FrameGrid
+    if isinstance(recording.activity, Spikes):
+        rows, activity, grid = _bin_spikes(recording, recording.activity, selection, rows=rows, gone=gone, notes=notes)
+    else:
+        rows, activity, grid = _bin_traces(recording, recording.activity, selection, rows=rows, gone=gone, notes=notes)
+    _warn_of_constant(activity)
+    if len(rows) < found:
+        notes.append(f"{len(rows)} of {found} neurons kept: {'; '.join(gone)}")
+    names, values, recorded = _behaviours(recording, grid, len(grid.centres))
+    if selection.advance:
+        values = advanced(values, grid.segment, selection.advance)
+        recorded = advanced(recorded, grid.segment, selection.advance)
+    return BinnedRecording(
+        recording.name,
+        activity,
+        behaviour=values.astype(np.float32),
+        recorded=recorded,
+        segment=grid.segment,
+        bin_size=grid.bin_size,
+        neurons=recording.neurons.take(rows) if len(rows) < found else recording.neurons,
+        behaviour_name=names,
+        notes=notes,
+    )
+
+
+def advanced(behaviour: np.ndarray, segment: np.ndarray, bins: int) -> np.ndarray:
+    """Moves behaviour to earlier bins within each segment; the last value is repeated at the end.
+
+    A forecast of bin t + 1 sees the behaviour of bin t. Behaviour that is known in advance and acts within its own bin,
+    such as a stimulus, must therefore move one bin earlier.
+
+    Args:
+        behaviour: Behaviour :math:`(T, K)`.
+        segment: First bin and end of each segment :math:`(S, 2)`.
+        bins: Number of bins to move by.
+
+    Example:
+        >>> behaviour = np.array([[1.0], [2.0], [3.0], [7.0], [8.0]])
+        >>> advanced(behaviour, np.array([[0, 3], [3, 5]]), 1).ravel()
+        array([2., 3., 3., 8., 8.])
+    """
+    moved = behaviour.copy()
+    for start, stop in segment.tolist():
+        moved[start:stop] = behaviour[np.minimum(np.arange(start + bins, stop + bins), stop - 1)]
+    return moved
+
+
+def _bin_spikes(
+    recording: Recording,
+    spikes: Spikes,
+    selection: Selection,
+    *,
+    rows: np.ndarray,
+    gone: list[str],
+    notes: list[str],
+) -> tuple[np.ndarray, np.ndarray, TimeBins]:
+    """Counts the spikes of chosen neurons in bins."""
+    bin_size = selection.bin_size
+    if bin_size is None:
+        bin_size = DEFAULT_BIN_SIZE
+        notes.append(f"spikes are counted in bins of {bin_size:.4g} s (--bin-size for others)")
+    if selection.rebin != 1:
+        raise ValueError("Expected no rebin beside spike times; give the duration of a bin as --bin-size.")
+    rows = observed_enough(recording, rows, gone)
+    survey = (spikes if len(rows) == spikes.count else spikes.take(rows)).survey()
+    if not survey.total:
+        raise ValueError(f"Expected spikes in {spikes.label} (there are none).")
+    clipped = selection.start is not None or selection.stop is not None
+    if (doubt := survey.doubt()) and not (clipped and doubt == survey.far_off()):
+        raise ValueError(doubt)
+    if survey.rounding > 0.1 * bin_size:
+        warn(f"{spikes.label} are coarse, {survey.rounding:.2g} s apart; bins of {bin_size:g} s are too fine for them.")
+    blocks = chosen_blocks(recording, selection, (survey.first, survey.last), notes=notes, rows=rows, survey=survey)
+    bins = TimeBins(blocks, bin_size)
+    if selection.min_rate > 0:
+        fast = survey.counts / max(duration(blocks), bin_size) >= selection.min_rate
+        _tell_slow(fast, selection.min_rate, gone)
+        rows = rows[fast]
+    require_memory(8 * len(rows) * len(bins), f"{len(rows)} neurons in {len(bins)} bins of {bin_size:g} s")
+    counts = (spikes if len(rows) == spikes.count else spikes.take(rows)).counts(bins)
+    if not counts.any():
+        raise ValueError(
+            f"Expected spikes within the chosen time, {blocks[0][0]:g} to {blocks[-1][1]:g} s (all lie outside, "
+            f"{survey.first:g} to {survey.last:g} s); are both in seconds?"
+        )
+    return rows, counts, bins
+
+
+def _bin_traces(
+    recording: Recording,
+    traces: Traces,
+    selection: Selection,
+    *,
+    rows: np.ndarray,
+    gone: list[str],
+    notes: list[str],
+) -> tuple[np.ndarray, np.ndarray, FrameGrid]:
+    """Joins the frames of chosen neurons into bins."""
+    rebin = selection.rebin
+    clock = frames_of(traces, selection)
+    segments = seen_frames(traces.values, clock)
+    if len(clock.times):
+        step = clock.bin_size
+        outer = (float(clock.times.min()) - step / 2, float(clock.times.max()) + step / 2)
+        blocks = chosen_blocks(recording, selection, outer, notes=notes, rows=rows, survey=None)
+        segments = frames_inside(segments, clock.times, blocks, step)
+    parts = [np.arange(a, a + (b - a) // rebin * rebin).reshape(-1, rebin) for a, b in segments if b - a >= rebin]
+    if not parts:
+        raise ValueError(
+            f"Expected activity in '{recording.name}' (every frame is missing or outside the chosen time, or segments "
+            f"are shorter than the {rebin} frames to join)."
+        )
+    kept, length = np.concatenate(parts), np.array([len(part) for part in parts])
+    segment = np.stack([length.cumsum() - length, length.cumsum()], axis=1).astype(np.int64)
+    require_memory(4 * len(rows) * kept.size, f"{len(rows)} neurons in {len(kept)} bins")
+    grid = FrameGrid(clock.frame[kept], clock.times[kept].mean(1), segment, clock.bin_size * rebin)
+    counts = traces.counts if selection.rebin_by is None else selection.rebin_by == "sum"
+    activity = np.empty((len(rows), len(kept)), dtype=np.float32)
+    for i, row in enumerate(rows.tolist()):
+        joined = np.asarray(traces.values[row], dtype=np.float64)[grid.frame]
+        activity[i] = joined.sum(1) if counts else joined.mean(1)
+    fill_gaps(activity, selection.fill_nan, segment)
+    good = np.array([np.isfinite(trace).all() for trace in activity])
+    if not good.all():
+        gone.append(f"{int((~good).sum())} hold NaN")
+        shown = shorten(np.flatnonzero(~good).tolist(), 8)
+        warn(
+            f"{int((~good).sum())} of {len(good)} neurons (rows {shown}) hold NaN and are left out (--fill-nan keeps "
+            "neurons with few)."
+        )
+        if not good.any():
+            raise ValueError(
+                f"Expected a neuron without NaN in '{recording.name}' (all {len(good)} hold some); --fill-nan 0.05 "
+                "keeps neurons with up to 5 %."
+            )
+        activity, rows = activity[good], rows[good]
+    if selection.min_rate > 0:
+        fast = activity.mean(1) / (grid.bin_size if counts else 1.0) >= selection.min_rate
+        _tell_slow(fast, selection.min_rate, gone)
+        activity, rows = activity[fast], rows[fast]
+    N, T = activity.shape
+    if traces.border is None and N > T:
+        warn(f"there are more neurons ({N}) than bins ({T}); are the axes in the other order?")
+    return rows, activity, grid
+
+
+def _tell_slow(fast: np.ndarray, min_rate: float, gone: list[str]) -> None:
+    """Notes the neurons below a rate; raises an error if all are."""
+    if not fast.any():
+        raise ValueError(f"Expected a neuron of at least {min_rate:g} Hz (all {len(fast)} are slower).")
+    if not fast.all():
+        gone.append(f"{int((~fast).sum())} below {min_rate:g} Hz")
+
+
+def _warn_of_constant(activity: np.ndarray) -> None:
+    """Warns of neurons that are silent (zero in all bins) or constant."""
+    constant = activity.min(1) == activity.max(1)
+    silent = constant & (activity[:, 0] == 0)
+    for mask, finding in ((silent, "silent"), (constant & ~silent, "constant")):
+        rows = np.flatnonzero(mask).tolist()
+        if rows:
+            warn(
+                f"{len(rows)} of {len(activity)} neurons (rows {shorten(rows, 8)}) are {finding}: no score will count "
+                "them."
+            )
+
+
+def _behaviours(recording: Recording, grid: TimeBins | FrameGrid, T: int) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Returns names [K], values [T, K] and where they were recorded [T, K], of all behaviours."""
+    parts: Sequence[Columns] = [_columns(behaviour, grid) for behaviour in recording.behaviours]
+    names = [name for part in parts for name in part.names]
+    if len(set(names)) < len(names):
+        names = [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names)]
+    values = [np.zeros((T, 0)), *(part.values for part in parts)]
+    recorded = [np.zeros((T, 0), dtype=bool), *(part.recorded for part in parts)]
+    return names, np.concatenate(values, axis=1), np.concatenate(recorded, axis=1)
+
+
+def _columns(behaviour: Behaviour | OnFrames, grid: TimeBins | FrameGrid) -> Columns:
+    """Returns one behaviour in bins."""
+    if isinstance(behaviour, OnFrames):
+        if not isinstance(grid, FrameGrid):
+            raise ValueError(f"Expected a clock of behaviour '{behaviour.name}'; give --behaviour-times.")
+        return behaviour.joined(grid.frame, grid.segment)
+    return behaviour.on(grid)

@@ -1,0 +1,92 @@
+"""Time of a recording that becomes segments: observed, chosen, not excluded."""
+
+import numpy as np
+
+from synapsnet_pyg.intake.blocks import Blocks, duration, merged, within, without
+from synapsnet_pyg.intake.notes import warn
+from synapsnet_pyg.intake.recording import Recording, Selection
+from synapsnet_pyg.intake.spikes import SpikeSurvey
+
+_LEAST_OBSERVED = 0.5
+"""Smallest share of the observed time in which a kept neuron was observed."""
+
+
+def observed_enough(recording: Recording, rows: np.ndarray, gone: list[str]) -> np.ndarray:
+    """Returns the neurons that were observed in at least half of the time in which any was observed."""
+    if recording.observed_by is None:
+        return rows
+    time = np.array([duration(merged(recording.observed_by[row])) for row in rows.tolist()])
+    whole = duration(merged([block for row in rows.tolist() for block in recording.observed_by[row]]))
+    short = time < _LEAST_OBSERVED * whole
+    if whole == 0 or not short.any() or short.all():
+        return rows
+    gone.append(f"{int(short.sum())} observed in less than half of the time")
+    warn(
+        f"{int(short.sum())} of {len(rows)} neurons were observed in less than half of the {whole:.0f} s in which any "
+        "was, and are left out."
+    )
+    return rows[~short]
+
+
+def chosen_blocks(
+    recording: Recording,
+    selection: Selection,
+    span: tuple[float, float],
+    *,
+    notes: list[str],
+    rows: np.ndarray,
+    survey: SpikeSurvey | None,
+) -> Blocks:
+    """Returns the blocks of time that become segments."""
+    start = span[0] if selection.start is None else selection.start
+    stop = span[1] if selection.stop is None else selection.stop
+    observed = recording.observed
+    if recording.observed_by is not None:
+        for row in rows.tolist():
+            own = merged(recording.observed_by[row])
+            observed = own if observed is None else within(merged(observed), own)
+    if not start < stop:
+        raise ValueError(f"Expected a start before the stop (got {start:g} and {stop:g} s).")
+    # A stop that is asked for may lie beyond the last spike: silence up to there is then observed.
+    recorded = [(start, stop)]
+    if observed is not None:
+        low = -np.inf if selection.start is None else start
+        high = np.inf if selection.stop is None else stop
+        recorded = within(merged(observed), [(low, high)])
+        if len(recorded) > 1:
+            notes.append(f"{len(recorded)} stretches were observed, {duration(recorded):.1f} s in all")
+    blocks = recorded
+    if recording.intervals is not None:
+        # Spikes are rarer than frames: the recording may go on for some intervals between spikes after the last one.
+        margin = max(1.0, 20 * (span[1] - span[0]) / max(survey.total, 1)) if survey is not None else 0.0
+        outer = recorded if observed is not None else [(start - margin, stop + margin)]
+        blocks = _clipped(recording.intervals, outer, span, notes)
+    excluded = [block for block in merged(recording.excluded) if within([block], blocks)]
+    if excluded:
+        blocks = without(blocks, excluded)
+        notes.append(f"{duration(within(merged(excluded), recorded)):.1f} s in {len(excluded)} intervals are left out")
+    if not blocks:
+        raise ValueError(
+            f"Expected time that was observed within the chosen one (none of {start:g} to {stop:g} s is left)."
+        )
+    return blocks
+
+
+def _clipped(intervals: Blocks, outer: Blocks, span: tuple[float, float], notes: list[str]) -> Blocks:
+    """Returns intervals within the recorded time; says how many lie outside."""
+    inside = [piece for block in intervals for piece in within([block], outer)]
+    if not inside:
+        raise ValueError(
+            f"Expected intervals within the recording, {span[0]:g} to {span[1]:g} s (all {len(intervals)} lie outside, "
+            f"{intervals[0][0]:g} to {intervals[-1][1]:g} s, as if they were in another unit; milliseconds?)."
+            if intervals
+            else "Expected intervals with a start before their stop (there are none)."
+        )
+    outside = sum(1 for block in intervals if not within([block], outer))
+    cut = sum(1 for block in intervals if 0 < duration(within([block], outer)) < block[1] - block[0] - 1e-9)
+    if outside:
+        warn(f"{outside} of {len(intervals)} intervals lie outside the recorded time and are left out.")
+    if cut:
+        warn(f"{cut} of {len(intervals)} intervals reach beyond the recorded time and are clipped.")
+    notes.append(f"{len(intervals) - outside} of {len(intervals)} intervals kept, as segments")
+    return inside
