@@ -160,6 +160,22 @@ class Intervals:
 
 
 @dataclass(frozen=True)
+class NotRecorded:
+    """Behaviour that other recordings have and this one lacks: marked in every bin.
+
+    Args:
+        name: Name of the behaviour.
+    """
+
+    name: str
+
+    def on(self, grid: Grid) -> Columns:
+        """Returns zeros that are marked as not recorded."""
+        T = len(grid.centres)
+        return Columns([self.name], np.zeros((T, 1)), np.zeros((T, 1), dtype=bool))
+
+
+@dataclass(frozen=True)
 class OnFrames:
     """Behaviour with a sample for each frame of the activity.
 
