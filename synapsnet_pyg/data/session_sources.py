@@ -1,5 +1,7 @@
 """Sessions made of arrays, of recordings that readers found, and of other packages' objects."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -10,8 +12,9 @@ from torch_geometric.data import Data
 from synapsnet_pyg.data.conversions import as_texts, true_edges
 from synapsnet_pyg.data.session_checks import RESERVED, as_float
 from synapsnet_pyg.intake.binning import bin_recording
+from synapsnet_pyg.intake.objects import SpikeSource, TraceSource, behaviours_of, intervals_of, spikes_of, traces_of
 from synapsnet_pyg.intake.plain import numbers
-from synapsnet_pyg.intake.recording import Recording, Selection
+from synapsnet_pyg.intake.recording import DEFAULT_BIN_SIZE, Recording, Selection
 
 
 class SessionSources(Data):
@@ -108,3 +111,117 @@ class SessionSources(Data):
             notes=binned.notes,
             **binned.neurons.fields(reserved),
         )
+
+    @classmethod
+    def from_spikes(
+        cls,
+        spikes: Any,
+        behaviour: Mapping[str, Any] | None = None,
+        *,
+        bin_size: float = DEFAULT_BIN_SIZE,
+        name: str = "session",
+        neuron_id: ArrayLike | None = None,
+        intervals: Any = None,
+        exclude: Any = None,
+        selection: Selection | None = None,
+        **neuron_fields: Any,
+    ) -> Self:
+        """Counts the spikes of another package's object in bins; none of the packages need be installed.
+
+        Args:
+            spikes: SpikeInterface ``Sorting``, pynapple ``TsGroup``, neo ``SpikeTrain`` objects, a frame of pandas with
+                the columns ``time`` and ``neuron``, a mapping of neuron to times, or a sequence of times of each
+                neuron; times in seconds.
+            behaviour: Name -> behaviour: pynapple ``Tsd``, ``Ts`` or ``IntervalSet``, series of pandas with the time as
+                index, neo ``AnalogSignal``, ``Event`` or ``Epoch``, xarray ``DataArray``, or a pair of times and
+                values.
+            bin_size: Duration of one bin in seconds.
+            name: Name of the recording in tables.
+            neuron_id: Text or number for each neuron, the same in every session. None: the session's name with the
+                neuron's number in the object.
+            intervals: Blocks of time that become segments, such as trials: ``IntervalSet``, ``Epoch`` or (n, 2).
+            exclude: Blocks of time that are left out, such as light pulses.
+            selection: Further choices, such as ``Selection(where="group==good", start=10.0)``.
+            **neuron_fields: Fields of the neurons beside those of the object, N entries each.
+
+        Raises:
+            ValueError: The object is of no such kind, the times are not in seconds, or nothing is left.
+
+        Example:
+            >>> from synapsnet_pyg import Session
+            >>> Session.from_spikes({"a": [0.0, 0.31, 0.9], "b": [0.05]}, bin_size=0.3, name="demo").activity.tolist()
+            [[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
+        """
+        found = spikes_of(spikes)
+        recording = _recording(name, found, neuron_id, neuron_fields, intervals=intervals, exclude=exclude)
+        chosen = replace(selection or Selection(), bin_size=bin_size)
+        recording.behaviours = behaviours_of(behaviour, chosen.circular)
+        return cls.from_recording(recording, chosen)
+
+    @classmethod
+    def from_traces(
+        cls,
+        traces: Any,
+        behaviour: Mapping[str, Any] | None = None,
+        *,
+        bin_size: float | None = None,
+        name: str = "session",
+        neuron_id: ArrayLike | None = None,
+        intervals: Any = None,
+        exclude: Any = None,
+        selection: Selection | None = None,
+        **neuron_fields: Any,
+    ) -> Self:
+        """Makes a session of traces in another package's object; none of the packages need be installed.
+
+        Args:
+            traces: pynapple ``TsdFrame``, xarray ``DataArray`` of neurons and time, neo ``AnalogSignal``, a frame of
+                pandas (a row a frame, its index the time in seconds), a mapping of neuron to trace, or an array (N, T).
+            behaviour: Name -> behaviour with its own clock, as of :meth:`from_spikes`, or an array with a sample for
+                each frame.
+            bin_size: Duration of a frame in seconds. None: from the object's clock.
+            name: Name of the recording in tables.
+            neuron_id: Text or number for each neuron, the same in every session. None: the session's name with the
+                neuron's number in the object.
+            intervals: Blocks of time that become segments, such as trials: ``IntervalSet``, ``Epoch`` or (n, 2).
+            exclude: Blocks of time that are left out.
+            selection: Further choices, such as ``Selection(rebin=3, fill_nan=0.01)``.
+            **neuron_fields: Fields of the neurons beside those of the object, N entries each.
+
+        Raises:
+            ValueError: The object is of no such kind or has no clock, or nothing is left.
+
+        Example:
+            >>> from synapsnet_pyg import Session
+            >>> Session.from_traces({"a": [0.5] * 8, "b": list(range(8))}, bin_size=0.1, name="demo")  # doctest: +SKIP
+            Session('demo', 2 neurons x 8 bins of 0.1 s, 0 behaviours, 1 segment)
+        """
+        found = traces_of(traces, bin_size)
+        recording = _recording(name, found, neuron_id, neuron_fields, intervals=intervals, exclude=exclude)
+        chosen = selection or Selection()
+        recording.behaviours = behaviours_of(behaviour, chosen.circular)
+        return cls.from_recording(recording, chosen)
+
+
+def _recording(
+    name: str,
+    found: SpikeSource | TraceSource,
+    neuron_id: ArrayLike | None,
+    fields: Mapping[str, Any],
+    *,
+    intervals: Any,
+    exclude: Any,
+) -> Recording:
+    """Returns the recording of an object, with the caller's ids, fields and intervals."""
+    activity, neurons, observed = found
+    if neuron_id is not None:
+        neurons.ids = neuron_id
+    neurons.columns |= {key: value for key, value in fields.items() if value is not None}
+    return Recording(
+        name,
+        activity,
+        neurons,
+        observed=observed,
+        intervals=None if intervals is None else intervals_of(intervals, "intervals"),
+        excluded=[] if exclude is None else intervals_of(exclude, "exclude"),
+    )

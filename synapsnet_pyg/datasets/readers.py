@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -112,3 +112,63 @@ def session_name(root: Path, path: Path, generic: frozenset[str]) -> str:
     suffix = path.suffix if path.is_file() or path.suffix in (".zarr", ".nwb") else ""
     parts[-1] = parts[-1].removesuffix(suffix).removesuffix(".nwb") or parts[-1]
     return "-".join(parts)
+
+
+def find_recordings(root: Path, readers: Sequence[Reader]) -> dict[str, Found]:
+    """Finds recordings in a file or below a folder.
+
+    A folder that is a recording is not searched any further, and files of arrays count only where nothing else was
+    found in their folder.
+
+    Args:
+        root: File or folder.
+        readers: Formats to look for, the most particular first.
+
+    Returns:
+        Name of a session -> recording.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder, or it is a link to a file that was not fetched.
+    """
+    require_path(root)
+    found: list[Found] = []
+    inside: list[Path] = []
+    for path in walk(root) if root.is_dir() else [root]:
+        if any(folder in path.parents for folder in inside):
+            continue
+        if path.is_symlink() and not path.exists():
+            warn(f"'{path}' is a link to a file that is not there, and is left out; fetch it ('datalad get').")
+            continue
+        reader = next((reader for reader in readers if reader.recognises(path)), None)
+        if reader is not None:
+            found.append(Found(reader, path))
+            inside += [path] if path.is_dir() else []
+    return _named(root, found)
+
+
+def require_path(path: Path) -> None:
+    """Raises an error unless a file or folder exists.
+
+    Raises:
+        FileNotFoundError: There is none, or it is a link to a file that was not fetched.
+    """
+    if path.is_symlink() and not path.exists():
+        raise FileNotFoundError(
+            f"Expected a recording (got '{path}', a link to a file that is not there; fetch it with 'datalad get')."
+        )
+    if not path.exists():
+        raise FileNotFoundError(f"Expected a recording (there is no file or folder '{path}').")
+
+
+def _named(root: Path, found: Sequence[Found]) -> dict[str, Found]:
+    """Returns recordings by the names of their sessions; the same name twice gets the format or a number."""
+    named: dict[str, Found] = {}
+    for recording in found:
+        name = session_name(root, recording.path, recording.reader.generic)
+        if name in named:
+            name = f"{name}-{recording.reader.name}"
+        number = 2
+        while name in named:
+            name, number = f"{name.removesuffix(f'-{number - 1}')}-{number}", number + 1
+        named[name] = recording
+    return named

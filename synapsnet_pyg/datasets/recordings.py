@@ -18,10 +18,10 @@ from torch_geometric.data import Dataset
 from tqdm import tqdm
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.datasets.time_bins import DataWarning, warn
+from synapsnet_pyg.intake.notes import DataWarning, warn
 from synapsnet_pyg.files import Json, atomic_path, make_folder, shorten
 
-FORMAT = 1
+FORMAT = 2
 """Version of the kept sessions, to be raised when equal files and arguments give other sessions."""
 
 _NOT_IN_SESSIONS = {"self", "root", "sessions", "seeds", "processed", "jobs", "transform"}
@@ -37,7 +37,8 @@ class RecordingDataset(Dataset):
     A subclass sets its own attributes, calls ``super().__init__`` and defines :meth:`find` and :meth:`read`. Each
     session is read once and kept in a subfolder of ``processed`` as ``<name>.h5``, beside ``<name>.json`` (arguments,
     source files with sizes and times, warnings). Each set of arguments that change the sessions has its own subfolder.
-    Sessions are read again after a change of a source file. Files are written completely or not at all, so that several
+    Sessions are read again after a change of a source file. A session that cannot be read is left out with a warning,
+    unless all are. Files are written completely or not at all, so that several
     processes may prepare the same data set.
 
     Args:
@@ -91,6 +92,7 @@ class RecordingDataset(Dataset):
         text = json.dumps([type(self).__name__, FORMAT, self.arguments], sort_keys=True, default=_plain)
         key = hashlib.sha256(text.encode()).hexdigest()[:12]
         self._folder = Path(processed or folder / "processed") / key
+        self._unreadable: dict[str, str] = {}
         self.names = self._prepare(jobs)
 
     def find(self, root: Path) -> Mapping[str, list[Path]]:
@@ -195,20 +197,33 @@ class RecordingDataset(Dataset):
         bar = tqdm(total=len(missing), desc="reading", unit="session", disable=None if len(missing) > 1 else True)
         if jobs == 1 or len(missing) < 2:
             for name in missing:
-                self._read_and_keep(name)
+                self._note(name, self._read_and_keep(name))
                 bar.update()
         else:
             self.transform, transform = None, self.transform  # not needed in the other processes
             with ProcessPoolExecutor(min(jobs, len(missing)), multiprocessing.get_context("spawn")) as pool:
-                for _ in pool.map(self._read_and_keep, missing):
+                for name, reason in zip(missing, pool.map(self._read_and_keep, missing), strict=True):
+                    self._note(name, reason)
                     bar.update()
             self.transform = transform
         bar.close()
 
+    def _note(self, name: str, reason: str | None) -> None:
+        """Notes a session that cannot be read; the others go on."""
+        if reason is not None:
+            self._unreadable[name] = reason
+
     def _names_of_kept(self) -> list[str]:
         """Returns the names of the kept sessions, and repeats the warnings of reading them."""
         names = []
+        if len(self._unreadable) == len(self.sources):
+            name, reason = next(iter(self._unreadable.items()))
+            more = f" ({len(self.sources) - 1} more cannot be read either)" if len(self.sources) > 1 else ""
+            raise ValueError(f"Session '{name}' cannot be read: {reason}{more}")
         for name in self.sources:
+            if name in self._unreadable:
+                warnings.warn(f"{name} is left out: {self._unreadable[name]}", DataWarning, stacklevel=5)
+                continue
             record = self._kept(name) or {"warnings": [], "left_out": "its files vanished while it was read"}
             for message in record["warnings"]:
                 warnings.warn(f"{name}: {message}", DataWarning, stacklevel=5)
@@ -229,8 +244,8 @@ class RecordingDataset(Dataset):
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def _read_and_keep(self, name: str) -> None:
-        """Reads one session and writes its file and the record of reading it."""
+    def _read_and_keep(self, name: str) -> str | None:
+        """Reads one session and writes its file and the record of reading it; returns why it cannot be read."""
         record: Json = {"source": _stamps(self.sources[name]), "left_out": None}
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", DataWarning)
@@ -238,8 +253,8 @@ class RecordingDataset(Dataset):
                 self.read(name, self.sources[name]).save(self._folder / f"{name}.h5")
             except LeftOutError as error:
                 record["left_out"] = str(error)
-            except ValueError as error:
-                raise ValueError(f"Session '{name}' cannot be read: {error}") from None
+            except (ValueError, FileNotFoundError) as error:
+                return str(error)
         for warning in caught:
             if not issubclass(warning.category, DataWarning):
                 warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
@@ -248,6 +263,7 @@ class RecordingDataset(Dataset):
         record["arguments"] = self.arguments
         with atomic_path(self._folder / f"{name}.json") as temporary:
             temporary.write_text(json.dumps(record, indent=1, default=_plain))
+        return None
 
 
 def listed(values: str | Iterable[str]) -> list[str]:

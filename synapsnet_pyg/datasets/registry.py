@@ -1,4 +1,4 @@
-"""Names, import paths and descriptions of the data sets, which can be read without importing torch."""
+"""Names, import paths and descriptions of data sets and formats, which can be read without importing torch."""
 
 import os
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from synapsnet_pyg.datasets.readers import Reader
     from synapsnet_pyg.datasets.recordings import RecordingDataset
 
 
@@ -37,8 +38,49 @@ DATASETS = {
 }
 """Name -> data set, for ``synapsnet prepare``."""
 
+READERS = {
+    "nwb": RegisteredDataset("synapsnet_pyg.datasets.nwb:NWBReader", "NWB, in HDF5 or Zarr, on disk or at a URL"),
+    "suite2p": RegisteredDataset("synapsnet_pyg.datasets.suite2p:Suite2pReader", "output folder of Suite2p"),
+    "phy": RegisteredDataset("synapsnet_pyg.datasets.phy:PhyReader", "output folder of phy or Kilosort"),
+    "ibl-alf": RegisteredDataset("synapsnet_pyg.datasets.alf:AlfReader", "ALF folder of the IBL"),
+    "cellexplorer": RegisteredDataset(
+        "synapsnet_pyg.datasets.cell_explorer:CellExplorerReader", "spikes.cellinfo.mat of CellExplorer"
+    ),
+    "caiman": RegisteredDataset("synapsnet_pyg.datasets.imaging:CaimanReader", "HDF5 file of CaImAn"),
+    "cnmfe": RegisteredDataset("synapsnet_pyg.datasets.imaging:CnmfeReader", "MATLAB file of CNMF-E"),
+    "extract": RegisteredDataset("synapsnet_pyg.datasets.imaging:ExtractReader", "MATLAB file of EXTRACT"),
+    "minian": RegisteredDataset("synapsnet_pyg.datasets.imaging:MinianReader", "output folder of Minian"),
+    "inscopix": RegisteredDataset("synapsnet_pyg.datasets.imaging:InscopixReader", "cell set of Inscopix (isxd, csv)"),
+    "torch-brain": RegisteredDataset("synapsnet_pyg.datasets.torch_brain:TorchBrainReader", "HDF5 of torch_brain"),
+    "pynapple": RegisteredDataset("synapsnet_pyg.datasets.pynapple_files:PynappleReader", "npz file of pynapple"),
+    "spikeinterface": RegisteredDataset(
+        "synapsnet_pyg.datasets.sortings:SortingReader", "what SpikeInterface's extractors of sortings open"
+    ),
+    "neo": RegisteredDataset("synapsnet_pyg.datasets.sortings:NeoReader", "spike trains in files that neo opens"),
+    "arrays": RegisteredDataset("synapsnet_pyg.datasets.arrays:ArraysReader", "arrays and tables by key"),
+}
+"""Name -> format of recordings, for ``synapsnet convert``; the most particular first."""
+
 PUBLIC_DATASETS = {name: dataset for name, dataset in DATASETS.items() if dataset.public}
 """Name -> data set, for ``synapsnet download``."""
+
+
+def readers(name: str | None = None) -> "list[Reader]":
+    """Imports the readers of all formats, or of one.
+
+    Args:
+        name: Key of :data:`READERS`. None: all.
+
+    Raises:
+        ValueError: There is no such format.
+
+    Example:
+        >>> readers("phy")[0].name
+        'phy'
+    """
+    if name is not None and name not in READERS:
+        raise ValueError(f"Expected a format among {', '.join(READERS)} (got '{name}').")
+    return [resolve_name(entry.path)() for key, entry in READERS.items() if name in (None, key)]
 
 
 def dataset_class(name: str) -> "type[RecordingDataset]":
