@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
@@ -9,6 +10,7 @@ PresetName = Literal["paper", "fast"]
 ClusterName = Literal["local", "slurm"]
 
 Command = TypeVar("Command", bound=Callable[..., None])
+Entry = TypeVar("Entry")
 
 
 class Described(Protocol):
@@ -76,6 +78,58 @@ def option_groups(**groups: str) -> Callable[[Command], Command]:
 def listed(text: str | None) -> list[str]:
     """Returns the parts of a text that commas separate."""
     return [part.strip() for part in text.split(",") if part.strip()] if text else []
+
+
+def seconds(value: float | str | None, option: str) -> float | None:
+    """Returns a duration that is given as a number or a fraction, such as ``0.05`` or ``1/30``.
+
+    Args:
+        value: Value of the option, or None.
+        option: Option, for the error's message.
+
+    Raises:
+        ValueError: The value is neither a number nor a fraction.
+
+    Example:
+        >>> seconds("1/30", "--bin-size")
+        0.03333333333333333
+    """
+    if value is None:
+        return None
+    number, slash, divisor = str(value).partition("/")
+    try:
+        return float(number) / float(divisor) if slash else float(number)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"Expected {option} in seconds, such as 0.05 or 1/30 (got '{value}').") from None
+
+
+def circles(text: str | None) -> dict[str, float]:
+    """Returns angles and their full circles of a text such as ``heading`` (360) or ``heading=360,phase=6.2832``.
+
+    Raises:
+        ValueError: A full circle is not a number.
+    """
+    known: dict[str, float] = {}
+    for part in listed(text):
+        name, equals, period = part.partition("=")
+        known[name.strip()] = seconds(period, "--circular") or 360.0 if equals else 360.0
+    return known
+
+
+def chosen_names(entries: Mapping[str, Entry], names: list[str]) -> dict[str, Entry]:
+    """Returns the entries with some names, or ends of names after a hyphen; wildcards are allowed. No names: all.
+
+    Raises:
+        ValueError: No entry has such a name.
+    """
+    chosen = {
+        key: entry
+        for key, entry in entries.items()
+        if not names or any(fnmatch(key, name) or key.endswith(f"-{name}") for name in names)
+    }
+    if not chosen:
+        raise ValueError(f"Expected sessions among {', '.join(entries)} (got {', '.join(names)}).")
+    return chosen
 
 
 def session_files(paths: list[str]) -> list[str]:

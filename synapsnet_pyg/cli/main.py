@@ -230,7 +230,7 @@ def _with_names(text: str) -> str:
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """Prints a warning about data in one line; hides other warnings."""
-    from synapsnet_pyg.datasets.time_bins import DataWarning
+    from synapsnet_pyg.intake.notes import DataWarning
 
     if issubclass(category, DataWarning):
         print(f"warning: {message}", file=sys.stderr)

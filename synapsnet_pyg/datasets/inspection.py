@@ -4,28 +4,27 @@ import shlex
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_file import is_session_file
 from synapsnet_pyg.data.windows import windows_of
-from synapsnet_pyg.datasets.array_files import ArrayFile
-from synapsnet_pyg.datasets.nwb_file import Ragged, column, electrodes_of, intervals, open_nwb, text, time_series
-from synapsnet_pyg.datasets.registry import DATASETS, dataset_class
+from synapsnet_pyg.datasets.lab_recordings import recordings_at
+from synapsnet_pyg.datasets.readers import Rows, require_path
+from synapsnet_pyg.datasets.registry import PUBLIC_DATASETS, dataset_class
 from synapsnet_pyg.files import atomic_path, shorten
 from synapsnet_pyg.plots.canvas import make_stacked_figure
 from synapsnet_pyg.plots.forecasts import draw_behaviour_traces, draw_heat_map
 
-Rows = list[tuple[str, str]]
-"""Labels and their descriptions."""
+_MOST = 12
+"""Largest number of recordings that are listed by name."""
 
 
 def inspect_path(path: str | Path, figure: Path | None = None) -> Rows:
-    """Describes a session file, an NWB file, arrays, or a folder of recordings.
+    """Describes a session file, a recording of any format, or a folder of recordings.
 
     Args:
-        path: Path of the recording.
+        path: Path of the recording, or URL of an NWB file.
         figure: PNG file to draw a session file into.
 
     Raises:
@@ -33,9 +32,10 @@ def inspect_path(path: str | Path, figure: Path | None = None) -> Rows:
         ValueError: The file is damaged or of no known kind, or a figure is requested and the file is not a session
             file.
     """
+    if "://" in str(path):
+        return _recordings(path)
     path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"Expected a recording (there is no '{path}').")
+    require_path(path)
     if not path.is_dir() and is_session_file(path):
         session = Session.load(path)
         rows = [("file", f"session file, {path.stat().st_size / 1e6:.1f} MB"), *inspect_session(session)]
@@ -44,12 +44,8 @@ def inspect_path(path: str | Path, figure: Path | None = None) -> Rows:
             rows.append(("figure", f"written to {figure}"))
         return rows
     if figure is not None:
-        raise ValueError(f"Expected a session file to draw (got '{path}'); make one with convert or prepare.")
-    if path.is_dir():
-        return _folder(path)
-    if path.suffix.lower() == ".nwb":
-        return _nwb(path)
-    return _arrays(path)
+        raise ValueError(f"Expected a session file to draw (got '{path}'); make one with 'synapsnet convert'.")
+    return _recordings(path)
 
 
 def inspect_session(session: Session) -> Rows:
@@ -80,11 +76,15 @@ def inspect_session(session: Session) -> Rows:
     for k, name in enumerate(session.behaviour_name):
         values = session.behaviour[:, k]
         constant = ", constant" if float(values.min()) == float(values.max()) else ""
+        recorded = float(session.behaviour_recorded[:, k].float().mean()) if "behaviour_recorded" in session else 1.0
+        if recorded < 1:
+            constant += f", recorded in {100 * recorded:.1f} % of the bins" if recorded else ", not recorded"
         rows.append(
             ("behaviour", f"{name}: {values.min():.3g} to {values.max():.3g}, mean {values.mean():.3g}{constant}")
         )
     for field, entries in session.neuron_fields.items():
         rows.append((field, _summary(entries)))
+    rows += [("note", note) for note in session.get("notes") or []]
     if session.true_connectivity is not None:
         E = int((session.edge_index[0] != session.edge_index[1]).sum())
         rows.append(("true graph", f"{E} edges, {100 * E / max(N * (N - 1), 1):.1f} % of all pairs"))
@@ -123,83 +123,42 @@ def _summary(values: Tensor | list[str]) -> str:
     return shorten([f"{key or '(empty)'} {count}" for key, count in counted], 8)
 
 
-def _folder(path: Path) -> Rows:
-    """Describes the session files of a folder, or the data sets that find sessions in it."""
-    sessions = [file for file in sorted(path.glob("*.h5")) if is_session_file(file)]
-    if sessions:
-        return [(file.name, repr(Session.load(file))) for file in sessions]
-    rows: Rows = []
-    for name in DATASETS:
-        sources = dataset_class(name).find(path)  # type: ignore[call-arg,arg-type]
-        if sources and not (name == "nwb" and rows):
-            shown = ", ".join(list(sources)[:6]) + (" ..." if len(sources) > 6 else "")
-            command = f"synapsnet prepare {name} {shlex.quote(str(path))} --out sessions"
-            rows.append((name, f"{len(sources)} session(s): {shown}; {command}"))
-    if rows:
-        return rows
-    if any(path.glob("*.npy")):
-        return _arrays(path)
-    raise ValueError(f"Expected sessions, NWB files, .npy files or a known data set in '{path}' (found none).")
-
-
-def _nwb(path: Path) -> Rows:
-    """Describes units, time series and intervals of an NWB file."""
-    with open_nwb(path) as file:
-        rows: Rows = [("file", f"NWB, {path.stat().st_size / 1e6:.1f} MB")]
-        if "units/spike_times" in file:
-            spikes = Ragged(file["units"], "spike_times")
-            count = spikes.end - spikes.start
-            rows.append(("units", f"{len(spikes)} with {int(count.sum())} spikes, {int((count == 0).sum())} silent"))
-            if len(spikes) and count.any():
-                ends = [spikes.values[a] for a in spikes.start[count > 0]] + [
-                    spikes.values[b - 1] for b in spikes.end[count > 0]
-                ]
-                span = float(max(ends)) - float(min(ends))
-                rows.append(
-                    ("time", f"{min(ends):.1f} to {max(ends):.1f} s, {count.sum() / span / len(spikes):.3g} Hz a unit")
-                )
-            for key in ("quality", "location"):
-                if key in file["units"]:
-                    rows.append((key, _summary(column(file["units"], key).tolist())))
-        electrodes = electrodes_of(file)
-        if electrodes is not None and "location" in electrodes:
-            rows.append(("electrodes", _summary(column(electrodes, "location").tolist())))
-        for group in time_series(file):
-            kind = text(group.attrs.get("neurodata_type", "TimeSeries"))
-            rows.append((kind, f"{group.name.strip('/')} {list(group['data'].shape)}"))
-        for key, table in file.get("intervals", {}).items():
-            if "start_time" in table:
-                blocks = intervals(table)
-                rows.append(("intervals", f"{key}: {len(blocks)} rows, {sum(b - a for a, b in blocks):.1f} s"))
-        rows.append(("next", f"synapsnet prepare nwb {shlex.quote(str(path))} --out sessions --bin-size 0.0333"))
+def _recordings(path: str | Path) -> Rows:
+    """Describes the session files of a folder, or the recordings in a file or folder, with the command to read them."""
+    if Path(path).is_dir():
+        sessions = [file for file in sorted(Path(path).glob("*.h5")) if is_session_file(file)]
+        if sessions:
+            return [(file.name, _short(file)) for file in sessions]
+        rows: Rows = []
+        for name in PUBLIC_DATASETS:
+            sources = dataset_class(name).find(Path(path))  # type: ignore[call-arg,arg-type]
+            if sources:
+                command = f"synapsnet prepare {name} {shlex.quote(str(path))} --out sessions"
+                rows.append((name, f"{len(sources)} session(s): {shorten(list(sources), 6)}; {command}"))
+        if rows:
+            return rows
+    found = recordings_at(path)
+    if len(found) == 1:
+        recording = next(iter(found.values()))
+        return [("format", recording.reader.name), *recording.reader.describe(recording.path)]
+    formats = Counter(recording.reader.name for recording in found.values())
+    rows = [("found", f"{len(found)} recordings: {', '.join(f'{n} {name}' for name, n in formats.items())}")]
+    rows += [(name, f"{recording.reader.name}, {recording.path}") for name, recording in list(found.items())[:_MOST]]
+    if len(found) > _MOST:
+        rows.append(("...", f"and {len(found) - _MOST} more"))
+    first = next(iter(found.values()))
+    command = next((text for label, text in first.reader.describe(first.path) if label == "next"), "")
+    options = command.partition(".h5")[2]
+    rows.append(("next", f"synapsnet convert {shlex.quote(str(path))} sessions{options}"))
     return rows
 
 
-def _arrays(path: Path) -> Rows:
-    """Describes the arrays of a file or a folder."""
-    with ArrayFile(path) as source:
-        rows: Rows = [("file", f"arrays of {path}")]
-        for key in source.keys:
-            try:
-                array = source.get(key)
-            except ValueError as error:
-                rows.append((key, str(error)))
-                continue
-            summary = f"{array.dtype} {list(array.shape)}"
-            if array.dtype.kind in "fiub" and array.size:
-                numbers = array.astype(np.float64)
-                bad = int((~np.isfinite(numbers)).sum())
-                good = numbers[np.isfinite(numbers)]
-                summary += f", {good.min():.4g} to {good.max():.4g}" if good.size else ""
-                summary += f", {bad} NaN or infinite" if bad else ""
-            elif array.size and array.ndim < 2 and array.dtype.kind in "US":
-                summary += ", " + ", ".join(map(str, array.ravel()[:4])) + (" ..." if array.size > 4 else "")
-            rows.append((key, summary))
-        options = "--activity KEY --axes neuron,bin --bin-size SECONDS"
-        if any("spike" in key and "time" in key for key in source.keys):
-            options = "--spike-times KEY --spike-index KEY (or --spike-neuron KEY) --bin-size SECONDS"
-        rows.append(("next", f"synapsnet convert {shlex.quote(str(path))} session.h5 {options}"))
-    return rows
+def _short(path: Path) -> str:
+    """Describes a session file in one line; a damaged one by the reason."""
+    try:
+        return repr(Session.load(path))
+    except ValueError as error:
+        return str(error)
 
 
 def draw_session(session: Session, path: Path) -> None:

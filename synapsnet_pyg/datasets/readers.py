@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+from synapsnet_pyg.data.session_file import is_session_file
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.recording import Recording, Selection
 
@@ -27,6 +28,9 @@ class Reader:
     """Name of the format on the command line."""
     generic: ClassVar[frozenset[str]] = frozenset()
     """Names of folders, in lower case, that are no part of a session's name, such as ``suite2p``."""
+
+    own_keys: ClassVar[frozenset[str]] = frozenset()
+    """Keys of the arrays that the format reads itself, such as ``spike_times`` of phy."""
 
     def recognises(self, path: Path) -> bool:
         """Returns True if a file or folder is one recording of this format; looks at names and headers only."""
@@ -117,8 +121,8 @@ def session_name(root: Path, path: Path, generic: frozenset[str]) -> str:
 def find_recordings(root: Path, readers: Sequence[Reader]) -> dict[str, Found]:
     """Finds recordings in a file or below a folder.
 
-    A folder that is a recording is not searched any further, and files of arrays count only where nothing else was
-    found in their folder.
+    A folder that is a recording is not searched any further. Files of arrays count only where no other format was
+    found, and session files not at all.
 
     Args:
         root: File or folder.
@@ -131,19 +135,20 @@ def find_recordings(root: Path, readers: Sequence[Reader]) -> dict[str, Found]:
         FileNotFoundError: There is no such file or folder, or it is a link to a file that was not fetched.
     """
     require_path(root)
-    found: list[Found] = []
-    inside: list[Path] = []
-    for path in walk(root) if root.is_dir() else [root]:
-        if any(folder in path.parents for folder in inside):
-            continue
+    paths = list(walk(root)) if root.is_dir() else [root]
+    for path in paths:
         if path.is_symlink() and not path.exists():
             warn(f"'{path}' is a link to a file that is not there, and is left out; fetch it ('datalad get').")
-            continue
-        reader = next((reader for reader in readers if reader.recognises(path)), None)
-        if reader is not None:
-            found.append(Found(reader, path))
-            inside += [path] if path.is_dir() else []
-    return _named(root, found)
+    present = [path for path in paths if path.exists() and not is_session_file(path)]
+    for some in ([r for r in readers if r.name != "arrays"], [r for r in readers if r.name == "arrays"]):
+        found: list[Found] = []
+        for path in present:
+            reader = next((reader for reader in some if reader.recognises(path)), None)
+            if reader is not None and not any(other.path in path.parents for other in found):
+                found.append(Found(reader, path))
+        if found:
+            return _named(root, found)
+    return {}
 
 
 def require_path(path: Path) -> None:

@@ -18,8 +18,8 @@ from torch_geometric.data import Dataset
 from tqdm import tqdm
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.intake.notes import DataWarning, warn
 from synapsnet_pyg.files import Json, atomic_path, make_folder, shorten
+from synapsnet_pyg.intake.notes import DataWarning, warn
 
 FORMAT = 2
 """Version of the kept sessions, to be raised when equal files and arguments give other sessions."""

@@ -7,8 +7,8 @@ import numpy as np
 
 from synapsnet_pyg.files import require_memory, shorten
 from synapsnet_pyg.intake.behaviours import Behaviour, Columns, OnFrames
-from synapsnet_pyg.intake.blocks import duration
 from synapsnet_pyg.intake.chosen_time import chosen_blocks, observed_enough
+from synapsnet_pyg.intake.clocks import Frames
 from synapsnet_pyg.intake.joined_frames import FrameGrid, fill_gaps, frames_inside, frames_of, seen_frames
 from synapsnet_pyg.intake.neuron_table import NeuronTable, chosen, conditions_of
 from synapsnet_pyg.intake.notes import warn
@@ -138,10 +138,6 @@ def _bin_spikes(
         warn(f"{spikes.label} are coarse, {survey.rounding:.2g} s apart; bins of {bin_size:g} s are too fine for them.")
     blocks = chosen_blocks(recording, selection, (survey.first, survey.last), notes=notes, rows=rows, survey=survey)
     bins = TimeBins(blocks, bin_size)
-    if selection.min_rate > 0:
-        fast = survey.counts / max(duration(blocks), bin_size) >= selection.min_rate
-        _tell_slow(fast, selection.min_rate, gone)
-        rows = rows[fast]
     require_memory(8 * len(rows) * len(bins), f"{len(rows)} neurons in {len(bins)} bins of {bin_size:g} s")
     counts = (spikes if len(rows) == spikes.count else spikes.take(rows)).counts(bins)
     if not counts.any():
@@ -149,6 +145,10 @@ def _bin_spikes(
             f"Expected spikes within the chosen time, {blocks[0][0]:g} to {blocks[-1][1]:g} s (all lie outside, "
             f"{survey.first:g} to {survey.last:g} s); are both in seconds?"
         )
+    if selection.min_rate > 0:
+        fast = counts.mean(1, dtype=np.float64) / bin_size >= selection.min_rate
+        _tell_slow(fast, selection.min_rate, gone)
+        counts, rows = counts[fast], rows[fast]
     return rows, counts, bins
 
 
@@ -162,8 +162,7 @@ def _bin_traces(
     notes: list[str],
 ) -> tuple[np.ndarray, np.ndarray, FrameGrid]:
     """Joins the frames of chosen neurons into bins."""
-    rebin = selection.rebin
-    clock = frames_of(traces, selection)
+    rebin = _frames_to_join(traces, clock := frames_of(traces, selection), selection, notes)
     segments = seen_frames(traces.values, clock)
     if len(clock.times):
         step = clock.bin_size
@@ -208,6 +207,25 @@ def _bin_traces(
     if traces.border is None and N > T:
         warn(f"there are more neurons ({N}) than bins ({T}); are the axes in the other order?")
     return rows, activity, grid
+
+
+def _frames_to_join(traces: Traces, clock: Frames, selection: Selection, notes: list[str]) -> int:
+    """Returns the number of frames in a bin; a bin size beside a clock must be a whole number of frames."""
+    own_clock = traces.times is not None or traces.bin_size is not None
+    if selection.bin_size is None or not own_clock or selection.bin_size == clock.bin_size:
+        return selection.rebin
+    ratio = selection.bin_size / clock.bin_size
+    count = round(ratio)
+    if count < 1 or abs(ratio - count) > 0.02 * count:
+        raise ValueError(
+            f"Expected a bin size of whole frames of {clock.bin_size:.6g} s (got {selection.bin_size:.6g} s); leave "
+            "--bin-size out to take frames as bins, or join frames by --rebin."
+        )
+    if count > 1 and selection.rebin != 1:
+        raise ValueError("Expected either --bin-size or --rebin for frames with a clock of their own; give one.")
+    if count > 1:
+        notes.append(f"{count} frames of {clock.bin_size:.6g} s are joined into a bin")
+    return max(count, selection.rebin)
 
 
 def _tell_slow(fast: np.ndarray, min_rate: float, gone: list[str]) -> None:

@@ -1,0 +1,144 @@
+"""Sessions of any lab's recordings, in any format that the package reads."""
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.datasets.arrays import ArrayKeys, ArraysReader
+from synapsnet_pyg.datasets.readers import Found, find_recordings
+from synapsnet_pyg.datasets.recordings import RecordingDataset
+from synapsnet_pyg.datasets.registry import READERS, readers
+from synapsnet_pyg.intake.recording import Selection
+
+
+def recordings_at(path: str | os.PathLike[str], reader: str | None = None) -> dict[str, Found]:
+    """Finds the recordings in a file or below a folder, or at the address of a remote file.
+
+    Args:
+        path: File, folder, or URL of an NWB file (``https://``, ``dandi://``).
+        reader: Format, a key of :data:`~synapsnet_pyg.datasets.registry.READERS`. None: found out.
+
+    Returns:
+        Name of a session -> format and path.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder, or no recording in it.
+        ValueError: There is no such format.
+    """
+    path = path if "://" in str(path) else Path(path).expanduser()
+    found = find_recordings(path, readers(reader))
+    if not found:
+        formats = (
+            f"a recording of format {reader}" if reader else f"a recording in a known format ({', '.join(READERS)})"
+        )
+        raise FileNotFoundError(f"Expected {formats} in '{path}' (found none).")
+    return found
+
+
+def read_session(
+    path: str | os.PathLike[str],
+    selection: Selection | None = None,
+    *,
+    keys: ArrayKeys | None = None,
+    reader: str | None = None,
+    name: str | None = None,
+) -> Session:
+    """Reads one recording of any format into a session.
+
+    Args:
+        path: File or folder of the recording, or URL of an NWB file.
+        selection: Choices of the user: activity, bins, behaviours, neurons, time. None: the usual ones.
+        keys: Keys of the arrays in files that have no format of their own (``.npz``, ``.mat``, ``.h5``, ``.csv``).
+        reader: Format, a key of :data:`~synapsnet_pyg.datasets.registry.READERS`. None: found out.
+        name: Name of the session. None: from the path.
+
+    Raises:
+        FileNotFoundError: There is no such file, or no recording in it.
+        ValueError: There are several recordings, or the recording cannot be read; the message gives the reason.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.savez(f"{folder}/mouse.npz", spikes=np.eye(3, 40), speed=np.zeros(40))
+        ...     keys = ArrayKeys("spikes", ["neuron", "bin"])
+        ...     read_session(f"{folder}/mouse.npz", Selection(bin_size=0.05, behaviour=["speed"]), keys=keys)
+        Session('mouse', 3 neurons x 40 bins of 0.05 s, 1 behaviour, 1 segment)
+    """
+    found = recordings_at(path, "arrays" if keys is not None else reader)
+    if len(found) > 1:
+        raise ValueError(f"Expected one recording in '{path}' (found {', '.join(found)}); give the path of one.")
+    only, recording = next(iter(found.items()))
+    return read_found(recording, name or only, selection or Selection(), keys)
+
+
+def read_found(found: Found, name: str, selection: Selection, keys: ArrayKeys | None = None) -> Session:
+    """Reads a recording that was found.
+
+    Args:
+        found: Format and path.
+        name: Name of the session.
+        selection: Choices of the user.
+        keys: Keys of arrays. Keys other than those that the format reads itself make it a recording of arrays.
+
+    Raises:
+        ValueError: The recording cannot be read.
+    """
+    reader = found.reader
+    if keys is not None and not isinstance(reader, ArraysReader) and not keys.names <= reader.own_keys:
+        reader = ArraysReader()
+    if isinstance(reader, ArraysReader):
+        recording = reader.read(found.path, name, selection, keys)
+    else:
+        recording = reader.read(found.path, name, selection)
+    return Session.from_recording(recording, selection)
+
+
+class LabRecordings(RecordingDataset):
+    """Sessions of all recordings below a folder, in any format that the package reads.
+
+    Args:
+        root: Folder, or one recording.
+        selection: Choices for all recordings. None: the usual ones.
+        reader: Format, a key of :data:`~synapsnet_pyg.datasets.registry.READERS`. None: found out for each.
+        keys: Keys of the arrays in files that have no format of their own.
+        sessions: Names of sessions, or ends of names, see
+            :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`.
+        processed: Folder of the session files. None: ``processed`` beside the file or in the folder.
+        jobs: Number of processes that read at once.
+        transform: Function applied to each session that is taken from the data set.
+
+    Raises:
+        FileNotFoundError: There is no recording.
+        ValueError: No recording can be read.
+
+    Example:
+        >>> LabRecordings("sorted", Selection(bin_size=0.02, where="group==good"))  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        selection: Selection | None = None,
+        *,
+        reader: str | None = None,
+        keys: ArrayKeys | None = None,
+        sessions: Iterable[str] | None = None,
+        processed: str | os.PathLike[str] | None = None,
+        jobs: int = 1,
+        transform: Callable[[Session], Session] | None = None,
+    ) -> None:
+        self.selection, self.reader, self.keys = selection or Selection(), reader, keys
+        path = Path(root).expanduser()
+        if processed is None:
+            processed = (path if path.is_dir() else path.parent) / "processed"
+        super().__init__(path, sessions, processed=processed, jobs=jobs, transform=transform)
+
+    def find(self, root: Path) -> dict[str, list[Path]]:
+        """Returns the files of every recording by the name of its session."""
+        self._found = recordings_at(root, self.reader)
+        return {name: found.reader.files(found.path) for name, found in self._found.items()}
+
+    def read(self, name: str, files: list[Path]) -> Session:
+        """Reads one recording."""
+        return read_found(self._found[name], name, self.selection, self.keys)
