@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.datasets.time_bins import DataWarning
+from synapsnet_pyg.intake.notes import DataWarning
 
 
 def make_session(N: int = 5, T: int = 120, K: int = 2, name: str = "demo", **fields) -> Session:

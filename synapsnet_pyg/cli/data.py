@@ -224,7 +224,7 @@ def convert(
     found = chosen_names(recordings_at(source, reader), listed(sessions))
     if path is not None and len(found) > 1:
         raise ValueError(
-            f"Expected a folder for the sessions of {len(found)} recordings, {shorten(list(found))} (got '{out}'); name "
+            f"Expected a folder for {len(found)} sessions, {shorten(list(found))} (got '{out}'); name "
             "a folder, or choose one by --sessions."
         )
     if name is not None and len(found) > 1:

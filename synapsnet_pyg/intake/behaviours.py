@@ -270,7 +270,7 @@ def _interpolated(
     if bad.any():
         gaps = int(np.diff(np.concatenate([[0], bad, [0]]).astype(int)).clip(0).sum())
         warn(f"{label} holds {int(bad.sum())} values that are not a number in {gaps} gaps, filled within the gap.")
-    times, values = times[good], values[good]
+    times, values = _without_jitter(times[good], values[good])
     pieces = _rising_pieces(times, label)
     result, count = np.zeros(len(at)), np.zeros(len(at), dtype=int)
     for start, stop in pieces:
@@ -279,6 +279,16 @@ def _interpolated(
         result[use] = piece_values[use]
         count += mask
     return result, count == 1
+
+
+def _without_jitter(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns samples in order of time if their clock only jitters; one that is set back is left as it is."""
+    step = np.diff(times)
+    usual = float(np.median(np.abs(step))) if len(step) else 0.0
+    if not (step < 0).any() or step.min() < -5 * usual:
+        return times, values
+    order = np.argsort(times, kind="stable")
+    return times[order], values[order]
 
 
 def _rising_pieces(times: np.ndarray, label: str) -> list[tuple[int, int]]:

@@ -63,7 +63,7 @@ def frames(times: np.ndarray, label: str, rate: float | None = None) -> Frames:
     mean = float(step[(step >= 0) & (step <= 1.5 * usual + grain)].mean())
     _check_step(mean, label, rate)
     gap = step > 1.5 * usual + grain
-    fall = step < -grain
+    fall = step < -0.5 * usual - grain  # less is jitter of one clock
     _tell_borders(step, gap, fall, label=label, usual=mean)
     border = np.concatenate([[0], np.flatnonzero(gap | fall) + 1, [len(ordered)]])
     segment = np.stack([border[:-1], border[1:]], axis=1)

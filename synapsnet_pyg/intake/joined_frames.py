@@ -101,7 +101,7 @@ def frames_inside(
     """Returns the parts of segments whose frames lie within blocks of time."""
     parts = []
     for first, last in segments:
-        own = times[first:last]
+        own = np.maximum.accumulate(times[first:last])
         for start, stop in blocks:
             a, b = np.searchsorted(own, [start - 1e-6 * step, stop - 1e-6 * step])
             if a < b:

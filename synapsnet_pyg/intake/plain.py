@@ -39,7 +39,11 @@ def plain_array(values: Any) -> np.ndarray:
         values = values.detach().cpu()
     if hasattr(values, "isna") and hasattr(values, "to_numpy"):  # pandas: nullable types and categories
         return plain_array(values.to_numpy(dtype=object))
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # entries of different lengths
+        array = np.empty(len(values), dtype=object)
+        array[:] = list(values)
     if array.dtype == object:
         return _from_objects(array)
     if not array.dtype.isnative:

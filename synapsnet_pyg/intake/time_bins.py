@@ -69,12 +69,14 @@ class TimeBins:
             times: Times in seconds.
             rounding: Rounding error of the times in seconds beyond that of their own precision.
         """
-        if not len(times):
-            return np.zeros(0, dtype=np.int64)
-        slack = _SHARE_OF_BIN * self.bin_size + 2 * float(np.spacing(np.abs(times).max())) + rounding
+        finite = np.isfinite(times)
+        if not finite.any():
+            return np.full(len(times), -1, dtype=np.int64)
+        times = np.where(finite, times, -np.inf)
+        slack = _SHARE_OF_BIN * self.bin_size + 2 * float(np.spacing(np.abs(times[finite]).max())) + rounding
         slack = min(slack, 0.5 * self.bin_size)
         block = np.searchsorted(self._start, times + slack, side="right") - 1
-        within = np.floor((times - self._start[block] + slack) / self.bin_size).astype(np.int64)
+        within = np.floor((np.where(finite, times, 0) - self._start[block] + slack) / self.bin_size).astype(np.int64)
         inside = (block >= 0) & (within < self._length[block])
         return np.where(inside, self.segment[block, 0] + within, -1)
 

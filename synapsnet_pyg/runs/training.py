@@ -181,12 +181,20 @@ def make_logger(name: str, out: str | os.PathLike[str]) -> Logger:
 
 
 def check_fit(model: Forecaster, sessions: Sequence[Session]) -> None:
-    """Raises an error if a part of a session is too short for the model.
+    """Raises an error if a part of a session is too short for the model, or if nothing varies in its training part.
 
     Raises:
-        ValueError: No segment of a part is longer than the window, or a part has fewer than two bins to forecast.
+        ValueError: No segment of a part is longer than the window, a part has fewer than two bins to forecast, or all
+            neurons are constant in the training part.
     """
     for session in sessions:
+        train = session.split().train
+        bins = torch.cat([torch.arange(a, b) for a, b in train.segment.tolist()])
+        if not any(bool((trace[bins] != trace[bins[0]]).any()) for trace in train.activity):
+            raise ValueError(
+                f"Expected a neuron that varies in the training part of session '{session.name}' (all "
+                f"{session.num_neurons} are constant there); nothing can be learned from it."
+            )
         for kind, part in session.split()._asdict().items():
             windows = windows_of(part, model.window)
             if not windows:
