@@ -1,11 +1,30 @@
-"""Arrays of a file or a folder by key, in the formats of numpy, MATLAB and HDF5, without unpickling."""
+"""Arrays of a file or a folder by key: numpy, MATLAB, HDF5, Zarr, NetCDF and tables. Nothing is unpickled."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+
+from synapsnet_pyg.datasets.array_entry import Entries, Entry
+from synapsnet_pyg.datasets.hdf5_arrays import hdf5_entries, missing_filter
+from synapsnet_pyg.datasets.labelled_files import netcdf_entries, zarr_entries
+from synapsnet_pyg.datasets.matlab_files import matlab_entries
+from synapsnet_pyg.datasets.numpy_files import PICKLED, UnreadableFileError, npy_entries, npz_entries
+from synapsnet_pyg.datasets.readers import natural
+from synapsnet_pyg.datasets.table_files import parquet_entries, text_table_entries
+from synapsnet_pyg.files import require_memory, shorten
+from synapsnet_pyg.intake.plain import kind_of, numbers, plain_array, texts
+
+SUFFIXES = frozenset(
+    {".npy", ".npz", ".mat", ".h5", ".hdf5", ".hdf", ".csv", ".tsv", ".txt", ".parquet", ".nc", ".nc4", ".cdf", ".zarr"}
+)
+"""Endings of files of arrays."""
+
+_PIECES = frozenset({".npy", ".npz", ".csv", ".tsv", ".parquet"})
+"""Endings of the files of a folder that is one recording."""
 
 
 def load_npy(path: Path) -> np.ndarray:
@@ -20,18 +39,15 @@ def load_npy(path: Path) -> np.ndarray:
     try:
         with path.open("rb") as file:  # numpy does not close a file that it opened itself when it fails
             array: np.ndarray = np.load(file, allow_pickle=False)
+    except MemoryError:
+        require_memory(path.stat().st_size, f"'{path}'")
+        raise
     except Exception as error:  # truncated headers fail in many ways
-        raise ValueError(f"'{path}' cannot be read: {_reason(path, error)}.") from None
+        # numpy takes every foreign file for a pickle.
+        pickled = "pickle" in str(error) and _begins(path, b"\x93NUMPY")
+        reason = PICKLED if pickled else "it is not a file of numpy, or cut short"
+        raise ValueError(f"'{path}' cannot be read: {reason}.") from None
     return array
-
-
-def _reason(path: Path, error: Exception) -> str:
-    """Returns the reason why numpy could not read a file; numpy reports every foreign file as a pickle."""
-    with path.open("rb") as file:
-        begin = file.read(6)
-    if not begin.startswith((b"\x93NUMPY", b"PK")):
-        return "it is not a file of numpy, or cut short"
-    return "it holds pickled objects, which are never read" if "pickle" in str(error) else str(error)
 
 
 def load_numbers(path: Path, ndim: int | None = None) -> np.ndarray:
@@ -67,15 +83,19 @@ def load_lines(path: Path) -> list[str]:
 
 
 class ArrayFile:
-    """Arrays of one file, or of all ``.npy`` files of a folder, by key. An array is read when it is requested.
+    """Arrays of one file, or of the files of a folder, by key. An array is read when it is requested.
+
+    Fields of structs and records, columns of tables and data sets in groups have keys joined by ``/``, as in
+    ``units/times``; ``units.times`` is understood too.
 
     Args:
-        path: ``.npz``, ``.npy``, ``.mat`` (v5 and v7.3) or ``.h5`` file, or a folder. Keys of a folder are the
-            stems of its files.
+        path: ``.npy``, ``.npz``, ``.mat`` (any version), ``.h5`` or other HDF5 file, ``.zarr`` folder, ``.csv``,
+            ``.tsv``, ``.txt``, ``.parquet`` or ``.nc`` file, or a folder of ``.npy``, ``.npz``, ``.csv``, ``.tsv`` or
+            ``.parquet`` files, whose keys are their stems.
 
     Raises:
         FileNotFoundError: There is no such file or folder.
-        ValueError: The file is damaged, or a key is missing; the message lists the keys.
+        ValueError: The file is damaged or of another kind, or a key is missing; the message lists the keys.
 
     Example:
         >>> import tempfile
@@ -87,143 +107,256 @@ class ArrayFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = Path(path)
+        self.entries: Entries = {}
+        self.notes: list[str] = []
+        self._closers: list[Any] = []
 
     def __enter__(self) -> "ArrayFile":
-        self._file: Any = None
-        self.turned = False
-        if self.path.is_dir():
-            self.keys = sorted(path.stem for path in self.path.glob("*.npy"))
-            self._get = lambda key: load_npy(self.path / f"{key}.npy")
-            return self
-        if not self.path.is_file():
+        if not self.path.exists():
             raise FileNotFoundError(f"Expected a file of arrays (there is no file '{self.path}').")
-        readers: dict[str, Callable[[], None]] = {
-            ".npy": self._open_npy,
-            ".npz": self._open_npz,
-            ".mat": self._open_mat,
-            ".h5": self._open_hdf5,
-            ".hdf5": self._open_hdf5,
-        }
-        suffix = self.path.suffix.lower()
-        if suffix not in readers:
-            raise ValueError(f"Expected a file ending in {', '.join(readers)} (got '{self.path}').")
         try:
-            readers[suffix]()
-        except ValueError as error:
+            self.entries = self._folder() if _is_plain_folder(self.path) else self._open(self.path, "activity")
+        except UnreadableFileError as error:
             self.__exit__()
-            reason = _reason(self.path, error) if suffix in (".npy", ".npz") else error
-            raise ValueError(f"'{self.path}' cannot be read: {reason}.") from None
-        except Exception as error:  # each reader has errors of its own for a damaged file
+            raise ValueError(f"'{self.path}' cannot be read: {error}.") from None
+        except BaseException:
             self.__exit__()
-            raise ValueError(f"'{self.path}' is damaged or not a {suffix} file ({error}).") from None
+            raise
         return self
 
     def __exit__(self, *_: Any) -> None:
-        if self._file is not None:
-            self._file.close()
+        for opened in self._closers:
+            opened.close()
+        self._closers = []
 
-    def _open_npy(self) -> None:
-        """Sets the only key, that of the activity."""
-        whole = load_npy(self.path)
-        self.keys, self._get = ["activity"], lambda key: whole
+    @property
+    def keys(self) -> list[str]:
+        """Keys of all arrays, in natural order."""
+        return sorted(self.entries, key=natural)
 
-    def _open_npz(self) -> None:
-        """Opens an archive of numpy."""
-        self._file = self.path.open("rb")  # numpy does not close a file that it opened itself when it fails
-        archive = np.load(self._file, allow_pickle=False)
-        self.keys, self._get = list(archive.files), lambda key: archive[key]
+    def _folder(self) -> Entries:
+        """Opens all files of a folder; one that cannot be read is told when it is requested."""
+        entries: Entries = {}
+        for path in sorted(self.path.iterdir(), key=lambda path: natural(path.name)):
+            if path.suffix.lower() not in _PIECES or path.name.startswith(".") or not path.is_file():
+                continue
+            key = path.stem if path.stem not in entries else path.name
+            try:
+                own = self._open(path, key)
+            except (ValueError, ImportError) as error:
+                reason = str(error) if isinstance(error, UnreadableFileError | ImportError) else f"{error}".rstrip(".")
+                own = {key: Entry.refused(reason)}
+            nested = path.suffix.lower() != ".npy" and key not in own
+            entries |= {f"{key}/{name}" if nested else name: entry for name, entry in own.items()}
+        if not entries:
+            raise ValueError(
+                f"Expected files ending in {', '.join(sorted(_PIECES))} in the folder '{self.path}' (found none)."
+            )
+        return entries
 
-    def _open_mat(self) -> None:
-        """Opens a file of MATLAB."""
-        import scipy.io
-        import scipy.sparse
+    def _open(self, path: Path, key: str) -> Entries:
+        """Opens one file; every library has errors of its own for a damaged one."""
+        suffix = path.suffix.lower()
+        try:
+            return self._entries(path, key, suffix)
+        except (UnreadableFileError, ImportError, MemoryError, FileNotFoundError, PermissionError):
+            raise
+        except Exception as error:
+            if str(error).startswith("Expected "):
+                raise
+            kind = "file" if path.is_file() else "folder"
+            raise UnreadableFileError(f"it is damaged, cut short or no {suffix} {kind}") from None
 
-        if h5py.is_hdf5(self.path):  # v7.3
-            self._open_hdf5()
-            self.turned = True  # MATLAB writes the first axis last
-            return
-        loaded = scipy.io.loadmat(self.path)
-        self.keys = [key for key in loaded if not key.startswith("__")]
-        # Spikes are often stored as a sparse matrix.
-        self._get = lambda key: loaded[key].toarray() if scipy.sparse.issparse(loaded[key]) else loaded[key]
+    def _entries(self, path: Path, key: str, suffix: str) -> Entries:
+        """Opens a file by its ending and its first bytes."""
+        if path.is_dir() and suffix == ".zarr":
+            return zarr_entries(path)
+        if suffix in (".pkl", ".pickle", ".joblib"):
+            raise UnreadableFileError(f"{PICKLED}; save the arrays with numpy.savez")
+        if suffix == ".npy":
+            return npy_entries(path, key)
+        if suffix == ".npz":
+            try:
+                archive = zipfile.ZipFile(path)
+            except zipfile.BadZipFile:
+                raise UnreadableFileError("it is not a file of numpy, or cut short") from None
+            self._closers.append(archive)
+            return npz_entries(archive, path)
+        if suffix in (".nc", ".nc4", ".cdf"):
+            return netcdf_entries(path, self._closers)
+        if suffix == ".parquet":
+            return parquet_entries(path)
+        if suffix in (".csv", ".tsv", ".txt"):
+            return text_table_entries(path, self.notes)
+        if h5py.is_hdf5(path):
+            file = h5py.File(path, "r")
+            self._closers.append(file)
+            return hdf5_entries(file, matlab=suffix == ".mat" or _begins(path, b"MATLAB 7.3"))
+        if suffix == ".mat":
+            return matlab_entries(path)
+        if suffix in SUFFIXES:
+            raise UnreadableFileError(f"it is damaged, cut short or no {suffix} file")
+        raise ValueError(f"Expected a file ending in {', '.join(sorted(SUFFIXES))} (got '{path}').")
 
-    def _open_hdf5(self) -> None:
-        """Opens an HDF5 file; keys are the paths of its data sets."""
-        file = self._file = h5py.File(self.path, "r")
-        self.keys = []
+    def resolve(self, key: str | None) -> str:
+        """Returns a key as the file spells it; the only key for None.
 
-        def collect(key: str, item: h5py.Dataset | h5py.Group) -> None:
-            """Keeps the key of an array."""
-            if isinstance(item, h5py.Dataset) or "MATLAB_sparse" in item.attrs:
-                self.keys.append(key)
+        Raises:
+            ValueError: There is no such key, or none is given and there are several.
+        """
+        known = self.keys
+        if key is None:
+            if len(known) == 1:
+                return known[0]
+            raise ValueError(f"Expected the key of the activity among {shorten(known, 20)}; give --activity.")
+        for spelling in (key, key.strip("/"), key.strip("/").replace(".", "/")):
+            if spelling in self.entries:
+                return spelling
+        if self.path.suffix.lower() == ".npy" and len(known) == 1:
+            return known[0]
+        ends = [name for name in known if name.endswith(f"/{key.strip('/')}")]
+        if len(ends) == 1:
+            return ends[0]
+        raise ValueError(f"Expected a key among {shorten(known, 20)} in '{self.path}' (got '{key}').")
 
-        file.visititems(collect)
-        self._get = lambda key: file[key][()] if isinstance(file[key], h5py.Dataset) else _sparse(file[key])
+    def has(self, key: str) -> bool:
+        """Returns True if there is an array of a key."""
+        try:
+            self.resolve(key)
+        except ValueError:
+            return False
+        return True
+
+    def entry(self, key: str | None) -> Entry:
+        """Returns the header of an array."""
+        return self.entries[self.resolve(key)]
+
+    def shape(self, key: str | None) -> tuple[int, ...] | None:
+        """Returns the shape of an array by its header, None if the file does not say."""
+        return self.entry(key).shape
+
+    def dtype(self, key: str | None) -> str:
+        """Returns the kind of an array's entries by its header; an empty text if the file does not say."""
+        return self.entry(key).dtype
+
+    def children(self, key: str) -> list[str]:
+        """Returns the names of the arrays right below a group, in natural order; those of the file for ``""``."""
+        spelling = key.strip("/")
+        below = self._below(spelling) or self._below(spelling.replace(".", "/"))
+        return sorted(below, key=natural)
+
+    def _below(self, group: str) -> list[str]:
+        """Returns the names of the arrays right below a group."""
+        start = f"{group}/" if group else ""
+        return [name[len(start) :] for name in self.entries if name.startswith(start) and "/" not in name[len(start) :]]
 
     def get(self, key: str | None) -> np.ndarray:
         """Returns the array of a key; the only array of the file for None."""
-        if key is None and len(self.keys) == 1:
-            key = self.keys[0]
-        if key is None:
-            raise ValueError(f"Expected the key of the activity among {', '.join(sorted(self.keys))}; give --activity.")
-        if key not in self.keys and self.path.suffix.lower() != ".npy":
-            raise ValueError(f"Expected a key among {', '.join(sorted(self.keys))} in '{self.path}' (got '{key}').")
-        try:
-            array = np.asarray(self._get(str(key)))
-        except Exception as error:  # pickled entries, unreadable filters of HDF5
-            raise ValueError(f"'{key}' of '{self.path}' cannot be read ({error}).") from None
-        if self.turned:
-            array = self._matlab(array, str(key))
-        return array
+        values = self._read(key, lambda entry: entry.load())
+        return np.ma.asarray(values) if isinstance(values, np.ma.MaskedArray) else _as_array(values)
+
+    def head(self, key: str) -> np.ndarray | None:
+        """Returns a small part of an array, None if only the whole could be read and it is large."""
+        entry = self.entry(key)
+        if entry.head is None:
+            small = entry.shape is not None and int(np.prod(entry.shape, dtype=np.int64)) <= 1 << 22
+            return self.get(key) if small else None
+        return _as_array(self._read(key, lambda entry: entry.head() if entry.head else entry.load()))
+
+    def sequence(self, key: str) -> Any:
+        """Returns numbers along one axis, to be read in slices where the file allows."""
+        entry = self.entry(key)
+        if entry.lazy is not None:
+            opened = self._read(key, lambda entry: entry.lazy() if entry.lazy else None)
+            kind = getattr(opened, "dtype", np.dtype(object)).kind
+            if kind in "fiub" and (opened.ndim == 1 or opened.shape[1:] == (1,)):
+                return opened
+        return self.numbers(key).ravel()
 
     def numbers(self, key: str | None) -> np.ndarray:
-        """Returns the array of a key; raises an error unless it holds real numbers."""
-        array = self.get(key)
-        if array.dtype.kind not in "fiub":
-            raise ValueError(f"Expected real numbers in '{key}' of '{self.path}' (got {array.dtype}).")
-        return array
+        """Returns the array of a key as native numbers; raises an error unless it holds real numbers."""
+        return numbers(self.get(key), f"'{self.resolve(key)}' of '{self.path}'")
+
+    def texts(self, key: str) -> list[str]:
+        """Returns the entries of an array as texts; missing ones are empty."""
+        return texts(self.get(key))
+
+    def ragged(self, key: str) -> list[np.ndarray]:
+        """Returns one array for each entry of ragged arrays, or for each array of a group.
+
+        Raises:
+            ValueError: The key is neither, or its arrays hold no numbers.
+        """
+        if not self.has(key) and (names := self.children(key)):
+            pieces = [self.get(f"{key.strip('/')}/{name}".replace("//", "/")) for name in names]
+        else:
+            found = self._read(key, lambda entry: entry.pieces() if entry.pieces else None)
+            if found is None:
+                raise ValueError(
+                    f"Expected one array for each neuron in '{key}' of '{self.path}' (got shape "
+                    f"{list(self.shape(key) or ())})."
+                )
+            pieces = found
+        return [numbers(piece, f"entry {i} of '{key}' of '{self.path}'").ravel() for i, piece in enumerate(pieces)]
+
+    def is_ragged(self, key: str) -> bool:
+        """Returns True if a key holds one array for each entry, or is a group."""
+        return bool(self.children(key)) if not self.has(key) else self.entry(key).pieces is not None
 
     def per_neuron(self, key: str, N: int) -> np.ndarray:
-        """Returns an array with N entries along its first axis; the axis of the neurons is moved there."""
-        array = self.get(key)
-        array = array.squeeze() if N > 1 else array.reshape(N, -1).squeeze(-1) if array.size == N else array
-        if array.dtype == object:  # MATLAB's cell arrays
-            array = np.array([str(np.asarray(entry).squeeze()) for entry in array.ravel()])
-        if array.dtype.kind == "S":
-            array = np.char.decode(array, "utf-8")
+        """Returns an array with N entries along its first axis; the axis of the neurons is moved there.
+
+        Raises:
+            ValueError: No axis has N entries.
+        """
+        array = plain_array(self.get(key))
+        label = f"'{key}' of '{self.path}'"
+        if array.dtype.kind not in "fibU":
+            raise ValueError(f"Expected numbers or texts in {label} (got {kind_of(array)}).")
+        shape = list(array.shape)
+        array = array.reshape([length for length in array.shape if length != 1]) if N > 1 else array.reshape(1, -1)
+        if N == 1:
+            array = array[:, 0] if array.shape[1] == 1 else array
         fitting = [axis for axis, length in enumerate(array.shape) if length == N]
         if not fitting or array.ndim > 2:
-            raise ValueError(
-                f"Expected {N} entries, one for each neuron, in '{key}' of '{self.path}' (got {list(array.shape)})."
-            )
-        array = np.moveaxis(array, fitting[0], 0)
-        stripped: np.ndarray = np.char.strip(array) if array.dtype.kind == "U" else array
-        return stripped
+            raise ValueError(f"Expected {N} entries, one for each neuron, in {label} (got {shape}).")
+        return np.moveaxis(array, fitting[0], 0)
 
-    def _matlab(self, array: np.ndarray, key: str) -> np.ndarray:
-        """Decodes an array of MATLAB v7.3: reversed axes, texts as numbers, cells as references."""
-        stored = self._file[key]
-        if array.dtype == object:  # a cell array: a reference to a data set for each entry
-            return np.array([self._matlab_entry(self._file[reference]) for reference in array.T.ravel()])
-        if stored.attrs.get("MATLAB_class") == b"char":
-            return np.array(["".join(chr(c) for c in row) for row in array.T])
-        return array.T
+    def _read(self, key: str | None, read: Callable[[Entry], Any]) -> Any:
+        """Reads an array, and says in plain words why it cannot be read."""
+        name = self.resolve(key)
+        entry = self.entries[name]
+        if entry.refusal:
+            raise ValueError(f"'{name}' of '{self.path}' cannot be read: {entry.refusal}.")
+        try:
+            return read(entry)
+        except (ValueError, OSError, MemoryError, TypeError, KeyError, RuntimeError, EOFError, ImportError) as error:
+            if str(error).startswith("Expected ") or isinstance(error, ImportError):
+                raise
+            if isinstance(error, MemoryError):
+                reason = "it does not fit into memory"
+            else:
+                opened = next((file for file in self._closers if isinstance(file, h5py.File)), None)
+                reason = (missing_filter(opened, name) if opened else "") or "it is damaged or cut short"
+            raise ValueError(f"'{name}' of '{self.path}' cannot be read: {reason}.") from None
+        except zipfile.BadZipFile:
+            raise ValueError(f"'{name}' of '{self.path}' cannot be read: it is damaged.") from None
 
-    @staticmethod
-    def _matlab_entry(entry: h5py.Dataset) -> str:
-        """Decodes an entry of a cell array as text."""
-        values = entry[()]
-        if entry.attrs.get("MATLAB_class") == b"char":
-            return "".join(chr(c) for c in values.ravel())
-        return str(values.squeeze())
+
+def _as_array(values: Any) -> np.ndarray:
+    """Returns values as an array; columns of pandas with missing entries become plain."""
+    if hasattr(values, "isna"):
+        return plain_array(values.astype(object).where(values.notna(), None))
+    return np.asarray(values)
 
 
-def _sparse(group: h5py.Group) -> np.ndarray:
-    """Reads a sparse matrix of MATLAB v7.3 (compressed columns), with reversed axes as in other arrays of v7.3."""
-    start = group["jc"][()]
-    rows, columns = int(group.attrs["MATLAB_sparse"]), np.repeat(np.arange(len(start) - 1), np.diff(start))
-    matrix = np.zeros((len(start) - 1, rows))
-    if len(columns):  # an empty matrix has no ``ir`` and ``data``
-        matrix[columns, group["ir"][()]] = group["data"][()]
-    return matrix
+def _begins(path: Path, mark: bytes) -> bool:
+    """Returns True if a file begins with some bytes."""
+    with path.open("rb") as file:
+        return file.read(len(mark)) == mark
+
+
+def _is_plain_folder(path: Path) -> bool:
+    """Returns True for a folder that is no Zarr folder."""
+    return path.is_dir() and not any((path / name).exists() for name in (".zgroup", ".zarray", "zarr.json"))

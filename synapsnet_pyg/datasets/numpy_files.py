@@ -1,0 +1,169 @@
+"""Arrays of ``.npy`` and ``.npz`` files; pickled objects are never read."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synapsnet_pyg.datasets.array_entry import Entries, Entry
+from synapsnet_pyg.files import optional_import
+
+PICKLED = "it holds pickled objects, which are never read"
+"""Reason why an array of objects is not read."""
+
+_HEAD = 1 << 16
+"""Number of bytes of an array that are read to describe it."""
+
+
+class UnreadableFileError(ValueError):
+    """Error for a file that cannot be read; its message is the reason."""
+
+
+def npy_entries(path: Path, key: str) -> Entries:
+    """Returns the array of a ``.npy`` file, or the fields of its records.
+
+    Raises:
+        UnreadableFileError: The file is damaged, or holds pickled objects.
+    """
+    with path.open("rb") as file:
+        shape, dtype = _header(file)
+    if dtype.hasobject:
+        return {key: Entry.refused(PICKLED)}
+
+    def opened() -> np.ndarray:
+        """Maps the file into memory."""
+        if 0 in shape or not shape:
+            with path.open("rb") as file:
+                small: np.ndarray = np.load(file, allow_pickle=False)
+            return small
+        mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        return mapped
+
+    def head() -> np.ndarray:
+        """Reads the first rows."""
+        whole = opened()
+        return whole[: _rows(shape, dtype)] if whole.ndim else whole
+
+    try:
+        opened()
+    except (ValueError, OSError, EOFError):
+        raise UnreadableFileError("it is cut short") from None
+    return _with_fields(key, shape, dtype, opened, head)
+
+
+def npz_entries(archive: zipfile.ZipFile, path: Path) -> Entries:
+    """Returns the arrays of an open ``.npz`` archive; a sparse matrix of scipy becomes the array ``activity``.
+
+    Raises:
+        UnreadableFileError: The archive is damaged.
+    """
+    names = {name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")}
+    if {"format", "shape", "data"} <= names.keys() <= _SPARSE:
+        return {"activity": _sparse(archive, path)}
+    entries: Entries = {}
+    for key, name in names.items():
+        try:
+            with archive.open(name) as file:
+                shape, dtype = _header(file)
+        except (zipfile.BadZipFile, OSError, EOFError, UnreadableFileError, NotImplementedError):
+            entries[key] = Entry.refused("it is damaged")
+            continue
+        if dtype.hasobject:
+            entries[key] = Entry.refused(PICKLED)
+            continue
+        entries |= _with_fields(
+            key,
+            shape,
+            dtype,
+            load=partial(_member, archive, name),
+            head=partial(_member_head, archive, name, shape, dtype),
+        )
+    return entries
+
+
+_SPARSE = frozenset({"format", "shape", "data", "indices", "indptr", "row", "col", "offsets", "coords", "_is_array"})
+"""Names of the arrays of a sparse matrix that scipy saved."""
+
+
+def _sparse(archive: zipfile.ZipFile, path: Path) -> Entry:
+    """Returns a sparse matrix of scipy as an entry."""
+    shape = tuple(_member(archive, "shape.npy").tolist())
+    dtype = _member(archive, "data.npy").dtype
+
+    def load() -> np.ndarray:
+        """Reads the matrix with its zeros."""
+        with path.open("rb") as file:
+            dense: np.ndarray = optional_import("scipy.sparse", "train").load_npz(file).toarray()
+        return dense
+
+    return Entry(load, shape, f"sparse {dtype}")
+
+
+def _header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
+    """Returns shape and kind of an array from the begin of its file."""
+    begin = file.read(8)
+    if len(begin) < 8 or not begin.startswith(b"\x93NUMPY"):
+        raise UnreadableFileError("it is not a file of numpy, or cut short")
+    try:
+        size = int.from_bytes(file.read(2 if begin[6] == 1 else 4), "little")
+        text = file.read(size)
+        # The header of version 3 is that of version 2 in UTF-8, which numpy's public functions do not read.
+        if begin[6] > 2:
+            text = text.decode("utf-8").encode("latin-1", "replace")
+        whole = io.BytesIO(len(text).to_bytes(4, "little") + text)
+        shape, _, dtype = np.lib.format.read_array_header_2_0(whole)
+    except (ValueError, EOFError, TypeError, SyntaxError):
+        raise UnreadableFileError("its header is damaged or cut short") from None
+    return tuple(shape), dtype
+
+
+def _rows(shape: tuple[int, ...], dtype: np.dtype) -> int:
+    """Returns the number of rows in a small part of an array."""
+    row = max(dtype.itemsize * int(np.prod(shape[1:], dtype=np.int64)), 1)
+    return max(_HEAD // row, 1)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """Reads one array of an archive."""
+    with archive.open(name) as file:
+        array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
+    return array
+
+
+def _member_head(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Reads the first numbers of an array of an archive, flat."""
+    with archive.open(name) as file:
+        _header(file)
+        count = min(int(np.prod(shape, dtype=np.int64)), max(_HEAD // max(dtype.itemsize, 1), 1))
+        flat: np.ndarray = np.frombuffer(file.read(count * dtype.itemsize), dtype=dtype)
+    return flat
+
+
+def _field(load: Callable[[], np.ndarray], name: str) -> np.ndarray:
+    """Reads one field of records."""
+    return load()[name]
+
+
+def _with_fields(
+    key: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    load: Callable[[], np.ndarray],
+    head: Callable[[], np.ndarray],
+) -> Entries:
+    """Returns an array as an entry, or an entry for each field of its records."""
+    if dtype.names is None:
+        return {key: Entry(load, shape, dtype.name, lazy=load, head=head)}
+    return {
+        f"{key}/{field}": Entry(
+            partial(_field, load, field),
+            shape + dtype[field].shape,
+            dtype[field].base.name,
+            head=partial(_field, head, field),
+        )
+        for field in dtype.names
+    }

@@ -1,0 +1,266 @@
+"""Tables of text (``.csv``, ``.tsv``, ``.txt``) and ``.parquet``: every column is an array."""
+
+import codecs
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synapsnet_pyg.datasets.array_entry import Entries, Entry
+from synapsnet_pyg.datasets.numpy_files import UnreadableFileError
+from synapsnet_pyg.files import optional_import, require_memory
+
+TABLE = "table"
+"""Key of all columns of numbers of a table, as one array [rows, columns]."""
+
+_SMALL = 1 << 24
+"""Largest number of bytes of a table that is read to describe it."""
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|inf|-inf|na|", re.IGNORECASE)
+_COMMA_NUMBER = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+([eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class TableForm:
+    """Form of a table of text, as found in its first lines.
+
+    Args:
+        separator: Text between two columns; a regular expression for blanks.
+        decimal: Character before decimals.
+        encoding: Encoding of the text.
+        names: Names of the columns. Empty: in the first line that is no comment.
+        skipped: Number of lines before the first row, or before the line of names.
+        comment: Character that begins a comment. None: there are none.
+    """
+
+    separator: str
+    decimal: str
+    encoding: str
+    names: tuple[str, ...]
+    skipped: int
+    comment: str | None
+
+    def told(self) -> str:
+        """Returns what is unusual about the form; an empty text for a plain one."""
+        words = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", r"\s+": "blanks"}
+        parts = (
+            [] if self.separator in ",\t" and self.decimal == "." else [f"columns separated by {words[self.separator]}"]
+        )
+        parts += ["decimal commas"] if self.decimal == "," else []
+        parts += ["no names of columns"] if self.names and self.names[0] == "0" else []
+        return ", ".join(parts)
+
+
+def form_of(path: Path) -> TableForm:
+    """Finds separator, decimal character, encoding and header of a table of text.
+
+    Raises:
+        UnreadableFileError: The file is empty, or no text.
+    """
+    with path.open("rb") as file:
+        begin = file.read(1 << 16)
+    encoding = _encoding(begin)
+    text = begin.decode(encoding, "replace").lstrip("\ufeff")
+    lines = text.splitlines()
+    if len(begin) == 1 << 16:
+        lines = lines[:-1]
+    if not any(line.strip() for line in lines):
+        raise UnreadableFileError("it is empty")
+    if "\0" in text:
+        raise UnreadableFileError("it is no table of text")
+    comment = next((sign for sign in "#%" if lines[0].lstrip().startswith(sign)), None)
+    skipped = next(
+        i for i, line in enumerate(lines) if line.strip() and not (comment and line.lstrip().startswith(comment))
+    )
+    rows = [line for line in lines[skipped : skipped + 100] if line.strip()]
+    separator = _separator(rows)
+    cells = [_cells(row, separator) for row in rows]
+    body = cells[1:] or cells
+    single = separator == "," and len(cells[0]) == 1 and all(len(row) == 2 for row in cells[1:]) and len(cells) > 1
+    if single:
+        separator, cells, body = ";", [[row] for row in rows], [[row] for row in rows[1:]]
+    entries = [cell for row in body for cell in row]
+    decimal = "," if separator != "," and any(_COMMA_NUMBER.fullmatch(cell) for cell in entries) else "."
+    number = _COMMA_NUMBER if decimal == "," else _NUMBER
+    headless = all(_NUMBER.fullmatch(cell) or number.fullmatch(cell) for cell in cells[0]) and any(cells[0])
+    names: tuple[str, ...] = ()
+    if headless:
+        names = tuple(str(i) for i in range(len(cells[0])))
+        told = _cells(lines[skipped - 1].lstrip(f"{comment} "), separator) if comment and skipped else []
+        if len(told) == len(names) and not all(_NUMBER.fullmatch(cell) for cell in told):
+            names = tuple(told)  # numpy writes the names into a comment
+    return TableForm(separator, decimal, encoding, names, skipped, comment)
+
+
+def text_table_entries(path: Path, notes: list[str]) -> Entries:
+    """Returns the columns of a table of text, and its numbers as one array.
+
+    Args:
+        path: File of text.
+        notes: List to which unusual separators are added.
+
+    Raises:
+        UnreadableFileError: The file is empty, or no text.
+    """
+    form = form_of(path)
+    if form.told():
+        notes.append(f"'{path.name}': {form.told()}")
+    pandas = optional_import("pandas", "lab")
+
+    def read(rows: int | None) -> Any:
+        """Reads the first rows, or all."""
+        options = {"thousands": "."} if form.decimal == "," else {}
+        return pandas.read_csv(
+            path,
+            sep=form.separator,
+            decimal=form.decimal,
+            encoding=form.encoding,
+            encoding_errors="replace",
+            header=None if form.names else 0,
+            names=list(form.names) or None,
+            skiprows=form.skipped,
+            comment=form.comment,
+            nrows=rows,
+            index_col=False,
+            skipinitialspace=True,
+            low_memory=False,
+            **options,
+        )
+
+    return _frame_entries(read, path)
+
+
+def parquet_entries(path: Path) -> Entries:
+    """Returns the columns of a parquet file, read one by one; columns of lists are ragged."""
+    pandas, parquet = optional_import("pandas", "lab"), optional_import("pyarrow.parquet", "lab")
+    with parquet.ParquetFile(path) as file:
+        schema, rows = file.schema_arrow, file.metadata.num_rows
+    entries: Entries = {}
+    for field in schema:
+        if field.name.startswith("__index_level"):
+            continue
+
+        def load(name: str = field.name) -> Any:
+            """Reads one column."""
+            return pandas.read_parquet(path, columns=[name]).reset_index()[name]
+
+        kind = str(field.type)
+        entries[field.name] = (
+            Entry(load, (rows,), "ragged", partial(_lists, load))
+            if "list" in kind
+            else Entry(load, (rows,), _plain_kind(kind))
+        )
+    return _with_table(entries, rows, lambda: pandas.read_parquet(path))
+
+
+def _lists(load: Callable[[], Any]) -> list[np.ndarray]:
+    """Reads a column of lists."""
+    return [np.zeros(0) if row is None else np.asarray(row) for row in load()]
+
+
+def _encoding(begin: bytes) -> str:
+    """Returns the encoding of a text by its first bytes."""
+    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(begin)
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8-sig"
+
+
+def _cells(row: str, separator: str) -> list[str]:
+    """Returns the cells of a line, without quotes."""
+    if separator == r"\s+":
+        return row.split()
+    quoted = re.sub(r'"[^"]*"', lambda found: found[0].replace(separator, "\0"), row)
+    return [cell.replace("\0", separator).strip().strip('"') for cell in quoted.split(separator)]
+
+
+def _separator(rows: list[str]) -> str:
+    """Returns the separator that gives every line as many columns; semicolons before commas, blanks last."""
+    for separator in ("\t", ";", "|", ",", r"\s+"):
+        lengths = {len(_cells(row, separator)) for row in rows}
+        if len(lengths) == 1 and lengths != {1}:
+            return separator
+    for separator in ("\t", ";", "|", ","):  # lines of several lengths
+        if sum(separator in row for row in rows) > len(rows) / 2:
+            return separator
+    return ","
+
+
+@dataclass
+class _Frame:
+    """Table that is read once, when an array of it is needed."""
+
+    read: Callable[[], Any]
+    frame: Any = None
+
+    def column(self, place: int) -> Any:
+        """Returns a column."""
+        return self.whole().iloc[:, place]
+
+    def whole(self) -> Any:
+        """Returns all columns."""
+        if self.frame is None:
+            self.frame = self.read()
+        return self.frame
+
+
+def _frame_entries(read: Callable[[int | None], Any], path: Path) -> Entries:
+    """Returns the columns of a frame as entries."""
+    small = path.stat().st_size <= _SMALL
+
+    @cache
+    def begin() -> Any:
+        """Reads the first rows."""
+        return read(None if small else 1000)
+
+    def whole() -> Any:
+        """Reads all rows."""
+        if small:
+            return begin()
+        require_memory(3 * path.stat().st_size, f"the table '{path}'")
+        return read(None)
+
+    table, first = _Frame(whole), begin()
+    first_rows = _Frame(lambda: first[:1000])
+    rows = len(first) if small else None
+    entries: Entries = {}
+    for place, name in enumerate(first.columns):
+        kind = first.iloc[:, place].dtype
+        entries[str(name).strip()] = Entry(
+            partial(table.column, place),
+            None if rows is None else (rows,),
+            _plain_kind(str(kind)),
+            head=partial(first_rows.column, place),
+        )
+    return _with_table(entries, rows, table.whole)
+
+
+def _with_table(entries: Entries, rows: int | None, whole: Callable[[], Any]) -> Entries:
+    """Adds all columns of numbers as one array, if there are several."""
+    columns = [key for key, entry in entries.items() if entry.dtype[:3] in ("int", "uin", "flo", "boo", "dou")]
+    if len(columns) < 2 or TABLE in entries:
+        return entries
+
+    def load() -> np.ndarray:
+        """Reads all columns of numbers."""
+        frame = whole()
+        frame.columns = [str(name).strip() for name in frame.columns]
+        numbers: np.ndarray = frame[columns].to_numpy(dtype=np.float64)
+        return numbers
+
+    shape = None if rows is None else (rows, len(columns))
+    return {**entries, TABLE: Entry(load, shape, "float64", axes=("row", "column"))}
+
+
+def _plain_kind(kind: str) -> str:
+    """Returns a kind of pandas or arrow in numpy's words."""
+    return {"object": "texts", "str": "texts", "string": "texts", "double": "float64", "large_string": "texts"}.get(
+        kind, kind
+    )
