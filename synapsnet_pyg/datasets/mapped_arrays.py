@@ -1,0 +1,95 @@
+"""Arrays of numpy's files, mapped into memory so that only the parts in use are read."""
+
+from pathlib import Path
+
+import numpy as np
+
+from synapsnet_pyg.intake.plain import kind_of
+
+
+def mapped(path: Path) -> np.ndarray:
+    """Opens a ``.npy`` file of numbers or texts without reading it.
+
+    Args:
+        path: Path of the file.
+
+    Raises:
+        FileNotFoundError: There is no such file; a link without its target is named.
+        ValueError: It is no file of numpy, is cut short, or holds pickled objects, which are never read.
+    """
+    if not path.is_file():
+        if path.is_symlink():
+            raise FileNotFoundError(
+                f"Expected the file '{path}' (it is a link to '{path.readlink()}', which is not there; 'datalad get' "
+                "or 'git annex get' fetches what a data set links to)."
+            )
+        raise FileNotFoundError(f"Expected the file '{path}' (there is none).")
+    try:
+        with path.open("rb") as file:
+            begin = file.read(6)
+        if not begin.startswith(b"\x93NUMPY"):
+            raise ValueError(f"Expected an array of numpy in '{path}' (it begins with other bytes than one).")
+        try:
+            array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+            return array
+        except ValueError:  # an array without entries cannot be mapped
+            with path.open("rb") as file:
+                return np.asarray(np.load(file, allow_pickle=False))
+    except OSError as error:
+        raise ValueError(f"Expected a file that can be read at '{path}' ({error.strerror or 'it cannot'}).") from None
+    except Exception as error:  # headers that are cut short fail in many ways
+        if "begins with" in str(error):
+            raise
+        pickled = "pickle" in str(error).lower() or "object" in str(error).lower()
+        reason = "it holds pickled objects, which are never read" if pickled else "it is cut short"
+        raise ValueError(f"Expected numbers or texts in '{path}' ({reason}).") from None
+
+
+def mapped_numbers(path: Path, ndim: int | None = None) -> np.ndarray:
+    """Opens a ``.npy`` file of real numbers without reading it.
+
+    Args:
+        path: Path of the file.
+        ndim: Number of axes; a table of one column or row becomes a vector if it is 1. None: any.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file does not hold real numbers, or has other axes.
+    """
+    array = mapped(path)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"Expected real numbers in '{path}' (got {kind_of(array)}).")
+    if ndim == 1 and array.size in array.shape:  # (n, 1) and (1, n), as MATLAB's vectors
+        array = array.reshape(-1)
+    elif ndim == 1 and array.size == 1:
+        array = array.reshape(1)
+    elif ndim is not None and array.ndim != ndim:
+        raise ValueError(f"Expected {ndim} axes in '{path}' (got shape {list(array.shape)}).")
+    return array
+
+
+class StoredVector:
+    """Numbers of a ``.npy`` file, read in slices, so that a long file never lies in memory as a whole.
+
+    Pages of a mapped file count as memory of the process; slices that are read do not stay.
+
+    Args:
+        path: Path of a file of numbers :math:`(n)`, :math:`(n, 1)` or :math:`(1, n)`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file does not hold real numbers, or is a table.
+    """
+
+    def __init__(self, path: Path) -> None:
+        array = mapped_numbers(path, 1)
+        self.path, self.dtype, self.shape = path, array.dtype, array.shape
+        self._offset = int(getattr(array, "offset", 0) or 0)  # none for an empty file
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        start, stop, _ = part.indices(len(self))
+        offset = self._offset + start * self.dtype.itemsize
+        return np.fromfile(self.path, self.dtype, count=max(stop - start, 0), offset=offset)

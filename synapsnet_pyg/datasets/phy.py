@@ -1,0 +1,280 @@
+"""Sorted spikes in folders of phy and of Kilosort 2 to 4."""
+
+import ast
+import operator
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from synapsnet_pyg.datasets.cluster_tables import cluster_columns
+from synapsnet_pyg.datasets.mapped_arrays import StoredVector, mapped_numbers
+from synapsnet_pyg.datasets.readers import Reader, Rows
+from synapsnet_pyg.datasets.usual_choices import choice_note, counted, keep_usual, named, only_activity
+from synapsnet_pyg.intake.neuron_table import NeuronTable
+from synapsnet_pyg.intake.notes import warn
+from synapsnet_pyg.intake.plain import texts
+from synapsnet_pyg.intake.recording import Recording, Selection
+from synapsnet_pyg.intake.spikes import Spikes
+
+_PIECE = 1 << 21
+"""Number of spikes whose clusters are read at once."""
+
+_LARGEST_TABLE = 1 << 24
+"""Largest cluster id that is looked up in a table."""
+
+_OPERATORS: dict[type, Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+class PhyReader(Reader):
+    """Folders of phy and of Kilosort 2, 2.5, 3 and 4.
+
+    ``params.py`` is a program; it is parsed for the sampling rate and never run. Tables of clusters are joined by the
+    cluster's id, so that a cluster that a table lacks stays. Noise is left out unless ``--where`` says otherwise.
+    """
+
+    name = "phy"
+    generic = frozenset(
+        {"sorter_output", "phy", "kilosort", "kilosort2", "kilosort2.5", "kilosort3", "kilosort4", "ks"}
+    )
+
+    def recognises(self, path: Path) -> bool:
+        """Returns True if a folder has spike times and the cluster of each spike."""
+        return (path / "spike_times.npy").is_file() and any(
+            (path / f"{stem}.npy").is_file() for stem in ("spike_clusters", "spike_templates")
+        )
+
+    def files(self, path: Path) -> list[Path]:
+        """Returns the times, clusters, parameters and tables; waveforms and features do not decide the content."""
+        small = {"spike_clusters.npy", "spike_templates.npy", "params.py", "templates.npy", "channel_positions.npy"}
+        return sorted(
+            file
+            for file in path.iterdir()
+            if file.is_file() and (file.name in small or file.suffix in (".tsv", ".csv") or "times" in file.name)
+        )
+
+    def read(self, path: Path, name: str, selection: Selection) -> Recording:
+        """Reads the clusters of a folder as neurons.
+
+        Raises:
+            ValueError: A file is damaged, there are not as many times as clusters, or no cluster has a spike.
+        """
+        present = sorted(file.stem for file in path.glob("spike_*.npy") if "time" in file.stem or "sec" in file.stem)
+        stem = named(selection.activity, present, ["spike_times"], f"'{path}'")
+        notes = [choice_note(stem, present)] if len(present) > 1 else []
+        times, of_spike = StoredVector(path / f"{stem}.npy"), _clusters(path)
+        if len(times) != len(of_spike):
+            raise ValueError(
+                f"Expected a cluster for each of the {len(times)} entries of '{path / stem}.npy' (got {len(of_spike)})."
+            )
+        rate = selection.sampling_rate or _rate(path, times, stem)
+        if rate is None:
+            raise ValueError(
+                f"Expected a number 'sample_rate' in '{path / 'params.py'}', which is parsed and never run (there is "
+                "none); give --sampling-rate, the samples a second."
+            )
+        ids = _ids(of_spike, path)
+        spikes = Spikes(times, _lookup(ids, of_spike), count=len(ids), rate=rate, label=f"'{path / stem}.npy'")
+        columns, found = cluster_columns(path, ids)
+        notes += found
+        columns |= {key: values for key, values in _places(path, ids, of_spike).items() if key not in columns}
+        if "group" in columns:
+            notes.append(f"{len(ids)} clusters with spikes: {counted(columns['group'], 'unsorted')}")
+        neurons = NeuronTable(len(ids), labels=ids, columns=columns, prefix="phy")
+        excluded = only_activity(selection, "a folder of phy")
+        recording = Recording(name, spikes, neurons, excluded=excluded, notes=notes)
+        noise = np.array([text.lower() == "noise" for text in texts(columns.get("group", [""] * len(ids)))])
+        reason = f"{int(noise.sum())} noise (others with --where 'group==good' or 'group==good|mua|noise')"
+        return keep_usual(recording, ~noise, reason, selection)
+
+    def describe(self, path: Path) -> Rows:
+        """Describes a folder from its tables and the headers of its arrays."""
+        times, of_spike = StoredVector(path / "spike_times.npy"), _clusters(path)
+        ids = _ids(of_spike, path) if len(of_spike) <= _PIECE else None
+        rate = _rate(path, times, "spike_times")
+        ends = [float(times[at : at + 1][0]) / rate for at in (0, len(times) - 1)] if rate and len(times) else []
+        span = f", {ends[0]:.1f} to {ends[1]:.1f} s" if ends else ""
+        rows = [("spikes", f"{len(times)}{span}"), ("sampling rate", f"{rate:g} Hz" if rate else "not stated")]
+        columns, notes = cluster_columns(path, ids)
+        rows.append(("clusters", f"{len(ids)} with spikes" if ids is not None else "as in the tables below"))
+        rows += [("group", counted(columns["group"], "unsorted"))] if "group" in columns else []
+        rows += [("fields", ", ".join(columns) or "none"), *(("note", note) for note in notes)]
+        rate_option = "" if rate else " --sampling-rate 30000"
+        return [*rows, ("next", f"synapsnet convert {shlex.quote(str(path))} out.h5 --bin-size 0.0333{rate_option}")]
+
+
+def sampling_rate(path: Path) -> float | None:
+    """Returns ``sample_rate`` of a ``params.py``, which is parsed and never run; None if it is not a plain number.
+
+    Args:
+        path: Path of the file.
+    """
+    if not path.is_file():
+        return None
+    known: dict[str, float] = {}
+    for statement in _statements(path.read_text(encoding="utf-8-sig", errors="replace")):
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        if isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        value = getattr(statement, "value", None)
+        number = _number(value, known) if names and value is not None else None
+        for key in names:
+            known.pop(key, None)
+            if number is not None:
+                known[key] = number
+    rate = known.get("sample_rate")
+    return rate if rate is not None and np.isfinite(rate) and rate > 0 else None
+
+
+def _statements(text: str) -> Iterator[ast.stmt]:
+    """Yields the statements of a program; lines that are no Python, as ``'C:\\Users'``, are skipped."""
+    try:
+        yield from ast.parse(text).body
+    except (SyntaxError, ValueError):
+        for line in text.splitlines():
+            try:
+                yield from ast.parse(line).body
+            except (SyntaxError, ValueError):
+                continue
+
+
+def _number(node: ast.AST, known: dict[str, float]) -> float | None:
+    """Returns the value of a plain number, of sums and products of them, and of names assigned before; else None."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+        return float(node.value)
+    if isinstance(node, ast.Name):
+        return known.get(node.id)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("float", "int"):
+        return _number(node.args[0], known) if len(node.args) == 1 else None
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        left, right = _number(node.left, known), _number(node.right, known)
+        if left is not None and right is not None and not (isinstance(node.op, ast.Div) and right == 0):
+            return _OPERATORS[type(node.op)](left, right)
+    return None
+
+
+def _rate(path: Path, times: StoredVector, stem: str) -> float | None:
+    """Returns the samples a second of spike times; 1 for seconds, which times with fractions are; else None."""
+    begin = times[:_PIECE]
+    if begin.dtype.kind == "f" and (begin != np.floor(begin))[np.isfinite(begin)].any():
+        if stem == "spike_times":
+            warn(f"'{path / stem}.npy' holds fractions of samples; its times are taken as seconds.")
+        return 1.0
+    return sampling_rate(path / "params.py")
+
+
+def _clusters(path: Path) -> StoredVector:
+    """Opens the cluster of each spike: phy's, or Kilosort's templates where nobody used phy."""
+    clusters = path / "spike_clusters.npy"
+    return StoredVector(clusters if clusters.is_file() else path / "spike_templates.npy")
+
+
+def _pieces(values: StoredVector) -> Iterator[np.ndarray]:
+    """Yields clusters in pieces of whole numbers."""
+    for start in range(0, len(values), _PIECE):
+        yield _whole(values[start : start + _PIECE])
+
+
+def _whole(clusters: np.ndarray) -> np.ndarray:
+    """Returns cluster ids as signed whole numbers; what is no number is no cluster."""
+    if clusters.dtype.kind == "f":
+        clusters = np.where(np.isfinite(clusters), clusters, -1)
+    return clusters.astype(np.int64)
+
+
+def _ids(of_spike: StoredVector, path: Path) -> np.ndarray:
+    """Returns the ids of the clusters that have spikes, in order."""
+    largest = max((int(piece.max()) for piece in _pieces(of_spike)), default=-1)
+    if largest <= _LARGEST_TABLE:
+        seen = np.zeros(largest + 2, dtype=bool)
+        for piece in _pieces(of_spike):
+            seen[np.where(piece >= 0, piece, largest + 1)] = True
+        ids = np.flatnonzero(seen[:-1])
+    else:
+        parts = [np.unique(piece[piece >= 0]) for piece in _pieces(of_spike)]
+        ids = np.unique(np.concatenate(parts))
+    if not len(ids):
+        raise ValueError(f"Expected clusters with spikes in '{path}' (no spike has a cluster).")
+    return ids
+
+
+def _lookup(ids: np.ndarray, of_spike: StoredVector) -> Callable[[int, int], np.ndarray]:
+    """Returns the function of first and end spike that returns the row of each spike's cluster; -1 for none."""
+    if ids[-1] > _LARGEST_TABLE:
+
+        def rows_by_search(start: int, stop: int) -> np.ndarray:
+            piece = _whole(of_spike[start:stop])
+            return np.where(piece >= 0, np.searchsorted(ids, piece), -1)
+
+        return rows_by_search
+    table = np.full(int(ids[-1]) + 2, -1, dtype=np.int64)
+    table[ids] = np.arange(len(ids))
+
+    def rows(start: int, stop: int) -> np.ndarray:
+        return table[_whole(of_spike[start:stop]).clip(-1)]  # the last entry is that of no cluster
+
+    return rows
+
+
+def _places(path: Path, ids: np.ndarray, of_spike: StoredVector) -> dict[str, np.ndarray]:
+    """Returns the channel with the largest amplitude of each cluster's template, and its place on the probe."""
+    file = path / "templates.npy"
+    if not file.is_file():
+        return {}
+    templates = mapped_numbers(file)
+    if templates.ndim != 3 or not templates.size:
+        return {}
+    used = _templates_of(path, ids, of_spike, len(templates))
+    inverse = mapped_numbers(path / "whitening_mat_inv.npy") if (path / "whitening_mat_inv.npy").is_file() else None
+    channels = templates.shape[2]
+    sparse = mapped_numbers(path / "templates_ind.npy") if (path / "templates_ind.npy").is_file() else None
+    peak = np.full(len(ids), -1)
+    for row, template in enumerate(used.tolist()):
+        if template < 0:
+            continue
+        shape = np.asarray(templates[template], dtype=np.float32)
+        if inverse is not None and inverse.shape == (channels, channels):
+            shape = shape @ inverse
+        peak[row] = int(np.ptp(shape, axis=0).argmax())
+        if sparse is not None and sparse.shape == (len(templates), channels):
+            peak[row] = int(sparse[template, peak[row]])
+    places = {"peak_channel": np.where(peak >= 0, peak, np.nan)}
+    if (path / "channel_positions.npy").is_file():
+        position = np.asarray(mapped_numbers(path / "channel_positions.npy", 2), dtype=np.float64)
+        inside = (peak >= 0) & (peak < len(position))
+        found = np.full((len(ids), position.shape[1]), np.nan)
+        found[inside] = position[peak[inside]]
+        places |= {"position": found, "depth": found[:, -1]}
+    return places
+
+
+def _templates_of(path: Path, ids: np.ndarray, of_spike: StoredVector, count: int) -> np.ndarray:
+    """Returns the template of each cluster, -1 where it is unknown; merged and split clusters take their most usual."""
+    used = np.where(ids < count, ids, -1)
+    file = path / "spike_templates.npy"
+    changed = np.flatnonzero(used < 0)
+    if not len(changed) or not file.is_file():
+        return used
+    of_template = StoredVector(file)
+    if len(of_template) != len(of_spike) or len(changed) * count > _LARGEST_TABLE:
+        return used
+    together = np.zeros(len(changed) * count, dtype=np.int64)
+    place = np.full(len(ids), -1)
+    place[changed] = np.arange(len(changed))
+    rows = _lookup(ids, of_spike)
+    for start in range(0, len(of_spike), _PIECE):
+        template = _whole(of_template[start : start + _PIECE])
+        row = rows(start, start + _PIECE)
+        cluster = np.where(row >= 0, place[row], -1)
+        good = (cluster >= 0) & (template >= 0) & (template < count)
+        together += np.bincount(cluster[good] * count + template[good], minlength=len(together))
+    table = together.reshape(len(changed), count)
+    used[changed] = np.where(table.any(1), table.argmax(1), -1)
+    return used

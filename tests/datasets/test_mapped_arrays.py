@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from synapsnet_pyg.datasets.mapped_arrays import StoredVector, mapped, mapped_numbers
+
+
+@pytest.mark.parametrize("shape", [(7,), (7, 1), (1, 7)])
+@pytest.mark.parametrize("dtype", ["u8", ">i4", "f4"])
+def test_vectors_are_read_in_slices(tmp_path, shape, dtype):
+    path = tmp_path / "x.npy"
+    np.save(path, np.arange(7, dtype=dtype).reshape(shape))
+    vector = StoredVector(path)
+    assert (len(vector), vector.dtype) == (7, np.dtype(dtype))
+    assert vector[2:5].tolist() == [2, 3, 4]
+    assert vector[5:99].tolist() == [5, 6]
+    assert mapped_numbers(path, 1).tolist() == list(range(7))
+
+
+def test_empty_and_single_numbers(tmp_path):
+    np.save(tmp_path / "none.npy", np.zeros((0, 1)))
+    np.save(tmp_path / "one.npy", np.float32(3))
+    assert len(StoredVector(tmp_path / "none.npy")) == 0
+    assert StoredVector(tmp_path / "none.npy")[0:5].tolist() == []
+    assert StoredVector(tmp_path / "one.npy")[0:5].tolist() == [3]
+
+
+def test_says_what_is_wrong(tmp_path):
+    path = tmp_path / "x.npy"
+    with pytest.raises(FileNotFoundError, match="there is none"):
+        mapped(path)
+    path.symlink_to("../annex/objects/ab")
+    with pytest.raises(FileNotFoundError, match=r"a link to '../annex/objects/ab', which is not there.*git annex"):
+        mapped(path)
+    path.unlink()
+    path.write_text("x,y\n")
+    with pytest.raises(ValueError, match=r"x\.npy' \(it begins with other bytes"):
+        mapped(path)
+    np.save(path, np.arange(50))
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ValueError, match="cut short"):
+        mapped(path)
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(ValueError, match="cut short"):
+        mapped(path)
+    np.save(path, np.array([None, {}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="pickled objects, which are never read"):
+        mapped(path)
+    np.save(path, np.array(["a", "b"]))
+    assert mapped(path).tolist() == ["a", "b"]
+    with pytest.raises(ValueError, match=r"real numbers in .* \(got texts"):
+        mapped_numbers(path)
+    np.save(path, np.zeros((3, 2)))
+    with pytest.raises(ValueError, match=r"1 axes in .* \(got shape \[3, 2\]\)"):
+        mapped_numbers(path, 1)
