@@ -23,7 +23,7 @@ class States(NamedTuple):
     """States of a session, one for each bin."""
 
     state: Tensor
-    """Index into ``names`` of each bin's state, -1 for a bin without a state: [T]."""
+    """Index into ``names`` of each bin's state, -1 for a bin without a recorded state: [T]."""
     names: list[str]
     """Names of the S states."""
 
@@ -54,6 +54,8 @@ def states_of(session: Session, names: Sequence[str]) -> States:
     values = session.behaviour[:, column].double().cpu()
     if "behaviour_scale" in session:
         values = values * session.behaviour_scale[column].double().cpu() + session.behaviour_mean[column].double().cpu()
+    if "behaviour_recorded" in session:
+        values = values.masked_fill(~session.behaviour_recorded[:, column].cpu(), 0.0)
     on = values > 0.5
     far = (values - on.double()).abs() > 1e-3
     if far.any():

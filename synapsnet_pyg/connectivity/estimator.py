@@ -137,7 +137,8 @@ class Standardisation(NamedTuple):
             return session
         standardised: Session = copy.copy(session)
         standardised.activity = (session.activity - self.activity_mean[:, None]) / self.activity_scale[:, None]
-        standardised.behaviour = (session.behaviour - self.behaviour_mean) / self.behaviour_scale
+        behaviour = (session.behaviour - self.behaviour_mean) / self.behaviour_scale
+        standardised.behaviour = session.known_behaviour(behaviour, 0.0)
         for name, values in self._asdict().items():
             standardised[name] = values
         return standardised

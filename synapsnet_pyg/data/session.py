@@ -162,6 +162,18 @@ class Session(SessionSources):
         """Fields of the neurons as columns of numbers or texts; fields wider than three columns are left out."""
         return as_columns(self.neuron_fields)
 
+    def known_behaviour(self, behaviour: Tensor, fill: float = float("nan")) -> Tensor:
+        """Returns behaviour (T, K) with ``fill`` where it was not recorded."""
+        return behaviour.masked_fill(~self.behaviour_recorded, fill) if "behaviour_recorded" in self else behaviour
+
+    @property
+    def recorded_share(self) -> list[float]:
+        """Share of the bins in which each behaviour was recorded."""
+        if "behaviour_recorded" not in self:
+            return [1.0] * self.num_behaviours
+        shares: list[float] = self.behaviour_recorded.float().mean(0).tolist()
+        return shares
+
     @property
     def true_connectivity(self) -> Tensor | None:
         """True weights as a matrix :math:`(N, N)`, ``[i, j]`` the effect of j on i; None if unknown.
@@ -269,8 +281,7 @@ class Session(SessionSources):
         session = self if inplace else copy(self)
         session.activity = activity.apply(self.activity, inplace)
         session.behaviour = behaviour.apply(self.behaviour.t(), inplace).t()
-        if "behaviour_recorded" in self:  # the mean, which tells a model nothing
-            session.behaviour = session.behaviour.masked_fill(~self.behaviour_recorded, 0.0)
+        session.behaviour = self.known_behaviour(session.behaviour, 0.0)  # the mean, which tells a model nothing
         session.constant = activity.constant
         session.activity_mean, session.activity_scale = activity.mean, activity.scale
         session.behaviour_mean, session.behaviour_scale = behaviour.mean, behaviour.scale

@@ -76,9 +76,9 @@ def inspect_session(session: Session) -> Rows:
     for k, name in enumerate(session.behaviour_name):
         values = session.behaviour[:, k]
         constant = ", constant" if float(values.min()) == float(values.max()) else ""
-        recorded = float(session.behaviour_recorded[:, k].float().mean()) if "behaviour_recorded" in session else 1.0
-        if recorded < 1:
-            constant += f", recorded in {100 * recorded:.1f} % of the bins" if recorded else ", not recorded"
+        share = session.recorded_share[k]
+        if share < 1:
+            constant += f", recorded in {100 * share:.1f} % of the bins" if share else ", not recorded"
         rows.append(
             ("behaviour", f"{name}: {values.min():.3g} to {values.max():.3g}, mean {values.mean():.3g}{constant}")
         )
@@ -170,7 +170,8 @@ def draw_session(session: Session, path: Path) -> None:
     figure, (top, bottom) = make_stacked_figure(10, 6, (3, 1 if session.num_behaviours else 0.01))
     draw_heat_map(top, session.activity, session.bin_size, segment=session.segment)
     if session.num_behaviours:
-        draw_behaviour_traces(bottom, session.behaviour, session.bin_size, names=session.behaviour_name)
+        behaviour = session.known_behaviour(session.behaviour)
+        draw_behaviour_traces(bottom, behaviour, session.bin_size, names=session.behaviour_name)
     else:
         bottom.remove()
         top.set_xlabel("time (s)")

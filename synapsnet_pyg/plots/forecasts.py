@@ -111,16 +111,17 @@ def draw_behaviour_traces(ax: Axes, behaviour: Tensor, bin_size: float, *, names
 
     Args:
         ax: Axes to draw on.
-        behaviour: Behaviour [T, K].
+        behaviour: Behaviour [T, K]; NaN where it was not recorded, which leaves a gap.
         bin_size: Size of a bin in seconds.
         names: Names of the behaviours [K].
     """
     seconds = np.arange(len(behaviour)) * bin_size
     ticks = []
     for k, trace in enumerate(behaviour.cpu().double().t().numpy()):
-        deviation = float(trace.std()) or 1.0
+        recorded = trace[np.isfinite(trace)]
+        mean, deviation = (recorded.mean(), recorded.std() or 1.0) if len(recorded) else (0.0, 1.0)
         ticks.append(-6.0 * k)
-        ax.plot(seconds, (trace - trace.mean()) / deviation - 6.0 * k, color=BLUE, lw=0.7)
+        ax.plot(seconds, (trace - mean) / deviation - 6.0 * k, color=BLUE, lw=0.7)
     ax.set(xlabel="time (s)", yticks=ticks, yticklabels=list(names))
     ax.set_xlim(0, len(behaviour) * bin_size)
     despine(ax, left=True)

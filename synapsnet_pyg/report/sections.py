@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import file_name
 from synapsnet_pyg.report.connectivity_analysis import PERMUTATIONS
 from synapsnet_pyg.report.connectivity_figures import currents_figure, graph_figure, matrices_figure
@@ -72,6 +73,13 @@ def session_chapter(results: SessionResults) -> Chapter:
     return Chapter(results.session.name, file_name(results.session.name), sections)
 
 
+def _behaviours(session: Session) -> str:
+    """Returns the names of a session's behaviours, with the share of bins in which each was recorded if not all."""
+    shares = zip(session.behaviour_name, session.recorded_share, strict=True)
+    texts = [name if share == 1 else f"{name} (recorded in {100 * share:.0f} % of the bins)" for name, share in shares]
+    return ", ".join(texts) or "none"
+
+
 def _recordings(run: Run, names: list[str]) -> Section:
     """Returns the section on recordings, recipe, versions and commands."""
     sessions = [run.sessions[name] for name in names]
@@ -83,7 +91,7 @@ def _recordings(run: Run, names: list[str]) -> Section:
             "bin (s)": [session.bin_size for session in sessions],
             "minutes": [session.num_bins * session.bin_size / 60 for session in sessions],
             "segments": [len(session.segment) for session in sessions],
-            "behaviour": [", ".join(session.behaviour_name) or "none" for session in sessions],
+            "behaviour": [_behaviours(session) for session in sessions],
             "neuron fields": [", ".join(session.neuron_fields) or "none" for session in sessions],
         }
     )

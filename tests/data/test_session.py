@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers import make_session
@@ -256,3 +257,82 @@ def test_wiring_that_changes_is_kept_sliced_and_averaged(tmp_path):
     assert make_session().true_connectivity_at(torch.tensor([0])) is None
     with pytest.raises(ValueError, match="1 edges in 7 bins"):
         Session(torch.randn(3, 7), bin_size=1, edge_index=torch.tensor([[0], [2]]), edge_weight_series=series)
+
+
+def test_behaviour_that_was_not_recorded_counts_for_nothing_and_is_the_mean_to_models(tmp_path):
+    behaviour = torch.arange(40.0).reshape(20, 2)
+    recorded = torch.ones(20, 2, dtype=torch.bool)
+    recorded[5:9, 1] = False
+    session = Session(
+        torch.randn(3, 20), behaviour, bin_size=0.1, behaviour_recorded=recorded, notes=["2 of 5 neurons kept"]
+    )
+    session.save(tmp_path / "s.h5")
+    loaded = Session.load(tmp_path / "s.h5")
+    assert torch.equal(loaded.behaviour_recorded, recorded)
+    assert loaded.notes == ["2 of 5 neurons kept"]
+    assert loaded.fingerprint == session.fingerprint
+    changed = Session(torch.from_numpy(session.activity.numpy()), behaviour + 100.0 * ~recorded, bin_size=0.1,
+                      behaviour_recorded=recorded)  # fmt: skip
+    for standardised in (loaded.standardise(), changed.standardise()):
+        seen = behaviour[:16][recorded[:16, 1], 1]
+        assert float(standardised.behaviour_mean[1]) == pytest.approx(float(seen.mean()))
+        assert float(standardised.behaviour_scale[1]) == pytest.approx(float(seen.std(correction=0)))
+        assert standardised.behaviour[5:9, 1].tolist() == [0.0] * 4
+    assert loaded.recorded_share == pytest.approx([1.0, 0.8])
+    assert loaded.slice(4, 10).recorded_share == pytest.approx([1.0, 2 / 6])
+    assert "behaviour_recorded" not in Session(torch.zeros(1, 4), torch.zeros(4, 1), bin_size=1,
+                                               behaviour_recorded=torch.ones(4, 1))  # fmt: skip
+    with pytest.raises(ValueError, match="behaviour_recorded of shape"):
+        Session(torch.zeros(1, 4), torch.zeros(4, 1), bin_size=1, behaviour_recorded=torch.ones(4, 2))
+
+
+def test_a_behaviour_that_was_never_recorded_is_zero():
+    session = Session(
+        torch.randn(2, 20), torch.full((20, 1), 7.0), bin_size=1, behaviour_recorded=torch.zeros(20, 1)
+    ).standardise()
+    assert not session.behaviour.any()
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "Float64", "boolean", object, "category"])
+def test_frames_of_any_type_are_read(dtype):
+    counts = np.random.default_rng(0).poisson(0.5, (4, 30)).clip(0, 1)
+    session = Session.from_arrays(pd.DataFrame(counts).astype(dtype), bin_size=0.1)
+    np.testing.assert_array_equal(session.activity, counts)
+
+
+@pytest.mark.parametrize(
+    "activity",
+    [
+        np.ma.masked_array(np.ones((3, 9)), mask=np.eye(3, 9), fill_value=-9999.0),
+        pd.DataFrame([[1, pd.NA], [3, 4]], dtype="Int64"),
+        np.array([[1, None], [3, 4]], dtype=object),
+    ],
+)
+def test_missing_activity_is_refused(activity):
+    with pytest.raises(ValueError, match="finite activity"):
+        Session.from_arrays(activity, bin_size=0.1)
+
+
+def test_segments_are_whole_bins():
+    assert Session.from_arrays(np.zeros((2, 6)), bin_size=0.1, segment=[[0.0, 3.0], [3, 6]]).segment.tolist() == [
+        [0, 3],
+        [3, 6],
+    ]
+    with pytest.raises(ValueError, match=r"whole numbers of bins.*\(got 1.5\)"):
+        Session.from_arrays(np.zeros((2, 60)), bin_size=0.05, segment=[[0, 1.5], [1.5, 3.0]])
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.uint32, np.uint64, np.float16, ">f8", ">i4", "S3", bool])
+def test_fields_of_any_type_can_be_saved_and_summarised(tmp_path, dtype):
+    values = np.array([1, 0, 3]).astype(dtype)
+    Session.from_arrays(np.random.rand(3, 9), bin_size=0.1, depth=values).save(tmp_path / "s.h5")
+    depth = Session.load(tmp_path / "s.h5").depth
+    assert [float(x) for x in depth] == [float(x) for x in values]
+    if isinstance(depth, torch.Tensor):
+        depth.min()
+
+
+def test_names_that_come_twice_are_found_in_linear_time():
+    ids = [str(i) for i in range(100_000)] + ["7"]
+    with pytest.raises(ValueError, match="'7' come more than once"):
+        Session(torch.zeros(100_001, 1), bin_size=1, neuron_id=ids)

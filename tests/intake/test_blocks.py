@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from helpers import told
@@ -23,7 +25,7 @@ def test_sets_of_time(first, second):
     assert inside(within(first, second)) == (a & b).tolist()
     assert duration(merged(first)) == a.sum()
     for some in (merged(first), apart(first)):
-        assert all(stop <= start for (_, stop), (start, _) in zip(some, some[1:], strict=False))
+        assert all(stop <= start for (_, stop), (start, _) in pairwise(some))
 
 
 def test_blocks_that_touch():
