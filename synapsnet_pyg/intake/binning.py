@@ -177,13 +177,9 @@ def _bin_traces(
         )
     kept, length = np.concatenate(parts), np.array([len(part) for part in parts])
     segment = np.stack([length.cumsum() - length, length.cumsum()], axis=1).astype(np.int64)
-    require_memory(4 * len(rows) * kept.size, f"{len(rows)} neurons in {len(kept)} bins")
     grid = FrameGrid(clock.frame[kept], clock.times[kept].mean(1), segment, clock.bin_size * rebin)
     counts = traces.counts if selection.rebin_by is None else selection.rebin_by == "sum"
-    activity = np.empty((len(rows), len(kept)), dtype=np.float32)
-    for i, row in enumerate(rows.tolist()):
-        joined = np.asarray(traces.values[row], dtype=np.float64)[grid.frame]
-        activity[i] = joined.sum(1) if counts else joined.mean(1)
+    activity = _joined(traces.values, rows, grid.frame, counts)
     fill_gaps(activity, selection.fill_nan, segment)
     good = np.array([np.isfinite(trace).all() for trace in activity])
     if not good.all():
@@ -207,6 +203,19 @@ def _bin_traces(
     if traces.border is None and N > T:
         warn(f"there are more neurons ({N}) than bins ({T}); are the axes in the other order?")
     return rows, activity, grid
+
+
+def _joined(values: np.ndarray, rows: np.ndarray, frame: np.ndarray, counts: bool) -> np.ndarray:
+    """Joins frames [T, R] of some neurons, float32 [N, T]; values that need no change are not copied."""
+    whole = len(rows) == len(values) and np.array_equal(frame.ravel(), np.arange(values.shape[1]))
+    if whole and frame.shape[1] == 1 and values.dtype == np.float32 and values.flags.writeable:
+        return values
+    require_memory(4 * len(rows) * len(frame), f"{len(rows)} neurons in {len(frame)} bins")
+    activity = np.empty((len(rows), len(frame)), dtype=np.float32)
+    for i, row in enumerate(rows.tolist()):
+        joined = np.asarray(values[row], dtype=np.float64)[frame]
+        activity[i] = joined.sum(1) if counts else joined.mean(1)
+    return activity
 
 
 def _frames_to_join(traces: Traces, clock: Frames, selection: Selection, notes: list[str]) -> int:
