@@ -65,6 +65,7 @@ class PhyReader(Reader):
         Raises:
             ValueError: A file is damaged, there are not as many times as clusters, or no cluster has a spike.
         """
+        excluded = only_activity(selection, "a folder of phy")
         present = sorted(file.stem for file in path.glob("spike_*.npy") if "time" in file.stem or "sec" in file.stem)
         stem = named(selection.activity, present, ["spike_times"], f"'{path}'")
         notes = [choice_note(stem, present)] if len(present) > 1 else []
@@ -87,7 +88,6 @@ class PhyReader(Reader):
         if "group" in columns:
             notes.append(f"{len(ids)} clusters with spikes: {counted(columns['group'], 'unsorted')}")
         neurons = NeuronTable(len(ids), labels=ids, columns=columns, prefix="phy")
-        excluded = only_activity(selection, "a folder of phy")
         recording = Recording(name, spikes, neurons, excluded=excluded, notes=notes)
         noise = np.array([text.lower() == "noise" for text in texts(columns.get("group", [""] * len(ids)))])
         reason = f"{int(noise.sum())} noise (others with --where 'group==good' or 'group==good|mua|noise')"

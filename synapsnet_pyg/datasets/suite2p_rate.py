@@ -1,0 +1,120 @@
+"""Frame rate of an output folder of Suite2p, found without loading its pickles."""
+
+import json
+import pickletools
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from synapsnet_pyg.files import optional_import
+
+_TEXT_OPCODES = frozenset({"UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"})
+"""Opcodes of a pickle that hold a text."""
+
+_NUMBER_OPCODES = frozenset({"BINFLOAT", "FLOAT", "BININT", "BININT1", "BININT2", "INT", "LONG", "LONG1"})
+"""Opcodes of a pickle that hold a number."""
+
+_MEMO_OPCODES = frozenset({"MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT"})
+"""Opcodes that keep the text before them for later, and may stand between a key and its value."""
+
+
+def frame_rate(planes: list[Path]) -> tuple[float | None, str]:
+    """Returns the frames a second of the planes of one recording, and the name of the file that states it.
+
+    Args:
+        planes: Folders of the planes.
+
+    Returns:
+        None and an empty text if no file states a rate that can be read, or if planes differ.
+    """
+    found: dict[float, str] = {}
+    for plane in planes:
+        rate, source = next(_stated(plane), (None, ""))
+        if rate is not None:
+            found.setdefault(rate, source)
+    return next(iter(found.items())) if len(found) == 1 else (None, "")
+
+
+def rate_in_pickle(path: Path, key: str = "fs") -> float | None:
+    """Returns the number behind a key in the pickled dictionary of a ``.npy`` file, without unpickling.
+
+    A pickle is a program that builds objects. Its instructions are listed here (by :func:`pickletools.genops`), never
+    run: the number is the one that the instruction after the text ``fs`` holds.
+
+    Args:
+        path: Path of the file.
+        key: Key of the number.
+
+    Returns:
+        None if there is no such number, or several that differ.
+    """
+    found: set[float] = set()
+    with path.open("rb") as file, suppress(ValueError, EOFError, OverflowError, IndexError):
+        major, _ = np.lib.format.read_magic(file)
+        file.seek(8)
+        file.seek(int.from_bytes(file.read(2 if major == 1 else 4), "little"), 1)
+        after_key = False
+        for opcode, argument, _ in pickletools.genops(file):
+            if opcode.name in _TEXT_OPCODES:
+                after_key = argument == key
+            elif opcode.name not in _MEMO_OPCODES:
+                if after_key and argument is not None and opcode.name in _NUMBER_OPCODES:
+                    found.add(float(argument))
+                after_key = False
+    return _only_rate(found)
+
+
+def _stated(plane: Path) -> Iterator[tuple[float, str]]:
+    """Yields the rates that the files of a plane, and of the folder above, state."""
+    if (plane / "ops.npy").is_file() and (rate := rate_in_pickle(plane / "ops.npy")):
+        yield rate, "ops.npy"
+    for folder in (plane, plane.parent):
+        for path in sorted(folder.glob("*.json")):
+            if rate := _rate_in_json(path):
+                yield rate, path.name
+        for name in ("Fall.mat", "ops1.mat"):
+            if (folder / name).is_file() and (rate := _rate_in_matlab(folder / name)):
+                yield rate, name
+        for path in sorted(folder.glob("*.nwb")):
+            if path.is_file() and (rate := _rate_in_nwb(path)):
+                yield rate, path.name
+
+
+def _rate_in_json(path: Path) -> float | None:
+    """Returns ``fs`` of a JSON file of settings."""
+    with suppress(OSError, ValueError):
+        settings = json.loads(path.read_text())
+        if isinstance(settings, dict) and isinstance(settings.get("fs"), int | float):
+            return _only_rate({float(settings["fs"])})
+    return None
+
+
+def _rate_in_matlab(path: Path) -> float | None:
+    """Returns ``ops.fs`` of a file of MATLAB, of which nothing else is read."""
+    with suppress(Exception):  # scipy has errors of many kinds; another file may state the rate
+        ops: Any = optional_import("scipy.io", "lab").loadmat(path, variable_names=["ops"], squeeze_me=True)["ops"]
+        return _only_rate({float(ops["fs"].item())})
+    return None
+
+
+def _rate_in_nwb(path: Path) -> float | None:
+    """Returns the rate of the processed series of an NWB file."""
+    rates: set[float] = set()
+
+    def collect(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if name.endswith("/starting_time") and "rate" in item.attrs:
+            rates.add(float(item.attrs["rate"]))
+
+    with suppress(OSError, ValueError, KeyError), h5py.File(path, "r") as file:
+        file["processing"].visititems(collect)
+    return _only_rate(rates)
+
+
+def _only_rate(rates: set[float]) -> float | None:
+    """Returns the rate if there is one only, and it can be one."""
+    rate = next(iter(rates)) if len(rates) == 1 else float("nan")
+    return rate if np.isfinite(rate) and rate > 0 else None
