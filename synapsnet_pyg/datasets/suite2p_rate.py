@@ -21,6 +21,9 @@ _NUMBER_OPCODES = frozenset({"BINFLOAT", "FLOAT", "BININT", "BININT1", "BININT2"
 _MEMO_OPCODES = frozenset({"MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT"})
 """Opcodes that keep the text before them for later, and may stand between a key and its value."""
 
+_RECALL_OPCODES = frozenset({"GET", "BINGET", "LONG_BINGET"})
+"""Opcodes that stand for a text that was kept."""
+
 
 def frame_rate(planes: list[Path]) -> tuple[float | None, str]:
     """Returns the frames a second of the planes of one recording, and the name of the file that states it.
@@ -57,11 +60,16 @@ def rate_in_pickle(path: Path, key: str = "fs") -> float | None:
         major, _ = np.lib.format.read_magic(file)
         file.seek(8)
         file.seek(int.from_bytes(file.read(2 if major == 1 else 4), "little"), 1)
-        after_key = False
+        after_key, kept, places = False, 0, set()
         for opcode, argument, _ in pickletools.genops(file):
             if opcode.name in _TEXT_OPCODES:
                 after_key = argument == key
-            elif opcode.name not in _MEMO_OPCODES:
+            elif opcode.name in _MEMO_OPCODES:
+                places |= {kept if opcode.name == "MEMOIZE" else argument} if after_key else set()
+                kept += 1
+            elif opcode.name in _RECALL_OPCODES:
+                after_key = argument in places
+            else:
                 if after_key and argument is not None and opcode.name in _NUMBER_OPCODES:
                     found.add(float(argument))
                 after_key = False
