@@ -83,7 +83,7 @@ def simulate(
     activity="activity axes fill_nan min_rate",
     spikes="spike_times spike_index spike_neuron sampling_rate",
     time="bin_size frame_rate times rebin rebin_by start stop intervals exclude",
-    behaviour="behaviour behaviour_axes behaviour_times behaviour_rate circular events advance",
+    behaviour="behaviour behaviour_file behaviour_axes behaviour_times behaviour_rate circular events advance",
     neurons="where neuron_table neuron_ids areas types positions fields truth",
 )
 def convert(
@@ -108,6 +108,7 @@ def convert(
     intervals: str | None = None,
     exclude: str | None = None,
     behaviour: str | None = None,
+    behaviour_file: str | None = None,
     behaviour_axes: str | None = None,
     behaviour_times: str | None = None,
     behaviour_rate: float | None = None,
@@ -154,6 +155,7 @@ def convert(
         intervals: Name of intervals whose rows become segments, such as trials.
         exclude: Names of intervals to leave out, separated by commas, such as light pulses, or START:STOP in seconds.
         behaviour: Names of variables that all neurons share, separated by commas; of arrays, axes are found by length.
+        behaviour_file: File of arrays or table that holds the behaviours, beside the source; needs --behaviour-times.
         behaviour_axes: Order of the behaviour's axes (of trial, bin, value), where lengths fit several.
         behaviour_times: Key of the behaviour's own clock; behaviour is interpolated at the bins.
         behaviour_rate: Ticks a second of the behaviours' clocks, such as 1000 for milliseconds.
@@ -181,7 +183,7 @@ def convert(
     one = Path(out).suffix.lower() in (".h5", ".hdf5", ".npy", ".npz", ".mat")
     path = session_file(out) if one else None
     from synapsnet_pyg.datasets.arrays import ArrayKeys
-    from synapsnet_pyg.datasets.lab_recordings import read_found, recordings_at
+    from synapsnet_pyg.datasets.lab_recordings import BehaviourFile, read_found, recordings_at
     from synapsnet_pyg.intake.recording import Selection
 
     named = {"area": areas, "cell_type": types, "position": positions}
@@ -195,7 +197,7 @@ def convert(
         spike_index=spike_index,
         spike_neuron=spike_neuron,
         behaviour_axes=listed(behaviour_axes) or None,
-        behaviour_times=behaviour_times,
+        behaviour_times=None if behaviour_file else behaviour_times,
         neuron_ids=neuron_ids,
         fields=known,
         truth=truth,
@@ -221,6 +223,9 @@ def convert(
         fill_nan=fill_nan,
         advance=advance,
     )
+    if behaviour_file is not None and (behaviour_times is None or not selection.behaviour):
+        raise ValueError("Expected --behaviour KEYS and --behaviour-times KEY, the clock, beside --behaviour-file.")
+    beside = None if behaviour_file is None else BehaviourFile(behaviour_file, str(behaviour_times))
     found = chosen_names(recordings_at(source, reader), listed(sessions))
     if path is not None and len(found) > 1:
         raise ValueError(
@@ -233,7 +238,7 @@ def convert(
     for own, recording in found.items():
         label = name or (path.stem if path is not None else own)
         try:
-            session = read_found(recording, label, selection, keys)
+            session = read_found(recording, label, selection, keys=keys, behaviour_file=beside)
         except ValueError as error:
             if len(found) == 1:
                 raise

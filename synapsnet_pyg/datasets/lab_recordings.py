@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.datasets.array_files import ArrayFile
 from synapsnet_pyg.datasets.arrays import ArrayKeys, ArraysReader
 from synapsnet_pyg.datasets.readers import Found, find_recordings
 from synapsnet_pyg.datasets.recordings import RecordingDataset
 from synapsnet_pyg.datasets.registry import READERS, readers
+from synapsnet_pyg.intake.behaviours import Series
 from synapsnet_pyg.intake.recording import Selection
 
 
@@ -36,11 +39,42 @@ def recordings_at(path: str | os.PathLike[str], reader: str | None = None) -> di
     return found
 
 
+@dataclass(frozen=True)
+class BehaviourFile:
+    """File of behaviours beside a recording, such as a table of tracked positions beside sorted spikes.
+
+    Args:
+        path: File of arrays or table, see :class:`~synapsnet_pyg.datasets.array_files.ArrayFile`.
+        times: Key of the clock of its behaviours, which is the recording's.
+    """
+
+    path: str
+    times: str
+
+    def read(self, selection: Selection) -> list[Series]:
+        """Reads the chosen behaviours.
+
+        Args:
+            selection: Choices of the user, with the keys of the behaviours.
+
+        Raises:
+            ValueError: A key is missing, or is no behaviour of numbers or texts.
+        """
+        with ArrayFile(Path(self.path)) as file:
+            times = file.numbers(self.times).ravel() / (selection.behaviour_rate or 1.0)
+            label = "'{}' of '" + self.path + "'"
+            return [
+                Series(key, file.get(key), times, selection.period(key), label.format(key))
+                for key in selection.behaviour
+            ]
+
+
 def read_session(
     path: str | os.PathLike[str],
     selection: Selection | None = None,
     *,
     keys: ArrayKeys | None = None,
+    behaviour_file: BehaviourFile | None = None,
     reader: str | None = None,
     name: str | None = None,
 ) -> Session:
@@ -50,6 +84,7 @@ def read_session(
         path: File or folder of the recording, or URL of an NWB file.
         selection: Choices of the user: activity, bins, behaviours, neurons, time. None: the usual ones.
         keys: Keys of the arrays in files that have no format of their own (``.npz``, ``.mat``, ``.h5``, ``.csv``).
+        behaviour_file: File beside the recording that holds the behaviours. None: the recording itself.
         reader: Format, a key of :data:`~synapsnet_pyg.datasets.registry.READERS`. None: found out.
         name: Name of the session. None: from the path.
 
@@ -69,10 +104,17 @@ def read_session(
     if len(found) > 1:
         raise ValueError(f"Expected one recording in '{path}' (found {', '.join(found)}); give the path of one.")
     only, recording = next(iter(found.items()))
-    return read_found(recording, name or only, selection or Selection(), keys)
+    return read_found(recording, name or only, selection or Selection(), keys=keys, behaviour_file=behaviour_file)
 
 
-def read_found(found: Found, name: str, selection: Selection, keys: ArrayKeys | None = None) -> Session:
+def read_found(
+    found: Found,
+    name: str,
+    selection: Selection,
+    *,
+    keys: ArrayKeys | None = None,
+    behaviour_file: BehaviourFile | None = None,
+) -> Session:
     """Reads a recording that was found.
 
     Args:
@@ -80,6 +122,7 @@ def read_found(found: Found, name: str, selection: Selection, keys: ArrayKeys | 
         name: Name of the session.
         selection: Choices of the user.
         keys: Keys of arrays. Keys other than those that the format reads itself make it a recording of arrays.
+        behaviour_file: File beside the recording that holds the behaviours. None: the recording itself.
 
     Raises:
         ValueError: The recording cannot be read.
@@ -87,10 +130,13 @@ def read_found(found: Found, name: str, selection: Selection, keys: ArrayKeys | 
     reader = found.reader
     if keys is not None and not isinstance(reader, ArraysReader) and not keys.names <= reader.own_keys:
         reader = ArraysReader()
+    inside = selection if behaviour_file is None else replace(selection, behaviour=())
     if isinstance(reader, ArraysReader):
-        recording = reader.read(found.path, name, selection, keys)
+        recording = reader.read(found.path, name, inside, keys)
     else:
-        recording = reader.read(found.path, name, selection)
+        recording = reader.read(found.path, name, inside)
+    if behaviour_file is not None:
+        recording.behaviours = [*recording.behaviours, *behaviour_file.read(selection)]
     return Session.from_recording(recording, selection)
 
 
@@ -141,4 +187,4 @@ class LabRecordings(RecordingDataset):
 
     def read(self, name: str, files: list[Path]) -> Session:
         """Reads one recording."""
-        return read_found(self._found[name], name, self.selection, self.keys)
+        return read_found(self._found[name], name, self.selection, keys=self.keys)
