@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from synapsnet_pyg.datasets.cluster_rows import LARGEST_TABLE, PIECE, cluster_ids, row_lookup, whole_ids
 from synapsnet_pyg.datasets.cluster_tables import cluster_columns
 from synapsnet_pyg.datasets.mapped_arrays import StoredVector, mapped_numbers
 from synapsnet_pyg.datasets.readers import Reader, Rows
@@ -17,12 +18,6 @@ from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import texts
 from synapsnet_pyg.intake.recording import Recording, Selection
 from synapsnet_pyg.intake.spikes import Spikes
-
-_PIECE = 1 << 21
-"""Number of spikes whose clusters are read at once."""
-
-_LARGEST_TABLE = 1 << 24
-"""Largest cluster id that is looked up in a table."""
 
 _OPERATORS: dict[type, Callable[[float, float], float]] = {
     ast.Add: operator.add,
@@ -80,8 +75,8 @@ class PhyReader(Reader):
                 f"Expected a number 'sample_rate' in '{path / 'params.py'}', which is parsed and never run (there is "
                 "none); give --sampling-rate, the samples a second."
             )
-        ids = _ids(of_spike, path)
-        spikes = Spikes(times, _lookup(ids, of_spike), count=len(ids), rate=rate, label=f"'{path / stem}.npy'")
+        ids = cluster_ids(of_spike, path)
+        spikes = Spikes(times, row_lookup(ids, of_spike), count=len(ids), rate=rate, label=f"'{path / stem}.npy'")
         columns, found = cluster_columns(path, ids)
         notes += found
         columns |= {key: values for key, values in _places(path, ids, of_spike).items() if key not in columns}
@@ -96,7 +91,7 @@ class PhyReader(Reader):
     def describe(self, path: Path) -> Rows:
         """Describes a folder from its tables and the headers of its arrays."""
         times, of_spike = StoredVector(path / "spike_times.npy"), _clusters(path)
-        ids = _ids(of_spike, path) if len(of_spike) <= _PIECE else None
+        ids = cluster_ids(of_spike, path) if len(of_spike) <= PIECE else None
         rate = _rate(path, times, "spike_times")
         ends = [float(times[at : at + 1][0]) / rate for at in (0, len(times) - 1)] if rate and len(times) else []
         span = f", {ends[0]:.1f} to {ends[1]:.1f} s" if ends else ""
@@ -162,7 +157,7 @@ def _number(node: ast.AST, known: dict[str, float]) -> float | None:
 
 def _rate(path: Path, times: StoredVector, stem: str) -> float | None:
     """Returns the samples a second of spike times; 1 for seconds, which times with fractions are; else None."""
-    begin = times[:_PIECE]
+    begin = times[:PIECE]
     if begin.dtype.kind == "f" and (begin != np.floor(begin))[np.isfinite(begin)].any():
         if stem == "spike_times":
             warn(f"'{path / stem}.npy' holds fractions of samples; its times are taken as seconds.")
@@ -174,53 +169,6 @@ def _clusters(path: Path) -> StoredVector:
     """Opens the cluster of each spike: phy's, or Kilosort's templates where nobody used phy."""
     clusters = path / "spike_clusters.npy"
     return StoredVector(clusters if clusters.is_file() else path / "spike_templates.npy")
-
-
-def _pieces(values: StoredVector) -> Iterator[np.ndarray]:
-    """Yields clusters in pieces of whole numbers."""
-    for start in range(0, len(values), _PIECE):
-        yield _whole(values[start : start + _PIECE])
-
-
-def _whole(clusters: np.ndarray) -> np.ndarray:
-    """Returns cluster ids as signed whole numbers; what is no number is no cluster."""
-    if clusters.dtype.kind == "f":
-        clusters = np.where(np.isfinite(clusters), clusters, -1)
-    return clusters.astype(np.int64)
-
-
-def _ids(of_spike: StoredVector, path: Path) -> np.ndarray:
-    """Returns the ids of the clusters that have spikes, in order."""
-    largest = max((int(piece.max()) for piece in _pieces(of_spike)), default=-1)
-    if largest <= _LARGEST_TABLE:
-        seen = np.zeros(largest + 2, dtype=bool)
-        for piece in _pieces(of_spike):
-            seen[np.where(piece >= 0, piece, largest + 1)] = True
-        ids = np.flatnonzero(seen[:-1])
-    else:
-        parts = [np.unique(piece[piece >= 0]) for piece in _pieces(of_spike)]
-        ids = np.unique(np.concatenate(parts))
-    if not len(ids):
-        raise ValueError(f"Expected clusters with spikes in '{path}' (no spike has a cluster).")
-    return ids
-
-
-def _lookup(ids: np.ndarray, of_spike: StoredVector) -> Callable[[int, int], np.ndarray]:
-    """Returns the function of first and end spike that returns the row of each spike's cluster; -1 for none."""
-    if ids[-1] > _LARGEST_TABLE:
-
-        def rows_by_search(start: int, stop: int) -> np.ndarray:
-            piece = _whole(of_spike[start:stop])
-            return np.where(piece >= 0, np.searchsorted(ids, piece), -1)
-
-        return rows_by_search
-    table = np.full(int(ids[-1]) + 2, -1, dtype=np.int64)
-    table[ids] = np.arange(len(ids))
-
-    def rows(start: int, stop: int) -> np.ndarray:
-        return table[_whole(of_spike[start:stop]).clip(-1)]  # the last entry is that of no cluster
-
-    return rows
 
 
 def _places(path: Path, ids: np.ndarray, of_spike: StoredVector) -> dict[str, np.ndarray]:
@@ -263,15 +211,15 @@ def _templates_of(path: Path, ids: np.ndarray, of_spike: StoredVector, count: in
     if not len(changed) or not file.is_file():
         return used
     of_template = StoredVector(file)
-    if len(of_template) != len(of_spike) or len(changed) * count > _LARGEST_TABLE:
+    if len(of_template) != len(of_spike) or len(changed) * count > LARGEST_TABLE:
         return used
     together = np.zeros(len(changed) * count, dtype=np.int64)
     place = np.full(len(ids), -1)
     place[changed] = np.arange(len(changed))
-    rows = _lookup(ids, of_spike)
-    for start in range(0, len(of_spike), _PIECE):
-        template = _whole(of_template[start : start + _PIECE])
-        row = rows(start, start + _PIECE)
+    rows = row_lookup(ids, of_spike)
+    for start in range(0, len(of_spike), PIECE):
+        template = whole_ids(of_template[start : start + PIECE])
+        row = rows(start, start + PIECE)
         cluster = np.where(row >= 0, place[row], -1)
         good = (cluster >= 0) & (template >= 0) & (template < count)
         together += np.bincount(cluster[good] * count + template[good], minlength=len(together))
