@@ -1,31 +1,30 @@
 """Readers of arrays that take the keys as plain arguments."""
 
+from pathlib import Path
+
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.datasets import arrays, spike_times
-from synapsnet_pyg.datasets.arrays import ActivitySource
-from synapsnet_pyg.datasets.behaviour_arrays import BehaviourSource
-from synapsnet_pyg.datasets.neuron_arrays import NeuronKeys
-from synapsnet_pyg.datasets.spike_times import SpikeSource
+from synapsnet_pyg.datasets.arrays import ArrayKeys, ArraysReader
+from synapsnet_pyg.intake.recording import Selection
 
 
-def sources(
-    behaviour=(), behaviour_axes=None, behaviour_times=None, neuron_ids=None, fields=None, true_connectivity=None
-) -> dict[str, object]:
-    return {
-        "behaviour": BehaviourSource(behaviour, behaviour_axes, behaviour_times),
-        "neurons": NeuronKeys(neuron_ids, fields or {}, true_connectivity),
-    }
+def session_of(source, keys, name=None, **selection) -> Session:
+    chosen = Selection(**selection)
+    return Session.from_recording(ArraysReader().read(Path(source), name or Path(source).stem, chosen, keys), chosen)
 
 
-def read_arrays(
-    source, activity, axes, bin_size=None, behaviour=(), behaviour_axes=None, name=None, **options
-) -> Session:
-    bins = {key: options.pop(key) for key in ("times", "rebin", "rebin_mean", "fill_nan") if key in options}
-    keys = sources(behaviour, behaviour_axes, **options)
-    return arrays.read_arrays(source, ActivitySource(activity, axes, bin_size, **bins), name=name, **keys)
+def split(options) -> tuple[dict[str, object], dict[str, object]]:
+    """Splits options into keys of arrays and choices."""
+    keys = {key: options.pop(key) for key in list(options) if key in ArrayKeys.__dataclass_fields__}
+    return keys, options
 
 
-def read_spike_times(source, times, bin_size, spike_index=None, spike_neuron=None, **options) -> Session:
-    bins = {key: options.pop(key) for key in ("sampling_rate", "start", "stop") if key in options}
-    spikes = SpikeSource(times, bin_size, spike_index, spike_neuron, **bins)
-    return spike_times.read_spike_times(source, spikes, **sources(**options))
+def read_arrays(source, activity, axes, bin_size=None, behaviour=(), behaviour_axes=None, name=None, **options):
+    keys, selection = split(options)
+    array_keys = ArrayKeys(activity, axes, behaviour_axes=behaviour_axes, **keys)
+    return session_of(source, array_keys, name, bin_size=bin_size, behaviour=behaviour, **selection)
+
+
+def read_spike_times(source, times, bin_size=None, spike_index=None, spike_neuron=None, name=None, **options):
+    keys, selection = split(options)
+    array_keys = ArrayKeys(spike_times=times, spike_index=spike_index, spike_neuron=spike_neuron, **keys)
+    return session_of(source, array_keys, name, bin_size=bin_size, **selection)

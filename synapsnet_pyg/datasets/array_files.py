@@ -1,5 +1,6 @@
 """Arrays of a file or a folder by key: numpy, MATLAB, HDF5, Zarr, NetCDF and tables. Nothing is unpickled."""
 
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,13 @@ from synapsnet_pyg.datasets.array_entry import Entries, Entry
 from synapsnet_pyg.datasets.hdf5_arrays import hdf5_entries, missing_filter
 from synapsnet_pyg.datasets.labelled_files import netcdf_entries, zarr_entries
 from synapsnet_pyg.datasets.matlab_files import matlab_entries
-from synapsnet_pyg.datasets.numpy_files import PICKLED, UnreadableFileError, npy_entries, npz_entries
+from synapsnet_pyg.datasets.numpy_files import PICKLED, UnreadableFileError, begins, npy_entries, npz_entries
+from synapsnet_pyg.datasets.numpy_files import load_lines as load_lines
+from synapsnet_pyg.datasets.numpy_files import load_npy as load_npy
+from synapsnet_pyg.datasets.numpy_files import load_numbers as load_numbers
 from synapsnet_pyg.datasets.readers import natural
 from synapsnet_pyg.datasets.table_files import parquet_entries, text_table_entries
-from synapsnet_pyg.files import require_memory, shorten
+from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.plain import kind_of, numbers, plain_array, texts
 
 SUFFIXES = frozenset(
@@ -27,59 +31,16 @@ _PIECES = frozenset({".npy", ".npz", ".csv", ".tsv", ".parquet"})
 """Endings of the files of a folder that is one recording."""
 
 
-def load_npy(path: Path) -> np.ndarray:
-    """Reads one ``.npy`` file of numbers or texts.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is damaged, or holds pickled objects; the message names it.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"Expected the file '{path}' (there is none).")
-    try:
-        with path.open("rb") as file:  # numpy does not close a file that it opened itself when it fails
-            array: np.ndarray = np.load(file, allow_pickle=False)
-    except MemoryError:
-        require_memory(path.stat().st_size, f"'{path}'")
-        raise
-    except Exception as error:  # truncated headers fail in many ways
-        # numpy takes every foreign file for a pickle.
-        pickled = "pickle" in str(error) and _begins(path, b"\x93NUMPY")
-        reason = PICKLED if pickled else "it is not a file of numpy, or cut short"
-        raise ValueError(f"'{path}' cannot be read: {reason}.") from None
-    return array
-
-
-def load_numbers(path: Path, ndim: int | None = None) -> np.ndarray:
-    """Reads one ``.npy`` file of real numbers; a column ``(n, 1)`` becomes a vector if ``ndim`` is 1.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is damaged, or does not hold real numbers of ``ndim`` axes.
-    """
-    array = load_npy(path)
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"Expected real numbers in '{path}' (got {array.dtype}).")
-    if ndim == 1 and array.ndim == 2 and 1 in array.shape:
-        array = array.ravel()
-    if ndim is not None and array.ndim != ndim:
-        raise ValueError(f"Expected {ndim} axes in '{path}' (got shape {list(array.shape)}).")
-    return array
-
-
-def load_lines(path: Path) -> list[str]:
-    r"""Reads the lines of a text file; they end in ``\n`` or ``\r\n``.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is not UTF-8 text.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"Expected the file '{path}' (there is none).")
-    try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").rstrip("\r\n ").splitlines()]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"'{path}' is not UTF-8 text ({error}).") from None
+_TICKS = {
+    **dict.fromkeys(("s", "sec", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 1e3),
+    **dict.fromkeys(("us", "\u00b5s", "microsecond", "microseconds"), 1e6),
+    **dict.fromkeys(("ns", "nanosecond", "nanoseconds"), 1e9),
+    **dict.fromkeys(("min", "minute", "minutes"), 1 / 60),
+    **dict.fromkeys(("h", "hour", "hours"), 1 / 3600),
+    **dict.fromkeys(("d", "day", "days"), 1 / 86400),
+}
+"""Unit of a clock -> ticks a second."""
 
 
 class ArrayFile:
@@ -192,7 +153,7 @@ class ArrayFile:
         if h5py.is_hdf5(path):
             file = h5py.File(path, "r")
             self._closers.append(file)
-            return hdf5_entries(file, matlab=suffix == ".mat" or _begins(path, b"MATLAB 7.3"))
+            return hdf5_entries(file, matlab=suffix == ".mat" or begins(path, b"MATLAB 7.3"))
         if suffix == ".mat":
             return matlab_entries(path)
         if suffix in SUFFIXES:
@@ -246,6 +207,26 @@ class ArrayFile:
         below = self._below(spelling) or self._below(spelling.replace(".", "/"))
         return sorted(below, key=natural)
 
+    def is_group(self, key: str) -> bool:
+        """Returns True if a key is no array itself, and there are arrays below it."""
+        spelling = key.strip("/")
+        if spelling in self.entries or not spelling:
+            return False
+        starts = (f"{spelling}/", f"{spelling.replace('.', '/')}/")
+        return any(name.startswith(starts) for name in self.entries)
+
+    def matching(self, pattern: str) -> dict[str, str]:
+        """Returns the keys that fit a pattern such as ``unit_*``, by what stands for ``*``, in natural order."""
+        expression = re.compile("(.+)".join(map(re.escape, pattern.strip("/").split("*"))))
+        found = {name: expression.fullmatch(name) for name in self.keys}
+        return {"/".join(fit.groups()): name for name, fit in found.items() if fit}
+
+    def rate(self, key: str) -> float | None:
+        """Returns the ticks a second of a clock whose unit the file states, None if it does not."""
+        attributes = self.entry(key).attributes
+        unit = attributes.get("units", attributes.get("unit", "")).lower().split(" since ")[0].strip()
+        return _TICKS.get(unit)
+
     def _below(self, group: str) -> list[str]:
         """Returns the names of the arrays right below a group."""
         start = f"{group}/" if group else ""
@@ -288,21 +269,22 @@ class ArrayFile:
         Raises:
             ValueError: The key is neither, or its arrays hold no numbers.
         """
-        if not self.has(key) and (names := self.children(key)):
-            pieces = [self.get(f"{key.strip('/')}/{name}".replace("//", "/")) for name in names]
-        else:
-            found = self._read(key, lambda entry: entry.pieces() if entry.pieces else None)
-            if found is None:
-                raise ValueError(
-                    f"Expected one array for each neuron in '{key}' of '{self.path}' (got shape "
-                    f"{list(self.shape(key) or ())})."
-                )
-            pieces = found
+        pieces = self.pieces(key)
         return [numbers(piece, f"entry {i} of '{key}' of '{self.path}'").ravel() for i, piece in enumerate(pieces)]
+
+    def pieces(self, key: str) -> list[np.ndarray]:
+        """Returns one array for each entry as it is stored, of any shape."""
+        if self.is_group(key):
+            return [self.get(f"{key.strip('/')}/{name}") for name in self.children(key)]
+        found: list[np.ndarray] | None = self._read(key, lambda entry: entry.pieces() if entry.pieces else None)
+        if found is None:
+            shape = list(self.shape(key) or ())
+            raise ValueError(f"Expected one array for each neuron in '{key}' of '{self.path}' (got shape {shape}).")
+        return found
 
     def is_ragged(self, key: str) -> bool:
         """Returns True if a key holds one array for each entry, or is a group."""
-        return bool(self.children(key)) if not self.has(key) else self.entry(key).pieces is not None
+        return self.is_group(key) or self.entry(key).pieces is not None
 
     def per_neuron(self, key: str, N: int) -> np.ndarray:
         """Returns an array with N entries along its first axis; the axis of the neurons is moved there.
@@ -349,12 +331,6 @@ def _as_array(values: Any) -> np.ndarray:
     if hasattr(values, "isna"):
         return plain_array(values.astype(object).where(values.notna(), None))
     return np.asarray(values)
-
-
-def _begins(path: Path, mark: bytes) -> bool:
-    """Returns True if a file begins with some bytes."""
-    with path.open("rb") as file:
-        return file.read(len(mark)) == mark
 
 
 def _is_plain_folder(path: Path) -> bool:

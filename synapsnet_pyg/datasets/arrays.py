@@ -1,237 +1,176 @@
-"""Sessions from a lab's own arrays in .npz, .npy, .mat (v5 and v7.3) or .h5 files."""
+"""Recordings from a lab's own arrays: MATLAB, numpy, HDF5, Zarr, NetCDF, tables, folders of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
-from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.datasets.array_files import ArrayFile
-from synapsnet_pyg.datasets.behaviour_arrays import Behaviours, BehaviourSource
-from synapsnet_pyg.datasets.neuron_arrays import NeuronKeys, warn_of_neurons
-from synapsnet_pyg.datasets.time_bins import frames, warn
+from synapsnet_pyg.datasets.array_activity import read_trials, traces_of
+from synapsnet_pyg.datasets.array_behaviours import excluded_blocks, read_behaviours, read_blocks
+from synapsnet_pyg.datasets.array_files import SUFFIXES, ArrayFile
+from synapsnet_pyg.datasets.array_keys import ArrayKeys
+from synapsnet_pyg.datasets.array_neurons import read_neurons
+from synapsnet_pyg.datasets.array_spikes import read_spikes
+from synapsnet_pyg.datasets.proposal import propose
+from synapsnet_pyg.datasets.readers import Reader, Rows
+from synapsnet_pyg.files import shorten
+from synapsnet_pyg.intake.plain import plain_array
+from synapsnet_pyg.intake.recording import Recording, Selection, Traces
+from synapsnet_pyg.intake.spikes import Spikes
 
-AXES = (("neuron", "bin"), ("bin", "neuron"), ("trial", "neuron", "bin"), ("trial", "bin", "neuron"))
-"""Orders that the axes of an activity may have."""
+_PARTS = frozenset({".npy", ".csv", ".tsv", ".parquet"})
+"""Endings of files that make a folder one recording."""
+
+_MOST_ROWS = 60
+"""Largest number of arrays that are described."""
 
 
-@dataclass(frozen=True)
-class ActivitySource:
-    """Key of the activity in a file, its axes and its bins.
+class ArraysReader(Reader):
+    """Reader of arrays by key, the format of files that have no other.
 
-    Args:
-        key: Key of the activity. None: the only array of the file.
-        axes: Axes of the activity in order, one of :data:`AXES`; trials become segments.
-        bin_size: Duration of one bin *of the file* in seconds. None: from ``times``.
-        times: Key of the time of each bin in seconds, for continuous activity; gaps end a segment.
-        rebin: Number of bins to join into one; remaining bins at the end of a segment are dropped.
-        rebin_mean: Whether joined bins are averaged (dF/F) or added up (counts).
-        fill_nan: Largest share of NaN in a kept neuron; gaps are filled linearly within segments.
-
-    Raises:
-        ValueError: The axes are not among :data:`AXES`, or ``rebin`` is below 1.
+    Without keys it takes what is clear, such as a table of spikes with columns of times and neurons, or arrays with
+    named axes and a clock; otherwise its error names the options that fit.
     """
 
-    key: str | None
-    axes: Sequence[str]
-    bin_size: float | None = None
-    times: str | None = None
-    rebin: int = 1
-    rebin_mean: bool = False
-    fill_nan: float = 0.0
+    name = "arrays"
 
-    def __post_init__(self) -> None:
-        if tuple(self.axes) not in AXES:
-            known = "; ".join(",".join(axes) for axes in AXES)
-            raise ValueError(f"Expected axes among {known} (got {','.join(self.axes)}).")
-        if self.rebin < 1:
-            raise ValueError(f"Expected to join at least 1 bin (got rebin {self.rebin}).")
+    def recognises(self, path: Path) -> bool:
+        """Returns True for a file of arrays, a Zarr folder, or a folder of ``.npy`` files and tables."""
+        if path.name.startswith("."):
+            return False
+        if path.is_file():
+            return path.suffix.lower() in SUFFIXES - {".zarr", ".txt"}
+        return path.suffix.lower() == ".zarr" or _is_one_recording(path)
 
-    @property
-    def in_trials(self) -> bool:
-        """True if the activity has an axis of trials."""
-        return "trial" in self.axes
+    def files(self, path: Path) -> list[Path]:
+        """Returns the files of arrays."""
+        if path.is_dir() and path.suffix.lower() == ".zarr":
+            return sorted(file for file in path.rglob("*") if file.is_file())
+        return super().files(path)
 
-    def read(self, file: ArrayFile) -> np.ndarray:
-        """Reads the activity as [trials, N, bins of a trial]; a continuous recording is one trial.
+    def read(self, path: Path, name: str, selection: Selection, keys: ArrayKeys | None = None) -> Recording:
+        """Reads arrays of one file or folder.
+
+        Args:
+            path: File or folder.
+            name: Name of the session.
+            selection: Choices of the user; behaviours, events, intervals and exclusions are keys.
+            keys: Keys of the arrays. None: by the proposal, where it is clear.
 
         Raises:
-            ValueError: The key is missing, or has another number of axes.
+            FileNotFoundError: There is no such file.
+            ValueError: A key is missing, lengths do not fit, or nothing says what the arrays are; the message then
+                proposes options.
         """
-        values = file.numbers(self.key)
-        if values.ndim != len(self.axes):
-            raise ValueError(
-                f"Expected {len(self.axes)} axes ({','.join(self.axes)}) in '{self.key}' of '{file.path}' "
-                f"(got shape {list(values.shape)})."
+        keys = keys or ArrayKeys()
+        with ArrayFile(path) as file:
+            notes = list(file.notes)
+            keys, selection = _completed(file, keys, selection, notes)
+            activity: Spikes | Traces
+            labels: Any
+            if keys.spike_times is not None:
+                found = read_spikes(file, keys, selection.sampling_rate, notes)
+                activity, labels, trials = found.spikes, found.labels, None
+                N = activity.count
+            else:
+                key = keys.activity or selection.activity
+                behaviours = (*selection.behaviour, *selection.events)
+                used = [own for own in (keys.times, keys.behaviour_times, *behaviours) if own]
+                trials = read_trials(file, keys, key, used)
+                activity = traces_of(file, keys, trials, selection, notes)
+                N, labels = len(trials.values), trials.labels
+            return Recording(
+                name,
+                activity,
+                neurons=read_neurons(file, keys, selection, N, labels=labels, notes=notes),
+                behaviours=read_behaviours(file, keys, selection, trials, notes),
+                intervals=(
+                    None
+                    if selection.intervals is None
+                    else read_blocks(file, selection.intervals, selection.behaviour_rate)
+                ),
+                excluded=excluded_blocks(file, selection),
+                notes=notes,
             )
-        values = np.moveaxis(values, list(self.axes).index("neuron"), -2).astype(np.float32)
-        return values if self.in_trials else values[None]
+
+    def describe(self, path: Path) -> Rows:
+        """Describes the arrays of a file by their headers and first entries, and the command that fits."""
+        with ArrayFile(path) as file:
+            rows: Rows = [("file", f"arrays of {path}")]
+            rows += [("form", note) for note in file.notes]
+            known = file.keys
+            rows += [(key, _described(file, key)) for key in known[:_MOST_ROWS]]
+            if len(known) > _MOST_ROWS:
+                rows.append(("", f"and {len(known) - _MOST_ROWS} more arrays"))
+            proposal = propose(file)
+            rows += [("seems", sentence) for sentence in proposal.reasons]
+            rows.append(("next", proposal.command(path)))
+        return rows
 
 
-def read_arrays(
-    path: str | Path,
-    activity: ActivitySource,
-    *,
-    behaviour: BehaviourSource | None = None,
-    neurons: NeuronKeys | None = None,
-    name: str | None = None,
-) -> Session:
-    """Reads arrays of one file or folder into a session.
-
-    Neurons that hold NaN are left out with a warning. Bins with NaN in every neuron are left out and end a segment. NaN
-    in behaviour is filled by linear interpolation. Silent and constant neurons are kept with a warning.
-
-    Args:
-        path: ``.npz``, ``.npy`` (activity alone), ``.mat`` or ``.h5`` file (keys of groups are joined by ``/``), or
-            folder of ``.npy`` files (keys are their names).
-        activity: Key, axes and bins of the activity.
-        behaviour: Keys of the behaviours. A behaviour has an axis of the activity's bins, an axis of its trials, or
-            both; a value of a trial holds for all bins of the trial. Behaviours with a clock are interpolated at the
-            times of the activity, or at bins counted from zero.
-        neurons: Keys of the ids, the fields and the true connectivity of the neurons.
-        name: Name of the session. None: the file's stem.
+def _completed(file: ArrayFile, keys: ArrayKeys, selection: Selection, notes: list[str]) -> tuple[ArrayKeys, Selection]:
+    """Returns keys and choices, those of the proposal where none are given and all is clear.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: A key is missing, a length does not fit, or the file cannot be read.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     np.savez(f"{folder}/mouse.npz", spikes=np.eye(3, 40), speed=np.zeros(40))
-        ...     source = ActivitySource("spikes", ["neuron", "bin"], bin_size=0.05)
-        ...     read_arrays(f"{folder}/mouse.npz", source, behaviour=BehaviourSource(["speed"]))
-        Session('mouse', 3 neurons x 40 bins of 0.05 s, 1 behaviour, 1 segment)
+        ValueError: Nothing says what the arrays are.
     """
-    path = Path(path)
-    behaviour, neurons = behaviour or BehaviourSource(), neurons or NeuronKeys()
-    if activity.in_trials and (activity.times or behaviour.times):
-        raise ValueError("Expected times for continuous activity only (got trials); bring behaviour onto bins first.")
-    name = path.stem if name is None else name
-    with ArrayFile(path) as file:
-        values = activity.read(file)
-        trials, N, T = values.shape
-        known_neurons = neurons.read(file, N, name)
-        clock = _clock(file, activity, T)
-        if behaviour.times is None:
-            shared = behaviour.on_bins(file, trials if activity.in_trials else None, T)
-            shared = shared._replace(values=shared.values[:, clock.order])
-        else:
-            shared = behaviour.on_clock(file, clock.times)
-            shared = shared._replace(values=shared.values[None])
-    joined = _joined(values[..., clock.order], shared, clock.segment, activity)
-    if not len(joined.segment):
-        raise ValueError(f"Expected activity in '{path}' (every bin is NaN, or shorter than the bins to join).")
-    recorded = joined.activity
-    if not activity.in_trials and recorded.shape[1] < N:
-        warn(f"there are more neurons ({N}) than bins ({recorded.shape[1]}); are the axes in the other order?")
-    recorded = _bridged(recorded, activity.fill_nan, joined.segment)
-    kept = np.isfinite(recorded).all(axis=1)
-    warn_of_neurons(recorded, kept)
-    if not kept.any():
-        raise ValueError(f"Expected at least one neuron without NaN in '{path}' (all {N} hold some); fill the gaps.")
-    known_neurons = known_neurons.take(kept)
-    return Session.from_arrays(
-        recorded[kept],
-        joined.behaviour,
-        bin_size=clock.bin_size * activity.rebin,
-        name=name,
-        segment=joined.segment,
-        neuron_id=known_neurons.ids,
-        behaviour_name=shared.names,
-        true_connectivity=known_neurons.truth,
-        **known_neurons.fields,
+    chosen = keys.activity or selection.activity
+    if keys.spike_times is not None or keys.axes or (chosen is not None and _has_axes(file, chosen)):
+        return keys, selection
+    proposal = propose(file, chosen, keys)
+    if proposal.clear(selection):
+        notes += proposal.reasons
+        return proposal.completed(keys, selection)
+    raise ValueError(
+        f"Expected to know what '{file.path}' holds; it seems to be: {'; '.join(proposal.reasons) or 'unknown'}. Try "
+        f"the options {proposal.options()}"
     )
 
 
-class _Clock(NamedTuple):
-    """Order, times and segments of the bins of a trial."""
-
-    order: np.ndarray
-    """Bins in order of time [T]."""
-    times: np.ndarray
-    """Times of the ordered bins in seconds [T]."""
-    segment: np.ndarray
-    """First bin and end of each block without a gap [S, 2]."""
-    bin_size: float
-    """Duration of one bin in seconds."""
+def _has_axes(file: ArrayFile, key: str) -> bool:
+    """Returns True if the file itself says which axis is which, as a group of vectors does."""
+    return file.is_group(key) or "*" in key
 
 
-def _clock(file: ArrayFile, activity: ActivitySource, T: int) -> _Clock:
-    """Reads the times of the bins, or counts bins from zero."""
-    if activity.times is not None:
-        times = file.numbers(activity.times)
-        if times.size != T:
-            raise ValueError(
-                f"Expected a time for each of the {T} bins in '{activity.times}' (got {list(times.shape)})."
-            )
-        clock = frames(times, f"'{activity.times}' of '{file.path}'")
-        bin_size = clock.bin_size if activity.bin_size is None else activity.bin_size
-        return _Clock(clock.order, clock.times, clock.segment, bin_size)
-    if activity.bin_size is None:
-        raise ValueError("Expected the duration of a bin in seconds; give --bin-size, or --times with each bin's time.")
-    return _Clock(np.arange(T), activity.bin_size * (np.arange(T) + 0.5), np.array([[0, T]]), activity.bin_size)
+def _is_one_recording(folder: Path) -> bool:
+    """Returns True if a folder's files are arrays of one recording, not one recording each.
 
-
-class _Joined(NamedTuple):
-    """Recording of all trials, one after the other."""
-
-    activity: np.ndarray
-    """Activity [N, T]."""
-    behaviour: np.ndarray
-    """Behaviour [T, K]."""
-    segment: np.ndarray
-    """First bin and end of each segment [S, 2]."""
-
-
-def _joined(values: np.ndarray, shared: Behaviours, border: np.ndarray, activity: ActivitySource) -> _Joined:
-    """Joins bins and trials; bins with NaN in every neuron are left out and end a segment.
-
-    Args:
-        values: Activity [trials, N, bins].
-        shared: Behaviours [trials, bins, K].
-        border: First bin and end of each block of a trial [S, 2].
-        activity: Source of the activity, with the number of bins to join.
+    Names that differ in numbers alone, such as ``mouse1.npy`` and ``mouse2.npy``, are recordings.
     """
-    rebin, N = activity.rebin, values.shape[1]
-    activities, behaviours, segments = [np.zeros((N, 0))], [np.zeros((0, len(shared.names)))], []
-    stop = gaps = 0
-    for trial, covariate in zip(values, shared.values, strict=True):
-        for first, last in border:
-            blocks = _seen_blocks(trial[:, first:last])
-            gaps += max(len(blocks) - 1, 0)
-            for begin, end in blocks:
-                count = (end - begin) // rebin
-                if count:
-                    used = slice(first + begin, first + begin + count * rebin)
-                    bins = trial[:, used].reshape(N, count, rebin)
-                    activities.append(bins.mean(-1) if activity.rebin_mean else bins.sum(-1))
-                    behaviours.append(covariate[used].reshape(count, rebin, -1).mean(1))
-                    segments.append((stop, stop + count))
-                    stop += count
-    if gaps and segments:
-        warn(f"{gaps} gaps with NaN in every neuron were left out and end a segment.")
-    return _Joined(np.concatenate(activities[1:] or activities, axis=1), np.concatenate(behaviours), np.array(segments))
+    names = [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in _PARTS and not path.name.startswith(".") and path.is_file()
+    ]
+    stems = {re.sub(r"\d+", "", path.stem) for path in names}
+    return bool(names) and (len(stems) > 1 or len(names) == 1)
 
 
-def _seen_blocks(trial: np.ndarray) -> list[tuple[int, int]]:
-    """Returns first bin and end of each block of bins without NaN in at least one neuron."""
-    seen = ~np.isnan(trial).all(axis=0)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], seen, [False]]).astype(int)))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
-
-
-def _bridged(activity: np.ndarray, share: float, segment: np.ndarray) -> np.ndarray:
-    """Fills NaN within segments in neurons with at most ``share`` of it; gaps at the ends get the nearest value."""
-    bad = ~np.isfinite(activity)
-    few = bad.any(1) & (bad.mean(1) <= share)
-    for row in np.flatnonzero(few):
-        for start, stop in segment:
-            good = np.flatnonzero(~bad[row, start:stop])
-            if len(good):
-                activity[row, start:stop] = np.interp(np.arange(stop - start), good, activity[row, start:stop][good])
-    if few.any():
-        warn(f"{int(few.sum())} neurons held up to {100 * bad[few].mean(1).max():.2g} % NaN, filled linearly.")
-    return activity
+def _described(file: ArrayFile, key: str) -> str:
+    """Returns kind, shape and first entries of an array."""
+    entry = file.entry(key)
+    if entry.refusal:
+        return f"cannot be read: {entry.refusal}"
+    shape = "" if entry.shape is None else f" {list(entry.shape)}"
+    axes = f" ({', '.join(entry.axes)})" if entry.axes and key != "table" else ""
+    summary = f"{entry.dtype or 'unknown'}{shape}{axes}"
+    try:
+        head = file.head(key)
+    except ValueError as error:
+        return f"{summary}, {error}"
+    if head is None or not head.size or head.dtype.kind == "O":
+        return summary
+    values = plain_array(head)
+    if values.dtype.kind in "fib":
+        whole = values.astype(np.float64)
+        good = whole[np.isfinite(whole)]
+        bad = whole.size - good.size
+        begin = "" if entry.shape is not None and head.size >= np.prod(entry.shape) else "first entries "
+        summary += f", {begin}{good.min():.4g} to {good.max():.4g}" if good.size else ""
+        return summary + (f", {bad} NaN or infinite" if bad else "")
+    return (
+        f"{summary}, {shorten([repr(text) for text in values.ravel().tolist()], 4)}"
+        if values.dtype.kind == "U"
+        else summary
+    )

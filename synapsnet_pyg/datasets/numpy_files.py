@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from synapsnet_pyg.datasets.array_entry import Entries, Entry
-from synapsnet_pyg.files import optional_import
+from synapsnet_pyg.files import optional_import, require_memory
 
 PICKLED = "it holds pickled objects, which are never read"
 """Reason why an array of objects is not read."""
@@ -21,6 +21,67 @@ _HEAD = 1 << 16
 
 class UnreadableFileError(ValueError):
     """Error for a file that cannot be read; its message is the reason."""
+
+
+def load_npy(path: Path) -> np.ndarray:
+    """Reads one ``.npy`` file of numbers or texts.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, or holds pickled objects; the message names it.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected the file '{path}' (there is none).")
+    try:
+        with path.open("rb") as file:  # numpy does not close a file that it opened itself when it fails
+            array: np.ndarray = np.load(file, allow_pickle=False)
+    except MemoryError:
+        require_memory(path.stat().st_size, f"'{path}'")
+        raise
+    except Exception as error:  # truncated headers fail in many ways
+        # numpy takes every foreign file for a pickle.
+        pickled = "pickle" in str(error) and begins(path, b"\x93NUMPY")
+        reason = PICKLED if pickled else "it is not a file of numpy, or cut short"
+        raise ValueError(f"'{path}' cannot be read: {reason}.") from None
+    return array
+
+
+def load_numbers(path: Path, ndim: int | None = None) -> np.ndarray:
+    """Reads one ``.npy`` file of real numbers; a column ``(n, 1)`` becomes a vector if ``ndim`` is 1.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, or does not hold real numbers of ``ndim`` axes.
+    """
+    array = load_npy(path)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"Expected real numbers in '{path}' (got {array.dtype}).")
+    if ndim == 1 and array.ndim == 2 and 1 in array.shape:
+        array = array.ravel()
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(f"Expected {ndim} axes in '{path}' (got shape {list(array.shape)}).")
+    return array
+
+
+def load_lines(path: Path) -> list[str]:
+    r"""Reads the lines of a text file; they end in ``\n`` or ``\r\n``.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not UTF-8 text.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected the file '{path}' (there is none).")
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8").rstrip("\r\n ").splitlines()]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"'{path}' is not UTF-8 text ({error}).") from None
+
+
+def begins(path: Path, mark: bytes) -> bool:
+    """Returns True if a file begins with some bytes."""
+    with path.open("rb") as file:
+        return file.read(len(mark)) == mark
 
 
 def npy_entries(path: Path, key: str) -> Entries:

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lab_arrays import read_arrays, read_spike_times
 
-from synapsnet_pyg.datasets.array_files import ArrayFile, load_lines, load_npy, load_numbers
+from synapsnet_pyg.datasets.array_files import ArrayFile
+from synapsnet_pyg.datasets.numpy_files import load_lines, load_npy, load_numbers
 
 random = np.random.default_rng(0)
 
@@ -17,7 +18,7 @@ def test_a_folder_of_npy_files(tmp_path):
     for key, array in {"counts": counts, "running": running, "W": truth}.items():
         np.save(tmp_path / f"{key}.npy", array)
     np.save(tmp_path / "ops.npy", np.array({}, dtype=object), allow_pickle=True)
-    session = read_arrays(tmp_path, "counts", ("neuron", "bin"), 0.1, ["running"], true_connectivity="W")
+    session = read_arrays(tmp_path, "counts", ("neuron", "bin"), 0.1, ["running"], truth="W")
     np.testing.assert_array_equal(session.activity, counts)
     np.testing.assert_allclose(session.behaviour[:, 0], running, rtol=1e-6)
     np.testing.assert_allclose(session.true_connectivity, truth, rtol=1e-6)
@@ -28,7 +29,7 @@ def test_a_folder_of_npy_files(tmp_path):
     with pytest.raises(ValueError, match=r"key among W, counts, ops, running"):
         read_arrays(tmp_path, "spikes", ("neuron", "bin"), 0.1)
     with pytest.raises(ValueError, match=r"true weights of shape \[4, 4\]"):
-        read_arrays(tmp_path, "counts", ("neuron", "bin"), 0.1, true_connectivity="running")
+        read_arrays(tmp_path, "counts", ("neuron", "bin"), 0.1, truth="running")
 
 
 def test_behaviour_on_its_own_clock_and_gaps(tmp_path):
