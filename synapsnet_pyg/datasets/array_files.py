@@ -74,6 +74,11 @@ class ArrayFile:
         self._closers: list[Any] = []
 
     def __enter__(self) -> "ArrayFile":
+        if self.path.is_symlink() and not self.path.exists():
+            raise FileNotFoundError(
+                f"Expected the file '{self.path}' (it is a link to '{self.path.readlink()}', which is not there; "
+                "'datalad get' or 'git annex get' fetches what a data set links to)."
+            )
         if not self.path.exists():
             raise FileNotFoundError(f"Expected a file of arrays (there is no file '{self.path}').")
         try:
@@ -223,6 +228,8 @@ class ArrayFile:
 
     def rate(self, key: str) -> float | None:
         """Returns the ticks a second of a clock whose unit the file states, None if it does not."""
+        if self.is_group(key) or "*" in key:
+            return None
         attributes = self.entry(key).attributes
         unit = attributes.get("units", attributes.get("unit", "")).lower().split(" since ")[0].strip()
         return _TICKS.get(unit)
