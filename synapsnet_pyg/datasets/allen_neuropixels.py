@@ -1,37 +1,31 @@
 """Allen Visual Coding, Neuropixels (Siegle et al. 2021)."""
 
-import csv
 import os
-import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import h5py
 import numpy as np
-import torch
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.datasets.allen_files import coordinates, session_files, stimuli_of
 from synapsnet_pyg.datasets.download import allen_cache, dandiset
-from synapsnet_pyg.datasets.nwb_file import (
-    Blocks,
-    Ragged,
-    column,
-    count_spikes,
-    electrodes_of,
-    intervals,
-    invalid,
-    merged,
-    open_nwb,
-    peak_rows,
-    span,
-    times_of,
-    without,
-)
+from synapsnet_pyg.datasets.nwb_groups import Node, NWBFile, as_text, open_nwb
+from synapsnet_pyg.datasets.nwb_tables import column, intervals, needed_column, seconds, times_of, values_of
+from synapsnet_pyg.datasets.nwb_units import at_rows, kept_spikes, peak_rows, spikes_of
 from synapsnet_pyg.datasets.recordings import LeftOutError, RecordingDataset, listed, require_folder
-from synapsnet_pyg.datasets.time_bins import TimeBins, onto, warn
+from synapsnet_pyg.intake.behaviours import Behaviour, Columns, Grid, NotRecorded, Series
+from synapsnet_pyg.intake.blocks import Blocks, duration, merged, within, without
+from synapsnet_pyg.intake.neuron_table import NeuronTable
+from synapsnet_pyg.intake.notes import warn
+from synapsnet_pyg.intake.plain import texts
+from synapsnet_pyg.intake.recording import Recording, Selection
 
-_CCF = ("anterior_posterior_ccf_coordinate", "dorsal_ventral_ccf_coordinate", "left_right_ccf_coordinate")
 _FIELDS = ("snr", "firing_rate", "waveform_duration")
+_SPEEDS = {"cm/s": 1.0, "m/s": 100.0, "mm/s": 0.1}
+"""Unit of a running speed -> centimetres a second."""
+
 BEHAVIOUR = ("running speed", "pupil area")
 """Names of the behaviours that a session can have."""
 
@@ -40,26 +34,29 @@ class AllenNeuropixels(RecordingDataset):
     r"""Spikes of mouse visual cortex, thalamus and hippocampus, from six Neuropixels probes in each session.
 
     There are 58 sessions of as many mice, with about 690 neurons each after the filters. An AllenSDK cache
-    (``session_<id>/session_<id>.nwb``, ``channels.csv``) or DANDI folders (000021, 000022) are read with h5py only, the
-    spikes of one neuron at a time.
+    (``session_<id>/session_<id>.nwb``, ``channels.csv``), DANDI folders (000021, 000022) and single files are read; the
+    spikes in pieces.
 
     - *Neurons* are the units that pass AllenSDK's filters, given as arguments; a unit with NaN in a metric fails.
-      Fields are ``area`` (of the peak channel), ``position`` (CCF, micrometres: anterior-posterior, dorsal-ventral,
+      Units whose peak channel is missing, or not in the table of electrodes, are left out with a warning. Fields are
+      ``area`` (of the peak channel), ``position`` (CCF, micrometres: anterior-posterior, dorsal-ventral,
       left-right), ``probe``, ``snr``, ``firing_rate`` and ``waveform_duration``. Ids are the Allen unit ids.
     - *Position* is taken from ``channels.csv`` beside or above the file. The released NWB files hold a copy of the
-      second coordinate as the third; without the table the third is NaN, with a warning.
+      second coordinate as the third; without the table the third is NaN, with a warning. Coordinates below zero are
+      unknown.
     - *Segments* are the blocks of a stimulus: rows at most ``gap`` seconds apart are one block. Times marked as
       invalid, and the time from the first to the last laser pulse of the optotagging, are left out.
     - *Running speed* (cm/s) is interpolated at the bins' centres. The files lack times in which the wheel stood still,
       so that the speed in gaps longer than ``still`` seconds is zero.
 
     Args:
-        root: Folder of the cache or of DANDI.
+        root: Folder of the cache or of DANDI, folder of a session, or a session file.
         stimulus: One or several stimuli of the file, with blanks for underscores: ``"natural scenes"``, ``"drifting
             gratings"``, ``"spontaneous"``, ``"natural movie one"``, ...; their blocks are segments of one session.
             Sessions without any of them are left out. None: the whole recording.
         bin_size: Duration of one bin in seconds; the paper's is 33.3 ms.
-        areas: Acronyms of the areas to keep (``["VISp", "CA1"]``). None: all.
+        areas: Acronyms of the areas to keep (``["VISp", "CA1"]``), each with its subregions (``LGd-sh`` is in ``LGd``,
+            ``VISpm`` is not in ``VISp``). None: all.
         isi_violations: Largest value of the metric in kept units; the default is AllenSDK's.
         amplitude_cutoff: Largest value of the metric in kept units; the default is AllenSDK's.
         presence_ratio: Smallest value of the metric in kept units; 0.9 in most papers, 0.95 in today's AllenSDK.
@@ -67,7 +64,7 @@ class AllenNeuropixels(RecordingDataset):
         positioned: Whether to keep only neurons with three known coordinates (SynapsNet's "sessions where neuron
             locations were available").
         behaviour: Some of ``"running speed"`` and ``"pupil area"`` (product of the fitted ellipse's half axes times
-            pi). A behaviour that a session lacks is zero throughout, with a warning.
+            pi). A behaviour that a session lacks is marked as not recorded, with a warning.
         gap: Longest pause within a block in seconds; gratings pause for 1 s between rows.
         still: Longest gap in seconds across which the running speed is interpolated. None: all gaps.
         shortest: Duration of the shortest kept block in seconds.
@@ -79,7 +76,7 @@ class AllenNeuropixels(RecordingDataset):
 
     Raises:
         FileNotFoundError: There is no session.
-        ValueError: A file is damaged or incomplete; the message names it.
+        ValueError: A file is damaged or incomplete, or no session has such a stimulus; the message names it.
 
     References:
         Siegle et al., "Survey of spiking in the mouse visual system reveals functional hierarchy", Nature 592 (2021).
@@ -110,7 +107,7 @@ class AllenNeuropixels(RecordingDataset):
         transform: Callable[[Session], Session] | None = None,
     ) -> None:
         self.stimuli = None if stimulus is None else listed(stimulus)
-        self.bin_size, self.quality = bin_size, quality
+        self.selection, self.quality = Selection(bin_size=bin_size), quality
         self.areas = None if areas is None else set(listed(areas))
         self.largest = {"isi_violations": isi_violations, "amplitude_cutoff": amplitude_cutoff}
         self.smallest = {"presence_ratio": presence_ratio}
@@ -118,150 +115,178 @@ class AllenNeuropixels(RecordingDataset):
         self.behaviour = listed(behaviour)
         if not set(self.behaviour) <= set(BEHAVIOUR):
             raise ValueError(f"Expected behaviours among {', '.join(BEHAVIOUR)} (got {', '.join(self.behaviour)}).")
-        super().__init__(root, sessions, processed=processed, jobs=jobs, transform=transform)
+        path = Path(root).expanduser()
+        if processed is None:
+            processed = (path.parent if path.is_file() else path) / "processed"
+        self._check_stimuli(path)
+        super().__init__(path, sessions, processed=processed, jobs=jobs, transform=transform)
 
     @staticmethod
     def find(root: Path) -> dict[str, list[Path]]:
-        """Returns every ``.nwb`` file with units; files of the local field potential have none."""
-        require_folder(root, "fetch sessions with AllenNeuropixels.download(root, ids) or 'synapsnet download'")
-        sources: dict[str, list[Path]] = {}
-        for path in sorted(root.rglob("*.nwb")):
-            number = re.search(r"(?:session_|ses-)(\d+)", path.stem)
-            name = f"allen-{number[1] if number else path.stem}"
-            if re.search(r"probe[_-]", path.stem) or not _may_have_units(path):
-                continue
-            if name in sources:
-                warn(f"'{path}' is left out: session {name} is in '{sources[name][0]}' already.")
-                continue
-            table = next((up / "channels.csv" for up in path.parents if (up / "channels.csv").is_file()), None)
-            inside = table is not None and root in (table.parent, *table.parent.parents)
-            sources[name] = [path, table] if table is not None and inside else [path]
-        return sources
+        """Returns every session file; files of other labs, and of the local field potential, are none."""
+        if not root.is_file():
+            require_folder(root, "fetch sessions with AllenNeuropixels.download(root, ids) or 'synapsnet download'")
+        return session_files(root)
 
     def read(self, name: str, files: list[Path]) -> Session:
         """Reads one session."""
-        with open_nwb(files[0]) as file:
-            bins = self._bins(file)
-            spikes = Ragged(file["units"], "spike_times")
-            kept, known = self._neurons(file, files[1] if len(files) > 1 else None)
-            if not len(kept):
-                raise LeftOutError("no unit passes the filters" + (f" in {self.areas}" if self.areas else ""))
-            counts = count_spikes(spikes, kept, bins)
-            ids = column(file["units"], "id")[kept]
-            series = [self._behaviour_at(bins.centres, file, behaviour) for behaviour in self.behaviour]
-        return Session(
-            counts,
-            torch.from_numpy(np.stack(series, axis=1).astype(np.float32)) if series else None,
-            bin_size=self.bin_size,
-            segment=torch.from_numpy(bins.segment),
-            neuron_id=[f"allen/{unit}" for unit in ids],
-            behaviour_name=self.behaviour,
-            name=name,
-            **{key: entries[kept] for key, entries in known.items()},
-        )
+        file = open_nwb(files[0])
+        units = file.need("units")
+        notes: list[str] = []
+        blocks = self._blocks(file, units, notes)
+        kept, neurons = self._neurons(file, units, files[1] if len(files) > 1 else None, notes=notes)
+        finders = {"running speed": self._running, "pupil area": _pupil}
+        behaviours = [_OrNotRecorded(wanted, finders[wanted], file) for wanted in self.behaviour]
+        spikes = kept_spikes(units, kept)
+        recording = Recording(name, spikes, neurons, behaviours=behaviours, observed=blocks, notes=notes)
+        return Session.from_recording(recording, self.selection)
 
-    def _bins(self, file: h5py.File) -> TimeBins:
-        """Returns bins in the blocks of the stimulus, without invalid blocks and the optotagging."""
+    def _check_stimuli(self, root: Path) -> None:
+        """Raises an error if no session has any of the stimuli; warns of each that no session has."""
+        present: set[str] = set()
+        for files in self.find(root).values() if self.stimuli is not None else ():
+            try:
+                present |= set(stimuli_of(open_nwb(files[0])))
+            except (ValueError, FileNotFoundError):  # named when the session is read
+                return
+        unknown = [one for one in self.stimuli or () if one.replace(" ", "_") not in present]
+        if present and unknown:
+            shown = ", ".join(sorted(one.replace("_", " ") for one in present))
+            message = f"Expected a stimulus among {shown} (no session has {' or '.join(unknown)})."
+            if len(unknown) == len(self.stimuli or ()):
+                raise ValueError(message)
+            warn(message)
+
+    def _blocks(self, file: NWBFile, units: Node, notes: list[str]) -> Blocks:
+        """Returns the blocks of the stimulus, without invalid times and the optotagging."""
         if self.stimuli is None:
-            spikes = Ragged(file["units"], "spike_times")
-            blocks: Blocks = [span(spikes, np.arange(len(spikes)))]
+            survey = spikes_of(units, 1.0).survey()
+            if not survey.total:
+                raise LeftOutError("it has no spikes")
+            blocks = [(survey.first, survey.last)]
         else:
-            tables = {f"{stimulus.replace(' ', '_')}_presentations" for stimulus in self.stimuli}
-            present = {key for key in file.get("intervals", {}) if key.endswith("_presentations")}
-            if not tables & present:
-                shown = ", ".join(sorted(key.removesuffix("_presentations").replace("_", " ") for key in present))
+            tables = stimuli_of(file)
+            wanted = [tables[key] for one in self.stimuli if (key := one.replace(" ", "_")) in tables]
+            if not wanted:
+                shown = ", ".join(sorted(key.replace("_", " ") for key in tables))
                 raise LeftOutError(f"it has no {' or '.join(self.stimuli)} (but {shown or 'no stimuli'})")
-            rows = sorted(row for key in tables & present for row in intervals(file["intervals"][key]))
-            blocks = merged(rows, self.gap)
-        blocks = without(blocks, invalid(file) + _laser(file))
-        blocks = [(start, stop) for start, stop in blocks if stop - start >= max(self.shortest, self.bin_size)]
+            blocks = merged([row for table in wanted for row in intervals(table)], self.gap)
+        bad = file.get("intervals/invalid_times")
+        lost = merged(([] if bad is None else intervals(bad)) + _laser(file))
+        if gone := duration(within(blocks, lost)):
+            notes.append(f"{gone:.1f} s of invalid times and laser pulses are left out")
+        blocks = without(blocks, lost)
+        blocks = [
+            (start, stop)
+            for start, stop in blocks
+            if stop - start >= max(self.shortest, self.selection.bin_size or 0.0)
+        ]
         if not blocks:
             raise LeftOutError(f"it has no valid block of {self.shortest:g} s or longer")
-        return TimeBins(blocks, self.bin_size)
+        return blocks
 
-    def _neurons(self, file: h5py.File, channels: Path | None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Returns the rows of the units that pass the filters, and the fields of all units."""
-        units, table = file["units"], electrodes_of(file)
-        if table is None:
-            raise ValueError(f"Expected a table of electrodes in '{file.filename}' (there is none).")
-        row, peak = peak_rows(units, table), column(units, "peak_channel_id").astype(np.int64)
-        area = column(table, "location")[row]
+    def _neurons(
+        self, file: NWBFile, units: Node, channels: Path | None, *, notes: list[str]
+    ) -> tuple[np.ndarray, NeuronTable]:
+        """Returns the rows of the units that pass the filters, and their table."""
+        table = file.need("general/extracellular_ephys/electrodes")
+        peak, ids = needed_column(units, "peak_channel_id"), needed_column(units, "id")
+        row = peak_rows(units, table)
+        assert row is not None
+        location = np.array(texts(needed_column(table, "location")), dtype=np.str_)
+        area = at_rows(location, row)
         position = self._position(table, row, peak, channels=channels)
-        passes = (row >= 0) & ~np.isin(area, ["", "None", "nan"])
-        if "valid_data" in table:
-            passes &= column(table, "valid_data")[row].astype(bool)
-        if self.quality is not None and self._has(units, "quality"):
-            passes &= column(units, "quality") == self.quality
+        passes = row >= 0
+        if not passes.all():
+            warn(f"{int((~passes).sum())} of {len(row)} units have no electrode, and are left out.")
+        passes &= area != ""
+        valid = column(table, "valid_data")
+        if valid is not None:
+            passes &= np.isin(at_rows(np.array(texts(valid), dtype=np.str_), row), ["True", "TRUE", "true", "1"])
+        if self.quality is not None and (quality := self._metric(units, "quality")) is not None:
+            passes &= quality == self.quality
         with np.errstate(invalid="ignore"):  # a comparison with NaN is False
             for key, limit in self.largest.items():
-                passes &= column(units, key) <= limit if self._has(units, key) else True
+                passes &= True if (metric := self._metric(units, key)) is None else metric <= limit
             for key, limit in self.smallest.items():
-                passes &= column(units, key) >= limit if self._has(units, key) else True
+                passes &= True if (metric := self._metric(units, key)) is None else metric >= limit
         if self.areas is not None:
-            for missing in sorted(self.areas - set(column(table, "location"))):
-                warn(f"'{file.filename}' has no electrode in area '{missing}'.")
-            passes &= np.isin(area, sorted(self.areas))
+            passes &= np.isin(area, self._folded(location, file, notes))
         if self.positioned:
             passes &= np.isfinite(position).all(axis=1)
         kept = np.flatnonzero(passes)
-        known: dict[str, np.ndarray] = {"area": area, "position": position}
-        if "group_name" in table:
-            known["probe"] = column(table, "group_name")[row]
-        known |= {key: column(units, key) for key in _FIELDS if key in units}
-        return kept, known
+        if not len(kept):
+            raise LeftOutError("no unit passes the filters" + (f" in {sorted(self.areas)}" if self.areas else ""))
+        notes.append(f"{len(kept)} of {len(row)} units pass the filters")
+        known: dict[str, Any] = {"area": area, "position": position}
+        if (probe := column(table, "group_name")) is not None:
+            known["probe"] = at_rows(np.array(texts(probe), dtype=np.str_), row)
+        known |= {key: values for key in _FIELDS if (values := column(units, key)) is not None}
+        names = [f"allen/{unit}" for unit in texts(ids[kept])]
+        fields = {key: entries[kept] for key, entries in known.items()}
+        return kept, NeuronTable(len(kept), ids=names, columns=fields, prefix="allen")
 
-    def _has(self, units: h5py.Group, key: str) -> bool:
-        """Returns True if the units have a column; warns if not."""
-        if key not in units:
-            warn(f"'{units.file.filename}' has no column '{key}', so that this filter is not applied.")
-        return key in units
+    def _folded(self, location: np.ndarray, file: NWBFile, notes: list[str]) -> list[str]:
+        """Returns the chosen areas with their subregions, such as ``LGd-sh`` of ``LGd``; warns of areas that lack."""
+        chosen: list[str] = []
+        for area in sorted(self.areas or ()):
+            inside = sorted({one for one in location.tolist() if one == area or one.startswith(f"{area}-")})
+            if not inside:
+                warn(f"'{file.name}' has no electrode in area '{area}'.")
+            elif inside != [area]:
+                notes.append(f"area {area} includes {', '.join(one for one in inside if one != area)}")
+            chosen += inside
+        return chosen
 
-    def _position(self, table: h5py.Group, row: np.ndarray, peak: np.ndarray, *, channels: Path | None) -> np.ndarray:
+    def _metric(self, units: Node, key: str) -> np.ndarray | None:
+        """Returns a column of the units; warns if there is none."""
+        values = column(units, key)
+        if values is None:
+            warn(f"'{units.file.name}' has no column '{key}', so that this filter is not applied.")
+        return values
+
+    def _position(self, table: Node, row: np.ndarray, peak: np.ndarray, *, channels: Path | None) -> np.ndarray:
         """Returns the CCF coordinates of each unit's peak channel [units, 3], NaN where unknown."""
         if channels is not None:
-            position_of = _coordinates(channels)
-            return np.array([position_of.get(channel, (np.nan,) * 3) for channel in peak.tolist()]).reshape(-1, 3)
-        if not all(axis in table for axis in "xyz"):
+            position_of = coordinates(channels)
+            known = texts(peak)
+            lost = sum(1 for channel in set(known) if channel and channel not in position_of)
+            if lost:
+                warn(f"{lost} peak channels of '{table.file.name}' are not in '{channels}': their position is NaN.")
+            return np.array([position_of.get(channel, (np.nan,) * 3) for channel in known]).reshape(-1, 3)
+        axes = [column(table, axis) for axis in "xyz"]
+        if any(axis is None for axis in axes):
             return np.full((len(row), 3), np.nan)
-        x, y, z = (column(table, axis).astype(np.float64) for axis in "xyz")
-        known = np.isfinite(y) & np.isfinite(z)
-        if known.any() and (y[known] == z[known]).all():
+        x, y, z = (np.where(axis.astype(np.float64) >= 0, axis, np.nan) for axis in axes if axis is not None)
+        both = np.isfinite(y) & np.isfinite(z)
+        if both.any() and (y[both] == z[both]).all():
             warn(
-                f"'{table.file.filename}' holds a copy of y as z, a known fault of the released files: left-right "
+                f"'{table.file.name}' holds a copy of y as z, a known fault of the released files: left-right "
                 "positions are NaN; put the cache's channels.csv beside or above the file to get them."
             )
             z = np.full_like(z, np.nan)
-        return np.where(row[:, None] >= 0, np.stack([x, y, z], axis=1)[row], np.nan)
+        return at_rows(np.stack([x, y, z], axis=1), row)
 
-    def _behaviour_at(self, at: np.ndarray, file: h5py.File, name: str) -> np.ndarray:
-        """Interpolates a behaviour at the centres of the bins [T]; returns zeros, with a warning, if it is missing."""
-        try:
-            return self._running(file, at) if name == "running speed" else _pupil(file, at)
-        except ValueError as error:
-            warn(f"{name} is missing and taken as zero: {error}")
-            return np.zeros(len(at))
-
-    def _running(self, file: h5py.File, at: np.ndarray) -> np.ndarray:
-        """Interpolates the running speed, which is zero in long gaps."""
-        path = "processing/running/running_speed"
-        if path not in file:
-            raise ValueError(f"there is no '{path}' in '{file.filename}'.")
-        group = file[path]
-        values, start = group["data"][()], group["timestamps"][()].astype(np.float64)
-        if start.ndim == 2:  # files from before June 2020: starts, then ends
-            start, stop = start if len(start) == 2 else start.T
-        elif "processing/running/running_speed_end_times/timestamps" in file:
-            stop = file["processing/running/running_speed_end_times/timestamps"][()].astype(np.float64)
-        else:
-            stop = start + (np.median(np.diff(start)) if len(start) > 1 else 0.0)
-        speed = onto(at, start, values, f"'{path}' of '{file.filename}'")
-        if self.still is not None and len(start) == len(stop) and len(start) > 1:
-            order = np.argsort(start, kind="stable")
-            start, stop = start[order], np.maximum.accumulate(stop[order])
-            last = np.clip(np.searchsorted(start, at, side="right") - 1, 0, len(start) - 2)
-            gap = start[last + 1] - stop[last] > self.still
-            speed[gap & (at >= stop[last]) & (at < start[last + 1])] = 0.0
-        return speed
+    def _running(self, file: NWBFile) -> Series:
+        """Finds the running speed in cm/s, which is zero in long gaps."""
+        group = file.need("processing/running/running_speed")
+        speed = values_of(group).astype(np.float64).ravel()
+        data = group.array("data")
+        unit = "" if data is None else as_text(data.attribute("unit"))
+        if unit and unit.lower() not in _SPEEDS:
+            warn(f"the running speed of '{file.name}' has unit '{unit}', and is taken as it is.")
+        speed = speed * _SPEEDS.get(unit.lower(), 1.0)
+        start = times_of(group, len(speed))
+        stamps = group.array("timestamps")
+        ends = file.get("processing/running/running_speed_end_times")
+        stop = start + (np.median(np.diff(start)) if len(start) > 1 else 0.0)
+        if stamps is not None and len(stamps.shape) == 2:  # files from before June 2020: starts, then ends
+            stop = (stamps[()] if stamps.shape[0] == 2 else stamps[()].T)[1].astype(np.float64)
+        elif ends is not None and ends.array("timestamps") is not None:
+            stop = seconds(ends, "timestamps")
+        if self.still is not None and len(start) == len(stop) == len(speed):
+            start, speed = _standing(start, stop, speed, self.still)
+        return Series("running speed", speed, start, label=f"running speed {group!r}")
 
     @classmethod
     def download(
@@ -289,45 +314,42 @@ class AllenNeuropixels(RecordingDataset):
         {"cache": allen_cache, "dandi": dandiset}[source or "cache"](Path(root), names)
 
 
-def _may_have_units(path: Path) -> bool:
-    """Returns True if a file may hold units, or is damaged and will raise an error when it is read."""
-    try:
-        with h5py.File(path, "r") as file:
-            return "units/spike_times" in file
-    except OSError:
-        return True
+@dataclass(frozen=True)
+class _OrNotRecorded:
+    """Behaviour that is marked as not recorded, with a warning, where a session lacks it."""
+
+    name: str
+    find: Callable[[NWBFile], Behaviour]
+    file: NWBFile
+
+    def on(self, grid: Grid) -> Columns:
+        """Returns the behaviour in each bin."""
+        try:
+            return self.find(self.file).on(grid)
+        except ValueError as error:
+            warn(f"{self.name} was not recorded, and is marked so: {error}")
+            return NotRecorded(self.name).on(grid)
 
 
-def _laser(file: h5py.File) -> Blocks:
+def _laser(file: NWBFile) -> Blocks:
     """Returns the block from the first to the last laser pulse of the optotagging, or no block."""
-    path = "processing/optotagging/optogenetic_stimulation"
-    pulses = intervals(file[path]) if path in file else []
+    table = file.get("processing/optotagging/optogenetic_stimulation")
+    pulses = [] if table is None else intervals(table)
     return [(pulses[0][0], max(stop for _, stop in pulses))] if pulses else []
 
 
-def _pupil(file: h5py.File, at: np.ndarray) -> np.ndarray:
-    """Interpolates the area of the pupil."""
-    path = "processing/eye_tracking/pupil_ellipse_fits"
-    if path not in file:
-        raise ValueError(f"there is no '{path}' in '{file.filename}'.")
-    group = file[path]
-    area = np.pi * group["width"][()] * group["height"][()]
-    return onto(at, times_of(group, len(area)), area, f"'{path}' of '{file.filename}'")
+def _pupil(file: NWBFile) -> Series:
+    """Finds the area of the pupil."""
+    group = file.need("processing/eye_tracking/pupil_ellipse_fits")
+    width, height = needed_column(group, "width"), needed_column(group, "height")
+    times = times_of(group, len(width))
+    return Series("pupil area", np.pi * width * height, times, label=f"pupil area {group!r}")
 
 
-def _coordinates(path: Path) -> dict[int, tuple[float, float, float]]:
-    """Reads the CCF coordinates of each channel id from ``channels.csv``."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        missing = {"id", *_CCF} - set(rows.fieldnames or ())
-        if missing:
-            raise ValueError(
-                f"Expected columns id, {', '.join(_CCF)} in '{path}' (lacks {', '.join(sorted(missing))})."
-            )
-        try:
-            return {
-                int(float(row["id"])): tuple(float(row[key] or "nan") for key in _CCF)  # type: ignore[misc]
-                for row in rows
-            }
-        except ValueError as error:
-            raise ValueError(f"Expected numbers in '{path}' ({error}).") from None
+def _standing(start: np.ndarray, stop: np.ndarray, speed: np.ndarray, still: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns times and speeds with samples of zero in the gaps in which the wheel stood still."""
+    usual = float(np.median(np.diff(start))) if len(start) > 1 else 0.0
+    gaps = np.flatnonzero(start[1:] - stop[:-1] > still)
+    zeros = [np.append(np.arange(stop[i], start[i + 1] - usual, 0.5), start[i + 1] - usual) for i in gaps.tolist()]
+    place = np.repeat(gaps + 1, [len(part) for part in zeros])
+    return np.insert(start, place, np.concatenate([np.zeros(0), *zeros])), np.insert(speed, place, 0.0)

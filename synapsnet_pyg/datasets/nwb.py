@@ -1,79 +1,101 @@
-"""Sessions from NWB files of any lab."""
+"""Recordings in NWB files of any lab, in HDF5 or Zarr, on disk or at a URL."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
-import numpy as np
-import torch
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.datasets.nwb_file import (
-    Blocks,
-    Ragged,
-    apart,
-    column,
-    count_spikes,
-    electrodes_of,
-    groups,
-    intervals,
-    invalid,
-    neuron_fields,
-    open_nwb,
-    peak_rows,
-    series,
-    span,
-    text,
-    time_series,
-    times_of,
-    values_of,
-    without,
-)
-from synapsnet_pyg.datasets.recordings import RecordingDataset, listed, without_nan
-from synapsnet_pyg.datasets.time_bins import Frames, TimeBins, frames, onto, warn
+from synapsnet_pyg.datasets.nwb_contents import Contents
+from synapsnet_pyg.datasets.nwb_description import describe_nwb
+from synapsnet_pyg.datasets.nwb_groups import is_nwb_zarr, open_nwb, url_of
+from synapsnet_pyg.datasets.nwb_traces import cells_of
+from synapsnet_pyg.datasets.nwb_units import units_of
+from synapsnet_pyg.datasets.readers import Reader, Rows, natural, walk
+from synapsnet_pyg.datasets.recordings import RecordingDataset, listed
+from synapsnet_pyg.files import shorten
+from synapsnet_pyg.intake.blocks import apart
+from synapsnet_pyg.intake.notes import warn
+from synapsnet_pyg.intake.recording import Recording, Selection
 
 
-class _Timing(NamedTuple):
-    """Bins of a session."""
+class NWBReader(Reader):
+    """Reads NWB: spikes of units, or traces of two-photon series, with behaviours and intervals by name."""
 
-    centres: np.ndarray
-    """Middle of each bin in seconds [T]."""
-    segment: np.ndarray
-    """First bin and end of each segment [S, 2]."""
-    bin_size: float
-    """Duration of one bin in seconds."""
+    name = "nwb"
+    generic = frozenset({"nwb"})
 
+    def recognises(self, path: Path) -> bool:
+        """Returns True for ``.nwb`` files, other HDF5 files that say that they are NWB, Zarr folders, and URLs."""
+        if url_of(path) is not None:
+            return True
+        if path.is_dir():
+            return is_nwb_zarr(path)
+        if path.suffix.lower() == ".nwb":
+            return True
+        return path.suffix.lower() in (".h5", ".hdf5") and _says_nwb(path)
 
-class _Rows(NamedTuple):
-    """Neurons of a session as rows of a table of units or cells."""
+    def files(self, path: Path) -> list[Path]:
+        """Returns the file, or the headers of a Zarr folder."""
+        return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
 
-    name: str
-    """Name of the session."""
-    table: h5py.Group | None
-    """Table, or None if the file has none."""
-    row: np.ndarray
-    """Row of each neuron in the table [N]."""
-    fields: dict[str, np.ndarray]
-    """Name of a field -> N entries."""
+    def read(self, path: Path, name: str, selection: Selection) -> Recording:
+        """Reads a recording; spikes and traces stay in the file until they are counted."""
+        file = open_nwb(path)
+        contents = Contents(file)
+        chosen = contents.activity(selection.activity)
+        found = units_of(chosen, selection) if chosen.units else cells_of(chosen, selection)
+        others = [other.path for other in contents.activities if other.path != chosen.path]
+        if others:
+            found.notes.insert(0, f"activity {chosen.path} (also there: {shorten(others, 8)})")
+        named = selection.intervals
+        return Recording(
+            name,
+            found.activity,
+            found.neurons,
+            behaviours=[
+                *(contents.behaviour(wanted, selection) for wanted in selection.behaviour),
+                *(contents.happenings(wanted, selection) for wanted in selection.events),
+            ],
+            observed_by=found.observed_by,
+            intervals=None if named is None else apart(contents.blocks(named, "intervals")),
+            excluded=contents.excluded(selection.exclude),
+            notes=found.notes,
+        )
+
+    def describe(self, path: Path) -> Rows:
+        """Describes units, time series and intervals; spike times are read in pieces."""
+        return describe_nwb(path)
 
 
 class NWBRecording(RecordingDataset):
-    """Sessions from an NWB file or a folder of NWB files: spikes of units, or traces of a two-photon series.
+    """Sessions from an NWB file, a folder of NWB files, or a URL: spikes of units, or traces of two-photon series.
 
-    Spikes are counted in bins; the frames of a two-photon trace are bins. The rows of a given table of intervals
-    (trials, a stimulus) become segments. ``/intervals/invalid_times`` is always left out. Columns of the table of units
-    or cells become neuron fields, as do area and position of units with electrodes.
+    Spikes are counted in bins; the frames of a two-photon trace are bins. What the file says was not observed
+    (``obs_intervals``, ``invalid_times``) ends segments. Columns of the table of units or cells become neuron fields,
+    as do area and position of units with electrodes.
 
     Args:
-        path: ``.nwb`` file, or folder that is searched for ``.nwb`` files.
-        activity: ``"units"``, or name of a ``RoiResponseSeries``. None: the only activity of the file.
-        bin_size: Duration of one bin in seconds, for units.
-        behaviour: Names or whole paths of time series that all neurons share; each of their columns is interpolated at
-            the bins.
-        intervals: Name of a table in ``/intervals``. None: the whole recording.
-        where: Column -> value of kept rows in the table of units or cells, such as ``{"quality": "good"}``.
+        path: NWB file (HDF5, or a folder of Zarr), folder that is searched for them, or URL (``https://``,
+            ``dandi://DANDISET/PATH``).
+        activity: Name or path of a table of units, of a two-photon series, or of the group that holds the series of all
+            planes. None: the only activity of the file.
+        bin_size: Duration of one bin in seconds, for units. None: 1/30 s.
+        behaviour: Names or whole paths of time series that all neurons share.
+        intervals: Name of intervals that become segments. None: all that was observed.
+        where: Conditions on columns of the units or cells, such as ``"quality==good"`` or ``{"quality": "good"}``.
+            None: cells that are marked as rejected are left out.
+        exclude: Names of intervals, or ``"START:STOP"`` in seconds, that are left out.
+        events: Names of event times or intervals that become behaviours.
+        circular: Name of a behaviour that is an angle -> length of its full circle; that of a ``CompassDirection`` is
+            known.
+        min_rate: Smallest mean rate of a kept unit in Hz.
+        start: Time in seconds at which to begin.
+        stop: Time in seconds at which to end.
+        sampling_rate: Number of ticks of the activity's clock a second. None: as the file says, or seconds.
+        fill_nan: Largest share of NaN in the trace of a kept cell.
         sessions: Names of sessions, or ends of names, see
             :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`.
         processed: Folder of the session files. None: ``processed`` beside the file or in the folder.
@@ -82,7 +104,7 @@ class NWBRecording(RecordingDataset):
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: A file is damaged or has no such activity, behaviour or table; the message lists its contents.
+        ValueError: A file is damaged or has no such activity, behaviour or intervals; the message lists its contents.
 
     Example:
         >>> NWBRecording("sub-1.nwb", bin_size=1 / 30, behaviour=["running_speed"])[0]  # doctest: +SKIP
@@ -97,212 +119,83 @@ class NWBRecording(RecordingDataset):
         bin_size: float | None = None,
         behaviour: Sequence[str] = (),
         intervals: str | None = None,
-        where: Mapping[str, Any] | None = None,
+        where: str | Mapping[str, Any] | None = None,
+        exclude: Sequence[str] = (),
+        events: Sequence[str] = (),
+        circular: Mapping[str, float] | None = None,
+        min_rate: float = 0.0,
+        start: float | None = None,
+        stop: float | None = None,
+        sampling_rate: float | None = None,
+        fill_nan: float = 0.0,
         sessions: Iterable[str] | None = None,
         processed: str | os.PathLike[str] | None = None,
         jobs: int = 1,
         transform: Callable[[Session], Session] | None = None,
     ) -> None:
-        self.activity, self.bin_size, self.behaviour = activity, bin_size, listed(behaviour)
-        self.intervals, self.where = intervals, dict(where or {})
-        path = Path(path).expanduser()
+        self.selection = Selection(
+            activity=activity,
+            bin_size=bin_size,
+            behaviour=listed(behaviour),
+            intervals=intervals,
+            where=where,
+            exclude=listed(exclude),
+            events=listed(events),
+            circular=dict(circular or {}),
+            min_rate=min_rate,
+            start=start,
+            stop=stop,
+            sampling_rate=sampling_rate,
+            fill_nan=fill_nan,
+        )
+        source = Path(path).expanduser()
         if processed is None:
-            processed = (path if path.is_dir() else path.parent) / "processed"
-        super().__init__(path, sessions, processed=processed, jobs=jobs, transform=transform)
+            inside = source.is_dir() and not is_nwb_zarr(source)
+            processed = (source if inside else Path() if url_of(path) else source.parent) / "processed"
+        super().__init__(source, sessions, processed=processed, jobs=jobs, transform=transform)
 
     @staticmethod
     def find(root: Path) -> dict[str, list[Path]]:
-        """Returns every ``.nwb`` file by its name."""
-        if root.is_dir():
-            paths = sorted(root.rglob("*.nwb"))
-            stems = [path.stem for path in paths]
-            return {
-                path.stem if stems.count(path.stem) == 1 else "-".join(path.relative_to(root).with_suffix("").parts): [
-                    path
-                ]
-                for path in paths
-            }
-        if not root.is_file():
-            raise FileNotFoundError(f"Expected an NWB file or a folder of them (there is no '{root}').")
-        return {root.stem: [root]}
+        """Returns every NWB file by its name; the same file behind several links once."""
+        reader = NWBReader()
+        if url_of(root) is not None or not root.is_dir() or is_nwb_zarr(root):
+            if url_of(root) is None and not root.exists() and not root.is_symlink():
+                raise FileNotFoundError(f"Expected an NWB file or a folder of them (there is no '{root}').")
+            return {_stem(root): [root]}
+        paths: dict[str, Path] = {}
+        for path in walk(root):
+            if not reader.recognises(path) or any(folder in paths.values() for folder in path.parents):
+                continue
+            real = os.path.realpath(path)
+            if real in paths:
+                warn(f"'{path}' is left out: it is the same file as '{paths[real]}'.")
+            else:
+                paths[real] = path
+        stems = [_stem(path) for path in paths.values()]
+        names = {
+            _stem(path)
+            if stems.count(_stem(path)) == 1
+            else "-".join([*path.relative_to(root).parent.parts, _stem(path)]): [path]
+            for path in paths.values()
+        }
+        return dict(sorted(names.items(), key=lambda item: natural(item[0])))
 
     def read(self, name: str, files: list[Path]) -> Session:
         """Reads one file."""
-        with open_nwb(files[0]) as file:
-            activity = self._chosen(file)
-            return self._units(file, name) if activity == "units" else self._traces(file, activity, name)
-
-    def _chosen(self, file: h5py.File) -> str:
-        """Returns ``"units"`` or the path of a two-photon series."""
-        series_of_cells = groups(file, lambda group: text(group.attrs.get("neurodata_type", "")) == "RoiResponseSeries")
-        traces = [group.name for group in series_of_cells if "data" in group]
-        units = ["units"] if "units/spike_times" in file else []
-        if self.activity is None:
-            if len(units + traces) == 1:
-                return (units + traces)[0]
-            raise ValueError(
-                f"Expected one activity in '{file.filename}' (it has {', '.join(units + traces) or 'none'}); "
-                "pass its name."
-            )
-        fitting = [key for key in units + traces if self.activity in (key, key.rsplit("/", 1)[-1], key.strip("/"))]
-        if len(fitting) != 1:
-            raise ValueError(
-                f"Expected an activity among {', '.join(units + traces) or 'none'} in '{file.filename}' "
-                f"(got '{self.activity}')."
-            )
-        return fitting[0]
-
-    def _units(self, file: h5py.File, name: str) -> Session:
-        """Reads a session of spike counts."""
-        if self.bin_size is None:
-            raise ValueError(f"Expected bin_size in seconds for the spikes of '{file.filename}' (got none); pass it.")
-        table = file["units"]
-        spikes = Ragged(table, "spike_times")
-        kept = self._kept_rows(table, len(spikes))
-        blocks = self._blocks(file)
-        if blocks is None:
-            blocks = without([span(spikes, kept)], invalid(file))
-        bins = TimeBins(blocks, self.bin_size)
-        counts = count_spikes(spikes, kept, bins)
-        rows = _Rows(name, table, kept, neuron_fields(table, kept) | _electrodes(file, table, kept))
-        return self._session(file, counts, _Timing(bins.centres, bins.segment, self.bin_size), rows)
-
-    def _traces(self, file: h5py.File, path: str, name: str) -> Session:
-        """Reads a session of two-photon traces."""
-        values, table, rows = self._cells(file, path)
-        clock = frames(times_of(file[path], len(values)), f"'{path}' of '{file.filename}'")
-        frame, segment = self._frames_inside(file, clock)
-        if not len(frame):
-            raise ValueError(f"Expected frames of '{path}' in '{file.filename}' within '{self.intervals}' (got none).")
-        kept = self._kept_rows(table, len(rows), rows)
-        activity = torch.from_numpy(values[clock.order][frame][:, kept].T.astype(np.float32))
-        fields = {} if table is None else neuron_fields(table, rows[kept])
-        timing = _Timing(clock.times[frame], segment, clock.bin_size)
-        return self._session(file, activity, timing, _Rows(name, table, rows[kept], fields))
-
-    def _cells(self, file: h5py.File, path: str) -> tuple[np.ndarray, h5py.Group | None, np.ndarray]:
-        """Returns traces [frame, cell], the table of the cells (or None), and the row of each cell in it."""
-        values = values_of(file[path])
-        rois = file[path].get("rois")
-        table, rows = None, np.arange(values.shape[-1])
-        if rois is not None:
-            rows = rois[()].astype(np.int64)
-            table = file[rois.attrs["table"]] if "table" in rois.attrs else None
-        if values.ndim != 2:
-            raise ValueError(f"Expected traces [frame, cell] in '{path}' of '{file.filename}' (got {values.shape}).")
-        if values.shape[1] != len(rows) and values.shape[0] == len(rows):
-            warn(f"'{path}' has axes [cell, frame] and was transposed to [frame, cell].")
-            values = values.T
-        times = times_of(file[path], len(values))
-        if values.shape != (len(times), len(rows)):
-            raise ValueError(
-                f"Expected traces [{len(times)} frames, {len(rows)} cells] in '{path}' of '{file.filename}' "
-                f"(got {list(values.shape)})."
-            )
-        return values, table, rows
-
-    def _frames_inside(self, file: h5py.File, clock: Frames) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the frames within the chosen intervals [T], and their segments [S, 2]."""
-        blocks = self._blocks(file)
-        blocks = without([(-np.inf, np.inf)], invalid(file)) if blocks is None else blocks
-        inside = [
-            (max(first, a), min(last, b))
-            for start, stop in blocks
-            for a, b in [np.searchsorted(clock.times, [start, stop])]
-            for first, last in clock.segment.tolist()
-            if max(first, a) < min(last, b)
-        ]
-        length = np.array([b - a for a, b in inside], dtype=np.int64)
-        frame = np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(a, b) for a, b in inside)])
-        return frame, np.stack([length.cumsum() - length, length.cumsum()], axis=1)
-
-    def _kept_rows(self, table: h5py.Group | None, count: int, rows: np.ndarray | None = None) -> np.ndarray:
-        """Returns the units or cells that fulfil the conditions of ``where``."""
-        kept = np.ones(count, dtype=bool)
-        for key, value in self.where.items():
-            if table is None:
-                raise ValueError(f"Expected a table of cells to look up '{key}' in (there is none).")
-            entries = column(table, key) if rows is None else column(table, key)[rows]
-            kept &= entries.astype(str) == str(value) if entries.dtype.kind in "US" else entries == value
-        if not kept.any():
-            conditions = ", ".join(f"{key} = {value}" for key, value in self.where.items()) or "any"
-            raise ValueError(f"Expected rows with {conditions} among {count} units or cells (got none).")
-        return np.flatnonzero(kept)
-
-    def _blocks(self, file: h5py.File) -> Blocks | None:
-        """Returns the blocks of the chosen intervals without invalid times; None: the whole recording."""
-        if self.intervals is None:
-            return None
-        tables = [key for key in file.get("intervals", {}) if key != "invalid_times"]
-        if self.intervals not in tables:
-            raise ValueError(
-                f"Expected intervals among {', '.join(tables) or 'none'} in '{file.filename}' (got '{self.intervals}')."
-            )
-        return without(apart(intervals(file["intervals"][self.intervals])), invalid(file))
-
-    def _session(self, file: h5py.File, activity: torch.Tensor, timing: "_Timing", rows: "_Rows") -> Session:
-        """Returns a session of activity [N, T], with the behaviours interpolated at its bins."""
-        names, columns = [], []
-        for wanted in self.behaviour:
-            group = _series_named(file, wanted)
-            times, values = series(group)
-            values = values.reshape(len(values), -1)
-            for k, values_k in enumerate(values.T):
-                names.append(wanted if values.shape[1] == 1 else f"{wanted} {k}")
-                columns.append(onto(timing.centres, times, values_k, f"'{group.name}' of '{file.filename}'"))
-        mask = without_nan(activity.numpy(), "neurons")
-        if not mask.any():
-            raise ValueError(f"Expected a neuron without NaN in '{file.filename}' (all hold some).")
-        ids = np.arange(len(rows.row)) if rows.table is None else column(rows.table, "id")[rows.row]
-        return Session(
-            activity[torch.from_numpy(mask)],
-            torch.from_numpy(np.stack(columns, 1).astype(np.float32)) if columns else None,
-            bin_size=timing.bin_size,
-            segment=torch.from_numpy(timing.segment.astype(np.int64)),
-            neuron_id=[f"{rows.name}/{neuron}" for neuron in ids[mask]],
-            behaviour_name=names,
-            name=rows.name,
-            **{_safe(key): np.asarray(entries)[mask] for key, entries in rows.fields.items()},
-        )
+        return Session.from_recording(NWBReader().read(files[0], name, self.selection), self.selection)
 
 
-def _electrodes(file: h5py.File, units: h5py.Group, kept: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns area and position of the peak channel of each unit, or else of its first electrode."""
-    table = electrodes_of(file)
-    if table is None:
-        return {}
-    if "peak_channel_id" in units:
-        rows = peak_rows(units, table)[kept]
-    elif "electrodes_index" in units:
-        ragged = Ragged(units, "electrodes")
-        rows = np.array([int(ragged[row][0]) if len(ragged[row]) else -1 for row in kept])
-    else:
-        return {}
-    known: dict[str, np.ndarray] = {}
-    if "location" in table:
-        area = column(table, "location")
-        known["area"] = np.array([area[row] if row >= 0 else "" for row in rows], dtype=np.str_)
-    if all(axis in table for axis in "xyz"):
-        position = np.stack([column(table, axis).astype(np.float64) for axis in "xyz"], axis=1)
-        position = np.where(rows[:, None] >= 0, position[rows], np.nan)
-        if np.isfinite(position).any():
-            known["position"] = position
-    return known
+def _stem(path: Path) -> str:
+    """Returns the name of a file without its ending."""
+    return (
+        path.name.removesuffix(".zarr").removesuffix(path.suffix if path.suffix != ".zarr" else "").removesuffix(".nwb")
+    )
 
 
-def _series_named(file: h5py.File, wanted: str) -> h5py.Group:
-    """Returns the only time series of a name."""
-    present = time_series(file)
-    fitting = [group for group in present if wanted.strip("/") == group.name.strip("/")]
-    fitting = fitting or [group for group in present if group.name.endswith("/" + wanted.strip("/"))]
-    if len(fitting) != 1:
-        raise ValueError(
-            f"Expected a behaviour among {', '.join(group.name for group in present) or 'none'} in '{file.filename}' "
-            f"(got '{wanted}'{', which fits several' if fitting else ''})."
-        )
-    return fitting[0]
-
-
-def _safe(key: str) -> str:
-    """Returns the name of a column as the name of a neuron field, with a prefix if a session has such a field."""
-    return key if key not in {"name", "activity", "segment", "constant", "behaviour", "bin_size"} else f"nwb_{key}"
+def _says_nwb(path: Path) -> bool:
+    """Returns True if an HDF5 file says that it is NWB."""
+    try:
+        with h5py.File(path, "r") as file:
+            return "nwb_version" in file.attrs
+    except OSError:
+        return False

@@ -141,14 +141,15 @@ def test_unsigned_ends_do_not_wrap(tmp_path):
     assert load(tmp_path)[0][0].activity[0].tolist() == brute_force(one.spikes[one.kept[0]], SCENES, 1 / 30)
 
 
-def test_behaviour_that_is_missing_is_told_and_zero(tmp_path):
+def test_behaviour_that_is_missing_is_told_and_marked(tmp_path):
     cache(tmp_path, 715093703)
     with h5py.File(next(tmp_path.rglob("*.nwb")), "r+") as file:
         del file["processing/running/running_speed"]
     dataset, messages = load(tmp_path, behaviour=["running speed", "pupil area"])
     assert dataset[0].behaviour.abs().max() == 0
-    assert any("running speed is missing and taken as zero" in one for one in messages)
-    assert any("pupil area is missing and taken as zero" in one for one in messages)
+    assert not dataset[0].behaviour_recorded.any()
+    assert any("running speed was not recorded" in one for one in messages)
+    assert any("pupil area was not recorded" in one for one in messages)
 
 
 def test_truncated_at_any_place_is_one_clear_line(tmp_path):

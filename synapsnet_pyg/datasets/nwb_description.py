@@ -1,0 +1,121 @@
+"""Description of an NWB file for ``synapsnet inspect``."""
+
+import shlex
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from synapsnet_pyg.datasets.nwb_contents import Contents
+from synapsnet_pyg.datasets.nwb_groups import Node, as_text, open_nwb, url_of
+from synapsnet_pyg.datasets.nwb_tables import column, intervals, is_intervals, neuron_columns
+from synapsnet_pyg.datasets.nwb_units import observed_by, places, spikes_of
+from synapsnet_pyg.datasets.readers import Rows
+from synapsnet_pyg.files import shorten
+from synapsnet_pyg.intake.blocks import duration, merged
+from synapsnet_pyg.intake.plain import texts
+
+_USUAL = ("DfOverF", "Deconvolved", "Fluorescence")
+"""Groups of two-photon series whose names a proposed command prefers."""
+
+
+def describe_nwb(path: Path) -> Rows:
+    """Describes units, two-photon series, time series and intervals, and the command that makes a session.
+
+    Spike times are read in pieces; of everything else only headers and small columns.
+
+    Args:
+        path: File, folder of Zarr, or URL.
+
+    Raises:
+        ValueError: The file is damaged.
+    """
+    file = open_nwb(path)
+    contents = Contents(file)
+    size = f", {path.stat().st_size / 1e6:.1f} MB" if path.is_file() else ""
+    rows: Rows = [("file", f"NWB {file.version}".strip() + size)]
+    modules = [child.name for child in processing.children()] if (processing := file.get("processing")) else []
+    if modules:
+        rows.append(("modules", ", ".join(modules)))
+    for table in contents.units:
+        rows += _units(table)
+    electrodes = file.get("general/extracellular_ephys/electrodes")
+    location = None if electrodes is None or electrodes.is_array else column(electrodes, "location")
+    if location is not None:
+        rows.append(("electrodes", _counted(location)))
+    for plane in contents.planes:
+        rows.append(("cells", _plane(plane)))
+    for series in [*contents.traces, *(one for one in contents.series if one not in contents.traces)]:
+        data = series.array("data")
+        unit = "" if data is None else as_text(data.attribute("unit"))
+        rows.append((series.kind or "TimeSeries", f"{series.path} {[] if data is None else list(data.shape)} {unit}"))
+    for group in contents.events:
+        rows.append(("events", group.path))
+    for table in contents.intervals:
+        blocks = intervals(table) if is_intervals(table) else []
+        rows.append(("intervals", f"{table.path}: {len(blocks)} rows, {duration(blocks):.1f} s"))
+    rows += [("missing", sentence) for sentence in file.missing.values()]
+    rows.append(("next", _command(path, contents)))
+    return rows
+
+
+def _units(table: Node) -> Rows:
+    """Describes a table of units; all spike times are read, in pieces."""
+    spikes = spikes_of(table)
+    survey = spikes.survey()
+    silent = int((survey.counts == 0).sum())
+    rows: Rows = [("units", f"{table.path}: {spikes.count} with {survey.total} spikes, {silent} silent")]
+    if survey.total:
+        each = f"{survey.total / spikes.count:.4g} spikes a unit"
+        span = f"{survey.first:.1f} to {survey.last:.1f} s"
+        rows.append(("time", f"{span}, {float(survey.rates.mean()):.3g} Hz a unit ({each})"))
+    if doubt := survey.doubt():
+        rows.append(("clock", doubt))
+    if table.array("spike_times") is None:
+        return rows
+    own = observed_by(table, spikes)
+    if own is not None:
+        blocks = merged([block for blocks in own for block in blocks])
+        rows.append(("observed", f"{shorten([f'{a:.1f} to {b:.1f} s' for a, b in blocks], 6)} (obs_intervals)"))
+    columns = neuron_columns(table, spikes.count)
+    columns |= {key: values for key, values in places(table, spikes.count).items() if key == "area"}
+    for name, values in columns.items():
+        if values.dtype.kind in "Ub" or len(set(texts(values))) <= 6:
+            rows.append((name, _counted(values)))
+    numbers = [name for name, values in columns.items() if name not in dict(rows)]
+    if numbers:
+        rows.append(("columns", shorten(numbers, 20)))
+    return rows
+
+
+def _plane(plane: Node) -> str:
+    """Describes a table of cells."""
+    ids = plane.array("id")
+    count = 0 if ids is None else len(ids)
+    marks = [
+        f"{name}: {_counted(values)}"
+        for name, values in neuron_columns(plane, count).items()
+        if values.ndim == 1 and len(set(texts(values))) <= 3
+    ]
+    return "; ".join([f"{plane.path}: {count}", *marks])
+
+
+def _counted(values: np.ndarray) -> str:
+    """Returns the most frequent entries of a column."""
+    return shorten([f"{key or '(empty)'} {count}" for key, count in Counter(texts(values)).most_common()], 8)
+
+
+def _command(path: Path, contents: Contents) -> str:
+    """Returns the command that makes a session of a file."""
+    known = contents.activities
+    source = shlex.quote(url_of(path) or str(path))
+    if not known:
+        wide = [one.path for one in contents.series if len(one.array("data").shape) == 2]  # type: ignore[union-attr]
+        return (
+            f"synapsnet convert {source} out.h5 --activity {shlex.quote(wide[0])}" if wide else "no activity is known"
+        )
+    preferred = [one for one in known if one.units]
+    preferred += [one for name in _USUAL for one in known if name in one.path]
+    chosen = (preferred or known)[0]
+    activity = f" --activity {shlex.quote(chosen.path)}" if len(known) > 1 else ""
+    return f"synapsnet convert {source} out.h5{activity}" + (" --bin-size 0.0333" if chosen.units else "")

@@ -1,0 +1,238 @@
+"""Two-photon and other series of NWB files as traces of neurons."""
+
+from typing import Any
+
+import numpy as np
+
+from synapsnet_pyg.datasets.nwb_contents import FoundActivity, NamedActivity
+from synapsnet_pyg.datasets.nwb_groups import Node
+from synapsnet_pyg.datasets.nwb_tables import (
+    Clock,
+    LazyTraces,
+    StoredTraces,
+    clock_of,
+    column,
+    first_entries,
+    ids_of,
+    neuron_columns,
+)
+from synapsnet_pyg.intake.neuron_table import NeuronTable
+from synapsnet_pyg.intake.notes import warn
+from synapsnet_pyg.intake.plain import plain_array, texts
+from synapsnet_pyg.intake.recording import Selection, Traces
+
+_ACCEPTED = ("accepted", "iscell", "is_cell", "valid_roi")
+"""Columns, in lower case, that mark accepted cells."""
+
+_REJECTED = ("rejected",)
+"""Columns, in lower case, that mark rejected cells."""
+
+
+def cells_of(activity: NamedActivity, selection: Selection) -> FoundActivity:
+    """Finds the cells of two-photon series, one of each plane, or the channels of another series.
+
+    Cells that are marked as rejected are left out, unless the user chooses cells.
+
+    Args:
+        activity: Series of each plane.
+        selection: Choices of the user.
+
+    Raises:
+        ValueError: The axes do not fit the cells and the clock, or planes have different clocks.
+    """
+    planes = [_plane(series) for series in activity.nodes]
+    clock, length = _common_clock(activity, planes, selection)
+    notes: list[str] = []
+    if len(planes) > 1:
+        notes.append(f"{len(planes)} planes: {', '.join(plane.series.name for plane in planes)}")
+    rows = np.array([(p, row) for p, plane in enumerate(planes) for row in range(plane.count)], dtype=np.int64)
+    neurons = _joined(planes)
+    if selection.where is None:
+        kept = _accepted(neurons, notes)
+        rows, neurons = rows[kept], neurons if len(kept) == neurons.count else neurons.take(kept)
+    stored = [plane.stored(length) for plane in planes]
+    traces = Traces(
+        LazyTraces(stored, rows.reshape(-1, 2), length),  # type: ignore[arg-type]
+        clock.times if clock.times is None else clock.times[:length],
+        bin_size=clock.step,
+        rate=clock.rate,
+        label=repr(activity.nodes[0]),
+    )
+    return FoundActivity(traces, neurons, None, notes)
+
+
+class _Plane:
+    """Series of one plane, with the order of its axes and its table of cells."""
+
+    def __init__(self, series: Node, data: Node, *, frames_last: bool, table: Node | None, rows: np.ndarray) -> None:
+        self.series, self.data, self.frames_last, self.table, self.rows = series, data, frames_last, table, rows
+
+    @property
+    def count(self) -> int:
+        """Number of cells."""
+        return len(self.rows)
+
+    @property
+    def length(self) -> int:
+        """Number of frames."""
+        return self.data.shape[-1 if self.frames_last else 0]
+
+    def stored(self, length: int) -> StoredTraces:
+        """Returns the traces, which stay in the file."""
+        return StoredTraces(self.series, self.data, frames_last=self.frames_last, length=length)
+
+    def fields(self) -> tuple[dict[str, np.ndarray], list[str]]:
+        """Returns the columns of the cells, and their labels."""
+        if self.table is None:
+            names = column(self.series, "roi_names")  # NWB 1
+            labels = texts(names) if names is not None and len(names) == self.count else []
+            return {}, labels or [str(row) for row in self.rows]
+        size = _size(self.table)
+        columns = {key: plain_array(values)[self.rows] for key, values in neuron_columns(self.table, size).items()}
+        plane = self.table.get("imaging_plane")
+        location = None if plane is None else column(plane, "location")
+        area = "" if location is None else texts(location)[0]
+        if area and area.lower() != "unknown" and "area" not in columns:
+            columns["area"] = np.full(self.count, area)
+        ids = ids_of(self.table, size)
+        return columns, texts(self.rows if ids is None else ids[self.rows])
+
+
+def _plane(series: Node) -> _Plane:
+    """Finds the axes of a series, and its table of cells."""
+    data = series.array("data")
+    if data is None or len(data.shape) not in (1, 2) or data.dtype.kind not in "fiub":
+        shape = None if data is None else f"{data.dtype} {list(data.shape)}"
+        raise ValueError(f"Expected traces of numbers [frames, cells] in {series!r} (got {shape}).")
+    region, rows = series.array("rois"), first_entries(series, "rois")
+    table = None if region is None else series.target(region.attribute("table"))
+    clock = clock_of(series, 0).times
+    frames = None if clock is None or not len(clock) else len(clock)
+    if len(data.shape) == 1:
+        frames_last, count = False, 1
+    else:
+        frames_last = _frames_last(data.shape, frames, None if rows is None else len(rows))
+        count = data.shape[0 if frames_last else 1]
+        if frames_last and rows is not None and len(rows) == count:
+            warn(f"{series!r} has axes [cell, frame] and was transposed.")
+    if rows is not None and (
+        len(rows) != count or table is None or table.is_array or rows.max(initial=0) >= _size(table)
+    ):
+        warn(f"the table of cells of {series!r} does not fit its {count} traces, and is not used.")
+        rows = None
+    if rows is None:
+        table, rows = None, np.arange(count)
+    return _Plane(series, data, frames_last=frames_last, table=table, rows=rows)
+
+
+def _size(table: Node) -> int:
+    """Returns the number of rows of a table of cells."""
+    ids = table.array("id")
+    lengths = [len(array) for name in table.names() if (array := table.array(name)) is not None]
+    return len(ids) if ids is not None else max(lengths, default=0)
+
+
+def _frames_last(shape: tuple[int, ...], frames: int | None, cells: int | None) -> bool:
+    """Returns True if traces are [cell, frame], by the lengths of the clock and of the list of cells."""
+    straight = (frames in (None, shape[0])) + (cells in (None, shape[1]))
+    turned = (frames in (None, shape[1])) + (cells in (None, shape[0]))
+    return turned > straight
+
+
+def _common_clock(activity: NamedActivity, planes: list[_Plane], selection: Selection) -> tuple[Clock, int]:
+    """Returns the clock of all planes, and the number of frames that all have."""
+    clocks = [clock_of(plane.series, plane.length) for plane in planes]
+    for plane, clock in zip(planes, clocks, strict=True):
+        if clock.times is None and selection.frame_rate is None and selection.bin_size is None:
+            raise ValueError(
+                f"Expected timestamps or a rate in {plane.series!r} (there is neither){plane.series.file.remark()}; "
+                "give --frame-rate."
+            )
+        if clock.times is not None and len(clock.times) != plane.length:
+            raise ValueError(
+                f"Expected a time for each frame of {plane.series!r} (got {len(clock.times)} times for data "
+                f"{list(plane.data.shape)})."
+            )
+    lengths = [plane.length for plane in planes]
+    length = min(lengths)
+    if max(lengths) > length:
+        if max(lengths) > 1.02 * length + 2:
+            raise ValueError(
+                f"Expected planes of equal length in '{activity.path}' of '{planes[0].series.file.name}' (they have "
+                f"{', '.join(map(str, lengths))} frames); give --activity {planes[0].series.path}, or another plane."
+            )
+        warn(f"planes have {', '.join(map(str, lengths))} frames; the first {length} are kept.")
+    first = clocks[0]
+    for plane, clock in zip(planes[1:], clocks[1:], strict=True):
+        if first.times is None or clock.times is None or length < 2:
+            continue
+        apart = np.abs(clock.times[:length].astype(np.float64) - first.times[:length]).max()
+        step = float(np.median(np.diff(first.times[:length].astype(np.float64))))
+        if apart > 1.5 * abs(step):
+            raise ValueError(
+                f"Expected one clock of all planes in '{activity.path}' of '{plane.series.file.name}' (that of "
+                f"'{plane.series.name}' is up to {apart:.3g} s apart, steps are {step:.3g} s); give --activity "
+                f"{plane.series.path}, or another plane."
+            )
+        if apart > 0.5 * abs(step):
+            warn(f"the frames of {plane.series!r} are {apart:.3g} s from those of the first plane, which count.")
+    return first, length
+
+
+def _joined(planes: list[_Plane]) -> NeuronTable:
+    """Returns the table of the cells of all planes; with several, labels and the field ``plane`` name it."""
+    parts = [plane.fields() for plane in planes]
+    count = sum(plane.count for plane in planes)
+    columns: dict[str, Any] = {}
+    for key in dict.fromkeys(key for part, _ in parts for key in part):
+        pieces = [part.get(key) for part, _ in parts]
+        columns[key] = _stacked(pieces, [plane.count for plane in planes])
+    labels = [label for _, own in parts for label in own]
+    if len(planes) > 1:
+        columns["plane"] = [plane.series.name for plane in planes for _ in range(plane.count)]
+        if len(set(labels)) < len(labels):
+            labels = [
+                f"{plane.series.name}/{one}" for plane, (_, own) in zip(planes, parts, strict=True) for one in own
+            ]
+    kept = {key: values for key, values in columns.items() if values is not None}
+    return NeuronTable(count, labels=labels, columns=kept, prefix="nwb")
+
+
+def _stacked(pieces: list[np.ndarray | None], counts: list[int]) -> np.ndarray | None:
+    """Joins a column of several planes; planes without it get missing entries. None if kinds differ."""
+    present = [piece for piece in pieces if piece is not None]
+    if len({piece.ndim for piece in present} | {piece.dtype.kind == "U" for piece in present}) > 2:
+        return None
+    is_text = present[0].dtype.kind == "U"
+    if any((piece.dtype.kind == "U") != is_text or piece.shape[1:] != present[0].shape[1:] for piece in present):
+        return None
+    filled = [
+        piece if piece is not None else np.full((count, *present[0].shape[1:]), "" if is_text else np.nan)
+        for piece, count in zip(pieces, counts, strict=True)
+    ]
+    return np.concatenate(filled)
+
+
+def _accepted(neurons: NeuronTable, notes: list[str]) -> np.ndarray:
+    """Returns the rows of the cells that no column marks as rejected, and notes how many go."""
+    for name in neurons.columns:
+        wanted = name.lower() in _ACCEPTED
+        if not wanted and name.lower() not in _REJECTED:
+            continue
+        entries = neurons.column(name)
+        if entries.dtype.kind == "U":
+            marks = np.isin(np.char.lower(entries), ["true", "1", "yes", "accepted", "rejected"])
+        else:
+            marks = np.nan_to_num(entries.astype(np.float64), nan=0.0 if not wanted else 1.0) > 0.5
+        good = marks if wanted else ~marks
+        if good.any() and not good.all():
+            notes.append(
+                f"kept {int(good.sum())} of {len(good)} cells: {int((~good).sum())} are marked as rejected by "
+                f"'{name}' (--where to choose otherwise)"
+            )
+            return np.flatnonzero(good)
+        if not good.any() and len(good):
+            warn(f"all {len(good)} cells are marked as rejected by '{name}', and are kept all the same.")
+            return np.arange(neurons.count)
+        return np.arange(neurons.count)
+    return np.arange(neurons.count)
