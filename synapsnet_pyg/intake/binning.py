@@ -208,7 +208,8 @@ def _bin_traces(
 def _joined(values: np.ndarray, rows: np.ndarray, frame: np.ndarray, counts: bool) -> np.ndarray:
     """Joins frames [T, R] of some neurons, float32 [N, T]; values that need no change are not copied."""
     whole = len(rows) == len(values) and np.array_equal(frame.ravel(), np.arange(values.shape[1]))
-    if whole and frame.shape[1] == 1 and values.dtype == np.float32 and values.flags.writeable:
+    in_memory = isinstance(values, np.ndarray) and values.flags.writeable  # others read their rows from a file
+    if whole and frame.shape[1] == 1 and values.dtype == np.float32 and in_memory:
         return values
     require_memory(4 * len(rows) * len(frame), f"{len(rows)} neurons in {len(frame)} bins")
     activity = np.empty((len(rows), len(frame)), dtype=np.float32)
