@@ -49,8 +49,8 @@ READERS = {
     "caiman": RegisteredDataset("synapsnet_pyg.datasets.imaging:CaimanReader", "HDF5 file of CaImAn"),
     "cnmfe": RegisteredDataset("synapsnet_pyg.datasets.imaging:CnmfeReader", "MATLAB file of CNMF-E"),
     "extract": RegisteredDataset("synapsnet_pyg.datasets.imaging:ExtractReader", "MATLAB file of EXTRACT"),
-    "minian": RegisteredDataset("synapsnet_pyg.datasets.imaging:MinianReader", "output folder of Minian"),
-    "inscopix": RegisteredDataset("synapsnet_pyg.datasets.imaging:InscopixReader", "cell set of Inscopix (isxd, csv)"),
+    "minian": RegisteredDataset("synapsnet_pyg.datasets.minian:MinianReader", "output folder of Minian"),
+    "inscopix": RegisteredDataset("synapsnet_pyg.datasets.inscopix:InscopixReader", "cell set of Inscopix (isxd, csv)"),
     "torch-brain": RegisteredDataset("synapsnet_pyg.datasets.torch_brain:TorchBrainReader", "HDF5 of torch_brain"),
     "pynapple": RegisteredDataset("synapsnet_pyg.datasets.pynapple_files:PynappleReader", "npz file of pynapple"),
     "spikeinterface": RegisteredDataset(
