@@ -19,6 +19,30 @@ _HEAD = 1 << 16
 """Number of bytes of an array that are read to describe it."""
 
 
+class StoredVector:
+    """Vector of a ``.npy`` file that is read slice by slice; unlike a memory map it leaves no pages in memory.
+
+    Args:
+        path: File.
+        length: Number of entries.
+        dtype: Kind of the entries.
+        offset: Number of bytes before the first entry.
+    """
+
+    ndim = 1
+
+    def __init__(self, path: Path, length: int, dtype: np.dtype, offset: int) -> None:
+        self.path, self.shape, self.dtype, self.offset = path, (length,), dtype, offset
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        start, stop, _ = part.indices(len(self))
+        place = self.offset + start * self.dtype.itemsize
+        return np.fromfile(self.path, self.dtype, max(stop - start, 0), offset=place)
+
+
 class UnreadableFileError(ValueError):
     """Error for a file that cannot be read; its message is the reason."""
 
@@ -92,6 +116,7 @@ def npy_entries(path: Path, key: str) -> Entries:
     """
     with path.open("rb") as file:
         shape, dtype = _header(file)
+        offset = file.tell()
     if dtype.hasobject:
         return {key: Entry.refused(PICKLED)}
 
@@ -113,6 +138,9 @@ def npy_entries(path: Path, key: str) -> Entries:
         opened()
     except (ValueError, OSError, EOFError):
         raise UnreadableFileError("it is cut short") from None
+    if len(shape) == 1 and dtype.names is None:
+        vector = StoredVector(path, shape[0], dtype, offset)
+        return {key: Entry(opened, shape, dtype.name, lazy=lambda: vector, head=head)}
     return _with_fields(key, shape, dtype, opened, head)
 
 
