@@ -72,6 +72,7 @@ class ArrayFile:
         self.entries: Entries = {}
         self.notes: list[str] = []
         self._closers: list[Any] = []
+        self._in_use = False
 
     def __enter__(self) -> "ArrayFile":
         if self.path.is_symlink() and not self.path.exists():
@@ -92,7 +93,7 @@ class ArrayFile:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        for opened in self._closers:
+        for opened in () if self._in_use else self._closers:
             opened.close()
         self._closers = []
 
@@ -259,6 +260,7 @@ class ArrayFile:
             opened = self._read(key, lambda entry: entry.lazy() if entry.lazy else None)
             kind = getattr(opened, "dtype", np.dtype(object)).kind
             if kind in "fiub" and (opened.ndim == 1 or opened.shape[1:] == (1,)):
+                self._in_use = True  # the file is closed with its last slice
                 return opened
         return self.numbers(key).ravel()
 
