@@ -182,7 +182,7 @@ def convert(
     """
     one = Path(out).suffix.lower() in (".h5", ".hdf5", ".npy", ".npz", ".mat")
     path = session_file(out) if one else None
-    from synapsnet_pyg.datasets.arrays import ArrayKeys
+    from synapsnet_pyg.datasets.array_keys import ArrayKeys
     from synapsnet_pyg.datasets.lab_recordings import BehaviourFile, read_found, recordings_at
     from synapsnet_pyg.intake.recording import Selection
 

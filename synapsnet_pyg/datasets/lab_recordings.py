@@ -7,7 +7,8 @@ from pathlib import Path
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.array_files import ArrayFile
-from synapsnet_pyg.datasets.arrays import ArrayKeys, ArraysReader
+from synapsnet_pyg.datasets.array_keys import ArrayKeys
+from synapsnet_pyg.datasets.arrays import ArraysReader
 from synapsnet_pyg.datasets.readers import Found, find_recordings
 from synapsnet_pyg.datasets.recordings import RecordingDataset
 from synapsnet_pyg.datasets.registry import READERS, readers

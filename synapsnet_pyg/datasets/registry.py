@@ -56,7 +56,7 @@ READERS = {
     "spikeinterface": RegisteredDataset(
         "synapsnet_pyg.datasets.sortings:SortingReader", "what SpikeInterface's extractors of sortings open"
     ),
-    "neo": RegisteredDataset("synapsnet_pyg.datasets.sortings:NeoReader", "spike trains in files that neo opens"),
+    "neo": RegisteredDataset("synapsnet_pyg.datasets.neo_files:NeoReader", "spike trains in files that neo opens"),
     "arrays": RegisteredDataset("synapsnet_pyg.datasets.arrays:ArraysReader", "arrays and tables by key"),
 }
 """Name -> format of recordings, for ``synapsnet convert``; the most particular first."""
