@@ -24,17 +24,16 @@ import pandas as pd
 import torch
 
 from synapsnet_pyg import (
-    ActivitySource,
-    BehaviourSource,
-    NeuronKeys,
+    ArrayKeys,
     Recipe,
+    Selection,
     SynapsNet,
     draw_recoveries,
     effect_matrix,
     estimate,
     fit,
     make_figure,
-    read_arrays,
+    read_session,
     wiring_agreement,
 )
 
@@ -54,11 +53,10 @@ arguments = parser.parse_args()
 
 # %%
 sessions = [
-    read_arrays(
+    read_session(
         path,
-        ActivitySource("trace_zscored", ("bin", "neuron"), times="timestamp_confocal"),
-        behaviour=BehaviourSource(["behavior_velocity", "behavior_head_angle"]),
-        neurons=NeuronKeys(ids="neuron_label"),
+        Selection(behaviour=["behavior_velocity", "behavior_head_angle"]),
+        keys=ArrayKeys("trace_zscored", ("bin", "neuron"), times="timestamp_confocal", neuron_ids="neuron_label"),
     ).standardise()
     for path in sorted(arguments.recordings.glob("*.npz"))[: arguments.worms]
 ]

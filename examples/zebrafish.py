@@ -23,9 +23,9 @@ import torch
 from scipy.spatial.distance import cdist
 
 from synapsnet_pyg import (
-    ActivitySource,
-    NeuronKeys,
+    ArrayKeys,
     Recipe,
+    Selection,
     SynapsNet,
     connectivity_blocks,
     draw_matrix,
@@ -34,7 +34,7 @@ from synapsnet_pyg import (
     estimate,
     fit,
     make_figure,
-    read_arrays,
+    read_session,
     weight_by_distance,
     wiring_agreement,
 )
@@ -52,8 +52,8 @@ arguments = parser.parse_args()
 
 # %%
 folder = arguments.folder
-activity = ActivitySource("timeseries_regions_fish6", ["neuron", "bin"], bin_size=1)
-session = read_arrays(folder, activity, neurons=NeuronKeys("region_acronyms"))
+keys = ArrayKeys("timeseries_regions_fish6", ["neuron", "bin"], neuron_ids="region_acronyms")
+session = read_session(folder, Selection(bin_size=1), keys=keys)
 position = np.load(folder / "region_centroids.npy")[: session.num_neurons]
 session.position = torch.from_numpy(position)
 wirings = {"undirected": np.load(folder / "SC_undirected.npy"), "as stored": np.load(folder / "SC.npy")}

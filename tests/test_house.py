@@ -52,8 +52,18 @@ TESTED_ELSEWHERE = {
         "data/test_session.py, parts of a session",
     ),
     **dict.fromkeys(
-        ("datasets/behaviour_arrays.py", "datasets/neuron_arrays.py", "datasets/spike_times.py"),
+        (
+            "datasets/array_activity.py",
+            "datasets/array_behaviours.py",
+            "datasets/array_entry.py",
+            "datasets/array_keys.py",
+            "datasets/array_neurons.py",
+        ),
         "datasets/test_arrays.py, parts of a reader",
+    ),
+    **dict.fromkeys(
+        ("datasets/array_survey.py", "datasets/spike_proposal.py", "datasets/trace_proposal.py"),
+        "datasets/test_proposal.py, parts of a proposal",
     ),
     "datasets/inspection.py": "cli/test_cli.py and test_golden.py, as the command 'inspect'",
     **dict.fromkeys(
