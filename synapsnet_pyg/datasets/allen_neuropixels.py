@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -218,7 +217,7 @@ class AllenNeuropixels(RecordingDataset):
         if not len(kept):
             raise LeftOutError("no unit passes the filters" + (f" in {sorted(self.areas)}" if self.areas else ""))
         notes.append(f"{len(kept)} of {len(row)} units pass the filters")
-        known: dict[str, Any] = {"area": area, "position": position}
+        known: dict[str, np.ndarray] = {"area": area, "position": position}
         if (probe := column(table, "group_name")) is not None:
             known["probe"] = at_rows(np.array(texts(probe), dtype=np.str_), row)
         known |= {key: values for key in _FIELDS if (values := column(units, key)) is not None}

@@ -13,7 +13,7 @@ from synapsnet_pyg.datasets.nwb_description import describe_nwb
 from synapsnet_pyg.datasets.nwb_groups import is_nwb_zarr, open_nwb, url_of
 from synapsnet_pyg.datasets.nwb_traces import cells_of
 from synapsnet_pyg.datasets.nwb_units import units_of
-from synapsnet_pyg.datasets.readers import Reader, Rows, natural, walk
+from synapsnet_pyg.datasets.readers import Reader, Rows, find_recordings
 from synapsnet_pyg.datasets.recordings import RecordingDataset, listed
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.blocks import apart
@@ -39,6 +39,7 @@ class NWBReader(Reader):
 
     def files(self, path: Path) -> list[Path]:
         """Returns the file, or the headers of a Zarr folder."""
+        path = Path(path)
         return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
 
     def read(self, path: Path, name: str, selection: Selection) -> Recording:
@@ -157,28 +158,18 @@ class NWBRecording(RecordingDataset):
     @staticmethod
     def find(root: Path) -> dict[str, list[Path]]:
         """Returns every NWB file by its name; the same file behind several links once."""
-        reader = NWBReader()
-        if url_of(root) is not None or not root.is_dir() or is_nwb_zarr(root):
-            if url_of(root) is None and not root.exists() and not root.is_symlink():
-                raise FileNotFoundError(f"Expected an NWB file or a folder of them (there is no '{root}').")
-            return {_stem(root): [root]}
-        paths: dict[str, Path] = {}
-        for path in walk(root):
-            if not reader.recognises(path) or any(folder in paths.values() for folder in path.parents):
-                continue
-            real = os.path.realpath(path)
-            if real in paths:
-                warn(f"'{path}' is left out: it is the same file as '{paths[real]}'.")
-            else:
-                paths[real] = path
-        stems = [_stem(path) for path in paths.values()]
-        names = {
-            _stem(path)
-            if stems.count(_stem(path)) == 1
-            else "-".join([*path.relative_to(root).parent.parts, _stem(path)]): [path]
-            for path in paths.values()
+        found = find_recordings(url_of(root) or root, [NWBReader()])
+        known: dict[str, Path] = {}
+        for recording in found.values():
+            real = os.path.realpath(recording.path)
+            if known.setdefault(real, recording.path) != recording.path:
+                warn(f"'{recording.path}' is left out: it is the same file as '{known[real]}'.")
+        names = {path: name for name, (_, path) in found.items()}
+        stems = [_stem(path) for path in known.values()]
+        return {
+            stem if stems.count(stem) == 1 else names[path]: [path]
+            for stem, path in zip(stems, known.values(), strict=True)
         }
-        return dict(sorted(names.items(), key=lambda item: natural(item[0])))
 
     def read(self, name: str, files: list[Path]) -> Session:
         """Reads one file."""
@@ -186,10 +177,8 @@ class NWBRecording(RecordingDataset):
 
 
 def _stem(path: Path) -> str:
-    """Returns the name of a file without its ending."""
-    return (
-        path.name.removesuffix(".zarr").removesuffix(path.suffix if path.suffix != ".zarr" else "").removesuffix(".nwb")
-    )
+    """Returns the name of a file without its endings."""
+    return path.name.removesuffix(".zarr").removesuffix(".nwb").removesuffix(path.suffix)
 
 
 def _says_nwb(path: Path) -> bool:

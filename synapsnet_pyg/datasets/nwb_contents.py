@@ -132,6 +132,8 @@ class Contents:
                 for group in matching(wanted, groups, lambda one: one.path)
                 for series in group.nodes
             ]
+        if not fitting and (direct := self.file.get(wanted)) is not None:  # a second link to one of them
+            fitting = [one for one in known if one.nodes[0].key == direct.key]
         if not fitting:
             other = [NamedActivity(one.path, [one], False) for one in self.series if len(one.array("data").shape) < 3]  # type: ignore[union-attr]
             fitting = matching(wanted, other, lambda one: one.path)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -47,7 +48,7 @@ class Node:
 
     @property
     def is_array(self) -> bool:
-        """Whether the node is an array, and not a group."""
+        """True for an array, False for a group."""
         return hasattr(self.item, "shape") and hasattr(self.item, "dtype")
 
     @property
@@ -271,7 +272,10 @@ def open_nwb(path: str | os.PathLike[str]) -> NWBFile:
     """
     url = url_of(path)
     if url is not None:
-        return NWBFile(_hdf5(remote_file(url), url), url)
+        source = remote_file(url)
+        file = NWBFile(_hdf5(source, url), url)
+        weakref.finalize(file, source.session.close)
+        return file
     path = Path(path)
     if path.is_symlink() and not path.exists():
         raise FileNotFoundError(

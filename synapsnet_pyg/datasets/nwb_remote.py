@@ -60,6 +60,7 @@ def _answer(request: Request, url: str) -> Iterator[Any]:
         with urlopen(request, timeout=_SECONDS) as response:
             yield response
     except HTTPError as error:
+        error.close()
         reason = {404: "there is no such file", 401: "it needs a login", 403: "it needs a login"}.get(error.code)
         raise ValueError(
             f"Expected an NWB file at '{url}' ({reason or f'the server answers with error {error.code}'})."

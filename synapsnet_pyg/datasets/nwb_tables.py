@@ -102,7 +102,7 @@ def first_entries(table: Node, name: str) -> np.ndarray | None:
     return np.where(filled, values[np.where(filled, start, 0)], -1) if len(values) else np.full(len(ends), -1)
 
 
-def neuron_columns(table: Node, count: int) -> dict[str, Any]:
+def neuron_columns(table: Node, count: int) -> dict[str, np.ndarray]:
     """Reads the columns of a table of neurons that have one entry, or up to three numbers, a neuron.
 
     Waveforms, images and lists are not read. Of a column ``iscell`` of Suite2p, the second number becomes
@@ -115,7 +115,7 @@ def neuron_columns(table: Node, count: int) -> dict[str, Any]:
     order = table.attribute("colnames")
     names = [] if order is None else [as_text(name) for name in np.ravel(order)]
     present = table.names()
-    known: dict[str, Any] = {}
+    known: dict[str, np.ndarray] = {}
     for name in dict.fromkeys([name for name in names if name in present] + sorted(present)):
         base = name.removesuffix("_index").removesuffix("_elements")
         if name == "id" or (base != name and base in present) or f"{name}_index" in present:
@@ -257,7 +257,7 @@ class Scale(NamedTuple):
 
     @property
     def changes(self) -> bool:
-        """Whether values differ from those that are stored."""
+        """True if values differ from those that are stored."""
         return bool(np.any(np.asarray(self.factor) != 1.0) or self.offset != 0.0)
 
 
@@ -378,7 +378,7 @@ def walk_groups(root: Node, skip: frozenset[str] = frozenset({"general", "specif
         root: Root of the file.
         skip: Names of groups at the root that are left out.
     """
-    yield from _walk(root, skip, set())
+    yield from _walk(root, skip, {root.key})
 
 
 def _walk(group: Node, skip: frozenset[str], seen: set[tuple[Any, ...]]) -> Iterator[Node]:

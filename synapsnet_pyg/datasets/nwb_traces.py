@@ -1,7 +1,5 @@
 """Two-photon and other series of NWB files as traces of neurons."""
 
-from typing import Any
-
 import numpy as np
 
 from synapsnet_pyg.datasets.nwb_contents import FoundActivity, NamedActivity
@@ -183,13 +181,13 @@ def _joined(planes: list[_Plane]) -> NeuronTable:
     """Returns the table of the cells of all planes; with several, labels and the field ``plane`` name it."""
     parts = [plane.fields() for plane in planes]
     count = sum(plane.count for plane in planes)
-    columns: dict[str, Any] = {}
+    columns: dict[str, np.ndarray | None] = {}
     for key in dict.fromkeys(key for part, _ in parts for key in part):
         pieces = [part.get(key) for part, _ in parts]
         columns[key] = _stacked(pieces, [plane.count for plane in planes])
     labels = [label for _, own in parts for label in own]
     if len(planes) > 1:
-        columns["plane"] = [plane.series.name for plane in planes for _ in range(plane.count)]
+        columns["plane"] = np.repeat([plane.series.name for plane in planes], [plane.count for plane in planes])
         if len(set(labels)) < len(labels):
             labels = [
                 f"{plane.series.name}/{one}" for plane, (_, own) in zip(planes, parts, strict=True) for one in own

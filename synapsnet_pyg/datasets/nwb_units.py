@@ -1,7 +1,5 @@
 """Units of NWB files: spike times, fields, electrodes and the time in which each was observed."""
 
-from typing import Any
-
 import numpy as np
 
 from synapsnet_pyg.datasets.nwb_contents import FoundActivity, NamedActivity
@@ -150,7 +148,7 @@ def observed_by(table: Node, spikes: Spikes) -> list[Blocks] | None:
     return [blocks or whole for blocks in own] if whole else None
 
 
-def places(table: Node, count: int) -> dict[str, Any]:
+def places(table: Node, count: int) -> dict[str, np.ndarray]:
     """Returns ``area`` and ``position`` of the peak channel of each unit, or else of its first electrode.
 
     Args:
@@ -166,7 +164,7 @@ def places(table: Node, count: int) -> dict[str, Any]:
     rows = first_entries(table, "electrodes") if rows is None else rows
     if rows is None or len(rows) != count:
         return {}
-    known: dict[str, Any] = {}
+    known: dict[str, np.ndarray] = {}
     area = column(electrodes, "location")
     if area is not None:
         known["area"] = at_rows(np.array(texts(area), dtype=np.str_), rows)

@@ -118,14 +118,14 @@ def session_name(root: Path, path: Path, generic: frozenset[str]) -> str:
     return "-".join(parts)
 
 
-def find_recordings(root: Path, readers: Sequence[Reader]) -> dict[str, Found]:
+def find_recordings(root: str | Path, readers: Sequence[Reader]) -> dict[str, Found]:
     """Finds recordings in a file or below a folder.
 
     A folder that is a recording is not searched any further. Files of arrays count only where no other format was
     found, and session files not at all.
 
     Args:
-        root: File or folder.
+        root: File or folder, or URL.
         readers: Formats to look for, the most particular first.
 
     Returns:
@@ -134,6 +134,10 @@ def find_recordings(root: Path, readers: Sequence[Reader]) -> dict[str, Found]:
     Raises:
         FileNotFoundError: There is no such file or folder, or it is a link to a file that was not fetched.
     """
+    if "://" in str(root):
+        reader = next((reader for reader in readers if reader.recognises(Path(root))), None)
+        return {} if reader is None else {Path(root).stem: Found(reader, Path(root))}
+    root = Path(root)
     require_path(root)
     paths = list(walk(root)) if root.is_dir() else [root]
     for path in paths:

@@ -508,7 +508,7 @@ def test_says_what_the_file_has(units, tmp_path):
             load(units, bin_size=0.1, **arguments)
     with pytest.raises(ValueError, match="above 0"):
         load(units, bin_size=-1)
-    with pytest.raises(FileNotFoundError, match="NWB file or a folder"):
+    with pytest.raises(FileNotFoundError, match="no file or folder"):
         NWBRecording(tmp_path / "none.nwb", bin_size=0.1)
     empty = write(new_file(), tmp_path / "empty.nwb")
     with pytest.raises(ValueError, match=r"one activity in .* \(it has none\)"):
