@@ -73,7 +73,7 @@ def _of_cell_set(path: Path) -> Segmentation:
         count = int(cells.num_cells)
         names = [str(cells.get_cell_name(i)).strip() for i in range(count)]
         states = [str(cells.get_cell_status(i)).strip().lower() for i in range(count)]
-        traces = [np.asarray(cells.get_cell_trace_data(i), dtype=np.float32) for i in range(count)]
+        traces = [np.array(cells.get_cell_trace_data(i), dtype=np.float32) for i in range(count)]  # copies
         step = float(cells.timing.period.secs_float)
     except Exception as error:  # a library in C, with errors of its own
         raise ValueError(f"Expected a cell set of Inscopix in '{path}' ({type(error).__name__} of isx).") from None

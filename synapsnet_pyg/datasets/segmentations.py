@@ -82,7 +82,8 @@ class SegmentationReader(Reader):
                 f"Expected the frame rate of '{path}' ({self.rate_place} does not state it); give --frame-rate, the "
                 "frames a second."
             )
-        neurons = NeuronTable(len(values), labels=found.labels, columns=found.columns, prefix=self.name)
+        labels = np.arange(len(values)) if found.labels is None else found.labels
+        neurons = NeuronTable(len(values), labels=labels, columns=found.columns, prefix=self.name)
         recording = Recording(name, traces, neurons, excluded=excluded, notes=notes)
         kept = np.ones(len(values), dtype=bool) if found.kept is None else found.kept
         return keep_usual(recording, kept, found.rejected, selection)
