@@ -44,7 +44,12 @@ class Entry:
     def known(cls, values: Any) -> "Entry":
         """Makes an entry of values in memory."""
         array = np.asarray(values)
-        return cls(lambda: array, array.shape, "texts" if array.dtype.kind in "US" else array.dtype.name)
+        return cls(lambda: array, array.shape, dtype_name(array.dtype))
+
+
+def dtype_name(dtype: np.dtype) -> str:
+    """Returns the kind of an array's entries in numpy's words, texts as such."""
+    return "texts" if dtype.kind in "SU" else dtype.name
 
 
 Entries = dict[str, Entry]

@@ -81,17 +81,22 @@ def label_rows(owner: Any, label: str, notes: list[str]) -> tuple[np.ndarray, Ca
         >>> labels.tolist(), rows(0, 4).tolist()
         ([3, 7], [1, 0, -1, 1])
     """
+
+    def part(a: int, b: int) -> np.ndarray:
+        """Reads the labels of some spikes."""
+        return np.asarray(owner[a:b]).ravel()
+
     kind = owner.dtype.kind
     pieces = [(start, min(start + _PIECE, len(owner))) for start in range(0, len(owner), _PIECE)]
     low = high = 0
     lost = 0
     if kind in "iu" and len(owner):
-        spans = [(int(piece.min()), int(piece.max())) for piece in (owner[a:b] for a, b in pieces)]
+        spans = [(int(piece.min()), int(piece.max())) for piece in (part(a, b) for a, b in pieces)]
         low, high = min(span[0] for span in spans), max(span[1] for span in spans)
     if kind in "iu" and high < _DENSE:
         present = np.zeros(high + 2, dtype=bool)
         for a, b in pieces:
-            piece = np.asarray(owner[a:b])
+            piece = part(a, b)
             lost += int((piece < 0).sum()) if low < 0 else 0
             present[np.maximum(piece, -1) if low < 0 else piece] = True
         present[-1] = False  # the place of -1
@@ -99,8 +104,8 @@ def label_rows(owner: Any, label: str, notes: list[str]) -> tuple[np.ndarray, Ca
         place = np.full(high + 2, -1, dtype=np.int64)
         place[labels] = np.arange(len(labels))
         _tell_lost(lost, len(owner), label, notes)
-        return labels, lambda a, b: place[np.maximum(owner[a:b], -1) if low < 0 else np.asarray(owner[a:b])]
-    found = [np.unique(plain_array(owner[a:b])) for a, b in pieces]
+        return labels, lambda a, b: place[np.maximum(part(a, b), -1) if low < 0 else part(a, b)]
+    found = [np.unique(plain_array(part(a, b))) for a, b in pieces]
     known = np.unique(np.concatenate(found or [np.zeros(0)]))
     known = known[_is_label(known)]
     order = np.array(
@@ -111,11 +116,11 @@ def label_rows(owner: Any, label: str, notes: list[str]) -> tuple[np.ndarray, Ca
 
     def rows(a: int, b: int) -> np.ndarray:
         """Returns the row of each spike."""
-        piece = plain_array(owner[a:b])
+        piece = plain_array(part(a, b))
         slot = np.searchsorted(known, piece).clip(max=max(len(known) - 1, 0))
         return rank[np.where(known[slot] == piece, slot, len(known))] if len(known) else np.full(b - a, -1)
 
-    lost = sum(int((~_is_label(plain_array(owner[a:b]))).sum()) for a, b in pieces)
+    lost = sum(int((~_is_label(plain_array(part(a, b)))).sum()) for a, b in pieces)
     _tell_lost(lost, len(owner), label, notes)
     return known[order.astype(np.int64)], rows
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from synapsnet_pyg.datasets.array_entry import Entries, Entry
+from synapsnet_pyg.datasets.array_entry import Entries, Entry, dtype_name
 from synapsnet_pyg.files import optional_import, require_memory
 
 PICKLED = "it holds pickled objects, which are never read"
@@ -140,7 +140,7 @@ def npy_entries(path: Path, key: str) -> Entries:
         raise UnreadableFileError("it is cut short") from None
     if len(shape) == 1 and dtype.names is None:
         vector = StoredVector(path, shape[0], dtype, offset)
-        return {key: Entry(opened, shape, dtype.name, lazy=lambda: vector, head=head)}
+        return {key: Entry(opened, shape, dtype_name(dtype), lazy=lambda: vector, head=head)}
     return _with_fields(key, shape, dtype, opened, head)
 
 
@@ -246,12 +246,12 @@ def _with_fields(
 ) -> Entries:
     """Returns an array as an entry, or an entry for each field of its records."""
     if dtype.names is None:
-        return {key: Entry(load, shape, dtype.name, lazy=load, head=head)}
+        return {key: Entry(load, shape, dtype_name(dtype), lazy=load, head=head)}
     return {
         f"{key}/{field}": Entry(
             partial(_field, load, field),
             shape + dtype[field].shape,
-            dtype[field].base.name,
+            dtype_name(dtype[field].base),
             head=partial(_field, head, field),
         )
         for field in dtype.names

@@ -1,13 +1,16 @@
-from itertools import pairwise
-
+import h5py
 import numpy as np
+import pandas
 import pytest
+import scipy.io
+import xarray
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lab_arrays import read_arrays, read_spike_times
+from lab_arrays import read_arrays
+from matlab73 import Cell, write_v73
 
 from synapsnet_pyg.datasets.array_files import ArrayFile
-from synapsnet_pyg.datasets.numpy_files import load_lines, load_npy, load_numbers
+from synapsnet_pyg.datasets.numpy_files import load_npy
 
 random = np.random.default_rng(0)
 
@@ -49,76 +52,6 @@ def test_behaviour_on_its_own_clock_and_gaps(tmp_path):
     np.testing.assert_allclose(session.behaviour[:, 1], np.interp(times, clock, speed**2), rtol=1e-5)
 
 
-@pytest.mark.parametrize("form", ["index", "neuron", "samples"])
-def test_spike_times_become_counts(tmp_path, form):
-    spikes = [np.sort(random.uniform(0, 9, n)) for n in (30, 12, 55)]
-    clock, x = np.linspace(0, 9, 40), random.standard_normal(40)
-    arrays = {"clock": clock, "x": x, "area": np.array(["CA1", "CA3", "DG"])}
-    together, owner = np.concatenate(spikes), np.repeat([4, 7, 9], [30, 12, 55])
-    if form == "index":
-        arrays |= {"times": together, "ends": np.cumsum([30, 12, 55]).astype(np.uint8)}
-        how = {"spike_index": "ends"}
-    else:
-        order = np.argsort(together)
-        scale = 30_000 if form == "samples" else 1
-        arrays |= {"times": together[order] * scale, "owner": owner[order]}
-        how = {"spike_neuron": "owner", "sampling_rate": scale}
-    np.savez(tmp_path / "rat.npz", **arrays)
-    session = read_spike_times(
-        tmp_path / "rat.npz", "times", 0.25, start=1.0, stop=8.0, behaviour=["x"], behaviour_times="clock",
-        fields={"area": "area"}, **how,
-    )  # fmt: skip
-    edges = 1.0 + 0.25 * np.arange(29)
-    for row, one in zip(session.activity, spikes, strict=True):
-        assert row.tolist() == [((one >= a) & (one < b)).sum() for a, b in pairwise(edges)]
-    np.testing.assert_allclose(session.behaviour[:, 0], np.interp(edges[:-1] + 0.125, clock, x), rtol=1e-5)
-    assert session.area == ["CA1", "CA3", "DG"]
-    assert session.neuron_id == [f"rat/{n}" for n in ((0, 1, 2) if form == "index" else (4, 7, 9))]
-
-
-def test_large_numbers_of_neurons_stay_apart(tmp_path):
-    np.savez(tmp_path / "a.npz", times=np.arange(9.0), owner=951061537 + np.arange(9) % 2)
-    session = read_spike_times(tmp_path / "a.npz", "times", 1.0, spike_neuron="owner")
-    assert session.neuron_id == ["a/951061537", "a/951061538"]
-
-
-def test_spike_times_that_do_not_fit_are_told(tmp_path):
-    path = tmp_path / "rat.npz"
-    np.savez(path, times=np.arange(10.0), ends=[4, 3], short=[1, 2], owner=np.zeros(9), none=np.zeros(0), x=np.ones(3))
-    for arguments, wanted in (
-        ({}, "either the end"),
-        ({"spike_index": "ends"}, "rising ends up to 10 spikes in 'ends'"),
-        ({"spike_index": "short"}, "rising ends up to 10 spikes in 'short'"),
-        ({"spike_neuron": "owner"}, "neuron for each of the 10 spikes in 'owner'"),
-        ({"spike_index": "ends", "behaviour": ["x"]}, "--behaviour-times"),
-    ):
-        with pytest.raises(ValueError, match=wanted):
-            read_spike_times(path, "times", 0.1, **arguments)
-    with pytest.raises(ValueError, match="Expected spikes in 'none'"):
-        read_spike_times(path, "none", 0.1, spike_index="none")
-
-
-def test_lines_end_either_way(tmp_path):
-    path = tmp_path / "types.txt"
-    path.write_bytes(b"EC\r\nSst-Chodl \r\n\r\nIN\r\n")
-    assert load_lines(path) == ["EC", "Sst-Chodl", "", "IN"]
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match=r"types\.txt' is not UTF-8 text"):
-        load_lines(path)
-
-
-def test_numbers_only(tmp_path):
-    np.save(tmp_path / "a.npy", np.ones((5, 1)))
-    assert load_numbers(tmp_path / "a.npy", 1).shape == (5,)
-    with pytest.raises(ValueError, match=r"3 axes in .*a\.npy"):
-        load_numbers(tmp_path / "a.npy", 3)
-    np.save(tmp_path / "b.npy", np.array(["x"]))
-    with pytest.raises(ValueError, match=r"real numbers in .*b\.npy"):
-        load_numbers(tmp_path / "b.npy")
-    with pytest.raises(FileNotFoundError, match=r"c\.npy"):
-        load_npy(tmp_path / "c.npy")
-
-
 @settings(max_examples=50)
 @given(data=st.data())
 def test_an_array_file_cut_short_anywhere_is_told(tmp_path_factory, data):
@@ -131,3 +64,99 @@ def test_an_array_file_cut_short_anywhere_is_told(tmp_path_factory, data):
         with pytest.raises(ValueError, match=path.name) as error:
             load_npy(path) if path.suffix == ".npy" else read_arrays(path, "counts", ("neuron", "bin"), 0.1)
         assert len(str(error.value).splitlines()) == 1
+
+
+FILES = {
+    "a.npz": lambda path: np.savez(path, counts=np.arange(60.0).reshape(3, 20), speed=np.arange(20.0)),
+    "a.mat": lambda path: scipy.io.savemat(path, {"counts": np.eye(3), "s": {"x": [1.0, 2.0]}}),
+    "v73.mat": lambda path: write_v73(path, {"counts": np.eye(3), "c": Cell([np.arange(5.0), np.arange(3.0)])}),
+    "a.h5": lambda path: _hdf5(path),
+    "a.npy": lambda path: np.save(path, np.eye(3)),
+    "a.csv": lambda path: path.write_text("time,x\n" + "".join(f"{i},{i / 2}\n" for i in range(50))),
+    "a.parquet": lambda path: pandas.DataFrame({"x": np.arange(50.0)}).to_parquet(path),
+    "a.nc": lambda path: xarray.Dataset({"x": ("t", np.arange(50.0))}).to_netcdf(path),
+}
+
+
+def _hdf5(path):
+    with h5py.File(path, "w") as file:
+        file.create_dataset("counts", data=np.arange(60.0).reshape(3, 20), compression="gzip")
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), name=st.sampled_from(sorted(FILES)))
+def test_every_file_cut_short_or_changed_is_told_in_plain_words_or_read(tmp_path_factory, data, name):
+    path = tmp_path_factory.mktemp("damaged") / name
+    FILES[name](path)
+    whole = bytearray(path.read_bytes())
+    if data.draw(st.booleans()):
+        whole = whole[: data.draw(st.integers(0, len(whole) - 1))]
+    else:
+        at = data.draw(st.integers(0, len(whole) - 1))
+        whole[at] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(bytes(whole))
+    messages = []
+    try:
+        with ArrayFile(path) as file:
+            for key in file.keys:
+                try:
+                    file.get(key)
+                except ValueError as error:
+                    messages.append(str(error))
+    except ValueError as error:
+        messages.append(str(error))
+    for message in messages:
+        assert "cannot be read" in message or message.startswith("Expected "), message
+        assert len(message.splitlines()) == 1
+
+
+def test_a_folder_of_files_of_several_kinds(tmp_path):
+    np.save(tmp_path / "counts.npy", np.eye(2))
+    np.savez(tmp_path / "behaviour.npz", speed=np.arange(3.0))
+    (tmp_path / "units.tsv").write_text("cluster_id\tgroup\n0\tgood\n4\tmua\n")
+    (tmp_path / "._counts.npy").write_bytes(b"of macOS")
+    (tmp_path / "notes.docx").write_bytes(b"no array")
+    (tmp_path / "broken.npy").write_bytes(b"no array")
+    with ArrayFile(tmp_path) as file:
+        assert file.keys == ["behaviour/speed", "broken", "counts", "units/cluster_id", "units/group"]
+        assert file.texts("units/group") == ["good", "mua"]
+        assert file.texts("group") == ["good", "mua"]
+        with pytest.raises(ValueError, match=r"'broken' .* cannot be read: it is not a file of numpy"):
+            file.get("broken")
+
+
+def test_keys_that_are_not_there_list_those_that_are(tmp_path):
+    np.savez(tmp_path / "a.npz", **{f"x{i}": np.zeros(2) for i in range(40)})
+    with ArrayFile(tmp_path / "a.npz") as file:
+        assert file.keys[:3] == ["x0", "x1", "x2"]
+        assert file.keys[10] == "x10"
+        with pytest.raises(ValueError, match=r"x19 and 20 more in '.*a\.npz' \(got 'y'\)"):
+            file.get("y")
+
+
+def test_entries_of_neurons_from_any_axis(tmp_path):
+    np.savez(tmp_path / "a.npz", row=[[4, 5, 6]], wide=np.arange(6).reshape(2, 3), cube=np.zeros((3, 2, 2)))
+    with ArrayFile(tmp_path / "a.npz") as file:
+        assert file.per_neuron("row", 3).tolist() == [4, 5, 6]
+        assert file.per_neuron("wide", 3).tolist() == [[0, 3], [1, 4], [2, 5]]
+        for key, N in (("row", 4), ("cube", 3)):
+            with pytest.raises(ValueError, match=f"{N} entries, one for each neuron"):
+                file.per_neuron(key, N)
+        assert file.per_neuron("row", 1).tolist() == [[4, 5, 6]]
+
+
+def test_files_that_are_missing_pickled_or_of_another_kind(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no file '.*none\.npz'"):
+        ArrayFile(tmp_path / "none.npz").__enter__()
+    (tmp_path / "link.npz").symlink_to("gone/x.npz")
+    with pytest.raises(FileNotFoundError, match=r"a link to 'gone/x\.npz', which is not there; 'datalad get'"):
+        ArrayFile(tmp_path / "link.npz").__enter__()
+    (tmp_path / "a.pkl").write_bytes(b"\x80")
+    with pytest.raises(ValueError, match="pickled objects, which are never read; save the arrays with"):
+        ArrayFile(tmp_path / "a.pkl").__enter__()
+    (tmp_path / "a.docx").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"a file ending in .*\.mat.*got '.*a\.docx'"):
+        ArrayFile(tmp_path / "a.docx").__enter__()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"in the folder '.*empty' \(found none\)"):
+        ArrayFile(tmp_path / "empty").__enter__()

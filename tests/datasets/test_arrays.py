@@ -7,7 +7,7 @@ import scipy.io
 import scipy.sparse
 from lab_arrays import read_arrays
 
-from synapsnet_pyg.datasets.time_bins import DataWarning
+from synapsnet_pyg.intake.notes import DataWarning
 
 random = np.random.default_rng(0)
 COUNTS = random.poisson(1.0, (4, 30))  # [neuron, bin]
@@ -93,7 +93,7 @@ def test_rebins_within_trials(tmp_path):
     assert session.segment.tolist() == [[0, 2], [2, 4], [4, 6]]
     assert np.array_equal(session.activity[:, 2].numpy(), TRIALS[1][:, :3].sum(1))
     assert session.behaviour[:, 0].tolist() == [1, 4, 8, 11, 15, 18]
-    mean = read_arrays(tmp_path / "a.npz", "spikes", ["trial", "neuron", "bin"], 0.01, rebin=3, rebin_mean=True)
+    mean = read_arrays(tmp_path / "a.npz", "spikes", ["trial", "neuron", "bin"], 0.01, rebin=3, rebin_by="mean")
     assert np.allclose(mean.activity * 3, session.activity)
 
 
@@ -119,7 +119,13 @@ def test_warns_of_neurons_and_gaps(tmp_path):
         warnings.simplefilter("always")
         session = read_arrays(tmp_path / "a.npz", "a", ["neuron", "bin"], 1.0, ["b"], neuron_ids="ids")
     messages = " | ".join(str(one.message) for one in told if one.category is DataWarning)
-    for wanted in ("1 gap", "rows 2) hold NaN", "rows 0) are silent", "rows 1) are constant", "'b 1' holds 2 NaN"):
+    for wanted in (
+        "4 frames hold NaN in every neuron",
+        "rows 2) hold NaN",
+        "rows 0) are silent",
+        "rows 1) are constant",
+        "'b' holds 2 NaN",
+    ):
         assert wanted in messages, messages
     assert session.segment.tolist() == [[0, 10], [10, 26]]
     assert session.neuron_id == ["10", "11", "13"]
@@ -138,7 +144,7 @@ def test_warns_of_neurons_and_gaps(tmp_path):
         ({"behaviour": ["odd"]}, "axis of the activity's 30 bins"),
         ({"fields": {"area": "odd"}}, "4 entries, one for each neuron"),
         ({"rebin": 0}, "at least 1 bin"),
-        ({"rebin": 31}, "shorter than the bins to join"),
+        ({"rebin": 31}, "shorter than the 31 frames to join"),
         ({"bin_size": -1.0}, "above 0"),
     ],
 )

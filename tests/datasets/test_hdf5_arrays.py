@@ -28,7 +28,7 @@ def test_links_are_followed_and_broken_ones_named(path):
         assert file.keys == ["gone", "group/a", "lost", "outside/x", "soft"]
         np.testing.assert_array_equal(file.numbers("soft"), COUNTS)
         assert file.numbers("outside/x").tolist() == [0, 1, 2, 3, 4]
-        with pytest.raises(ValueError, match="'gone' .* a link to '/nowhere', which is not there"):
+        with pytest.raises(ValueError, match=r"'gone' .* a link to '/nowhere', which is not there"):
             file.get("gone")
         with pytest.raises(ValueError, match=r"'lost' .* a link to '/x' of the file 'missing\.h5', which is not there"):
             file.get("lost")
@@ -72,7 +72,7 @@ def test_records_are_keys_and_references_are_told(path):
         assert file.keys == ["reference", "units/area", "units/depth", "units/id"]
         assert file.numbers("units/id").tolist() == [7, 9]
         assert file.texts("units/area") == ["CA1", ""]
-        with pytest.raises(ValueError, match="'reference' .* references to other data"):
+        with pytest.raises(ValueError, match=r"'reference' .* references to other data"):
             file.get("reference")
 
 
