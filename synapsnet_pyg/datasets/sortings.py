@@ -1,6 +1,5 @@
 """Sorted spikes in the formats of SpikeInterface's extractors."""
 
-import json
 import shlex
 import zipfile
 from collections.abc import Callable
@@ -10,22 +9,13 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from synapsnet_pyg.datasets.mapped_arrays import mapped
 from synapsnet_pyg.datasets.readers import Reader, Rows
+from synapsnet_pyg.datasets.sorting_files import hdsort, klusta, saved_folder, waveclus
 from synapsnet_pyg.datasets.usual_choices import keep_usual, only_activity
-from synapsnet_pyg.files import optional_import, shorten
-from synapsnet_pyg.intake.neuron_table import NeuronTable
-from synapsnet_pyg.intake.notes import warn
+from synapsnet_pyg.files import optional_import
 from synapsnet_pyg.intake.objects import SpikeSource, spikes_of
 from synapsnet_pyg.intake.plain import plain_array
 from synapsnet_pyg.intake.recording import Recording, Selection
-from synapsnet_pyg.intake.spikes import Spikes
-
-_PAUSE = 10.0
-"""Seconds between the segments of a sorting, whose clocks all start at zero."""
-
-_KLUSTA_GROUPS = {0: "noise", 1: "mua", 2: "good", 3: "unsorted"}
-"""Number of a group in a ``.kwik`` file -> its name."""
 
 
 class _Format(NamedTuple):
@@ -73,20 +63,20 @@ def _is_npz(path: Path) -> bool:
         return {"unit_ids.npy", "num_segment.npy", "sampling_frequency.npy"} <= set(archive.namelist())
 
 
+def _is_zarr(path: Path) -> bool:
+    """Returns True for a Zarr folder that SpikeInterface wrote."""
+    return path.suffix == ".zarr" and (path / "unit_ids").is_dir() and (path / "spikes" / "sample_index").is_dir()
+
+
 FORMATS = {
     "mda": _Format("MdaSortingExtractor", "file_path", lambda p: p.match("firings*.mda") and p.is_file(), True),
     "npz": _Format("NpzSortingExtractor", "file_path", _is_npz),
+    "zarr": _Format("ZarrSortingExtractor", "folder_path", _is_zarr),
     "herdingspikes": _Format(
         "HerdingspikesSortingExtractor",
         "file_path",
         lambda p: _has_keys(p, {"cluster_id", "times", "centres"}, ".hdf5", ".h5"),
     ),
-    "hdsort": _Format(
-        "HDSortSortingExtractor",
-        "file_path",
-        lambda p: _has_keys(p, {"Units", "MultiElectrode", "samplingRate"}, ".mat"),
-    ),
-    "waveclus": _Format("WaveClusSortingExtractor", "file_path", lambda p: p.match("times_*.mat") and p.is_file()),
     "spykingcircus": _Format(
         "SpykingCircusSortingExtractor", "folder_path", lambda p: _any_file(p, "*.params", "*/*.result*.hdf5")
     ),
@@ -113,6 +103,14 @@ FORMATS = {
 }
 """Name of a format, for ``--activity`` -> its extractor."""
 
+DIRECT: dict[str, tuple[Callable[[Path], bool], Callable[[Path], SpikeSource]]] = {
+    "spikeinterface": (lambda p: _any_file(p, "numpysorting_info.json", "spikes.npy"), saved_folder),
+    "klusta": (lambda p: p.suffix == ".kwik" and p.is_file(), klusta),
+    "waveclus": (lambda p: p.match("times_*.mat") and p.is_file(), waveclus),
+    "hdsort": (lambda p: _has_keys(p, {"Units", "MultiElectrode", "samplingRate"}, ".mat"), hdsort),
+}
+"""Name of a format, for ``--activity`` -> functions that recognise and read it without SpikeInterface."""
+
 
 class SortingReader(Reader):
     """Sorted spikes that SpikeInterface saved, or that one of its extractors opens; Klusta's ``.kwik``.
@@ -137,8 +135,8 @@ class SortingReader(Reader):
         """
         excluded = only_activity(selection, "a sorting")
         form = selection.activity or self._format(path)
-        if selection.activity is not None and selection.activity not in FORMATS:
-            raise ValueError(f"Expected --activity among {', '.join(FORMATS)} (got '{selection.activity}').")
+        if form not in (*DIRECT, *FORMATS):
+            raise ValueError(f"Expected --activity among {', '.join([*DIRECT, *FORMATS])} (got '{form}').")
         source = self._source(path, str(form), selection.sampling_rate)
         recording = Recording(
             name,
@@ -160,31 +158,22 @@ class SortingReader(Reader):
     @staticmethod
     def _format(path: Path) -> str | None:
         """Returns the name of the format of a path."""
-        if (path / "numpysorting_info.json").is_file() and (path / "spikes.npy").is_file():
-            return "spikeinterface"
-        if path.suffix == ".zarr" and (path / "unit_ids").is_dir() and (path / "spikes").is_dir():
-            return "zarr"
-        if path.suffix == ".kwik" and path.is_file():
-            return "klusta"
-        return next((form for form, known in FORMATS.items() if known.fits(path)), None)
+        direct = next((form for form, (fits, _) in DIRECT.items() if fits(path)), None)
+        return direct or next((form for form, known in FORMATS.items() if known.fits(path)), None)
 
     @staticmethod
     def _source(path: Path, form: str, rate: float | None) -> SpikeSource:
         """Opens the spikes of a path."""
-        if form == "spikeinterface":
-            return _saved_folder(path)
-        if form == "klusta":
-            return _kwik(path)
-        if form == "zarr":
-            if any('"pickle"' in file.read_text(errors="replace") for file in path.rglob(".zarray")):
-                raise ValueError(f"Expected plain arrays in '{path}' (some are pickled objects, which are never read).")
-            return _extracted(path, _Format("ZarrSortingExtractor", "folder_path", lambda p: True), form, rate)
+        if form in DIRECT:
+            return DIRECT[form][1](path)
+        if form == "zarr" and any('"pickle"' in file.read_text(errors="replace") for file in path.rglob(".zarray")):
+            raise ValueError(f"Expected plain arrays in '{path}' (some are pickled objects, which are never read).")
         return _extracted(path, FORMATS[form], form, rate)
 
 
 def _extracted(path: Path, form: _Format, label: str, rate: float | None) -> SpikeSource:
     """Opens a sorting with an extractor of SpikeInterface."""
-    extractors = optional_import("spikeinterface.extractors", "lab")
+    extractors = optional_import("spikeinterface.extractors.extractor_classes", "lab")
     if form.package:
         optional_import(form.package, "lab")
     choices: dict[str, Any] = {form.argument: path}
@@ -194,11 +183,11 @@ def _extracted(path: Path, form: _Format, label: str, rate: float | None) -> Spi
                 f"Expected the sampling rate of '{path}' ({label} does not state it); give --sampling-rate."
             )
         choices["sampling_frequency"] = rate
-    if label in ("waveclus", "combinato", "hdsort"):
+    if label == "combinato":
         choices["keep_good_only"] = False
+    opener = getattr(extractors, form.extractor)
     try:
-        sorting = getattr(extractors, form.extractor)(**choices)
-        return spikes_of(sorting)
+        return spikes_of(opener(**choices))
     except Exception:  # extractors have errors of any kind for a missing or damaged file
         raise ValueError(
             f"Expected a sorting of {label} in '{path}' (files are missing or damaged, or it is of another format; "
@@ -212,7 +201,6 @@ def _without_noise(recording: Recording, form: str, selection: Selection) -> Rec
     for key in [key for key, values in columns.items() if np.ndim(values) > 2]:  # templates
         del columns[key]
     if form in ("waveclus", "hdsort"):
-        columns["cluster"] = plain_array(recording.neurons.labels).astype(np.int64)
         kept = columns["cluster"] % (1000 if form == "hdsort" else 1 << 40) != 0
         reason = "the others hold spikes without a cluster (--where 'cluster>=0' takes them too)"
         return keep_usual(recording, kept, reason, selection)
@@ -223,69 +211,6 @@ def _without_noise(recording: Recording, form: str, selection: Selection) -> Rec
     noise = groups == "noise"
     return keep_usual(
         recording, ~noise, f"{int(noise.sum())} noise (--where 'group==good|mua|noise' takes all)", selection
-    )
-
-
-def _saved_folder(path: Path) -> SpikeSource:
-    """Reads a folder that SpikeInterface saved: spikes of all units in the order of time, and properties."""
-    try:
-        info = json.loads((path / "numpysorting_info.json").read_text())
-        rate, ids = float(info["sampling_frequency"]), list(info["unit_ids"])
-        spikes = mapped(path / "spikes.npy")
-        sample, unit, part = (spikes[key] for key in ("sample_index", "unit_index", "segment_index"))
-    except (KeyError, TypeError, IndexError, json.JSONDecodeError):
-        raise ValueError(f"Expected a sorting of SpikeInterface in '{path}' (its files are damaged).") from None
-    times = sample / rate
-    observed, offset = [], 0.0
-    for segment in range(int(part.max()) + 1 if len(part) else 0):
-        own = np.flatnonzero(part == segment)
-        if not len(own):
-            continue
-        shift = offset - float(times[own[0]]) if segment else 0.0
-        times[own] += shift
-        observed.append((float(times[own].min()), float(times[own].max()) + 0.5 / rate))
-        offset = observed[-1][1] + _PAUSE
-    table = NeuronTable(len(ids), labels=ids, columns=_properties(path / "properties", len(ids)))
-    source = Spikes.from_neurons(times, unit, len(ids), rate=1.0)
-    return SpikeSource(source, table, observed if len(observed) > 1 else None)
-
-
-def _properties(folder: Path, count: int) -> dict[str, Any]:
-    """Reads the properties of units; pickled ones are left out with a warning."""
-    columns: dict[str, Any] = {}
-    lost = []
-    for path in sorted(folder.glob("*.npy")) if folder.is_dir() else []:
-        try:
-            values = np.asarray(mapped(path))
-        except ValueError:
-            lost.append(path.stem)
-            continue
-        if values.ndim and len(values) == count and path.stem != "contact_vector":
-            columns[path.stem] = values
-    if lost:
-        warn(f"properties of '{folder}' hold pickled objects, which are never read, and are left out: {shorten(lost)}.")
-    return columns
-
-
-def _kwik(path: Path) -> SpikeSource:
-    """Reads a ``.kwik`` file: clusters of all channel groups, with the group that they were sorted into."""
-    trains, labels, groups = [], [], []
-    try:
-        with h5py.File(path, "r") as file:
-            rate = float(next(iter(file["recordings"].values())).attrs["sample_rate"])
-            several = len(file["channel_groups"]) > 1
-            for shank, group in file["channel_groups"].items():
-                times, clusters = group["spikes/time_samples"][()], group["spikes/clusters/main"][()]
-                table = group.get("clusters/main", {})
-                for cluster in np.unique(clusters).tolist():
-                    trains.append(times[clusters == cluster] / rate)
-                    labels.append(f"{shank}/{cluster}" if several else str(cluster))
-                    number = table[str(cluster)].attrs.get("cluster_group", 3) if str(cluster) in table else 3
-                    groups.append(_KLUSTA_GROUPS.get(int(number), ""))
-    except (KeyError, OSError, StopIteration, ValueError):
-        raise ValueError(f"Expected spikes of Klusta in '{path}' (the file is damaged or incomplete).") from None
-    return SpikeSource(
-        Spikes.from_trains(trains, rate=1.0), NeuronTable(len(trains), labels=labels, columns={"group": groups}), None
     )
 
 
