@@ -45,7 +45,8 @@ def read_trials(file: ArrayFile, keys: ArrayKeys, key: str | None, used: Collect
     Raises:
         ValueError: The key is missing, holds no numbers, or has another number of axes.
     """
-    if key is not None and (file.is_group(key) or "*" in key or (key == TABLE and file.has(key))):
+    by_column = key == TABLE and file.has(key) and tuple(keys.axes) != ("neuron", "bin")
+    if key is not None and (file.is_group(key) or "*" in key or by_column):
         return _columns(file, key, used)
     axes = tuple(keys.axes) or _named_axes(file, key)
     label = f"'{file.resolve(key)}' of '{file.path}'"

@@ -109,13 +109,13 @@ class ArrayFile:
             if path.suffix.lower() not in _PIECES or path.name.startswith(".") or not path.is_file():
                 continue
             key = path.stem if path.stem not in entries else path.name
+            start = "" if path.suffix.lower() == ".npy" else f"{key}/"
             try:
                 own = self._open(path, key)
             except (ValueError, ImportError) as error:
                 reason = str(error) if isinstance(error, UnreadableFileError | ImportError) else f"{error}".rstrip(".")
-                own = {key: Entry.refused(reason)}
-            nested = path.suffix.lower() != ".npy" and key not in own
-            entries |= {f"{key}/{name}" if nested else name: entry for name, entry in own.items()}
+                own, start = {key: Entry.refused(reason)}, ""
+            entries |= {f"{start}{name}": entry for name, entry in own.items()}
         if not entries:
             raise ValueError(
                 f"Expected files ending in {', '.join(sorted(_PIECES))} in the folder '{self.path}' (found none)."

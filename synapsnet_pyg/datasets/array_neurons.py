@@ -37,10 +37,11 @@ def read_neurons(
     for condition in conditions_of(selection.where):
         asked.setdefault(condition.column, condition.column)
     for name, key in asked.items():
-        if file.has(key):
-            columns[name] = file.per_neuron(key, N)
-        elif key in columns:
+        if key in columns:
             columns[name] = columns[key]
+        elif file.has(key):
+            joined = None if known is None else _joined(file, file.resolve(key), known)
+            columns[name] = file.per_neuron(key, N) if joined is None else joined
         elif name in keys.fields or not columns:
             beside = f", or a column of '{keys.neuron_table}'" if keys.neuron_table else ""
             raise ValueError(
@@ -50,7 +51,19 @@ def read_neurons(
     truth = None if keys.truth is None else file.numbers(keys.truth)
     if truth is not None and truth.shape != (N, N):
         raise ValueError(f"Expected true weights of shape [{N}, {N}] in '{keys.truth}' (got {list(truth.shape)}).")
-    return NeuronTable(N, ids, labels, columns=columns, truth=truth)
+    # A neuron without a label keeps its row in the file when others are left out.
+    return NeuronTable(N, ids, np.arange(N) if labels is None else labels, columns=columns, truth=truth)
+
+
+def _joined(file: ArrayFile, key: str, labels: list[str]) -> np.ndarray | None:
+    """Returns a column of a table among the arrays, joined by the ids in a column beside it; None if there are none."""
+    group = key.rpartition("/")[0]
+    beside = [f"{group}/{name}" for name in file.children(group) if last_name(name) in ID_NAMES] if group else []
+    rows = file.get(key)
+    same = {name: file.get(name) for name in beside if name != key and len(file.shape(name) or ()) == 1}
+    same = {name: values for name, values in same.items() if len(values) == len(rows)}
+    place = _places(same, labels)
+    return None if place is None else _taken(rows, place[1])
 
 
 def _fitting(file: ArrayFile, N: int) -> list[str]:

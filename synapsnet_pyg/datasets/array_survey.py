@@ -27,6 +27,7 @@ class Proposal:
         sampling_rate: Ticks a second, by a number of the file.
         missing: Options that only the user knows, with a word in the place of their value.
         certain: Whether the file itself says what the arrays are.
+        unsure: Columns that may be neurons or behaviours, unless the user names them.
     """
 
     keys: ArrayKeys = field(default_factory=ArrayKeys)
@@ -36,6 +37,7 @@ class Proposal:
     sampling_rate: float | None = None
     missing: tuple[str, ...] = ()
     certain: bool = False
+    unsure: tuple[str, ...] = ()
 
     def clear(self, selection: Selection) -> bool:
         """Returns True if nothing is left to ask beside what the user chose."""
@@ -43,7 +45,8 @@ class Proposal:
             "--bin-size": selection.bin_size or selection.frame_rate,
             "--sampling-rate": selection.sampling_rate,
         }
-        return self.certain and all(given.get(option.split()[0]) for option in self.missing)
+        named = set(self.unsure) <= set(selection.behaviour)
+        return self.certain and named and all(given.get(option.split()[0]) for option in self.missing)
 
     def completed(self, keys: ArrayKeys, selection: Selection) -> tuple[ArrayKeys, Selection]:
         """Returns keys and choices in which those that are not given are taken from the proposal."""
@@ -98,6 +101,8 @@ class Survey:
 
     def numeric(self, key: str) -> bool:
         """Returns True for an array of numbers."""
+        if key not in self.readable:
+            return False
         kind = self.readable[key].dtype
         return kind[:3] in ("int", "uin", "flo", "boo", "spa", ">i2", "com") and self.readable[key].pieces is None
 

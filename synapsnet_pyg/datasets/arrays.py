@@ -14,6 +14,7 @@ from synapsnet_pyg.datasets.array_neurons import read_neurons
 from synapsnet_pyg.datasets.array_spikes import read_spikes
 from synapsnet_pyg.datasets.proposal import propose
 from synapsnet_pyg.datasets.readers import Reader, Rows
+from synapsnet_pyg.datasets.table_files import TABLE
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.plain import plain_array
 from synapsnet_pyg.intake.recording import Recording, Selection, Traces
@@ -129,8 +130,8 @@ def _completed(file: ArrayFile, keys: ArrayKeys, selection: Selection, notes: li
 
 
 def _has_axes(file: ArrayFile, key: str) -> bool:
-    """Returns True if the file itself says which axis is which, as a group of vectors does."""
-    return file.is_group(key) or "*" in key
+    """Returns True if a key says which axis is which: a group of vectors, a table with a column for each neuron."""
+    return file.is_group(key) or "*" in key or (key == TABLE and file.has(key))
 
 
 def _is_one_recording(folder: Path) -> bool:

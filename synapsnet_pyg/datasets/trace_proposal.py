@@ -174,5 +174,6 @@ def _wide_table(survey: Survey, given: ArrayKeys) -> Proposal:
         (reason,),
         tuple(others),
         missing=() if clock or size else ("--bin-size SECONDS",),
-        certain=clock is not None and not others,
+        certain=clock is not None,
+        unsure=tuple(others),
     )
