@@ -71,7 +71,7 @@ def _fitting(file: ArrayFile, N: int) -> list[str]:
     return [key for key in file.keys if N in (file.shape(key) or ())][:20]
 
 
-def _table(file: ArrayFile, path: str, N: int, labels: list[str] | None, notes: list[str]) -> dict[str, Any]:
+def _table(file: ArrayFile, path: str, N: int, labels: list[str] | None, notes: list[str]) -> dict[str, np.ndarray]:
     """Returns the columns of a table of neurons, joined by the neurons' labels, or else by row."""
     beside = (file.path if file.path.is_dir() else file.path.parent) / path
     with ArrayFile(beside if beside.exists() and not Path(path).is_absolute() else Path(path)) as table:
@@ -96,7 +96,7 @@ def _table(file: ArrayFile, path: str, N: int, labels: list[str] | None, notes: 
     return columns
 
 
-def _places(columns: dict[str, Any], labels: list[str]) -> tuple[str, np.ndarray] | None:
+def _places(columns: dict[str, np.ndarray], labels: list[str]) -> tuple[str, np.ndarray] | None:
     """Returns the column that holds the neurons' labels, and the row of each neuron in it (-1: none)."""
     names = sorted(columns, key=lambda name: (last_name(name) not in ID_NAMES, list(columns).index(name)))
     for name in names:

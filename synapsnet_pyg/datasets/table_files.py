@@ -93,7 +93,7 @@ def form_of(path: Path) -> TableForm:
         told = _cells(lines[skipped - 1].lstrip(f"{comment} "), separator) if comment and skipped else []
         if len(told) == len(names) and not all(_NUMBER.fullmatch(cell) for cell in told):
             names = tuple(told)  # numpy writes the names into a comment
-    return TableForm(separator, decimal, encoding, names, skipped, comment)
+    return TableForm(separator, decimal, encoding, names=names, skipped=skipped, comment=comment)
 
 
 def text_table_entries(path: Path, notes: list[str]) -> Entries:
