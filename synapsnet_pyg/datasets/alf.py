@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from synapsnet_pyg.datasets.alf_files import (
 from synapsnet_pyg.datasets.cluster_rows import JoinedVectors, cluster_ids, row_lookup
 from synapsnet_pyg.datasets.mapped_arrays import StoredVector
 from synapsnet_pyg.datasets.readers import Reader, Rows, natural
+from synapsnet_pyg.datasets.usual_choices import Fields
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
@@ -233,10 +234,10 @@ def _session_folders(path: Path) -> list[Path]:
     return list(dict.fromkeys([home, *tasks, path]))
 
 
-def _table(objects: AlfFiles, probe: _Probe) -> dict[str, Any]:
+def _table(objects: AlfFiles, probe: _Probe) -> Fields:
     """Returns the fields of the clusters that have spikes."""
     columns = attributes_of(objects.get("clusters", {}), _LARGE)
-    taken: dict[str, Any] = {}
+    taken: Fields = {}
     by_id = columns.pop("cluster_id", None)
     metrics = (
         set(columns_of(objects["clusters"]["metrics"], "metrics"))
@@ -295,7 +296,7 @@ def _joined(probes: list[_Probe], trains: list[tuple[StoredVector, StoredVector]
     return Spikes(times, rows, count=int(first[-1]), label=label)
 
 
-def _merged(probes: list[_Probe], tables: list[dict[str, Any]]) -> tuple[dict[str, Any], list[str]]:
+def _merged(probes: list[_Probe], tables: list[Fields]) -> tuple[Fields, list[str]]:
     """Returns the columns of all probes, and a label for each neuron; a column that a probe lacks is left out."""
     several = len(probes) > 1
     labels = [f"{probe.name}/{i}" if several else str(i) for probe in probes for i in probe.ids.tolist()]

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from synapsnet_pyg.datasets.array_files import ArrayFile
 from synapsnet_pyg.datasets.mapped_arrays import mapped
 from synapsnet_pyg.datasets.readers import natural
+from synapsnet_pyg.datasets.usual_choices import Fields
 from synapsnet_pyg.files import optional_import
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import plain_array
@@ -117,14 +118,14 @@ def times_of(files: dict[str, AlfFile], values: int) -> np.ndarray | None:
     return None
 
 
-def attributes_of(files: dict[str, AlfFile], skipped: Iterable[str] = ()) -> dict[str, Any]:
+def attributes_of(files: dict[str, AlfFile], skipped: Iterable[str] = ()) -> Fields:
     """Returns all attributes and columns of tables of an object; a file that cannot be read is left out with a warning.
 
     Args:
         files: Attribute -> file.
         skipped: Attributes that are not needed, such as waveforms.
     """
-    columns: dict[str, Any] = {}
+    columns: Fields = {}
     for attribute, file in files.items():
         if attribute in skipped or file.extension == "json":
             continue

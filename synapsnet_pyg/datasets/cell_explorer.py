@@ -3,12 +3,12 @@
 import re
 import shlex
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from synapsnet_pyg.datasets.array_files import ArrayFile
 from synapsnet_pyg.datasets.readers import Reader, Rows
+from synapsnet_pyg.datasets.usual_choices import Fields
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
@@ -223,9 +223,9 @@ def _home(file: ArrayFile, path: Path) -> str:
     return own if own in names else names[0]
 
 
-def _fields(file: ArrayFile, struct: str, count: int, skipped: tuple[str, ...]) -> dict[str, Any]:
+def _fields(file: ArrayFile, struct: str, count: int, skipped: tuple[str, ...]) -> Fields:
     """Returns the fields of a struct with one number or text for each unit."""
-    columns: dict[str, Any] = {}
+    columns: Fields = {}
     for key in file.children(struct):
         shape = file.shape(f"{struct}/{key}")
         if key in skipped or shape is None or int(np.prod(shape)) != count:
@@ -240,7 +240,7 @@ def _fields(file: ArrayFile, struct: str, count: int, skipped: tuple[str, ...]) 
     return columns
 
 
-def _metrics(spikes: Path, labels: np.ndarray) -> dict[str, Any]:
+def _metrics(spikes: Path, labels: np.ndarray) -> Fields:
     """Returns the fields of ``cell_metrics`` in the order of the units, joined by their UID."""
     found = _beside(spikes, "cell_metrics.cellinfo.mat")
     if not found:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from synapsnet_pyg.datasets.readers import Reader, Rows
+from synapsnet_pyg.datasets.usual_choices import Fields
 from synapsnet_pyg.files import optional_import, shorten
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, OnFrames, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
@@ -58,7 +59,7 @@ class NeoReader(Reader):
             raise ValueError(f"Expected no --activity for spike trains of neo (got '{selection.activity}').")
         segments = _segments(path)
         trains: dict[str, list[np.ndarray]] = {}
-        columns: dict[str, dict[str, Any]] = {}
+        columns: dict[str, Fields] = {}
         shifts, observed, end = [], [], -np.inf
         for segment in segments:
             start = min((_seconds(train.t_start) for train in segment.spiketrains), default=0.0)

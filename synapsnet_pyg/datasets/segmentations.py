@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from synapsnet_pyg.datasets.readers import Reader, Rows
-from synapsnet_pyg.datasets.usual_choices import choice_note, keep_usual, named, only_activity
+from synapsnet_pyg.datasets.usual_choices import Fields, choice_note, keep_usual, named, only_activity
 from synapsnet_pyg.intake.neuron_table import NeuronTable
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import numbers
@@ -37,7 +37,7 @@ class Segmentation:
     rate: tuple[float, str] | None = None
     times: np.ndarray | None = None
     labels: Sequence[Any] | None = None
-    columns: dict[str, Any] = field(default_factory=dict)
+    columns: Fields = field(default_factory=dict)
     kept: np.ndarray | None = None
     rejected: str = ""
     notes: list[str] = field(default_factory=list)

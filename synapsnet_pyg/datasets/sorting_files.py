@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 
 from synapsnet_pyg.datasets.array_files import ArrayFile
 from synapsnet_pyg.datasets.mapped_arrays import mapped
+from synapsnet_pyg.datasets.usual_choices import Fields
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.neuron_table import NeuronTable
 from synapsnet_pyg.intake.notes import warn
@@ -47,9 +47,9 @@ def saved_folder(path: Path) -> SpikeSource:
     return SpikeSource(source, table, observed if len(observed) > 1 else None)
 
 
-def _properties(folder: Path, count: int) -> dict[str, Any]:
+def _properties(folder: Path, count: int) -> Fields:
     """Reads the properties of units; pickled ones are left out with a warning."""
-    columns: dict[str, Any] = {}
+    columns: Fields = {}
     lost = []
     for path in sorted(folder.glob("*.npy")) if folder.is_dir() else []:
         try:

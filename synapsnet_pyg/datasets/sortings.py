@@ -4,7 +4,7 @@ import shlex
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -176,7 +176,7 @@ def _extracted(path: Path, form: _Format, label: str, rate: float | None) -> Spi
     extractors = optional_import("spikeinterface.extractors.extractor_classes", "lab")
     if form.package:
         optional_import(form.package, "lab")
-    choices: dict[str, Any] = {form.argument: path}
+    choices: dict[str, object] = {form.argument: path}
     if form.needs_rate:
         if rate is None:
             raise ValueError(

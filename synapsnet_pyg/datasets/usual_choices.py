@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.plain import texts
 from synapsnet_pyg.intake.recording import Recording, Selection, literal_blocks
 from synapsnet_pyg.intake.spikes import Spikes
+
+Fields = dict[str, Any]
+"""Name of a field of the neurons -> N entries, of any kind."""
 
 
 def keep_usual(recording: Recording, kept: np.ndarray, reason: str, selection: Selection) -> Recording:
