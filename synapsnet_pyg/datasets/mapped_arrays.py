@@ -27,6 +27,11 @@ def mapped(path: Path) -> np.ndarray:
     try:
         with path.open("rb") as file:
             begin = file.read(6)
+        if begin.startswith((b"/annex", b"versio")):  # what git-annex and git LFS leave in place of a file
+            raise ValueError(
+                f"Expected an array of numpy in '{path}' (it begins with the name of a file that was not fetched; "
+                "'datalad get', 'git annex get' or 'git lfs pull' fetches it)."
+            )
         if not begin.startswith(b"\x93NUMPY"):
             raise ValueError(f"Expected an array of numpy in '{path}' (it begins with other bytes than one).")
         try:

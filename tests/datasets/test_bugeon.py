@@ -73,14 +73,17 @@ def test_only_sessions_with_the_stimulus_are_items(written):
     assert both[0].segment.tolist() == [[0, 60], [60, 120]]
 
 
-def test_what_a_run_lacks_is_told_and_constant(written):
+def test_behaviour_that_a_run_lacks_is_marked(written):
     root, _ = written
     dataset, messages = told(lambda: Bugeon(root, "drifting gratings", sessions=["SB030-*"]))
-    assert any("pupil size is taken as 0 throughout 1 of 1 runs" in one for one in messages)
-    assert dataset[0].behaviour[:, 1].abs().max() == 0
+    assert any("Drifting Gratings/01' has no pupil size (eye.size.npy, eye.times.npy)" in text for text in messages)
+    assert dataset[0].behaviour_recorded[:, 0].all()
+    assert not dataset[0].behaviour_recorded[:, 1].any()
+    both = load(root, ["spontaneous", "drifting gratings"], sessions=["SB030-2020-01-08"])[0]
+    assert both.behaviour_recorded[:, 1].tolist() == [False] * 2 + [True] * 58 + [False] * 60  # it starts later
     _, messages = told(lambda: Bugeon(root, "drifting gratings", sessions=["SB025-2019-10-07"]))
-    assert any("eye.size.npy' holds 27 values that are not a number in 3 gaps" in one for one in messages)
-    # What was told when the files were read is told again when they are not.
+    assert any("eye.size.npy' holds 27 values that are not a number in 3 gaps" in text for text in messages)
+    # Warnings of reading the files are repeated when they are not read again.
     assert told(lambda: Bugeon(root, "drifting gratings", sessions=["SB025-2019-10-07"]))[1] == messages
 
 
@@ -180,13 +183,112 @@ def test_one_neuron_and_no_frames(tmp_path):
     assert any("left out: it has 0 frames" in one for one in messages)
 
 
-def test_frames_out_of_order_are_sorted_and_told(tmp_path):
+def test_a_clock_that_falls_back_ends_a_segment(tmp_path):
     put = write_bugeon(tmp_path)["SB025-2019-10-04"].runs["Blank/01"]
     folder = tmp_path / "SB025/2019-10-04/Blank/01"
-    order = np.random.default_rng(0).permutation(60)
-    for stem in ("frame.neuralActivity", "frame.times", "frame.states"):
-        np.save(folder / f"{stem}.npy", np.load(folder / f"{stem}.npy")[order])
+    times = np.load(folder / "frame.times.npy")
+    times[40:] -= times[40] - 0.2
+    np.save(folder / "frame.times.npy", times)
     dataset, messages = told(lambda: Bugeon(tmp_path, "spontaneous", states=True, sessions=["SB025-2019-10-04"]))
-    assert any("frame.times.npy' has times out of order" in one for one in messages)
+    assert any("frame.times.npy' falls back 1 times" in text for text in messages)
+    assert dataset[0].segment.tolist() == [[0, 40], [40, 60]]
     np.testing.assert_array_equal(dataset[0].activity, put.activity.T.astype(np.float32))
     np.testing.assert_array_equal(dataset[0].behaviour[:, 2:], np.eye(3)[put.states.astype(int)])
+
+
+def test_states_beyond_the_names_are_columns_of_their_own(tmp_path):
+    write_bugeon(tmp_path)
+    path = tmp_path / "SB025/2019-10-04/Blank/01/frame.states.npy"
+    states = np.load(path).ravel()
+    states[[3, 10]], states[20], states[[30, 31]] = 5, -1, np.nan
+    np.save(path, states)
+    dataset, messages = told(lambda: Bugeon(tmp_path, "spontaneous", states=True, sessions=["SB025-2019-10-04"]))
+    session = dataset[0]
+    assert any("states -1, 5 have no name among running, desynchronised, synchronised" in text for text in messages)
+    assert session.behaviour_name[2:] == ["running", "desynchronised", "synchronised", "state -1", "state 5"]
+    for k, code in enumerate((0, 1, 2, -1, 5)):
+        assert session.behaviour[:, 2 + k].nonzero().ravel().tolist() == np.flatnonzero(states == code).tolist()
+        assert (~session.behaviour_recorded[:, 2 + k]).nonzero().ravel().tolist() == [30, 31]
+    (tmp_path / "states.names.txt").write_text("running\ndesynchronised\nsynchronised\nasleep\ndrowsy\ngrooming\n")
+    dataset, messages = told(lambda: Bugeon(tmp_path, "spontaneous", states=True, sessions=["SB025-2019-10-04"]))
+    assert any("states -1 have no name" in text for text in messages)
+    assert dataset[0].behaviour_name[2:] == [
+        "running", "desynchronised", "synchronised", "asleep", "drowsy", "grooming", "state -1",
+    ]  # fmt: skip
+
+
+def test_runs_at_another_frame_rate_are_left_out(tmp_path):
+    put = write_bugeon(tmp_path)["SB025-2019-10-04"]
+    path = tmp_path / "SB025/2019-10-04/Natural Scenes/03/frame.times.npy"
+    np.save(path, np.load(path) / 7)
+    dataset, messages = told(
+        lambda: Bugeon(tmp_path, ["spontaneous", "natural scenes"], behaviour=[], sessions=["SB025-2019-10-04"])
+    )
+    assert any("Natural Scenes/03' is left out: it has 30" in t and "other runs 4.3" in t for t in messages)
+    both = np.concatenate([put.runs["Blank/01"].activity, put.runs["Natural Scenes/01"].activity])
+    np.testing.assert_array_equal(dataset[0].activity, both.T.astype(np.float32))
+    assert dataset[0].bin_size == pytest.approx(STEP, rel=0.05)
+
+
+def test_a_mouse_or_a_session_may_be_the_root(tmp_path, monkeypatch):
+    write_bugeon(tmp_path)
+    assert load(tmp_path / "SB025", "spontaneous").names == ["SB025-2019-10-04", "SB025-2019-10-07"]
+    for root in (tmp_path / "SB025/2019-10-04", tmp_path / "SB025/2019-10-04/Blank", "."):
+        monkeypatch.chdir(tmp_path / "SB025/2019-10-04")
+        dataset = load(root, "spontaneous", states=True)
+        assert dataset.names == ["SB025-2019-10-04"]
+        assert dataset[0].neuron_id[0] == "SB025/3"
+        assert dataset[0].behaviour_name[2:] == ["running", "desynchronised", "synchronised"]
+
+
+def test_links_are_followed_and_links_to_nothing_are_named(tmp_path):
+    write_bugeon(tmp_path / "annex")
+    (tmp_path / "set" / "SB025").mkdir(parents=True)
+    (tmp_path / "set" / "SB025" / "2019-10-04").symlink_to(tmp_path / "annex/SB025/2019-10-04")
+    (tmp_path / "set" / "SB025" / "._2019-10-04").write_text("")
+    assert load(tmp_path / "set", "spontaneous").names == ["SB025-2019-10-04"]
+    for name in ("frame.neuralActivity.npy", "frame.times.npy"):
+        path = tmp_path / "annex/SB025/2019-10-07/Blank/01" / name
+        path.rename(path.with_suffix(".kept"))
+        path.symlink_to("../../.git/annex/objects/MD5-s12")
+        dataset, messages = told(lambda: Bugeon(tmp_path / "annex", "spontaneous", sessions=["SB025-*"]))
+        assert dataset.names == ["SB025-2019-10-04"]
+        assert any(f"{name}' (it is a link to '../../.git/annex/objects/MD5-s12'" in text for text in messages)
+        path.unlink()
+        path.with_suffix(".kept").rename(path)
+    (tmp_path / "annex/SB025/2019-10-07/Blank/01/frame.times.npy").write_text("/annex/objects/MD5-s12\n")
+    _, messages = told(lambda: Bugeon(tmp_path / "annex", "spontaneous", sessions=["SB025-*"]))
+    assert any("frame.times.npy' (it begins with the name of a file that was not fetched" in text for text in messages)
+
+
+@pytest.mark.parametrize("tail", ["\n", "", "\n\n\n"])
+def test_empty_types_are_unknown_and_no_types_of_their_own(tmp_path, tail):
+    write_bugeon(tmp_path)
+    path = tmp_path / "SB025/2019-10-04/neuron.ttype.txt"
+    path.write_bytes(b"\xef\xbb\xbfEC\r\n\r\nSst-Chodl\r\nnan\r\nIN\r\n" + tail.encode())
+    session = load(tmp_path, "spontaneous", sessions=["SB025-2019-10-04"])[0]
+    assert session.cell_type == ["EC", "", "Sst-Chodl", "", "IN", ""]
+    assert session.subclass == ["EC", "", "Sst", "", "IN", ""]
+    assert session.ei == ["E", "", "I", "", "I", ""]
+
+
+def test_ids_below_zero_or_twice_are_none(tmp_path):
+    write_bugeon(tmp_path)
+    path = tmp_path / "SB025/2019-10-04/neuron.UniqueID.npy"
+    np.save(path, np.array([3, -1, 17, 17, np.nan, 5.0])[:, None])
+    dataset, messages = told(lambda: Bugeon(tmp_path, "spontaneous", sessions=["SB025-2019-10-04"]))
+    name = "SB025-2019-10-04"
+    assert dataset[0].neuron_id == ["SB025/3", f"{name}/1", f"{name}/2", f"{name}/3", f"{name}/4", "SB025/5"]
+    assert any("'SB025/17' come more than once" in text for text in messages)
+
+
+def test_lost_frames_cost_no_session(tmp_path):
+    write_bugeon(tmp_path)
+    path = tmp_path / "SB025/2019-10-04/Blank/01/frame.neuralActivity.npy"
+    activity = np.load(path)
+    activity[20:23] = np.nan
+    np.save(path, activity)
+    dataset, messages = told(lambda: Bugeon(tmp_path, "spontaneous", sessions=["SB025-2019-10-04"]))
+    assert any("3 frames hold NaN in every neuron" in text for text in messages)
+    assert dataset[0].segment.tolist() == [[0, 20], [20, 57]]
+    np.testing.assert_array_equal(dataset[0].activity, np.delete(activity, [20, 21, 22], axis=0).T.astype(np.float32))
