@@ -22,6 +22,9 @@ from synapsnet_pyg.intake.plain import texts
 from synapsnet_pyg.intake.recording import Recording, Selection
 
 _FIELDS = ("snr", "firing_rate", "waveform_duration")
+_LONGEST = 36_000.0
+"""Longest time in seconds in which a mouse stands still; a longer gap is one of the recording."""
+
 _SPEEDS = {"cm/s": 1.0, "m/s": 100.0, "mm/s": 0.1}
 """Unit of a running speed -> centimetres a second."""
 
@@ -348,7 +351,8 @@ def _pupil(file: NWBFile) -> Series:
 def _standing(start: np.ndarray, stop: np.ndarray, speed: np.ndarray, still: float) -> tuple[np.ndarray, np.ndarray]:
     """Returns times and speeds with samples of zero in the gaps in which the wheel stood still."""
     usual = float(np.median(np.diff(start))) if len(start) > 1 else 0.0
-    gaps = np.flatnonzero(start[1:] - stop[:-1] > still)
-    zeros = [np.append(np.arange(stop[i], start[i + 1] - usual, 0.5), start[i + 1] - usual) for i in gaps.tolist()]
+    begin, end = np.clip(stop[:-1], start[:-1], start[:-1] + 10 * usual), start[1:]  # stops of another clock are none
+    gaps = np.flatnonzero((end - begin > still) & (end - begin < _LONGEST))
+    zeros = [np.append(np.arange(begin[i], end[i] - usual, 0.5), end[i] - usual) for i in gaps.tolist()]
     place = np.repeat(gaps + 1, [len(part) for part in zeros])
     return np.insert(start, place, np.concatenate([np.zeros(0), *zeros])), np.insert(speed, place, 0.0)

@@ -20,6 +20,9 @@ from synapsnet_pyg.intake.blocks import apart
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.recording import Recording, Selection
 
+_MOST_MISSING = 5
+"""Largest number of notes on links that lead nowhere, and on arrays that are not read."""
+
 
 class NWBReader(Reader):
     """Reads NWB: spikes of units, or traces of two-photon series, with behaviours and intervals by name."""
@@ -51,6 +54,7 @@ class NWBReader(Reader):
         others = [other.path for other in contents.activities if other.path != chosen.path]
         if others:
             found.notes.insert(0, f"activity {chosen.path} (also there: {shorten(others, 8)})")
+        found.notes.extend(list(file.missing.values())[:_MOST_MISSING])
         named = selection.intervals
         return Recording(
             name,

@@ -204,6 +204,9 @@ class Contents:
             return Intervals(wanted, intervals(node))
         if node in self.events:
             return Events(wanted, event_times(node, selection.behaviour_rate))
+        data = node.need("data")
+        if len(data.shape) > 2:
+            raise ValueError(f"Expected a behaviour of shape [T] or [T, k] in {node!r} (got {list(data.shape)}).")
         values = values_of(node)
         times = times_of(node, len(values), selection.behaviour_rate)
         if values.ndim == 2 and len(times) not in (len(values), 1) and len(times) == values.shape[1]:

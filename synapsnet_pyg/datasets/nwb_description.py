@@ -54,7 +54,7 @@ def describe_nwb(path: Path) -> Rows:
     for table in contents.intervals:
         blocks = intervals(table) if is_intervals(table) else []
         rows.append(("intervals", f"{table.path}: {len(blocks)} rows, {duration(blocks):.1f} s"))
-    rows += [("missing", sentence) for sentence in file.missing.values()]
+    rows += [("not read", sentence) for sentence in file.missing.values()]
     rows.append(("next", _command(path, contents)))
     return rows
 
@@ -65,18 +65,19 @@ def _units(table: Node) -> Rows:
     survey = spikes.survey()
     silent = int((survey.counts == 0).sum())
     rows: Rows = [("units", f"{table.path}: {spikes.count} with {survey.total} spikes, {silent} silent")]
+    own = None if table.array("spike_times") is None else observed_by(table, spikes)
+    blocks = merged([block for blocks in own or () for block in blocks])
     if survey.total:
-        each = f"{survey.total / spikes.count:.4g} spikes a unit"
-        span = f"{survey.first:.1f} to {survey.last:.1f} s"
-        rows.append(("time", f"{span}, {float(survey.rates.mean()):.3g} Hz a unit ({each})"))
+        each = survey.total / spikes.count
+        time = duration(blocks) or survey.last - survey.first
+        rate = f"{each / time:.3g} Hz a unit " if time > 0 else ""
+        rows.append(("time", f"{survey.first:.1f} to {survey.last:.1f} s, {rate}({each:.4g} spikes a unit)"))
     if doubt := survey.doubt():
         rows.append(("clock", doubt))
+    if blocks:
+        rows.append(("observed", f"{shorten([f'{a:.1f} to {b:.1f} s' for a, b in blocks], 6)} (obs_intervals)"))
     if table.array("spike_times") is None:
         return rows
-    own = observed_by(table, spikes)
-    if own is not None:
-        blocks = merged([block for blocks in own for block in blocks])
-        rows.append(("observed", f"{shorten([f'{a:.1f} to {b:.1f} s' for a, b in blocks], 6)} (obs_intervals)"))
     columns = neuron_columns(table, spikes.count)
     columns |= {key: values for key, values in places(table, spikes.count).items() if key == "area"}
     for name, values in columns.items():

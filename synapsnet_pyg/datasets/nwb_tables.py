@@ -118,7 +118,7 @@ def neuron_columns(table: Node, count: int) -> dict[str, np.ndarray]:
     known: dict[str, np.ndarray] = {}
     for name in dict.fromkeys([name for name in names if name in present] + sorted(present)):
         base = name.removesuffix("_index").removesuffix("_elements")
-        if name == "id" or (base != name and base in present) or f"{name}_index" in present:
+        if name in ("id", "spike_times") or (base != name and base in present) or f"{name}_index" in present:
             continue
         array = table.array(name)
         if array is None or len(array.shape) not in (1, 2) or array.dtype.names:

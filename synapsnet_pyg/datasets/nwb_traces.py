@@ -64,16 +64,12 @@ class _Plane:
 
     def __init__(self, series: Node, data: Node, *, frames_last: bool, table: Node | None, rows: np.ndarray) -> None:
         self.series, self.data, self.frames_last, self.table, self.rows = series, data, frames_last, table, rows
+        self.length = data.shape[-1 if frames_last else 0]
 
     @property
     def count(self) -> int:
         """Number of cells."""
         return len(self.rows)
-
-    @property
-    def length(self) -> int:
-        """Number of frames."""
-        return self.data.shape[-1 if self.frames_last else 0]
 
     def stored(self, length: int) -> StoredTraces:
         """Returns the traces, which stay in the file."""
@@ -146,11 +142,15 @@ def _common_clock(activity: NamedActivity, planes: list[_Plane], selection: Sele
                 f"Expected timestamps or a rate in {plane.series!r} (there is neither){plane.series.file.remark()}; "
                 "give --frame-rate."
             )
-        if clock.times is not None and len(clock.times) != plane.length:
+        stamps = plane.length if clock.times is None else len(clock.times)
+        if abs(stamps - plane.length) > 0.001 * plane.length + 1:
             raise ValueError(
-                f"Expected a time for each frame of {plane.series!r} (got {len(clock.times)} times for data "
+                f"Expected a time for each frame of {plane.series!r} (got {stamps} times for data "
                 f"{list(plane.data.shape)})."
             )
+        if stamps != plane.length:
+            warn(f"{plane.series!r} has {stamps} times for {plane.length} frames; the first ones are paired.")
+            plane.length = min(plane.length, stamps)
     lengths = [plane.length for plane in planes]
     length = min(lengths)
     if max(lengths) > length:

@@ -2,6 +2,7 @@ import h5py
 import numpy as np
 import pytest
 from helpers import told
+from nwb_files import bare, put_units, trains
 from on_disk import CHANNELS, write_allen, write_channels
 from pynwb import NWBHDF5IO, validate
 
@@ -190,3 +191,136 @@ def test_refuses_arguments_that_cannot_be(written):
         load(root, bin_size=0)
     with pytest.raises(ValueError, match="behaviours among running speed"):
         AllenNeuropixels(root, behaviour=["licking"])
+
+
+def change(path, name, values):
+    """Replaces an array of a file."""
+    with h5py.File(path, "r+") as file:
+        attributes = dict(file[name].attrs)
+        del file[name]
+        file[name] = values
+        file[name].attrs.update(attributes)
+
+
+def only_file(root):
+    return next(root.rglob("*.nwb"))
+
+
+LOCATION = "general/extracellular_ephys/electrodes/location"
+
+
+def test_subregions_belong_to_their_area(tmp_path):
+    cache(tmp_path, 715093703)
+    areas = ["LGd-sh", "VISpm", "LGd-co", "LGd", "None", "VISl"]
+    change(only_file(tmp_path), LOCATION, np.array(areas, dtype=h5py.string_dtype()))
+    dataset, _ = load(tmp_path, areas=["LGd"])
+    assert dataset[0].area == ["LGd-sh", "LGd-co", "LGd"]
+    assert any("area LGd includes LGd-co, LGd-sh" in note for note in dataset[0].notes)
+    assert load(tmp_path, areas=["LGd-sh"])[0][0].area == ["LGd-sh"]
+    with pytest.raises(ValueError, match="all are left out"):
+        load(tmp_path, areas=["VISp"])
+
+
+@pytest.mark.parametrize("kind", ["nan", "unknown"])
+def test_units_without_electrode_are_told(tmp_path, kind):
+    (one,) = cache(tmp_path, 715093703).values()
+    with h5py.File(only_file(tmp_path)) as file:
+        peak = file["units/peak_channel_id"][()].astype(float)
+    peak[0] = np.nan if kind == "nan" else 7.0
+    change(only_file(tmp_path), "units/peak_channel_id", peak)
+    dataset, messages = load(tmp_path)
+    assert dataset[0].neuron_id == [f"allen/{unit}" for unit in one.kept[1:]]
+    assert any("1 of 9 units have no electrode" in message for message in messages)
+
+
+def test_coordinates_of_minus_one_are_unknown(tmp_path):
+    cache(tmp_path, 715093703, z_copies_y=False)
+    for axis, value in zip("xyz", (8000.0, 1000.0, 6000.0), strict=True):
+        values = np.full(6, value)
+        values[0] = -1.0
+        change(only_file(tmp_path), f"general/extracellular_ephys/electrodes/{axis}", values)
+    position = load(tmp_path)[0][0].position
+    assert position[0].isnan().all()
+    assert position[1].tolist() == [8000.0, 1000.0, 6000.0]
+    write_channels(tmp_path / "channels.csv")
+    text = (tmp_path / "channels.csv").read_text().replace("7001.0,1501.0,9001.0", "-1,-1,-1")
+    (tmp_path / "channels.csv").write_text("\ufeff" + text)
+    position = load(tmp_path)[0][0].position
+    assert position[1].isnan().all()
+    assert position[0].tolist() == [7000.0, 1500.0, 9000.0]
+    lines = (tmp_path / "channels.csv").read_text().splitlines()
+    (tmp_path / "channels.csv").write_text("\n".join(lines[:1] + lines[2:]))
+    _, messages = load(tmp_path)
+    assert any("1 peak channels" in message and "not in" in message for message in messages)
+
+
+def test_running_speed_in_other_units(tmp_path):
+    (one,) = cache(tmp_path, 715093703).values()
+    expected = load(tmp_path)[0][0].behaviour
+    with h5py.File(only_file(tmp_path), "r+") as file:
+        data = file["processing/running/running_speed/data"]
+        data.attrs["unit"] = "m/s"
+        data[()] = one.running
+        data.attrs["conversion"] = 0.01
+    np.testing.assert_allclose(load(tmp_path)[0][0].behaviour, expected, rtol=1e-5)
+    with h5py.File(only_file(tmp_path), "r+") as file:
+        file["processing/running/running_speed/data"].attrs["unit"] = "turns"
+    assert any("has unit 'turns'" in message for message in load(tmp_path)[1])
+
+
+def test_a_behaviour_outside_the_stimulus_is_marked(tmp_path):
+    cache(tmp_path, 715093703)
+    with h5py.File(only_file(tmp_path), "r+") as file:
+        file["processing/running/running_speed/timestamps"][()] += 1e6
+    dataset, messages = load(tmp_path)
+    assert not dataset[0].behaviour_recorded.any()
+    assert any("running speed was not recorded" in message for message in messages)
+
+
+def test_folder_and_file_of_a_session_as_root(tmp_path):
+    cache(tmp_path, 715093703)
+    true = write_channels(tmp_path / "channels.csv")
+    path = only_file(tmp_path)
+    for root in (path, path.parent, tmp_path):
+        dataset, _ = load(root)
+        assert dataset.names == ["allen-715093703"]
+        np.testing.assert_array_equal(dataset[0].position[0], true[CHANNELS[0]])
+        assert len(list(root.rglob("*.h5") if root.is_dir() else path.parent.rglob("*.h5"))) >= 1
+
+
+def test_links_that_were_not_fetched_are_named(tmp_path):
+    cache(tmp_path / "here", 715093703)
+    (tmp_path / "session_719161530").mkdir()
+    (tmp_path / "session_719161530" / "session_719161530.nwb").symlink_to(tmp_path / ".git/annex/objects/none")
+    dataset, messages = load(tmp_path)
+    assert dataset.names == ["allen-715093703"]
+    assert any("allen-719161530 is left out" in one and "'datalad get'" in one for one in messages)
+
+
+def test_other_labs_are_not_called_allen(tmp_path):
+    with bare(tmp_path / "mouse1.nwb") as file:
+        put_units(file, trains())
+    with bare(tmp_path / "session_20240101.nwb") as file:
+        put_units(file, trains())
+    (tmp_path / "broken.nwb").write_bytes(b"no file")
+    (tmp_path / "._session_715093703.nwb").write_bytes(b"Mac OS X")
+    assert AllenNeuropixels.find(tmp_path) == {}
+    with pytest.raises(FileNotFoundError, match="found none"):
+        AllenNeuropixels(tmp_path)
+
+
+def test_a_stimulus_that_no_session_has(written):
+    root, _ = written
+    with pytest.raises(ValueError, match=r"a stimulus among .*natural scenes, spontaneous \(no session has gabors\)"):
+        load(root, "gabors")
+    _, messages = load(root, ["gabors", "spontaneous"])
+    assert any("no session has gabors" in message for message in messages)
+    assert load(root, "natural_scenes")[0][0].num_bins == 1095
+
+
+def test_the_same_session_twice_is_told(tmp_path):
+    cache(tmp_path / "one", 715093703)
+    cache(tmp_path / "two", 715093703)
+    dataset, messages = load(tmp_path)
+    assert len(dataset) == 1
+    assert any("session allen-715093703 is in" in message for message in messages)

@@ -292,6 +292,17 @@ def test_axes_of_traces(tmp_path, shape):
     assert session.num_bins == 40
 
 
+def test_a_clock_that_misses_a_frame_is_told(tmp_path):
+    for name, count in (("a", 39), ("b", 20)):
+        with bare(tmp_path / f"{name}.nwb") as file:
+            put_series(file, "processing/ophys/DfOverF/R", np.eye(40, 3), np.arange(count) / 10)
+    session, messages = read(tmp_path / "a.nwb")
+    assert session.num_bins == 39
+    assert any("39 times for 40 frames" in one for one in messages)
+    with pytest.raises(ValueError, match=r"got 20 times for data \[40, 3\]"):
+        read(tmp_path / "b.nwb")
+
+
 def test_what_was_not_observed_is_no_silence(tmp_path):
     file = new_file()
     spikes = [np.concatenate([t[t < 10], t[t >= 10] + 30]) for t in trains(3)]
