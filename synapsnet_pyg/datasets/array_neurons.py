@@ -10,7 +10,7 @@ from synapsnet_pyg.datasets.array_keys import ID_NAMES, ArrayKeys, last_name
 from synapsnet_pyg.datasets.table_files import TABLE
 from synapsnet_pyg.intake.neuron_table import NeuronTable, conditions_of
 from synapsnet_pyg.intake.notes import warn
-from synapsnet_pyg.intake.plain import texts
+from synapsnet_pyg.intake.plain import plain_array, texts
 from synapsnet_pyg.intake.recording import Selection
 
 
@@ -39,6 +39,8 @@ def read_neurons(
     for name, key in asked.items():
         if key in columns:
             columns[name] = columns[key]
+        elif (own := _of_groups(file, keys, key, labels)) is not None:
+            columns[name] = own
         elif file.has(key):
             joined = None if known is None else _joined(file, file.resolve(key), known)
             columns[name] = file.per_neuron(key, N) if joined is None else joined
@@ -53,6 +55,17 @@ def read_neurons(
         raise ValueError(f"Expected true weights of shape [{N}, {N}] in '{keys.truth}' (got {list(truth.shape)}).")
     # A neuron without a label keeps its row in the file when others are left out.
     return NeuronTable(N, ids, np.arange(N) if labels is None else labels, columns=columns, truth=truth)
+
+
+def _of_groups(file: ArrayFile, keys: ArrayKeys, key: str, labels: Any) -> np.ndarray | None:
+    """Returns a field that lies in the group of each neuron, beside its spike times; None if there is none."""
+    if labels is None or keys.spike_times is None or file.has(key):
+        return None
+    pattern = key if "*" in key else f"{keys.spike_times.strip('/').split('/*')[0]}/*/{key}"
+    found = file.matching(pattern)
+    entries = {name: file.get(own).ravel()[:1] for name, own in found.items()}
+    own = [entries.get(text, np.zeros(0)) for text in texts(labels)]
+    return plain_array([entry[0] if len(entry) else None for entry in own]) if entries else None
 
 
 def _joined(file: ArrayFile, key: str, labels: list[str]) -> np.ndarray | None:

@@ -119,13 +119,16 @@ def _completed(file: ArrayFile, keys: ArrayKeys, selection: Selection, notes: li
     chosen = keys.activity or selection.activity
     if keys.spike_times is not None or keys.axes or (chosen is not None and _has_axes(file, chosen)):
         return keys, selection
+    if not file.keys:
+        raise ValueError(f"Expected arrays in '{file.path}' (it holds none).")
     proposal = propose(file, chosen, keys)
     if proposal.clear(selection):
         notes += proposal.reasons
         return proposal.completed(keys, selection)
+    seems = "; ".join(proposal.reasons) or "no array looks like one"
     raise ValueError(
-        f"Expected to know what '{file.path}' holds; it seems to be: {'; '.join(proposal.reasons) or 'unknown'}. Try "
-        f"the options {proposal.options()}"
+        f"Expected to know which arrays of '{file.path}' are the activity (it seems: {seems}). Try the options "
+        f"{proposal.options()}"
     )
 
 

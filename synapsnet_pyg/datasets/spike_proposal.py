@@ -96,7 +96,8 @@ def _ragged(survey: Survey) -> Proposal | None:
 def _group(survey: Survey) -> Proposal | None:
     """Returns a group with an array of spike times for each neuron, or arrays whose names differ in a number."""
     groups = dict.fromkeys(key.rpartition("/")[0] for key in survey.vectors() if "/" in key)
-    groups |= dict.fromkeys(key.split("/")[0] for key in survey.vectors() if key.count("/") == 2)
+    times = [key for key in survey.vectors() if key.count("/") >= 2 and last_name(key) in TIME_NAMES]
+    groups |= dict.fromkeys(key.rsplit("/", 2)[0] for key in times)
     patterns = [group for group in groups if not group.count("*")]
     stems = {re.sub(r"\d+$", "*", key) for key in survey.vectors() if re.search(r"\d$", key) and "/" not in key}
     patterns += [stem for stem in sorted(stems) if stem != "*" or len(survey.vectors()) == len(survey.file.keys)]
@@ -105,7 +106,8 @@ def _group(survey: Survey) -> Proposal | None:
         lengths = [survey.shape.get(key, (0,)) for key in found.values()]
         numbered = all(re.search(r"\d", name) for name in found)
         sizes = {length[0] for length in lengths if len(length) == 1}
-        likely = "spike" in pattern.lower() or len(sizes) > 1
+        named = all(last_name(key) in TIME_NAMES for key in found.values())
+        likely = "spike" in pattern.lower() or len(sizes) > 1 or named
         if len(found) > 1 and numbered and likely and all(survey.numeric(key) for key in found.values()):
             reason = f"spike times '{pattern}', one array for each of {len(found)} neurons"
             return Proposal(ArrayKeys(spike_times=pattern), (reason,), certain=True)

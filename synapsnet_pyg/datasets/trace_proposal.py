@@ -102,7 +102,8 @@ def _axes(survey: Survey, key: str, shape: tuple[int, ...]) -> tuple[tuple[str, 
     places = [place for place in range(len(shape)) if not axes[place]]
     if len(left) == 2 and set(left) == {"neuron", "bin"}:  # most recordings have more bins than neurons
         places.sort(key=lambda place: shape[place])
-        reasons.append("the longer axis taken for bins")
+        equal = len({shape[place] for place in places}) == 1
+        reasons.append("which is which is not known" if equal else "the longer axis taken for bins")
     elif len(left) == 3:
         matlab = survey.file.path.suffix.lower() == ".mat"
         left = ["neuron", "bin", "trial"] if matlab else ["trial", "neuron", "bin"]

@@ -227,3 +227,17 @@ def test_files_of_nothing_in_particular_are_described(tmp_path, arrays):
     assert "synapsnet convert" in rows[-1][1]
     with pytest.raises(ValueError, match=r"^Expected "):
         session_of(tmp_path / "a.npz", None)
+
+
+def test_groups_of_groups_with_fields_of_each_neuron(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for unit, train, quality in zip((3, 20, 100), TRAINS, ("good", "mua", "good"), strict=True):
+            file[f"day1/units/unit_{unit}/spike_times"] = train
+            file[f"day1/units/unit_{unit}/quality"] = quality
+        file["day1/behavior/speed"], file["day1/behavior/timestamps"] = np.arange(90.0), np.arange(90) * 0.1
+    session = session_of(
+        tmp_path / "a.h5", None, "lab", where="quality==good", behaviour=["day1/behavior"], bin_size=0.1
+    )
+    assert session.neuron_id == ["lab/unit_3", "lab/unit_100"]
+    assert session.behaviour_name == ["day1/behavior/speed"]
+    assert session.quality == ["good", "good"]
