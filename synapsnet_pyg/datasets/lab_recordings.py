@@ -9,7 +9,7 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.array_files import ArrayFile
 from synapsnet_pyg.datasets.array_keys import ArrayKeys
 from synapsnet_pyg.datasets.arrays import ArraysReader
-from synapsnet_pyg.datasets.readers import Found, find_recordings
+from synapsnet_pyg.datasets.readers import Found, Reader, find_recordings
 from synapsnet_pyg.datasets.recordings import RecordingDataset
 from synapsnet_pyg.datasets.registry import READERS, readers
 from synapsnet_pyg.intake.behaviours import Series
@@ -30,8 +30,7 @@ def recordings_at(path: str | os.PathLike[str], reader: str | None = None) -> di
         FileNotFoundError: There is no such file or folder, or no recording in it.
         ValueError: There is no such format.
     """
-    path = path if "://" in str(path) else Path(path).expanduser()
-    found = find_recordings(path, readers(reader))
+    found = find_recordings(str(path) if "://" in str(path) else Path(path).expanduser(), readers(reader))
     if not found:
         formats = (
             f"a recording of format {reader}" if reader else f"a recording in a known format ({', '.join(READERS)})"
@@ -128,9 +127,7 @@ def read_found(
     Raises:
         ValueError: The recording cannot be read.
     """
-    reader = found.reader
-    if keys is not None and not isinstance(reader, ArraysReader) and not keys.names <= reader.own_keys:
-        reader = ArraysReader()
+    reader = reader_of(found, keys)
     inside = selection if behaviour_file is None else replace(selection, behaviour=())
     if isinstance(reader, ArraysReader):
         recording = reader.read(found.path, name, inside, keys)
@@ -139,6 +136,12 @@ def read_found(
     if behaviour_file is not None:
         recording.behaviours = [*recording.behaviours, *behaviour_file.read(selection)]
     return Session.from_recording(recording, selection)
+
+
+def reader_of(found: Found, keys: ArrayKeys | None) -> Reader:
+    """Returns the reader of a recording: that of arrays if keys are given that its format does not read itself."""
+    own = keys is None or keys.names <= found.reader.own_keys or isinstance(found.reader, ArraysReader)
+    return found.reader if own else ArraysReader()
 
 
 class LabRecordings(RecordingDataset):

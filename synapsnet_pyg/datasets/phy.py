@@ -35,6 +35,7 @@ class PhyReader(Reader):
     """
 
     name = "phy"
+    own_keys = frozenset({"spike_times", "spike_clusters", "spike_templates"})
     generic = frozenset(
         {"sorter_output", "phy", "kilosort", "kilosort2", "kilosort2.5", "kilosort3", "kilosort4", "ks"}
     )

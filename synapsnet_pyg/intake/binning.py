@@ -128,18 +128,19 @@ def _bin_spikes(
     if selection.rebin != 1:
         raise ValueError("Expected no rebin beside spike times; give the duration of a bin as --bin-size.")
     rows = observed_enough(recording, rows, gone)
-    survey = (spikes if len(rows) == spikes.count else spikes.take(rows)).survey()
+    chosen_spikes = spikes if len(rows) == spikes.count else spikes.take(rows)
+    survey = chosen_spikes.survey(selection.start, selection.stop)
     if not survey.total:
-        raise ValueError(f"Expected spikes in {spikes.label} (there are none).")
-    clipped = selection.start is not None or selection.stop is not None
-    if (doubt := survey.doubt()) and not (clipped and doubt == survey.far_off()):
+        outside = f"all {survey.outside} lie outside the chosen time; are both in seconds?"
+        raise ValueError(f"Expected spikes in {spikes.label} ({outside if survey.outside else 'there are none'}).")
+    if doubt := survey.doubt():
         raise ValueError(doubt)
     if survey.rounding > 0.1 * bin_size:
         warn(f"{spikes.label} are coarse, {survey.rounding:.2g} s apart; bins of {bin_size:g} s are too fine for them.")
     blocks = chosen_blocks(recording, selection, (survey.first, survey.last), notes=notes, rows=rows, survey=survey)
     bins = TimeBins(blocks, bin_size)
     require_memory(8 * len(rows) * len(bins), f"{len(rows)} neurons in {len(bins)} bins of {bin_size:g} s")
-    counts = (spikes if len(rows) == spikes.count else spikes.take(rows)).counts(bins)
+    counts = chosen_spikes.counts(bins)
     if not counts.any():
         raise ValueError(
             f"Expected spikes within the chosen time, {blocks[0][0]:g} to {blocks[-1][1]:g} s (all lie outside, "

@@ -38,8 +38,11 @@ def chosen_blocks(
     survey: SpikeSurvey | None,
 ) -> Blocks:
     """Returns the blocks of time that become segments."""
+    margin = _margin(span, survey)
     start = span[0] if selection.start is None else selection.start
     stop = span[1] if selection.stop is None else selection.stop
+    if survey is not None and recording.observed is None and recording.observed_by is None:
+        start, stop = _near(start, stop, span, margin)
     observed = recording.observed
     if recording.observed_by is not None:
         for row in rows.tolist():
@@ -57,8 +60,6 @@ def chosen_blocks(
             notes.append(f"{len(recorded)} stretches were observed, {duration(recorded):.1f} s in all")
     blocks = recorded
     if recording.intervals is not None:
-        # Spikes are rarer than frames: the recording may go on for some intervals between spikes after the last one.
-        margin = max(1.0, 20 * (span[1] - span[0]) / max(survey.total, 1)) if survey is not None else 0.0
         outer = recorded if observed is not None else [(start - margin, stop + margin)]
         blocks = _clipped(recording.intervals, outer, span, notes)
     excluded = [block for block in merged(recording.excluded) if within([block], blocks)]
@@ -70,6 +71,25 @@ def chosen_blocks(
             f"Expected time that was observed within the chosen one (none of {start:g} to {stop:g} s is left)."
         )
     return blocks
+
+
+def _margin(span: tuple[float, float], survey: SpikeSurvey | None) -> float:
+    """Returns how many seconds a recording may go on before its first and after its last spike; none for frames."""
+    return 0.0 if survey is None else max(1.0, 20 * (span[1] - span[0]) / max(survey.total, 1))
+
+
+def _near(start: float, stop: float, span: tuple[float, float], margin: float) -> tuple[float, float]:
+    """Returns start and stop that are asked for; far from all spikes nothing was observed, which is no silence."""
+    near_start, near_stop = (
+        start if start >= span[0] - margin else span[0],
+        stop if stop <= span[1] + margin else span[1],
+    )
+    if (near_start, near_stop) != (start, stop):
+        warn(
+            f"nothing was recorded outside {span[0]:g} to {span[1]:g} s; the time from there to the chosen "
+            f"{start:g} to {stop:g} s is left out."
+        )
+    return near_start, near_stop
 
 
 def _clipped(intervals: Blocks, outer: Blocks, span: tuple[float, float], notes: list[str]) -> Blocks:

@@ -125,18 +125,28 @@ class Spikes:
             largest = stored.dtype.type(np.abs(times).max() * rate) if coarse else 0
             yield Piece(times, neuron, float(np.spacing(largest)) / rate if coarse else 0.0)
 
-    def survey(self) -> "SpikeSurvey":
-        """Reads all spikes once, and returns their numbers and the span of their times."""
-        counts = np.zeros(self.count, dtype=np.int64)
-        first, last, whole, coarse = np.inf, -np.inf, True, 0.0
+    def survey(self, start: float | None = None, stop: float | None = None) -> "SpikeSurvey":
+        """Reads all spikes once, and returns their numbers and the span of their times.
+
+        Args:
+            start: Time in seconds before which spikes do not count. None: all count.
+            stop: Time in seconds after which spikes do not count. None: all count.
+        """
+        low, high = -np.inf if start is None else start, np.inf if stop is None else stop
+        counts, outside = np.zeros(self.count, dtype=np.int64), 0
+        first, last, whole, coarse = np.inf, -np.inf, self.rate is None, 0.0
         for times, neuron, rounding in self.pieces():
-            if not len(times):
-                continue
-            counts += np.bincount(neuron, minlength=self.count)
-            first, last = min(first, float(times.min())), max(last, float(times.max()))
-            whole = whole and self.rate is None and bool((times == np.floor(times)).all())
-            coarse = max(coarse, rounding)
-        return SpikeSurvey(self, counts, first, last, whole=whole and counts.sum() > 0, rounding=coarse)
+            inside = (times >= low - rounding) & (times <= high + rounding)
+            if not inside.all():
+                outside += len(times) - int(inside.sum())
+                times, neuron = times[inside], neuron[inside]
+            if len(times):
+                counts += np.bincount(neuron, minlength=self.count)
+                first, last = min(first, float(times.min())), max(last, float(times.max()))
+                whole = whole and bool((times == np.floor(times)).all())
+                coarse = max(coarse, rounding)
+        whole = whole and counts.sum() > 0
+        return SpikeSurvey(self, counts, first, last, whole=bool(whole), rounding=coarse, outside=outside)
 
     def counts(self, bins: TimeBins) -> np.ndarray:
         """Counts the spikes of each neuron in each bin, float32 [N, T]."""
@@ -160,6 +170,7 @@ class SpikeSurvey:
         last: Time of the last spike in seconds; minus infinity without spikes.
         whole: Whether all times are whole numbers whose ticks a second are not known.
         rounding: Rounding error of the stored times in seconds.
+        outside: Number of spikes outside the chosen time.
     """
 
     spikes: Spikes
@@ -168,6 +179,7 @@ class SpikeSurvey:
     last: float
     whole: bool
     rounding: float
+    outside: int = 0
 
     @property
     def total(self) -> int:
@@ -212,6 +224,7 @@ class SpikeSurvey:
         if self.last - self.first < 1e5:
             return ""
         sample = np.sort(np.concatenate([piece.times for piece in self.spikes.pieces()]))
+        sample = sample[(sample >= self.first) & (sample <= self.last)]
         low, high = np.quantile(sample, [0.02, 0.98])
         margin = 10 * (high - low) + 60
         near = sample[(sample >= low - margin) & (sample <= high + margin)]

@@ -87,7 +87,7 @@ def test_intervals_become_segments_and_those_outside_are_told():
         (spiking(intervals=[(1000.0, 3000.0), (4000, 5000)]), {}, "all 2 lie outside.*milliseconds"),
         (spiking(excluded=[(-1, 99.0)]), {}, "none of .* is left"),
         (spiking([[], []]), {}, "Expected spikes in the spike times .there are none"),
-        (spiking(), {"start": 100.0, "stop": 200.0}, "all lie outside, .* are both in seconds"),
+        (spiking(), {"start": 100.0, "stop": 200.0}, "all 282 lie outside the chosen time; are both in seconds"),
         (spiking(), {"rebin": 2}, "no rebin beside spike times"),
         (spiking(), {"min_rate": 1e3}, "all 4 are slower"),
         (spiking([np.arange(40), np.arange(40)]), {}, "--sampling-rate"),
@@ -110,6 +110,9 @@ def test_a_spike_far_off_can_be_cut_away():
     with pytest.raises(ValueError, match="--stop 20"):
         binned(spiking(trains), bin_size=0.5)
     assert binned(spiking(trains), bin_size=0.5, start=0, stop=20)[0].activity.shape == (4, 40)
+    result, messages = binned(spiking(trains), bin_size=0.5, start=0, stop=500)
+    assert result.activity.shape == (4, 39)  # to the last spike: what follows was not observed
+    assert "the chosen 0 to 500 s is left out" in messages[0]
 
 
 def test_memory_is_checked_before_it_is_taken(monkeypatch):
