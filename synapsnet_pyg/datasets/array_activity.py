@@ -95,6 +95,8 @@ def traces_of(file: ArrayFile, keys: ArrayKeys, trials: Trials, selection: Selec
             # One clock for all trials tells the duration of a bin.
             own = rate if selection.sampling_rate is None else selection.sampling_rate
             times, bin_size = None, frames(stored.ravel(), label, own).bin_size
+        elif times.size == T + 1 and "edge" in last_name(keys.times) and not trials.in_trials:
+            times = (times[1:] + times[:-1]) / 2
         elif times.size != T:
             raise ValueError(f"Expected a time for each of the {T} bins in {label} (got {list(stored.shape)}).")
     elif selection.bin_size is None and selection.frame_rate is None:

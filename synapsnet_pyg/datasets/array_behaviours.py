@@ -10,7 +10,8 @@ from synapsnet_pyg.datasets.array_keys import START_NAMES, STOP_NAMES, TIME_NAME
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, OnFrames, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
 from synapsnet_pyg.intake.plain import kind_of, plain_array
-from synapsnet_pyg.intake.recording import Selection, literal_blocks
+from synapsnet_pyg.intake.recording import Selection, Traces, literal_blocks
+from synapsnet_pyg.intake.spikes import Spikes
 
 
 def read_behaviours(
@@ -70,11 +71,26 @@ def read_blocks(file: ArrayFile, key: str, rate: float | None) -> Blocks:
     return blocks_of(table[:, 0], table[:, 1], f"'{key}' of '{file.path}'")
 
 
-def excluded_blocks(file: ArrayFile, selection: Selection) -> Blocks:
-    """Returns the intervals to leave out, those of the file and those given in seconds."""
+def excluded_blocks(file: ArrayFile, selection: Selection, activity: Traces | Spikes, notes: list[str]) -> Blocks:
+    """Returns the intervals to leave out, those of the file and those given in seconds.
+
+    Frames that an array of zeros and ones marks become missing in the traces themselves.
+
+    Args:
+        file: Opened file.
+        selection: Names of intervals, or ``"START:STOP"``.
+        activity: Spikes, or traces that are changed.
+        notes: List that is added to.
+    """
     blocks, names = literal_blocks(selection.exclude)
     for name in names:
-        blocks += read_blocks(file, name, selection.behaviour_rate)
+        mask = masked_frames(file, name, activity.values.shape[1]) if isinstance(activity, Traces) else None
+        if mask is not None and isinstance(activity, Traces):
+            kind = np.float64 if activity.values.dtype == np.float64 else np.float32
+            activity.values = np.where(mask, kind(np.nan), activity.values)
+            notes.append(f"{int(mask.sum())} frames that '{name}' marks are left out")
+        else:
+            blocks += read_blocks(file, name, selection.behaviour_rate)
     return blocks
 
 
@@ -82,14 +98,13 @@ def _table(file: ArrayFile, key: str, rate: float | None) -> np.ndarray:
     """Returns times [n], or starts and stops [n, 2], in seconds."""
     label = f"'{key}' of '{file.path}'"
     if file.is_group(key):
-        names = {last_name(name): name for name in file.children(key)}
-        edges = [next((names[name] for name in known if name in names), None) for known in (START_NAMES, STOP_NAMES)]
-        if None in edges:
-            raise ValueError(f"Expected a start and a stop of each interval in {label} (got {', '.join(names)}).")
-        own = [f"{key.strip('/')}/{name}" for name in edges]
-        table = np.stack([file.numbers(name).ravel().astype(np.float64) for name in own], axis=1)
-        return table / (rate or file.rate(own[0]) or 1.0)
-    values = file.numbers(key).astype(np.float64) / (rate or file.rate(key) or 1.0)
+        return _of_group(file, key, rate, label)
+    stored = file.numbers(key)
+    if max(stored.shape, default=0) == stored.size > 2 and np.isin(stored, (0, 1)).all():
+        raise ValueError(
+            f"Expected times in {label} (it holds zeros and ones alone, as if for each frame); name it as --behaviour."
+        )
+    values = stored.astype(np.float64) / (rate or file.rate(key) or 1.0)
     if values.ndim == 2 and 1 in values.shape and 2 not in values.shape:
         values = values.ravel()
     if values.ndim == 2 and values.shape[1] != 2:
@@ -99,6 +114,33 @@ def _table(file: ArrayFile, key: str, rate: float | None) -> np.ndarray:
     if values.ndim not in (1, 2) or (values.ndim == 2 and values.shape[1] != 2):
         raise ValueError(f"Expected times [n], or starts and stops [n, 2], in {label} (got {list(values.shape)}).")
     return values
+
+
+def _of_group(file: ArrayFile, key: str, rate: float | None, label: str) -> np.ndarray:
+    """Returns times, or starts and stops, of a group or table: starts with stops, with durations, or alone."""
+    names = {last_name(name): f"{key.strip('/')}/{name}" for name in file.children(key)}
+    start, stop, last = (
+        next((names[name] for name in known if name in names), None)
+        for known in (START_NAMES, STOP_NAMES, ("duration",))
+    )
+    if start is None:
+        raise ValueError(f"Expected a start and a stop of each interval in {label} (got {', '.join(names)}).")
+    ticks = rate or file.rate(start) or 1.0
+    begin = file.numbers(start).ravel() / ticks
+    if stop is None and last is None:
+        return begin
+    end = file.numbers(stop).ravel() / ticks if stop is not None else begin + file.numbers(str(last)).ravel() / ticks
+    if len(begin) != len(end):
+        raise ValueError(f"Expected as many starts as stops in {label} (got {len(begin)} and {len(end)}).")
+    return np.stack([begin, end], axis=1)
+
+
+def masked_frames(file: ArrayFile, key: str, T: int) -> np.ndarray | None:
+    """Returns the frames that an array of zeros and ones marks [T], None if it is another array."""
+    if file.is_group(key) or not file.has(key) or T not in (file.shape(key) or ()):
+        return None
+    values = file.numbers(key).ravel()
+    return values == 1 if values.size == T and np.isin(values, (0, 1)).all() else None
 
 
 def _behaviour(

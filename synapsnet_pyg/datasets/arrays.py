@@ -91,7 +91,7 @@ class ArraysReader(Reader):
                     if selection.intervals is None
                     else read_blocks(file, selection.intervals, selection.behaviour_rate)
                 ),
-                excluded=excluded_blocks(file, selection),
+                excluded=excluded_blocks(file, selection, activity, notes),
                 notes=notes,
             )
 

@@ -127,7 +127,10 @@ class _Walk:
 
         long = len(shape) == 1 or (self.matlab and len(shape) == 2 and shape[1] == 1)
         lazy = (lambda: data) if not dtype.names and text is None and long else None
-        return Entry(load, shown, "texts" if text or is_char else dtype.name, lazy=lazy, head=head)
+        kind = "texts" if text or is_char else dtype.name
+        units = {name: _text(data.attrs[name]) for name in ("unit", "units") if name in data.attrs}
+        axes = () if self.matlab or len(shape) != data.ndim else _axes(data)
+        return Entry(load, shown, kind, lazy=lazy, head=head, axes=axes, attributes=units)
 
     def references(self, key: str, data: h5py.Dataset) -> None:
         """Adds a cell array or a field of a struct array of MATLAB."""
@@ -182,8 +185,20 @@ def missing_filter(file: h5py.File, key: str) -> str:
 
 def _matlab_class(item: Any) -> str:
     """Returns the class that MATLAB gave to a variable, or an empty text."""
-    kind = item.attrs.get("MATLAB_class", b"")
-    return kind.decode("ascii", "replace") if isinstance(kind, bytes) else str(kind)
+    return _text(item.attrs.get("MATLAB_class", ""))
+
+
+def _text(value: Any) -> str:
+    """Returns an attribute as a text."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _axes(data: h5py.Dataset) -> tuple[str, ...]:
+    """Returns the names of a data set's axes, by their labels or scales; empty if one has none."""
+    if not {"DIMENSION_LIST", "DIMENSION_LABELS"} & set(data.attrs):
+        return ()
+    names = [dim.label or (dim[0].name.strip("/") if len(dim) else "") for dim in data.dims]
+    return tuple(names) if all(names) else ()
 
 
 def _broken_link(link: Any) -> str:

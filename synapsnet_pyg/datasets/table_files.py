@@ -35,6 +35,7 @@ class TableForm:
         names: Names of the columns. Empty: in the first line that is no comment.
         skipped: Number of lines before the first row, or before the line of names.
         comment: Character that begins a comment. None: there are none.
+        lines: Number of lines that make up the names.
     """
 
     separator: str
@@ -43,6 +44,7 @@ class TableForm:
     names: tuple[str, ...]
     skipped: int
     comment: str | None
+    lines: int = 1
 
     def told(self) -> str:
         """Returns what is unusual about the form; an empty text for a plain one."""
@@ -51,6 +53,7 @@ class TableForm:
             [] if self.separator in ",\t" and self.decimal == "." else [f"columns separated by {words[self.separator]}"]
         )
         parts += ["decimal commas"] if self.decimal == "," else []
+        parts += ["names of columns in several lines"] if self.lines > 1 else []
         parts += ["no names of columns"] if self.names and self.names[0] == "0" else []
         return ", ".join(parts)
 
@@ -87,7 +90,17 @@ def form_of(path: Path) -> TableForm:
     decimal = "," if separator != "," and any(_COMMA_NUMBER.fullmatch(cell) for cell in entries) else "."
     number = _COMMA_NUMBER if decimal == "," else _NUMBER
     headless = all(_NUMBER.fullmatch(cell) or number.fullmatch(cell) for cell in cells[0]) and any(cells[0])
-    names: tuple[str, ...] = ()
+    names, lines_of_names = _names_in_lines(cells, number)
+    if lines_of_names:
+        return TableForm(
+            separator,
+            decimal,
+            encoding,
+            names=names,
+            skipped=skipped + lines_of_names,
+            comment=comment,
+            lines=lines_of_names,
+        )
     if headless:
         names = tuple(str(i) for i in range(len(cells[0])))
         told = _cells(lines[skipped - 1].lstrip(f"{comment} "), separator) if comment and skipped else []
@@ -155,6 +168,24 @@ def parquet_entries(path: Path) -> Entries:
             else Entry(load, (rows,), _plain_kind(kind))
         )
     return _with_table(entries, rows, lambda: pandas.read_parquet(path))
+
+
+def _names_in_lines(cells: list[list[str]], number: re.Pattern[str]) -> tuple[tuple[str, ...], int]:
+    """Returns names of columns that several lines make up, as DeepLabCut writes them, and the number of these lines.
+
+    Lines that repeat one text, such as the name of a network, are left out. There are none if one line has all names.
+    """
+
+    def is_named(row: list[str]) -> bool:
+        """Returns True for a line without numbers after its first column."""
+        return len(row) > 1 and not any(_NUMBER.fullmatch(cell) or number.fullmatch(cell) for cell in row[1:])
+
+    count = next((i for i, row in enumerate(cells) if not is_named(row)), len(cells))
+    if not 2 <= count <= 4 or count == len(cells) or len({len(row) for row in cells}) > 1:
+        return (), 0
+    told = [row for row in cells[:count] if len(set(row[1:])) > 1] or cells[count - 1 : count]
+    joined = tuple("_".join(parts) if i else parts[-1] for i, parts in enumerate(zip(*told, strict=True)))
+    return (joined, count) if len(set(joined)) == len(joined) else ((), 0)
 
 
 def _lists(load: Callable[[], Any]) -> list[np.ndarray]:

@@ -465,3 +465,38 @@ def test_a_description_reads_no_large_array(tmp_path, monkeypatch):
     assert rows["counts"].startswith("int64 [4, 30], 0 to ")
     assert rows["odd/odd"] == "cannot be read: it holds pickled objects, which are never read"
     assert "synapsnet convert" in rows["next"]
+
+
+def test_masks_of_frames_are_left_out_and_are_no_times(tmp_path):
+    mask = np.zeros(30, dtype=bool)
+    mask[10:13] = True
+    np.savez(tmp_path / "a.npz", x=COUNTS, light=mask, other=mask[:20].astype(int))
+    with pytest.warns(DataWarning, match="3 frames hold NaN in every neuron"):
+        session = read_arrays(tmp_path / "a.npz", "x", ["neuron", "bin"], 0.1, exclude=["light"])
+    assert session.segment.tolist() == [[0, 10], [10, 27]]
+    np.testing.assert_array_equal(session.activity, COUNTS[:, ~mask])
+    assert "3 frames that 'light' marks are left out" in session.notes
+    for options in ({"exclude": ["other"]}, {"events": ["light"]}, {"intervals": "light"}):
+        with pytest.raises(ValueError, match="zeros and ones alone, as if for each frame"):
+            read_arrays(tmp_path / "a.npz", "x", ["neuron", "bin"], 0.1, **options)
+
+
+def test_edges_of_bins(tmp_path):
+    edges = np.arange(31) * 0.2
+    np.savez(tmp_path / "a.npz", x=COUNTS, bin_edges=edges, times=edges)
+    session = read_arrays(tmp_path / "a.npz", "x", ["neuron", "bin"], times="bin_edges")
+    assert session.bin_size == pytest.approx(0.2)
+    with pytest.raises(ValueError, match=r"a time for each of the 30 bins .*got \[31\]"):
+        read_arrays(tmp_path / "a.npz", "x", ["neuron", "bin"], times="times")
+
+
+def test_events_in_tables_by_onset_and_duration(tmp_path):
+    np.save(tmp_path / "x.npy", COUNTS)
+    (tmp_path / "trials.tsv").write_text("onset\tduration\tkind\n0.5\t1\ta\n2\t0.5\tb\n")
+    (tmp_path / "licks.csv").write_text("onset,volume\n0.55,2\n2.25,2\n")
+    session = read_arrays(
+        tmp_path, "x", ["neuron", "bin"], 0.1, intervals="trials", events=["licks", "trials"], name="lab"
+    )
+    assert session.segment.tolist() == [[0, 10], [10, 15]]
+    assert np.flatnonzero(session.behaviour[:, 0]).tolist() == [0, 12]
+    assert session.behaviour[:, 1].tolist() == pytest.approx([1] * 15)

@@ -124,3 +124,16 @@ def test_hdf5_behind_other_names(path):
         file["x"] = COUNTS
     with ArrayFile(path.with_suffix(".hdf")) as file:
         np.testing.assert_array_equal(file.numbers("x"), COUNTS)
+
+
+def test_units_and_names_of_axes(path):
+    with h5py.File(path, "w") as file:
+        file["rates"], file["time"] = COUNTS, np.arange(7) * 100.0
+        file["time"].attrs["unit"] = "ms"
+        file["rates"].dims[0].label, file["rates"].dims[1].label = "neuron", "time"
+        file["plain"] = COUNTS
+        file["plain"].dims[0].label = "neuron"
+    with ArrayFile(path) as file:
+        assert file.rate("time") == 1000
+        assert file.entry("rates").axes == ("neuron", "time")
+        assert file.entry("plain").axes == ()

@@ -105,3 +105,13 @@ def test_parquet_with_lists_and_missing_entries(tmp_path):
         assert file.texts("kind") == ["a", "b", "a"]
         assert [train.tolist() for train in file.ragged("times")] == [[0.5, 1.5], [], [2.5]]
         assert file.shape("times") == (3,)
+
+
+def test_names_in_several_lines_as_deeplabcut_writes_them(tmp_path):
+    rows = ["scorer,DLC,DLC,DLC,DLC", "bodyparts,nose,nose,tail,tail", "coords,x,y,x,y"]
+    rows += [f"{i},{i}.5,{i}.25,{2 * i}.5,3" for i in range(6)]
+    (tmp_path / "a.csv").write_text("\n".join(rows) + "\n")
+    with ArrayFile(tmp_path / "a.csv") as file:
+        assert file.keys == ["coords", "nose_x", "nose_y", "table", "tail_x", "tail_y"]
+        assert file.numbers("tail_x").tolist() == [2 * i + 0.5 for i in range(6)]
+        assert "names of columns in several lines" in file.notes[0]
