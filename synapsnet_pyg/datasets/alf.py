@@ -16,7 +16,8 @@ from synapsnet_pyg.datasets.alf_files import (
     times_of,
 )
 from synapsnet_pyg.datasets.cluster_rows import JoinedVectors, cluster_ids, row_lookup
-from synapsnet_pyg.datasets.mapped_arrays import StoredVector
+from synapsnet_pyg.datasets.mapped_arrays import stored_vector
+from synapsnet_pyg.datasets.numpy_files import StoredVector
 from synapsnet_pyg.datasets.readers import Reader, Rows, natural
 from synapsnet_pyg.datasets.usual_choices import Fields
 from synapsnet_pyg.files import shorten
@@ -81,8 +82,8 @@ class AlfReader(Reader):
         probes, trains, tables = [], [], []
         for probe_name, folder in _spike_folders(path).items():
             objects = alf_files([folder])
-            times = StoredVector(objects["spikes"]["times"].path)
-            clusters = StoredVector(objects["spikes"]["clusters"].path)
+            times = stored_vector(objects["spikes"]["times"].path)
+            clusters = stored_vector(objects["spikes"]["clusters"].path)
             if len(times) != len(clusters):
                 raise ValueError(
                     f"Expected a cluster for each of the {len(times)} spikes in '{folder}' (got {len(clusters)})."
@@ -115,7 +116,7 @@ class AlfReader(Reader):
         """Describes the probes and what stands beside them, from headers."""
         rows = []
         for name, folder in _spike_folders(path).items():
-            times = StoredVector(alf_files([folder])["spikes"]["times"].path)
+            times = stored_vector(alf_files([folder])["spikes"]["times"].path)
             last = f", up to {float(times[len(times) - 1 :][0]):.1f} s" if len(times) else ""
             fields = sorted(alf_files([folder]).get("clusters", {}))
             rows.append((name or "spikes", f"{len(times)} spikes{last}; clusters: {', '.join(fields) or 'no table'}"))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from synapsnet_pyg.datasets.numpy_files import PICKLED, StoredVector
 from synapsnet_pyg.intake.plain import kind_of
 
 
@@ -46,7 +47,7 @@ def mapped(path: Path) -> np.ndarray:
         if "begins with" in str(error):
             raise
         pickled = "pickle" in str(error).lower() or "object" in str(error).lower()
-        reason = "it holds pickled objects, which are never read" if pickled else "it is cut short"
+        reason = PICKLED if pickled else "it is cut short"
         raise ValueError(f"Expected numbers or texts in '{path}' ({reason}).") from None
 
 
@@ -73,10 +74,8 @@ def mapped_numbers(path: Path, ndim: int | None = None) -> np.ndarray:
     return array
 
 
-class StoredVector:
-    """Numbers of a ``.npy`` file, read in slices, so that a long file never lies in memory as a whole.
-
-    Pages of a mapped file count as memory of the process; slices that are read do not stay.
+def stored_vector(path: Path) -> StoredVector:
+    """Opens numbers of a ``.npy`` file to be read in slices, so that a long file never lies in memory as a whole.
 
     Args:
         path: Path of a file of numbers :math:`(n)`, :math:`(n, 1)` or :math:`(1, n)`.
@@ -85,16 +84,5 @@ class StoredVector:
         FileNotFoundError: There is no such file.
         ValueError: The file does not hold real numbers, or is a table.
     """
-
-    def __init__(self, path: Path) -> None:
-        array = mapped_numbers(path, 1)
-        self.path, self.dtype, self.shape = path, array.dtype, array.shape
-        self._offset = int(getattr(array, "offset", 0) or 0)  # none for an empty file
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, part: slice) -> np.ndarray:
-        start, stop, _ = part.indices(len(self))
-        offset = self._offset + start * self.dtype.itemsize
-        return np.fromfile(self.path, self.dtype, count=max(stop - start, 0), offset=offset)
+    array = mapped_numbers(path, 1)
+    return StoredVector(path, array.size, array.dtype, int(getattr(array, "offset", 0) or 0))  # none for an empty file

@@ -10,7 +10,8 @@ import numpy as np
 
 from synapsnet_pyg.datasets.cluster_rows import LARGEST_TABLE, PIECE, cluster_ids, row_lookup, whole_ids
 from synapsnet_pyg.datasets.cluster_tables import cluster_columns
-from synapsnet_pyg.datasets.mapped_arrays import StoredVector, mapped_numbers
+from synapsnet_pyg.datasets.mapped_arrays import mapped_numbers, stored_vector
+from synapsnet_pyg.datasets.numpy_files import StoredVector
 from synapsnet_pyg.datasets.readers import Reader, Rows
 from synapsnet_pyg.datasets.usual_choices import choice_note, counted, keep_usual, named, only_activity
 from synapsnet_pyg.intake.neuron_table import NeuronTable
@@ -40,6 +41,8 @@ class PhyReader(Reader):
         {"sorter_output", "phy", "kilosort", "kilosort2", "kilosort2.5", "kilosort3", "kilosort4", "ks"}
     )
 
+    own_keys = frozenset({"spike_times", "spike_clusters", "spike_templates"})
+
     def recognises(self, path: Path) -> bool:
         """Returns True if a folder has spike times and the cluster of each spike."""
         return (path / "spike_times.npy").is_file() and any(
@@ -65,7 +68,7 @@ class PhyReader(Reader):
         present = sorted(file.stem for file in path.glob("spike_*.npy") if "time" in file.stem or "sec" in file.stem)
         stem = named(selection.activity, present, ["spike_times"], f"'{path}'")
         notes = [choice_note(stem, present)] if len(present) > 1 else []
-        times, of_spike = StoredVector(path / f"{stem}.npy"), _clusters(path)
+        times, of_spike = stored_vector(path / f"{stem}.npy"), _clusters(path)
         if len(times) != len(of_spike):
             raise ValueError(
                 f"Expected a cluster for each of the {len(times)} entries of '{path / stem}.npy' (got {len(of_spike)})."
@@ -91,14 +94,15 @@ class PhyReader(Reader):
 
     def describe(self, path: Path) -> Rows:
         """Describes a folder from its tables and the headers of its arrays."""
-        times, of_spike = StoredVector(path / "spike_times.npy"), _clusters(path)
-        ids = cluster_ids(of_spike, path) if len(of_spike) <= PIECE else None
+        times, of_spike = stored_vector(path / "spike_times.npy"), _clusters(path)
+        ids = np.unique(whole_ids(of_spike[:PIECE]))
         rate = _rate(path, times, "spike_times")
         ends = [float(times[at : at + 1][0]) / rate for at in (0, len(times) - 1)] if rate and len(times) else []
         span = f", {ends[0]:.1f} to {ends[1]:.1f} s" if ends else ""
         rows = [("spikes", f"{len(times)}{span}"), ("sampling rate", f"{rate:g} Hz" if rate else "not stated")]
         columns, notes = cluster_columns(path, ids)
-        rows.append(("clusters", f"{len(ids)} with spikes" if ids is not None else "as in the tables below"))
+        part = f", in the first {PIECE} spikes" if len(of_spike) > PIECE else ""
+        rows.append(("clusters", f"{len(ids)} with spikes{part}"))
         rows += [("group", counted(columns["group"], "unsorted"))] if "group" in columns else []
         rows += [("fields", ", ".join(columns) or "none"), *(("note", note) for note in notes)]
         rate_option = "" if rate else " --sampling-rate 30000"
@@ -169,7 +173,7 @@ def _rate(path: Path, times: StoredVector, stem: str) -> float | None:
 def _clusters(path: Path) -> StoredVector:
     """Opens the cluster of each spike: phy's, or Kilosort's templates where nobody used phy."""
     clusters = path / "spike_clusters.npy"
-    return StoredVector(clusters if clusters.is_file() else path / "spike_templates.npy")
+    return stored_vector(clusters if clusters.is_file() else path / "spike_templates.npy")
 
 
 def _places(path: Path, ids: np.ndarray, of_spike: StoredVector) -> dict[str, np.ndarray]:
@@ -211,7 +215,7 @@ def _templates_of(path: Path, ids: np.ndarray, of_spike: StoredVector, count: in
     changed = np.flatnonzero(used < 0)
     if not len(changed) or not file.is_file():
         return used
-    of_template = StoredVector(file)
+    of_template = stored_vector(file)
     if len(of_template) != len(of_spike) or len(changed) * count > LARGEST_TABLE:
         return used
     together = np.zeros(len(changed) * count, dtype=np.int64)

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from synapsnet_pyg.datasets.cluster_rows import JoinedVectors, cluster_ids, row_lookup, whole_ids
-from synapsnet_pyg.datasets.mapped_arrays import StoredVector
+from synapsnet_pyg.datasets.mapped_arrays import stored_vector
 
 
 def stored(path, values):
     np.save(path, values)
-    return StoredVector(path)
+    return stored_vector(path)
 
 
 @pytest.mark.parametrize("shift", [0, 1 << 30])

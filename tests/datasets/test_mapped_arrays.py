@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from synapsnet_pyg.datasets.mapped_arrays import StoredVector, mapped, mapped_numbers
+from synapsnet_pyg.datasets.mapped_arrays import mapped, mapped_numbers, stored_vector
 
 
 @pytest.mark.parametrize("shape", [(7,), (7, 1), (1, 7)])
@@ -9,7 +9,7 @@ from synapsnet_pyg.datasets.mapped_arrays import StoredVector, mapped, mapped_nu
 def test_vectors_are_read_in_slices(tmp_path, shape, dtype):
     path = tmp_path / "x.npy"
     np.save(path, np.arange(7, dtype=dtype).reshape(shape))
-    vector = StoredVector(path)
+    vector = stored_vector(path)
     assert (len(vector), vector.dtype) == (7, np.dtype(dtype))
     assert vector[2:5].tolist() == [2, 3, 4]
     assert vector[5:99].tolist() == [5, 6]
@@ -19,9 +19,9 @@ def test_vectors_are_read_in_slices(tmp_path, shape, dtype):
 def test_empty_and_single_numbers(tmp_path):
     np.save(tmp_path / "none.npy", np.zeros((0, 1)))
     np.save(tmp_path / "one.npy", np.float32(3))
-    assert len(StoredVector(tmp_path / "none.npy")) == 0
-    assert StoredVector(tmp_path / "none.npy")[0:5].tolist() == []
-    assert StoredVector(tmp_path / "one.npy")[0:5].tolist() == [3]
+    assert len(stored_vector(tmp_path / "none.npy")) == 0
+    assert stored_vector(tmp_path / "none.npy")[0:5].tolist() == []
+    assert stored_vector(tmp_path / "one.npy")[0:5].tolist() == [3]
 
 
 def test_says_what_is_wrong(tmp_path):
