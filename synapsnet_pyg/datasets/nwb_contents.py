@@ -9,6 +9,7 @@ import numpy as np
 
 from synapsnet_pyg.datasets.nwb_groups import Node, NWBFile
 from synapsnet_pyg.datasets.nwb_tables import (
+    clock_of,
     first_entries,
     intervals,
     is_intervals,
@@ -81,7 +82,9 @@ class Contents:
             self.units.append(group)
         elif is_intervals(group):
             self.intervals.append(group)
-        elif "data" in names and group.array("data") is not None:
+        elif "data" in names:
+            if group.array("data") is None:  # a link that leads nowhere
+                return
             if {"timestamps", "starting_time"} & names:
                 self.series.append(group)
             parent = group.path.rpartition("/")[0].rpartition("/")[2]
@@ -135,7 +138,8 @@ class Contents:
         if not fitting and (direct := self.file.get(wanted)) is not None:  # a second link to one of them
             fitting = [one for one in known if one.nodes[0].key == direct.key]
         if not fitting:
-            other = [NamedActivity(one.path, [one], False) for one in self.series if len(one.array("data").shape) < 3]  # type: ignore[union-attr]
+            wide = [one for one in self.series if len(one.need("data").shape) < 3]
+            other = [NamedActivity(one.path, [one], False) for one in wide]
             fitting = matching(wanted, other, lambda one: one.path)
             known = known or other
         if len(fitting) > 1:
@@ -159,7 +163,7 @@ class Contents:
 
     def _others(self) -> str:
         """Returns a hint at time series that can be taken as activity."""
-        wide = [one.path for one in self.series if len(one.array("data").shape) == 2]  # type: ignore[union-attr]
+        wide = [one.path for one in self.series if len(one.need("data").shape) == 2]
         return f"; --activity takes one of its time series: {shorten(wide, _MOST)}" if wide else ""
 
     def blocks(self, wanted: str, label: str) -> Blocks:
@@ -300,7 +304,12 @@ def are_planes(series: Sequence[Node]) -> bool:
 
 
 def circle_of(series: Node, values: np.ndarray) -> float | None:
-    """Returns the full circle of a direction, in the unit of its values; None for other series."""
+    """Returns the full circle of a direction, in the unit of its values; None for other series.
+
+    Args:
+        series: Time series.
+        values: Its values in their unit.
+    """
     parent = _parent(series)
     inside = "CompassDirection" in (parent.kind, parent.name) or series.kind == "CompassDirection"
     if not inside or values.dtype.kind not in "fi" or (values.ndim == 2 and values.shape[1] != 1):
@@ -314,11 +323,23 @@ def circle_of(series: Node, values: np.ndarray) -> float | None:
 
 
 def event_times(node: Node, rate: float | None) -> np.ndarray:
-    """Returns the times of events in seconds."""
+    """Returns the times of events in seconds.
+
+    Args:
+        node: Events, or a time series with a time stamp for each event.
+        rate: Number of ticks a second. None: as the file says.
+
+    Raises:
+        ValueError: The series has evenly spaced samples.
+    """
     if node.array("timestamps") is None and node.array("timestamp") is not None:
         return seconds(node, "timestamp")
-    data = node.array("data")
-    return times_of(node, 0 if data is None else len(data), rate)
+    clock = clock_of(node)
+    if clock.step:
+        raise ValueError(
+            f"Expected event times in {node!r} (it has a sample every {clock.step:g} s); give it as --behaviour."
+        )
+    return times_of(node, 0, rate)
 
 
 def _parent(node: Node) -> Node:

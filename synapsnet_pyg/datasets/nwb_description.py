@@ -38,7 +38,10 @@ def describe_nwb(path: Path) -> Rows:
     if modules:
         rows.append(("modules", ", ".join(modules)))
     for table in contents.units:
-        rows += _units(table)
+        try:
+            rows += _units(table)
+        except ValueError as error:
+            rows.append(("units", str(error)))
     electrodes = file.get("general/extracellular_ephys/electrodes")
     location = None if electrodes is None or electrodes.is_array else column(electrodes, "location")
     if location is not None:
@@ -111,7 +114,7 @@ def _command(path: Path, contents: Contents) -> str:
     known = contents.activities
     source = shlex.quote(url_of(path) or str(path))
     if not known:
-        wide = [one.path for one in contents.series if len(one.array("data").shape) == 2]  # type: ignore[union-attr]
+        wide = [one.path for one in contents.series if len(one.need("data").shape) == 2]
         return (
             f"synapsnet convert {source} out.h5 --activity {shlex.quote(wide[0])}" if wide else "no activity is known"
         )

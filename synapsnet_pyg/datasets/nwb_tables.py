@@ -1,6 +1,6 @@
 """Tables, clocks and values of NWB files, of any version and writer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -24,9 +24,6 @@ _TICKS = {
 
 _WIDEST = 3
 """Largest number of columns of a field of the neurons; wider ones are waveforms and images."""
-
-_BLOCK = 1 << 25
-"""Number of samples that are read at once from traces."""
 
 
 def column(table: Node, name: str) -> np.ndarray | None:
@@ -293,82 +290,6 @@ def values_of(series: Node) -> np.ndarray:
     if values.dtype.kind in "fib" and scale.changes:
         values = values.astype(np.float64) * scale.factor + scale.offset
     return values
-
-
-class StoredTraces:
-    """Traces [N, T] that lie in a file, in either order of axes, and are read in blocks of neurons.
-
-    Args:
-        series: Time series.
-        data: Its data, [T], [T, N] or [N, T].
-        frames_last: Whether the data are [N, T].
-        length: Number of frames T.
-    """
-
-    def __init__(self, series: Node, data: Node, *, frames_last: bool, length: int) -> None:
-        self._data, self._frames_last, self._length = data, frames_last, length
-        self._scale = scale_of(series, data)
-        self._count = 1 if len(data.shape) == 1 else data.shape[0 if frames_last else 1]
-        self._step = max(1, _BLOCK // max(length, 1))
-        self._first, self._block = -1, np.zeros((0, length), dtype=np.float32)
-
-    def __len__(self) -> int:
-        return self._count
-
-    def row(self, neuron: int) -> np.ndarray:
-        """Returns the trace of a neuron [T], float32."""
-        first = neuron // self._step * self._step
-        if first != self._first:
-            self._block = np.zeros((0, 0), dtype=np.float32)  # freed before the next one is read
-            self._first, self._block = first, self._read(first, min(first + self._step, self._count))
-        return self._block[neuron - first]
-
-    def _read(self, first: int, stop: int) -> np.ndarray:
-        """Reads the traces of some neurons, float32."""
-        if len(self._data.shape) == 1:
-            stored = self._data[: self._length][None]
-        elif self._frames_last:
-            stored = self._data[first:stop, : self._length]
-        else:
-            stored = self._data[: self._length, first:stop].T
-        stored = numbers(stored, repr(self._data))
-        if not self._scale.changes:
-            return np.ascontiguousarray(stored, dtype=np.float32)
-        factor = self._scale.factor
-        factor = factor[first:stop, None] if isinstance(factor, np.ndarray) else factor
-        return np.ascontiguousarray(stored * factor + self._scale.offset, dtype=np.float32)
-
-
-class LazyTraces:
-    """Traces [N, T] of several planes, in place of an array: rows are read when they are asked for.
-
-    Args:
-        planes: Traces of each plane.
-        rows: Plane, and row in it, of each neuron [N, 2].
-        length: Number of frames T.
-    """
-
-    ndim = 2
-    dtype = np.dtype(np.float32)
-
-    def __init__(self, planes: Sequence[StoredTraces], rows: np.ndarray, length: int) -> None:
-        self._planes, self._rows = planes, rows
-        self.shape = (len(rows), length)
-        self.size = len(rows) * length
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, neuron: int) -> np.ndarray:
-        plane, row = self._rows[neuron].tolist()
-        return self._planes[plane].row(row)
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (self[neuron] for neuron in range(len(self)))
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        rows = np.stack(list(self)) if len(self) else np.zeros(self.shape, dtype=np.float32)
-        return rows if dtype is None else rows.astype(dtype)
 
 
 def walk_groups(root: Node, skip: frozenset[str] = frozenset({"general", "specifications"})) -> Iterator[Node]:

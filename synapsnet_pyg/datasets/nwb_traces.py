@@ -1,23 +1,27 @@
 """Two-photon and other series of NWB files as traces of neurons."""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
 from synapsnet_pyg.datasets.nwb_contents import FoundActivity, NamedActivity
 from synapsnet_pyg.datasets.nwb_groups import Node
 from synapsnet_pyg.datasets.nwb_tables import (
     Clock,
-    LazyTraces,
-    StoredTraces,
     clock_of,
     column,
     first_entries,
     ids_of,
     neuron_columns,
+    scale_of,
 )
 from synapsnet_pyg.intake.neuron_table import NeuronTable
 from synapsnet_pyg.intake.notes import warn
-from synapsnet_pyg.intake.plain import plain_array, texts
+from synapsnet_pyg.intake.plain import numbers, plain_array, texts
 from synapsnet_pyg.intake.recording import Selection, Traces
+
+_BLOCK = 1 << 25
+"""Number of samples that are read at once."""
 
 _ACCEPTED = ("accepted", "iscell", "is_cell", "valid_roi")
 """Columns, in lower case, that mark accepted cells."""
@@ -48,9 +52,8 @@ def cells_of(activity: NamedActivity, selection: Selection) -> FoundActivity:
     if selection.where is None:
         kept = _accepted(neurons, notes)
         rows, neurons = rows[kept], neurons if len(kept) == neurons.count else neurons.take(kept)
-    stored = [plane.stored(length) for plane in planes]
     traces = Traces(
-        LazyTraces(stored, rows.reshape(-1, 2), length),  # type: ignore[arg-type]
+        _LazyTraces(planes, rows.reshape(-1, 2), length),  # type: ignore[arg-type]
         clock.times if clock.times is None else clock.times[:length],
         bin_size=clock.step,
         rate=clock.rate,
@@ -60,20 +63,36 @@ def cells_of(activity: NamedActivity, selection: Selection) -> FoundActivity:
 
 
 class _Plane:
-    """Series of one plane, with the order of its axes and its table of cells."""
+    """Series of one plane: its table of cells, and its traces, which stay in the file until they are asked for."""
 
     def __init__(self, series: Node, data: Node, *, frames_last: bool, table: Node | None, rows: np.ndarray) -> None:
         self.series, self.data, self.frames_last, self.table, self.rows = series, data, frames_last, table, rows
         self.length = data.shape[-1 if frames_last else 0]
+        self.count = len(rows)
+        self._scale = scale_of(series, data)
+        self._first, self._block = -1, np.zeros((0, 0), dtype=np.float32)
 
-    @property
-    def count(self) -> int:
-        """Number of cells."""
-        return len(self.rows)
+    def trace(self, cell: int) -> np.ndarray:
+        """Returns the trace of a cell [T], float32."""
+        step = max(1, _BLOCK // max(self.length, 1))
+        first = cell // step * step
+        if first != self._first:
+            self._block = np.zeros((0, 0), dtype=np.float32)  # freed before the next one is read
+            self._first, self._block = first, self._read(first, min(first + step, self.count))
+        return self._block[cell - first]
 
-    def stored(self, length: int) -> StoredTraces:
-        """Returns the traces, which stay in the file."""
-        return StoredTraces(self.series, self.data, frames_last=self.frames_last, length=length)
+    def _read(self, first: int, stop: int) -> np.ndarray:
+        """Reads the traces of some cells [cells, T], float32."""
+        if len(self.data.shape) == 1:
+            stored = self.data[:][None]
+        else:
+            stored = self.data[first:stop] if self.frames_last else self.data[:, first:stop].T
+        stored = numbers(stored, repr(self.data))
+        if self._scale.changes:
+            factor = self._scale.factor
+            factor = factor[first:stop, None] if isinstance(factor, np.ndarray) else factor
+            stored = stored * factor + self._scale.offset
+        return np.ascontiguousarray(stored, dtype=np.float32)
 
     def fields(self) -> tuple[dict[str, np.ndarray], list[str]]:
         """Returns the columns of the cells, and their labels."""
@@ -90,6 +109,28 @@ class _Plane:
             columns["area"] = np.full(self.count, area)
         ids = ids_of(self.table, size)
         return columns, texts(self.rows if ids is None else ids[self.rows])
+
+
+class _LazyTraces:
+    """Traces [N, T] of several planes, in place of an array: rows are read when they are asked for."""
+
+    ndim = 2
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, planes: Sequence[_Plane], rows: np.ndarray, length: int) -> None:
+        self._planes, self._rows = planes, rows
+        self.shape = (len(rows), length)
+        self.size = len(rows) * length
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, neuron: int) -> np.ndarray:
+        plane, cell = self._rows[neuron].tolist()
+        return self._planes[plane].trace(cell)[: self.shape[1]]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[neuron] for neuron in range(len(self)))
 
 
 def _plane(series: Node) -> _Plane:
@@ -199,38 +240,36 @@ def _joined(planes: list[_Plane]) -> NeuronTable:
 def _stacked(pieces: list[np.ndarray | None], counts: list[int]) -> np.ndarray | None:
     """Joins a column of several planes; planes without it get missing entries. None if kinds differ."""
     present = [piece for piece in pieces if piece is not None]
-    if len({piece.ndim for piece in present} | {piece.dtype.kind == "U" for piece in present}) > 2:
+    if len({(piece.dtype.kind == "U", piece.shape[1:]) for piece in present}) > 1:
         return None
-    is_text = present[0].dtype.kind == "U"
-    if any((piece.dtype.kind == "U") != is_text or piece.shape[1:] != present[0].shape[1:] for piece in present):
-        return None
-    filled = [
-        piece if piece is not None else np.full((count, *present[0].shape[1:]), "" if is_text else np.nan)
-        for piece, count in zip(pieces, counts, strict=True)
-    ]
-    return np.concatenate(filled)
+    missing = "" if present[0].dtype.kind == "U" else np.nan
+    return np.concatenate(
+        [
+            np.full((count, *present[0].shape[1:]), missing) if piece is None else piece
+            for piece, count in zip(pieces, counts, strict=True)
+        ]
+    )
 
 
 def _accepted(neurons: NeuronTable, notes: list[str]) -> np.ndarray:
     """Returns the rows of the cells that no column marks as rejected, and notes how many go."""
-    for name in neurons.columns:
-        wanted = name.lower() in _ACCEPTED
-        if not wanted and name.lower() not in _REJECTED:
-            continue
-        entries = neurons.column(name)
-        if entries.dtype.kind == "U":
-            marks = np.isin(np.char.lower(entries), ["true", "1", "yes", "accepted", "rejected"])
-        else:
-            marks = np.nan_to_num(entries.astype(np.float64), nan=0.0 if not wanted else 1.0) > 0.5
-        good = marks if wanted else ~marks
-        if good.any() and not good.all():
-            notes.append(
-                f"kept {int(good.sum())} of {len(good)} cells: {int((~good).sum())} are marked as rejected by "
-                f"'{name}' (--where to choose otherwise)"
-            )
-            return np.flatnonzero(good)
-        if not good.any() and len(good):
-            warn(f"all {len(good)} cells are marked as rejected by '{name}', and are kept all the same.")
-            return np.arange(neurons.count)
-        return np.arange(neurons.count)
-    return np.arange(neurons.count)
+    every = np.arange(neurons.count)
+    name = next((name for name in neurons.columns if name.lower() in (*_ACCEPTED, *_REJECTED)), None)
+    if name is None or not neurons.count:
+        return every
+    accepts = name.lower() in _ACCEPTED
+    entries = neurons.column(name)
+    if entries.dtype.kind == "U":
+        marks = np.isin(np.char.lower(entries), ["true", "1", "yes", "accepted" if accepts else "rejected"])
+    else:
+        marks = np.nan_to_num(entries.astype(np.float64), nan=0.0 if accepts else 1.0) > 0.5
+    good = np.flatnonzero(marks == accepts)
+    if not len(good):
+        warn(f"all {neurons.count} cells are marked as rejected by '{name}', and are kept all the same.")
+        return every
+    if len(good) < neurons.count:
+        notes.append(
+            f"kept {len(good)} of {neurons.count} cells: {neurons.count - len(good)} are marked as rejected by "
+            f"'{name}' (--where to choose otherwise)"
+        )
+    return good

@@ -126,7 +126,9 @@ def observed_by(table: Node, spikes: Spikes) -> list[Blocks] | None:
     ends, stored = ends_of(table, "obs_intervals"), table.array("obs_intervals")
     if ends is None or stored is None or not len(stored):
         return None
-    rows = numbers(stored[()], repr(stored)).astype(np.float64) / (spikes.rate or 1.0)
+    rows = numbers(stored[()], repr(stored)).astype(np.float64)
+    if spikes.rate and _in_ticks(rows, table, spikes.rate):
+        rows = rows / spikes.rate
     if rows.ndim == 2 and rows.shape[0] == 2 and rows.shape[1] != 2:
         rows = rows.T
     if rows.ndim != 2 or rows.shape[1] != 2 or len(ends) != spikes.count or (len(ends) and ends[-1] > len(rows)):
@@ -146,6 +148,15 @@ def observed_by(table: Node, spikes: Spikes) -> list[Blocks] | None:
         own.append(known[key])
     whole = merged([block for blocks in known.values() for block in blocks])
     return [blocks or whole for blocks in own] if whole else None
+
+
+def _in_ticks(rows: np.ndarray, table: Node, rate: float) -> bool:
+    """Returns True if intervals are in ticks as the spike times are, and not in seconds: by the end of both."""
+    times = table.array("spike_times")
+    last = float(np.abs(times[len(times) - 1])) if times is not None and len(times) else 0.0
+    finite = rows[np.isfinite(rows)]
+    end = float(finite.max()) if finite.size else 0.0
+    return not (last > 0 and end > 0) or abs(np.log(end / last)) < abs(np.log(end * rate / last))
 
 
 def places(table: Node, count: int) -> dict[str, np.ndarray]:

@@ -390,6 +390,9 @@ def test_series_with_other_clocks(tmp_path):
         linked["timestamps"] = h5py.SoftLink("/processing/m/turned/timestamps")
         fits = file.create_group("processing/m/fits")
         fits["timestamps"], fits["width"] = t, np.sin(t)
+        put_series(file, "processing/m/volts", np.sin(t), rate=20)
+    with pytest.raises(ValueError, match=r"a sample every 0\.05 s\); give it as --behaviour"):
+        read(tmp_path / "a.nwb", bin_size=0.05, events=("volts",))
     names = ("pairs", "turned", "milli", "linked", "fits/width", "wide")
     session, _ = read(tmp_path / "a.nwb", bin_size=0.05, start=0.0, stop=20.0, behaviour=names)
     at = 0.05 * (np.arange(400) + 0.5)
@@ -414,6 +417,8 @@ def test_spike_times_in_ticks(tmp_path, scale, unit, rate):
         table = put_units(file, spikes)
         if unit:
             table["spike_times"].attrs["unit"] = unit
+        last = 20.0 if rate else 20.0 * scale  # in seconds, or as the spike times are
+        table["obs_intervals"], table["obs_intervals_index"] = np.tile([[0.0, last]], (3, 1)), [1, 2, 3]
     if unit is None:
         with pytest.raises(ValueError, match="--sampling-rate"):
             read(tmp_path / "a.nwb")

@@ -131,6 +131,16 @@ def test_links_that_lead_nowhere_are_named(tmp_path):
     assert len(str(error.value).splitlines()) == 1
 
 
+def test_a_series_whose_data_are_missing_is_no_series_of_events(tmp_path):
+    with bare(tmp_path / "a.nwb") as file:
+        put_units(file, trains(2))
+        file["processing/m/speed/timestamps"] = np.arange(20.0)
+        file["processing/m/speed/data"] = h5py.ExternalLink("gone.nwb", "/data")
+    with pytest.raises(ValueError, match=r"a behaviour among none .*of 'gone\.nwb', which is missing"):
+        read(tmp_path / "a.nwb", behaviour=("speed",))
+    assert any("gone.nwb" in note for note in read(tmp_path / "a.nwb", bin_size=0.5).notes)
+
+
 def test_files_that_are_none_are_one_line(tmp_path):
     os.symlink(tmp_path / ".git/annex/objects/x", tmp_path / "annex.nwb")
     (tmp_path / "pointer.nwb").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\n")
