@@ -130,11 +130,11 @@ def _bin_spikes(
     rows = observed_enough(recording, rows, gone)
     chosen_spikes = spikes if len(rows) == spikes.count else spikes.take(rows)
     survey = chosen_spikes.survey(selection.start, selection.stop)
+    if doubt := survey.doubt():
+        raise ValueError(doubt)
     if not survey.total:
         outside = f"all {survey.outside} lie outside the chosen time; are both in seconds?"
         raise ValueError(f"Expected spikes in {spikes.label} ({outside if survey.outside else 'there are none'}).")
-    if doubt := survey.doubt():
-        raise ValueError(doubt)
     if survey.rounding > 0.1 * bin_size:
         warn(f"{spikes.label} are coarse, {survey.rounding:.2g} s apart; bins of {bin_size:g} s are too fine for them.")
     blocks = chosen_blocks(recording, selection, (survey.first, survey.last), notes=notes, rows=rows, survey=survey)

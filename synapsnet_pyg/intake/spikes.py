@@ -136,6 +136,7 @@ class Spikes:
         counts, outside = np.zeros(self.count, dtype=np.int64), 0
         first, last, whole, coarse = np.inf, -np.inf, self.rate is None, 0.0
         for times, neuron, rounding in self.pieces():
+            whole = whole and bool((times == np.floor(times)).all())
             inside = (times >= low - rounding) & (times <= high + rounding)
             if not inside.all():
                 outside += len(times) - int(inside.sum())
@@ -143,9 +144,8 @@ class Spikes:
             if len(times):
                 counts += np.bincount(neuron, minlength=self.count)
                 first, last = min(first, float(times.min())), max(last, float(times.max()))
-                whole = whole and bool((times == np.floor(times)).all())
                 coarse = max(coarse, rounding)
-        whole = whole and counts.sum() > 0
+        whole = whole and counts.sum() + outside > 0
         return SpikeSurvey(self, counts, first, last, whole=bool(whole), rounding=coarse, outside=outside)
 
     def counts(self, bins: TimeBins) -> np.ndarray:
@@ -195,15 +195,18 @@ class SpikeSurvey:
 
     def doubt(self) -> str:
         """Returns why the times cannot be in seconds, as one sentence with the way out; an empty text if they can."""
-        if self.spikes.rate is not None or not self.total:
+        if self.spikes.rate is not None:
             return ""
         rates, label = self.rates, self.spikes.label
         ask = "give --sampling-rate: 1000 for milliseconds, the sampling rate in Hz for samples, 1 for seconds"
-        if self.whole and (self.total >= 20 or self.last >= 100):
+        every = self.total + self.outside
+        if self.whole and (every >= 20 or self.last >= 100):
+            last = f", up to {self.last:.0f}" if self.total else ""
             return (
-                f"Expected {label} in seconds (all {self.total} are whole numbers, up to {self.last:.0f}: "
-                f"milliseconds, or samples?); {ask}."
+                f"Expected {label} in seconds (all {every} are whole numbers{last}: milliseconds, or samples?); {ask}."
             )
+        if not self.total:
+            return ""
         far = self.far_off()
         if far:
             return far

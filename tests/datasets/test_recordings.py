@@ -10,7 +10,7 @@ from helpers import told
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.recordings import LeftOutError, RecordingDataset
-from synapsnet_pyg.datasets.time_bins import warn
+from synapsnet_pyg.intake.notes import warn
 
 
 class Texts(RecordingDataset):
@@ -93,11 +93,22 @@ def test_a_file_that_vanished_or_broke_is_made_again(folder):
     assert torch.equal(again[0].activity, dataset[0].activity)
 
 
-def test_nothing_is_left_of_a_session_that_cannot_be_read(folder):
+def test_a_session_that_cannot_be_read_is_named_and_the_others_go_on(folder):
     (folder / "b.txt").write_text("one two\n")
-    with pytest.raises(ValueError, match="could not convert"):
+    dataset, messages = told(lambda: Texts(folder))
+    assert dataset.names == ["a", "c"]
+    assert messages[0].startswith("b is left out: could not convert")
+    assert not list((folder / "processed").rglob("b.*"))
+    (folder / "b.txt").write_text("1 2\n")
+    assert Texts(folder).names == ["a", "b", "c"]
+
+
+def test_nothing_is_left_where_no_session_can_be_read(folder):
+    for name in "abc":
+        (folder / f"{name}.txt").write_text("one two\n")
+    with pytest.raises(ValueError, match=r"Session 'a' cannot be read: could not convert.*2 more"):
         Texts(folder)
-    assert sorted(path.name for path in (folder / "processed").rglob("*.*")) == ["a.h5", "a.json"]
+    assert not (folder / "processed").exists()
 
 
 def test_says_what_is_wrong(folder, tmp_path):
