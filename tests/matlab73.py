@@ -8,7 +8,6 @@ import h5py
 import numpy as np
 import scipy.sparse
 
-
 _NUMBER = itertools.count()
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.notes import warn
@@ -31,7 +32,7 @@ class NeuronTable:
     count: int
     ids: Any = None
     labels: Any = None
-    columns: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, ArrayLike] = field(default_factory=dict)
     truth: np.ndarray | None = None
     prefix: str = "field"
 

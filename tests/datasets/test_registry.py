@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from synapsnet_pyg.datasets.recordings import RecordingDataset
-from synapsnet_pyg.datasets.registry import DATASETS, READERS, PUBLIC_DATASETS, dataset_class, open_dataset
+from synapsnet_pyg.datasets.registry import DATASETS, PUBLIC_DATASETS, READERS, dataset_class, open_dataset, readers
 
 README = (Path(__file__).parents[2] / "data" / "README.md").read_text()
 
