@@ -71,8 +71,21 @@ class Node:
         return self.shape[0] if self.shape else 1
 
     def __getitem__(self, key: Any) -> np.ndarray:
+        for name in self._sources():
+            if not os.path.exists(name):
+                raise ValueError(f"Expected '{name}', which holds the values of {self!r} (there is no such file).")
         with self._reading():
             return np.asarray(self.item[key])
+
+    def _sources(self) -> list[str]:
+        """Returns the other files that hold an array's values; HDF5 takes zeros for those that are missing."""
+        names: list[str] = []
+        with self._reading():
+            if getattr(self.item, "is_virtual", False):
+                names += [source.file_name for source in self.item.virtual_sources()]
+            names += [name for name, _, _ in getattr(self.item, "external", None) or ()]
+            folder = os.path.dirname(self.item.file.filename) if names else ""
+        return [os.path.join(folder, name) for name in names if name != "." and "%" not in name]
 
     @property
     def key(self) -> tuple[Any, ...]:

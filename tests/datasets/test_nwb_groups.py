@@ -141,6 +141,21 @@ def test_a_series_whose_data_are_missing_is_no_series_of_events(tmp_path):
     assert any("gone.nwb" in note for note in read(tmp_path / "a.nwb", bin_size=0.5).notes)
 
 
+def test_values_in_files_that_are_missing_are_no_zeros(tmp_path):
+    with h5py.File(tmp_path / "part.h5", "w") as part:
+        part["rates"] = np.arange(40.0).reshape(20, 2)
+    layout = h5py.VirtualLayout((20, 2), "f8")
+    layout[:] = h5py.VirtualSource("part.h5", "rates", (20, 2))
+    with bare(tmp_path / "a.nwb") as file:
+        put_series(file, "processing/ophys/DfOverF/R", np.zeros(1), rate=10)
+        del file["processing/ophys/DfOverF/R/data"]
+        file.create_virtual_dataset("processing/ophys/DfOverF/R/data", layout, fillvalue=0)
+    assert read(tmp_path / "a.nwb").activity[1].tolist() == np.arange(1.0, 40, 2).tolist()
+    (tmp_path / "part.h5").unlink()
+    with pytest.raises(ValueError, match=r"Expected '.*part\.h5', which holds the values of"):
+        read(tmp_path / "a.nwb")
+
+
 def test_files_that_are_none_are_one_line(tmp_path):
     os.symlink(tmp_path / ".git/annex/objects/x", tmp_path / "annex.nwb")
     (tmp_path / "pointer.nwb").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\n")
