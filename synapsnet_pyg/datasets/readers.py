@@ -147,8 +147,10 @@ def find_recordings(root: str | Path, readers: Sequence[Reader]) -> dict[str, Fo
     for some in ([r for r in readers if r.name != "arrays"], [r for r in readers if r.name == "arrays"]):
         found: list[Found] = []
         for path in present:
+            if any(other.path in path.parents for other in found):  # such as the many chunks of Zarr
+                continue
             reader = next((reader for reader in some if reader.recognises(path)), None)
-            if reader is not None and not any(other.path in path.parents for other in found):
+            if reader is not None:
                 found.append(Found(reader, path))
         if found:
             return _named(root, found)
