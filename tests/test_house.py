@@ -47,6 +47,7 @@ TESTED_ELSEWHERE = {
             "data/session_checks.py",
             "data/session_file.py",
             "data/session_info.py",
+            "data/session_sources.py",
             "data/session_split.py",
             "data/standardisation.py",
         ),
@@ -81,6 +82,10 @@ TESTED_ELSEWHERE = {
     "datasets/nwb_remote.py": "datasets/test_nwb_groups.py, part of the access to files",
     "datasets/simulated.py": "simulations/test_population.py, beside the simulation",
     "datasets/task_networks.py": "simulations/test_task_networks.py, beside the simulation",
+    **dict.fromkeys(
+        ("intake/chosen_time.py", "intake/joined_frames.py"), "intake/test_binning.py, steps of one function"
+    ),
+    "intake/notes.py": "nowhere, one warning",
     "experiments/stdp.py": "test_golden.py, as a command",
     "models/baselines.py": "models/test_forecaster.py, the contract of all models",
     "models/checkpoint.py": "models/test_forecaster.py, the contract of all models",

@@ -258,7 +258,7 @@ def prepare(
     folder = Path(out)
     from synapsnet_pyg.files import atomic_path
 
-    given: dict[str, Any] = {
+    given = {
         "stimulus": listed(stimulus) or None,
         "bin_size": seconds(bin_size, "--bin-size"),
         "behaviour": None if behaviour is None else listed(behaviour),

@@ -19,11 +19,10 @@ from synapsnet_pyg.datasets.cluster_rows import JoinedVectors, cluster_ids, row_
 from synapsnet_pyg.datasets.mapped_arrays import stored_vector
 from synapsnet_pyg.datasets.numpy_files import StoredVector
 from synapsnet_pyg.datasets.readers import Reader, Rows, natural
-from synapsnet_pyg.datasets.usual_choices import Fields
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
-from synapsnet_pyg.intake.neuron_table import NeuronTable
+from synapsnet_pyg.intake.neuron_table import Fields, NeuronTable
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import plain_array
 from synapsnet_pyg.intake.recording import Recording, Selection, literal_blocks

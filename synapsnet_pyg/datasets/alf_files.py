@@ -10,8 +10,8 @@ import numpy as np
 from synapsnet_pyg.datasets.array_files import ArrayFile
 from synapsnet_pyg.datasets.mapped_arrays import mapped
 from synapsnet_pyg.datasets.readers import natural
-from synapsnet_pyg.datasets.usual_choices import Fields
 from synapsnet_pyg.files import optional_import
+from synapsnet_pyg.intake.neuron_table import Fields
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import plain_array
 

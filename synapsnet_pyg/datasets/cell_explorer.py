@@ -8,11 +8,10 @@ import numpy as np
 
 from synapsnet_pyg.datasets.array_files import ArrayFile
 from synapsnet_pyg.datasets.readers import Reader, Rows
-from synapsnet_pyg.datasets.usual_choices import Fields
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
-from synapsnet_pyg.intake.neuron_table import NeuronTable
+from synapsnet_pyg.intake.neuron_table import Fields, NeuronTable
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import plain_array
 from synapsnet_pyg.intake.recording import Recording, Selection, literal_blocks

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from synapsnet_pyg.datasets.readers import Reader, Rows
-from synapsnet_pyg.datasets.usual_choices import Fields
 from synapsnet_pyg.files import optional_import, shorten
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, OnFrames, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
-from synapsnet_pyg.intake.neuron_table import NeuronTable
+from synapsnet_pyg.intake.neuron_table import Fields, NeuronTable
 from synapsnet_pyg.intake.recording import Recording, Selection, literal_blocks
 from synapsnet_pyg.intake.spikes import Spikes
 

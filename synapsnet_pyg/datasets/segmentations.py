@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from synapsnet_pyg.datasets.readers import Reader, Rows
-from synapsnet_pyg.datasets.usual_choices import Fields, choice_note, keep_usual, named, only_activity
-from synapsnet_pyg.intake.neuron_table import NeuronTable
+from synapsnet_pyg.datasets.usual_choices import choice_note, keep_usual, named, only_activity
+from synapsnet_pyg.intake.neuron_table import Fields, NeuronTable
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import numbers
 from synapsnet_pyg.intake.recording import Recording, Selection, Traces

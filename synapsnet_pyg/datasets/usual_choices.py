@@ -5,15 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.plain import texts
 from synapsnet_pyg.intake.recording import Recording, Selection, literal_blocks
 from synapsnet_pyg.intake.spikes import Spikes
-
-Fields = dict[str, ArrayLike]
-"""Name of a field of the neurons -> N entries, of any kind."""
 
 
 def keep_usual(recording: Recording, kept: np.ndarray, reason: str, selection: Selection) -> Recording:

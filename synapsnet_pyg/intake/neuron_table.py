@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import kind_of, plain_array, texts
+
+Fields = dict[str, Any]
+"""Name of a field -> N entries of any kind: array, column of pandas, masked array, list."""
 
 
 @dataclass
@@ -32,7 +34,7 @@ class NeuronTable:
     count: int
     ids: Any = None
     labels: Any = None
-    columns: dict[str, ArrayLike] = field(default_factory=dict)
+    columns: Fields = field(default_factory=dict)
     truth: np.ndarray | None = None
     prefix: str = "field"
 
