@@ -17,7 +17,8 @@ class Entry:
         load: Function that reads the array.
         shape: Shape by the header. None: unknown.
         dtype: Kind of its entries by the header, in numpy's words. Empty: unknown.
-        pieces: Function that reads one array for each entry, of ragged arrays such as MATLAB's cells.
+        pieces: Function that reads one array for each of the first entries (None: of all), of ragged arrays such as
+            MATLAB's cells.
         lazy: Function that opens the array, to read slices of its first axis. None: ``load``.
         head: Function that reads a small part of the array. None: ``load``, where the shape is small.
         axes: Names of the axes, where the file has them.
@@ -28,7 +29,7 @@ class Entry:
     load: Callable[[], Any]
     shape: tuple[int, ...] | None = None
     dtype: str = ""
-    pieces: Callable[[], list[np.ndarray]] | None = None
+    pieces: Callable[[int | None], list[np.ndarray]] | None = None
     lazy: Callable[[], Any] | None = None
     head: Callable[[], Any] | None = None
     axes: tuple[str, ...] = ()
@@ -56,20 +57,20 @@ Entries = dict[str, Entry]
 """Arrays of a file by key."""
 
 
-def cell_entry(items: Callable[[], Sequence[Any]], shape: tuple[int, ...], first: Any) -> Entry:
+def cell_entry(items: Callable[[int | None], Sequence[Any]], shape: tuple[int, ...], first: Any) -> Entry:
     """Makes an entry of a cell array: numbers or texts where each cell holds at most one, else ragged.
 
     Args:
-        items: Function that reads the content of each cell; None for an empty one.
+        items: Function that reads the content of the first cells (None: of all); None for an empty one.
         shape: Shape of the cell array.
         first: Content of the first cell that is not empty, or None.
     """
     kind = getattr(getattr(first, "dtype", None), "kind", "")
     return Entry(
-        lambda: from_cells(items(), shape),
+        lambda: from_cells(items(None), shape),
         shape,
         "cells of texts" if kind in "US" and kind else "cells",
-        lambda: [np.zeros(0) if item is None else np.asarray(item) for item in items()],
+        lambda limit: [np.zeros(0) if item is None else np.asarray(item) for item in items(limit)],
     )
 
 

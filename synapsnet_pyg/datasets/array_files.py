@@ -281,11 +281,11 @@ class ArrayFile:
         pieces = self.pieces(key)
         return [numbers(piece, f"entry {i} of '{key}' of '{self.path}'").ravel() for i, piece in enumerate(pieces)]
 
-    def pieces(self, key: str) -> list[np.ndarray]:
-        """Returns one array for each entry as it is stored, of any shape."""
+    def pieces(self, key: str, limit: int | None = None) -> list[np.ndarray]:
+        """Returns one array for each of the first entries as they are stored, of any shape; None: of all."""
         if self.is_group(key):
-            return [self.get(f"{key.strip('/')}/{name}") for name in self.children(key)]
-        found: list[np.ndarray] | None = self._read(key, lambda entry: entry.pieces() if entry.pieces else None)
+            return [self.get(f"{key.strip('/')}/{name}") for name in self.children(key)[:limit]]
+        found: list[np.ndarray] | None = self._read(key, lambda entry: entry.pieces and entry.pieces(limit))
         if found is None:
             shape = list(self.shape(key) or ())
             raise ValueError(f"Expected one array for each neuron in '{key}' of '{self.path}' (got shape {shape}).")

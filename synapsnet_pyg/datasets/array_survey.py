@@ -11,6 +11,17 @@ from synapsnet_pyg.datasets.array_keys import ID_NAMES, NEURON_NAMES, TIME_NAMES
 from synapsnet_pyg.datasets.table_files import TABLE
 from synapsnet_pyg.intake.recording import Selection
 
+_ACTIVITY = re.compile(
+    r"spike|spk|activit|count|rate|trace|dff|df_f|fluo|calcium|event|deconv|firing|raster|signal|^f$|^r$"
+)
+"""Names of arrays of activity."""
+
+_NOT_ACTIVITY = re.compile(
+    r"pos|coord|xyz|centroid|vel|speed|behav|weight|connect|truth|mask|image|contour|stim|wave|template|^trial|interval"
+    r"|epoch|iscell|frame|wheel|pupil|eye|lick|reward|label|^w$|^w_|_sc$|bad|corr|synap|chem|wiring|adjac|matrix_index"
+)
+"""Names of arrays of something else."""
+
 _AREAS, _TYPES = re.compile(r"area|region|acronym|location|brain"), re.compile(r"cell_?type|class|subclass|ttype|^type")
 _POSITIONS = re.compile(r"pos|coord|xyz|centroid|_loc|ccf")
 
@@ -83,7 +94,8 @@ class Proposal:
     def command(self, path: Path) -> str:
         """Returns the command that converts the file."""
         name = f"{path.stem}.h5" if path.suffix.lower() not in (".h5", ".hdf5") else f"{path.stem}-session.h5"
-        options = "" if self.certain and not self.missing and not self.behaviour else f" {self.options()}"
+        more = self.missing or self.behaviour or self.where or self.keys.fields or self.keys.neuron_ids
+        options = "" if self.certain and not more else f" {self.options()}"
         return f"synapsnet convert {shlex.quote(str(path))} {shlex.quote(name)}{options}"
 
 
@@ -110,6 +122,12 @@ class Survey:
         """Returns the keys of all vectors, or of those of one length."""
         return [
             key for key in self.file.keys if len(self.shape.get(key, ())) == 1 and length in (None, self.shape[key][0])
+        ]
+
+    def matrices(self) -> list[str]:
+        """Returns the keys of numbers with two axes or three whose names speak of activity."""
+        return [
+            key for key in self.file.keys if self.numeric(key) and len(self.shape[key]) in (2, 3) and is_activity(key)
         ]
 
     def neuron_keys(self, N: int, taken: Collection[str | None]) -> ArrayKeys:
@@ -142,6 +160,21 @@ class Survey:
             if last_name(key) in ("iscell", "is_cell", "accepted") and shape and N in (shape[0], None):
                 return f"{key}==1"
         return ""
+
+
+def is_activity(key: str) -> bool:
+    """Returns True for names of activity."""
+    return bool(_ACTIVITY.search(last_name(key))) and not _NOT_ACTIVITY.search(last_name(key))
+
+
+def is_other(key: str) -> bool:
+    """Returns True for names of something else than activity."""
+    return bool(_NOT_ACTIVITY.search(last_name(key)))
+
+
+def is_position(name: str) -> bool:
+    """Returns True for names of positions, of neurons or of the animal."""
+    return bool(_POSITIONS.search(name))
 
 
 def is_neuron_name(name: str) -> bool:

@@ -87,7 +87,7 @@ class _Walk:
         elif self.matlab and data.attrs.get("MATLAB_empty", 0):
             shape = tuple(int(length) for length in np.ravel(data[()])) if data.shape is not None else (0, 0)
             empty = np.zeros(shape if 0 in shape else (0, 0), dtype="U1" if kind == "char" else float)
-            self.entries[key] = Entry(lambda: empty, empty.shape, "texts" if kind == "char" else "empty", lambda: [])
+            self.entries[key] = Entry(lambda: empty, empty.shape, "texts" if kind == "char" else "empty", lambda _: [])
         elif h5py.check_ref_dtype(dtype) is not None:
             self.references(key, data)
         elif data.shape is None:
@@ -109,7 +109,7 @@ class _Walk:
                 lambda: np.asarray(view()[()], dtype=object),
                 shape,
                 "ragged",
-                lambda: [np.asarray(entry) for entry in np.ravel(view()[()])],
+                lambda limit: [np.asarray(entry) for entry in np.ravel(view()[:limit])],
             )
         is_char = self.matlab and _matlab_class(data) == "char"
         decode = _chars if is_char else _complex if dtype.names else np.transpose if self.matlab else np.asarray
@@ -152,7 +152,7 @@ class _Walk:
         if isinstance(first, Entry):
             self.entries[key] = first
             return
-        self.entries[key] = cell_entry(lambda: [self.content(item) for item in cells], shape, first)
+        self.entries[key] = cell_entry(lambda limit: [self.content(item) for item in cells[:limit]], shape, first)
 
     def content(self, item: Any) -> np.ndarray | None:
         """Reads one cell."""

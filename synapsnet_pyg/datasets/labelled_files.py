@@ -131,7 +131,7 @@ def _zarr_array(array: Any) -> Entry:
         load,
         shape,
         "ragged" if ragged else "texts" if dtype.kind == "O" else dtype.name,
-        (lambda: [np.asarray(entry) for entry in load().ravel()]) if ragged else None,
+        (lambda limit: [np.asarray(entry) for entry in np.ravel(array[:limit])]) if ragged else None,
         lazy=None if axes else lambda: array,
         head=lambda: decoded(array[: max((1 << 13) // row, 1)] if shape else array[...]),
         axes=axes,

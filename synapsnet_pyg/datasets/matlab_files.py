@@ -105,7 +105,7 @@ def _cells(key: str, items: Sequence[Any], shape: tuple[int, ...], entries: Entr
             _cells(f"{key}/{name}", own, shape, entries)
     else:
         dense = [None if item is None else _dense(item) for item in items]
-        entries[key] = cell_entry(lambda: dense, shape, full[0] if full else None)
+        entries[key] = cell_entry(lambda limit: dense[:limit], shape, full[0] if full else None)
 
 
 def _class_of(value: Any) -> str:

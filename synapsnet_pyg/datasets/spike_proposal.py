@@ -14,6 +14,9 @@ from synapsnet_pyg.datasets.table_files import TABLE
 _SAMPLING_RATES = frozenset({"sampling_rate", "sample_rate", "fs", "sampling_frequency", "srate", "samplerate"})
 """Names of numbers that are ticks a second, in lower case."""
 
+_SAMPLE = 20
+"""Number of ragged entries that are read to know what they hold."""
+
 
 def propose_spikes(survey: Survey) -> Proposal | None:
     """Returns a proposal for spike times, None if there are none."""
@@ -76,21 +79,26 @@ def _ragged(survey: Survey) -> Proposal | None:
         if entry.pieces is None or "texts" in entry.dtype:
             continue
         try:
-            pieces = survey.file.pieces(key)
+            pieces = survey.file.pieces(key, _SAMPLE)
         except ValueError:
             continue
         flat = all(max(np.shape(piece)) == np.size(piece) for piece in pieces if np.size(piece))
         if flat and pieces and any(np.size(piece) > 1 for piece in pieces) and _numbers(pieces):
-            found.append((key, len(pieces)))
-    if not found:
+            found.append((key, int(np.prod(entry.shape or (0,)))))
+    found.sort(key=lambda pair: (not _named_spikes(pair[0]), pair[0]))
+    if not found or (not _named_spikes(found[0][0]) and survey.matrices()):
         return None
-    found.sort(key=lambda pair: (last_name(pair[0]) not in TIME_NAMES and "spike" not in pair[0].lower(), pair[0]))
     key, count = found[0]
-    certain = len(found) == 1 or last_name(key) in TIME_NAMES or "spike" in key.lower()
+    certain = len(found) == 1 or _named_spikes(key)
     reason = f"spike times '{key}', one array for each of {count} neurons"
     others = [name for name, _ in found[1:]]
     reasons = (reason, *([f"also ragged: {', '.join(others)}"] if others else []))
     return Proposal(ArrayKeys(spike_times=key), reasons, certain=certain)
+
+
+def _named_spikes(key: str) -> bool:
+    """Returns True for names of spike times."""
+    return last_name(key) in TIME_NAMES or bool(re.search(r"spike|spk", key.lower()))
 
 
 def _group(survey: Survey) -> Proposal | None:
@@ -149,7 +157,7 @@ def _counts_ticks(survey: Survey, key: str) -> bool:
             return False
         head = survey.file.head(key)
     elif key in survey.readable:
-        head = np.concatenate([np.ravel(piece) for piece in survey.file.pieces(key)] or [np.zeros(0)])
+        head = np.concatenate([np.ravel(piece) for piece in survey.file.pieces(key, _SAMPLE)] or [np.zeros(0)])
     else:
         head = np.concatenate([survey.file.numbers(own).ravel() for own in trains_of(survey.file, key).values()])
     if head is None or head.dtype.kind not in "iuf":
@@ -175,7 +183,7 @@ def _count_of_neurons(survey: Survey, keys: ArrayKeys) -> int | None:
     if keys.spike_neuron is not None:
         return None
     key = str(keys.spike_times)
-    return len(survey.file.pieces(key)) if key in survey.readable else len(trains_of(survey.file, key))
+    return int(np.prod(survey.file.shape(key) or (0,))) if key in survey.readable else len(trains_of(survey.file, key))
 
 
 def _behaviours_on_a_clock(survey: Survey, taken: Collection[str | None]) -> tuple[str | None, list[str]]:

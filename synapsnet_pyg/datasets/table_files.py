@@ -188,9 +188,9 @@ def _names_in_lines(cells: list[list[str]], number: re.Pattern[str]) -> tuple[tu
     return (joined, count) if len(set(joined)) == len(joined) else ((), 0)
 
 
-def _lists(load: Callable[[], Any]) -> list[np.ndarray]:
+def _lists(load: Callable[[], Any], limit: int | None) -> list[np.ndarray]:
     """Reads a column of lists."""
-    return [np.zeros(0) if row is None else np.asarray(row) for row in load()]
+    return [np.zeros(0) if row is None else np.asarray(row) for row in load()[:limit]]
 
 
 def _encoding(begin: bytes) -> str:

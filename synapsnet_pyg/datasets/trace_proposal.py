@@ -7,19 +7,16 @@ import numpy as np
 
 from synapsnet_pyg.datasets.array_activity import axis_of, stated_bin_size
 from synapsnet_pyg.datasets.array_keys import ArrayKeys, last_name
-from synapsnet_pyg.datasets.array_survey import Proposal, Survey, is_clock_name, is_neuron_field
+from synapsnet_pyg.datasets.array_survey import (
+    Proposal,
+    Survey,
+    is_activity,
+    is_clock_name,
+    is_neuron_field,
+    is_other,
+    is_position,
+)
 from synapsnet_pyg.datasets.table_files import TABLE
-
-_ACTIVITY = re.compile(
-    r"spike|spk|activit|count|rate|trace|dff|df_f|fluo|calcium|event|deconv|firing|raster|signal|^f$|^r$"
-)
-"""Names of arrays of activity."""
-
-_NOT_ACTIVITY = re.compile(
-    r"pos|coord|xyz|centroid|vel|speed|behav|weight|connect|truth|mask|image|contour|stim|wave|template|trial|interval"
-    r"|epoch|iscell|frame|wheel|pupil|eye|lick|reward|label|^w$|_sc$|bad|corr"
-)
-"""Names of arrays of something else."""
 
 
 def propose_traces(survey: Survey, activity: str | None, given: ArrayKeys) -> Proposal:
@@ -75,8 +72,7 @@ def _likely_activity(survey: Survey) -> str | None:
         cells = entry.pieces is not None and entry.dtype == "cells"
         if not (survey.numeric(key) and len(shape) in (2, 3) and min(entry.shape or (0,)) > 0) and not cells:
             continue
-        name = last_name(key)
-        fit = bool(_ACTIVITY.search(name)) - bool(_NOT_ACTIVITY.search(name))
+        fit = 1 if is_activity(key) else -1 if is_other(key) else 0
         scores[key] = (fit, len(set(entry.axes) & {"time"}), int(np.prod(entry.shape or (1,))))
     return max(scores, key=lambda key: scores[key]) if scores else None
 
@@ -114,28 +110,32 @@ def _axes(survey: Survey, key: str, shape: tuple[int, ...]) -> tuple[tuple[str, 
 
 
 def _votes(survey: Survey, key: str, axis: str) -> list[int]:
-    """Returns lengths of other arrays whose names speak of an axis."""
-    lengths = []
-    for own, shape in ((own, survey.shape[own]) for own in survey.readable if own not in (key, TABLE)):
-        name = last_name(own)
-        if not shape or len(shape) > 2:
+    """Returns lengths of other arrays whose names or shapes speak of an axis."""
+    lengths: list[int] = []
+    own = survey.file.shape(key) or ()
+    for other, shape in survey.shape.items():
+        name, entry = last_name(other), survey.readable[other]
+        if other in (key, TABLE):
             continue
-        of_trial = len(shape) == 1 and re.search(r"trial|contrast|choice|outcome|stim", name)
-        if (axis == "bin" and is_clock_name(name)) or (axis == "trial" and of_trial):
-            lengths.append(shape[0])
-        elif axis == "neuron" and is_neuron_field(name, shape):
-            lengths += [max(shape)] if len(shape) == 2 else [shape[0]]
-        elif axis == "bin" and len(shape) == 1 and survey.numeric(own) and not is_neuron_field(name, shape):
-            lengths.append(shape[0])
-    entry = survey.readable[key]
-    if axis == "neuron":
-        lengths += [
-            entry.shape[0] for own, entry in survey.readable.items() if entry.dtype == "cells of texts" and entry.shape
-        ]
-        lengths += [
-            max(e.shape) for e in survey.readable.values() if "texts" in e.dtype and e.shape and len(e.shape) <= 2
-        ]
-    return [n for n in lengths if n > 1 and n in (entry.shape or ())]
+        if "texts" in entry.dtype and len(entry.shape or ()) <= 2:
+            lengths += [max(entry.shape or (0,))] if axis == "neuron" else []
+        elif len(shape) == 1:
+            lengths += [shape[0]] if axis == _axis_of_vector(name, shape, in_trials=len(own) == 3) else []
+        elif len(shape) == 2 and is_position(name):
+            # Positions of the animal have a row a bin, those of neurons one a neuron.
+            lengths += [max(shape)] if axis == ("bin" if max(shape) == max(own) else "neuron") else []
+        elif len(shape) == 2 and (shape[0] == shape[1] or is_neuron_field(name, shape)):
+            lengths += [max(shape)] if axis == "neuron" else []
+    return [n for n in lengths if n > 1 and n in own]
+
+
+def _axis_of_vector(name: str, shape: tuple[int, ...], *, in_trials: bool) -> str:
+    """Returns the axis that a vector has an entry for each step of, by its name."""
+    if is_clock_name(name):
+        return "bin"
+    if is_neuron_field(name, shape):
+        return "neuron"
+    return "trial" if in_trials else "bin"
 
 
 def _fits_frames(survey: Survey, key: str, sizes: dict[str, int]) -> bool:
