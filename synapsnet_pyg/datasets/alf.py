@@ -290,6 +290,7 @@ def _joined(probes: list[_Probe], trains: list[tuple[StoredVector, StoredVector]
     times = JoinedVectors([times for times, _ in trains])
 
     def rows(start: int, stop: int) -> np.ndarray:
+        """Returns the rows of the spikes of all probes."""
         pieces = [(lookups[i](a, b), first[i]) for i, a, b in times.pieces(start, stop)]
         return np.concatenate([np.where(row >= 0, row + shift, -1) for row, shift in pieces])
 

@@ -33,6 +33,8 @@ class Run(NamedTuple):
     """Activity [N, T]."""
     clock: Frames
     """Frames with their times, T of them, and the blocks without a gap."""
+    stored: int
+    """Number of frames in the files, of which T have a time."""
 
 
 class _RunGrid(NamedTuple):
@@ -93,7 +95,7 @@ def read_run(folder: Path, neurons: int) -> Run | None:
         warn(f"'{folder}' is left out: it has {len(times)} frames.")
         return None
     clock = frames(times, f"'{folder / 'frame.times.npy'}'")
-    return Run(folder, np.asarray(activity[clock.frame], dtype=np.float32).T, clock)
+    return Run(folder, np.asarray(activity[clock.frame], dtype=np.float32).T, clock, len(activity))
 
 
 def of_one_rate(runs: Sequence[Run]) -> list[Run]:
@@ -184,7 +186,6 @@ def _states_in(run: Run) -> np.ndarray:
         warn(f"'{run.folder}' has no states ({path.name}).")
         return np.full(len(run.clock.times), np.nan)
     states = np.asarray(mapped_numbers(path, 1), dtype=np.float64)
-    count = int(run.clock.frame.max()) + 1
-    if len(states) < count:
-        raise ValueError(f"Expected a state for each of the {count} frames in '{path}' (got {len(states)}).")
+    if len(states) != run.stored:
+        raise ValueError(f"Expected a state for each of the {run.stored} frames in '{path}' (got {len(states)}).")
     return states[run.clock.frame]

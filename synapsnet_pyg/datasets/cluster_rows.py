@@ -48,6 +48,7 @@ def row_lookup(ids: np.ndarray, of_spike: StoredVector) -> Callable[[int, int], 
     if ids[-1] > LARGEST_TABLE:
 
         def rows_by_search(start: int, stop: int) -> np.ndarray:
+            """Returns rows by a search for each spike."""
             piece = whole_ids(of_spike[start:stop])
             return np.where(piece >= 0, np.searchsorted(ids, piece), -1)
 
@@ -56,6 +57,7 @@ def row_lookup(ids: np.ndarray, of_spike: StoredVector) -> Callable[[int, int], 
     table[ids] = np.arange(len(ids))
 
     def rows(start: int, stop: int) -> np.ndarray:
+        """Returns rows by the table."""
         return table[whole_ids(of_spike[start:stop]).clip(-1)]  # the last entry is that of no cluster
 
     return rows

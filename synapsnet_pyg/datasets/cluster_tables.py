@@ -8,6 +8,7 @@ import numpy as np
 
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.notes import warn
+from synapsnet_pyg.intake.plain import texts
 
 _ID_NAMES = ("cluster_id", "id")
 """Names of the column of ids; old versions of phy wrote ``id``."""
@@ -37,7 +38,7 @@ def cluster_columns(folder: Path, ids: np.ndarray | None) -> tuple[dict[str, np.
     if ids is None:
         ids = np.array(sorted({cluster for column in cells.values() for cluster in column}), dtype=np.int64)
     columns = {name: _entries([column.get(int(i), "") for i in ids]) for name, column in cells.items()}
-    if "group" not in columns and "KSLabel" in columns:
+    if "KSLabel" in columns and not any(texts(columns.get("group", [""]))):
         columns["group"] = columns["KSLabel"]
         notes.append("no cluster was sorted by hand; group is Kilosort's own label")
     return columns, notes

@@ -179,6 +179,7 @@ def _dataset(path: Path, key: str) -> Callable[[], np.ndarray]:
     """Returns the function that reads a data set."""
 
     def read() -> np.ndarray:
+        """Reads the data set."""
         with h5py.File(path, "r") as file:
             require_memory(4 * file[key].size, f"'{key}' of '{path}'")
             values: np.ndarray = file[key].astype(np.float32)[()]
@@ -191,6 +192,7 @@ def _array(path: Path, key: str, frames_first: bool = False) -> Callable[[], np.
     """Returns the function that reads traces of a file of MATLAB, cells first."""
 
     def read() -> np.ndarray:
+        """Reads the traces."""
         with ArrayFile(path) as file:
             values = file.numbers(key)
         return values.T if frames_first else values

@@ -92,6 +92,7 @@ def _reading(path: Path, name: str) -> Callable[[], np.ndarray]:
     """Returns the function that reads traces, units first."""
 
     def read() -> np.ndarray:
+        """Reads the traces."""
         if path.is_file():
             with h5py.File(path, "r") as file:
                 require_memory(4 * file[name].size, f"'{name}' of '{path}'")

@@ -46,6 +46,9 @@ class NeoReader(Reader):
         suffix = path.suffix.lower()
         if suffix not in _ENDINGS or not path.is_file():
             return False
+        if suffix == ".nev":  # that of Neuralynx holds events only
+            with path.open("rb") as file:
+                return file.read(8) in (b"NEURALEV", b"BREVENTS")
         return suffix != ".mat" or _has_block(path)
 
     def read(self, path: Path, name: str, selection: Selection) -> Recording:

@@ -114,6 +114,7 @@ def _rate_in_nwb(path: Path) -> float | None:
     rates: set[float] = set()
 
     def collect(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        """Adds the rate of a series."""
         if name.endswith("/starting_time") and "rate" in item.attrs:
             rates.add(float(item.attrs["rate"]))
 

@@ -17,7 +17,7 @@ def write(folder, **arrays):
 
 
 def run(folder, step=0.25, T=8):
-    return Run(folder, np.zeros((3, T), dtype=np.float32), frames(np.arange(T) * step, "it"))
+    return Run(folder, np.zeros((3, T), dtype=np.float32), frames(np.arange(T) * step, "it"), T)
 
 
 def test_frames_of_a_run(tmp_path):

@@ -39,3 +39,11 @@ def test_decisions_by_hand_come_first_and_labels_of_kilosort_last(tmp_path):
 
 def test_a_folder_without_tables_has_no_columns(tmp_path):
     assert cluster_columns(tmp_path, IDS) == ({}, [])
+
+
+def test_a_table_of_groups_without_rows_decides_nothing(tmp_path):
+    (tmp_path / "cluster_group.tsv").write_text("cluster_id\tgroup\n")
+    (tmp_path / "cluster_KSLabel.tsv").write_text("cluster_id\tKSLabel\n3\tgood\n")
+    columns, notes = cluster_columns(tmp_path, IDS)
+    assert columns["group"].tolist() == ["", "good", ""]
+    assert "no cluster was sorted by hand" in notes[0]
