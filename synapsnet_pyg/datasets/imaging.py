@@ -8,12 +8,10 @@ import h5py
 import numpy as np
 
 from synapsnet_pyg.datasets.array_files import ArrayFile
+from synapsnet_pyg.datasets.mapped_arrays import keys_of_hdf5
 from synapsnet_pyg.datasets.segmentations import Segmentation, SegmentationReader, stated_rate
 from synapsnet_pyg.files import optional_import, require_memory
 from synapsnet_pyg.intake.plain import plain_array
-
-_HDF5 = (".hdf5", ".h5", ".hdf", ".mat")
-"""Endings of HDF5 files."""
 
 
 class CaimanReader(SegmentationReader):
@@ -29,17 +27,20 @@ class CaimanReader(SegmentationReader):
 
     def recognises(self, path: Path) -> bool:
         """Returns True for an HDF5 file with estimates of CaImAn."""
-        if path.suffix.lower() not in _HDF5[:3] or not path.is_file() or not h5py.is_hdf5(path):
-            return False
-        with h5py.File(path, "r") as file:
-            group = file.get("estimates", file)
-            if not isinstance(group, h5py.Group):
-                return False
-            own = {"A", "C", "YrA", "idx_components", "sn", "bl"} & set(group)
-            return {"A", "C"} <= own and ("estimates" in file or len(own) > 3)
+        keys = keys_of_hdf5(path, ".hdf5", ".h5", ".hdf")
+        own = {"A", "C", "YrA", "idx_components", "sn", "bl"} & keys.get("estimates", set(keys))
+        return {"A", "C"} <= own and ("estimates" in keys or len(own) > 3)
 
     def found(self, path: Path) -> Segmentation:
         """Finds the components of a file."""
+        try:
+            return self._components(path)
+        except (OSError, KeyError, RuntimeError):
+            raise ValueError(f"Expected components of CaImAn in '{path}' (the file is damaged or cut short).") from None
+
+    @staticmethod
+    def _components(path: Path) -> Segmentation:
+        """Finds the components of a sound file."""
         with h5py.File(path, "r") as file:
             home = "estimates/" if "estimates" in file else ""
             group = file.get("estimates", file)
@@ -180,10 +181,13 @@ def _dataset(path: Path, key: str) -> Callable[[], np.ndarray]:
 
     def read() -> np.ndarray:
         """Reads the data set."""
-        with h5py.File(path, "r") as file:
-            require_memory(4 * file[key].size, f"'{key}' of '{path}'")
-            values: np.ndarray = file[key].astype(np.float32)[()]
-            return values
+        try:
+            with h5py.File(path, "r") as file:
+                require_memory(4 * file[key].size, f"'{key}' of '{path}'")
+                values: np.ndarray = file[key].astype(np.float32)[()]
+                return values
+        except (OSError, RuntimeError):
+            raise ValueError(f"Expected numbers in '{key}' of '{path}' (they are damaged or cut short).") from None
 
     return read
 
@@ -225,11 +229,7 @@ def _struct_with(path: Path, wanted: list[set[str]]) -> str | None:
     """Returns the name of the first struct of a file of MATLAB with all of some fields; None if there is none."""
     if path.suffix.lower() != ".mat" or not path.is_file():
         return None
-    if h5py.is_hdf5(path):
-        with h5py.File(path, "r") as file:
-            fields = {key: set(item) for key, item in file.items() if isinstance(item, h5py.Group) and key != "#refs#"}
-    else:
-        fields = _fields_of_structs(path)
+    fields = keys_of_hdf5(path, ".mat") or _fields_of_structs(path)
     return next((key for key, own in fields.items() if any(names <= own for names in wanted)), None)
 
 

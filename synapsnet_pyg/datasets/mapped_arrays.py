@@ -1,7 +1,8 @@
-"""Arrays of numpy's files, mapped into memory so that only the parts in use are read."""
+"""Arrays of numpy's files, mapped into memory so that only the parts in use are read; keys of HDF5 files."""
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from synapsnet_pyg.datasets.numpy_files import PICKLED, StoredVector
@@ -86,3 +87,23 @@ def stored_vector(path: Path) -> StoredVector:
     """
     array = mapped_numbers(path, 1)
     return StoredVector(path, array.size, array.dtype, int(getattr(array, "offset", 0) or 0))  # none for an empty file
+
+
+def keys_of_hdf5(path: Path, *suffixes: str) -> dict[str, set[str]]:
+    """Returns the keys at the root of an HDF5 file, each with the keys below it.
+
+    Args:
+        path: Path of the file.
+        *suffixes: Endings, in lower case, that the file may have.
+
+    Returns:
+        An empty mapping for another file, and for one that cannot be opened.
+    """
+    if path.suffix.lower() not in suffixes or not path.is_file():
+        return {}
+    try:
+        with h5py.File(path, "r") as file:
+            items = {key: file.get(key) for key in file}  # None for a link to nothing
+            return {key: set(item) if isinstance(item, h5py.Group) else set() for key, item in items.items()}
+    except (OSError, RuntimeError):  # no HDF5, or cut short
+        return {}

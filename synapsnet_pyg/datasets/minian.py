@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from synapsnet_pyg.datasets.mapped_arrays import keys_of_hdf5
 from synapsnet_pyg.datasets.segmentations import Segmentation, SegmentationReader
 from synapsnet_pyg.files import optional_import, require_memory
 from synapsnet_pyg.intake.notes import warn
@@ -34,10 +35,7 @@ class MinianReader(SegmentationReader):
         if path.is_dir():
             whole = [path / "C" / ".zarray", path / "unit_id", path / "frame"]
             return (path / "C.zarr" / "C").is_dir() or all(place.exists() for place in whole)
-        if path.suffix.lower() != ".nc" or not path.is_file() or not h5py.is_hdf5(path):
-            return False
-        with h5py.File(path, "r") as file:
-            return {"C", "unit_id", "frame"} <= set(file)
+        return {"C", "unit_id", "frame"} <= set(keys_of_hdf5(path, ".nc"))
 
     def files(self, path: Path) -> list[Path]:
         """Returns the headers and indices of the traces, and the frame times."""

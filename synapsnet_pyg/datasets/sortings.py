@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import h5py
 import numpy as np
 
+from synapsnet_pyg.datasets.mapped_arrays import keys_of_hdf5
 from synapsnet_pyg.datasets.readers import Reader, Rows
 from synapsnet_pyg.datasets.sorting_files import hdsort, klusta, saved_folder, waveclus
 from synapsnet_pyg.datasets.usual_choices import keep_usual, only_activity
@@ -36,14 +36,6 @@ class _Format(NamedTuple):
 def _any_file(path: Path, *patterns: str) -> bool:
     """Returns True if a folder has a file of each pattern."""
     return path.is_dir() and all(any(path.glob(pattern)) for pattern in patterns)
-
-
-def _has_keys(path: Path, keys: set[str], *suffixes: str) -> bool:
-    """Returns True for an HDF5 file with some keys."""
-    if path.suffix.lower() not in suffixes or not path.is_file() or not h5py.is_hdf5(path):
-        return False
-    with h5py.File(path, "r") as file:
-        return keys <= set(file)
 
 
 def _is_mclust(path: Path) -> bool:
@@ -75,7 +67,7 @@ FORMATS = {
     "herdingspikes": _Format(
         "HerdingspikesSortingExtractor",
         "file_path",
-        lambda p: _has_keys(p, {"cluster_id", "times", "centres"}, ".hdf5", ".h5"),
+        lambda p: {"cluster_id", "times", "centres"} <= set(keys_of_hdf5(p, ".hdf5", ".h5")),
     ),
     "spykingcircus": _Format(
         "SpykingCircusSortingExtractor", "folder_path", lambda p: _any_file(p, "*.params", "*/*.result*.hdf5")
@@ -107,7 +99,7 @@ DIRECT: dict[str, tuple[Callable[[Path], bool], Callable[[Path], SpikeSource]]] 
     "spikeinterface": (lambda p: _any_file(p, "numpysorting_info.json", "spikes.npy"), saved_folder),
     "klusta": (lambda p: p.suffix == ".kwik" and p.is_file(), klusta),
     "waveclus": (lambda p: p.match("times_*.mat") and p.is_file(), waveclus),
-    "hdsort": (lambda p: _has_keys(p, {"Units", "MultiElectrode", "samplingRate"}, ".mat"), hdsort),
+    "hdsort": (lambda p: {"Units", "MultiElectrode", "samplingRate"} <= set(keys_of_hdf5(p, ".mat")), hdsort),
 }
 """Name of a format, for ``--activity`` -> functions that recognise and read it without SpikeInterface."""
 

@@ -196,3 +196,16 @@ def test_other_files_are_not_recognised(tmp_path):
         file["C"], file["A"] = values(1), values(0)
     for path in (*tmp_path.iterdir(), tmp_path, tmp_path / "none.mat"):
         assert not any(reader.recognises(path) for reader in (CaimanReader(), CnmfeReader(), ExtractReader()))
+
+
+def test_damaged_files_are_named(tmp_path):
+    path = tmp_path / "analysis.hdf5"
+    write_caiman(path)
+    with h5py.File(path, "a") as file:
+        del file["estimates/C"]
+        file["estimates/C"] = h5py.SoftLink("/lost")
+    with pytest.raises(ValueError, match=r"components of CaImAn in .*analysis\.hdf5"):
+        read(CaimanReader(), path)
+    write_caiman(path)
+    path.write_bytes(path.read_bytes()[:1000])
+    assert not CaimanReader().recognises(path)

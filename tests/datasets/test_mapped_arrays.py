@@ -1,7 +1,8 @@
+import h5py
 import numpy as np
 import pytest
 
-from synapsnet_pyg.datasets.mapped_arrays import mapped, mapped_numbers, stored_vector
+from synapsnet_pyg.datasets.mapped_arrays import keys_of_hdf5, mapped, mapped_numbers, stored_vector
 
 
 @pytest.mark.parametrize("shape", [(7,), (7, 1), (1, 7)])
@@ -52,3 +53,16 @@ def test_says_what_is_wrong(tmp_path):
     np.save(path, np.zeros((3, 2)))
     with pytest.raises(ValueError, match=r"1 axes in .* \(got shape \[3, 2\]\)"):
         mapped_numbers(path, 1)
+
+
+def test_keys_of_hdf5_files_and_of_others(tmp_path):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file["a/b"], file["c"] = np.zeros(500), 1
+        file["lost"] = h5py.SoftLink("/nothing")
+    assert keys_of_hdf5(path, ".mat") == {}
+    assert keys_of_hdf5(path, ".mat", ".h5") == {"a": {"b"}, "c": set(), "lost": set()}
+    path.write_bytes(path.read_bytes()[:900])
+    assert keys_of_hdf5(path, ".h5") == {}
+    path.write_text("no")
+    assert keys_of_hdf5(path, ".h5") == keys_of_hdf5(tmp_path / "none.h5", ".h5") == {}
