@@ -100,7 +100,7 @@ def read_session(
         ...     read_session(f"{folder}/mouse.npz", Selection(bin_size=0.05, behaviour=["speed"]), keys=keys)
         Session('mouse', 3 neurons x 40 bins of 0.05 s, 1 behaviour, 1 segment)
     """
-    found = recordings_at(path, "arrays" if keys is not None else reader)
+    found = recordings_at(path, reader)
     if len(found) > 1:
         raise ValueError(f"Expected one recording in '{path}' (found {', '.join(found)}); give the path of one.")
     only, recording = next(iter(found.items()))

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from helpers import told
+
+from synapsnet_pyg.datasets.array_keys import ArrayKeys
+from synapsnet_pyg.datasets.lab_recordings import BehaviourFile, LabRecordings, read_session, recordings_at
+from synapsnet_pyg.intake.recording import Selection
+
+RANDOM = np.random.default_rng(3)
+
+
+def write_phy(folder, spikes=400, groups=("good", "noise", "mua")):
+    folder.mkdir(parents=True)
+    np.save(folder / "spike_times.npy", np.sort(RANDOM.integers(0, 30_000 * 20, spikes)))
+    np.save(folder / "spike_clusters.npy", RANDOM.integers(0, len(groups), spikes))
+    (folder / "params.py").write_text("sample_rate = 30000.\n")
+    rows = "".join(f"{i}\t{group}\n" for i, group in enumerate(groups))
+    (folder / "cluster_group.tsv").write_text(f"cluster_id\tgroup\n{rows}")
+    return folder
+
+
+def test_one_recording_of_a_known_format(tmp_path):
+    folder = write_phy(tmp_path / "m1" / "sorted")
+    session = read_session(folder, Selection(bin_size=0.5, where="group==good"), name="m1")
+    assert (session.num_neurons, session.group) == (1, ["good"])
+    times, clusters = (np.load(folder / f"{stem}.npy") for stem in ("spike_times", "spike_clusters"))
+    own = times[clusters == 0] / 30_000
+    assert session.activity.sum() == np.histogram(own, own.min() + 0.5 * np.arange(session.num_bins + 1))[0].sum()
+    assert any("2 left out by group==good (1 noise, 1 mua)" in note for note in session.notes)
+
+
+def test_behaviours_of_a_file_beside_the_recording(tmp_path):
+    folder = write_phy(tmp_path / "sorted")
+    clock = np.arange(0, 20_500, 20)
+    lines = [f"{t};{str(np.sin(t / 1000)).replace('.', ',')}" for t in clock]
+    (tmp_path / "tracking.csv").write_text("\n".join(["time;x", *lines]))
+    session, _ = told(
+        lambda: read_session(
+            folder,
+            Selection(bin_size=0.5, behaviour=["x"], behaviour_rate=1000.0, start=0, stop=20),
+            behaviour_file=BehaviourFile(str(tmp_path / "tracking.csv"), "time"),
+        )
+    )
+    np.testing.assert_allclose(session.behaviour[:, 0], np.sin(0.25 + 0.5 * np.arange(40)), atol=1e-4)
+
+
+def test_keys_that_a_format_reads_itself_do_not_make_it_arrays(tmp_path):
+    folder = write_phy(tmp_path / "sorted")
+    own = ArrayKeys(spike_times="spike_times", spike_neuron="spike_clusters")
+    assert read_session(folder, Selection(bin_size=0.5), keys=own).num_neurons == 2  # noise is left out
+    recording = next(iter(recordings_at(folder).values()))
+    assert recording.reader.name == "phy"
+
+
+def test_all_recordings_of_a_folder(tmp_path):
+    write_phy(tmp_path / "data" / "m1")
+    write_phy(tmp_path / "data" / "m2")
+    (tmp_path / "data" / "m2" / "spike_times.npy").write_bytes(b"broken")
+    np.savez(tmp_path / "data" / "other.npz", x=np.eye(3))
+    dataset, messages = told(
+        lambda: LabRecordings(tmp_path / "data", Selection(bin_size=0.5), processed=tmp_path / "p")
+    )
+    assert dataset.names == ["m1"]
+    assert len(messages) == 1
+    assert messages[0].startswith("m2 is left out:")
+    assert "spike_times.npy" in messages[0]
+    assert dataset[0].num_neurons == 2
+    with pytest.raises(ValueError, match=r"one recording in .* \(found m1, m2"):
+        read_session(tmp_path / "data")
+
+
+def test_nothing_that_can_be_read(tmp_path):
+    (tmp_path / "notes.md").write_text("none")
+    with pytest.raises(FileNotFoundError, match=r"a known format \(nwb, suite2p, .*found none"):
+        recordings_at(tmp_path)
+    with pytest.raises(ValueError, match="a format among nwb"):
+        recordings_at(tmp_path, "plexonx")
