@@ -226,7 +226,7 @@ class AllenNeuropixels(RecordingDataset):
         known |= {key: values for key in _FIELDS if (values := column(units, key)) is not None}
         names = [f"allen/{unit}" for unit in texts(ids[kept])]
         fields = {key: entries[kept] for key, entries in known.items()}
-        return kept, NeuronTable(len(kept), ids=names, columns=fields, prefix="allen")
+        return kept, NeuronTable(len(kept), ids=names, columns=dict(fields), prefix="allen")
 
     def _folded(self, location: np.ndarray, file: NWBFile, notes: list[str]) -> list[str]:
         """Returns the chosen areas with their subregions, such as ``LGd-sh`` of ``LGd``; warns of areas that lack."""

@@ -94,7 +94,7 @@ class Contents:
                 or parent in ("DfOverF", "Fluorescence")
             ):
                 self.traces.append(group)
-        elif "timestamps" in names or "timestamp" in names:
+        elif {"timestamps", "timestamp"} & names and "external_file" not in names:
             self.events.append(group)
         elif group.kind == "PlaneSegmentation" or {"pixel_mask", "image_mask"} & names:
             self.planes.append(group)

@@ -58,8 +58,8 @@ def describe_nwb(path: Path) -> Rows:
         blocks = intervals(table) if is_intervals(table) else []
         rows.append(("intervals", f"{table.path}: {len(blocks)} rows, {duration(blocks):.1f} s"))
     rows += [("not read", sentence) for sentence in file.missing.values()]
-    rows.append(("next", _command(path, contents)))
-    return rows
+    command = _command(path, contents)
+    return [*rows, ("next", command) if command else ("activity", "none that is known")]
 
 
 def _units(table: Node) -> Rows:
@@ -110,14 +110,12 @@ def _counted(values: np.ndarray) -> str:
 
 
 def _command(path: Path, contents: Contents) -> str:
-    """Returns the command that makes a session of a file."""
+    """Returns the command that makes a session of a file; an empty text if it has no activity."""
     known = contents.activities
     source = shlex.quote(url_of(path) or str(path))
     if not known:
         wide = [one.path for one in contents.series if len(one.need("data").shape) == 2]
-        return (
-            f"synapsnet convert {source} out.h5 --activity {shlex.quote(wide[0])}" if wide else "no activity is known"
-        )
+        return f"synapsnet convert {source} out.h5 --activity {shlex.quote(wide[0])}" if wide else ""
     preferred = [one for one in known if one.units]
     preferred += [one for name in _USUAL for one in known if name in one.path]
     chosen = (preferred or known)[0]

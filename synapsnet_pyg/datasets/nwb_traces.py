@@ -234,7 +234,7 @@ def _joined(planes: list[_Plane]) -> NeuronTable:
                 f"{plane.series.name}/{one}" for plane, (_, own) in zip(planes, parts, strict=True) for one in own
             ]
     kept = {key: values for key, values in columns.items() if values is not None}
-    return NeuronTable(count, labels=labels, columns=kept, prefix="nwb")
+    return NeuronTable(count, labels=labels, columns=dict(kept), prefix="nwb")
 
 
 def _stacked(pieces: list[np.ndarray | None], counts: list[int]) -> np.ndarray | None:

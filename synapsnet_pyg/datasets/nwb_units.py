@@ -43,7 +43,7 @@ def units_of(activity: NamedActivity, selection: Selection) -> FoundActivity:
     columns = neuron_columns(table, count)
     columns.pop("electrodes", None)
     columns |= {key: values for key, values in places(table, count).items() if key not in columns}
-    neurons = NeuronTable(count, labels=ids_of(table, count), columns=columns, prefix="nwb")
+    neurons = NeuronTable(count, labels=ids_of(table, count), columns=dict(columns), prefix="nwb")
     return FoundActivity(spikes, neurons, observed_by(table, spikes), [])
 
 
