@@ -154,10 +154,10 @@ class AllenNeuropixels(RecordingDataset):
         unknown = [one for one in self.stimuli or () if one.replace(" ", "_") not in present]
         if present and unknown:
             shown = ", ".join(sorted(one.replace("_", " ") for one in present))
-            message = f"Expected a stimulus among {shown} (no session has {' or '.join(unknown)})."
+            message = f"Expected a stimulus among {shown} (no session has {' or '.join(unknown)}"
             if len(unknown) == len(self.stimuli or ()):
-                raise ValueError(message)
-            warn(message)
+                raise ValueError(f"{message}, so that all are left out).")
+            warn(f"{message}).")
 
     def _blocks(self, file: NWBFile, units: Node, notes: list[str]) -> Blocks:
         """Returns the blocks of the stimulus, without invalid times and the optotagging."""

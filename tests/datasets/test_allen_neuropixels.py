@@ -311,7 +311,7 @@ def test_other_labs_are_not_called_allen(tmp_path):
 
 def test_a_stimulus_that_no_session_has(written):
     root, _ = written
-    with pytest.raises(ValueError, match=r"a stimulus among .*natural scenes, spontaneous \(no session has gabors\)"):
+    with pytest.raises(ValueError, match=r"a stimulus among .*natural scenes, spontaneous \(no session has gabors, "):
         load(root, "gabors")
     _, messages = load(root, ["gabors", "spontaneous"])
     assert any("no session has gabors" in message for message in messages)
