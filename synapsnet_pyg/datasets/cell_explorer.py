@@ -74,7 +74,7 @@ class CellExplorerReader(Reader):
         notes = (
             []
             if types is None
-            else [f"cell types: {shorten(sorted(set(types.tolist())))} (--where 'putativeCellType==...')"]
+            else [f"cell types: {shorten(sorted(set(types.tolist())))} (--where 'putativeCellType=={types[0]}')"]
         )
         return Recording(
             name,

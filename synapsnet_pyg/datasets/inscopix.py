@@ -102,5 +102,5 @@ def _segmentation(
         labels=names,
         columns={"status": status},
         kept=status != "rejected",
-        rejected=f"{count} rejected (others with --where 'status==accepted' or 'status!=none')",
+        rejected=f"{count} rejected (--where 'status==accepted' chooses the accepted ones, 'status!=none' takes all)",
     )

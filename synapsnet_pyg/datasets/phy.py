@@ -89,7 +89,8 @@ class PhyReader(Reader):
         neurons = NeuronTable(len(ids), labels=ids, columns=columns, prefix="phy")
         recording = Recording(name, spikes, neurons, excluded=excluded, notes=notes)
         noise = np.array([text.lower() == "noise" for text in texts(columns.get("group", [""] * len(ids)))])
-        reason = f"{int(noise.sum())} noise (others with --where 'group==good' or 'group==good|mua|noise')"
+        good = "'group==good' chooses the good ones, " if "good" in texts(columns.get("group", [])) else ""
+        reason = f"{int(noise.sum())} noise (--where {good}'group!=none' takes all)"
         return keep_usual(recording, ~noise, reason, selection)
 
     def describe(self, path: Path) -> Rows:

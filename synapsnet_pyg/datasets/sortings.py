@@ -201,9 +201,7 @@ def _without_noise(recording: Recording, form: str, selection: Selection) -> Rec
         return keep_usual(recording, ~bad, "artifact or unsorted (--where 'artifact==0' chooses otherwise)", selection)
     groups = plain_array(columns["group"]) if "group" in columns else np.array([""] * count)
     noise = groups == "noise"
-    return keep_usual(
-        recording, ~noise, f"{int(noise.sum())} noise (--where 'group==good|mua|noise' takes all)", selection
-    )
+    return keep_usual(recording, ~noise, f"{int(noise.sum())} noise (--where 'group!=none' takes all)", selection)
 
 
 def _size(path: Path) -> str:

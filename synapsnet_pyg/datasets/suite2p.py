@@ -87,8 +87,8 @@ class Suite2pReader(Reader):
             notes.append(f"{len(planes)} planes, {planes[0].name} to {planes[-1].name}")
         if gone:
             notes.append(
-                f"kept {len(labels)} of {len(labels) + gone}: {gone} are no cells by iscell.npy (others with --where "
-                "'cell_probability>0.3' or 'iscell==0|1')"
+                f"kept {len(labels)} of {len(labels) + gone}: {gone} are no cells by iscell.npy (--where 'iscell==0|1' "
+                "takes all" + (", 'cell_probability>0.3' is another limit)" if "cell_probability" in columns else ")")
             )
         if not labels:
             raise ValueError(

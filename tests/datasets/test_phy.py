@@ -58,7 +58,10 @@ def test_noise_goes_out_and_clusters_of_no_table_stay(tmp_path, dtype, column, c
     assert session.group == ["good", "mua", ""]
     np.testing.assert_array_equal(session.activity, counted(times, of_spike, [2, 11, 40]))
     assert "4 clusters with spikes: 1 good, 1 noise, 1 mua, 1 unsorted" in session.notes
-    assert any("kept 3 of 4: 1 noise" in note and "--where 'group==good'" in note for note in session.notes)
+    assert any(
+        "kept 3 of 4: 1 noise (--where 'group==good' chooses the good ones, 'group!=none' takes all)" in note
+        for note in session.notes
+    )
 
 
 def test_where_replaces_the_usual_choice(tmp_path):
@@ -77,7 +80,7 @@ def test_tables_are_joined_by_the_cluster(tmp_path):
     (tmp_path / "cluster_bc_unitType.csv").write_text("cluster_id,bc_unitType,\n11,MUA,\n2,GOOD,\n")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     (tmp_path / "._cluster_x.tsv").write_bytes(b"\x00\x05")
-    session = read(tmp_path, where="group!=nothing")
+    session = read(tmp_path, where="group!=none")
     assert session.group == ["good", "noise", "mua", ""]
     assert session.bc_unitType == ["GOOD", "", "MUA", ""]
     np.testing.assert_array_equal(session.depth, [np.nan, np.nan, np.nan, 220.5])
