@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.session_file import is_session_file
 from synapsnet_pyg.datasets.array_files import ArrayFile
 from synapsnet_pyg.datasets.array_keys import ArrayKeys
 from synapsnet_pyg.datasets.arrays import ArraysReader
@@ -31,6 +32,10 @@ def recordings_at(path: str | os.PathLike[str], reader: str | None = None) -> di
         ValueError: There is no such format.
     """
     found = find_recordings(str(path) if "://" in str(path) else Path(path).expanduser(), readers(reader))
+    if not found and is_session_file(path):
+        raise ValueError(
+            f"Expected a recording to read (got '{path}', a session file already; 'fit' takes it as it is)."
+        )
     if not found:
         formats = (
             f"a recording of format {reader}" if reader else f"a recording in a known format ({', '.join(READERS)})"

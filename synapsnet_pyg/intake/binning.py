@@ -16,6 +16,9 @@ from synapsnet_pyg.intake.recording import DEFAULT_BIN_SIZE, Recording, Selectio
 from synapsnet_pyg.intake.spikes import Spikes
 from synapsnet_pyg.intake.time_bins import TimeBins
 
+_LONG = 5.0
+"""Duration of a bin in seconds from which a warning asks whether it was meant."""
+
 
 @dataclass
 class BinnedRecording:
@@ -70,6 +73,8 @@ def bin_recording(recording: Recording, selection: Selection) -> BinnedRecording
     else:
         rows, activity, grid = _bin_traces(recording, recording.activity, selection, rows=rows, gone=gone, notes=notes)
     _warn_of_constant(activity)
+    if grid.bin_size >= _LONG:
+        warn(f"bins of {grid.bin_size:g} s are long for neurons; --bin-size is in seconds.")
     if len(rows) < found:
         notes.append(f"{len(rows)} of {found} neurons kept: {'; '.join(gone)}")
     names, values, recorded = _behaviours(recording, grid, len(grid.centres))
