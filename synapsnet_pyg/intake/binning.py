@@ -140,6 +140,8 @@ def _bin_spikes(
     if not survey.total:
         outside = f"all {survey.outside} lie outside the chosen time; are both in seconds?"
         raise ValueError(f"Expected spikes in {spikes.label} ({outside if survey.outside else 'there are none'}).")
+    if survey.lost:
+        notes.append(f"{survey.lost} spikes have no time (NaN or infinity) and are left out")
     if survey.rounding > 0.1 * bin_size:
         warn(f"{spikes.label} are coarse, {survey.rounding:.2g} s apart; bins of {bin_size:g} s are too fine for them.")
     blocks = chosen_blocks(recording, selection, (survey.first, survey.last), notes=notes, rows=rows, survey=survey)

@@ -25,6 +25,8 @@ class Piece(NamedTuple):
     """Row of each spike's neuron."""
     rounding: float
     """Rounding error of the stored times in seconds."""
+    lost: int
+    """Number of spikes of these neurons without a time (NaN or infinity)."""
 
 
 class Spikes:
@@ -118,12 +120,14 @@ class Spikes:
             stored = np.asarray(self._times[start:stop]).ravel()
             neuron = np.asarray(self._neuron(start, stop)).astype(np.int64, copy=False)
             times = stored.astype(np.float64) / rate
-            good = np.isfinite(times) & (neuron >= 0)
+            finite = np.isfinite(times)
+            good = finite & (neuron >= 0)
+            lost = int((~finite & (neuron >= 0)).sum())
             if not good.all():
                 times, neuron = times[good], neuron[good]
             coarse = stored.dtype.kind == "f" and stored.dtype.itemsize < 8 and len(times)
             largest = stored.dtype.type(np.abs(times).max() * rate) if coarse else 0
-            yield Piece(times, neuron, float(np.spacing(largest)) / rate if coarse else 0.0)
+            yield Piece(times, neuron, float(np.spacing(largest)) / rate if coarse else 0.0, lost)
 
     def survey(self, start: float | None = None, stop: float | None = None) -> "SpikeSurvey":
         """Reads all spikes once, and returns their numbers and the span of their times.
@@ -133,7 +137,7 @@ class Spikes:
             stop: Time in seconds after which spikes do not count. None: all count.
         """
         low, high = -np.inf if start is None else start, np.inf if stop is None else stop
-        counts, outside = np.zeros(self.count, dtype=np.int64), 0
+        counts, outside, lost = np.zeros(self.count, dtype=np.int64), 0, 0
         first, last, whole, coarse = np.inf, -np.inf, self.rate is None, 0.0
         for times, neuron, rounding in self.pieces():
             whole = whole and bool((times == np.floor(times)).all())
@@ -146,13 +150,13 @@ class Spikes:
                 first, last = min(first, float(times.min())), max(last, float(times.max()))
                 coarse = max(coarse, rounding)
         whole = whole and counts.sum() + outside > 0
-        return SpikeSurvey(self, counts, first, last, whole=bool(whole), rounding=coarse, outside=outside)
+        return SpikeSurvey(self, counts, first, last, whole=bool(whole), rounding=coarse, outside=outside, lost=lost)
 
     def counts(self, bins: TimeBins) -> np.ndarray:
         """Counts the spikes of each neuron in each bin, float32 [N, T]."""
         counted = np.zeros((self.count, len(bins)), dtype=np.float32)
         flat = counted.reshape(-1)
-        for times, neuron, rounding in self.pieces():
+        for times, neuron, rounding, _ in self.pieces():
             slot = bins.slots(times, rounding)
             inside = slot >= 0
             np.add.at(flat, neuron[inside] * len(bins) + slot[inside], np.float32(1))
@@ -171,6 +175,7 @@ class SpikeSurvey:
         whole: Whether all times are whole numbers whose ticks a second are not known.
         rounding: Rounding error of the stored times in seconds.
         outside: Number of spikes outside the chosen time.
+        lost: Number of spikes without a time (NaN or infinity).
     """
 
     spikes: Spikes
@@ -180,6 +185,7 @@ class SpikeSurvey:
     whole: bool
     rounding: float
     outside: int = 0
+    lost: int = 0
 
     @property
     def total(self) -> int:

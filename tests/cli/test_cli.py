@@ -312,7 +312,7 @@ def test_inspect_tells_what_is_there(fitted, sets, capsys, tmp_path):
 def test_inspect_says_what_is_wrong(fitted, capsys, tmp_path):
     assert "no file or folder" in refused(capsys, "inspect", tmp_path / "none")
     (tmp_path / "a.txt").write_text("text")
-    assert "ending in" in refused(capsys, "inspect", tmp_path / "a.txt")
+    assert "in a known format" in refused(capsys, "inspect", tmp_path / "a.txt")
     (tmp_path / "cut.h5").write_bytes((fitted / "sim0.h5").read_bytes()[:3000])
     assert "damaged" in refused(capsys, "inspect", tmp_path / "cut.h5")
     (tmp_path / "empty").mkdir()
