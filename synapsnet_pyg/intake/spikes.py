@@ -139,7 +139,8 @@ class Spikes:
         low, high = -np.inf if start is None else start, np.inf if stop is None else stop
         counts, outside, lost = np.zeros(self.count, dtype=np.int64), 0, 0
         first, last, whole, coarse = np.inf, -np.inf, self.rate is None, 0.0
-        for times, neuron, rounding in self.pieces():
+        for times, neuron, rounding, missing in self.pieces():
+            lost += missing
             whole = whole and bool((times == np.floor(times)).all())
             inside = (times >= low - rounding) & (times <= high + rounding)
             if not inside.all():
