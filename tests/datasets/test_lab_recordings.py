@@ -1,22 +1,11 @@
 import numpy as np
 import pytest
 from helpers import told
+from labs import write_phy
 
 from synapsnet_pyg.datasets.array_keys import ArrayKeys
 from synapsnet_pyg.datasets.lab_recordings import BehaviourFile, LabRecordings, read_session, recordings_at
 from synapsnet_pyg.intake.recording import Selection
-
-RANDOM = np.random.default_rng(3)
-
-
-def write_phy(folder, spikes=400, groups=("good", "noise", "mua")):
-    folder.mkdir(parents=True)
-    np.save(folder / "spike_times.npy", np.sort(RANDOM.integers(0, 30_000 * 20, spikes)))
-    np.save(folder / "spike_clusters.npy", RANDOM.integers(0, len(groups), spikes))
-    (folder / "params.py").write_text("sample_rate = 30000.\n")
-    rows = "".join(f"{i}\t{group}\n" for i, group in enumerate(groups))
-    (folder / "cluster_group.tsv").write_text(f"cluster_id\tgroup\n{rows}")
-    return folder
 
 
 def test_one_recording_of_a_known_format(tmp_path):
