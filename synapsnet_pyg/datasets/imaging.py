@@ -28,8 +28,10 @@ class CaimanReader(SegmentationReader):
     def recognises(self, path: Path) -> bool:
         """Returns True for an HDF5 file with estimates of CaImAn."""
         keys = keys_of_hdf5(path, ".hdf5", ".h5", ".hdf")
-        own = {"A", "C", "YrA", "idx_components", "sn", "bl"} & keys.get("estimates", set(keys))
-        return {"A", "C"} <= own and ("estimates" in keys or len(own) > 3)
+        if "estimates" in keys:
+            return len({"A", "C", "F_dff", "S", "YrA", "idx_components"} & keys["estimates"]) > 1
+        own = {"A", "C", "YrA", "idx_components", "sn", "bl"} & set(keys)
+        return {"A", "C"} <= own and len(own) > 3
 
     def found(self, path: Path) -> Segmentation:
         """Finds the components of a file."""
@@ -44,7 +46,7 @@ class CaimanReader(SegmentationReader):
         with h5py.File(path, "r") as file:
             home = "estimates/" if "estimates" in file else ""
             group = file.get("estimates", file)
-            C, A = group["C"], group["A"]
+            C, A = next(group[key] for key in ("C", "F_dff", "S") if key in group), group.get("A")
             cells = int(A["shape"][1]) if isinstance(A, h5py.Group) and "shape" in A else int(C.shape[0])
             if C.ndim != 2 or cells not in C.shape:
                 raise ValueError(f"Expected C of {cells} components in '{path}' (got shape {list(C.shape)}).")

@@ -99,8 +99,8 @@ def test_the_command_that_inspect_shows_works(form, tmp_path, capsys, monkeypatc
 
 def test_a_folder_becomes_a_folder(tmp_path, capsys):
     for name in ("m1", "m2", "m10"):
-        write_phy(tmp_path / "data" / name / "sorted")
-    (tmp_path / "data" / "m2" / "sorted" / "spike_times.npy").write_bytes(b"broken")
+        write_phy(tmp_path / "data" / name / "kilosort4")
+    (tmp_path / "data" / "m2" / "kilosort4" / "spike_times.npy").write_bytes(b"broken")
     assert "Expected a folder for 3 sessions, m1, m2, m10" in refused(
         capsys, "convert", tmp_path / "data", tmp_path / "o.h5"
     )
