@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from synapsnet_pyg.datasets.array_entry import Entries, Entry
+from synapsnet_pyg.datasets.array_entry import Entries, Entry, from_cells
 from synapsnet_pyg.datasets.hdf5_arrays import hdf5_entries, missing_filter
 from synapsnet_pyg.datasets.labelled_files import netcdf_entries, zarr_entries
 from synapsnet_pyg.datasets.matlab_files import matlab_entries
@@ -248,6 +248,9 @@ class ArrayFile:
     def head(self, key: str) -> np.ndarray | None:
         """Returns a small part of an array, None if only the whole could be read and it is large."""
         entry = self.entry(key)
+        if entry.pieces is not None:
+            first = self.pieces(key, 20)
+            return from_cells(first, (len(first),))
         if entry.head is None:
             small = entry.shape is not None and int(np.prod(entry.shape, dtype=np.int64)) <= 1 << 22
             return self.get(key) if small else None

@@ -1,6 +1,6 @@
 """Arrays of HDF5 files, with links followed; those of MATLAB v7.3 as MATLAB shows them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,9 @@ from synapsnet_pyg.files import require_memory
 
 _HEAD = 1 << 13
 """Number of entries of an array that are read to describe it."""
+
+_LARGE = 1 << 22
+"""Number of entries from which an array is checked against the free memory."""
 
 _MATLAB_KINDS = frozenset(
     {"", "double", "single", "logical", "char", "cell", "struct", "canonical empty"}
@@ -118,7 +121,8 @@ class _Walk:
 
         def load() -> np.ndarray:
             """Reads the whole data set."""
-            require_memory(data.size * dtype.itemsize, f"'{data.name}' of '{data.file.filename}'")
+            if data.size > _LARGE:  # the name of a cell takes a search through the file
+                require_memory(data.size * dtype.itemsize, f"'{data.name}' of '{data.file.filename}'")
             return decode(np.asarray(view()[()]))
 
         def head() -> np.ndarray:
@@ -137,25 +141,31 @@ class _Walk:
         if not self.matlab:
             self.entries[key] = Entry.refused("it holds references to other data")
             return
-        self.cells(key, lambda: [self.file[ref] if ref else None for ref in data[()].ravel()], data.shape[::-1])
+        refs = data[()].ravel()
+        cells = _Cells(lambda i: self.file[refs[i]] if refs[i] else None, len(refs))
+        self.cells(key, cells, data.shape[::-1])
 
-    def cells(self, key: str, items: Callable[[], list[Any]], shape: tuple[int, ...]) -> None:
-        """Adds a cell array; cells of structs become a key for each field."""
-        cells = items()
-        full = [item for item in cells if item is not None and not item.attrs.get("MATLAB_empty", 0)]
-        if full and all(isinstance(item, h5py.Group) and "MATLAB_sparse" not in item.attrs for item in full):
-            for name in dict.fromkeys(name for item in full for name in item):
-                own = [item[name] if isinstance(item, h5py.Group) and name in item else None for item in cells]
-                self.cells(f"{key}/{name}", partial(list, own), shape)
+    def cells(self, key: str, cells: "_Cells", shape: tuple[int, ...]) -> None:
+        """Adds a cell array; cells of structs become a key for each field. The first full cell tells their kind."""
+        first = next((item for item in cells if item is not None and not item.attrs.get("MATLAB_empty", 0)), None)
+        if isinstance(first, h5py.Group) and "MATLAB_sparse" not in first.attrs:
+            structs = [item if isinstance(item, h5py.Group) else {} for item in cells]
+            for name in dict.fromkeys(name for item in structs for name in item):
+                own = [item.get(name) for item in structs]
+                self.cells(f"{key}/{name}", _Cells(own.__getitem__, len(own)), shape)
             return
-        first = self.cell(full[0]) if full else None
-        if isinstance(first, Entry):
-            self.entries[key] = first
+        known = None if first is None else self.cell(first)
+        if isinstance(known, Entry):
+            self.entries[key] = known
             return
-        self.entries[key] = cell_entry(lambda limit: [self.content(item) for item in cells[:limit]], shape, first)
+        self.entries[key] = cell_entry(
+            lambda limit: [self.content(cells[i]) for i in range(len(cells))[:limit]], shape, known
+        )
 
     def content(self, item: Any) -> np.ndarray | None:
         """Reads one cell."""
+        if isinstance(item, h5py.Dataset) and item.dtype.kind == "f":  # the usual case, without a look at attributes
+            return np.asarray(item[()]).T
         content = None if item is None else self.cell(item)
         return np.zeros(0) if isinstance(content, Entry) else content
 
@@ -167,6 +177,21 @@ class _Walk:
         if entry is None or entry.refusal:
             return entry or Entry.refused("its cells hold structs of several kinds")
         return entry.load()
+
+
+class _Cells(Sequence[Any]):
+    """Contents of cells that are opened one by one."""
+
+    def __init__(self, item: Callable[[int], Any], count: int) -> None:
+        self._item, self._count = item, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, i: Any) -> Any:
+        if not 0 <= i < self._count:
+            raise IndexError(i)
+        return self._item(i)
 
 
 def missing_filter(file: h5py.File, key: str) -> str:

@@ -104,6 +104,8 @@ def _axes(survey: Survey, key: str, shape: tuple[int, ...]) -> tuple[tuple[str, 
         matlab = survey.file.path.suffix.lower() == ".mat"
         left = ["neuron", "bin", "trial"] if matlab else ["trial", "neuron", "bin"]
         reasons.append("the usual order of axes taken")
+    if left == ["bin", "trial"] and survey.file.path.suffix.lower() != ".mat":
+        left = ["trial", "bin"]  # MATLAB puts trials last, others first
     for place, axis in zip(places, left, strict=True):
         axes[place] = axis
     return tuple(axes), [f"activity {told}: {', '.join(axes)} ({'; '.join(reasons)})"], False

@@ -7,6 +7,7 @@ import scipy.sparse
 from matlab73 import Cell, Matlab, Structs, write_v73
 
 from synapsnet_pyg.datasets.array_files import ArrayFile
+from synapsnet_pyg.datasets.hdf5_arrays import _Walk
 
 random = np.random.default_rng(0)
 COUNTS = random.poisson(0.5, (3, 7)).astype(float)
@@ -170,3 +171,15 @@ def test_a_file_cut_short_is_told_in_one_line(tmp_path, kind):
     with pytest.raises(ValueError, match=r"a\.mat' cannot be read: it is damaged") as error, ArrayFile(path) as file:
         file.get("x")
     assert "\n" not in str(error.value)
+
+
+def test_many_cells_are_described_by_a_few(tmp_path, monkeypatch):
+    write_v73(tmp_path / "a.mat", {"spikes": Cell([np.arange(3.0) + i for i in range(300)])})
+    read = []
+    own = _Walk.content
+    monkeypatch.setattr(_Walk, "content", lambda walk, item: read.append(1) or own(walk, item))
+    with ArrayFile(tmp_path / "a.mat") as file:
+        assert file.shape("spikes") == (1, 300)
+        assert len(file.head("spikes")) == 20
+        assert len(read) == 20
+        assert len(file.ragged("spikes")) == 300
