@@ -115,7 +115,7 @@ def test_a_folder_becomes_a_folder(tmp_path, capsys):
     assert (session.bin_size, session.group, session.name) == (0.05, ["good"], "m10")
     status, out, _ = run(capsys, "convert", tmp_path / "data", tmp_path / "one.h5", "--sessions", "m10")
     assert status == 0
-    assert "write" in out
+    assert "written to" in out
     _, shown, _ = run(capsys, "inspect", tmp_path / "data")
     assert "3 recordings: 3 phy" in shown
 
