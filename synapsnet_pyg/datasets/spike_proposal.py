@@ -40,12 +40,23 @@ def _named_pair(survey: Survey) -> Proposal | None:
             ]
             pairs += [(key, own) for own in partners[:1]]
     pairs += _unknown_length_pair(survey) if not pairs else []
+    certain = bool(pairs)
+    pairs += _only_whole_numbers(survey) if not pairs else []
     if not pairs:
         return None
     pairs.sort(key=lambda pair: "spike" not in pair[0].lower())
     times, neuron = pairs[0]
     reason = f"spike times '{times}' with the neuron of each, '{neuron}'"
-    return Proposal(ArrayKeys(spike_times=times, spike_neuron=neuron), (reason,), certain=True)
+    return Proposal(ArrayKeys(spike_times=times, spike_neuron=neuron), (reason,), certain=certain)
+
+
+def _only_whole_numbers(survey: Survey) -> list[tuple[str, str]]:
+    """Returns times and the only other vector of their length, if the file has no more and it holds whole numbers."""
+    times = [key for key in survey.vectors() if last_name(key) in TIME_NAMES and survey.numeric(key)]
+    others = [key for key in survey.file.keys if key not in (*times, TABLE)]
+    if len(times) != 1 or len(others) != 1 or survey.shape.get(others[0]) != survey.shape[times[0]]:
+        return []
+    return [(times[0], others[0])] if survey.readable[others[0]].dtype.lstrip("u").startswith("int") else []
 
 
 def _unknown_length_pair(survey: Survey) -> list[tuple[str, str]]:

@@ -241,3 +241,10 @@ def test_groups_of_groups_with_fields_of_each_neuron(tmp_path):
     assert session.neuron_id == ["lab/unit_3", "lab/unit_100"]
     assert session.behaviour_name == ["day1/behavior/speed"]
     assert session.quality == ["good", "good"]
+
+
+def test_times_and_whole_numbers_without_a_name_are_asked_about(tmp_path):
+    path = write(tmp_path / "a.npz", t=np.concatenate(TRAINS), c=np.repeat([0, 1, 2], [30, 12, 55]))
+    with pytest.raises(ValueError, match=r"Try the options --spike-times t --spike-neuron c$"):
+        session_of(path, None)
+    assert typed(path, proposed(path)).num_neurons == 3
