@@ -32,7 +32,9 @@ def read_neurons(
     """
     ids = None if keys.neuron_ids is None else file.per_neuron(keys.neuron_ids, N)
     known = texts(ids if ids is not None else labels) if ids is not None or labels is not None else None
-    columns = {} if keys.neuron_table is None else _table(file, keys.neuron_table, N, known, notes)
+    columns = (
+        {} if keys.neuron_table is None else read_table(file.path, keys.neuron_table, N, labels=known, notes=notes)
+    )
     asked = dict(keys.fields)
     for condition in conditions_of(selection.where):
         asked.setdefault(condition.column, condition.column)
@@ -84,9 +86,20 @@ def _fitting(file: ArrayFile, N: int) -> list[str]:
     return [key for key in file.keys if N in (file.shape(key) or ())][:20]
 
 
-def _table(file: ArrayFile, path: str, N: int, labels: list[str] | None, notes: list[str]) -> dict[str, np.ndarray]:
-    """Returns the columns of a table of neurons, joined by the neurons' labels, or else by row."""
-    beside = (file.path if file.path.is_dir() else file.path.parent) / path
+def read_table(source: Path, path: str, N: int, *, labels: list[str] | None, notes: list[str]) -> dict[str, np.ndarray]:
+    """Returns the columns of a table of neurons, joined by the neurons' labels, or else by row.
+
+    Args:
+        source: File or folder of the recording; the table may lie beside it.
+        path: Path of the table.
+        N: Number of neurons.
+        labels: Label of each neuron. None: none.
+        notes: List that is added to.
+
+    Raises:
+        ValueError: The table has columns of different lengths, or fits neither labels nor rows.
+    """
+    beside = (source if source.is_dir() else source.parent) / path
     with ArrayFile(beside if beside.exists() and not Path(path).is_absolute() else Path(path)) as table:
         columns = {name: np.asarray(table.get(name)) for name in table.keys if name != TABLE}
         notes += table.notes

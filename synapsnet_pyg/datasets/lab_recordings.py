@@ -9,12 +9,14 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_file import is_session_file
 from synapsnet_pyg.datasets.array_files import ArrayFile
 from synapsnet_pyg.datasets.array_keys import ArrayKeys
+from synapsnet_pyg.datasets.array_neurons import read_table
 from synapsnet_pyg.datasets.arrays import ArraysReader
 from synapsnet_pyg.datasets.readers import Found, Reader, find_recordings
 from synapsnet_pyg.datasets.recordings import RecordingDataset
 from synapsnet_pyg.datasets.registry import READERS, readers
 from synapsnet_pyg.intake.behaviours import Series
-from synapsnet_pyg.intake.recording import Selection
+from synapsnet_pyg.intake.plain import texts
+from synapsnet_pyg.intake.recording import Recording, Selection
 
 
 def recordings_at(path: str | os.PathLike[str], reader: str | None = None) -> dict[str, Found]:
@@ -138,9 +140,19 @@ def read_found(
         recording = reader.read(found.path, name, inside, keys)
     else:
         recording = reader.read(found.path, name, inside)
+        if keys is not None and keys.neuron_table is not None:
+            _join_table(recording, found.path, keys.neuron_table)
     if behaviour_file is not None:
         recording.behaviours = [*recording.behaviours, *behaviour_file.read(selection)]
     return Session.from_recording(recording, selection)
+
+
+def _join_table(recording: Recording, source: Path, path: str) -> None:
+    """Adds the columns of a table of neurons to a recording, by the neurons' ids or labels, or else by row."""
+    neurons = recording.neurons
+    known = neurons.ids if neurons.ids is not None else neurons.labels
+    labels = None if known is None else texts(known)
+    neurons.columns |= read_table(source, path, neurons.count, labels=labels, notes=recording.notes)
 
 
 def reader_of(found: Found, keys: ArrayKeys | None) -> Reader:

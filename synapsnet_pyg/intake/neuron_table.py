@@ -29,6 +29,7 @@ class NeuronTable:
         columns: Name of a field -> N entries; names and kinds of entries may be any.
         truth: True weights :math:`(N, N)`, ``[i, j]`` the effect of j on i, or None.
         prefix: Text before names of fields that a session has itself, such as ``nwb``.
+        rows: Row of each neuron in the file, for neurons without an id. None: all rows.
     """
 
     count: int
@@ -37,6 +38,7 @@ class NeuronTable:
     columns: Fields = field(default_factory=dict)
     truth: np.ndarray | None = None
     prefix: str = "field"
+    rows: np.ndarray | None = None
 
     def column(self, name: str) -> np.ndarray:
         """Returns a column as a plain array [N]; the first column of a table of numbers.
@@ -72,7 +74,8 @@ class NeuronTable:
             warn(f"the ids {shown} come more than once; their neurons are taken as new ones.")
         used = {entry for entry, times in number.items() if times == 1 and entry}
         names = []
-        for row, entry in enumerate(entries):
+        rows = range(self.count) if self.rows is None else self.rows.tolist()
+        for row, entry in zip(rows, entries, strict=True):
             if not entry or number[entry] > 1:
                 entry = f"{session}/{row}"
                 while entry in used:
@@ -116,6 +119,7 @@ class NeuronTable:
             columns={name: taken(values) for name, values in self.columns.items()},
             truth=None if self.truth is None else self.truth[np.ix_(rows, rows)],
             prefix=self.prefix,
+            rows=rows if self.rows is None else self.rows[rows],
         )
 
 

@@ -112,6 +112,7 @@ def _from_objects(array: np.ndarray) -> np.ndarray:
             return plain_array(np.array(flat)).reshape(array.shape)
         filled = [np.nan if entry is None else float(entry) for entry in flat]
         return np.array(filled, dtype=np.float64).reshape(array.shape)
+    flat = [None if isinstance(entry, float) and np.isnan(entry) else entry for entry in flat]
     if all(isinstance(entry, (str, bytes, bool, int, float)) for entry in present):
         return np.array(["" if e is None else _text(e) for e in flat], dtype=np.str_).reshape(array.shape)
     return array

@@ -33,6 +33,14 @@ def test_behaviours_of_a_file_beside_the_recording(tmp_path):
     np.testing.assert_allclose(session.behaviour[:, 0], np.sin(0.25 + 0.5 * np.arange(40)), atol=1e-4)
 
 
+def test_a_table_of_neurons_beside_the_recording(tmp_path):
+    folder = write_phy(tmp_path / "sorted")
+    (tmp_path / "areas.csv").write_text("cluster_id,area\n2,CA3\n0,CA1\n9,DG\n1,CA2\n")
+    keys = ArrayKeys(neuron_table=str(tmp_path / "areas.csv"))
+    session = read_session(folder, Selection(bin_size=0.5, where="area!=CA2"), keys=keys)
+    assert (session.area, session.group) == (["CA1", "CA3"], ["good", "mua"])
+
+
 def test_keys_that_a_format_reads_itself_do_not_make_it_arrays(tmp_path):
     folder = write_phy(tmp_path / "sorted")
     own = ArrayKeys(spike_times="spike_times", spike_neuron="spike_clusters")

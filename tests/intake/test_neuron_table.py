@@ -127,4 +127,7 @@ def test_taken_rows():
     assert taken.names("s") == ["c", "a"]
     assert taken.columns["d"].tolist() == [3, 1]
     assert taken.truth.tolist() == [[8, 6], [2, 0]]
+    kept = NeuronTable(4, ids=["a", "", "b", ""]).take(np.array([1, 2, 3])).take(np.array([0, 2]))
+    assert kept.names("s") == ["s/1", "s/3"]  # the rows of the file, whatever was left out
+    assert NeuronTable(3).take(np.array([0, 2])).names("s") == ["s/0", "s/2"]
     assert str(Condition("a", "==", ("1", "2"))) == "a==1|2"

@@ -26,6 +26,7 @@ from synapsnet_pyg.intake.plain import MissingNumberError, kind_of, numbers, pla
         (pd.Series(["a", "b", "a"], dtype="category"), "U", ["a", "b", "a"]),
         (pd.Series([3, 1], dtype=object), "i", [3, 1]),
         (pd.Series(["x", None], dtype="string"), "U", ["x", ""]),
+        (np.array(["x", np.nan, 2], dtype=object), "U", ["x", "", "2"]),
         (np.array(["\ufeffa ", "b"]), "U", ["a", "b"]),
         (np.array([b"VISp", b"CA1"]), "U", ["VISp", "CA1"]),
         ([np.array(["AVAL"]), np.array([])], "U", ["AVAL", ""]),
