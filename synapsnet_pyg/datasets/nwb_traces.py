@@ -49,7 +49,7 @@ def cells_of(activity: NamedActivity, selection: Selection) -> FoundActivity:
         notes.append(f"{len(planes)} planes: {', '.join(plane.series.name for plane in planes)}")
     rows = np.array([(p, row) for p, plane in enumerate(planes) for row in range(plane.count)], dtype=np.int64)
     neurons = _joined(planes)
-    if selection.where is None:
+    if not selection.chooses("cell_probability", *_ACCEPTED, *_REJECTED):
         kept = _accepted(neurons, notes)
         rows, neurons = rows[kept], neurons if len(kept) == neurons.count else neurons.take(kept)
     traces = Traces(

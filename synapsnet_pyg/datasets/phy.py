@@ -91,7 +91,7 @@ class PhyReader(Reader):
         noise = np.array([text.lower() == "noise" for text in texts(columns.get("group", [""] * len(ids)))])
         good = "'group==good' chooses the good ones, " if "good" in texts(columns.get("group", [])) else ""
         reason = f"{int(noise.sum())} noise (--where {good}'group!=none' takes all)"
-        return keep_usual(recording, ~noise, reason, selection)
+        return keep_usual(recording, ~noise, reason, selection, columns=("group", "kslabel"))
 
     def describe(self, path: Path) -> Rows:
         """Describes a folder from its tables and the headers of its arrays."""

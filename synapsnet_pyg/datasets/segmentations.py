@@ -86,7 +86,7 @@ class SegmentationReader(Reader):
         neurons = NeuronTable(len(values), labels=labels, columns=found.columns, prefix=self.name)
         recording = Recording(name, traces, neurons, excluded=excluded, notes=notes)
         kept = np.ones(len(values), dtype=bool) if found.kept is None else found.kept
-        return keep_usual(recording, kept, found.rejected, selection)
+        return keep_usual(recording, kept, found.rejected, selection, columns=("accepted", "status"))
 
     def describe(self, path: Path) -> Rows:
         """Describes the cells and the activities from headers."""

@@ -195,13 +195,15 @@ def _without_noise(recording: Recording, form: str, selection: Selection) -> Rec
     if form in ("waveclus", "hdsort"):
         kept = columns["cluster"] % (1000 if form == "hdsort" else 1 << 40) != 0
         reason = "the others hold spikes without a cluster (--where 'cluster>=0' takes them too)"
-        return keep_usual(recording, kept, reason, selection)
+        return keep_usual(recording, kept, reason, selection, columns=("cluster",))
     if form == "combinato":
         bad = plain_array(columns["artifact"]).astype(bool) | plain_array(columns["unsorted"]).astype(bool)
-        return keep_usual(recording, ~bad, "artifact or unsorted (--where 'artifact==0' chooses otherwise)", selection)
+        reason = "artifact or unsorted (--where 'artifact==0|1' takes all)"
+        return keep_usual(recording, ~bad, reason, selection, columns=("artifact", "unsorted"))
     groups = plain_array(columns["group"]) if "group" in columns else np.array([""] * count)
     noise = groups == "noise"
-    return keep_usual(recording, ~noise, f"{int(noise.sum())} noise (--where 'group!=none' takes all)", selection)
+    reason = f"{int(noise.sum())} noise (--where 'group!=none' takes all)"
+    return keep_usual(recording, ~noise, reason, selection, columns=("group",))
 
 
 def _size(path: Path) -> str:

@@ -73,7 +73,8 @@ class Suite2pReader(Reader):
         for plane in planes:
             values, own = self._plane(plane, activity)
             kept = own.get("iscell", np.ones(len(values))) > 0.5
-            rows = np.arange(len(values)) if selection.where is not None else np.flatnonzero(kept)
+            every = selection.chooses("iscell", "cell_probability")
+            rows = np.arange(len(values)) if every else np.flatnonzero(kept)
             gone += len(values) - len(rows)
             require_memory(4 * len(rows) * values.shape[1], f"{len(rows)} cells of '{plane}'")
             parts.append(np.asarray(values[rows], dtype=np.float32))

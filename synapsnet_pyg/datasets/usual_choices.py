@@ -12,19 +12,22 @@ from synapsnet_pyg.intake.recording import Recording, Selection, literal_blocks
 from synapsnet_pyg.intake.spikes import Spikes
 
 
-def keep_usual(recording: Recording, kept: np.ndarray, reason: str, selection: Selection) -> Recording:
+def keep_usual(
+    recording: Recording, kept: np.ndarray, reason: str, selection: Selection, *, columns: Sequence[str]
+) -> Recording:
     """Returns a recording of the neurons that its format takes for neurons, unless the user chose with ``--where``.
 
     Args:
         recording: Recording of all neurons of the file.
         kept: True for each kept neuron :math:`(N)`.
         reason: What is left out and how to choose, for the note.
-        selection: Choices of the user; a ``where`` replaces this choice.
+        selection: Choices of the user; a ``where`` that names one of the fields replaces this choice.
+        columns: Fields by which the format chooses, in lower case.
 
     Raises:
         ValueError: No neuron would be left.
     """
-    if selection.where is not None or kept.all():
+    if selection.chooses(*columns) or kept.all():
         return recording
     if not kept.any():
         raise ValueError(f"Expected neurons in '{recording.name}' (all {len(kept)} go out: {reason}).")

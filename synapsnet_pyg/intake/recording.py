@@ -142,6 +142,10 @@ class Selection:
         """Returns the selection with other values; values that are None are ignored."""
         return replace(self, **{key: value for key, value in given.items() if value is not None})
 
+    def chooses(self, *columns: str) -> bool:
+        """Returns True if ``where`` names one of some fields, so that a format's own choice by them does not apply."""
+        return any(condition.column.lower() in columns for condition in conditions_of(self.where))
+
     def period(self, name: str) -> float | None:
         """Returns the full circle of a behaviour, by its whole name or the last part of it; None for no angle."""
         return self.circular.get(name, self.circular.get(name.rsplit("/", 1)[-1]))

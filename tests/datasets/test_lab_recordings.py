@@ -41,6 +41,14 @@ def test_a_table_of_neurons_beside_the_recording(tmp_path):
     assert (session.area, session.group) == (["CA1", "CA3"], ["good", "mua"])
 
 
+def test_a_condition_on_another_field_leaves_the_formats_own_choice(tmp_path):
+    folder = write_phy(tmp_path / "sorted")
+    (folder / "cluster_depth.tsv").write_text("cluster_id\tdepth\n0\t10\n1\t20\n2\t30\n")
+    assert read_session(folder, Selection(bin_size=0.5, where="depth>5")).group == ["good", "mua"]
+    both = read_session(folder, Selection(bin_size=0.5, where="depth>5, group!=none"))
+    assert both.group == ["good", "noise", "mua"]
+
+
 def test_keys_that_a_format_reads_itself_do_not_make_it_arrays(tmp_path):
     folder = write_phy(tmp_path / "sorted")
     own = ArrayKeys(spike_times="spike_times", spike_neuron="spike_clusters")

@@ -14,7 +14,7 @@ def test_neurons_that_the_format_rejects_go_out_with_a_note():
     blocks = [[(0.0, 1.0)], [(0.0, 2.0)], [(0.0, 3.0)]]
     for activity in (Traces(np.arange(12.0).reshape(3, 4)), Spikes.from_trains([[1.0], [2.0, 2.5], [3.0]])):
         recording = Recording("s", activity, table, observed_by=blocks, notes=["first"])
-        kept = keep_usual(recording, KEPT, "1 bad", Selection())
+        kept = keep_usual(recording, KEPT, "1 bad", Selection(where="area==CA1"), columns=("depth",))
         assert kept.neurons.names("s") == ["s/a", "s/c"]
         assert kept.neurons.columns["depth"].tolist() == [0, 2]
         assert kept.observed_by == [blocks[0], blocks[2]]
@@ -23,10 +23,10 @@ def test_neurons_that_the_format_rejects_go_out_with_a_note():
             assert kept.activity.survey().counts.tolist() == [1, 1]
         else:
             assert kept.activity.values[:, 0].tolist() == [0, 8]
-        assert keep_usual(recording, KEPT, "1 bad", Selection(where="depth>0")) is recording
-        assert keep_usual(recording, KEPT | True, "none", Selection()) is recording
+        assert keep_usual(recording, KEPT, "1 bad", Selection(where="depth>0"), columns=("depth",)) is recording
+        assert keep_usual(recording, KEPT | True, "none", Selection(), columns=()) is recording
     with pytest.raises(ValueError, match=r"neurons in 's' \(all 3 go out: 3 bad\)"):
-        keep_usual(recording, KEPT & False, "3 bad", Selection())
+        keep_usual(recording, KEPT & False, "3 bad", Selection(), columns=())
 
 
 def test_names_that_a_format_cannot_have_are_refused():
