@@ -10,7 +10,7 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_file import is_session_file
 from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.datasets.lab_recordings import recordings_at
-from synapsnet_pyg.datasets.readers import Rows, require_path
+from synapsnet_pyg.datasets.readers import Found, Rows, require_path
 from synapsnet_pyg.datasets.registry import PUBLIC_DATASETS, dataset_class
 from synapsnet_pyg.files import atomic_path, shorten
 from synapsnet_pyg.plots.canvas import make_stacked_figure
@@ -146,11 +146,18 @@ def _recordings(path: str | Path) -> Rows:
     rows += [(name, f"{recording.reader.name}, {recording.path}") for name, recording in list(found.items())[:_MOST]]
     if len(found) > _MOST:
         rows.append(("...", f"and {len(found) - _MOST} more"))
-    first = next(iter(found.values()))
-    command = next((text for label, text in first.reader.describe(first.path) if label == "next"), "")
+    command = next((text for one in found.values() for label, text in _described(one) if label == "next"), "")
     options = command.partition(".h5")[2]
     rows.append(("next", f"synapsnet convert {shlex.quote(str(path))} sessions{options}"))
     return rows
+
+
+def _described(found: Found) -> Rows:
+    """Describes a recording; one that cannot be read, which does not hold up the others, by nothing."""
+    try:
+        return found.reader.describe(found.path)
+    except ValueError:
+        return []
 
 
 def _short(path: Path) -> str:
