@@ -1,6 +1,7 @@
 """Folders, atomic writing of files, texts of messages and imports of optional packages."""
 
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -47,7 +48,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise FileNotFoundError(f"Expected an existing folder for '{path}' (got '{path.parent}'); make it first.")
     if path.is_dir():
         raise IsADirectoryError(f"Expected a file name (got the folder '{path}'); name a file in it.")
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise type(error)(f"Expected to write '{path}' (its folder takes no files: {error.strerror}).") from None
     os.close(handle)
     temporary = Path(name)
     try:
@@ -64,6 +68,16 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 def file_name(session: str) -> str:
     """Returns the name of a session as a file name: letters, digits and ``-_.`` stay, the rest becomes ``_``."""
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in session)
+
+
+def typed_path(path: str | os.PathLike[str]) -> str:
+    """Returns a path as it is typed in a shell, never taken for an option.
+
+    Example:
+        >>> typed_path("my data.npz"), typed_path("-old.npz")
+        ("'my data.npz'", './-old.npz')
+    """
+    return shlex.quote(f"./{path}" if str(path).startswith("-") else str(path))
 
 
 def shorten(values: list[Any], most: int = 5) -> str:

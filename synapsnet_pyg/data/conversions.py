@@ -8,12 +8,23 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from synapsnet_pyg.intake.plain import texts
 from synapsnet_pyg.nn.current_conv import edges_of
 
 
 def as_texts(values: ArrayLike | None) -> list[str] | None:
     """Returns the entries as a flat list of texts."""
     return None if values is None else [text(value) for value in np.asarray(values).ravel().tolist()]
+
+
+def named_neurons(ids: ArrayLike, session: str) -> list[str]:
+    """Returns a text for each id of a neuron; missing ids become the session's name with the row.
+
+    Example:
+        >>> named_neurons([101.0, float("nan"), -1], "m1")
+        ['101', 'm1/1', 'm1/2']
+    """
+    return [entry if entry not in ("", "-1") else f"{session}/{row}" for row, entry in enumerate(texts(ids))]
 
 
 def text(value: Any) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from synapsnet_pyg.data.conversions import text
 from synapsnet_pyg.files import shorten
-from synapsnet_pyg.intake.plain import kind_of, plain_array
+from synapsnet_pyg.intake.plain import is_positive, kind_of, plain_array
 
 PER_SESSION = {"activity", "behaviour", "bin_size", "segment", "neuron_id", "behaviour_name", "name", "num_nodes"}
 """Fields that every session has."""
@@ -45,7 +45,8 @@ def as_float(values: Any, name: str) -> Tensor:
     array = plain_array(values)
     if array.dtype.kind not in "fib":
         raise WrongTypeError(f"Expected {name} of real numbers (got {kind_of(array)}).")
-    return torch.from_numpy(np.array(array, dtype=np.float32))
+    with np.errstate(over="ignore"):  # infinity is told by the checks
+        return torch.from_numpy(np.array(array, dtype=np.float32))
 
 
 def check_activity(activity: Tensor) -> None:
@@ -67,7 +68,7 @@ def check_activity(activity: Tensor) -> None:
 
 def checked_bin_size(bin_size: float | None) -> float:
     """Returns the bin size in seconds, which must be finite and above 0."""
-    if bin_size is None or not np.isfinite(bin_size) or bin_size <= 0:
+    if bin_size is None or not is_positive(bin_size):
         raise ValueError(f"Expected bin_size, the duration of one bin in seconds, above 0 (got {bin_size}).")
     return float(bin_size)
 

@@ -73,9 +73,9 @@ def read_session_file(path: str | os.PathLike[str]) -> dict[str, Any]:
                 )
             fields: dict[str, Any] = {RENAMED.get(key, key): _read(dataset) for key, dataset in file.items()}
             return fields | {"name": text(file.attrs["name"]), "bin_size": float(file.attrs["bin_size"])}
-    except (OSError, KeyError, RuntimeError) as error:
+    except (OSError, KeyError, RuntimeError):
         raise ValueError(
-            f"'{path}' is not a readable session file: foreign, cut short or damaged ({error}); "
+            f"'{path}' is not a readable session file: foreign, cut short or damaged; "
             "'synapsnet convert' makes session files of other files."
         ) from None
 

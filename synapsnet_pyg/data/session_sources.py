@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch_geometric.data import Data
 
-from synapsnet_pyg.data.conversions import as_texts, true_edges
+from synapsnet_pyg.data.conversions import as_texts, named_neurons, true_edges
 from synapsnet_pyg.data.session_checks import RESERVED, as_float
 from synapsnet_pyg.intake.binning import bin_recording
 from synapsnet_pyg.intake.objects import SpikeSource, TraceSource, behaviours_of, intervals_of, spikes_of, traces_of
@@ -42,7 +42,7 @@ class SessionSources(Data):
             bin_size: Duration of one bin in seconds.
             name: Name of the recording in tables.
             segment: First bin and end (exclusive) of each block of consecutive bins, :math:`(S, 2)`.
-            neuron_id: Text or number for each neuron.
+            neuron_id: Text or number for each neuron; a missing one (NaN, ``None``, -1) gets a name of its own.
             behaviour_name: Text for each behaviour.
             true_connectivity: Weights :math:`(N, N)` with ``[i, j]`` the effect of neuron j on neuron i; zero: no edge.
             **neuron_fields: Fields of the neurons, N entries each.
@@ -65,7 +65,7 @@ class SessionSources(Data):
             behaviour,
             bin_size=bin_size,
             segment=None if segment is None else torch.from_numpy(np.array(numbers(segment, "segment"))),
-            neuron_id=as_texts(neuron_id),
+            neuron_id=None if neuron_id is None else named_neurons(neuron_id, name),
             behaviour_name=as_texts(behaviour_name),
             name=name,
             edge_index=edge_index,

@@ -1,6 +1,5 @@
 """Recordings of the International Brain Laboratory in its ALF folders."""
 
-import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ from synapsnet_pyg.datasets.cluster_rows import JoinedVectors, cluster_ids, row_
 from synapsnet_pyg.datasets.mapped_arrays import stored_vector
 from synapsnet_pyg.datasets.numpy_files import StoredVector
 from synapsnet_pyg.datasets.readers import Reader, Rows, natural
-from synapsnet_pyg.files import shorten
+from synapsnet_pyg.files import shorten, typed_path
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
 from synapsnet_pyg.intake.neuron_table import Fields, NeuronTable
@@ -123,7 +122,7 @@ class AlfReader(Reader):
         beside = {name: sorted(own) for name, own in objects.items() if name not in ("spikes", "clusters", "channels")}
         rows += [(name, shorten(own, 12)) for name, own in sorted(beside.items())]
         extra = " --behaviour wheel" if "position" in beside.get("wheel", []) else ""
-        return [*rows, ("next", f"synapsnet convert {shlex.quote(str(path))} out.h5 --bin-size 0.0333{extra}")]
+        return [*rows, ("next", f"synapsnet convert {typed_path(path)} out.h5 --bin-size 0.0333{extra}")]
 
 
 class _Session:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from synapsnet_pyg.datasets.array_files import ArrayFile
-from synapsnet_pyg.datasets.array_keys import TIME_NAMES, ArrayKeys, last_name
+from synapsnet_pyg.datasets.array_keys import NEURON_NAMES, TIME_NAMES, ArrayKeys, last_name
 from synapsnet_pyg.datasets.table_files import TABLE
 from synapsnet_pyg.files import require_memory
 from synapsnet_pyg.intake.clocks import frames
@@ -119,7 +119,7 @@ def stated_bin_size(file: ArrayFile, notes: list[str]) -> float | None:
             value = float(file.numbers(key).ravel()[0])
         except ValueError:
             continue
-        size = 1 / value if name in FRAME_RATES and value > 0 else value
+        size = 1 / value if name in FRAME_RATES and value > 0 else value / (file.rate(key) or 1.0)
         if np.isfinite(size) and 1e-4 <= size < 5:
             notes.append(f"frames of {size:.6g} s by '{key}' of the file")
             return size
@@ -182,6 +182,11 @@ def _columns(file: ArrayFile, key: str, used: Collection[str]) -> Trials:
     }
     if not kept:
         raise ValueError(f"Expected an array for each neuron in '{key}' of '{file.path}' (found none).")
+    if all(last_name(own) in NEURON_NAMES for own in kept.values()) and len(kept) < len(found):
+        raise ValueError(
+            f"Expected an array for each neuron in '{key}' of '{file.path}' (it holds '{next(iter(kept))}', as if of "
+            "spikes); give --spike-times."
+        )
     columns = {name: file.numbers(own).ravel() for name, own in kept.items()}
     lengths = {len(column) for column in columns.values()}
     if len(lengths) > 1:

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from synapsnet_pyg.datasets.array_entry import Entries, Entry, from_cells
+from synapsnet_pyg.datasets.array_keys import unit_in_name
 from synapsnet_pyg.datasets.hdf5_arrays import hdf5_entries, missing_filter
 from synapsnet_pyg.datasets.labelled_files import netcdf_entries, zarr_entries
 from synapsnet_pyg.datasets.matlab_files import matlab_entries
@@ -41,6 +42,9 @@ _TICKS = {
     **dict.fromkeys(("d", "day", "days"), 1 / 86400),
 }
 """Unit of a clock -> ticks a second."""
+
+_DATES = ("datetime", "timedelta", "timestamp", "duration")
+"""Kinds of times with a unit of their own, of numpy and of parquet."""
 
 
 class ArrayFile:
@@ -231,8 +235,12 @@ class ArrayFile:
         """Returns the ticks a second of a clock whose unit the file states, None if it does not."""
         if self.is_group(key) or "*" in key:
             return None
-        attributes = self.entry(key).attributes
-        unit = attributes.get("units", attributes.get("unit", "")).lower().split(" since ")[0].strip()
+        entry = self.entry(key)
+        if entry.dtype.startswith(_DATES):
+            return 1.0
+        unit = entry.attributes.get("units", entry.attributes.get("unit", "")).lower().split(" since ")[0].strip()
+        if not unit and (unit := unit_in_name(key)) in _TICKS and unit not in ("s", "sec", "seconds"):
+            self.notes += [note for note in [f"'{key}' is in {unit} by its name"] if note not in self.notes]
         return _TICKS.get(unit)
 
     def _below(self, group: str) -> list[str]:
@@ -269,7 +277,11 @@ class ArrayFile:
 
     def numbers(self, key: str | None) -> np.ndarray:
         """Returns the array of a key as native numbers; raises an error unless it holds real numbers."""
-        return numbers(self.get(key), f"'{self.resolve(key)}' of '{self.path}'")
+        values = self.get(key)
+        if values.dtype.kind in "mM":  # dates count from 1970, so that clocks of a file agree
+            lost, values = np.isnat(values), values.astype(f"{values.dtype.kind}8[ns]").astype(np.int64) / 1e9
+            values[lost] = np.nan
+        return numbers(values, f"'{self.resolve(key)}' of '{self.path}'")
 
     def texts(self, key: str) -> list[str]:
         """Returns the entries of an array as texts; missing ones are empty."""
@@ -340,7 +352,7 @@ class ArrayFile:
 
 def _as_array(values: Any) -> np.ndarray:
     """Returns values as an array; columns of pandas with missing entries become plain."""
-    if hasattr(values, "isna"):
+    if hasattr(values, "isna") and values.dtype.kind not in "mM":
         return plain_array(values.astype(object).where(values.notna(), None))
     return np.asarray(values)
 

@@ -1,5 +1,6 @@
 """Keys of the arrays of a recording, and names that tell what an array holds."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import permutations
@@ -47,6 +48,9 @@ START_NAMES, STOP_NAMES = (
     ("stop_time", "stop", "end", "ends", "offset", "off"),
 )
 """Names of the starts and stops of intervals, in lower case."""
+
+_UNIT_IN_NAME = re.compile(r"\s*[\[(](s|sec|seconds|ms|[u\u00b5]s|ns|min|h|id)[\])]$|_(sec|seconds|ms|us|ns)$")
+"""Unit at the end of a name, in brackets or after ``_``."""
 
 _AXES = [*permutations(("neuron", "bin")), *permutations(("trial", "neuron", "bin"))]
 
@@ -113,10 +117,23 @@ class ArrayKeys:
 
 
 def last_name(key: str) -> str:
-    """Returns the last part of a key in lower case.
+    """Returns the last part of a key in lower case, without a unit of time.
 
     Example:
-        >>> last_name("units/Spike_Times")
-        'spike_times'
+        >>> last_name("units/Spike_Times"), last_name("time (s)"), last_name("t_ms")
+        ('spike_times', 'time', 't')
     """
-    return key.strip("/").replace(".", "/").rsplit("/", 1)[-1].lower()
+    name = key.strip("/").rsplit("/", 1)[-1].lower()
+    name = _UNIT_IN_NAME.sub("", name) or name
+    return name.replace(".", "/").rsplit("/", 1)[-1]
+
+
+def unit_in_name(key: str) -> str:
+    """Returns the unit of time at the end of a key, an empty text if there is none.
+
+    Example:
+        >>> unit_in_name("time [ms]"), unit_in_name("spikes/t_us"), unit_in_name("times")
+        ('ms', 'us', '')
+    """
+    found = _UNIT_IN_NAME.search(key.lower())
+    return found[1] or found[2] if found else ""

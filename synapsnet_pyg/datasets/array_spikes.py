@@ -54,7 +54,7 @@ def read_spikes(file: ArrayFile, keys: ArrayKeys, rate: float | None, notes: lis
     if not len(times):
         raise ValueError(f"Expected spikes in {label} (there are none).")
     if keys.spike_index is not None:
-        return SpikeArrays(Spikes.from_ends(times, _ends(file, keys.spike_index, len(times)), rate, label), None)
+        return SpikeArrays(Spikes.from_ends(times, file.numbers(keys.spike_index), rate, label), None)
     owner = _owner(file, neuron)
     if len(owner) != len(times):
         raise ValueError(
@@ -146,18 +146,6 @@ def _owner(file: ArrayFile, key: str) -> Any:
     return file.sequence(key)
 
 
-def _ends(file: ArrayFile, key: str, total: int) -> np.ndarray:
-    """Returns the end of each neuron's spikes."""
-    ends = file.numbers(key).ravel()
-    whole = ends.astype(np.int64)
-    if len(ends) and ((np.diff(whole) < 0).any() or whole[0] < 0 or whole[-1] != total or (whole != ends).any()):
-        raise ValueError(
-            f"Expected rising ends up to {total} spikes in '{key}' of '{file.path}' (got {whole[:3].tolist()}..., "
-            f"{whole[-1]})."
-        )
-    return whole
-
-
 def _columns(file: ArrayFile, key: str) -> tuple[str, str] | None:
     """Returns the keys of times and neurons in a group or a table of spikes, None if it is none."""
     names = file.children("" if key == "table" else key) if file.is_group(key) or key == "table" else []
@@ -195,8 +183,13 @@ def _ragged(file: ArrayFile, key: str, rate: float | None, *, label: str) -> Spi
         trains: Sequence[np.ndarray] = [file.numbers(own).ravel() for own in found.values()]
         labels = plain_array([int(name) for name in found] if all(n.isdigit() for n in found) else list(found))
     elif file.is_ragged(key):
-        trains = file.ragged(key)
         shape = file.shape(key) or ()
+        if any(piece.dtype.kind == "O" for piece in file.pieces(key, 20)):
+            raise ValueError(
+                f"Expected one array of spike times for each neuron in {label} (its cells hold cells, such as those of "
+                "trials or sessions); join the trials of each neuron on one clock."
+            )
+        trains = file.ragged(key)
         if sum(length > 1 for length in shape) > 1:
             raise ValueError(
                 f"Expected one cell of spike times for each neuron in {label} (got cells of {list(shape)}, such as "

@@ -9,6 +9,7 @@ from pathlib import Path
 from synapsnet_pyg.datasets.array_files import ArrayFile
 from synapsnet_pyg.datasets.array_keys import ID_NAMES, NEURON_NAMES, TIME_NAMES, ArrayKeys, last_name
 from synapsnet_pyg.datasets.table_files import TABLE
+from synapsnet_pyg.files import typed_path
 from synapsnet_pyg.intake.recording import Selection
 
 _ACTIVITY = re.compile(
@@ -39,6 +40,7 @@ class Proposal:
         missing: Options that only the user knows, with a word in the place of their value.
         certain: Whether the file itself says what the arrays are.
         unsure: Columns that may be neurons or behaviours, unless the user names them.
+        possible: Whether some array may be an activity at all.
     """
 
     keys: ArrayKeys = field(default_factory=ArrayKeys)
@@ -49,6 +51,7 @@ class Proposal:
     missing: tuple[str, ...] = ()
     certain: bool = False
     unsure: tuple[str, ...] = ()
+    possible: bool = True
 
     def clear(self, selection: Selection) -> bool:
         """Returns True if nothing is left to ask beside what the user chose."""
@@ -96,7 +99,7 @@ class Proposal:
         name = f"{path.stem}.h5" if path.suffix.lower() not in (".h5", ".hdf5") else f"{path.stem}-session.h5"
         more = self.missing or self.behaviour or self.where or self.keys.fields or self.keys.neuron_ids
         options = "" if self.certain and not more else f" {self.options()}"
-        return f"synapsnet convert {shlex.quote(str(path))} {shlex.quote(name)}{options}"
+        return f"synapsnet convert {typed_path(path)} {typed_path(name)}{options}"
 
 
 class Survey:
@@ -116,7 +119,7 @@ class Survey:
         if key not in self.readable:
             return False
         kind = self.readable[key].dtype
-        return kind[:3] in ("int", "uin", "flo", "boo", "spa", ">i2", "com") and self.readable[key].pieces is None
+        return kind[:3] in ("int", "uin", "flo", "boo", "spa", ">i2") and self.readable[key].pieces is None
 
     def vectors(self, length: int | None = None) -> list[str]:
         """Returns the keys of all vectors, or of those of one length."""
@@ -180,6 +183,11 @@ def is_position(name: str) -> bool:
 def is_neuron_name(name: str) -> bool:
     """Returns True for names of arrays with the neuron of each spike."""
     return name in NEURON_NAMES or bool(re.search(r"cluster|neuron|unit", name))
+
+
+def names_an_array(name: str) -> bool:
+    """Returns True for names that speak of what an array holds, in lower case."""
+    return is_activity(name) or is_other(name) or is_clock_name(name) or is_neuron_field(name, ()) or len(name) < 3
 
 
 def is_clock_name(name: str) -> bool:

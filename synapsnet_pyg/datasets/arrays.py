@@ -12,6 +12,7 @@ from synapsnet_pyg.datasets.array_files import SUFFIXES, ArrayFile
 from synapsnet_pyg.datasets.array_keys import ArrayKeys
 from synapsnet_pyg.datasets.array_neurons import read_neurons
 from synapsnet_pyg.datasets.array_spikes import read_spikes
+from synapsnet_pyg.datasets.array_survey import names_an_array
 from synapsnet_pyg.datasets.proposal import propose
 from synapsnet_pyg.datasets.readers import Reader, Rows
 from synapsnet_pyg.datasets.table_files import TABLE
@@ -66,7 +67,7 @@ class ArraysReader(Reader):
         """
         keys = keys or ArrayKeys()
         with ArrayFile(path) as file:
-            notes = list(file.notes)
+            notes = file.notes
             keys, selection = _completed(file, keys, selection, notes)
             activity: Spikes | Traces
             labels: Any
@@ -106,7 +107,8 @@ class ArraysReader(Reader):
                 rows.append(("", f"and {len(known) - _MOST_ROWS} more arrays"))
             proposal = propose(file)
             rows += [("seems", sentence) for sentence in proposal.reasons]
-            rows.append(("next", proposal.command(path)))
+            if proposal.possible:
+                rows.append(("next", proposal.command(path)))
         return rows
 
 
@@ -140,7 +142,8 @@ def _has_axes(file: ArrayFile, key: str) -> bool:
 def _is_one_recording(folder: Path) -> bool:
     """Returns True if a folder's files are arrays of one recording, not one recording each.
 
-    Names that differ in numbers alone, such as ``mouse1.npy`` and ``mouse2.npy``, are recordings.
+    Names that differ in numbers alone, such as ``mouse1.npy`` and ``mouse2.npy``, are recordings, and so are those of
+    which none speaks of an array, such as ``alice.npy`` and ``bob.npy``.
     """
     names = [
         path
@@ -148,7 +151,8 @@ def _is_one_recording(folder: Path) -> bool:
         if path.suffix.lower() in _PARTS and not path.name.startswith(".") and path.is_file()
     ]
     stems = {re.sub(r"\d+", "", path.stem) for path in names}
-    return bool(names) and (len(stems) > 1 or len(names) == 1)
+    known = any(path.suffix != ".npy" or names_an_array(path.stem.lower()) for path in names)
+    return len(names) == 1 or (len(stems) > 1 and known)
 
 
 def _described(file: ArrayFile, key: str) -> str:
@@ -163,7 +167,7 @@ def _described(file: ArrayFile, key: str) -> str:
         head = file.head(key)
     except ValueError as error:
         return f"{summary}, {error}"
-    if head is None or not head.size or head.dtype.kind == "O":
+    if head is None or not head.size or head.dtype.kind in "cV":
         return summary
     values = plain_array(head)
     if values.dtype.kind in "fib":

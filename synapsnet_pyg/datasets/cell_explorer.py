@@ -1,14 +1,13 @@
 """Sorted spikes of CellExplorer: ``<base>.spikes.cellinfo.mat`` and the files beside it."""
 
 import re
-import shlex
 from pathlib import Path
 
 import numpy as np
 
 from synapsnet_pyg.datasets.array_files import ArrayFile
 from synapsnet_pyg.datasets.readers import Reader, Rows
-from synapsnet_pyg.files import shorten
+from synapsnet_pyg.files import shorten, typed_path
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
 from synapsnet_pyg.intake.neuron_table import Fields, NeuronTable
@@ -99,7 +98,7 @@ class CellExplorerReader(Reader):
             for kind in _KINDS
             if kind in beside.values()
         ]
-        return [*rows, ("next", f"synapsnet convert {shlex.quote(str(path))} out.h5 --bin-size 0.0333")]
+        return [*rows, ("next", f"synapsnet convert {typed_path(path)} out.h5 --bin-size 0.0333")]
 
 
 class _Session:

@@ -1,6 +1,5 @@
 """Descriptions of session files, and of files that can be converted to sessions."""
 
-import shlex
 from collections import Counter
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.datasets.lab_recordings import recordings_at
 from synapsnet_pyg.datasets.readers import Found, Rows, require_path
 from synapsnet_pyg.datasets.registry import PUBLIC_DATASETS, dataset_class
-from synapsnet_pyg.files import atomic_path, shorten
+from synapsnet_pyg.files import atomic_path, shorten, typed_path
 from synapsnet_pyg.plots.canvas import make_stacked_figure
 from synapsnet_pyg.plots.forecasts import draw_behaviour_traces, draw_heat_map
 
@@ -133,7 +132,7 @@ def _recordings(path: str | Path) -> Rows:
         for name in PUBLIC_DATASETS:
             sources = dataset_class(name).find(Path(path))  # type: ignore[call-arg,arg-type]
             if sources:
-                command = f"synapsnet prepare {name} {shlex.quote(str(path))} --out sessions"
+                command = f"synapsnet prepare {name} {typed_path(path)} --out sessions"
                 rows.append((name, f"{len(sources)} session(s): {shorten(list(sources), 6)}; {command}"))
         if rows:
             return rows
@@ -147,8 +146,8 @@ def _recordings(path: str | Path) -> Rows:
     if len(found) > _MOST:
         rows.append(("...", f"and {len(found) - _MOST} more"))
     command = next((text for one in found.values() for label, text in _described(one) if label == "next"), "")
-    options = command.partition(".h5")[2]
-    rows.append(("next", f"synapsnet convert {shlex.quote(str(path))} sessions{options}"))
+    options = "".join(command.partition(" --")[1:])
+    rows.append(("next", f"synapsnet convert {typed_path(path)} sessions{options}"))
     return rows
 
 

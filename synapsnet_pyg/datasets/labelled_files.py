@@ -109,7 +109,7 @@ def _zarr_array(array: Any) -> Entry:
         """Applies fill value, scale and offset of xarray's arrays."""
         plain: np.ndarray = np.asarray(values)
         fill, scale, offset = (
-            texts.get("_FillValue", array.fill_value),
+            texts.get("_FillValue", array.fill_value or None),  # zeros are counts; Zarr's own fill value is zero
             texts.get("scale_factor"),
             texts.get("add_offset"),
         )

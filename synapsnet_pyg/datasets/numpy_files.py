@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -119,25 +120,22 @@ def npy_entries(path: Path, key: str) -> Entries:
         offset = file.tell()
     if dtype.hasobject:
         return {key: Entry.refused(PICKLED)}
+    count = int(np.prod(shape, dtype=np.int64))
+    if path.stat().st_size < offset + count * dtype.itemsize:
+        raise UnreadableFileError("it is cut short")
 
     def opened() -> np.ndarray:
-        """Maps the file into memory."""
-        if 0 in shape or not shape:
-            with path.open("rb") as file:
-                small: np.ndarray = np.load(file, allow_pickle=False)
-            return small
-        mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-        return mapped
+        """Maps the file into memory, or reads it if it has no entries or the process may take no such address space."""
+        with suppress(OSError, ValueError):
+            mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+            return mapped
+        require_memory(count * dtype.itemsize, f"'{path}'")
+        return load_npy(path)
 
     def head() -> np.ndarray:
-        """Reads the first rows."""
-        whole = opened()
-        return whole[: _rows(shape, dtype)] if whole.ndim else whole
+        """Reads the first entries, flat."""
+        return np.fromfile(path, dtype, min(count, max(_HEAD // max(dtype.itemsize, 1), 1)), offset=offset)
 
-    try:
-        opened()
-    except (ValueError, OSError, EOFError):
-        raise UnreadableFileError("it is cut short") from None
     if len(shape) == 1 and dtype.names is None:
         vector = StoredVector(path, shape[0], dtype, offset)
         return {key: Entry(opened, shape, dtype_name(dtype), lazy=lambda: vector, head=head)}
@@ -195,6 +193,8 @@ def _sparse(archive: zipfile.ZipFile, path: Path) -> Entry:
 def _header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
     """Returns shape and kind of an array from the begin of its file."""
     begin = file.read(8)
+    if begin[:1] == b"\x80" and begin[1:2] in b"\2\3\4\5":
+        raise UnreadableFileError(f"{PICKLED}; save the arrays with numpy.savez")
     if len(begin) < 8 or not begin.startswith(b"\x93NUMPY"):
         raise UnreadableFileError("it is not a file of numpy, or cut short")
     try:
@@ -208,12 +208,6 @@ def _header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
     except (ValueError, EOFError, TypeError, SyntaxError):
         raise UnreadableFileError("its header is damaged or cut short") from None
     return tuple(shape), dtype
-
-
-def _rows(shape: tuple[int, ...], dtype: np.dtype) -> int:
-    """Returns the number of rows in a small part of an array."""
-    row = max(dtype.itemsize * int(np.prod(shape[1:], dtype=np.int64)), 1)
-    return max(_HEAD // row, 1)
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:

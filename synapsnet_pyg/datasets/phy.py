@@ -2,7 +2,6 @@
 
 import ast
 import operator
-import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from synapsnet_pyg.datasets.mapped_arrays import mapped_numbers, stored_vector
 from synapsnet_pyg.datasets.numpy_files import StoredVector
 from synapsnet_pyg.datasets.readers import Reader, Rows
 from synapsnet_pyg.datasets.usual_choices import choice_note, counted, keep_usual, named, only_activity
+from synapsnet_pyg.files import typed_path
 from synapsnet_pyg.intake.neuron_table import NeuronTable
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import texts
@@ -107,7 +107,7 @@ class PhyReader(Reader):
         rows += [("group", counted(columns["group"], "unsorted"))] if "group" in columns else []
         rows += [("fields", ", ".join(columns) or "none"), *(("note", note) for note in notes)]
         rate_option = "" if rate else " --sampling-rate 30000"
-        return [*rows, ("next", f"synapsnet convert {shlex.quote(str(path))} out.h5 --bin-size 0.0333{rate_option}")]
+        return [*rows, ("next", f"synapsnet convert {typed_path(path)} out.h5 --bin-size 0.0333{rate_option}")]
 
 
 def sampling_rate(path: Path) -> float | None:

@@ -1,6 +1,5 @@
 """Cells that a program found in a movie: the form that the formats of such programs share."""
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from synapsnet_pyg.datasets.readers import Reader, Rows
 from synapsnet_pyg.datasets.usual_choices import choice_note, keep_usual, named, only_activity
+from synapsnet_pyg.files import typed_path
 from synapsnet_pyg.intake.neuron_table import Fields, NeuronTable
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import numbers
@@ -98,7 +98,7 @@ class SegmentationReader(Reader):
         if found.times is None:
             rows.append(("frame rate", f"{found.rate[0]:g} Hz by {found.rate[1]}" if found.rate else "not stated"))
         option = "" if found.rate or found.times is not None else " --frame-rate 30"
-        return [*rows, ("next", f"synapsnet convert {shlex.quote(str(path))} out.h5{option}")]
+        return [*rows, ("next", f"synapsnet convert {typed_path(path)} out.h5{option}")]
 
 
 def oriented(values: np.ndarray, shape: tuple[int, int | None], label: str) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Sorted spikes in the formats of SpikeInterface's extractors."""
 
-import shlex
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from synapsnet_pyg.datasets.mapped_arrays import keys_of_hdf5
 from synapsnet_pyg.datasets.readers import Reader, Rows
 from synapsnet_pyg.datasets.sorting_files import hdsort, klusta, saved_folder, waveclus
 from synapsnet_pyg.datasets.usual_choices import keep_usual, only_activity
-from synapsnet_pyg.files import optional_import
+from synapsnet_pyg.files import optional_import, typed_path
 from synapsnet_pyg.intake.objects import SpikeSource, spikes_of
 from synapsnet_pyg.intake.plain import plain_array
 from synapsnet_pyg.intake.recording import Recording, Selection
@@ -144,7 +143,7 @@ class SortingReader(Reader):
         """Describes the format; the spikes are not read."""
         form = self._format(path)
         option = " --sampling-rate 30000" if form in FORMATS and FORMATS[str(form)].needs_rate else ""
-        command = f"synapsnet convert {shlex.quote(str(path))} out.h5 --bin-size 0.0333{option}"
+        command = f"synapsnet convert {typed_path(path)} out.h5 --bin-size 0.0333{option}"
         return [("sorting", f"of {form}, {_size(path)}"), ("next", command)]
 
     @staticmethod

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from synapsnet_pyg.datasets.readers import Reader, Rows, find_recordings, natura
 from synapsnet_pyg.datasets.recordings import RecordingDataset
 from synapsnet_pyg.datasets.suite2p_rate import frame_rate
 from synapsnet_pyg.datasets.usual_choices import choice_note, named, only_activity
-from synapsnet_pyg.files import require_memory
+from synapsnet_pyg.files import require_memory, typed_path
 from synapsnet_pyg.intake.neuron_table import NeuronTable
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.recording import Recording, Selection, Traces
@@ -120,7 +119,7 @@ class Suite2pReader(Reader):
         rate, source = frame_rate(planes)
         rows.append(("frame rate", f"{rate:g} Hz by {source}" if rate else "not stated"))
         option = "" if rate else " --frame-rate 30"
-        return [*rows, ("next", f"synapsnet convert {shlex.quote(str(path))} out.h5{option}")]
+        return [*rows, ("next", f"synapsnet convert {typed_path(path)} out.h5{option}")]
 
     def _plane(self, plane: Path, activity: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Returns the traces of a plane [cells, frames] and the columns of its cells."""

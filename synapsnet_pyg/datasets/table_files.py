@@ -22,6 +22,12 @@ _SMALL = 1 << 24
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|inf|-inf|na|", re.IGNORECASE)
 _COMMA_NUMBER = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+([eE][+-]?\d+)?")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
+_UNIT = re.compile(
+    r"[\[(]?(s|sec|ms|[u\u00b5]s|ns|min|h|hz|khz|[cmu\u00b5]?m(/s)?|rad(/s)?|deg(/s)?|\u00b0|%|a\.?u\.?|m?v|id|count|bool|-|)[\])]?",
+    re.IGNORECASE,
+)
+"""Entry of a line of units below the names."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +81,12 @@ def form_of(path: Path) -> TableForm:
         raise UnreadableFileError("it is empty")
     if "\0" in text:
         raise UnreadableFileError("it is no table of text")
+    declared = lines[0].lower().startswith("sep=")  # a line for Excel
     comment = next((sign for sign in "#%" if lines[0].lstrip().startswith(sign)), None)
     skipped = next(
-        i for i, line in enumerate(lines) if line.strip() and not (comment and line.lstrip().startswith(comment))
+        i
+        for i, line in enumerate(lines)
+        if line.strip() and not (comment and line.lstrip().startswith(comment)) and not (declared and i == 0)
     )
     rows = [line for line in lines[skipped : skipped + 100] if line.strip()]
     separator = _separator(rows)
@@ -87,7 +96,9 @@ def form_of(path: Path) -> TableForm:
     if single:
         separator, cells, body = ";", [[row] for row in rows], [[row] for row in rows[1:]]
     entries = [cell for row in body for cell in row]
-    decimal = "," if separator != "," and any(_COMMA_NUMBER.fullmatch(cell) for cell in entries) else "."
+    commas = [cell for cell in entries if _COMMA_NUMBER.fullmatch(cell)]
+    # Between commas only quoted cells hold one; 1,234 alone may be a thousand there.
+    decimal = "," if commas and (separator != "," or not all(_THOUSANDS.fullmatch(cell) for cell in commas)) else "."
     number = _COMMA_NUMBER if decimal == "," else _NUMBER
     headless = all(_NUMBER.fullmatch(cell) or number.fullmatch(cell) for cell in cells[0]) and any(cells[0])
     names, lines_of_names = _names_in_lines(cells, number)
@@ -126,6 +137,16 @@ def text_table_entries(path: Path, notes: list[str]) -> Entries:
 
     def read(rows: int | None) -> Any:
         """Reads the first rows, or all."""
+        try:
+            return rows_of(rows)
+        except pandas.errors.ParserError as error:
+            uneven = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+            if not uneven:
+                raise
+            raise UnreadableFileError(f"its line {uneven[2]} has {uneven[3]} cells, the others {uneven[1]}") from None
+
+    def rows_of(rows: int | None) -> Any:
+        """Reads rows as they are."""
         options = {"thousands": "."} if form.decimal == "," else {}
         return pandas.read_csv(
             path,
@@ -183,8 +204,14 @@ def _names_in_lines(cells: list[list[str]], number: re.Pattern[str]) -> tuple[tu
     count = next((i for i, row in enumerate(cells) if not is_named(row)), len(cells))
     if not 2 <= count <= 4 or count == len(cells) or len({len(row) for row in cells}) > 1:
         return (), 0
-    told = [row for row in cells[:count] if len(set(row[1:])) > 1] or cells[count - 1 : count]
+    units = cells[count - 1] if all(_UNIT.fullmatch(cell) for cell in cells[count - 1]) else []
+    rows = cells[: count - 1] if units else cells[:count]
+    told = [row for row in rows if len(set(row[1:])) > 1] or rows[-1:]
     joined = tuple("_".join(parts) if i else parts[-1] for i, parts in enumerate(zip(*told, strict=True)))
+    if units:
+        joined = tuple(
+            f"{name} ({unit.strip('[]()')})" if unit else name for name, unit in zip(joined, units, strict=True)
+        )
     return (joined, count) if len(set(joined)) == len(joined) else ((), 0)
 
 
@@ -259,6 +286,8 @@ def _frame_entries(read: Callable[[int | None], Any], path: Path) -> Entries:
         return read(None)
 
     table, first = _Frame(whole), begin()
+    if not len(first):
+        raise UnreadableFileError("it has names of columns, but no rows")
     first_rows = _Frame(lambda: first[:1000])
     rows = len(first) if small else None
     entries: Entries = {}
@@ -292,6 +321,8 @@ def _with_table(entries: Entries, rows: int | None, whole: Callable[[], Any]) ->
 
 def _plain_kind(kind: str) -> str:
     """Returns a kind of pandas or arrow in numpy's words."""
+    if kind.startswith(("dictionary", "category")):
+        return "texts"
     return {"object": "texts", "str": "texts", "string": "texts", "double": "float64", "large_string": "texts"}.get(
         kind, kind
     )

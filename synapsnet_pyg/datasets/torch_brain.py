@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from synapsnet_pyg.datasets.readers import Reader, Rows
-from synapsnet_pyg.files import shorten
+from synapsnet_pyg.files import shorten, typed_path
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, OnFrames, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
 from synapsnet_pyg.intake.neuron_table import NeuronTable
@@ -86,7 +86,7 @@ class TorchBrainReader(Reader):
                 rows.append((key, shapes + (f" at {float(rate):g} Hz" if rate is not None else "")))
             for key, group in _members(file, "Interval"):
                 rows.append(("intervals", f"{key}: {len(group['start'])}"))
-        command = f"synapsnet convert {shlex.quote(str(path))} {shlex.quote(path.stem + '-session.h5')}"
+        command = f"synapsnet convert {typed_path(path)} {shlex.quote(path.stem + '-session.h5')}"
         rows.append(("next", f"{command} --bin-size 0.02"))
         return rows
 

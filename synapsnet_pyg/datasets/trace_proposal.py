@@ -23,7 +23,10 @@ def propose_traces(survey: Survey, activity: str | None, given: ArrayKeys) -> Pr
     """Returns a proposal for traces or counts."""
     key = activity or _likely_activity(survey)
     if key is None:
-        return Proposal(missing=("--activity KEY", "--axes neuron,bin", "--bin-size SECONDS"))
+        why = ("no array has numbers along neurons and bins",)
+        return Proposal(
+            reasons=why, missing=("--activity KEY", "--axes neuron,bin", "--bin-size SECONDS"), possible=False
+        )
     if key == TABLE and key in survey.readable:
         return _wide_table(survey, given)
     key = survey.file.resolve(key)
@@ -62,15 +65,19 @@ def propose_traces(survey: Survey, activity: str | None, given: ArrayKeys) -> Pr
 
 def _likely_activity(survey: Survey) -> str | None:
     """Returns the key of the most likely activity."""
-    if len(survey.file.keys) == 1:
-        return survey.file.keys[0]
     if TABLE in survey.readable and all(len(shape) < 2 for key, shape in survey.shape.items() if key != TABLE):
         return TABLE
     scores = {}
     for key, entry in survey.readable.items():
         shape = [n for n in entry.shape or () if n != 1] if entry.pieces is None else []
-        cells = entry.pieces is not None and entry.dtype == "cells"
-        if not (survey.numeric(key) and len(shape) in (2, 3) and min(entry.shape or (0,)) > 0) and not cells:
+        if entry.pieces is not None and entry.dtype == "cells":
+            # Cells of one array each for a trial; cells of cells are something else.
+            fits = all(
+                piece.ndim == 2 and piece.dtype.kind in "fiub" for piece in survey.file.pieces(key, 20) if piece.size
+            )
+        else:
+            fits = survey.numeric(key) and len(shape) in (2, 3) and min(entry.shape or (0,)) > 0
+        if not fits and not (len(survey.file.keys) == 1 and len(shape) == 1 and survey.numeric(key)):
             continue
         fit = 1 if is_activity(key) else -1 if is_other(key) else 0
         scores[key] = (fit, len(set(entry.axes) & {"time"}), int(np.prod(entry.shape or (1,))))
@@ -91,7 +98,7 @@ def _axes(survey: Survey, key: str, shape: tuple[int, ...]) -> tuple[tuple[str, 
     reasons = []
     for axis in sorted(wanted, key=lambda axis: -max([votes[axis].count(n) for n in shape] + [0])):
         free = [place for place in range(len(shape)) if not axes[place] and shape[place] in votes[axis]]
-        if len({shape[place] for place in free}) == 1 and free:
+        if len(free) == 1:
             axes[free[0]] = axis
             reasons.append(f"{shape[free[0]]} {axis}s by other arrays")
     left = [axis for axis in wanted if axis not in axes]
@@ -100,12 +107,11 @@ def _axes(survey: Survey, key: str, shape: tuple[int, ...]) -> tuple[tuple[str, 
         places.sort(key=lambda place: shape[place])
         equal = len({shape[place] for place in places}) == 1
         reasons.append("which is which is not known" if equal else "the longer axis taken for bins")
-    elif len(left) == 3:
-        matlab = survey.file.path.suffix.lower() == ".mat"
-        left = ["neuron", "bin", "trial"] if matlab else ["trial", "neuron", "bin"]
-        reasons.append("the usual order of axes taken")
-    if left == ["bin", "trial"] and survey.file.path.suffix.lower() != ".mat":
-        left = ["trial", "bin"]  # MATLAB puts trials last, others first
+    elif len(left) > 1:
+        if survey.file.path.suffix.lower() != ".mat":
+            left = [axis for axis in ("trial", "neuron", "bin") if axis in left]  # MATLAB puts trials last
+        equal = len({shape[place] for place in places}) < len(places)
+        reasons.append("the usual order of axes taken" + ("; which is which is not known" if equal else ""))
     for place, axis in zip(places, left, strict=True):
         axes[place] = axis
     return tuple(axes), [f"activity {told}: {', '.join(axes)} ({'; '.join(reasons)})"], False

@@ -49,6 +49,10 @@ class Columns(NamedTuple):
 class Behaviour(Protocol):
     """Behaviour that can be brought onto bins."""
 
+    @property
+    def name(self) -> str:
+        """Name of the behaviour."""
+
     def on(self, grid: Grid) -> Columns:
         """Returns the behaviour in each bin."""
 
@@ -134,7 +138,7 @@ class Events:
         times = np.asarray(self.times, dtype=np.float64).ravel()
         counts = bins_of(grid).count(times[np.isfinite(times)]).astype(np.float64)
         if len(times) and not counts.any():
-            warn(f"no event of '{self.name}' lies within the recording.")
+            _tell_outside(f"event of '{self.name}'", times, grid)
         return Columns([self.name], counts[:, None], np.ones((len(counts), 1), dtype=bool))
 
 
@@ -155,7 +159,7 @@ class Intervals:
         table = np.array(merged(self.blocks), dtype=np.float64).reshape(-1, 2)
         share = bins_of(grid).covered(table[:, 0], table[:, 1])
         if len(table) and not share.any():
-            warn(f"no interval of '{self.name}' lies within the recording.")
+            _tell_outside(f"interval of '{self.name}'", table, grid)
         return Columns([self.name], share[:, None], np.ones((len(share), 1), dtype=bool))
 
 
@@ -207,7 +211,7 @@ class OnFrames:
             parts = list(zip(_names(self.name, len(columns)), columns, strict=True))
         else:
             raise ValueError(f"Expected numbers or texts in {label} (got {kind_of(values)}).")
-        filled, recorded = [], []
+        filled, recorded, lost = [], [], 0
         for _, column in parts:
             samples = column[frame]
             seen = np.isfinite(samples)
@@ -216,8 +220,9 @@ class OnFrames:
             samples = _fill_segments(samples, segment, self.period)
             filled.append(circular_mean(samples, self.period) if self.period else samples.mean(1))
             recorded.append(seen.any(1))
-            if not seen.all():
-                warn(f"{label} holds {int((~seen).sum())} NaN, filled by linear interpolation within segments.")
+            lost = max(lost, int((~seen).sum()))
+        if lost:
+            warn(f"{label} holds {lost} NaN or missing samples, filled by linear interpolation within segments.")
         return Columns([name for name, _ in parts], np.stack(filled, axis=1), np.stack(recorded, axis=1))
 
 
@@ -361,6 +366,15 @@ def _check_overlap(times: np.ndarray, at: np.ndarray, label: str) -> None:
             f"Expected the times of {label} in seconds (they span {last - first:g} s, the recording "
             f"{at[-1] - at[0]:g} s: milliseconds or samples?); give --behaviour-rate, ticks a second (1: seconds)."
         )
+
+
+def _tell_outside(label: str, times: np.ndarray, grid: Grid) -> None:
+    """Warns of events or intervals that all lie outside the recording."""
+    at = grid.centres
+    warn(
+        f"no {label} lies within the recording, {at[0]:g} to {at[-1]:g} s (they span {np.nanmin(times):g} to "
+        f"{np.nanmax(times):g} s; --behaviour-rate is the ticks a second of another unit, 1000 for milliseconds)."
+    )
 
 
 def _tell_missing(label: str, recorded: np.ndarray) -> None:

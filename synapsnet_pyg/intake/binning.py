@@ -1,7 +1,7 @@
 """Bins of a recording: choice of neurons, segments of time, counts of spikes or joined frames, behaviour."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from synapsnet_pyg.intake.clocks import Frames
 from synapsnet_pyg.intake.joined_frames import FrameGrid, fill_gaps, frames_inside, frames_of, seen_frames
 from synapsnet_pyg.intake.neuron_table import NeuronTable, chosen, conditions_of
 from synapsnet_pyg.intake.notes import warn
+from synapsnet_pyg.intake.plain import plain_array
 from synapsnet_pyg.intake.recording import DEFAULT_BIN_SIZE, Recording, Selection, Traces
 from synapsnet_pyg.intake.spikes import Spikes
 from synapsnet_pyg.intake.time_bins import TimeBins
@@ -77,6 +78,7 @@ def bin_recording(recording: Recording, selection: Selection) -> BinnedRecording
         warn(f"bins of {grid.bin_size:g} s are long for neurons; --bin-size is in seconds.")
     if len(rows) < found:
         notes.append(f"{len(rows)} of {found} neurons kept: {'; '.join(gone)}")
+    _check_angles(recording, selection)
     names, values, recorded = _behaviours(recording, grid, len(grid.centres))
     if selection.advance:
         values = advanced(values, grid.segment, selection.advance)
@@ -142,8 +144,9 @@ def _bin_spikes(
         raise ValueError(f"Expected spikes in {spikes.label} ({outside if survey.outside else 'there are none'}).")
     if survey.lost:
         notes.append(f"{survey.lost} spikes have no time (NaN or infinity) and are left out")
-    if survey.rounding > 0.1 * bin_size:
-        warn(f"{spikes.label} are coarse, {survey.rounding:.2g} s apart; bins of {bin_size:g} s are too fine for them.")
+    if survey.rounding > 0.05 * bin_size:
+        apart = 2 * survey.rounding
+        warn(f"{spikes.label} are coarse, {apart:.2g} s apart; bins of {bin_size:g} s are too fine for them.")
     blocks = chosen_blocks(recording, selection, (survey.first, survey.last), notes=notes, rows=rows, survey=survey)
     bins = TimeBins(blocks, bin_size)
     require_memory(8 * len(rows) * len(bins), f"{len(rows)} neurons in {len(bins)} bins of {bin_size:g} s")
@@ -269,7 +272,8 @@ def _warn_of_constant(activity: np.ndarray) -> None:
 
 def _behaviours(recording: Recording, grid: TimeBins | FrameGrid, T: int) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Returns names [K], values [T, K] and where they were recorded [T, K], of all behaviours."""
-    parts: Sequence[Columns] = [_columns(behaviour, grid) for behaviour in recording.behaviours]
+    frames = 0 if isinstance(recording.activity, Spikes) else recording.activity.values.shape[1]
+    parts: Sequence[Columns] = [_columns(behaviour, grid, frames) for behaviour in recording.behaviours]
     names = [name for part in parts for name in part.names]
     if len(set(names)) < len(names):
         names = [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names)]
@@ -278,10 +282,27 @@ def _behaviours(recording: Recording, grid: TimeBins | FrameGrid, T: int) -> tup
     return names, np.concatenate(values, axis=1), np.concatenate(recorded, axis=1)
 
 
-def _columns(behaviour: Behaviour | OnFrames, grid: TimeBins | FrameGrid) -> Columns:
+def _check_angles(recording: Recording, selection: Selection) -> None:
+    """Raises an error if a name of an angle is no behaviour of the session."""
+    names = {behaviour.name for behaviour in recording.behaviours}
+    names |= {name.rsplit("/", 1)[-1] for name in names}
+    for name in selection.circular:
+        if name not in names:
+            known = ", ".join(behaviour.name for behaviour in recording.behaviours) or "none"
+            raise ValueError(f"Expected a chosen behaviour as the angle of --circular, among {known} (got '{name}').")
+
+
+def _columns(behaviour: Behaviour | OnFrames, grid: TimeBins | FrameGrid, frames: int) -> Columns:
     """Returns one behaviour in bins."""
     if isinstance(behaviour, OnFrames):
         if not isinstance(grid, FrameGrid):
             raise ValueError(f"Expected a clock of behaviour '{behaviour.name}'; give --behaviour-times.")
-        return behaviour.joined(grid.frame, grid.segment)
+        values = plain_array(behaviour.values)
+        values = values.T if values.ndim == 2 and values.shape[0] != frames else values
+        if values.ndim not in (1, 2) or len(values) != frames:
+            raise ValueError(
+                f"Expected a sample for each of the {frames} frames in behaviour '{behaviour.name}' (got shape "
+                f"{list(np.shape(behaviour.values))})."
+            )
+        return replace(behaviour, values=values).joined(grid.frame, grid.segment)
     return behaviour.on(grid)

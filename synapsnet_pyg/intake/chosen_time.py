@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from synapsnet_pyg.intake.blocks import Blocks, duration, merged, within, without
+from synapsnet_pyg.intake.blocks import Blocks, apart, duration, merged, within, without
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.recording import Recording, Selection
 from synapsnet_pyg.intake.spikes import SpikeSurvey
@@ -49,7 +49,9 @@ def chosen_blocks(
             own = merged(recording.observed_by[row])
             observed = own if observed is None else within(merged(observed), own)
     if not start < stop:
-        raise ValueError(f"Expected a start before the stop (got {start:g} and {stop:g} s).")
+        alone = f"all spikes lie at {span[0]:g} s; --start and --stop give a longer time"
+        reason = alone if span[0] == span[1] else f"got {start:g} and {stop:g} s"
+        raise ValueError(f"Expected a start before the stop ({reason}).")
     # A stop that is asked for may lie beyond the last spike: silence up to there is then observed.
     recorded = [(start, stop)]
     if observed is not None:
@@ -60,9 +62,16 @@ def chosen_blocks(
             notes.append(f"{len(recorded)} stretches were observed, {duration(recorded):.1f} s in all")
     blocks = recorded
     if recording.intervals is not None:
-        outer = recorded if observed is not None else [(start - margin, stop + margin)]
-        blocks = _clipped(recording.intervals, outer, span, notes)
+        low = start if selection.start is not None else start - margin
+        high = stop if selection.stop is not None else stop + margin
+        blocks = _clipped(recording.intervals, recorded if observed is not None else [(low, high)], span, notes)
     excluded = [block for block in merged(recording.excluded) if within([block], blocks)]
+    if recording.excluded and not within(merged(recording.excluded), [span]):
+        first, last = recording.excluded[0][0], max(block[1] for block in recording.excluded)
+        warn(
+            f"no interval to leave out lies within the recording, {span[0]:g} to {span[1]:g} s (they span {first:g} to "
+            f"{last:g} s; in another unit?)."
+        )
     if excluded:
         blocks = without(blocks, excluded)
         notes.append(f"{duration(within(merged(excluded), recorded)):.1f} s in {len(excluded)} intervals are left out")
@@ -102,10 +111,18 @@ def _clipped(intervals: Blocks, outer: Blocks, span: tuple[float, float], notes:
             if intervals
             else "Expected intervals with a start before their stop (there are none)."
         )
+    joined = apart(intervals)
+    if len(joined) < len(intervals) or duration(joined) < duration(intervals) - 1e-9:
+        warn(
+            f"intervals overlap; their common time counts once, in the first ({len(joined)} of {len(intervals)} left)."
+        )
+        inside = [piece for block in joined for piece in within([block], outer)]
     outside = sum(1 for block in intervals if not within([block], outer))
     cut = sum(1 for block in intervals if 0 < duration(within([block], outer)) < block[1] - block[0] - 1e-9)
     if outside:
-        warn(f"{outside} of {len(intervals)} intervals lie outside the recorded time and are left out.")
+        other = intervals[-1][1] - intervals[0][0] > 20 * (span[1] - span[0])
+        hint = f" (they span {intervals[0][0]:g} to {intervals[-1][1]:g} s; in another unit?)" if other else ""
+        warn(f"{outside} of {len(intervals)} intervals lie outside the recorded time and are left out{hint}.")
     if cut:
         warn(f"{cut} of {len(intervals)} intervals reach beyond the recorded time and are clipped.")
     notes.append(f"{len(intervals) - outside} of {len(intervals)} intervals kept, as segments")

@@ -50,6 +50,8 @@ def frames(times: np.ndarray, label: str, rate: float | None = None) -> Frames:
         raise ValueError(f"Expected at least two different times in {label} (got {len(kept)}).")
     ordered = ticks[kept]
     rising = np.diff(ordered)[np.diff(ordered) > 0]
+    if not len(rising) and ordered[0] > ordered[-1]:
+        raise ValueError(f"Expected rising times in {label} (they fall from {ordered[0]:g} to {ordered[-1]:g}).")
     if not len(rising):
         raise ValueError(f"Expected at least two different times in {label} (got {len(np.unique(ordered))}).")
     usual = float(np.median(rising))

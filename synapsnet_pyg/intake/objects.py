@@ -12,6 +12,7 @@ import numpy as np
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, OnFrames, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
 from synapsnet_pyg.intake.neuron_table import NeuronTable
+from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import numbers, plain_array, texts
 from synapsnet_pyg.intake.recording import Traces
 from synapsnet_pyg.intake.spikes import Spikes
@@ -122,7 +123,11 @@ def traces_of(source: Any, bin_size: float | None = None) -> TraceSource:
             Traces(values, clock, bin_size), NeuronTable(len(values), labels=texts(list(source.columns))), None
         )
     if isinstance(source, Mapping):
-        values = np.stack([numbers(trace, f"trace '{key}'").ravel() for key, trace in source.items()])
+        traces = [numbers(trace, f"trace '{key}'").ravel() for key, trace in source.items()]
+        if len({len(trace) for trace in traces}) != 1:
+            lengths = sorted({len(trace) for trace in traces})
+            raise ValueError(f"Expected traces of one length (got lengths {lengths}).")
+        values = np.stack(traces)
         return TraceSource(Traces(values, bin_size=bin_size), NeuronTable(len(values), labels=list(source)), None)
     values = numbers(source, "the traces")
     if values.ndim != 2:
@@ -139,6 +144,8 @@ def behaviours_of(source: Mapping[str, Any] | None, circular: Mapping[str, float
             ``Event``), intervals (pynapple ``IntervalSet``), or an array with a sample for each frame.
         circular: Name of a behaviour that is an angle -> length of its full circle.
     """
+    if source is not None and not isinstance(source, Mapping):
+        raise ValueError(f"Expected behaviours as a mapping of name to behaviour (got {type(source).__name__}).")
     return [_behaviour(name, value, circular.get(name)) for name, value in (source or {}).items()]
 
 
@@ -203,6 +210,11 @@ def _of_spike_frame(frame: Any) -> SpikeSource:
         )
     times = numbers(frame[found[0]], f"column '{found[0]}'")
     labels, row = np.unique(plain_array(frame[found[1]]), return_inverse=True)
+    known = np.array([text not in ("", "-1") for text in texts(labels)], dtype=bool)
+    if not known.all():
+        lost = int((~known[row]).sum())
+        warn(f"{lost} of {len(row)} spikes have no neuron in column '{found[1]}' and are left out.")
+        row, labels = np.where(known, known.cumsum() - 1, -1)[row], labels[known]
     table = NeuronTable(len(labels), labels=labels)
     return SpikeSource(Spikes.from_neurons(times, row, len(labels), label=f"column '{found[0]}'"), table, None)
 
@@ -241,6 +253,8 @@ def _behaviour(name: str, value: Any, period: float | None) -> Behaviour | OnFra
     if hasattr(value, "dims") and hasattr(value, "coords"):
         return Series(name, np.asarray(value.values), _seconds(value.coords[value.dims[0]].values), period)
     if hasattr(value, "index") and hasattr(value, "to_numpy"):
+        if _numbers_rows(value.index):
+            return OnFrames(name, plain_array(value), period)
         return Series(name, plain_array(value), _times_of_index(value.index), period)
     if isinstance(value, tuple) and len(value) == 2:
         return Series(name, plain_array(value[1]), numbers(value[0], f"the times of '{name}'").ravel(), period)
@@ -288,7 +302,12 @@ def _times_of_index(index: Any) -> np.ndarray:
     Raises:
         ValueError: The index numbers the rows and holds no times.
     """
-    times = _seconds(index.to_numpy())
-    if times.dtype.kind == "i" and len(times) > 1 and (np.diff(times) == 1).all():
+    if _numbers_rows(index):
         raise ValueError("Expected the time in seconds as the index (it numbers the rows); pass bin_size.")
-    return times
+    return _seconds(index.to_numpy())
+
+
+def _numbers_rows(index: Any) -> bool:
+    """Returns True for an index of pandas that counts the rows."""
+    entries = index.to_numpy()
+    return entries.dtype.kind == "i" and len(entries) > 1 and bool((np.diff(entries) == 1).all())

@@ -1,11 +1,15 @@
 """Plain arrays of numpy from whatever holds numbers or texts: masked, nullable, categorical, big-endian, unsigned."""
 
+import re
 from typing import Any
 
 import numpy as np
 
 MISSING_TEXTS = frozenset({"", "nan", "none", "<na>", "nat", "null", "n/a", "[]"})
 """Texts, in lower case, that stand for a missing entry."""
+
+_WHOLE = re.compile(r"(-?\d+)\.0+")
+"""Whole number with zeros after its point."""
 
 
 class MissingNumberError(ValueError):
@@ -37,6 +41,8 @@ def plain_array(values: Any) -> np.ndarray:
         return _with_missing(array, mask) if mask.any() else array
     if hasattr(values, "detach"):  # a tensor
         values = values.detach().cpu()
+    if hasattr(values, "toarray"):  # a sparse matrix of scipy
+        values = values.toarray()
     if hasattr(values, "isna") and hasattr(values, "to_numpy"):  # pandas: nullable types and categories
         return plain_array(values.to_numpy(dtype=object))
     try:
@@ -77,6 +83,11 @@ def numbers(values: Any, label: str, missing: bool = True) -> np.ndarray:
     return array
 
 
+def is_positive(value: Any) -> bool:
+    """Returns True for one finite number above zero."""
+    return isinstance(value, (int, float, np.number)) and bool(np.isfinite(value) and value > 0)
+
+
 def kind_of(array: np.ndarray) -> str:
     """Returns the kind of an array's entries in words."""
     if array.dtype.names:
@@ -89,16 +100,19 @@ def kind_of(array: np.ndarray) -> str:
 def texts(values: Any) -> list[str]:
     """Returns entries as texts: whole numbers without ``.0``, missing entries as ``""``.
 
+    Texts of whole numbers are understood too, so that ``"101.0"`` of one session is 101 of another.
+
     Example:
         >>> texts([101.0, float("nan"), 102.5])
         ['101', '', '102.5']
-        >>> texts(["101", "<NA>", None])
+        >>> texts(["101.0", "<NA>", None])
         ['101', '', '']
     """
     array = plain_array(values).ravel()
     if array.dtype.kind == "f":
         return ["" if np.isnan(x) else str(int(x)) if float(x).is_integer() else f"{x:.17g}" for x in array.tolist()]
-    return ["" if str(entry).strip().lower() in MISSING_TEXTS else str(entry).strip() for entry in array.tolist()]
+    entries = [str(entry).strip() for entry in array.tolist()]
+    return ["" if t.lower() in MISSING_TEXTS else (_WHOLE.fullmatch(t) or [t, t])[1] for t in entries]
 
 
 def _from_objects(array: np.ndarray) -> np.ndarray:
@@ -114,7 +128,7 @@ def _from_objects(array: np.ndarray) -> np.ndarray:
         return np.array(filled, dtype=np.float64).reshape(array.shape)
     flat = [None if isinstance(entry, float) and np.isnan(entry) else entry for entry in flat]
     if all(isinstance(entry, (str, bytes, bool, int, float)) for entry in present):
-        return np.array(["" if e is None else _text(e) for e in flat], dtype=np.str_).reshape(array.shape)
+        return np.array(["" if e is None or e != e else _text(e) for e in flat], dtype=np.str_).reshape(array.shape)
     return array
 
 

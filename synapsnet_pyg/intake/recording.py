@@ -9,6 +9,7 @@ import numpy as np
 from synapsnet_pyg.intake.behaviours import Behaviour, OnFrames
 from synapsnet_pyg.intake.blocks import Blocks
 from synapsnet_pyg.intake.neuron_table import NeuronTable, conditions_of
+from synapsnet_pyg.intake.plain import is_positive
 from synapsnet_pyg.intake.spikes import Spikes
 
 DEFAULT_BIN_SIZE = 1 / 30
@@ -119,9 +120,9 @@ class Selection:
             ("--behaviour-rate", self.behaviour_rate),
             ("--frame-rate", self.frame_rate),
         ):
-            if value is not None and not (np.isfinite(value) and value > 0):
-                raise ValueError(f"Expected {option} above 0 (got {value:g}).")
-        if self.bin_size is not None and not (np.isfinite(self.bin_size) and self.bin_size > 0):
+            if value is not None and not is_positive(value):
+                raise ValueError(f"Expected {option} above 0 (got {value}).")
+        if self.bin_size is not None and not is_positive(self.bin_size):
             raise ValueError(f"Expected bin_size, the duration of one bin in seconds, above 0 (got {self.bin_size}).")
         if self.rebin < 1:
             raise ValueError(f"Expected to join at least 1 bin (got rebin {self.rebin}).")
@@ -134,7 +135,7 @@ class Selection:
         if self.start is not None and self.stop is not None and not self.start < self.stop:
             raise ValueError(f"Expected a start before the stop (got {self.start:g} and {self.stop:g}).")
         for name, period in self.circular.items():
-            if not (np.isfinite(period) and period > 0):
+            if not is_positive(period):
                 raise ValueError(f"Expected the full circle of '{name}' above 0 (got {period}).")
         conditions_of(self.where)
 

@@ -127,7 +127,8 @@ class Spikes:
                 times, neuron = times[good], neuron[good]
             coarse = stored.dtype.kind == "f" and stored.dtype.itemsize < 8 and len(times)
             largest = stored.dtype.type(np.abs(times).max() * rate) if coarse else 0
-            yield Piece(times, neuron, float(np.spacing(largest)) / rate if coarse else 0.0, lost)
+            # A number is stored as the nearest one, at most half a step off.
+            yield Piece(times, neuron, 0.5 * float(np.spacing(largest)) / rate if coarse else 0.0, lost)
 
     def survey(self, start: float | None = None, stop: float | None = None) -> "SpikeSurvey":
         """Reads all spikes once, and returns their numbers and the span of their times.

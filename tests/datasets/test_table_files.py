@@ -1,6 +1,8 @@
 import numpy as np
 import pandas
 import pytest
+from helpers import told
+from lab_arrays import session_of
 
 from synapsnet_pyg.datasets.array_files import ArrayFile
 
@@ -115,3 +117,43 @@ def test_names_in_several_lines_as_deeplabcut_writes_them(tmp_path):
         assert file.keys == ["coords", "nose_x", "nose_y", "table", "tail_x", "tail_y"]
         assert file.numbers("tail_x").tolist() == [2 * i + 0.5 for i in range(6)]
         assert "names of columns in several lines" in file.notes[0]
+
+
+def test_quoted_decimal_commas_between_commas(tmp_path):
+    (tmp_path / "a.csv").write_text('"t","n"\n"0,25","1"\n"1,5","2"\n')
+    (tmp_path / "b.csv").write_text('"t","n"\n"1,250","1"\n"12,500","2"\n')
+    with ArrayFile(tmp_path / "a.csv") as file:
+        assert file.numbers("t").tolist() == [0.25, 1.5]
+    with ArrayFile(tmp_path / "b.csv") as file:
+        assert file.texts("t") == ["1,250", "12,500"]
+
+
+def test_the_separator_that_excel_declares(tmp_path):
+    (tmp_path / "a.csv").write_text("sep=;\nt;n\n0,25;1\n1,5;2\n")
+    with ArrayFile(tmp_path / "a.csv") as file:
+        assert file.numbers("t").tolist() == [0.25, 1.5]
+
+
+@pytest.mark.parametrize("head", ["time (ms),unit id", "time,unit\nms,id", "time_ms,unit"])
+def test_units_in_names_or_below_them_count(tmp_path, head):
+    (tmp_path / "a.csv").write_text(head + "".join(f"\n{50 * i},{i % 2}" for i in range(30)) + "\n")
+    session, _ = told(lambda: session_of(tmp_path / "a.csv", None, bin_size=0.05))
+    assert session.activity[:, :4].tolist() == [[1, 0, 1, 0], [0, 1, 0, 1]]
+    assert any("in ms by its name" in note for note in session.notes)
+
+
+def test_lines_of_several_lengths_are_named(tmp_path):
+    (tmp_path / "a.csv").write_text("t,n\n" + "1,2\n" * 5 + "3,4,5\n")
+    with pytest.raises(ValueError, match="its line 7 has 3 cells, the others 2"):
+        ArrayFile(tmp_path / "a.csv").__enter__()
+    (tmp_path / "a.csv").write_text("t,n\n")
+    with pytest.raises(ValueError, match="no rows"):
+        ArrayFile(tmp_path / "a.csv").__enter__()
+
+
+def test_categories_of_parquet_are_texts(tmp_path):
+    frame = pandas.DataFrame({"time": np.arange(6) / 4, "unit": pandas.Categorical(["a", "b", None, "a", "b", "a"])})
+    frame.to_parquet(tmp_path / "a.parquet")
+    session = session_of(tmp_path / "a.parquet", None, bin_size=0.25)
+    assert session.neuron_id == ["a/a", "a/b"]
+    assert session.activity.sum(1).tolist() == [2, 2]

@@ -214,3 +214,36 @@ def test_silent_and_constant_neurons_are_told():
 
 def test_more_neurons_than_bins():
     assert "other order" in binned(traced(RANDOM.normal(size=(9, 5)), bin_size=0.1))[1][0]
+
+
+def test_behaviours_have_a_sample_for_each_frame():
+    speed = np.arange(12.0).reshape(2, 6)
+    recording = traced(np.ones((2, 6)), bin_size=0.1, behaviours=[OnFrames("speed", speed)])
+    np.testing.assert_array_equal(binned(recording)[0].behaviour, speed.T)
+    for wrong in (np.arange(5.0), np.arange(7.0), np.ones((2, 3, 6))):
+        recording.behaviours = [OnFrames("speed", wrong)]
+        with pytest.raises(ValueError, match="a sample for each of the 6 frames in behaviour 'speed'"):
+            binned(recording)
+
+
+def test_angles_are_chosen_behaviours():
+    recording = traced(np.ones((2, 6)), bin_size=0.1, behaviours=[OnFrames("pos/heading", np.zeros(6))])
+    binned(recording, circular={"heading": 360.0})
+    with pytest.raises(ValueError, match=r"among pos/heading \(got 'phase'\)"):
+        binned(recording, circular={"phase": 360.0})
+
+
+def test_intervals_that_overlap_or_lie_far_off():
+    found, warnings = binned(spiking(intervals=[(2, 6), (4, 9)]), bin_size=0.5)
+    assert found.segment.tolist() == [[0, 8], [8, 14]]
+    assert any("intervals overlap" in text for text in warnings)
+    found, warnings = binned(spiking(intervals=[(0, 5000), (6000, 9000)]), bin_size=0.5, start=0, stop=19)
+    assert found.segment.tolist() == [[0, 38]]  # not beyond the stop
+    assert any("in another unit?" in text for text in warnings)
+    _, warnings = binned(spiking(excluded=[(5000, 6000)]), bin_size=0.5)
+    assert any("no interval to leave out lies within" in text for text in warnings)
+
+
+def test_a_single_time_of_all_spikes_is_told():
+    with pytest.raises(ValueError, match=r"all spikes lie at 3\.5 s; --start and --stop"):
+        binned(spiking([[3.5], []]), bin_size=0.5)

@@ -79,3 +79,8 @@ def test_ticks_are_believed():
     assert frames(np.arange(0, 3330, 33), "clock", 1000.0).bin_size == pytest.approx(0.033)
     assert frames(np.arange(0, 300, 10), "clock", 1.0).bin_size == 10
     assert frames(np.arange(0, 30_000, 1000, dtype=np.uint64), "clock", 30_000.0).bin_size == pytest.approx(1 / 30)
+
+
+def test_a_clock_that_only_falls_is_told():
+    with pytest.raises(ValueError, match="rising times in a clock"):
+        frames(np.arange(5.0)[::-1], "a clock")

@@ -147,3 +147,24 @@ def test_says_what_is_wrong(source):
         spikes_of(pd.DataFrame({"a": [1], "b": [2]}))
     with pytest.raises(ValueError, match="neurons first"):
         traces_of(np.zeros(5))
+
+
+def test_what_objects_lack_is_told_plainly():
+    for wrong in ({}, {"a": [1.0, 2.0], "b": [1.0]}):
+        with pytest.raises(ValueError, match="traces of one length"):
+            traces_of(wrong, 0.1)
+    with pytest.raises(ValueError, match="mapping of name to behaviour"):
+        Session.from_spikes(TRAINS, [1, 2], **CHOSEN)
+    for size in ("1/30", [0.05]):
+        with pytest.raises(ValueError, match="Expected bin_size"):
+            Session.from_spikes(TRAINS, bin_size=size)
+
+
+def test_spikes_without_a_neuron_and_frames_that_number_their_rows():
+    frame = pd.DataFrame({"time": [0.1, 0.2, 0.3, 0.4], "unit": pd.array([10, None, 2, 10], dtype="Int64")})
+    found, warnings = told(lambda: spikes_of(frame))
+    assert found.neurons.labels.tolist() == [2, 10]
+    assert found.spikes.survey().counts.tolist() == [1, 2]
+    assert any("1 of 4 spikes have no neuron" in text for text in warnings)
+    session = Session.from_traces(COUNTS, {"place": pd.DataFrame(np.ones((24, 2)))}, bin_size=0.5)
+    assert session.behaviour_name == ["place 0", "place 1"]

@@ -3,6 +3,7 @@ import datetime
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import torch
 
 from synapsnet_pyg.intake.plain import MissingNumberError, kind_of, numbers, plain_array, texts
@@ -75,3 +76,12 @@ def test_refuses_what_holds_no_numbers():
         with pytest.raises(ValueError, match=f"real numbers in speed .got {kind}"):
             numbers(values, "speed")
     assert kind_of(np.array([{}])) == "objects of several kinds"
+
+
+def test_ids_are_the_same_as_numbers_and_as_texts():
+    assert texts(["101.0", "-1", "1.50", "v1.0"]) == ["101", "-1", "1.50", "v1.0"]
+    assert texts(pd.Categorical(["CA1", None])) == texts(np.array(["CA1", np.nan], dtype=object)) == ["CA1", ""]
+
+
+def test_sparse_matrices_have_their_zeros():
+    assert plain_array(scipy.sparse.csr_matrix([[0, 2]])).tolist() == [[0, 2]]

@@ -73,7 +73,7 @@ def test_names_single_times_that_lie_far_off():
 
 def test_a_float32_clock_knows_its_rounding():
     survey = Spikes.from_trains([np.array([36_000.0, 36_000.5], np.float32)]).survey()
-    assert survey.rounding == np.spacing(np.float32(36_000))
+    assert survey.rounding == 0.5 * np.spacing(np.float32(36_000))
 
 
 def test_says_what_is_wrong():
@@ -88,3 +88,10 @@ def test_says_what_is_wrong():
         Spikes.from_neurons(np.arange(3.0), np.arange(2), 2)
     with pytest.raises(ValueError, match="real numbers in the spike times of neuron 0"):
         told(lambda: Spikes.from_trains([["a"]]))
+
+
+def test_whole_milliseconds_in_float32_fall_into_their_bins():
+    ticks = np.sort(np.random.default_rng(0).choice(14_000_000, 4_000, replace=False))
+    spikes = Spikes.from_trains([(ticks / 1000).astype(np.float32)])
+    bins = TimeBins([(0.0, 14_000.0)], 0.1)
+    assert np.array_equal(spikes.counts(bins)[0], np.bincount(ticks // 100, minlength=140_000))
