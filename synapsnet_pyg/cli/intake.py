@@ -130,7 +130,9 @@ def convert(
     one = Path(out).suffix.lower() in (".h5", ".hdf5", ".npy", ".npz", ".mat")
     path = session_file(out) if one else None
     from synapsnet_pyg.datasets.array_keys import ArrayKeys
+    from synapsnet_pyg.datasets.inspection import public_sets
     from synapsnet_pyg.datasets.lab_recordings import BehaviourFile, read_found, reader_of, recordings_at
+    from synapsnet_pyg.datasets.recordings import activity_digest
     from synapsnet_pyg.intake.recording import Selection
 
     named = {"area": areas, "cell_type": types, "position": positions}
@@ -181,7 +183,9 @@ def convert(
         )
     if name is not None and len(found) > 1:
         raise ValueError(f"Expected --name for one recording (found {len(found)}: {shorten(list(found))}).")
-    written, failed = [], []
+    written: list[Path] = []
+    failed: list[str] = []
+    seen: dict[str, str] = {}
     for own, recording in found.items():
         label = name or (path.stem if path is not None else own)
         try:
@@ -195,9 +199,14 @@ def convert(
         target = path if path is not None else session_file(str(output_folder(out) / f"{file_name(label)}.h5"))
         session.save(target)
         written.append(target)
+        same = seen.setdefault(activity_digest(session), own)
+        if same != own:
+            print(f"warning: {own} holds the same activity as {same}.", file=sys.stderr)
         _print_session(session, reader_of(recording, keys).name, target)
     if not written:
-        raise ValueError(f"Expected a recording that can be read in '{source}' (none of {len(failed)} can).")
+        public = [row[1].rpartition("; ")[2] for row in public_sets(Path(source))]
+        hint = f"; try '{public[0]}'" if public else ""
+        raise ValueError(f"Expected a recording that can be read in '{source}' (none of {len(failed)} can){hint}.")
     if path is None:
         print(f"{len(written)} session file(s) in {out}; now: synapsnet fit {shlex.quote(out)} --out run")
 

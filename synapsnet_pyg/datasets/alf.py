@@ -17,8 +17,8 @@ from synapsnet_pyg.datasets.alf_files import (
 from synapsnet_pyg.datasets.cluster_rows import JoinedVectors, cluster_ids, row_lookup
 from synapsnet_pyg.datasets.mapped_arrays import stored_vector
 from synapsnet_pyg.datasets.numpy_files import StoredVector
-from synapsnet_pyg.datasets.readers import Reader, Rows, natural
-from synapsnet_pyg.files import shorten, typed_path
+from synapsnet_pyg.datasets.readers import Reader, Rows, natural, next_rows
+from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
 from synapsnet_pyg.intake.neuron_table import Fields, NeuronTable
@@ -86,12 +86,14 @@ class AlfReader(Reader):
                 raise ValueError(
                     f"Expected a cluster for each of the {len(times)} spikes in '{folder}' (got {len(clusters)})."
                 )
-            probe = _Probe(probe_name, folder, cluster_ids(clusters, folder))
+            ids, without = cluster_ids(clusters, folder)
+            notes += [f"{without} of {len(times)} spikes have no cluster and are left out"] if without else []
+            probe = _Probe(probe_name, folder, ids)
             probes.append(probe)
             trains.append((times, clusters))
             tables.append(_table(objects, probe))
             notes += _revisions(objects)
-        spikes = _joined(probes, trains, f"the spike times of '{path}'")
+        spikes = _joined(probes, trains, f"the spike times of '{path}'", selection.sampling_rate)
         columns, labels = _merged(probes, tables)
         if "label" in columns:
             passed = int((plain_array(columns["label"]) == 1).sum())
@@ -122,7 +124,7 @@ class AlfReader(Reader):
         beside = {name: sorted(own) for name, own in objects.items() if name not in ("spikes", "clusters", "channels")}
         rows += [(name, shorten(own, 12)) for name, own in sorted(beside.items())]
         extra = " --behaviour wheel" if "position" in beside.get("wheel", []) else ""
-        return [*rows, ("next", f"synapsnet convert {typed_path(path)} out.h5 --bin-size 0.0333{extra}")]
+        return [*rows, *next_rows(path, f"--bin-size 0.0333{extra}")]
 
 
 class _Session:
@@ -235,20 +237,13 @@ def _session_folders(path: Path) -> list[Path]:
 
 def _table(objects: AlfFiles, probe: _Probe) -> Fields:
     """Returns the fields of the clusters that have spikes."""
-    columns = attributes_of(objects.get("clusters", {}), _LARGE)
-    taken: Fields = {}
-    by_id = columns.pop("cluster_id", None)
-    metrics = (
-        set(columns_of(objects["clusters"]["metrics"], "metrics"))
-        if "metrics" in objects.get("clusters", {})
-        else set()
-    )
-    for key, values in columns.items():
-        entries = plain_array(values)
-        place = probe.ids
-        if by_id is not None and key in metrics:
-            place = _places(plain_array(by_id), probe.ids)
-        taken[key] = _entries(entries, place)
+    clusters = dict(objects.get("clusters", {}))
+    metrics = attributes_of({"metrics": clusters.pop("metrics")} if "metrics" in clusters else {})
+    columns = attributes_of(clusters, _LARGE)
+    taken = {key: _entries(plain_array(values), probe.ids) for key, values in columns.items() if key != "cluster_id"}
+    by_id = metrics.pop("cluster_id", columns.get("cluster_id"))
+    place = probe.ids if by_id is None else _places(plain_array(by_id), probe.ids)
+    taken |= {key: _entries(plain_array(values), place) for key, values in metrics.items() if key not in taken}
     channels = attributes_of(objects.get("channels", {}), _LARGE)
     if "channels" in taken and taken["channels"].dtype.kind in "fi":
         peak = np.nan_to_num(taken["channels"], nan=-1).astype(np.int64)
@@ -282,7 +277,9 @@ def _entries(values: np.ndarray, place: np.ndarray) -> np.ndarray:
     return found
 
 
-def _joined(probes: list[_Probe], trains: list[tuple[StoredVector, StoredVector]], label: str) -> Spikes:
+def _joined(
+    probes: list[_Probe], trains: list[tuple[StoredVector, StoredVector]], label: str, rate: float | None
+) -> Spikes:
     """Returns the spikes of all probes, whose clocks are the same."""
     lookups = [row_lookup(probe.ids, clusters) for probe, (_, clusters) in zip(probes, trains, strict=True)]
     first = np.cumsum([0, *(len(probe.ids) for probe in probes)])
@@ -293,7 +290,7 @@ def _joined(probes: list[_Probe], trains: list[tuple[StoredVector, StoredVector]
         pieces = [(lookups[i](a, b), first[i]) for i, a, b in times.pieces(start, stop)]
         return np.concatenate([np.where(row >= 0, row + shift, -1) for row, shift in pieces])
 
-    return Spikes(times, rows, count=int(first[-1]), label=label)
+    return Spikes(times, rows, count=int(first[-1]), rate=rate, label=label)
 
 
 def _merged(probes: list[_Probe], tables: list[Fields]) -> tuple[Fields, list[str]]:

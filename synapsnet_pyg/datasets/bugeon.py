@@ -97,8 +97,10 @@ class Bugeon(RecordingDataset):
         sources: dict[str, list[Path]] = {}
         for date, own in runs.items():
             files = [path for folder in (date, *own) for path in sorted(folder.iterdir()) if not path.is_dir()]
-            names = _names_of_states(date)
-            sources[f"{date.parent.name}-{date.name}"] = files + ([names] if names else [])
+            names, name = _names_of_states(date), f"{date.parent.name}-{date.name}"
+            if name in sources:
+                warn(f"'{date}' is left out: '{sources[name][0].parent}' is session {name} too.")
+            sources.setdefault(name, files + ([names] if names else []))
         return sources
 
     def read(self, name: str, files: list[Path]) -> Session:

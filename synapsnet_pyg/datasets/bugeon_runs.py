@@ -94,7 +94,10 @@ def read_run(folder: Path, neurons: int) -> Run | None:
     if len(times) < 2:
         warn(f"'{folder}' is left out: it has {len(times)} frames.")
         return None
-    clock = frames(times, f"'{folder / 'frame.times.npy'}'")
+    try:
+        clock = frames(times, f"'{folder / 'frame.times.npy'}'")
+    except ValueError as error:  # its hint names an option that this data set has not
+        raise ValueError(str(error).partition("; give --sampling-rate")[0].rstrip(".") + ".") from None
     return Run(folder, np.asarray(activity[clock.frame], dtype=np.float32).T, clock, len(activity))
 
 

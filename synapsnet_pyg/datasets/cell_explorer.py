@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from synapsnet_pyg.datasets.array_files import ArrayFile
-from synapsnet_pyg.datasets.readers import Reader, Rows
-from synapsnet_pyg.files import shorten, typed_path
+from synapsnet_pyg.datasets.readers import Reader, Rows, next_rows
+from synapsnet_pyg.datasets.usual_choices import counted
+from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
 from synapsnet_pyg.intake.neuron_table import Fields, NeuronTable
@@ -69,15 +70,12 @@ class CellExplorerReader(Reader):
         columns |= {key: values for key, values in _metrics(spikes, labels).items() if key not in columns}
         session = _Session(spikes, selection)
         excluded, names = literal_blocks(selection.exclude)
-        types = plain_array(columns["putativeCellType"]) if "putativeCellType" in columns else None
-        notes = (
-            []
-            if types is None
-            else [f"cell types: {shorten(sorted(set(types.tolist())))} (--where 'putativeCellType=={types[0]}')"]
-        )
+        types = [] if "putativeCellType" not in columns else plain_array(columns["putativeCellType"]).tolist()
+        hint = next((f" (--where 'putativeCellType=={kind}')" for kind in types if kind), "")
+        notes = [f"cell types: {counted(types, 'unknown')}{hint}"] if types else []
         return Recording(
             name,
-            Spikes.from_trains(trains, label=f"'{spikes.name}'"),
+            Spikes.from_trains(trains, selection.sampling_rate, f"'{spikes.name}'"),
             NeuronTable(len(trains), labels=labels, columns=columns, prefix="cellexplorer"),
             behaviours=[*map(session.behaviour, selection.behaviour), *map(session.event, selection.events)],
             intervals=session.blocks(selection.intervals) if selection.intervals else None,
@@ -98,7 +96,7 @@ class CellExplorerReader(Reader):
             for kind in _KINDS
             if kind in beside.values()
         ]
-        return [*rows, ("next", f"synapsnet convert {typed_path(path)} out.h5 --bin-size 0.0333")]
+        return [*rows, *next_rows(path, "--bin-size 0.0333")]
 
 
 class _Session:

@@ -27,9 +27,11 @@ def whole_ids(clusters: np.ndarray) -> np.ndarray:
     return clusters.astype(np.int64)
 
 
-def cluster_ids(of_spike: StoredVector, path: Path) -> np.ndarray:
-    """Returns the ids of the clusters that have spikes, in order."""
-    largest = max((int(piece.max()) for piece in _pieces(of_spike)), default=-1)
+def cluster_ids(of_spike: StoredVector, path: Path) -> tuple[np.ndarray, int]:
+    """Returns the ids of the clusters that have spikes, in order, and the number of spikes without a cluster."""
+    largest, without = -1, 0
+    for piece in _pieces(of_spike):
+        largest, without = max(largest, int(piece.max())), without + int((piece < 0).sum())
     if largest <= LARGEST_TABLE:
         seen = np.zeros(largest + 2, dtype=bool)
         for piece in _pieces(of_spike):
@@ -40,7 +42,7 @@ def cluster_ids(of_spike: StoredVector, path: Path) -> np.ndarray:
         ids = np.unique(np.concatenate(parts))
     if not len(ids):
         raise ValueError(f"Expected clusters with spikes in '{path}' (no spike has a cluster).")
-    return ids
+    return ids, without
 
 
 def row_lookup(ids: np.ndarray, of_spike: StoredVector) -> Callable[[int, int], np.ndarray]:

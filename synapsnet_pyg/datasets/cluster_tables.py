@@ -13,6 +13,9 @@ from synapsnet_pyg.intake.plain import texts
 _ID_NAMES = ("cluster_id", "id")
 """Names of the column of ids; old versions of phy wrote ``id``."""
 
+_USUAL = {name.lower(): name for name in (*_ID_NAMES, "group", "KSLabel")}
+"""Name in lower case -> name of the columns that are looked for, whatever their case."""
+
 Cells = dict[str, dict[int, str]]
 """Name of a column -> cluster id -> text."""
 
@@ -64,14 +67,15 @@ def _join(cells: Cells, table: Cells, name: str) -> None:
 
 def _read_table(path: Path) -> Cells:
     """Reads a table of texts; a file without a column of cluster ids is no such table."""
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    if not lines:
-        return {}
-    delimiter = max("\t,;", key=lines[0].count)
-    rows = list(csv.reader(lines, delimiter=delimiter))
-    header = [name.strip() for name in rows[0]]
+    raw = path.read_bytes()
+    wide = raw.startswith((b"\xff\xfe", b"\xfe\xff"))  # Excel's "Unicode text"
+    lines = raw.decode("utf-16" if wide else "utf-8-sig", errors="replace").splitlines()
+    rows = list(csv.reader(lines, delimiter=max("\t,;", key=lines[0].count))) if lines else []
+    header = [_USUAL.get(name.strip().lower(), name.strip()) for name in rows[0]] if rows else []
     key = next((header.index(name) for name in _ID_NAMES if name in header), None)
     if key is None:
+        if lines and path.stem.startswith("cluster_"):
+            warn(f"'{path}' has no column 'cluster_id' (got {shorten(header)}), and is left out.")
         return {}
     table: Cells = {}
     twice: list[int] = []

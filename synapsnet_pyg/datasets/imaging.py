@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
@@ -88,54 +88,18 @@ class CaimanReader(SegmentationReader):
         )
 
 
-class CnmfeReader(SegmentationReader):
-    """MATLAB files of CNMF-E: a struct such as ``neuron`` or ``results`` with ``C``, ``C_raw`` and ``S``.
+class _StructReader(SegmentationReader):
+    """Base class of programs of MATLAB that keep traces in a struct."""
 
-    The layout with ``extractedSignals`` and ``extractedImages`` is read too. The usual activity is ``C``, as in CaImAn.
-    """
-
-    name = "cnmfe"
-    usual = ("C", "C_raw", "extractedSignals", "S")
-    rate_place = "Fs"
-
-    def recognises(self, path: Path) -> bool:
-        """Returns True for a file of MATLAB with a struct of CNMF-E."""
-        return self._struct(path) is not None
-
-    def found(self, path: Path) -> Segmentation:
-        """Finds the neurons of a file."""
-        struct = self._struct(path)
-        with ArrayFile(path) as file:
-            names = [key for key in ("C", "C_raw", "S", "extractedSignals") if file.has(f"{struct}/{key}")]
-            shape = _shape(file, f"{struct}/{names[0]}", [f"{struct}/A", f"{struct}/extractedImages"])
-            rate = _first_rate(file, [f"{struct}/Fs", f"{struct}/inputOptions/Fs", f"{struct}/P/Fs"])
-            total = f"{struct}/time/totalTime"
-            if rate is None and file.has(total) and shape[1]:
-                seconds = stated_rate(file.get(total), "")
-                rate = (shape[1] / seconds[0], "time/totalTime") if seconds else None
-            ids = plain_array(file.get(f"{struct}/ids")).ravel() if file.has(f"{struct}/ids") else np.zeros(0)
-        return Segmentation(
-            {key: _array(path, f"{struct}/{key}") for key in names},
-            shape,
-            rate=rate,
-            labels=ids.tolist() if len(ids) == shape[0] else None,
-        )
-
-    @staticmethod
-    def _struct(path: Path) -> str | None:
-        """Returns the name of the struct of CNMF-E in a file; None if there is none."""
-        return _struct_with(path, [{"C", "A"}, {"extractedSignals", "extractedImages"}])
-
-
-class ExtractReader(SegmentationReader):
-    """MATLAB files of EXTRACT: ``output.temporal_weights``, or ``extractAnalysisOutput.traces`` of older versions."""
-
-    name = "extract"
-    usual = ("temporal_weights", "traces")
-    rate_place = "output.config"
+    marks: ClassVar[list[set[str]]]
+    """Fields that the struct of one of the program's versions has."""
+    images: ClassVar[tuple[str, ...]]
+    """Names of the images of the cells."""
+    rates: ClassVar[tuple[str, ...]]
+    """Places of the frame rate."""
 
     def recognises(self, path: Path) -> bool:
-        """Returns True for a file of MATLAB with a struct of EXTRACT."""
+        """Returns True for a file of MATLAB with a struct of the program."""
         return self._struct(path) is not None
 
     def found(self, path: Path) -> Segmentation:
@@ -143,22 +107,53 @@ class ExtractReader(SegmentationReader):
         struct = self._struct(path)
         with ArrayFile(path) as file:
             names = [key for key in self.usual if file.has(f"{struct}/{key}")]
-            frames_first = names[0] == "temporal_weights"
-            images = [f"{struct}/spatial_weights", f"{struct}/filters"]
-            shape = _shape(file, f"{struct}/{names[0]}", images, frames_first)
-            config = f"{struct}/config"
-            rate = _first_rate(file, [f"{config}/{key}" for key in ("frame_rate", "fps", "Fs")])
+            images = [f"{struct}/{image}" for image in self.images]
+            shape = _shape(file, f"{struct}/{names[0]}", images, names[0] == "temporal_weights")
+            rate = _first_rate(file, [f"{struct}/{place}" for place in self.rates])
             total = f"{struct}/time/totalTime"
-            seconds = stated_rate(file.get(total), "") if file.has(total) and rate is None else None
-            if seconds and shape[1]:
-                rate = (shape[1] / seconds[0], "time/totalTime")
-        traces = {key: _array(path, f"{struct}/{key}", key == "temporal_weights") for key in names}
-        return Segmentation(traces, shape, rate=rate)
+            if rate is None and file.has(total) and shape[1]:
+                seconds = stated_rate(file.get(total), "")
+                rate = (shape[1] / seconds[0], "time/totalTime") if seconds else None
+            ids = plain_array(file.get(f"{struct}/ids")).ravel() if file.has(f"{struct}/ids") else np.zeros(0)
+        return Segmentation(
+            {key: _array(path, f"{struct}/{key}", key == "temporal_weights") for key in names},
+            shape,
+            rate=rate,
+            labels=ids.tolist() if len(ids) == shape[0] else None,
+        )
 
-    @staticmethod
-    def _struct(path: Path) -> str | None:
-        """Returns the name of the struct of EXTRACT in a file; None if there is none."""
-        return _struct_with(path, [{"temporal_weights", "spatial_weights"}, {"traces", "filters"}])
+    def _struct(self, path: Path) -> str | None:
+        """Returns the name of the first struct of the program in a file; None if there is none."""
+        if path.suffix.lower() != ".mat" or not path.is_file():
+            return None
+        fields = keys_of_hdf5(path, ".mat") or _fields_of_structs(path)
+        # A struct with A, B and C is a linear system.
+        return next((key for key, own in fields.items() if any(m <= own for m in self.marks) and "B" not in own), None)
+
+
+class CnmfeReader(_StructReader):
+    """MATLAB files of CNMF-E: a struct such as ``neuron`` or ``results`` with ``C``, ``C_raw`` and ``S``.
+
+    The layout with ``extractedSignals`` and ``extractedImages`` is read too. The usual activity is ``C``, as in CaImAn.
+    """
+
+    name = "cnmfe"
+    usual = ("C", "C_raw", "extractedSignals", "S")
+    marks: ClassVar = [{"C", "A"}, {"extractedSignals", "extractedImages"}]
+    images = ("A", "extractedImages")
+    rates = ("Fs", "inputOptions/Fs", "P/Fs")
+    rate_place = "Fs"
+
+
+class ExtractReader(_StructReader):
+    """MATLAB files of EXTRACT: ``output.temporal_weights``, or ``extractAnalysisOutput.traces`` of older versions."""
+
+    name = "extract"
+    usual = ("temporal_weights", "traces")
+    marks: ClassVar = [{"temporal_weights", "spatial_weights"}, {"traces", "filters"}]
+    images = ("spatial_weights", "filters")
+    rates = ("config/frame_rate", "config/fps", "config/Fs")
+    rate_place = "output.config"
 
 
 def _indices(data: Any, cells: int, path: Path) -> np.ndarray | None:
@@ -225,14 +220,6 @@ def _first_rate(file: ArrayFile, keys: list[str]) -> tuple[float, str] | None:
     """Returns the first frame rate that a file states."""
     rates = [stated_rate(plain_array(file.get(key)), key.partition("/")[2]) for key in keys if file.has(key)]
     return next((rate for rate in rates if rate), None)
-
-
-def _struct_with(path: Path, wanted: list[set[str]]) -> str | None:
-    """Returns the name of the first struct of a file of MATLAB with all of some fields; None if there is none."""
-    if path.suffix.lower() != ".mat" or not path.is_file():
-        return None
-    fields = keys_of_hdf5(path, ".mat") or _fields_of_structs(path)
-    return next((key for key, own in fields.items() if any(names <= own for names in wanted)), None)
 
 
 def _fields_of_structs(path: Path) -> dict[str, set[str]]:

@@ -1,6 +1,7 @@
 """Cell sets of Inscopix: ``.isxd`` files, and the tables that its software exports."""
 
 import csv
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,12 @@ def _of_table(path: Path) -> Segmentation:
         names.pop()
     states = [state.strip().lower() for state in states[: len(names)]]
     pandas = optional_import("pandas", "lab")
+    table = np.zeros((0, 1))
     try:
-        table = pandas.read_csv(
-            path, header=None, skiprows=2, usecols=range(len(names) + 1), skipinitialspace=True, dtype=np.float64
-        ).to_numpy()
+        with suppress(pandas.errors.EmptyDataError):
+            table = pandas.read_csv(
+                path, header=None, skiprows=2, usecols=range(len(names) + 1), skipinitialspace=True, dtype=np.float64
+            ).to_numpy()
     except ValueError:
         raise ValueError(
             f"Expected numbers for {len(names)} cells in each row of '{path}' after the first two (got others)."

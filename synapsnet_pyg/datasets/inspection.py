@@ -1,5 +1,6 @@
 """Descriptions of session files, and of files that can be converted to sessions."""
 
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from synapsnet_pyg.datasets.lab_recordings import recordings_at
 from synapsnet_pyg.datasets.readers import Found, Rows, require_path
 from synapsnet_pyg.datasets.registry import PUBLIC_DATASETS, dataset_class
 from synapsnet_pyg.files import atomic_path, shorten, typed_path
+from synapsnet_pyg.intake.notes import DataWarning
 from synapsnet_pyg.plots.canvas import make_stacked_figure
 from synapsnet_pyg.plots.forecasts import draw_behaviour_traces, draw_heat_map
 
@@ -128,13 +130,7 @@ def _recordings(path: str | Path) -> Rows:
         sessions = [file for file in sorted(Path(path).glob("*.h5")) if is_session_file(file)]
         if sessions:
             return [(file.name, _short(file)) for file in sessions]
-        rows: Rows = []
-        for name in PUBLIC_DATASETS:
-            sources = dataset_class(name).find(Path(path))  # type: ignore[call-arg,arg-type]
-            if sources:
-                command = f"synapsnet prepare {name} {typed_path(path)} --out sessions"
-                rows.append((name, f"{len(sources)} session(s): {shorten(list(sources), 6)}; {command}"))
-        if rows:
+        if rows := public_sets(Path(path)):
             return rows
     found = recordings_at(path)
     if len(found) == 1:
@@ -145,9 +141,26 @@ def _recordings(path: str | Path) -> Rows:
     rows += [(name, f"{recording.reader.name}, {recording.path}") for name, recording in list(found.items())[:_MOST]]
     if len(found) > _MOST:
         rows.append(("...", f"and {len(found) - _MOST} more"))
-    command = next((text for one in found.values() for label, text in _described(one) if label == "next"), "")
-    options = "".join(command.partition(" --")[1:])
+    last = next((own for one in found.values() if (own := dict(_described(one)))), {})
+    options = "".join(last.get("next", "").partition(" --")[1:])
     rows.append(("next", f"synapsnet convert {typed_path(path)} sessions{options}"))
+    return [*rows, ("replace", last["replace"])] if "replace" in last else rows
+
+
+def public_sets(folder: Path) -> Rows:
+    """Returns the public data sets in a folder, each with its sessions and the command that reads them.
+
+    Args:
+        folder: Folder of a data set, or above it.
+    """
+    rows: Rows = []
+    for name in PUBLIC_DATASETS:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # the command repeats them
+            sources = dataset_class(name).find(folder)  # type: ignore[call-arg,arg-type]
+        if sources:
+            command = f"synapsnet prepare {name} {typed_path(folder)} --out sessions"
+            rows.append((name, f"{len(sources)} session(s): {shorten(list(sources), 6)}; {command}"))
     return rows
 
 

@@ -28,7 +28,7 @@ class MinianReader(SegmentationReader):
     name = "minian"
     generic = frozenset({"minian", "minian_ds"})
     usual = _NAMES
-    rate_place = "timeStamps.csv beside it"
+    rate_place = "a timeStamps.csv beside it"
 
     def recognises(self, path: Path) -> bool:
         """Returns True for a folder or file with the traces C of units."""

@@ -1,12 +1,11 @@
 """Spike trains in files that neo opens: of acquisition systems, and its own MATLAB layout."""
 
-import shlex
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from synapsnet_pyg.datasets.readers import Reader, Rows
+from synapsnet_pyg.datasets.readers import Reader, Rows, next_rows
 from synapsnet_pyg.files import optional_import, shorten
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, OnFrames, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
@@ -101,7 +100,7 @@ class NeoReader(Reader):
         for label, kind in (("events", "events"), ("epochs", "epochs"), ("signals", "analogsignals")):
             names = sorted({str(item.name) for segment in segments for item in getattr(segment, kind) if item.name})
             rows += [(label, shorten(names, 12))] if names else []
-        return [*rows, ("next", f"synapsnet convert {shlex.quote(str(path))} out.h5 --bin-size 0.0333")]
+        return [*rows, *next_rows(path, "--bin-size 0.0333")]
 
 
 class _Named:

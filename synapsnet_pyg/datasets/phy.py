@@ -3,6 +3,7 @@
 import ast
 import operator
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,8 @@ from synapsnet_pyg.datasets.cluster_rows import LARGEST_TABLE, PIECE, cluster_id
 from synapsnet_pyg.datasets.cluster_tables import cluster_columns
 from synapsnet_pyg.datasets.mapped_arrays import mapped_numbers, stored_vector
 from synapsnet_pyg.datasets.numpy_files import StoredVector
-from synapsnet_pyg.datasets.readers import Reader, Rows
+from synapsnet_pyg.datasets.readers import Reader, Rows, next_rows
 from synapsnet_pyg.datasets.usual_choices import choice_note, counted, keep_usual, named, only_activity
-from synapsnet_pyg.files import typed_path
 from synapsnet_pyg.intake.neuron_table import NeuronTable
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import texts
@@ -28,6 +28,10 @@ _OPERATORS: dict[type, Callable[[float, float], float]] = {
 }
 
 
+_NO_PROGRAM = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""Errors of Python for a text that is no program, or one that is nested too deeply."""
+
+
 class PhyReader(Reader):
     """Folders of phy and of Kilosort 2, 2.5, 3 and 4.
 
@@ -36,7 +40,6 @@ class PhyReader(Reader):
     """
 
     name = "phy"
-    own_keys = frozenset({"spike_times", "spike_clusters", "spike_templates"})
     generic = frozenset(
         {"sorter_output", "phy", "kilosort", "kilosort2", "kilosort2.5", "kilosort3", "kilosort4", "ks"}
     )
@@ -79,7 +82,8 @@ class PhyReader(Reader):
                 f"Expected a number 'sample_rate' in '{path / 'params.py'}', which is parsed and never run (there is "
                 "none); give --sampling-rate, the samples a second."
             )
-        ids = cluster_ids(of_spike, path)
+        ids, without = cluster_ids(of_spike, path)
+        notes += [f"{without} of {len(of_spike)} spikes have no cluster and are left out"] if without else []
         spikes = Spikes(times, row_lookup(ids, of_spike), count=len(ids), rate=rate, label=f"'{path / stem}.npy'")
         columns, found = cluster_columns(path, ids)
         notes += found
@@ -96,7 +100,8 @@ class PhyReader(Reader):
     def describe(self, path: Path) -> Rows:
         """Describes a folder from its tables and the headers of its arrays."""
         times, of_spike = stored_vector(path / "spike_times.npy"), _clusters(path)
-        ids = np.unique(whole_ids(of_spike[:PIECE]))
+        ids = np.unique(whole_ids(of_spike[:PIECE]).clip(-1))
+        ids = ids[ids >= 0]
         rate = _rate(path, times, "spike_times")
         ends = [float(times[at : at + 1][0]) / rate for at in (0, len(times) - 1)] if rate and len(times) else []
         span = f", {ends[0]:.1f} to {ends[1]:.1f} s" if ends else ""
@@ -106,8 +111,7 @@ class PhyReader(Reader):
         rows.append(("clusters", f"{len(ids)} with spikes{part}"))
         rows += [("group", counted(columns["group"], "unsorted"))] if "group" in columns else []
         rows += [("fields", ", ".join(columns) or "none"), *(("note", note) for note in notes)]
-        rate_option = "" if rate else " --sampling-rate 30000"
-        return [*rows, ("next", f"synapsnet convert {typed_path(path)} out.h5 --bin-size 0.0333{rate_option}")]
+        return [*rows, *next_rows(path, "--bin-size 0.0333", unknown="" if rate else "--sampling-rate")]
 
 
 def sampling_rate(path: Path) -> float | None:
@@ -138,12 +142,10 @@ def _statements(text: str) -> Iterator[ast.stmt]:
     """Yields the statements of a program; lines that are no Python, as ``'C:\\Users'``, are skipped."""
     try:
         yield from ast.parse(text).body
-    except (SyntaxError, ValueError):
+    except _NO_PROGRAM:
         for line in text.splitlines():
-            try:
+            with suppress(*_NO_PROGRAM):
                 yield from ast.parse(line).body
-            except (SyntaxError, ValueError):
-                continue
 
 
 def _number(node: ast.AST, known: dict[str, float]) -> float | None:
@@ -178,6 +180,15 @@ def _clusters(path: Path) -> StoredVector:
 
 
 def _places(path: Path, ids: np.ndarray, of_spike: StoredVector) -> dict[str, np.ndarray]:
+    """Returns where on the probe each cluster lies; with a warning, nothing if a file cannot be read."""
+    try:
+        return _peaks(path, ids, of_spike)
+    except ValueError as error:
+        warn(f"{str(error).rstrip('.')}; the clusters' channels and places are left out.")
+        return {}
+
+
+def _peaks(path: Path, ids: np.ndarray, of_spike: StoredVector) -> dict[str, np.ndarray]:
     """Returns the channel with the largest amplitude of each cluster's template, and its place on the probe."""
     file = path / "templates.npy"
     if not file.is_file():

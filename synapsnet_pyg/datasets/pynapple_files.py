@@ -1,6 +1,5 @@
 """Files of pynapple (``.npz`` with the name of a class): groups of spikes, frames of traces, series, intervals."""
 
-import shlex
 import zipfile
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from synapsnet_pyg.datasets.array_files import ArrayFile
 from synapsnet_pyg.datasets.array_spikes import label_rows
-from synapsnet_pyg.datasets.readers import Reader, Rows
+from synapsnet_pyg.datasets.readers import Reader, Rows, next_rows
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, OnFrames, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
 from synapsnet_pyg.intake.neuron_table import NeuronTable
@@ -54,10 +53,10 @@ class PynappleReader(Reader):
                 # The time support ends at the time of the last frame, which belongs to it.
                 observed = None if observed is None else [(start, stop + step / 2) for start, stop in observed]
                 activity = Traces(values.T, times, rate=1.0, label=f"the frames of '{path}'")
-                known_names = not file.entry("columns").refusal
+                known_names = "columns" in file.entries and not file.entry("columns").refusal
                 labels = file.get("columns") if known_names else np.arange(values.shape[1])
                 if not known_names:
-                    notes.append("names of the columns are pickled, which is never read; they are numbered")
+                    notes.append("names of the columns are absent, or pickled and never read; they are numbered")
             if "_metadata" in file.entries and file.entry("_metadata").refusal:
                 notes.append(
                     "fields of the neurons, if any, are pickled, which is never read (--neuron-table takes a table)"
@@ -91,9 +90,7 @@ class PynappleReader(Reader):
                 shapes = {key: list(file.shape(key) or ()) for key in file.keys if key in ("t", "d", "keys", "start")}
                 told = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
             rows.append((other.stem, f"{_kind(other)}: {told}"))
-        command = f"synapsnet convert {shlex.quote(str(path))} {shlex.quote(path.stem + '.h5')}"
-        rows.append(("next", command + (" --bin-size 0.02" if _kind(path) == "TsGroup" else "")))
-        return rows
+        return [*rows, *next_rows(path, "--bin-size 0.0333" if _kind(path) == "TsGroup" else "")]
 
 
 def _kind(path: Path) -> str:

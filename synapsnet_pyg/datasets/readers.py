@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+import h5py
+
 from synapsnet_pyg.data.session_file import is_session_file
+from synapsnet_pyg.files import typed_path
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.recording import Recording, Selection
 
@@ -56,6 +59,28 @@ class Reader:
     def describe(self, path: Path) -> Rows:
         """Describes a recording from headers and small pieces of it."""
         raise NotImplementedError
+
+
+_GUESSES = {"--frame-rate": ("30", "frames a second"), "--sampling-rate": ("30000", "samples a second")}
+"""Option for a rate -> usual number, and its meaning."""
+
+
+def next_rows(path: Path, options: str = "", *, unknown: str = "") -> Rows:
+    """Returns the rows with the command that reads a recording.
+
+    Args:
+        path: Path of the recording.
+        options: Further options of the command.
+        unknown: Option for a rate that no file states; its number in the command is a guess, which is told.
+
+    Example:
+        >>> next_rows(Path("my mouse"), unknown="--frame-rate")[0]
+        ('next', "synapsnet convert 'my mouse' out.h5 --frame-rate 30")
+    """
+    guess, meaning = _GUESSES.get(unknown, ("", ""))
+    command = " ".join(filter(None, ["synapsnet convert", typed_path(path), "out.h5", options, unknown, guess]))
+    told = [("replace", f"the {guess} by your {meaning}: no file states them, the number is a guess")]
+    return [("next", command), *(told if unknown else [])]
 
 
 class Found(NamedTuple):
@@ -153,8 +178,19 @@ def find_recordings(root: str | Path, readers: Sequence[Reader]) -> dict[str, Fo
             if reader is not None:
                 found.append(Found(reader, path))
         if found:
+            _warn_of_damaged(present, [own.path for own in found])
             return _named(root, found)
     return {}
+
+
+def _warn_of_damaged(paths: Sequence[Path], found: Sequence[Path]) -> None:
+    """Warns of HDF5 files that no format took because they cannot be opened."""
+    for path in paths:
+        if path.suffix.lower() in (".h5", ".hdf5") and path.is_file() and path not in found:
+            try:
+                h5py.File(path, "r").close()
+            except OSError:
+                warn(f"'{path}' is left out: it is cut short, or no HDF5 file.")
 
 
 def require_path(path: Path) -> None:

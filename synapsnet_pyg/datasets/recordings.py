@@ -24,7 +24,7 @@ from synapsnet_pyg.intake.notes import DataWarning, warn
 FORMAT = 2
 """Version of the kept sessions, to be raised when equal files and arguments give other sessions."""
 
-_NOT_IN_SESSIONS = {"self", "root", "sessions", "seeds", "processed", "jobs", "transform"}
+_NOT_IN_SESSIONS = {"self", "root", "sessions", "seeds", "processed", "jobs", "transform", "choices"}
 
 
 class LeftOutError(ValueError):
@@ -62,7 +62,8 @@ class RecordingDataset(Dataset):
         if args or kwargs:  # none for copies and unpickled data sets
             bound = inspect.signature(cls.__init__).bind(dataset, *args, **kwargs)
             bound.apply_defaults()
-            dataset.arguments = {key: value for key, value in bound.arguments.items() if key not in _NOT_IN_SESSIONS}
+            arguments = bound.arguments | bound.arguments.get("choices", {})
+            dataset.arguments = {key: value for key, value in arguments.items() if key not in _NOT_IN_SESSIONS}
         return dataset
 
     def __init__(
@@ -215,7 +216,8 @@ class RecordingDataset(Dataset):
 
     def _names_of_kept(self) -> list[str]:
         """Returns the names of the kept sessions, and repeats the warnings of reading them."""
-        names = []
+        names: list[str] = []
+        known: dict[str, str] = {}
         if len(self._unreadable) == len(self.sources):
             name, reason = next(iter(self._unreadable.items()))
             more = f" ({len(self.sources) - 1} more cannot be read either)" if len(self.sources) > 1 else ""
@@ -229,6 +231,9 @@ class RecordingDataset(Dataset):
                 warnings.warn(f"{name}: {message}", DataWarning, stacklevel=5)
             if record["left_out"] is None:
                 names.append(name)
+                same = known.setdefault(record.get("activity", name), name)
+                if same != name:
+                    warnings.warn(f"{name} holds the same activity as {same}.", DataWarning, stacklevel=5)
             else:
                 warnings.warn(f"{name} is left out: {record['left_out']}", DataWarning, stacklevel=5)
         if not names:
@@ -250,7 +255,9 @@ class RecordingDataset(Dataset):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", DataWarning)
             try:
-                self.read(name, self.sources[name]).save(self._folder / f"{name}.h5")
+                session = self.read(name, self.sources[name])
+                session.save(self._folder / f"{name}.h5")
+                record["activity"] = activity_digest(session)
             except LeftOutError as error:
                 record["left_out"] = str(error)
             except (ValueError, FileNotFoundError) as error:
@@ -269,6 +276,12 @@ class RecordingDataset(Dataset):
 def listed(values: str | Iterable[str]) -> list[str]:
     """Returns one text or several as a list."""
     return [values] if isinstance(values, str) else list(values)
+
+
+def activity_digest(session: Session) -> str:
+    """Returns a text that two sessions share if they hold the same activity in the same bins."""
+    size = f"{session.bin_size} {list(session.activity.shape)}".encode()
+    return hashlib.sha256(size + session.activity.contiguous().numpy().tobytes()).hexdigest()[:16]
 
 
 def without_nan(activity: np.ndarray, rows: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import fields
 from inspect import signature
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -113,9 +114,14 @@ def open_dataset(name: str, root: str | os.PathLike[str], arguments: Mapping[str
     Raises:
         ValueError: There is no such data set, or it has no such argument.
     """
+    from synapsnet_pyg.intake.recording import Selection
+
     dataset = dataset_class(name)
     general = ("self", "root", "path", "folder", "transform")
-    known = [key for key in signature(dataset.__init__).parameters if key not in general]
+    parameters = signature(dataset.__init__).parameters
+    known = [key for key in parameters if key not in general and key != "choices"]
+    if "choices" in parameters:
+        known += [choice.name for choice in fields(Selection) if choice.name not in known]
     unknown = sorted(set(arguments) - set(known))
     if unknown:
         raise ValueError(f"Expected arguments of '{name}' among {', '.join(known)} (got {', '.join(unknown)}).")

@@ -1,15 +1,16 @@
 """Cells that a program found in a movie: the form that the formats of such programs share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from synapsnet_pyg.datasets.readers import Reader, Rows
-from synapsnet_pyg.datasets.usual_choices import choice_note, keep_usual, named, only_activity
-from synapsnet_pyg.files import typed_path
+from synapsnet_pyg.datasets.readers import Reader, Rows, next_rows
+from synapsnet_pyg.datasets.usual_choices import choice_note, named, only_activity, usual_rows
+from synapsnet_pyg.files import require_memory
 from synapsnet_pyg.intake.neuron_table import Fields, NeuronTable
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import numbers
@@ -21,7 +22,8 @@ class Segmentation:
     """Cells and their traces, not yet read.
 
     Args:
-        traces: Name of an activity -> function that reads it, cells or frames first.
+        traces: Name of an activity -> function that reads it, cells or frames first; or that opens a list of arrays,
+            cells first, each with some of the cells.
         shape: Number of cells, and of frames if it is known.
         rate: Number of frames a second, and the place that states it. None: not stated.
         times: Time of each frame in seconds. None: even steps.
@@ -32,7 +34,7 @@ class Segmentation:
         notes: Sentences on what was found.
     """
 
-    traces: dict[str, Callable[[], np.ndarray]]
+    traces: Mapping[str, Callable[[], np.ndarray | list[np.ndarray]]]
     shape: tuple[int, int | None]
     rate: tuple[float, str] | None = None
     times: np.ndarray | None = None
@@ -48,6 +50,8 @@ class SegmentationReader(Reader):
 
     usual: ClassVar[tuple[str, ...]]
     """Names of the activities, the usual one first."""
+    choosing: ClassVar[tuple[str, ...]] = ("accepted", "status")
+    """Fields by which the format itself chooses cells, in lower case."""
     rate_place: ClassVar[str] = "the file"
     """Place where the format keeps the frame rate, for messages."""
 
@@ -68,25 +72,27 @@ class SegmentationReader(Reader):
         excluded = only_activity(selection, f"a recording of format {self.name}")
         found = self.found(path)
         activity = named(selection.activity, list(found.traces), self.usual, f"'{path}'")
-        values = oriented(found.traces[activity](), found.shape, f"'{activity}' of '{path}'")
         rate, notes = found.rate, [choice_note(activity, list(found.traces)), *found.notes]
-        traces = Traces(values, label=f"'{path}'")
-        if found.times is not None:
-            traces = Traces(values, times=found.times, rate=selection.frame_rate and 1.0, label=f"'{path}'")
-        elif selection.frame_rate is not None or rate is not None:
-            chosen = selection.frame_rate or (rate[0] if rate else 1.0)
-            notes += [f"{chosen:g} frames a second by {rate[1]}"] if rate and selection.frame_rate is None else []
-            traces = Traces(values, bin_size=1 / chosen, label=f"'{path}'")
-        elif selection.bin_size is None:
+        size = None if found.times is not None else _frame_duration(rate, selection, notes)
+        if found.times is None and size is None and selection.bin_size is None:
             raise ValueError(
-                f"Expected the frame rate of '{path}' ({self.rate_place} does not state it); give --frame-rate, the "
-                "frames a second."
+                f"Expected the frame rate of '{path}' (it is not stated in {self.rate_place}); give --frame-rate, the "
+                "frames a second of each cell."
             )
-        labels = np.arange(len(values)) if found.labels is None else found.labels
-        neurons = NeuronTable(len(values), labels=labels, columns=found.columns, prefix=self.name)
-        recording = Recording(name, traces, neurons, excluded=excluded, notes=notes)
-        kept = np.ones(len(values), dtype=bool) if found.kept is None else found.kept
-        return keep_usual(recording, kept, found.rejected, selection, columns=("accepted", "status"))
+        count = found.shape[0]
+        kept = np.ones(count, dtype=bool) if found.kept is None else found.kept
+        rows, gone = usual_rows(kept, found.rejected, selection, columns=self.choosing, name=name)
+        arrays = found.traces[activity]()
+        parts = arrays if isinstance(arrays, list) else [oriented(arrays, found.shape, f"'{activity}' of '{path}'")]
+        values = _joined(parts, rows, f"the traces of '{path}'")
+        labels = np.arange(count) if found.labels is None else found.labels
+        return Recording(
+            name,
+            Traces(values, found.times, size, rate=selection.frame_rate and 1.0, label=f"'{path}'"),
+            NeuronTable(count, labels=labels, columns=found.columns, prefix=self.name).take(rows),
+            excluded=excluded,
+            notes=[*notes, *gone],
+        )
 
     def describe(self, path: Path) -> Rows:
         """Describes the cells and the activities from headers."""
@@ -97,8 +103,31 @@ class SegmentationReader(Reader):
         rows += [("activity", ", ".join(found.traces)), ("fields", ", ".join(found.columns) or "none")]
         if found.times is None:
             rows.append(("frame rate", f"{found.rate[0]:g} Hz by {found.rate[1]}" if found.rate else "not stated"))
-        option = "" if found.rate or found.times is not None else " --frame-rate 30"
-        return [*rows, ("next", f"synapsnet convert {typed_path(path)} out.h5{option}")]
+        rows += [("note", note) for note in found.notes]
+        return [*rows, *next_rows(path, unknown="" if found.rate or found.times is not None else "--frame-rate")]
+
+
+def _frame_duration(rate: tuple[float, str] | None, selection: Selection, notes: list[str]) -> float | None:
+    """Returns the duration of a frame by the user's rate, or by the stated one, which is noted; None if unknown."""
+    if selection.frame_rate is not None:
+        return 1 / selection.frame_rate
+    if rate is None:
+        return None
+    notes.append(f"{rate[0]:g} frames a second by {rate[1]}")
+    return 1 / rate[0]
+
+
+def _joined(parts: list[np.ndarray], rows: np.ndarray, label: str) -> np.ndarray:
+    """Returns the traces of some cells of several arrays, in as many frames as the shortest has."""
+    if len(parts) == 1 and len(rows) == len(parts[0]):
+        return parts[0]
+    lengths = [part.shape[1] for part in parts]
+    if len(set(lengths)) > 1:
+        warn(f"planes have {', '.join(map(str, lengths))} frames; the first {min(lengths)} are kept.")
+    require_memory(4 * len(rows) * min(lengths), label)
+    ends = np.cumsum([0, *map(len, parts)])
+    own = [rows[(rows >= a) & (rows < b)] - a for a, b in pairwise(ends.tolist())]
+    return np.concatenate([part[taken][:, : min(lengths)] for part, taken in zip(parts, own, strict=True)])
 
 
 def oriented(values: np.ndarray, shape: tuple[int, int | None], label: str) -> np.ndarray:

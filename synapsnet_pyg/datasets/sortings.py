@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from synapsnet_pyg.datasets.mapped_arrays import keys_of_hdf5
-from synapsnet_pyg.datasets.readers import Reader, Rows
+from synapsnet_pyg.datasets.readers import Reader, Rows, next_rows
 from synapsnet_pyg.datasets.sorting_files import hdsort, klusta, saved_folder, waveclus
 from synapsnet_pyg.datasets.usual_choices import keep_usual, only_activity
-from synapsnet_pyg.files import optional_import, typed_path
+from synapsnet_pyg.files import optional_import
 from synapsnet_pyg.intake.objects import SpikeSource, spikes_of
 from synapsnet_pyg.intake.plain import plain_array
 from synapsnet_pyg.intake.recording import Recording, Selection
@@ -142,9 +142,8 @@ class SortingReader(Reader):
     def describe(self, path: Path) -> Rows:
         """Describes the format; the spikes are not read."""
         form = self._format(path)
-        option = " --sampling-rate 30000" if form in FORMATS and FORMATS[str(form)].needs_rate else ""
-        command = f"synapsnet convert {typed_path(path)} out.h5 --bin-size 0.0333{option}"
-        return [("sorting", f"of {form}, {_size(path)}"), ("next", command)]
+        unknown = "--sampling-rate" if form in FORMATS and FORMATS[str(form)].needs_rate else ""
+        return [("sorting", f"of {form}, {_size(path)}"), *next_rows(path, "--bin-size 0.0333", unknown=unknown)]
 
     @staticmethod
     def _format(path: Path) -> str | None:

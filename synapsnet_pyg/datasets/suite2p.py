@@ -3,26 +3,25 @@
 import os
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.datasets.lab_recordings import LabRecordings
 from synapsnet_pyg.datasets.mapped_arrays import mapped_numbers
-from synapsnet_pyg.datasets.readers import Reader, Rows, find_recordings, natural
-from synapsnet_pyg.datasets.recordings import RecordingDataset
+from synapsnet_pyg.datasets.readers import find_recordings, natural
+from synapsnet_pyg.datasets.segmentations import Segmentation, SegmentationReader, oriented
 from synapsnet_pyg.datasets.suite2p_rate import frame_rate
-from synapsnet_pyg.datasets.usual_choices import choice_note, named, only_activity
-from synapsnet_pyg.files import require_memory, typed_path
-from synapsnet_pyg.intake.neuron_table import NeuronTable
-from synapsnet_pyg.intake.notes import warn
-from synapsnet_pyg.intake.recording import Recording, Selection, Traces
+from synapsnet_pyg.intake.recording import Selection
 
 _NO_TRACES = frozenset({"ops", "stat", "iscell", "redcell", "db", "settings", "reg_outputs", "detect_outputs"})
 """Stems of the files of a plane that are no traces, most of them pickles."""
 
 
-class Suite2pReader(Reader):
+class Suite2pReader(SegmentationReader):
     """Output folders of Suite2p: all planes of a recording are one session.
 
     Planes are numbered by their names, so that ``plane10`` comes after ``plane2``. ``combined`` holds copies of the
@@ -34,6 +33,9 @@ class Suite2pReader(Reader):
 
     name = "suite2p"
     generic = frozenset({"suite2p", "combined", *(f"plane{number}" for number in range(100))})
+    usual = ("spks", "F")
+    choosing = ("iscell", "cell_probability")
+    rate_place = "ops.npy, a pickle that is searched for 'fs' and never loaded, or the planes differ"
 
     def __init__(self, neuropil: float = 0.7) -> None:
         self.neuropil = neuropil
@@ -47,104 +49,83 @@ class Suite2pReader(Reader):
         files = [file for plane in _planes(path) for file in plane.glob("*.npy") if file.stem != "stat"]
         return sorted(file for file in files if not file.name.startswith("."))
 
-    def read(self, path: Path, name: str, selection: Selection) -> Recording:
-        """Reads and joins the planes of one recording.
-
-        Raises:
-            FileNotFoundError: A plane has no such activity.
-            ValueError: A file is damaged, shapes do not fit, or no file states the frame rate.
-        """
-        excluded = only_activity(selection, "an output folder of Suite2p")
-        planes = _planes(path)
-        present = _trace_names(planes[0])
-        activity = named(selection.activity, present, ["spks", "F"], f"'{planes[0]}'")
-        notes = [choice_note(activity, present)]
-        rate, source = frame_rate(planes)
-        if selection.frame_rate is None and rate is None and selection.bin_size is None:
-            raise ValueError(
-                f"Expected the frame rate of '{path}' (it stands as 'fs' in ops.npy, a pickle, which is never loaded, "
-                "and no other file states it); give --frame-rate, the frames a second of one plane."
-            )
-        if selection.frame_rate is None and rate is not None:
-            notes.append(f"{rate:g} frames a second by {source}")
-        parts, labels, gone = [], [], 0
-        columns: dict[str, list[np.ndarray]] = {}
-        for plane in planes:
-            values, own = self._plane(plane, activity)
-            kept = own.get("iscell", np.ones(len(values))) > 0.5
-            every = selection.chooses("iscell", "cell_probability")
-            rows = np.arange(len(values)) if every else np.flatnonzero(kept)
-            gone += len(values) - len(rows)
-            require_memory(4 * len(rows) * values.shape[1], f"{len(rows)} cells of '{plane}'")
-            parts.append(np.asarray(values[rows], dtype=np.float32))
-            labels += [f"{plane.name}/{row}" if _number(plane) is not None else str(row) for row in rows.tolist()]
-            for key, entries in own.items():
-                columns.setdefault(key, []).append(entries[rows])
-        length = min(part.shape[1] for part in parts)
-        if any(part.shape[1] != length for part in parts):
-            warn(f"planes have {', '.join(str(part.shape[1]) for part in parts)} frames; the first {length} are kept.")
-        if len(planes) > 1:
-            notes.append(f"{len(planes)} planes, {planes[0].name} to {planes[-1].name}")
-        if gone:
-            notes.append(
-                f"kept {len(labels)} of {len(labels) + gone}: {gone} are no cells by iscell.npy (--where 'iscell==0|1' "
-                "takes all" + (", 'cell_probability>0.3' is another limit)" if "cell_probability" in columns else ")")
-            )
-        if not labels:
-            raise ValueError(
-                f"Expected cells in '{path}' (none of {gone} is one by iscell.npy); --where 'iscell==0|1'."
-            )
-        whole = {key: np.concatenate(entries) for key, entries in columns.items() if len(entries) == len(planes)}
-        return Recording(
-            name,
-            Traces(
-                np.concatenate([part[:, :length] for part in parts]),
-                bin_size=None if (rate := selection.frame_rate or rate) is None else 1 / rate,
-                label=f"'{path}'",
-            ),
-            NeuronTable(len(labels), labels=labels, columns=whole, prefix="suite2p"),
-            excluded=excluded,
+    def found(self, path: Path) -> Segmentation:
+        """Finds the regions of all planes, and whether they are cells."""
+        folders = _planes(path)
+        planes = [_Plane(folder, self.neuropil) for folder in folders]
+        shared = [name for name in planes[0].names if all(name in plane.names for plane in planes)]
+        counts = [plane.shape[0] for plane in planes]
+        columns = {
+            key: np.concatenate([plane.columns[key] for plane in planes])
+            for key in planes[0].columns
+            if all(key in plane.columns for plane in planes)
+        }
+        notes = [f"{len(planes)} planes, {folders[0].name} to {folders[-1].name}"] if len(planes) > 1 else []
+        notes += [
+            f"{plane.folder.name} has no iscell.npy; all its {plane.shape[0]} regions are taken"
+            for plane in planes
+            if plane.cells is None
+        ]
+        kept = np.concatenate([plane.kept for plane in planes])
+        rate, source = frame_rate(folders)
+        limit = ", 'cell_probability>0.3' is another limit" if "cell_probability" in columns else ""
+        return Segmentation(
+            {name: partial(_opened, planes, name) for name in shared},
+            (sum(counts), min(plane.shape[1] for plane in planes)),
+            rate=None if rate is None else (rate, source),
+            labels=[label for plane in planes for label in plane.labels],
+            columns=columns,
+            kept=kept,
+            rejected=f"{int((~kept).sum())} are no cells by iscell.npy (--where 'iscell==0|1' takes all{limit})",
             notes=notes,
         )
 
-    def describe(self, path: Path) -> Rows:
-        """Describes the planes from the headers of their arrays."""
-        planes, rows = _planes(path), []
-        for plane in planes:
-            names = _trace_names(plane)
-            shape = mapped_numbers(plane / f"{next(n for n in names if n != 'corrected')}.npy", 2).shape
-            cells = _cells(plane)
-            kept = "no iscell.npy" if cells is None else f"{int((cells[:, 0] > 0.5).sum())} are cells"
-            rows.append((plane.name, f"{list(shape)}, {kept}; {', '.join(names)}"))
-        rate, source = frame_rate(planes)
-        rows.append(("frame rate", f"{rate:g} Hz by {source}" if rate else "not stated"))
-        option = "" if rate else " --frame-rate 30"
-        return [*rows, ("next", f"synapsnet convert {typed_path(path)} out.h5{option}")]
 
-    def _plane(self, plane: Path, activity: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Returns the traces of a plane [cells, frames] and the columns of its cells."""
-        cells = _cells(plane)
-        count = None if cells is None else len(cells)
-        if activity == "corrected":
-            values = _traces(plane, "F", count) - np.float32(self.neuropil) * _traces(plane, "Fneu", count)
-        else:
-            values = _traces(plane, activity, count)
-        columns: dict[str, np.ndarray] = {}
-        if _number(plane) is not None:
-            columns["plane"] = np.full(len(values), _number(plane))
-        if cells is None:
-            warn(f"'{plane}' has no iscell.npy; all its {len(values)} regions are taken.")
-        else:
-            columns["iscell"] = (cells[:, 0] > 0.5).astype(np.int64)
-            if cells.shape[1] > 1:
-                columns["cell_probability"] = cells[:, 1]
-        red = plane / "redcell.npy"
-        if red.is_file() and len(marks := np.asarray(mapped_numbers(red, 2))) == len(values):
-            columns["redcell"] = marks[:, 0]
-        return values, columns
+class _Plane:
+    """Regions of one plane.
+
+    Args:
+        folder: Folder of the plane.
+        neuropil: Share of the surround's fluorescence that is subtracted.
+    """
+
+    def __init__(self, folder: Path, neuropil: float) -> None:
+        self.folder, self.neuropil = folder, neuropil
+        stems = sorted(file.stem for file in folder.glob("*.npy") if not file.name.startswith("."))
+        self.names = [stem for stem in stems if stem not in _NO_TRACES]
+        self.names += ["corrected"] if {"F", "Fneu"} <= set(self.names) else []
+        self.cells = _cells(folder)
+        lengths = mapped_numbers(folder / f"{'F' if 'F' in self.names else 'spks'}.npy").shape
+        lengths = (1, *lengths) if len(lengths) == 1 else lengths
+        count = lengths[0] if self.cells is None else len(self.cells)
+        self.shape = (count, lengths[1] if lengths[0] == count else lengths[0])
+        number = _number(folder)
+        self.labels = [str(row) if number is None else f"{folder.name}/{row}" for row in range(count)]
+        self.columns = {} if number is None else {"plane": np.full(count, number)}
+        self.kept = np.ones(count, dtype=bool)
+        if self.cells is not None:
+            self.kept = self.cells[:, 0] > 0.5
+            self.columns["iscell"] = self.kept.astype(np.int64)
+            if self.cells.shape[1] > 1:
+                self.columns["cell_probability"] = self.cells[:, 1]
+        red = folder / "redcell.npy"
+        if red.is_file() and len(marks := np.asarray(mapped_numbers(red, 2))) == count:
+            self.columns["redcell"] = marks[:, 0]
+
+    def traces(self, name: str) -> np.ndarray:
+        """Opens the traces of all regions [cells, frames], from either order of axes."""
+        if name == "corrected":
+            return self.traces("F") - np.float32(self.neuropil) * self.traces("Fneu")
+        path = self.folder / f"{name}.npy"
+        return oriented(mapped_numbers(path), (self.shape[0], None), f"'{path}'")
 
 
-class Suite2p(RecordingDataset):
+def _opened(planes: list[_Plane], name: str) -> list[np.ndarray]:
+    """Opens the traces of all planes."""
+    return [plane.traces(name) for plane in planes]
+
+
+class Suite2p(LabRecordings):
     """Calcium traces of the cells of Suite2p.
 
     Every folder with planes (``plane0/F.npy``, ...), or with the arrays themselves, is a session. Its neurons are the
@@ -152,9 +133,9 @@ class Suite2p(RecordingDataset):
 
     Args:
         folder: Folder ``suite2p``, or a folder above several of them.
-        frame_rate: Number of frames a second of each plane (``ops["fs"]``).
+        frame_rate: Number of frames a second of each plane (``ops["fs"]``). None: as a file states.
         activity: ``"spks"`` (deconvolved), ``"F"`` (fluorescence), ``"corrected"`` (``F - neuropil * Fneu``), or the
-            stem of another file of the same shape.
+            stem of another file of the same shape. None: ``"spks"``, or ``"F"`` where it is absent.
         neuropil: Share of the surround's fluorescence that ``"corrected"`` subtracts.
         probability: Smallest probability of the classifier in kept cells. None: keep cells marked as cells.
         sessions: Names of sessions, or ends of names, see
@@ -162,6 +143,7 @@ class Suite2p(RecordingDataset):
         processed: Folder of the session files. None: ``processed`` in the folder.
         jobs: Number of processes that read at once.
         transform: Function applied to each session that is taken from the data set.
+        **choices: Further choices, arguments of :class:`~synapsnet_pyg.intake.recording.Selection`.
 
     Raises:
         FileNotFoundError: There is no such folder or file.
@@ -175,32 +157,33 @@ class Suite2p(RecordingDataset):
     def __init__(
         self,
         folder: str | os.PathLike[str],
-        frame_rate: float,
+        frame_rate: float | None = None,
         *,
-        activity: str = "spks",
+        activity: str | None = None,
         neuropil: float = 0.7,
         probability: float | None = None,
         sessions: Iterable[str] | None = None,
         processed: str | os.PathLike[str] | None = None,
         jobs: int = 1,
         transform: Callable[[Session], Session] | None = None,
+        **choices: Any,
     ) -> None:
-        if not np.isfinite(frame_rate) or frame_rate <= 0:
-            raise ValueError(f"Expected frame_rate, frames a second, above 0 (got {frame_rate}).")
-        where = None if probability is None else f"cell_probability>={probability!r}"
-        self.selection = Selection(activity=activity, frame_rate=frame_rate, where=where)
-        self.reader = Suite2pReader(neuropil)
-        super().__init__(folder, sessions, processed=processed, jobs=jobs, transform=transform)
+        if probability is not None:
+            choices["where"] = f"cell_probability>={probability!r}"
+        self.neuropil = neuropil
+        super().__init__(
+            folder,
+            Selection(activity=activity, frame_rate=frame_rate, **choices),
+            sessions=sessions,
+            processed=processed,
+            jobs=jobs,
+            transform=transform,
+        )
 
     def find(self, root: Path) -> dict[str, list[Path]]:
         """Returns the arrays of all planes of every session."""
-        self._found = find_recordings(root, [self.reader])
-        return {name: self.reader.files(found.path) for name, found in self._found.items()}
-
-    def read(self, name: str, files: list[Path]) -> Session:
-        """Reads and joins the planes of one session."""
-        recording = self.reader.read(self._found[name].path, name, self.selection)
-        return Session.from_recording(recording, self.selection)
+        self._found = find_recordings(root, [Suite2pReader(self.neuropil)])
+        return {name: found.reader.files(found.path) for name, found in self._found.items()}
 
 
 def _planes(path: Path) -> list[Path]:
@@ -213,22 +196,16 @@ def _planes(path: Path) -> list[Path]:
 
 
 def _is_plane(path: Path) -> bool:
-    """Returns True if a folder has traces of Suite2p and one of its other files."""
+    """Returns True if a folder has traces of Suite2p and its name, or one of its other files."""
     traces = any((path / f"{stem}.npy").is_file() for stem in ("F", "spks"))
-    return traces and any((path / f"{stem}.npy").is_file() for stem in ("iscell", "ops", "stat"))
+    marks = ("iscell", "ops", "stat", "Fneu")
+    return traces and (_number(path) is not None or any((path / f"{stem}.npy").is_file() for stem in marks))
 
 
 def _number(plane: Path) -> int | None:
     """Returns the number in the name of a plane; None for another folder."""
     found = re.fullmatch(r"plane[_ -]?(\d+)", plane.name, re.IGNORECASE)
     return int(found[1]) if found else None
-
-
-def _trace_names(plane: Path) -> list[str]:
-    """Returns the names of the activities of a plane."""
-    stems = sorted(file.stem for file in plane.glob("*.npy") if not file.name.startswith("."))
-    names = [stem for stem in stems if stem not in _NO_TRACES]
-    return [*names, "corrected"] if {"F", "Fneu"} <= set(names) else names
 
 
 def _cells(plane: Path) -> np.ndarray | None:
@@ -242,17 +219,3 @@ def _cells(plane: Path) -> np.ndarray | None:
     if cells.ndim != 2 or cells.shape[1] not in (1, 2):
         raise ValueError(f"Expected '{path}' of shape [cells, 2] (got {list(cells.shape)}).")
     return cells
-
-
-def _traces(plane: Path, stem: str, cells: int | None) -> np.ndarray:
-    """Opens an array of a plane as [cells, frames], from either order of axes."""
-    path = plane / f"{stem}.npy"
-    values = mapped_numbers(path, 2)
-    if cells is None:
-        return values
-    if values.shape[0] != cells and values.shape[1] == cells:
-        warn(f"'{path}' has axes [frame, cell] and was transposed.")
-        values = values.T
-    if values.shape[0] != cells:
-        raise ValueError(f"Expected the {cells} cells of 'iscell.npy' in '{path}' (got shape {list(values.shape)}).")
-    return values

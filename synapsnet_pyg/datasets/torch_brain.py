@@ -1,14 +1,14 @@
 """HDF5 files of torch_brain (temporaldata): spikes with unit indices, regular and irregular time series, intervals."""
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from synapsnet_pyg.datasets.readers import Reader, Rows
-from synapsnet_pyg.files import shorten, typed_path
+from synapsnet_pyg.datasets.mapped_arrays import keys_of_hdf5
+from synapsnet_pyg.datasets.readers import Reader, Rows, next_rows
+from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, OnFrames, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
 from synapsnet_pyg.intake.neuron_table import NeuronTable
@@ -27,7 +27,7 @@ class TorchBrainReader(Reader):
 
     def recognises(self, path: Path) -> bool:
         """Returns True for an HDF5 file whose root is an object ``Data``."""
-        if path.suffix.lower() not in (".h5", ".hdf5") or not path.is_file() or not h5py.is_hdf5(path):
+        if not keys_of_hdf5(path, ".h5", ".hdf5"):
             return False
         with h5py.File(path, "r") as file:
             return _kind(file) == "Data"
@@ -51,7 +51,8 @@ class TorchBrainReader(Reader):
         if column is None and "unit_index" in group:
             count = max((len(values) for values in columns.values()), default=0)
             count = count or int(group["unit_index"][()].max(initial=-1)) + 1
-            activity = Spikes.from_neurons(group["timestamps"], group["unit_index"], count, 1.0, f"{key} of '{path}'")
+            times = _array(group, "timestamps", path)
+            activity = Spikes.from_neurons(times, group["unit_index"], count, 1.0, f"{key} of '{path}'")
             _check_units(group["unit_index"], count, path)
         else:
             activity = _traces(group, column, key, path)
@@ -85,10 +86,8 @@ class TorchBrainReader(Reader):
                 shapes = ", ".join(f"{name} {list(data.shape)}" for name, data in _data_sets(group).items())
                 rows.append((key, shapes + (f" at {float(rate):g} Hz" if rate is not None else "")))
             for key, group in _members(file, "Interval"):
-                rows.append(("intervals", f"{key}: {len(group['start'])}"))
-        command = f"synapsnet convert {typed_path(path)} {shlex.quote(path.stem + '-session.h5')}"
-        rows.append(("next", f"{command} --bin-size 0.02"))
-        return rows
+                rows.append(("intervals", f"{key}: {len(group.get('start', ()))}"))
+        return [*rows, *next_rows(path, "--bin-size 0.0333")]
 
 
 def _kind(group: h5py.Group) -> str:
@@ -116,6 +115,13 @@ def _data_sets(group: h5py.Group) -> dict[str, h5py.Dataset]:
         and not name.startswith(("_", "timestamp_indices"))
         and not name.endswith("_mask")
     }
+
+
+def _array(group: h5py.Group, name: str, path: Path) -> h5py.Dataset:
+    """Returns an array of an object."""
+    if not isinstance(group.get(name), h5py.Dataset):
+        raise ValueError(f"Expected '{name}' in '{group.name}' of '{path}' (it has {', '.join(group) or 'nothing'}).")
+    return group[name]
 
 
 def _columns(units: h5py.Group) -> dict[str, np.ndarray]:
@@ -146,6 +152,8 @@ def _times(group: h5py.Group, length: int) -> np.ndarray:
     if "timestamps" in group:
         return np.asarray(group["timestamps"][()], dtype=np.float64)
     start = float(group["domain/start"][0]) if "domain/start" in group else 0.0
+    if "sampling_rate" not in group.attrs:
+        raise ValueError(f"Expected timestamps or a sampling rate of '{group.name}' in '{group.file.filename}'.")
     return start + np.arange(length) / float(group.attrs["sampling_rate"])
 
 
@@ -171,7 +179,7 @@ def _check_units(index: h5py.Dataset, count: int, path: Path) -> None:
 def _domain(group: h5py.Group) -> Blocks | None:
     """Returns the blocks of time in which an object is defined."""
     domain = group.get("domain")
-    if domain is None or "start" not in domain:
+    if domain is None or not {"start", "end"} <= set(domain):
         return None
     start, end = domain["start"][()], domain["end"][()]
     return blocks_of(start, end, "the domain") if np.isfinite(start).all() and np.isfinite(end).all() else None
@@ -186,7 +194,8 @@ def _whole_frames(blocks: Blocks | None, traces: Traces) -> Blocks | None:
 def _blocks(intervals: dict[str, h5py.Group], key: str, path: Path) -> Blocks:
     """Returns intervals as blocks."""
     group, _ = _found(intervals, key, path)
-    return blocks_of(group["start"][()], group["end"][()], f"'{key}' of '{path}'")
+    start, end = (_array(group, name, path)[()] for name in ("start", "end"))
+    return blocks_of(start, end, f"'{key}' of '{path}'")
 
 
 def _behaviours(

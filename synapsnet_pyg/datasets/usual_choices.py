@@ -27,21 +27,41 @@ def keep_usual(
     Raises:
         ValueError: No neuron would be left.
     """
-    if selection.chooses(*columns) or kept.all():
+    rows, notes = usual_rows(kept, reason, selection, columns=columns, name=recording.name)
+    if not notes:
         return recording
-    if not kept.any():
-        raise ValueError(f"Expected neurons in '{recording.name}' (all {len(kept)} go out: {reason}).")
-    rows, activity = np.flatnonzero(kept), recording.activity
-    taken = activity.take(rows) if isinstance(activity, Spikes) else replace(activity, values=activity.values[rows])
-    notes = [*recording.notes, f"kept {len(rows)} of {len(kept)}: {reason}"]
-    observed_by = recording.observed_by
+    activity, observed_by = recording.activity, recording.observed_by
     return replace(
         recording,
-        activity=taken,
+        activity=activity.take(rows)
+        if isinstance(activity, Spikes)
+        else replace(activity, values=activity.values[rows]),
         neurons=recording.neurons.take(rows),
         observed_by=None if observed_by is None else [observed_by[row] for row in rows.tolist()],
-        notes=notes,
+        notes=[*recording.notes, *notes],
     )
+
+
+def usual_rows(
+    kept: np.ndarray, reason: str, selection: Selection, *, columns: Sequence[str], name: str
+) -> tuple[np.ndarray, list[str]]:
+    """Returns the rows of the neurons that :func:`keep_usual` keeps, and a note if some go out.
+
+    Args:
+        kept: True for each kept neuron :math:`(N)`.
+        reason: What is left out and how to choose, for the note.
+        selection: Choices of the user.
+        columns: Fields by which the format chooses, in lower case.
+        name: Name of the recording in messages.
+
+    Raises:
+        ValueError: No neuron would be left.
+    """
+    if selection.chooses(*columns) or kept.all():
+        return np.arange(len(kept)), []
+    if not kept.any():
+        raise ValueError(f"Expected neurons in '{name}' (all {len(kept)} go out: {reason}).")
+    return np.flatnonzero(kept), [f"kept {int(kept.sum())} of {len(kept)}: {reason}"]
 
 
 def counted(entries: Sequence[str] | np.ndarray, empty: str) -> str:

@@ -236,7 +236,7 @@ def chosen(table: NeuronTable, conditions: Sequence[Condition], notes: list[str]
         kept &= holds
     if not kept.any():
         column = conditions[0].column
-        present = shorten(sorted(set(texts(table.column(column)))), 8)
+        present = shorten(sorted({text or "(empty)" for text in texts(table.column(column))}), 8)
         raise ValueError(
             f"Expected neurons with {', '.join(map(str, conditions))} (none of {table.count} has them; {column} is "
             f"{present})."

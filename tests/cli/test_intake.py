@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 from labs import write_phy
+from on_disk import write_bugeon
 
 from synapsnet_pyg.cli.main import main
 from synapsnet_pyg.data.session import Session
@@ -169,3 +170,21 @@ def test_prepare_takes_the_same_choices(tmp_path, capsys):
     assert prepared.fingerprint == converted.fingerprint
     assert prepared.segment.tolist() == [[0, 6], [6, 30]]
     assert prepared.depth.tolist() == [10, 20]
+
+
+def test_the_same_recording_twice_is_told(tmp_path, capsys):
+    for name in ("a", "b"):
+        write_phy(tmp_path / "data" / name)
+    status, _, error = run(capsys, "convert", tmp_path / "data", tmp_path / "out")
+    assert (status, "warning: b holds the same activity as a." in error) == (0, True)
+    for name in ("a", "b"):
+        write_suite2p(tmp_path / "planes" / name)
+        np.save(tmp_path / "planes" / name / "plane0" / "spks.npy", np.eye(5, 60))
+    status, _, error = run(capsys, "prepare", "suite2p", tmp_path / "planes", "--out", tmp_path / "o")
+    assert (status, "warning: b holds the same activity as a." in error) == (0, True)
+
+
+def test_a_public_set_is_not_taken_for_arrays(tmp_path, capsys):
+    write_bugeon(tmp_path / "b")
+    _, _, error = run(capsys, "convert", tmp_path / "b", tmp_path / "out")
+    assert f"try 'synapsnet prepare bugeon {tmp_path / 'b'} --out sessions'" in error

@@ -184,3 +184,24 @@ def test_says_what_is_wrong(tmp_path):
     np.save(alf / "probe00" / "spikes.clusters.npy", of_spike[1:])
     with pytest.raises(ValueError, match="a cluster for each of the 400 spikes"):
         read(alf)
+
+
+def test_a_damaged_table_costs_its_fields_only(tmp_path):
+    write_probe(tmp_path / "alf" / "probe00", 1)
+    (tmp_path / "alf" / "probe00" / "clusters.metrics.pqt").write_bytes(b"PAR1")
+    with pytest.warns(DataWarning, match=r"metrics\.pqt.*'metrics' is left out"):
+        session = read(tmp_path / "alf")
+    assert session.num_neurons == 3
+    assert "label" not in session
+
+
+def test_times_in_samples_are_asked_about_and_understood(tmp_path):
+    folder = tmp_path / "probe00"
+    times, of_spike = write_probe(folder, 1)
+    samples = np.round(times * 30_000)
+    np.save(folder / "spikes.times.aaaa-bbbb.npy", samples)
+    with pytest.raises(ValueError, match="--sampling-rate"):
+        read(folder)
+    session = read(folder, sampling_rate=30_000.0)
+    expected = counted(samples / 30_000, of_spike, [0, 2, 5], samples.min() / 30_000, session.num_bins)
+    np.testing.assert_array_equal(session.activity, expected)

@@ -1,9 +1,12 @@
+import shutil
+
 import numpy as np
 import pytest
 from helpers import told
 from on_disk import STEP, write_bugeon
 
 from synapsnet_pyg.datasets.bugeon import Bugeon
+from synapsnet_pyg.intake.notes import DataWarning
 
 
 @pytest.fixture(scope="module")
@@ -292,3 +295,10 @@ def test_lost_frames_cost_no_session(tmp_path):
     assert any("3 frames hold NaN in every neuron" in text for text in messages)
     assert dataset[0].segment.tolist() == [[0, 20], [20, 57]]
     np.testing.assert_array_equal(dataset[0].activity, np.delete(activity, [20, 21, 22], axis=0).T.astype(np.float32))
+
+
+def test_the_same_session_in_two_folders_is_told(tmp_path):
+    write_bugeon(tmp_path / "a")
+    shutil.copytree(tmp_path / "a" / "SB025" / "2019-10-04", tmp_path / "b" / "SB025" / "2019-10-04")
+    with pytest.warns(DataWarning, match="b/SB025/2019-10-04' is left out: .*a/SB025/2019-10-04' is session"):
+        assert len(Bugeon.find(tmp_path)) == 4

@@ -75,3 +75,9 @@ def test_joined_frames_are_averaged_and_recorded_if_any_is():
     columns = behaviour.joined(np.arange(6).reshape(3, 2), np.array([[0, 3]]))
     assert columns.values.tolist() == [[0.5], [2.5], [4.5]]
     assert columns.recorded.tolist() == [[True], [False], [True]]
+
+
+def test_a_clock_in_milliseconds_gets_no_hint_of_an_option_that_is_not_there(tmp_path):
+    folder = write(tmp_path, frame_neuralActivity=np.ones((8, 3)), frame_times=np.arange(8) * 230.0)
+    with pytest.raises(ValueError, match=r"in seconds \(their usual step is 230: milliseconds or samples\?\)\.$"):
+        read_run(folder, 3)

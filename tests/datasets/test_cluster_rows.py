@@ -15,7 +15,8 @@ def test_rows_are_those_of_the_sorted_ids(tmp_path, shift):
     clusters = np.array([7, 3, -1, 3, 900, 7]) + shift
     clusters[2] = -1
     vector = stored(tmp_path / "c.npy", clusters)
-    ids = cluster_ids(vector, tmp_path)
+    ids, without = cluster_ids(vector, tmp_path)
+    assert without == 1
     assert (ids - shift).tolist() == [3, 7, 900]
     rows = row_lookup(ids, vector)
     assert rows(0, 6).tolist() == [1, 0, -1, 0, 2, 1]

@@ -47,3 +47,12 @@ def test_a_table_of_groups_without_rows_decides_nothing(tmp_path):
     columns, notes = cluster_columns(tmp_path, IDS)
     assert columns["group"].tolist() == ["", "good", ""]
     assert "no cluster was sorted by hand" in notes[0]
+
+
+def test_tables_of_excel_and_names_in_capitals(tmp_path):
+    (tmp_path / "cluster_group.tsv").write_bytes("Cluster_ID\tGroup\n3\tnoise\n".encode("utf-16"))
+    columns, _ = cluster_columns(tmp_path, np.array([3, 4]))
+    assert columns["group"].tolist() == ["noise", ""]
+    (tmp_path / "cluster_group.tsv").write_text("unit\tgroup\n3\tnoise\n")
+    with pytest.warns(DataWarning, match=r"no column 'cluster_id' \(got unit, group\), and is left out"):
+        assert cluster_columns(tmp_path, np.array([3]))[0] == {}

@@ -60,7 +60,7 @@ def test_units_keep_their_numbers_and_frames_their_times(tmp_path, together, dim
 
 def test_without_times_the_frame_rate_is_asked_for(tmp_path):
     write_minian(tmp_path)
-    with pytest.raises(ValueError, match=r"timeStamps.csv beside it does not state it.*--frame-rate"):
+    with pytest.raises(ValueError, match=r"not stated in a timeStamps.csv beside it.*--frame-rate"):
         read(tmp_path)
     assert read(tmp_path, frame_rate=20.0).bin_size == 0.05
     assert dict(MinianReader().describe(tmp_path))["next"].endswith("--frame-rate 30")

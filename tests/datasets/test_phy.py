@@ -245,3 +245,25 @@ def test_a_folder_of_spikeinterface(tmp_path):
     np.testing.assert_array_equal(session.activity, counts)
     assert session.group == ["unsorted"] * 4
     assert session.peak_channel.tolist() == [peaks[unit] for unit in sorting.unit_ids]
+
+
+def test_spikes_without_a_cluster_are_told(tmp_path):
+    _, of_spike = write_phy(tmp_path, clusters="f8")
+    np.save(tmp_path / "spike_clusters.npy", np.where(of_spike == 11, np.nan, of_spike))
+    session = read(tmp_path)
+    assert session.neuron_id == ["probe/2", "probe/40"]
+    assert f"{(of_spike == 11).sum()} of 900 spikes have no cluster and are left out" in session.notes
+    assert ("clusters", "3 with spikes") in PhyReader().describe(tmp_path)
+
+
+def test_damaged_templates_cost_the_places_only(tmp_path):
+    write_phy(tmp_path)
+    (tmp_path / "templates.npy").write_bytes(b"junk")
+    with pytest.warns(DataWarning, match=r"templates\.npy.*channels and places are left out"):
+        assert read(tmp_path).num_neurons == 3
+
+
+def test_parameters_that_are_nested_too_deeply(tmp_path):
+    for text in ("-" * 20_000 + "1", "+".join(["1"] * 30_000), "(" * 900 + "1" + ")" * 900):
+        (tmp_path / "params.py").write_text(f"n = {text}\nsample_rate = 25000\n")
+        assert sampling_rate(tmp_path / "params.py") == 25_000

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from helpers import make_session, told
 
-from synapsnet_pyg.datasets.readers import Reader, find_recordings, natural, require_path, session_name, walk
+from synapsnet_pyg.datasets.readers import Reader, find_recordings, natural, next_rows, require_path, session_name, walk
 
 
 class Notes(Reader):
@@ -107,3 +107,18 @@ def test_walk_is_in_natural_order(tmp_path):
     for i in (10, 9, 1):
         np.save(tmp_path / f"f{i}.npy", np.zeros(1))
     assert [path.name for path in walk(tmp_path)][1:] == ["f1.npy", "f9.npy", "f10.npy"]
+
+
+def test_files_that_cannot_be_opened_are_named_and_the_others_go_on(tmp_path):
+    (tmp_path / "good.tab").touch()
+    (tmp_path / "cut.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    found, messages = told(lambda: find_recordings(tmp_path, [Tables()]))
+    assert list(found) == ["good"]
+    assert any("cut.hdf5' is left out: it is cut short, or no HDF5 file" in message for message in messages)
+
+
+def test_a_guessed_rate_is_told(tmp_path):
+    rows = dict(next_rows(tmp_path / "a b", "--bin-size 0.05", unknown="--sampling-rate"))
+    assert rows["next"] == f"synapsnet convert '{tmp_path}/a b' out.h5 --bin-size 0.05 --sampling-rate 30000"
+    assert rows["replace"].startswith("the 30000 by your samples a second: no file states them")
+    assert [key for key, _ in next_rows(tmp_path)] == ["next"]

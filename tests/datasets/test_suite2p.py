@@ -116,12 +116,13 @@ def test_iscell_is_the_usual_choice_and_where_replaces_it(folder):
 
 def test_the_frame_rate_is_asked_for_where_no_file_states_it(tmp_path):
     write_plane(tmp_path / "plane0", 1)
-    with pytest.raises(ValueError, match=r"'fs' in ops.npy, a pickle, which is never loaded.*--frame-rate"):
+    with pytest.raises(ValueError, match=r"not stated in ops.npy, a pickle .* never loaded.*--frame-rate"):
         read(tmp_path)
     assert read(tmp_path, bin_size=0.25).bin_size == 0.25
     rows = dict(Suite2pReader().describe(tmp_path))
-    assert rows["plane0"] == "[3, 40], 3 are cells; F"
+    assert [rows[key] for key in ("cells", "frames", "activity")] == ["3", "40", "F"]
     assert rows["next"].endswith("--frame-rate 30")
+    assert rows["replace"].startswith("the 30 by your frames a second")
 
 
 def test_missing_and_short_files(tmp_path):
@@ -130,13 +131,33 @@ def test_missing_and_short_files(tmp_path):
     np.save(tmp_path / "plane0" / "iscell.npy", np.ones(3, dtype=bool))
     assert read(tmp_path, frame_rate=3.0).iscell.tolist() == [1, 1, 1]
     np.save(tmp_path / "plane0" / "iscell.npy", np.zeros((3, 2)))
-    with pytest.raises(ValueError, match=r"none of 3 is one by iscell\.npy"):
+    with pytest.raises(ValueError, match=r"all 3 go out: 3 are no cells by iscell\.npy \(--where 'iscell==0\|1'"):
         read(tmp_path, frame_rate=3.0)
     (tmp_path / "plane0" / "iscell.npy").unlink()
-    assert not Suite2pReader().recognises(tmp_path)
-    np.save(tmp_path / "plane0" / "stat.npy", np.array([{}]), allow_pickle=True)
-    with pytest.warns(DataWarning, match=r"has no iscell.npy; all its 3 regions are taken"):
-        assert read(tmp_path, frame_rate=3.0).num_neurons == 3
+    assert Suite2pReader().recognises(tmp_path)  # by the name of its folder
+    session = read(tmp_path, frame_rate=3.0)
+    assert session.num_neurons == 3
+    assert "plane0 has no iscell.npy; all its 3 regions are taken" in session.notes
+    (tmp_path / "plane0").rename(tmp_path / "other")
+    assert not Suite2pReader().recognises(tmp_path / "other")
+
+
+def test_activities_are_those_of_every_plane(tmp_path):
+    first = write_plane(tmp_path / "plane0", 1, spks=np.ones((3, 40), dtype=np.float32), Fneu=np.zeros((3, 40)))
+    second = write_plane(tmp_path / "plane1", 2, cells=1)
+    np.save(tmp_path / "plane1" / "F.npy", second[0])  # one cell, one axis
+    session = read(tmp_path, frame_rate=3.0)
+    np.testing.assert_array_equal(session.activity, np.concatenate([first, second]))
+    assert "activity F" in session.notes
+
+
+def test_choices_that_all_formats_have(folder):
+    path, made = folder
+    dataset, _ = told(lambda: Suite2p(path, activity="F", where="plane==1, iscell==1", rebin=2))
+    kept = made["F1"][made["iscell1"][:, 0] > 0.5]
+    np.testing.assert_allclose(dataset[0].activity, kept[:, :88].reshape(len(kept), 44, 2).mean(2), rtol=1e-6)
+    assert dataset[0].bin_size == pytest.approx(2 / 6)
+    assert dataset.arguments["rebin"] == 2
 
 
 def test_says_what_is_wrong(folder, tmp_path):
@@ -149,12 +170,12 @@ def test_says_what_is_wrong(folder, tmp_path):
     for name in ("dff", "stat"):
         with pytest.raises(ValueError, match=f"--activity among F, Fneu, spks, corrected .*got '{name}'"):
             load(path, activity=name)
-    with pytest.raises(ValueError, match="frame_rate"):
+    with pytest.raises(ValueError, match="frame-rate above 0"):
         Suite2p(path, frame_rate=0)
     with pytest.raises(ValueError, match="holds none"):
         read(path, events=["lick"])
     np.save(path / "plane0" / "spks.npy", made["spks0"][:3])
-    with pytest.raises(ValueError, match=r"6 cells of 'iscell.npy' in .*spks\.npy"):
+    with pytest.raises(ValueError, match=r"traces of 6 cells in .*spks\.npy"):
         load(path)
 
 

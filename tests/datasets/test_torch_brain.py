@@ -128,4 +128,19 @@ def test_description(path):
     rows = TorchBrainReader().describe(path)
     assert ("units", "3 with depth, id, quality") in rows
     assert ("calcium", "df_over_f [250, 3] at 25 Hz") in rows
-    assert rows[-1][1] == f"synapsnet convert {path} brain-session.h5 --bin-size 0.02"
+    assert rows[-1][1] == f"synapsnet convert {path} out.h5 --bin-size 0.0333"
+
+
+def test_objects_without_their_arrays_are_named(path):
+    with h5py.File(path, "a") as file:
+        del file["trials/end"], file["cursor/timestamps"]
+    with pytest.raises(ValueError, match=r"'end' in '/trials' of .*it has domain|'end' in '/trials' of .*it has start"):
+        read(path, intervals="trials")
+    with pytest.raises(ValueError, match="timestamps or a sampling rate of '/cursor'"):
+        read(path, behaviour=["cursor/vel"])
+    with h5py.File(path, "a") as file:
+        del file["spikes/timestamps"]
+    with pytest.raises(ValueError, match="'timestamps' in '/spikes'"):
+        read(path)
+    path.write_bytes(path.read_bytes()[:2000])
+    assert not TorchBrainReader().recognises(path)
