@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("always", category=UserWarning)
-            warnings.showwarning = _show_warning
+            warnings.showwarning = _warning_printer()
             command(**values)
         return 0
     except BrokenPipeError:  # 'synapsnet ... | head' is no error
@@ -228,12 +228,19 @@ def _with_names(text: str) -> str:
     return text.format(**{key: ", ".join(values) for key, values in names.items()})
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    """Prints a warning about data in one line; hides other warnings."""
-    from synapsnet_pyg.intake.notes import DataWarning
+def _warning_printer() -> Callable[..., None]:
+    """Returns a function that prints each warning about data once, in one line; other warnings are hidden."""
+    told = set()
 
-    if issubclass(category, DataWarning):
-        print(f"warning: {message}", file=sys.stderr)
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        """Prints a warning about data."""
+        from synapsnet_pyg.intake.notes import DataWarning
+
+        if issubclass(category, DataWarning) and str(message) not in told:
+            told.add(str(message))
+            print(f"warning: {message}", file=sys.stderr)
+
+    return show
 
 
 if __name__ == "__main__":

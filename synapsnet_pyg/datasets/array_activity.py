@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from synapsnet_pyg.datasets.array_files import ArrayFile
+from synapsnet_pyg.datasets.array_files import DATES, ArrayFile
 from synapsnet_pyg.datasets.array_keys import NEURON_NAMES, TIME_NAMES, ArrayKeys, last_name
 from synapsnet_pyg.datasets.table_files import TABLE
 from synapsnet_pyg.files import require_memory
 from synapsnet_pyg.intake.clocks import frames
-from synapsnet_pyg.intake.plain import kind_of, plain_array
+from synapsnet_pyg.intake.plain import kind_of, plain_array, row_blocks
 from synapsnet_pyg.intake.recording import Selection, Traces
 
 FRAME_RATES = frozenset({"frame_rate", "framerate", "fps", "imaging_rate", "frame_rate_hz"})
@@ -178,7 +178,7 @@ def _columns(file: ArrayFile, key: str, used: Collection[str]) -> Trials:
     kept = {
         name: own
         for name, own in found.items()
-        if own not in taken and last_name(name) not in TIME_NAMES and "texts" not in file.dtype(own)
+        if own not in taken and last_name(name) not in TIME_NAMES and not file.dtype(own).startswith(("texts", *DATES))
     }
     if not kept:
         raise ValueError(f"Expected an array for each neuron in '{key}' of '{file.path}' (found none).")
@@ -238,8 +238,8 @@ def _whole(values: np.ndarray) -> bool:
     """Returns True for counts: whole numbers from zero."""
     if values.dtype.kind == "u":
         return True
-    for row in values:
-        good = row[np.isfinite(row)] if row.dtype.kind == "f" else row
-        if len(good) and (good.min() < 0 or (good.dtype.kind == "f" and (good != np.floor(good)).any())):
+    for _, rows in row_blocks(values):
+        good = rows[np.isfinite(rows)] if rows.dtype.kind == "f" else rows
+        if good.size and (good.min() < 0 or (good.dtype.kind == "f" and (good != np.floor(good)).any())):
             return False
     return True

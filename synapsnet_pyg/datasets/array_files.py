@@ -43,7 +43,7 @@ _TICKS = {
 }
 """Unit of a clock -> ticks a second."""
 
-_DATES = ("datetime", "timedelta", "timestamp", "duration")
+DATES = ("datetime", "timedelta", "timestamp", "duration")
 """Kinds of times with a unit of their own, of numpy and of parquet."""
 
 
@@ -236,7 +236,7 @@ class ArrayFile:
         if self.is_group(key) or "*" in key:
             return None
         entry = self.entry(key)
-        if entry.dtype.startswith(_DATES):
+        if entry.dtype.startswith(DATES):
             return 1.0
         unit = entry.attributes.get("units", entry.attributes.get("unit", "")).lower().split(" since ")[0].strip()
         if not unit and (unit := unit_in_name(key)) in _TICKS and unit not in ("s", "sec", "seconds"):

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
-from synapsnet_pyg.datasets.array_files import ArrayFile
+from synapsnet_pyg.datasets.array_files import DATES, ArrayFile
 from synapsnet_pyg.datasets.array_keys import ID_NAMES, NEURON_NAMES, TIME_NAMES, ArrayKeys, last_name
 from synapsnet_pyg.datasets.table_files import TABLE
 from synapsnet_pyg.files import typed_path
@@ -120,6 +120,11 @@ class Survey:
             return False
         kind = self.readable[key].dtype
         return kind[:3] in ("int", "uin", "flo", "boo", "spa", ">i2") and self.readable[key].pieces is None
+
+    def is_clock(self, key: str) -> bool:
+        """Returns True for times: numbers or dates whose name speaks of them."""
+        dates = self.readable[key].dtype.startswith(DATES) if key in self.readable else False
+        return is_clock_name(last_name(key)) and (dates or self.numeric(key))
 
     def vectors(self, length: int | None = None) -> list[str]:
         """Returns the keys of all vectors, or of those of one length."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from synapsnet_pyg.datasets.array_keys import TIME_NAMES, ArrayKeys, last_name
 from synapsnet_pyg.datasets.array_spikes import trains_of
-from synapsnet_pyg.datasets.array_survey import Proposal, Survey, is_clock_name, is_neuron_name
+from synapsnet_pyg.datasets.array_survey import Proposal, Survey, is_neuron_name
 from synapsnet_pyg.datasets.table_files import TABLE
 
 _SAMPLING_RATES = frozenset({"sampling_rate", "sample_rate", "fs", "sampling_frequency", "srate", "samplerate"})
@@ -200,7 +200,7 @@ def _count_of_neurons(survey: Survey, keys: ArrayKeys) -> int | None:
 def _behaviours_on_a_clock(survey: Survey, taken: Collection[str | None]) -> tuple[str | None, list[str]]:
     """Returns a clock, and the behaviours of its length."""
     for clock in survey.vectors():
-        if clock in taken or not is_clock_name(last_name(clock)) or not survey.numeric(clock):
+        if clock in taken or not survey.is_clock(clock):
             continue
         R = survey.shape[clock][0]
         shared = [

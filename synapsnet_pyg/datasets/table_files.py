@@ -148,7 +148,7 @@ def text_table_entries(path: Path, notes: list[str]) -> Entries:
     def rows_of(rows: int | None) -> Any:
         """Reads rows as they are."""
         options = {"thousands": "."} if form.decimal == "," else {}
-        return pandas.read_csv(
+        frame = pandas.read_csv(
             path,
             sep=form.separator,
             decimal=form.decimal,
@@ -164,6 +164,10 @@ def text_table_entries(path: Path, notes: list[str]) -> Entries:
             low_memory=False,
             **options,
         )
+        for name in frame.columns[[_is_date(frame.iloc[:, place]) for place in range(frame.shape[1])]]:
+            dates = pandas.to_datetime(frame[name], format="ISO8601", errors="coerce", utc=True)
+            frame[name] = dates.dt.tz_localize(None)
+        return frame
 
     return _frame_entries(read, path)
 
@@ -189,6 +193,12 @@ def parquet_entries(path: Path) -> Entries:
             else Entry(load, (rows,), _plain_kind(kind))
         )
     return _with_table(entries, rows, lambda: pandas.read_parquet(path))
+
+
+def _is_date(column: Any) -> bool:
+    """Returns True for a column whose first entry is a date and a time, such as ``2024-05-01T10:00:00.05``."""
+    first = column.iloc[0] if len(column) else None
+    return isinstance(first, str) and bool(re.match(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d", first))
 
 
 def _names_in_lines(cells: list[list[str]], number: re.Pattern[str]) -> tuple[tuple[str, ...], int]:

@@ -37,9 +37,7 @@ def propose_traces(survey: Survey, activity: str | None, given: ArrayKeys) -> Pr
     axes, reasons, certain = _axes(survey, key, shape)
     sizes = dict(zip(axes, shape, strict=False))
     T, N = sizes.get("bin", 0), sizes.get("neuron", 0)
-    clock = given.times or next(
-        (own for own in survey.vectors(T) if is_clock_name(last_name(own)) and survey.numeric(own) and T > 1), None
-    )
+    clock = given.times or next((own for own in survey.vectors(T) if survey.is_clock(own) and T > 1), None)
     if clock is None and entry.axes and "bin" in axes:
         named = entry.axes[axes.index("bin")]
         clock = named if named in survey.readable else None
@@ -167,8 +165,9 @@ def _cells(survey: Survey, key: str) -> Proposal:
 
 def _wide_table(survey: Survey, given: ArrayKeys) -> Proposal:
     """Returns a proposal for a table with a row a bin and a column a neuron."""
-    columns = [key for key in survey.file.children("") if key != TABLE and survey.numeric(key)]
-    clock = given.times or next((key for key in columns if is_clock_name(last_name(key))), None)
+    names = [key for key in survey.file.children("") if key != TABLE]
+    columns = [key for key in names if survey.numeric(key)]
+    clock = given.times or next((key for key in names if survey.is_clock(key)), None)
     rest = [key for key in columns if key != clock]
     stems = [re.sub(r"\d+", "", key) for key in rest]
     usual = max(set(stems), key=stems.count) if stems else ""

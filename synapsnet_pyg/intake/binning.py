@@ -12,7 +12,7 @@ from synapsnet_pyg.intake.clocks import Frames
 from synapsnet_pyg.intake.joined_frames import FrameGrid, fill_gaps, frames_inside, frames_of, seen_frames
 from synapsnet_pyg.intake.neuron_table import NeuronTable, chosen, conditions_of
 from synapsnet_pyg.intake.notes import warn
-from synapsnet_pyg.intake.plain import plain_array
+from synapsnet_pyg.intake.plain import plain_array, row_blocks
 from synapsnet_pyg.intake.recording import DEFAULT_BIN_SIZE, Recording, Selection, Traces
 from synapsnet_pyg.intake.spikes import Spikes
 from synapsnet_pyg.intake.time_bins import TimeBins
@@ -192,7 +192,7 @@ def _bin_traces(
     counts = traces.counts if selection.rebin_by is None else selection.rebin_by == "sum"
     activity = _joined(traces.values, rows, grid.frame, counts)
     fill_gaps(activity, selection.fill_nan, segment)
-    good = np.array([np.isfinite(trace).all() for trace in activity])
+    good = np.concatenate([np.isfinite(block).all(1) for _, block in row_blocks(activity)])
     if not good.all():
         gone.append(f"{int((~good).sum())} hold NaN")
         shown = shorten(np.flatnonzero(~good).tolist(), 8)
@@ -224,9 +224,9 @@ def _joined(values: np.ndarray, rows: np.ndarray, frame: np.ndarray, counts: boo
         return values
     require_memory(4 * len(rows) * len(frame), f"{len(rows)} neurons in {len(frame)} bins")
     activity = np.empty((len(rows), len(frame)), dtype=np.float32)
-    for i, row in enumerate(rows.tolist()):
-        joined = np.asarray(values[row], dtype=np.float64)[frame]
-        activity[i] = joined.sum(1) if counts else joined.mean(1)
+    for place, block in row_blocks(values, rows):
+        joined = block[:, frame].astype(np.float64)
+        activity[place] = joined.sum(2) if counts else joined.mean(2)
     return activity
 
 

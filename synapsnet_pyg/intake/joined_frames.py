@@ -7,6 +7,7 @@ import numpy as np
 from synapsnet_pyg.intake.blocks import Blocks
 from synapsnet_pyg.intake.clocks import Frames, frames
 from synapsnet_pyg.intake.notes import warn
+from synapsnet_pyg.intake.plain import row_blocks
 from synapsnet_pyg.intake.recording import Selection, Traces
 
 
@@ -80,12 +81,13 @@ def _lost_frames(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     T = values.shape[1]
     lost, frozen, dark = np.ones(T, dtype=bool), np.ones(max(T - 1, 0), dtype=bool), np.ones(T, dtype=bool)
     real, zeros = False, 0
-    for row in values:
-        lost &= ~np.isfinite(row)
-        frozen &= row[1:] == row[:-1]
-        dark &= row == 0
-        zeros += int((row == 0).sum())
-        real = real or bool((row != np.round(row))[np.isfinite(row)].any())
+    for _, rows in row_blocks(values):
+        finite = np.isfinite(rows)
+        lost &= ~finite.any(0)
+        frozen &= (rows[:, 1:] == rows[:, :-1]).all(0)
+        dark &= (rows == 0).all(0)
+        zeros += int((rows == 0).sum())
+        real = real or bool((rows != np.round(rows))[finite].any())
     stuck = np.zeros(T, dtype=bool)
     if real and len(values) > 1:
         stuck[1:] = frozen

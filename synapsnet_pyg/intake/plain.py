@@ -1,6 +1,7 @@
 """Plain arrays of numpy from whatever holds numbers or texts: masked, nullable, categorical, big-endian, unsigned."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ MISSING_TEXTS = frozenset({"", "nan", "none", "<na>", "nat", "null", "n/a", "[]"
 
 _WHOLE = re.compile(r"(-?\d+)\.0+")
 """Whole number with zeros after its point."""
+
+_BLOCK = 1 << 20
+"""Number of entries of a table that are looked at at once."""
 
 
 class MissingNumberError(ValueError):
@@ -86,6 +90,25 @@ def numbers(values: Any, label: str, missing: bool = True) -> np.ndarray:
 def is_positive(value: Any) -> bool:
     """Returns True for one finite number above zero."""
     return isinstance(value, (int, float, np.number)) and bool(np.isfinite(value) and value > 0)
+
+
+def row_blocks(values: Any, rows: np.ndarray | None = None) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yields rows of a table of numbers, about a million entries at once, each with its place among the rows.
+
+    Args:
+        values: Table [N, T]: an array, or what reads its rows from a file one by one.
+        rows: Rows to take. None: all.
+
+    Example:
+        >>> [(place, block.tolist()) for place, block in row_blocks(np.eye(3), np.array([0, 2]))]
+        [(slice(0, 2, None), [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])]
+    """
+    rows = np.arange(len(values)) if rows is None else rows
+    in_array = isinstance(values, np.ndarray)
+    step = max(_BLOCK // max(values.shape[1], 1), 1) if in_array else 1
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        yield slice(start, start + len(part)), values[part] if in_array else np.asarray(values[int(part[0])])[None]
 
 
 def kind_of(array: np.ndarray) -> str:

@@ -157,3 +157,23 @@ def test_categories_of_parquet_are_texts(tmp_path):
     session = session_of(tmp_path / "a.parquet", None, bin_size=0.25)
     assert session.neuron_id == ["a/a", "a/b"]
     assert session.activity.sum(1).tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("kind", ["timedelta64[ns]", "datetime64[ms]"])
+def test_a_column_of_dates_is_the_clock(tmp_path, kind):
+    frame = pandas.DataFrame({f"n{i}": np.arange(30) % (i + 2) for i in range(3)})
+    frame["time"] = (
+        (np.arange(30) * 50).astype("m8[ms]").astype(kind)
+        if kind[0] == "t"
+        else (np.datetime64("2024-05-01T10:00", "ms") + (np.arange(30) * 50).astype("m8[ms]"))
+    )
+    frame.to_parquet(tmp_path / "a.parquet")
+    session = session_of(tmp_path / "a.parquet", None)
+    assert session.bin_size == pytest.approx(0.05, rel=1e-6)
+    np.testing.assert_array_equal(session.activity, frame[["n0", "n1", "n2"]].to_numpy().T)
+
+
+def test_a_column_of_written_dates_is_the_clock(tmp_path):
+    times = pandas.Timestamp("2024-05-01 10:00") + pandas.to_timedelta(np.arange(30) * 50, unit="ms")
+    pandas.DataFrame({"time": times, "n0": range(30), "n1": range(30)}).to_csv(tmp_path / "a.csv", index=False)
+    assert session_of(tmp_path / "a.csv", None).bin_size == pytest.approx(0.05, rel=1e-6)
