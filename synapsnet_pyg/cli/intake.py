@@ -6,6 +6,9 @@ Heavy libraries are imported by the command that needs them.
 import shlex
 import shutil
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -189,7 +192,8 @@ def convert(
     for own, recording in found.items():
         label = name or (path.stem if path is not None else own)
         try:
-            session = read_found(recording, label, selection, keys=keys, behaviour_file=beside)
+            with _warnings_of(own if len(found) > 1 else ""):
+                session = read_found(recording, label, selection, keys=keys, behaviour_file=beside)
         except ValueError as error:
             if len(found) == 1:
                 raise
@@ -221,6 +225,8 @@ def prepare(
     bin_size: float | str | None = None,
     frame_rate: float | None = None,
     sampling_rate: float | None = None,
+    behaviour_rate: float | None = None,
+    rebin: int | None = None,
     start: float | None = None,
     stop: float | None = None,
     intervals: str | None = None,
@@ -246,6 +252,8 @@ def prepare(
         bin_size: Duration of one bin in seconds, for spikes, such as 0.05 or 1/30.
         frame_rate: Frames a second, where imaging results have no clock.
         sampling_rate: Ticks a second of the activity's clock, where it is not in seconds.
+        behaviour_rate: Ticks a second of the behaviours' clocks, such as 1000 for milliseconds.
+        rebin: Number of frames to join into one bin.
         start: Time in seconds at which to begin.
         stop: Time in seconds at which to end.
         intervals: Name of intervals whose rows become segments, such as trials.
@@ -274,6 +282,8 @@ def prepare(
         "activity": activity,
         "frame_rate": frame_rate,
         "sampling_rate": sampling_rate,
+        "behaviour_rate": behaviour_rate,
+        "rebin": rebin,
         "start": start,
         "stop": stop,
         "intervals": intervals,
@@ -293,6 +303,7 @@ def prepare(
         with atomic_path(target) as temporary:
             shutil.copyfile(kept, temporary)
         print(session)
+        _print_notes(session)
     others = set(folder.glob("*.h5")) - set(targets)
     if others:
         print(
@@ -303,6 +314,25 @@ def prepare(
     print(f"{len(targets)} session file(s) in {folder}; now: synapsnet fit {files} --out run")
 
 
+@contextmanager
+def _warnings_of(name: str) -> Iterator[None]:
+    """Puts the name of a session before the warnings of reading it; nothing without a name."""
+    from synapsnet_pyg.intake.notes import DataWarning, warn
+
+    with warnings.catch_warnings(record=bool(name)) as caught:
+        if caught is not None:
+            warnings.simplefilter("always", DataWarning)
+        yield
+    for warning in caught or ():
+        warn(f"{name}: {warning.message}")
+
+
+def _print_notes(session: "Session") -> None:
+    """Prints what reading a recording noted."""
+    for note in session.get("notes") or []:
+        print(f"note    {note}")
+
+
 def _print_session(session: "Session", form: str, path: Path) -> None:
     """Prints what was found and kept of a recording, and where its session lies."""
     T, d, S = session.num_bins, session.bin_size, len(session.segment)
@@ -310,6 +340,5 @@ def _print_session(session: "Session", form: str, path: Path) -> None:
     print(f"        = {T * d:.1f} s in {S} segment(s)")
     print(f"        behaviour: {', '.join(session.behaviour_name) or 'none'}")
     print(f"        fields of the neurons: {', '.join(['id', *session.neuron_fields])}")
-    for note in session.get("notes") or []:
-        print(f"note    {note}")
+    _print_notes(session)
     print(f"written to {path}")

@@ -63,7 +63,7 @@ def _channels_of(path: Path, root: Path) -> Path | None:
         table = folder / "channels.csv"
         if table.is_file():
             with table.open(encoding="utf-8-sig", errors="replace") as file:
-                if "ccf" in (head := file.readline()) or "ecephys" in head:
+                if "ccf" in file.readline():
                     return table
         if folder == top:
             break

@@ -1,6 +1,7 @@
 """Allen Visual Coding, Neuropixels (Siegle et al. 2021)."""
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from synapsnet_pyg.datasets.recordings import LeftOutError, RecordingDataset, li
 from synapsnet_pyg.intake.behaviours import Behaviour, Columns, Grid, NotRecorded, Series
 from synapsnet_pyg.intake.blocks import Blocks, duration, merged, within, without
 from synapsnet_pyg.intake.neuron_table import NeuronTable
-from synapsnet_pyg.intake.notes import warn
+from synapsnet_pyg.intake.notes import DataWarning, warn
 from synapsnet_pyg.intake.plain import texts
 from synapsnet_pyg.intake.recording import Recording, Selection
 
@@ -146,7 +147,10 @@ class AllenNeuropixels(RecordingDataset):
     def _check_stimuli(self, root: Path) -> None:
         """Raises an error if no session has any of the stimuli; warns of each that no session has."""
         present: set[str] = set()
-        for files in self.find(root).values() if self.stimuli is not None else ():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # repeated by the search that follows
+            sources = self.find(root) if self.stimuli is not None else {}
+        for files in sources.values():
             try:
                 present |= set(stimuli_of(open_nwb(files[0])))
             except (ValueError, FileNotFoundError):  # named when the session is read

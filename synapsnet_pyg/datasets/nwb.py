@@ -17,7 +17,6 @@ from synapsnet_pyg.datasets.readers import Reader, Rows, find_recordings
 from synapsnet_pyg.datasets.recordings import RecordingDataset, listed
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.blocks import apart
-from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.recording import Recording, Selection
 
 _MOST_MISSING = 5
@@ -100,6 +99,9 @@ class NWBRecording(RecordingDataset):
         start: Time in seconds at which to begin.
         stop: Time in seconds at which to end.
         sampling_rate: Number of ticks of the activity's clock a second. None: as the file says, or seconds.
+        behaviour_rate: Number of ticks of the behaviours' clocks a second. None: as the file says, or seconds.
+        frame_rate: Number of frames a second, for traces without a clock.
+        rebin: Number of frames to join into one bin.
         fill_nan: Largest share of NaN in the trace of a kept cell.
         sessions: Names of sessions, or ends of names, see
             :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`.
@@ -132,6 +134,9 @@ class NWBRecording(RecordingDataset):
         start: float | None = None,
         stop: float | None = None,
         sampling_rate: float | None = None,
+        behaviour_rate: float | None = None,
+        frame_rate: float | None = None,
+        rebin: int = 1,
         fill_nan: float = 0.0,
         sessions: Iterable[str] | None = None,
         processed: str | os.PathLike[str] | None = None,
@@ -151,6 +156,9 @@ class NWBRecording(RecordingDataset):
             start=start,
             stop=stop,
             sampling_rate=sampling_rate,
+            behaviour_rate=behaviour_rate,
+            frame_rate=frame_rate,
+            rebin=rebin,
             fill_nan=fill_nan,
         )
         source = Path(path).expanduser()
@@ -163,16 +171,10 @@ class NWBRecording(RecordingDataset):
     def find(root: Path) -> dict[str, list[Path]]:
         """Returns every NWB file by its name; the same file behind several links once."""
         found = find_recordings(url_of(root) or root, [NWBReader()])
-        known: dict[str, Path] = {}
-        for recording in found.values():
-            real = os.path.realpath(recording.path)
-            if known.setdefault(real, recording.path) != recording.path:
-                warn(f"'{recording.path}' is left out: it is the same file as '{known[real]}'.")
-        names = {path: name for name, (_, path) in found.items()}
-        stems = [_stem(path) for path in known.values()]
+        stems = [_stem(path) for _, path in found.values()]
         return {
-            stem if stems.count(stem) == 1 else names[path]: [path]
-            for stem, path in zip(stems, known.values(), strict=True)
+            stem if stems.count(stem) == 1 else name: [path]
+            for stem, (name, (_, path)) in zip(stems, found.items(), strict=True)
         }
 
     def read(self, name: str, files: list[Path]) -> Session:

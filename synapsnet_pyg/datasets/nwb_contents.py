@@ -1,6 +1,7 @@
 """Activities, time series, intervals and events of an NWB file, and the search for them by name."""
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -85,7 +86,7 @@ class Contents:
         elif "data" in names:
             if group.array("data") is None:  # a link that leads nowhere
                 return
-            if {"timestamps", "starting_time"} & names:
+            if {"timestamps", "starting_time"} & names or group.kind.endswith("Series"):
                 self.series.append(group)
             parent = group.path.rpartition("/")[0].rpartition("/")[2]
             if (
@@ -124,7 +125,7 @@ class Contents:
             if len(known) == 1:
                 return known[0]
             shown = shorten([one.path for one in known], _MOST) or "none"
-            hint = f"; give --activity {known[0].path}, or another one" if known else self._others()
+            hint = f"; give {_option(known[0].path)}, or another one" if known else self._others()
             raise ValueError(f"Expected one activity in '{self.file.name}' (it has {shown}){hint}{self.file.remark()}.")
         single = [NamedActivity(one.path, [one], False) for one in self.traces]
         fitting = matching(wanted, known, lambda one: one.path) or matching(wanted, single, lambda one: one.path)
@@ -145,7 +146,7 @@ class Contents:
         if len(fitting) > 1:
             raise ValueError(
                 f"Expected one activity called '{wanted}' in '{self.file.name}' (it fits "
-                f"{shorten([one.path for one in fitting], _MOST)}); give --activity {fitting[0].path}, or another one."
+                f"{shorten([one.path for one in fitting], _MOST)}); give {_option(fitting[0].path)}, or another one."
             )
         if not fitting:
             raise ValueError(
@@ -263,6 +264,11 @@ class Contents:
                 f"Expected {label} among {shown} in '{self.file.name}' (got '{wanted}'{several}){self.file.remark()}."
             )
         return fitting[0]
+
+
+def _option(path: str) -> str:
+    """Returns the option that names an activity, as it is typed."""
+    return f"--activity {shlex.quote(path)}"
 
 
 def matching(wanted: str, things: Iterable[Any], path_of: Any) -> list[Any]:

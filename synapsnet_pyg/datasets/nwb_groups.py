@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from synapsnet_pyg.datasets.nwb_remote import remote_file
+from synapsnet_pyg.datasets.readers import natural
 from synapsnet_pyg.files import optional_import
 
 _POINTERS = (b"version https://git-lfs", b"/annex/objects/", b"../.git/annex", b".git/annex")
@@ -151,8 +152,8 @@ class Node:
         return node
 
     def children(self) -> Iterator["Node"]:
-        """Yields what lies in a group."""
-        for name in self.names():
+        """Yields what lies in a group, in natural order of the names."""
+        for name in sorted(self.names(), key=natural):
             if (child := self._child(name)) is not None:
                 yield child
 
@@ -175,16 +176,18 @@ class Node:
         if not self.file.is_hdf5:
             return self._zarr_child(name, path)
         with self._reading():
+            link = self.item.get(name, getlink=True)
             try:
-                return Node(self.item[name], path, self.file)
-            except KeyError:
-                link = self.item.get(name, getlink=True)
-                if link is None:
-                    return None
+                return Node(self.item[name], path, self.file) if link is not None else None
+            except Exception:  # KeyError, or others for circles of links and for damaged files behind a link
                 if isinstance(link, h5py.HardLink):
                     raise
-        where = f" of '{link.filename}'" if isinstance(link, h5py.ExternalLink) else ""
-        self.file.missing.setdefault(path, f"'{path}' is a link to '{link.path}'{where}, which is missing")
+        where, reason = "", "which is missing"
+        if isinstance(link, h5py.ExternalLink):
+            where = f" of '{link.filename}'"
+            there = os.path.isfile(os.path.join(os.path.dirname(self.item.file.filename), link.filename))
+            reason = "which is missing in it, or cannot be read" if there else reason
+        self.file.missing.setdefault(path, f"'{path}' is a link to '{link.path}'{where}, {reason}")
         return None
 
     def _zarr_child(self, name: str, path: str) -> "Node | None":

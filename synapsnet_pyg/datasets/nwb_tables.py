@@ -164,15 +164,27 @@ def intervals(node: Node) -> Blocks:
         ons = np.ones(len(stamps)) if data is None else numbers(data[()], repr(data)).ravel()
         if len(ons) != len(stamps):
             raise ValueError(f"Expected as many times as values in {node!r} (got {len(stamps)} and {len(ons)}).")
-        start, stop = stamps[ons > 0], stamps[ons < 0]
-        if len(start) == len(stop) + 1:  # still on at the end
-            start = start[:-1]
-        return blocks_of(start, stop, repr(node))
+        return _on_and_off(stamps, ons, repr(node))
     if node.path == "epochs" and node.array("start_time") is None:
         epochs = [child for child in node.children() if child.array("start_time") is not None]
         start, stop = (np.array([seconds(epoch, key)[0] for epoch in epochs]) for key in ("start_time", "stop_time"))
         return blocks_of(start, stop, repr(node))
     return blocks_of(seconds(node, "start_time"), seconds(node, "stop_time"), repr(node))
+
+
+def _on_and_off(times: np.ndarray, codes: np.ndarray, label: str) -> Blocks:
+    """Returns the block from each start to the next stop of its kind: codes k and -k, or 1 and 0."""
+    if len(codes) and codes.min() == 0:
+        codes = np.where(codes == 0, -1, codes)
+    blocks: list[tuple[float, float]] = []
+    for kind in np.unique(np.abs(codes)):
+        start, stop = times[codes == kind], times[codes == -kind]
+        after = np.searchsorted(stop, start, side="right")
+        blocks += [(float(a), float(stop[i])) for a, i in zip(start, after, strict=True) if i < len(stop)]
+    alone = len(codes) - 2 * len(blocks)
+    if alone:
+        warn(f"{alone} starts or stops of {label} have no partner and are left out.")
+    return sorted(blocks)
 
 
 def seconds(node: Node, name: str) -> np.ndarray:

@@ -17,7 +17,7 @@ from synapsnet_pyg.datasets.nwb_tables import (
 )
 from synapsnet_pyg.intake.neuron_table import NeuronTable
 from synapsnet_pyg.intake.notes import warn
-from synapsnet_pyg.intake.plain import numbers, plain_array, texts
+from synapsnet_pyg.intake.plain import kind_of, numbers, plain_array, texts
 from synapsnet_pyg.intake.recording import Selection, Traces
 
 _BLOCK = 1 << 25
@@ -137,7 +137,7 @@ def _plane(series: Node) -> _Plane:
     """Finds the axes of a series, and its table of cells."""
     data = series.array("data")
     if data is None or len(data.shape) not in (1, 2) or data.dtype.kind not in "fiub":
-        shape = None if data is None else f"{data.dtype} {list(data.shape)}"
+        shape = None if data is None else f"{kind_of(np.zeros(0, data.dtype))} {list(data.shape)}"
         raise ValueError(f"Expected traces of numbers [frames, cells] in {series!r} (got {shape}).")
     region, rows = series.array("rois"), first_entries(series, "rois")
     table = None if region is None else series.target(region.attribute("table"))
@@ -151,7 +151,7 @@ def _plane(series: Node) -> _Plane:
         if frames_last and rows is not None and len(rows) == count:
             warn(f"{series!r} has axes [cell, frame] and was transposed.")
     if rows is not None and (
-        len(rows) != count or table is None or table.is_array or rows.max(initial=0) >= _size(table)
+        len(rows) != count or table is None or table.is_array or rows.max(initial=-1) >= _size(table)
     ):
         warn(f"the table of cells of {series!r} does not fit its {count} traces, and is not used.")
         rows = None

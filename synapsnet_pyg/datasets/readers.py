@@ -1,8 +1,10 @@
 """Formats of recordings: the interface of a reader, and the search for recordings in files and folders."""
 
+import filecmp
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -179,7 +181,7 @@ def find_recordings(root: str | Path, readers: Sequence[Reader]) -> dict[str, Fo
                 found.append(Found(reader, path))
         if found:
             _warn_of_damaged(present, [own.path for own in found])
-            return _named(root, found)
+            return _named(root, _once(found))
     return {}
 
 
@@ -191,6 +193,23 @@ def _warn_of_damaged(paths: Sequence[Path], found: Sequence[Path]) -> None:
                 h5py.File(path, "r").close()
             except OSError:
                 warn(f"'{path}' is left out: it is cut short, or no HDF5 file.")
+
+
+def _once(found: Sequence[Found]) -> list[Found]:
+    """Returns recordings without further links to the same file; tells files that hold the same bytes."""
+    known: dict[str, Path] = {}
+    sizes: dict[int, Path] = {}
+    for recording in found:
+        path = recording.path
+        first = known.setdefault(os.path.realpath(path), path)
+        if first != path:
+            warn(f"'{path}' is left out: it is the same file as '{first}'.")
+        elif path.is_file() and path.stat().st_size:
+            other = sizes.setdefault(path.stat().st_size, path)
+            with suppress(OSError):  # a file that may not be read is named when it is read
+                if other != path and filecmp.cmp(other, path, shallow=False):
+                    warn(f"'{path}' holds the same as '{other}', byte for byte: one session twice? Leave one out.")
+    return [recording for recording in found if recording.path in known.values()]
 
 
 def require_path(path: Path) -> None:

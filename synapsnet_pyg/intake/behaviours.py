@@ -91,19 +91,23 @@ class Series:
             ValueError: Values and times differ in length, no sample is a number, or none lies within the bins.
         """
         label = self.label or f"'{self.name}'"
-        values, times = plain_array(self.values), np.asarray(self.times, dtype=np.float64).ravel()
+        values, times, at = plain_array(self.values), np.asarray(self.times, dtype=np.float64).ravel(), grid.centres
         if len(values) != len(times):
             raise ValueError(f"Expected as many times as values in {label} (got {len(times)} and {len(values)}).")
-        at = grid.centres
         _check_overlap(times, at, label)
         if values.dtype.kind == "U" and values.ndim == 1:
             return self._states(values, times, grid, label)
         if values.dtype.kind not in "fib":
             raise ValueError(f"Expected behaviours of numbers or texts in {label} (got {kind_of(values)}).")
         columns = values.reshape(len(values), -1).T.astype(np.float64)
+        seen = [bool(np.isfinite(column).any()) for column in columns]
+        if not any(seen):
+            raise ValueError(f"Expected numbers in {label} (got {len(values)} samples, none of them a number).")
+        if not all(seen):
+            warn(f"{label} holds no number in {seen.count(False)} of {len(seen)} columns, which are marked.")
         on_bins = [_interpolated(at, times, column, self.period, label=label) for column in columns]
         recorded = [mask for _, mask in on_bins]
-        _tell_missing(label, np.concatenate(recorded))
+        _tell_missing(label, np.concatenate([mask for mask, good in zip(recorded, seen, strict=True) if good]))
         return Columns(_names(self.name, len(columns)), _stacked([v for v, _ in on_bins], at), _stacked(recorded, at))
 
     def _states(self, values: np.ndarray, times: np.ndarray, grid: Grid, label: str) -> Columns:
@@ -137,8 +141,7 @@ class Events:
         """Returns the number of events in each bin."""
         times = np.asarray(self.times, dtype=np.float64).ravel()
         counts = bins_of(grid).count(times[np.isfinite(times)]).astype(np.float64)
-        if len(times) and not counts.any():
-            _tell_outside(f"event of '{self.name}'", times, grid)
+        _tell_outside(f"event of '{self.name}'", times, grid, seen=bool(counts.any()))
         return Columns([self.name], counts[:, None], np.ones((len(counts), 1), dtype=bool))
 
 
@@ -158,8 +161,7 @@ class Intervals:
         """Returns the share of each bin in which the behaviour is on."""
         table = np.array(merged(self.blocks), dtype=np.float64).reshape(-1, 2)
         share = bins_of(grid).covered(table[:, 0], table[:, 1])
-        if len(table) and not share.any():
-            _tell_outside(f"interval of '{self.name}'", table, grid)
+        _tell_outside(f"interval of '{self.name}'", table, grid, seen=bool(share.any()))
         return Columns([self.name], share[:, None], np.ones((len(share), 1), dtype=bool))
 
 
@@ -268,7 +270,7 @@ def _interpolated(
     """Interpolates samples at other times; returns the values [T], and where they were recorded [T]."""
     good = np.isfinite(times) & np.isfinite(values)
     if not good.any():
-        raise ValueError(f"Expected numbers in {label} (got {len(values)} samples, none of them a number).")
+        return np.zeros(len(at)), np.zeros(len(at), dtype=bool)
     if not np.isfinite(times).all():
         warn(f"{label} holds {int((~np.isfinite(times)).sum())} times that are not a number; samples are left out.")
     bad = np.isfinite(times) & ~np.isfinite(values)
@@ -368,11 +370,15 @@ def _check_overlap(times: np.ndarray, at: np.ndarray, label: str) -> None:
         )
 
 
-def _tell_outside(label: str, times: np.ndarray, grid: Grid) -> None:
-    """Warns of events or intervals that all lie outside the recording."""
-    at = grid.centres
+def _tell_outside(label: str, times: np.ndarray, grid: Grid, *, seen: bool) -> None:
+    """Warns of events or intervals most of which lie outside the recording."""
+    at, rows = grid.centres, times.reshape(len(times), -1)
+    inside = int(((rows[:, 0] <= at[-1] + grid.bin_size) & (rows[:, -1] >= at[0] - grid.bin_size)).sum())
+    if not len(rows) or (seen and inside >= len(rows) / 2):
+        return
+    found = f"{label}: only {inside} of {len(rows)} lie" if seen else f"no {label} lies"
     warn(
-        f"no {label} lies within the recording, {at[0]:g} to {at[-1]:g} s (they span {np.nanmin(times):g} to "
+        f"{found} within the recording, {at[0]:g} to {at[-1]:g} s (they span {np.nanmin(times):g} to "
         f"{np.nanmax(times):g} s; --behaviour-rate is the ticks a second of another unit, 1000 for milliseconds)."
     )
 

@@ -151,6 +151,9 @@ def _bin_spikes(
     bins = TimeBins(blocks, bin_size)
     require_memory(8 * len(rows) * len(bins), f"{len(rows)} neurons in {len(bins)} bins of {bin_size:g} s")
     counts = chosen_spikes.counts(bins)
+    missed = survey.total - int(counts.sum(dtype=np.float64))
+    if missed > max(0.02 * survey.total, len(rows)):  # more than the last, incomplete bin holds
+        notes.append(f"{missed} of {survey.total} spikes lie outside the segments")
     if not counts.any():
         raise ValueError(
             f"Expected spikes within the chosen time, {blocks[0][0]:g} to {blocks[-1][1]:g} s (all lie outside, "

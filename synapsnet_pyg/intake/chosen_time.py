@@ -45,9 +45,7 @@ def chosen_blocks(
         start, stop = _near(start, stop, span, margin)
     observed = recording.observed
     if recording.observed_by is not None:
-        for row in rows.tolist():
-            own = merged(recording.observed_by[row])
-            observed = own if observed is None else within(merged(observed), own)
+        observed = _observed_in_all([recording.observed_by[row] for row in rows.tolist()], notes, observed)
     if not start < stop:
         alone = f"all spikes lie at {span[0]:g} s; --start and --stop give a longer time"
         reason = alone if span[0] == span[1] else f"got {start:g} and {stop:g} s"
@@ -60,6 +58,12 @@ def chosen_blocks(
         recorded = within(merged(observed), [(low, high)])
         if len(recorded) > 1:
             notes.append(f"{len(recorded)} stretches were observed, {duration(recorded):.1f} s in all")
+        if survey is not None and survey.total >= 20 and duration(recorded) > 100 * (span[1] - span[0]):
+            raise ValueError(
+                f"Expected the observed time in the unit of the spikes (it is {duration(recorded):g} s long, the "
+                f"spikes span {span[1] - span[0]:g} s: milliseconds?); --start {np.floor(span[0]):g} --stop "
+                f"{np.ceil(span[1]):g} takes the time of the spikes."
+            )
     blocks = recorded
     if recording.intervals is not None:
         low = start if selection.start is not None else start - margin
@@ -80,6 +84,22 @@ def chosen_blocks(
             f"Expected time that was observed within the chosen one (none of {start:g} to {stop:g} s is left)."
         )
     return blocks
+
+
+def _observed_in_all(blocks: list[Blocks], notes: list[str], observed: Blocks | None) -> Blocks:
+    """Returns the blocks in which all neurons were observed; notes how much time others were."""
+    every = merged([block for own in blocks for block in own])
+    common = every if observed is None else within(merged(observed), every)
+    for own in {tuple(merged(own)): None for own in blocks}:  # most neurons share their blocks
+        common = within(common, list(own))
+    if not common and every:
+        raise ValueError(
+            f"Expected time in which all {len(blocks)} neurons were observed (there is none: they were observed at "
+            "different times); choose those of one time by --where."
+        )
+    if duration(common) < 0.99 * duration(every):
+        notes.append(f"{duration(common):.1f} s of {duration(every):.1f} s were observed in all {len(blocks)} neurons")
+    return common
 
 
 def _margin(span: tuple[float, float], survey: SpikeSurvey | None) -> float:

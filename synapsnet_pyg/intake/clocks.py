@@ -55,7 +55,7 @@ def frames(times: np.ndarray, label: str, rate: float | None = None) -> Frames:
     if not len(rising):
         raise ValueError(f"Expected at least two different times in {label} (got {len(np.unique(ordered))}).")
     usual = float(np.median(rising))
-    grain = _grain(stored, rate)
+    grain = max(_grain(stored, rate), _rounding(ordered))
     coarse = grain > 0.05 * usual
     repeated = np.concatenate([[False], np.diff(ordered) == 0])
     if repeated.any() and not coarse:
@@ -84,13 +84,23 @@ def _grain(stored: np.ndarray, rate: float | None) -> float:
     return float(np.spacing(np.nanmax(np.abs(stored)))) / (1.0 if rate is None else rate)
 
 
+def _rounding(times: np.ndarray) -> float:
+    """Returns the place to which times were rounded (1, 0.1, 0.01 or 0.001 s) if half of them repeat, or else 0."""
+    if (np.diff(times) == 0).mean() >= 0.5:
+        for place in (1.0, 0.1, 0.01, 0.001):
+            if np.allclose(times / place, np.round(times / place), rtol=0, atol=1e-3):
+                return place
+    return 0.0
+
+
 def _check_step(step: float, label: str, rate: float | None) -> None:
     """Raises an error if steps are too long or too short for a recording in seconds."""
     if rate is None and not 1e-4 <= step < 5.0:
         guess = "milliseconds or samples?" if step >= 5.0 else "minutes or days?"
         raise ValueError(
             f"Expected the times of {label} in seconds (their usual step is {step:g}: {guess}); give "
-            "--sampling-rate: 1000 for milliseconds, the clock's ticks a second for samples, 1 for seconds."
+            "--sampling-rate: 1000 for milliseconds, the clock's ticks a second for samples, 1 for seconds, "
+            "0.0166667 for minutes, 1.15741e-05 for days."
         )
 
 

@@ -94,7 +94,7 @@ def _lost_frames(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         stuck[:-1] |= frozen
         if zeros - len(values) * int(dark.sum()) > 0.01 * values.size:
             stuck &= ~dark
-    return lost, stuck
+    return lost, stuck & ~lost
 
 
 def frames_inside(

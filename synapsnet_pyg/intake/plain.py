@@ -133,7 +133,7 @@ def texts(values: Any) -> list[str]:
     """
     array = plain_array(values).ravel()
     if array.dtype.kind == "f":
-        return ["" if np.isnan(x) else str(int(x)) if float(x).is_integer() else f"{x:.17g}" for x in array.tolist()]
+        return ["" if np.isnan(x) else str(int(x)) if float(x).is_integer() else repr(x) for x in array.tolist()]
     entries = [str(entry).strip() for entry in array.tolist()]
     return ["" if t.lower() in MISSING_TEXTS else (_WHOLE.fullmatch(t) or [t, t])[1] for t in entries]
 

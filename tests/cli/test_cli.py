@@ -265,7 +265,7 @@ def test_prepare_says_what_is_wrong(sets, capsys, tmp_path):
         capsys, "prepare", "allen-neuropixels", sets / "allen", "--stimulus", "gabors", "--out", tmp_path / "out"
     )
     assert status == 2
-    assert "(no session has gabors)" in error
+    assert "(no session has gabors, so that all are left out)" in error
     assert "--sessions" in refused(capsys, "download", "allen-neuropixels", tmp_path)
     assert "choose from 'bugeon', 'allen-neuropixels'" in refused(capsys, "download", "suite2p", tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,5 @@
 import os
+import re
 import shlex
 from contextlib import suppress
 from itertools import pairwise
@@ -608,3 +609,92 @@ def test_ends_that_do_not_fit_are_told(units, tmp_path):
             file["units/spike_times_index"] = np.array(ends)
         with pytest.raises(ValueError, match="spike_times"):
             NWBRecording(path, bin_size=0.1)
+
+
+def test_time_in_which_only_some_were_observed(tmp_path):
+    def written(rows, start=0.0, stop=50.0):
+        path = tmp_path / "a.nwb"
+        with bare(path) as file:
+            table = put_units(file, [start + train for train in trains(4, stop)])
+            table["obs_intervals"], table["obs_intervals_index"] = np.array(rows), np.arange(1, 5)
+        return path
+
+    session, _ = read(written([[0.0, 50], [0, 40], [10, 50], [0, 50]]), bin_size=0.05)
+    assert session.num_bins == 600
+    assert "30.0 s of 50.0 s were observed in all 4 neurons" in session.notes
+    assert any(re.fullmatch(r"\d+ of 258 spikes lie outside the segments", note) for note in session.notes)
+    with pytest.raises(ValueError, match=r"at different times.*--where"):
+        read(written([[0.0, 25], [0, 25], [25, 50], [25, 50]]), bin_size=0.05)
+    milliseconds = written([[0.0, 50_000.0]] * 4)
+    with pytest.raises(ValueError, match=r"milliseconds.*--start 0 --stop 50 takes") as refused:
+        read(milliseconds, bin_size=0.05)
+    start, stop = re.search(r"--start (\S+) --stop (\S+)", str(refused.value)).groups()
+    assert read(milliseconds, bin_size=0.05, start=float(start), stop=float(stop))[0].num_bins == 1000
+
+
+@pytest.mark.parametrize(
+    ("codes", "wanted", "alone"),
+    [
+        ([1, -1, 1, -1], [(1, 2), (3, 5)], 0),
+        ([-1, 1, -1, 1], [(2, 3)], 2),
+        ([1, 2, -1, -2], [(1, 3), (2, 5)], 0),
+        ([1, 0, 1, 0], [(1, 2), (3, 5)], 0),
+    ],
+)
+def test_on_and_off_of_every_code(tmp_path, codes, wanted, alone):
+    with bare(tmp_path / "a.nwb") as file:
+        put_units(file, trains())
+        group = file.create_group("stimulus/presentation/light")
+        group.attrs["neurodata_type"] = "IntervalSeries"
+        group["data"], group["timestamps"] = np.array(codes, dtype="i1"), np.array([1.0, 2, 3, 5])
+        put_intervals(file, "intervals/broken", [1.0, 2.0], [3.0])
+    session, messages = read(tmp_path / "a.nwb", bin_size=0.5, start=0.0, events=["light"])
+    share = [sum(max(0.0, min(b, k + 0.5) - max(a, k)) for a, b in wanted) / 0.5 for k in np.arange(12) * 0.5]
+    np.testing.assert_allclose(session.behaviour[:12, 0], np.minimum(share, 1.0))
+    assert any(f"{alone} starts or stops" in message for message in messages) == bool(alone)
+    rows, _ = told(lambda: NWBReader().describe(tmp_path / "a.nwb"))
+    assert sum("Expected as many starts as stops" in text for _, text in rows) == 1
+
+
+def test_planes_stand_in_natural_order(tmp_path):
+    with bare(tmp_path / "a.nwb") as file:
+        for plane in range(12):
+            put_series(file, f"processing/ophys/DfOverF/plane{plane}", np.full((9, 1), plane) + np.eye(9, 1), rate=5)
+    session, _ = read(tmp_path / "a.nwb")
+    assert session.activity[:, -1].tolist() == list(range(12))
+    assert session.plane == [f"plane{plane}" for plane in range(12)]
+
+
+@pytest.mark.parametrize(("ticks", "option"), [(1e3, "1000"), (3e4, "30000"), (1 / 86400, "1.15741e-05")])
+def test_the_proposed_command_tells_the_likely_ticks(tmp_path, ticks, option):
+    with bare(tmp_path / "spikes.nwb") as file:
+        put_units(file, [train * ticks for train in trains()])
+    with bare(tmp_path / "frames.nwb") as file:
+        put_series(
+            file,
+            "processing/ophys/DfOverF/R",
+            np.random.default_rng(0).normal(size=(60, 2)),
+            np.arange(60) / 30 * ticks,
+        )
+    for name, usual in (("spikes", 0.0333), ("frames", 1 / 30)):
+        command = dict(NWBReader().describe(tmp_path / f"{name}.nwb"))["next"]
+        assert command.endswith(f" --sampling-rate {option}")
+        size = usual if name == "spikes" else None
+        session, _ = read(tmp_path / f"{name}.nwb", bin_size=size, sampling_rate=float(option))
+        assert session.bin_size == pytest.approx(usual, rel=1e-4)
+
+
+def test_no_command_is_proposed_for_units_without_spikes(tmp_path):
+    with bare(tmp_path / "a.nwb") as file:
+        put_units(file, [np.zeros(0)] * 3)
+    assert dict(NWBReader().describe(tmp_path / "a.nwb"))["activity"] == "none that is known"
+
+
+def test_a_series_without_a_clock_asks_for_read(tmp_path):
+    with bare(tmp_path / "a.nwb") as file:
+        put_series(file, "processing/ophys/DfOverF/R", np.random.default_rng(0).normal(size=(60, 2)))
+        put_series(file, "processing/behavior/speed", np.ones(9))
+    assert dict(NWBReader().describe(tmp_path / "a.nwb"))["next"].endswith("--frame-rate 30")
+    assert read(tmp_path / "a.nwb", frame_rate=30, rebin=2)[0].bin_size == pytest.approx(1 / 15)
+    with pytest.raises(ValueError, match="timestamps or a rate in 'processing/behavior/speed'"):
+        read(tmp_path / "a.nwb", frame_rate=30, behaviour=["speed"])

@@ -263,3 +263,18 @@ def test_servers_that_do_not_help_are_one_line(server):
         read(f"{address}/rat.nwb")
     with pytest.raises(ValueError, match="is there a network"):
         read("http://127.0.0.1:9/rat.nwb")
+
+
+def test_links_in_a_circle_are_no_damage(tmp_path):
+    (tmp_path / "rubbish.nwb").write_bytes(b"rubbish" * 99)
+    with bare(tmp_path / "a.nwb") as file:
+        file["processing/x"], file["processing/y"] = h5py.SoftLink("/processing/y"), h5py.SoftLink("/processing/x")
+        file["processing/all"] = file["processing"]
+        file["processing/other"] = h5py.ExternalLink("rubbish.nwb", "/units")
+        file["processing/gone"] = h5py.ExternalLink("gone.nwb", "/units")
+        file["processing/sound"] = np.arange(3)
+    file = open_nwb(tmp_path / "a.nwb")
+    assert [child.name for child in file.need("processing").children()] == ["all", "sound"]
+    assert file.missing["processing/x"].endswith("'/processing/y', which is missing")
+    assert file.missing["processing/other"].endswith("'rubbish.nwb', which is missing in it, or cannot be read")
+    assert file.missing["processing/gone"].endswith("'gone.nwb', which is missing")

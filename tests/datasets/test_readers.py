@@ -58,8 +58,9 @@ def test_hidden_names_copies_and_sessions_are_no_recordings(tmp_path):
     make_session().save(tmp_path / "fit.tab")
     names, messages = found(tmp_path)
     assert names == {"a": "a.tab", "sub-c": "sub/c.tab"}
-    assert len(messages) == 4
-    assert all("taken for a copy" in message for message in messages)
+    assert len(messages) == 5
+    assert all("taken for a copy" in message for message in messages[:4])
+    assert "c.tab' holds the same as" in messages[4]
 
 
 def test_links_are_followed_once_and_dangling_ones_are_named(tmp_path):
@@ -76,6 +77,14 @@ def test_links_are_followed_once_and_dangling_ones_are_named(tmp_path):
         require_path(tmp_path / "data/lost.tab")
     with pytest.raises(FileNotFoundError, match="there is no file or folder"):
         find_recordings(tmp_path / "none", [Tables()])
+
+
+def test_a_second_link_to_a_file_is_left_out(tmp_path):
+    touch(tmp_path / "a.tab")
+    os.symlink("a.tab", tmp_path / "b.tab")
+    names, messages = found(tmp_path)
+    assert names == {"a": "a.tab"}
+    assert "b.tab' is left out: it is the same file as" in messages[0]
 
 
 def test_a_folder_that_is_a_recording_is_not_searched_further(tmp_path):

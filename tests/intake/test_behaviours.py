@@ -158,3 +158,20 @@ def test_joined_frames_average_numbers_along_the_line_and_angles_along_the_circl
 def test_the_mean_of_angles_lies_on_the_circle():
     assert circular_mean(np.array([-170.0, 170.0]), 360.0) == pytest.approx(-180.0)
     assert circular_mean(np.array([0.1, 6.2]), 2 * np.pi) == pytest.approx(0.0084, abs=1e-3)
+
+
+def test_a_column_without_a_number_is_marked():
+    grid, times = TimeBins([(0.0, 2.0)], 0.5), np.arange(9) * 0.25
+    values = np.stack([times, np.full(9, np.nan)], axis=1)
+    columns, messages = on(Series("gaze", values, times), grid)
+    np.testing.assert_allclose(columns.values, np.stack([grid.centres, np.zeros(4)], axis=1))
+    assert columns.recorded.tolist() == [[True, False]] * 4
+    assert messages == ["'gaze' holds no number in 1 of 2 columns, which are marked."]
+
+
+def test_events_and_intervals_of_another_clock_are_told():
+    grid = TimeBins([(0.0, 2.0)], 0.5)
+    _, messages = on(Events("lick", np.array([1.0, 500, 900])), grid)
+    assert messages[0].startswith("event of 'lick': only 1 of 3 lie within the recording, 0.25 to 1.75 s (they span 1 ")
+    _, messages = on(Intervals("trials", [(0.0, 500.0), (900, 1500), (1800, 1900)]), grid)
+    assert messages[0].startswith("interval of 'trials': only 1 of 3 lie within the recording")

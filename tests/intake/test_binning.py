@@ -247,3 +247,11 @@ def test_intervals_that_overlap_or_lie_far_off():
 def test_a_single_time_of_all_spikes_is_told():
     with pytest.raises(ValueError, match=r"all spikes lie at 3\.5 s; --start and --stop"):
         binned(spiking([[3.5], []]), bin_size=0.5)
+
+
+def test_infinite_frames_are_told_once():
+    values = RANDOM.normal(size=(3, 20))
+    values[:, 5:8] = np.inf
+    result, messages = binned(traced(values, bin_size=0.1))
+    assert result.segment.tolist() == [[0, 5], [5, 17]]
+    assert messages == ["3 frames hold NaN in every neuron; they are left out, and end a segment (1 gaps)."]

@@ -84,3 +84,11 @@ def test_ticks_are_believed():
 def test_a_clock_that_only_falls_is_told():
     with pytest.raises(ValueError, match="rising times in a clock"):
         frames(np.arange(5.0)[::-1], "a clock")
+
+
+@pytest.mark.parametrize(("rate", "place"), [(30.0, 1), (30.0, 0), (400.0, 2)])
+def test_a_rounded_clock_keeps_its_frames(rate, place):
+    clock, messages = told(lambda: frames(np.round(1.7e3 + np.arange(1200) / rate, place), "clock"))
+    assert len(clock.frame) == 1200
+    assert clock.bin_size == pytest.approx(1 / rate, rel=0.05)
+    assert any("coarse" in message for message in messages)
