@@ -22,7 +22,7 @@ SMALL = {
     "examples/edges_to_trust.py": "1500 40 12 --epochs 2",
     "examples/first_steps.py": "",
     "examples/train_minimal.py": "1500 40 12",
-    "benchmarks/bin_spikes.py": "--units 9 --minutes 0.5 --spikes 3000",
+    "benchmarks/intake.py": "--spikes 3000 --neurons 9 --gigabytes 0.001",
     "benchmarks/memory.py": "--neurons 20 --bins 3000",
     "benchmarks/recovery_growth.py": "--seeds 1 --neurons 24 --bins 300 400 500 --epochs 1 --out growth",
     "benchmarks/speed.py": "--neurons 12 --batch 3 --targets 4 --rounds 1",

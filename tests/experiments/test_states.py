@@ -1,4 +1,5 @@
 import pytest
+from helpers import told
 from on_disk import write_bugeon
 
 from synapsnet_pyg.experiments.registry import experiment
@@ -9,7 +10,7 @@ def test_the_mice_are_analysed_by_type_and_state(tmp_path):
     write_bugeon(tmp_path / "bugeon", frames=800)
     made = experiment("states", quick=True, data=[str(tmp_path / "bugeon")])
     (mice,) = [trial for trial in made.trials if trial.case == "mice"]
-    outcome = mice.find()
+    outcome, _ = told(mice.find)
     assert outcome.arrays["learned"].shape == (3, 4, 4)
     assert -1 <= outcome.scores[0]["pooled r"] <= 1
 
