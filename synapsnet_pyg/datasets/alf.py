@@ -6,11 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from synapsnet_pyg.datasets.alf_files import (
-    AlfFile,
     AlfFiles,
     alf_files,
     attributes_of,
-    columns_of,
     has_spikes,
     times_of,
 )
@@ -170,38 +168,16 @@ class _Session:
         owner, _, attribute = name.partition(".")
         if owner not in self.objects:
             raise ValueError(f"Expected an object of ALF among {self._known()} (got '{name}').")
-        files = self.objects[owner]
-        values = self._values(files, attribute or first)
-        if values is None and not attribute:
-            others = [key for key in files if key not in ("times", "timestamps", "intervals")]
-            values = self._values(files, others[0]) if len(others) == 1 else None
-        if values is None:
-            raise ValueError(f"Expected an attribute of '{owner}' among {self._attributes(files)} (got '{name}').")
-        return values, times_of(files, len(values)), owner
-
-    @staticmethod
-    def _values(files: dict[str, AlfFile], attribute: str) -> np.ndarray | None:
-        """Returns an attribute, or a column of the object's table; two columns of starts and stops as one array."""
-        if attribute in files:
-            return next(iter(columns_of(files[attribute], attribute).values()))
-        for key, file in files.items():
-            if file.extension in ("pqt", "parquet", "csv", "tsv"):
-                columns = columns_of(file, key)
-                if attribute in columns:
-                    return columns[attribute]
-                if f"{attribute}_0" in columns and f"{attribute}_1" in columns:
-                    return np.stack([columns[f"{attribute}_0"], columns[f"{attribute}_1"]], axis=1)
-        return None
-
-    @staticmethod
-    def _attributes(files: dict[str, AlfFile]) -> str:
-        """Returns the names of the attributes, and of the columns of tables, for a message."""
-        names = [
-            column
-            for key, file in files.items()
-            for column in (columns_of(file, key) if file.extension in ("pqt", "parquet", "csv", "tsv") else [key])
-        ]
-        return shorten(names, 20)
+        columns = attributes_of(self.objects[owner])
+        for key in [key.removesuffix("_0") for key in columns if key.endswith("_0")]:
+            if f"{key}_1" in columns:  # starts and stops of a table
+                columns[key] = np.stack([columns[f"{key}_0"], columns[f"{key}_1"]], axis=1)
+        others = [key for key in columns if key not in ("times", "timestamps", "intervals")]
+        key = attribute or (others[0] if first not in columns and len(others) == 1 else first)
+        if key not in columns:
+            raise ValueError(f"Expected an attribute of '{owner}' among {shorten(list(columns), 20)} (got '{name}').")
+        values = np.asarray(columns[key])
+        return values, times_of(self.objects[owner], len(values)), owner
 
     def _known(self) -> str:
         """Returns the names of the objects for a message."""

@@ -144,7 +144,8 @@ def _behaviour_in(run: Run, name: str) -> tuple[np.ndarray, np.ndarray]:
     values, times = (run.folder / f"{stem}.npy" for stem in BEHAVIOUR[name])
     series: Series | NotRecorded = NotRecorded(name)
     if not values.is_file() or not times.is_file():
-        warn(f"'{run.folder}' has no {name} ({values.name}, {times.name}).")
+        fetch = "; 'datalad get' fetches it" if values.is_symlink() or times.is_symlink() else ""
+        warn(f"'{run.folder}' has no {name} ({values.name}, {times.name}){fetch}.")
     else:
         samples, clock = (np.asarray(mapped_numbers(path, 1), dtype=np.float64) for path in (values, times))
         if len(samples) != len(clock):

@@ -21,7 +21,9 @@ def _pieces(values: StoredVector) -> Iterator[np.ndarray]:
 
 
 def whole_ids(clusters: np.ndarray) -> np.ndarray:
-    """Returns cluster ids as signed whole numbers; what is no number is no cluster."""
+    """Returns cluster ids as signed whole numbers; what is no number, or -1 written as unsigned, is no cluster."""
+    if clusters.dtype.kind == "u" and clusters.dtype.itemsize > 2:
+        return np.where(clusters == np.iinfo(clusters.dtype).max, -1, clusters.astype(np.int64))
     if clusters.dtype.kind == "f":
         clusters = np.where(np.isfinite(clusters), clusters, -1)
     return clusters.astype(np.int64)

@@ -1,7 +1,7 @@
 """Cells of Minian, in a folder of Zarr arrays or a NetCDF file."""
 
 import csv
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,25 +46,22 @@ class MinianReader(SegmentationReader):
 
     def found(self, path: Path) -> Segmentation:
         """Finds the units of a folder."""
-        arrays = {name: array for name in _NAMES if (array := _opened(path, name)) is not None}
+        arrays = {name: array for name in _NAMES if (array := _array(path, name)) is not None}
         units, frames = _index(path, "unit_id"), _index(path, "frame")
         shape = (len(units), len(frames))
-        traces = {name: _reading(path, name) for name, size in arrays.items() if sorted(size) == sorted(shape)}
+        traces = {
+            name: partial(_read, array, f"'{name}' of '{path}'")
+            for name, array in arrays.items()
+            if sorted(array.shape) == sorted(shape)
+        }
         times, notes = _frame_times(path if path.is_dir() else path.parent, frames)
         return Segmentation(traces, shape, times=times, labels=units.tolist(), notes=notes)
 
 
-def _opened(path: Path, name: str) -> tuple[int, ...] | None:
-    """Returns the shape of an array; None if there is none."""
+def _array(path: Path, name: str, owner: str | None = None) -> Any:
+    """Opens an array of a Zarr folder or a NetCDF file; None if there is none."""
     if path.is_file():
-        with h5py.File(path, "r") as file:
-            return tuple(file[name].shape) if name in file else None
-    array = _zarr(path, name)
-    return None if array is None else tuple(array.shape)
-
-
-def _zarr(path: Path, name: str, owner: str | None = None) -> Any:
-    """Opens an array of a Zarr folder; None if there is none."""
+        return h5py.File(path, "r").get(name)  # the array keeps its file open
     zarr = optional_import("zarr", "lab")
     for place in (path / f"{owner or name}.zarr" / name, path / name):
         if place.is_dir():
@@ -77,41 +74,21 @@ def _zarr(path: Path, name: str, owner: str | None = None) -> Any:
 
 def _index(path: Path, name: str) -> np.ndarray:
     """Reads the units or frames of the traces C."""
-    if path.is_file():
-        with h5py.File(path, "r") as file:
-            return np.asarray(file[name][()])
-    array = _zarr(path, name, owner="C")
+    array = _array(path, name, owner="C")
     if array is None:
         raise ValueError(f"Expected '{name}' beside the traces C in '{path}' (there is none).")
     return np.atleast_1d(np.asarray(array[...]))
 
 
-def _reading(path: Path, name: str) -> Callable[[], np.ndarray]:
-    """Returns the function that reads traces, units first."""
-
-    def read() -> np.ndarray:
-        """Reads the traces."""
-        if path.is_file():
-            with h5py.File(path, "r") as file:
-                require_memory(4 * file[name].size, f"'{name}' of '{path}'")
-                dims = [_dimension(file[name], axis) for axis in (0, 1)]
-                values = np.asarray(file[name][()])
-        else:
-            array = _zarr(path, name)
-            require_memory(4 * array.size, f"'{name}' of '{path}'")
-            dims = list(
-                dict(array.attrs).get("_ARRAY_DIMENSIONS") or getattr(array.metadata, "dimension_names", None) or ()
-            )
-            values = np.asarray(array[...])
-        return values.T if dims and dims[0] == "frame" else values
-
-    return read
-
-
-def _dimension(data: h5py.Dataset, axis: int) -> str:
-    """Returns the name of an axis of a NetCDF variable."""
-    scales = list(data.dims[axis].values())
-    return scales[0].name.rsplit("/", 1)[-1] if scales else ""
+def _read(array: Any, label: str) -> np.ndarray:
+    """Reads traces, units first."""
+    require_memory(4 * array.size, label)
+    if isinstance(array, h5py.Dataset):
+        names = [scale.name.rsplit("/", 1)[-1] for scale in array.dims[0].values()]
+    else:
+        names = dict(array.attrs).get("_ARRAY_DIMENSIONS") or getattr(array.metadata, "dimension_names", None) or []
+    values = np.asarray(array[...])
+    return values.T if names and names[0] == "frame" else values
 
 
 def _time_files(folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from synapsnet_pyg.datasets.cluster_rows import LARGEST_TABLE, PIECE, cluster_ids, row_lookup, whole_ids
+from synapsnet_pyg.datasets.cluster_rows import PIECE, cluster_ids, row_lookup, whole_ids
 from synapsnet_pyg.datasets.cluster_tables import cluster_columns
 from synapsnet_pyg.datasets.mapped_arrays import mapped_numbers, stored_vector
 from synapsnet_pyg.datasets.numpy_files import StoredVector
@@ -87,7 +87,7 @@ class PhyReader(Reader):
         spikes = Spikes(times, row_lookup(ids, of_spike), count=len(ids), rate=rate, label=f"'{path / stem}.npy'")
         columns, found = cluster_columns(path, ids)
         notes += found
-        columns |= {key: values for key, values in _places(path, ids, of_spike).items() if key not in columns}
+        columns |= {key: values for key, values in _places(path, ids).items() if key not in columns}
         if "group" in columns:
             notes.append(f"{len(ids)} clusters with spikes: {counted(columns['group'], 'unsorted')}")
         neurons = NeuronTable(len(ids), labels=ids, columns=columns, prefix="phy")
@@ -179,16 +179,16 @@ def _clusters(path: Path) -> StoredVector:
     return stored_vector(clusters if clusters.is_file() else path / "spike_templates.npy")
 
 
-def _places(path: Path, ids: np.ndarray, of_spike: StoredVector) -> dict[str, np.ndarray]:
+def _places(path: Path, ids: np.ndarray) -> dict[str, np.ndarray]:
     """Returns where on the probe each cluster lies; with a warning, nothing if a file cannot be read."""
     try:
-        return _peaks(path, ids, of_spike)
+        return _peaks(path, ids)
     except ValueError as error:
         warn(f"{str(error).rstrip('.')}; the clusters' channels and places are left out.")
         return {}
 
 
-def _peaks(path: Path, ids: np.ndarray, of_spike: StoredVector) -> dict[str, np.ndarray]:
+def _peaks(path: Path, ids: np.ndarray) -> dict[str, np.ndarray]:
     """Returns the channel with the largest amplitude of each cluster's template, and its place on the probe."""
     file = path / "templates.npy"
     if not file.is_file():
@@ -196,13 +196,12 @@ def _peaks(path: Path, ids: np.ndarray, of_spike: StoredVector) -> dict[str, np.
     templates = mapped_numbers(file)
     if templates.ndim != 3 or not templates.size:
         return {}
-    used = _templates_of(path, ids, of_spike, len(templates))
     inverse = mapped_numbers(path / "whitening_mat_inv.npy") if (path / "whitening_mat_inv.npy").is_file() else None
     channels = templates.shape[2]
     sparse = mapped_numbers(path / "templates_ind.npy") if (path / "templates_ind.npy").is_file() else None
-    peak = np.full(len(ids), -1)
-    for row, template in enumerate(used.tolist()):
-        if template < 0:
+    peak = np.full(len(ids), -1)  # clusters that were merged or split in phy have no template of their own
+    for row, template in enumerate(ids.tolist()):
+        if template >= len(templates):
             continue
         shape = np.asarray(templates[template], dtype=np.float32)
         if inverse is not None and inverse.shape == (channels, channels):
@@ -218,28 +217,3 @@ def _peaks(path: Path, ids: np.ndarray, of_spike: StoredVector) -> dict[str, np.
         found[inside] = position[peak[inside]]
         places |= {"position": found, "depth": found[:, -1]}
     return places
-
-
-def _templates_of(path: Path, ids: np.ndarray, of_spike: StoredVector, count: int) -> np.ndarray:
-    """Returns the template of each cluster, -1 where it is unknown; merged and split clusters take their most usual."""
-    used = np.where(ids < count, ids, -1)
-    file = path / "spike_templates.npy"
-    changed = np.flatnonzero(used < 0)
-    if not len(changed) or not file.is_file():
-        return used
-    of_template = stored_vector(file)
-    if len(of_template) != len(of_spike) or len(changed) * count > LARGEST_TABLE:
-        return used
-    together = np.zeros(len(changed) * count, dtype=np.int64)
-    place = np.full(len(ids), -1)
-    place[changed] = np.arange(len(changed))
-    rows = row_lookup(ids, of_spike)
-    for start in range(0, len(of_spike), PIECE):
-        template = whole_ids(of_template[start : start + PIECE])
-        row = rows(start, start + PIECE)
-        cluster = np.where(row >= 0, place[row], -1)
-        good = (cluster >= 0) & (template >= 0) & (template < count)
-        together += np.bincount(cluster[good] * count + template[good], minlength=len(together))
-    table = together.reshape(len(changed), count)
-    used[changed] = np.where(table.any(1), table.argmax(1), -1)
-    return used

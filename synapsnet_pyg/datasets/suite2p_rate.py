@@ -1,13 +1,11 @@
 """Frame rate of an output folder of Suite2p, found without loading its pickles."""
 
-import json
 import pickletools
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from synapsnet_pyg.files import optional_import
@@ -80,25 +78,9 @@ def _stated(plane: Path) -> Iterator[tuple[float, str]]:
     """Yields the rates that the files of a plane, and of the folder above, state."""
     if (plane / "ops.npy").is_file() and (rate := rate_in_pickle(plane / "ops.npy")):
         yield rate, "ops.npy"
-    for folder in (plane, plane.parent):
-        for path in sorted(folder.glob("*.json")):
-            if rate := _rate_in_json(path):
-                yield rate, path.name
-        for name in ("Fall.mat", "ops1.mat"):
-            if (folder / name).is_file() and (rate := _rate_in_matlab(folder / name)):
-                yield rate, name
-        for path in sorted(folder.glob("*.nwb")):
-            if path.is_file() and (rate := _rate_in_nwb(path)):
-                yield rate, path.name
-
-
-def _rate_in_json(path: Path) -> float | None:
-    """Returns ``fs`` of a JSON file of settings."""
-    with suppress(OSError, ValueError):
-        settings = json.loads(path.read_text())
-        if isinstance(settings, dict) and isinstance(settings.get("fs"), int | float):
-            return _only_rate({float(settings["fs"])})
-    return None
+    for path in (plane / "Fall.mat", plane.parent / "Fall.mat"):
+        if path.is_file() and (rate := _rate_in_matlab(path)):
+            yield rate, path.name
 
 
 def _rate_in_matlab(path: Path) -> float | None:
@@ -107,20 +89,6 @@ def _rate_in_matlab(path: Path) -> float | None:
         ops: Any = optional_import("scipy.io", "lab").loadmat(path, variable_names=["ops"], squeeze_me=True)["ops"]
         return _only_rate({float(ops["fs"].item())})
     return None
-
-
-def _rate_in_nwb(path: Path) -> float | None:
-    """Returns the rate of the processed series of an NWB file."""
-    rates: set[float] = set()
-
-    def collect(name: str, item: h5py.Dataset | h5py.Group) -> None:
-        """Adds the rate of a series."""
-        if name.endswith("/starting_time") and "rate" in item.attrs:
-            rates.add(float(item.attrs["rate"]))
-
-    with suppress(OSError, ValueError, KeyError), h5py.File(path, "r") as file:
-        file["processing"].visititems(collect)
-    return _only_rate(rates)
 
 
 def _only_rate(rates: set[float]) -> float | None:

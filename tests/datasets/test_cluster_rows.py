@@ -26,6 +26,7 @@ def test_rows_are_those_of_the_sorted_ids(tmp_path, shift):
 def test_what_is_no_number_is_no_cluster(tmp_path):
     assert whole_ids(np.array([np.nan, 2.0, np.inf])).tolist() == [-1, 2, -1]
     assert whole_ids(np.array([3], dtype="u8")).dtype == np.int64
+    assert whole_ids(np.array([3, -1]).astype("u4")).tolist() == [3, -1]
     with pytest.raises(ValueError, match="no spike has a cluster"):
         cluster_ids(stored(tmp_path / "none.npy", np.full(3, -1)), tmp_path)
 

@@ -1,7 +1,5 @@
-import json
 import pickle
 
-import h5py
 import numpy as np
 import pytest
 import scipy.io
@@ -61,21 +59,13 @@ def test_no_rate_or_a_doubtful_one_is_none(tmp_path):
     assert frame_rate([tmp_path]) == (None, "")
 
 
-def test_other_files_that_state_the_rate(tmp_path):
+def test_the_copy_for_matlab_states_the_rate_too(tmp_path):
     plane = tmp_path / "plane0"
     plane.mkdir()
-    with h5py.File(tmp_path / "ophys.nwb", "w") as file:
-        file["processing/ophys/Deconvolved/Deconvolved/starting_time"] = 0.0
-        file["processing/ophys/Deconvolved/Deconvolved/starting_time"].attrs["rate"] = 4.5
-        file["acquisition/x/starting_time"] = 0.0
-        file["acquisition/x/starting_time"].attrs["rate"] = 99.0
-    assert frame_rate([plane]) == (4.5, "ophys.nwb")
     scipy.io.savemat(plane / "Fall.mat", {"F": np.zeros((2, 9)), "ops": {"fs": 12.5, "tau": 1.0}})
     assert frame_rate([plane]) == (12.5, "Fall.mat")
-    (plane / "settings.json").write_text(json.dumps({"fs": 20, "a": []}))
-    (plane / "other.json").write_text("[1]")
-    (plane / "broken.json").write_text("{")
-    assert frame_rate([plane]) == (20.0, "settings.json")
+    (plane / "Fall.mat").write_text("no file of MATLAB")
+    assert frame_rate([plane]) == (None, "")
 
 
 def test_planes_must_agree(tmp_path):
