@@ -105,7 +105,8 @@ def convert(
         intervals: Name of intervals whose rows become segments, such as trials.
         exclude: Names of intervals to leave out, separated by commas, such as light pulses, or START:STOP in seconds.
         behaviour: Names of variables that all neurons share, separated by commas; of arrays, axes are found by length.
-        behaviour_file: File of arrays or table that holds the behaviours, beside the source; needs --behaviour-times.
+        behaviour_file: File of arrays or table that holds the behaviours, such as tracking.csv, in or beside each
+            recording; needs --behaviour-times.
         behaviour_axes: Order of the behaviour's axes (of trial, bin, value), where lengths fit several.
         behaviour_times: Key of the behaviour's own clock; behaviour is interpolated at the bins.
         behaviour_rate: Ticks a second of the behaviours' clocks, such as 1000 for milliseconds.

@@ -51,23 +51,26 @@ class BehaviourFile:
     """File of behaviours beside a recording, such as a table of tracked positions beside sorted spikes.
 
     Args:
-        path: File of arrays or table, see :class:`~synapsnet_pyg.datasets.array_files.ArrayFile`.
+        path: File of arrays or table, see :class:`~synapsnet_pyg.datasets.array_files.ArrayFile`; each recording's own
+            where a file of this name lies in or beside it.
         times: Key of the clock of its behaviours, which is the recording's.
     """
 
     path: str
     times: str
 
-    def read(self, selection: Selection) -> list[Series]:
+    def read(self, source: Path, selection: Selection) -> list[Series]:
         """Reads the chosen behaviours.
 
         Args:
+            source: File or folder of the recording.
             selection: Choices of the user, with the keys of the behaviours.
 
         Raises:
             ValueError: A key is missing, or is no behaviour of numbers or texts.
         """
-        with ArrayFile(Path(self.path)) as file:
+        own = [folder / self.path for folder in (source, source.parent) if (folder / self.path).exists()]
+        with ArrayFile(own[0] if own else Path(self.path)) as file:
             times = file.numbers(self.times).ravel() / (selection.behaviour_rate or 1.0)
             label = "'{}' of '" + self.path + "'"
             return [
@@ -143,7 +146,7 @@ def read_found(
         if keys is not None and keys.neuron_table is not None:
             _join_table(recording, found.path, keys.neuron_table)
     if behaviour_file is not None:
-        recording.behaviours = [*recording.behaviours, *behaviour_file.read(selection)]
+        recording.behaviours = [*recording.behaviours, *behaviour_file.read(found.path, selection)]
     return Session.from_recording(recording, selection)
 
 

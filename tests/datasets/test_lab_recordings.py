@@ -33,6 +33,17 @@ def test_behaviours_of_a_file_beside_the_recording(tmp_path):
     np.testing.assert_allclose(session.behaviour[:, 0], np.sin(0.25 + 0.5 * np.arange(40)), atol=1e-4)
 
 
+def test_each_recording_has_a_file_of_behaviours_of_its_own(tmp_path):
+    for name, level in (("m1", 3.0), ("m2", 5.0)):
+        write_phy(tmp_path / name / "kilosort4")
+        rows = "".join(f"{t},{level}\n" for t in range(21))
+        (tmp_path / name / "tracking.csv").write_text(f"time,x\n{rows}")
+    beside = BehaviourFile("tracking.csv", "time")
+    for name, level in (("m1", 3.0), ("m2", 5.0)):
+        session = read_session(tmp_path / name, Selection(bin_size=0.5, behaviour=["x"]), behaviour_file=beside)
+        assert session.behaviour.unique().tolist() == [level]
+
+
 def test_a_table_of_neurons_beside_the_recording(tmp_path):
     folder = write_phy(tmp_path / "sorted")
     (tmp_path / "areas.csv").write_text("cluster_id,area\n2,CA3\n0,CA1\n9,DG\n1,CA2\n")
