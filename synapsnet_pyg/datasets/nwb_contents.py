@@ -206,7 +206,7 @@ class Contents:
             return Series(wanted, values, seconds(group, clock), selection.period(wanted), label=f"behaviour {array!r}")
         node = self._one(wanted, [*series, *self.intervals, *self.events], "a behaviour")
         if node in self.intervals:
-            return Intervals(wanted, intervals(node))
+            return _intervals_of(wanted, node, selection.behaviour_rate)
         if node in self.events:
             return Events(wanted, event_times(node, selection.behaviour_rate))
         data = node.need("data")
@@ -237,7 +237,7 @@ class Contents:
             return Events(wanted, times / (selection.behaviour_rate or 1.0))
         node = self._one(wanted, [*self.intervals, *self.events, *self.series], "events or intervals")
         if node in self.intervals:
-            return Intervals(wanted, intervals(node))
+            return _intervals_of(wanted, node, selection.behaviour_rate)
         return Events(wanted, event_times(node, selection.behaviour_rate))
 
     def _beside_stamps(self, wanted: str) -> tuple[Node, Node] | None:
@@ -264,6 +264,11 @@ class Contents:
                 f"Expected {label} among {shown} in '{self.file.name}' (got '{wanted}'{several}){self.file.remark()}."
             )
         return fitting[0]
+
+
+def _intervals_of(name: str, node: Node, rate: float | None) -> Intervals:
+    """Returns intervals as a behaviour; their times count ticks of a rate, or seconds."""
+    return Intervals(name, [(start / (rate or 1.0), stop / (rate or 1.0)) for start, stop in intervals(node)])
 
 
 def _option(path: str) -> str:

@@ -13,7 +13,7 @@ from synapsnet_pyg.datasets.nwb_groups import Node, as_text, open_nwb, url_of
 from synapsnet_pyg.datasets.nwb_tables import clock_of, column, intervals, neuron_columns, ticks
 from synapsnet_pyg.datasets.nwb_units import observed_by, places, spikes_of
 from synapsnet_pyg.datasets.readers import Rows
-from synapsnet_pyg.files import shorten
+from synapsnet_pyg.files import shorten, typed_path
 from synapsnet_pyg.intake.blocks import duration, merged
 from synapsnet_pyg.intake.plain import texts
 from synapsnet_pyg.intake.spikes import Spikes, SpikeSurvey
@@ -147,7 +147,7 @@ def _likely(rate: float, usual: float) -> str:
 def _command(path: Path, contents: Contents, options: Mapping[str, str]) -> str:
     """Returns the command that makes a session of a file; an empty text if it has no activity."""
     known = [one for one in contents.activities if not one.units or one.path in options]
-    source = shlex.quote(url_of(path) or str(path))
+    source = typed_path(url_of(path) or path)
     if not known:
         wide = [one.path for one in contents.series if len(one.need("data").shape) == 2]
         clock = _clock_of_frames(contents.file.need(wide[0])) if wide else ""

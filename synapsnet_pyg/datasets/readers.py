@@ -1,10 +1,8 @@
 """Formats of recordings: the interface of a reader, and the search for recordings in files and folders."""
 
-import filecmp
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -196,19 +194,13 @@ def _warn_of_damaged(paths: Sequence[Path], found: Sequence[Path]) -> None:
 
 
 def _once(found: Sequence[Found]) -> list[Found]:
-    """Returns recordings without further links to the same file; tells files that hold the same bytes."""
+    """Returns recordings without further links to the same file."""
     known: dict[str, Path] = {}
-    sizes: dict[int, Path] = {}
     for recording in found:
         path = recording.path
         first = known.setdefault(os.path.realpath(path), path)
         if first != path:
             warn(f"'{path}' is left out: it is the same file as '{first}'.")
-        elif path.is_file() and path.stat().st_size:
-            other = sizes.setdefault(path.stat().st_size, path)
-            with suppress(OSError):  # a file that may not be read is named when it is read
-                if other != path and filecmp.cmp(other, path, shallow=False):
-                    warn(f"'{path}' holds the same as '{other}', byte for byte: one session twice? Leave one out.")
     return [recording for recording in found if recording.path in known.values()]
 
 

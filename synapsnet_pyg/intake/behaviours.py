@@ -372,7 +372,7 @@ def _check_overlap(times: np.ndarray, at: np.ndarray, label: str) -> None:
 
 def _tell_outside(label: str, times: np.ndarray, grid: Grid, *, seen: bool) -> None:
     """Warns of events or intervals most of which lie outside the recording."""
-    at, rows = grid.centres, times.reshape(len(times), -1)
+    at, rows = grid.centres, times if times.ndim == 2 else times[:, None]
     inside = int(((rows[:, 0] <= at[-1] + grid.bin_size) & (rows[:, -1] >= at[0] - grid.bin_size)).sum())
     if not len(rows) or (seen and inside >= len(rows) / 2):
         return

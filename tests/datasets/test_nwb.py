@@ -698,3 +698,18 @@ def test_a_series_without_a_clock_asks_for_read(tmp_path):
     assert read(tmp_path / "a.nwb", frame_rate=30, rebin=2)[0].bin_size == pytest.approx(1 / 15)
     with pytest.raises(ValueError, match="timestamps or a rate in 'processing/behavior/speed'"):
         read(tmp_path / "a.nwb", frame_rate=30, behaviour=["speed"])
+
+
+def test_intervals_in_milliseconds_become_behaviour(tmp_path):
+    with bare(tmp_path / "a.nwb") as file:
+        put_units(file, trains())
+        put_intervals(file, "intervals/trials", np.arange(5) * 3000.0, np.arange(5) * 3000.0 + 2000)
+        put_intervals(file, "intervals/none", [], [])
+    _, messages = read(tmp_path / "a.nwb", bin_size=0.5, events=["trials", "none"])
+    assert "only 1 of 5 lie within the recording" in messages[0]
+    assert "--behaviour-rate" in messages[0]
+    session, messages = read(
+        tmp_path / "a.nwb", bin_size=0.5, start=0.0, stop=15.0, behaviour=["trials"], behaviour_rate=1e3
+    )
+    assert messages == []
+    assert session.behaviour[:, 0].tolist() == [1.0 * (k % 6 < 4) for k in range(30)]
