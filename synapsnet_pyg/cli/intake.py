@@ -195,7 +195,7 @@ def convert(
         try:
             with _warnings_of(own if len(found) > 1 else ""):
                 session = read_found(recording, label, selection, keys=keys, behaviour_file=beside)
-        except ValueError as error:
+        except (ValueError, OSError, ImportError) as error:
             if len(found) == 1:
                 raise
             print(f"warning: {own} is left out: {error}", file=sys.stderr)

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from synapsnet_pyg.datasets.array_files import ArrayFile
-from synapsnet_pyg.datasets.mapped_arrays import keys_of_hdf5
+from synapsnet_pyg.datasets.mapped_arrays import keys_of_hdf5, matlab_variables
 from synapsnet_pyg.datasets.segmentations import Segmentation, SegmentationReader, stated_rate
 from synapsnet_pyg.files import optional_import, require_memory
 from synapsnet_pyg.intake.plain import plain_array
@@ -124,8 +124,6 @@ class _StructReader(SegmentationReader):
 
     def _struct(self, path: Path) -> str | None:
         """Returns the name of the first struct of the program in a file; None if there is none."""
-        if path.suffix.lower() != ".mat" or not path.is_file():
-            return None
         fields = keys_of_hdf5(path, ".mat") or _fields_of_structs(path)
         # A struct with A, B and C is a linear system.
         return next((key for key, own in fields.items() if any(m <= own for m in self.marks) and "B" not in own), None)
@@ -223,13 +221,12 @@ def _first_rate(file: ArrayFile, keys: list[str]) -> tuple[float, str] | None:
 
 
 def _fields_of_structs(path: Path) -> dict[str, set[str]]:
-    """Returns the fields of the structs of a file of MATLAB before v7.3; none if it cannot be read."""
+    """Returns the fields of the structs of a file of MATLAB before v7.3."""
+    structs = [name for name, kind in matlab_variables(path).items() if kind == "struct"]
+    if not structs:
+        return {}
     try:
-        scipy_io = optional_import("scipy.io", "lab")
-        structs = [
-            name for name, shape, kind in scipy_io.whosmat(path) if kind == "struct" and int(np.prod(shape)) == 1
-        ]
-        loaded = scipy_io.loadmat(path, variable_names=structs) if structs else {}
-    except Exception:  # scipy has errors of many kinds for a file that is none of MATLAB
+        loaded = optional_import("scipy.io", "lab").loadmat(path, variable_names=structs)
+    except Exception:  # scipy has errors of many kinds for a file that is cut short
         return {}
     return {name: set(loaded[name].dtype.names or ()) for name in structs}

@@ -168,7 +168,7 @@ def _described(found: Found) -> Rows:
     """Describes a recording; one that cannot be read, which does not hold up the others, by nothing."""
     try:
         return found.reader.describe(found.path)
-    except ValueError:
+    except (ValueError, OSError, ImportError):
         return []
 
 

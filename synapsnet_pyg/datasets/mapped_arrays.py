@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 
 from synapsnet_pyg.datasets.numpy_files import PICKLED, StoredVector
+from synapsnet_pyg.files import optional_import
 from synapsnet_pyg.intake.plain import kind_of
 
 
@@ -87,6 +88,24 @@ def stored_vector(path: Path) -> StoredVector:
     """
     array = mapped_numbers(path, 1)
     return StoredVector(path, array.size, array.dtype, int(getattr(array, "offset", 0) or 0))  # none for an empty file
+
+
+def matlab_variables(path: Path) -> dict[str, str]:
+    """Returns the class of each variable of a file of MATLAB before v7.3, ``structs`` for arrays of them.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        An empty mapping for another file.
+    """
+    if path.suffix.lower() != ".mat" or not path.is_file():
+        return {}
+    try:
+        found = optional_import("scipy.io", "lab").whosmat(path)
+        return {name: "structs" if kind == "struct" and max(shape) > 1 else kind for name, shape, kind in found}
+    except Exception:  # scipy has errors of many kinds for a file that is none of MATLAB
+        return {}
 
 
 def keys_of_hdf5(path: Path, *suffixes: str) -> dict[str, set[str]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from synapsnet_pyg.datasets.mapped_arrays import matlab_variables
 from synapsnet_pyg.datasets.readers import Reader, Rows, next_rows
 from synapsnet_pyg.files import optional_import, shorten
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, OnFrames, Series
@@ -48,7 +49,7 @@ class NeoReader(Reader):
         if suffix == ".nev":  # that of Neuralynx holds events only
             with path.open("rb") as file:
                 return file.read(8) in (b"NEURALEV", b"BREVENTS")
-        return suffix != ".mat" or _has_block(path)
+        return suffix != ".mat" or matlab_variables(path).get("block") == "struct"
 
     def read(self, path: Path, name: str, selection: Selection) -> Recording:
         """Reads the spike trains of a file.
@@ -185,12 +186,3 @@ def _seconds(quantity: Any) -> Any:
 def _is_plain(value: Any) -> bool:
     """Returns True for a number or text."""
     return isinstance(value, str | int | float | np.number)
-
-
-def _has_block(path: Path) -> bool:
-    """Returns True for a file of MATLAB with neo's struct ``block``."""
-    try:
-        names = optional_import("scipy.io", "lab").whosmat(path)
-    except Exception:  # scipy has errors of many kinds for a file that is none of MATLAB before v7.3
-        return False
-    return any(name == "block" and kind == "struct" for name, _, kind in names)

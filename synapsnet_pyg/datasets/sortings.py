@@ -2,18 +2,19 @@
 
 import zipfile
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from synapsnet_pyg.datasets.mapped_arrays import keys_of_hdf5
+from synapsnet_pyg.datasets.mapped_arrays import keys_of_hdf5, matlab_variables
 from synapsnet_pyg.datasets.readers import Reader, Rows, next_rows
 from synapsnet_pyg.datasets.sorting_files import hdsort, klusta, saved_folder, waveclus
 from synapsnet_pyg.datasets.usual_choices import keep_usual, only_activity
 from synapsnet_pyg.files import optional_import
 from synapsnet_pyg.intake.objects import SpikeSource, spikes_of
-from synapsnet_pyg.intake.plain import plain_array
+from synapsnet_pyg.intake.plain import plain_array, texts
 from synapsnet_pyg.intake.recording import Recording, Selection
 
 
@@ -97,7 +98,10 @@ FORMATS = {
 DIRECT: dict[str, tuple[Callable[[Path], bool], Callable[[Path], SpikeSource]]] = {
     "spikeinterface": (lambda p: _any_file(p, "numpysorting_info.json", "spikes.npy"), saved_folder),
     "klusta": (lambda p: p.suffix == ".kwik" and p.is_file(), klusta),
-    "waveclus": (lambda p: p.match("times_*.mat") and p.is_file(), waveclus),
+    "waveclus": (
+        lambda p: p.match("times_*.mat") and "cluster_class" in {*keys_of_hdf5(p, ".mat"), *matlab_variables(p)},
+        waveclus,
+    ),
     "hdsort": (lambda p: {"Units", "MultiElectrode", "samplingRate"} <= set(keys_of_hdf5(p, ".mat")), hdsort),
 }
 """Name of a format, for ``--activity`` -> functions that recognise and read it without SpikeInterface."""
@@ -177,7 +181,8 @@ def _extracted(path: Path, form: _Format, label: str, rate: float | None) -> Spi
         choices["keep_good_only"] = False
     opener = getattr(extractors, form.extractor)
     try:
-        return spikes_of(opener(**choices))
+        with redirect_stdout(None):  # one of them prints its errors
+            return spikes_of(opener(**choices))
     except Exception:  # extractors have errors of any kind for a missing or damaged file
         raise ValueError(
             f"Expected a sorting of {label} in '{path}' (files are missing or damaged, or it is of another format; "
@@ -198,10 +203,11 @@ def _without_noise(recording: Recording, form: str, selection: Selection) -> Rec
         bad = plain_array(columns["artifact"]).astype(bool) | plain_array(columns["unsorted"]).astype(bool)
         reason = "artifact or unsorted (--where 'artifact==0|1' takes all)"
         return keep_usual(recording, ~bad, reason, selection, columns=("artifact", "unsorted"))
-    groups = plain_array(columns["group"]) if "group" in columns else np.array([""] * count)
-    noise = groups == "noise"
-    reason = f"{int(noise.sum())} noise (--where 'group!=none' takes all)"
-    return keep_usual(recording, ~noise, reason, selection, columns=("group",))
+    # SpikeInterface calls phy's group quality.
+    key = next((key for key in ("group", "quality") if key in columns), "group")
+    noise = np.array([text.lower() == "noise" for text in texts(columns.get(key, [""] * count))], dtype=bool)
+    reason = f"{int(noise.sum())} noise (--where '{key}!=none' takes all)"
+    return keep_usual(recording, ~noise, reason, selection, columns=(key,))
 
 
 def _size(path: Path) -> str:

@@ -188,3 +188,16 @@ def test_a_public_set_is_not_taken_for_arrays(tmp_path, capsys):
     write_bugeon(tmp_path / "b")
     _, _, error = run(capsys, "convert", tmp_path / "b", tmp_path / "out")
     assert f"try 'synapsnet prepare bugeon {tmp_path / 'b'} --out sessions'" in error
+
+
+def test_a_missing_package_holds_up_its_own_recording_only(tmp_path, capsys, monkeypatch):
+    write_phy(tmp_path / "data" / "a")
+    (tmp_path / "data" / "b.smr").touch()
+
+    def no_package(*_):
+        raise ImportError("Expected sonpy to be installed")
+
+    monkeypatch.setattr("synapsnet_pyg.datasets.neo_files._segments", no_package)
+    status, out, error = run(capsys, "convert", tmp_path / "data", tmp_path / "out")
+    assert (status, "b is left out: Expected sonpy" in error, "1 session file(s)" in out) == (0, True, True)
+    assert run(capsys, "inspect", tmp_path / "data")[0] == 0

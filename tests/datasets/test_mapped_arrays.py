@@ -1,8 +1,9 @@
 import h5py
 import numpy as np
 import pytest
+import scipy.io
 
-from synapsnet_pyg.datasets.mapped_arrays import keys_of_hdf5, mapped, mapped_numbers, stored_vector
+from synapsnet_pyg.datasets.mapped_arrays import keys_of_hdf5, mapped, mapped_numbers, matlab_variables, stored_vector
 
 
 @pytest.mark.parametrize("shape", [(7,), (7, 1), (1, 7)])
@@ -66,3 +67,11 @@ def test_keys_of_hdf5_files_and_of_others(tmp_path):
     assert keys_of_hdf5(path, ".h5") == {}
     path.write_text("no")
     assert keys_of_hdf5(path, ".h5") == keys_of_hdf5(tmp_path / "none.h5", ".h5") == {}
+
+
+def test_variables_of_matlab(tmp_path):
+    scipy.io.savemat(tmp_path / "a.mat", {"x": np.eye(2), "s": {"f": 1}, "many": np.zeros(3, dtype=[("f", "f8")])})
+    assert matlab_variables(tmp_path / "a.mat") == {"x": "double", "s": "struct", "many": "structs"}
+    (tmp_path / "b.mat").write_bytes(b"junk")
+    for name in ("b.mat", "none.mat", "a.txt"):
+        assert matlab_variables(tmp_path / name) == {}

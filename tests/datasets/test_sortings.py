@@ -212,3 +212,21 @@ def test_says_what_is_wrong(tmp_path):
         read(tmp_path, activity="tridesclous")
     with pytest.raises(ValueError, match="which holds none"):
         read(tmp_path, events=["x"])
+
+
+def test_the_quality_of_spikeinterface_marks_noise_too(tmp_path):
+    made = sorting()
+    made.delete_property("group")
+    made.set_property("quality", np.array(["good", "Noise", "mua"]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made.save(folder=tmp_path / "s", format="numpy_folder")
+    session = read(tmp_path / "s")
+    check(session, [3, 12])
+    assert any("1 noise (--where 'quality!=none' takes all)" in note for note in session.notes)
+
+
+def test_a_name_of_waveclus_does_not_make_its_file(tmp_path):
+    for name, variable in (("times_mouse.mat", "spikes"), ("times_ch1.mat", "cluster_class")):
+        scipy.io.savemat(tmp_path / name, {variable: np.eye(4, 2)})
+        assert SortingReader().recognises(tmp_path / name) == (variable == "cluster_class")
