@@ -46,6 +46,9 @@ class NeuronTable:
         Raises:
             ValueError: There is no such column; the message lists all.
         """
+        if name == "id" and name not in self.columns:
+            known = self.labels if self.ids is None else self.ids
+            return np.arange(self.count) if known is None else plain_array(known).ravel()
         if name not in self.columns:
             known = ", ".join(self.columns) or "none"
             raise ValueError(f"Expected a field of the neurons among {known} (got '{name}').")

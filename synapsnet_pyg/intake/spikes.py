@@ -118,6 +118,8 @@ class Spikes:
         for start in range(0, len(self._times), _PIECE):
             stop = min(start + _PIECE, len(self._times))
             stored = np.asarray(self._times[start:stop]).ravel()
+            if stored.dtype.kind not in "fiub":
+                stored = numbers(stored, self.label)
             neuron = np.asarray(self._neuron(start, stop)).astype(np.int64, copy=False)
             times = stored.astype(np.float64) / rate
             finite = np.isfinite(times)

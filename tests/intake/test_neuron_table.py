@@ -131,3 +131,9 @@ def test_taken_rows():
     assert kept.names("s") == ["s/1", "s/3"]  # the rows of the file, whatever was left out
     assert NeuronTable(3).take(np.array([0, 2])).names("s") == ["s/0", "s/2"]
     assert str(Condition("a", "==", ("1", "2"))) == "a==1|2"
+
+
+@pytest.mark.parametrize("known", [{"ids": [7, 8, 9]}, {"labels": ["7", "8", "9"]}])
+def test_neurons_are_chosen_by_their_id(known):
+    assert chosen(NeuronTable(3, **known), conditions_of("id!=8"), []).tolist() == [0, 2]
+    assert chosen(NeuronTable(3), conditions_of("id>=1"), []).tolist() == [1, 2]

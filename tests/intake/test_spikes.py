@@ -95,3 +95,8 @@ def test_whole_milliseconds_in_float32_fall_into_their_bins():
     spikes = Spikes.from_trains([(ticks / 1000).astype(np.float32)])
     bins = TimeBins([(0.0, 14_000.0)], 0.1)
     assert np.array_equal(spikes.counts(bins)[0], np.bincount(ticks // 100, minlength=140_000))
+
+
+def test_times_that_are_texts_are_told():
+    with pytest.raises(ValueError, match=r"real numbers in the spike times \(got texts\)"):
+        Spikes.from_ends(np.array([b"a", b"b"]), np.array([1, 2])).survey()
