@@ -13,8 +13,7 @@ from synapsnet_pyg.datasets.alf_files import (
     times_of,
 )
 from synapsnet_pyg.datasets.cluster_rows import JoinedVectors, cluster_ids, row_lookup
-from synapsnet_pyg.datasets.mapped_arrays import stored_vector
-from synapsnet_pyg.datasets.numpy_files import StoredVector
+from synapsnet_pyg.datasets.mapped_arrays import StoredVector, stored_vector
 from synapsnet_pyg.datasets.readers import Reader, Rows, natural, next_rows
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, Series

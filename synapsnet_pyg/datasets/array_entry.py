@@ -8,6 +8,13 @@ import numpy as np
 
 from synapsnet_pyg.intake.plain import plain_array
 
+PICKLED = "it holds pickled objects, which are never read"
+"""Reason why an array of objects is not read."""
+
+
+class UnreadableFileError(ValueError):
+    """Error for a file that cannot be read; its message is the reason."""
+
 
 @dataclass(frozen=True)
 class Entry:

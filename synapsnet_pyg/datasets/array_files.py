@@ -9,15 +9,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from synapsnet_pyg.datasets.array_entry import Entries, Entry, from_cells
+from synapsnet_pyg.datasets.array_entry import PICKLED, Entries, Entry, UnreadableFileError, from_cells
 from synapsnet_pyg.datasets.array_keys import unit_in_name
 from synapsnet_pyg.datasets.hdf5_arrays import hdf5_entries, missing_filter
 from synapsnet_pyg.datasets.labelled_files import netcdf_entries, zarr_entries
 from synapsnet_pyg.datasets.matlab_files import matlab_entries
-from synapsnet_pyg.datasets.numpy_files import PICKLED, UnreadableFileError, begins, npy_entries, npz_entries
-from synapsnet_pyg.datasets.numpy_files import load_lines as load_lines
-from synapsnet_pyg.datasets.numpy_files import load_npy as load_npy
-from synapsnet_pyg.datasets.numpy_files import load_numbers as load_numbers
+from synapsnet_pyg.datasets.numpy_files import npy_entries, npz_entries
 from synapsnet_pyg.datasets.readers import natural
 from synapsnet_pyg.datasets.table_files import parquet_entries, text_table_entries
 from synapsnet_pyg.files import shorten
@@ -163,7 +160,7 @@ class ArrayFile:
         if h5py.is_hdf5(path):
             file = h5py.File(path, "r")
             self._closers.append(file)
-            return hdf5_entries(file, matlab=suffix == ".mat" or begins(path, b"MATLAB 7.3"))
+            return hdf5_entries(file, matlab=suffix == ".mat" or file.userblock_size == 512)
         if suffix == ".mat":
             return matlab_entries(path)
         if suffix in SUFFIXES:

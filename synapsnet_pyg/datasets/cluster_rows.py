@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from synapsnet_pyg.datasets.numpy_files import StoredVector
+from synapsnet_pyg.datasets.mapped_arrays import StoredVector
 
 PIECE = 1 << 21
 """Number of spikes whose clusters are read at once."""

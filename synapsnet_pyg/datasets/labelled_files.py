@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from synapsnet_pyg.datasets.array_entry import Entries, Entry
-from synapsnet_pyg.datasets.numpy_files import PICKLED, UnreadableFileError
+from synapsnet_pyg.datasets.array_entry import PICKLED, Entries, Entry, UnreadableFileError
 from synapsnet_pyg.files import optional_import, require_memory
 
 _PICKLES = {"pickle"}

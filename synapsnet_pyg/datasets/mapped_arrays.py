@@ -1,17 +1,89 @@
 """Arrays of numpy's files, mapped into memory so that only the parts in use are read; keys of HDF5 files."""
 
+import io
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
-from synapsnet_pyg.datasets.numpy_files import PICKLED, StoredVector
-from synapsnet_pyg.files import optional_import
+from synapsnet_pyg.datasets.array_entry import PICKLED, UnreadableFileError
+from synapsnet_pyg.files import optional_import, require_memory
 from synapsnet_pyg.intake.plain import kind_of
 
 
+class StoredVector:
+    """Vector of a ``.npy`` file that is read slice by slice; unlike a memory map it leaves no pages in memory.
+
+    Args:
+        path: File.
+        length: Number of entries.
+        dtype: Kind of the entries.
+        offset: Number of bytes before the first entry.
+    """
+
+    ndim = 1
+
+    def __init__(self, path: Path, length: int, dtype: np.dtype, offset: int) -> None:
+        self.path, self.shape, self.dtype, self.offset = path, (length,), dtype, offset
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        start, stop, _ = part.indices(len(self))
+        place = self.offset + start * self.dtype.itemsize
+        return np.fromfile(self.path, self.dtype, max(stop - start, 0), offset=place)
+
+
+def header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
+    """Returns shape and kind of an array from the begin of its open file, which then stands at the first entry.
+
+    Raises:
+        UnreadableFileError: It is no array, or damaged.
+    """
+    begin = file.read(8)
+    if begin[:1] == b"\x80" and begin[1:2] in b"\2\3\4\5":
+        raise UnreadableFileError(f"{PICKLED}; save the arrays with numpy.savez")
+    if len(begin) < 8 or not begin.startswith(b"\x93NUMPY"):
+        raise UnreadableFileError("it is not a file of numpy, or cut short")
+    try:
+        size = int.from_bytes(file.read(2 if begin[6] == 1 else 4), "little")
+        text = file.read(size)
+        # The header of version 3 is that of version 2 in UTF-8, which numpy's public functions do not read.
+        if begin[6] > 2:
+            text = text.decode("utf-8").encode("latin-1", "replace")
+        whole = io.BytesIO(len(text).to_bytes(4, "little") + text)
+        shape, _, dtype = np.lib.format.read_array_header_2_0(whole)
+    except Exception:  # a header that is cut short fails in many ways
+        raise UnreadableFileError("its header is damaged or cut short") from None
+    return tuple(shape), dtype
+
+
+def header_of(path: Path) -> tuple[tuple[int, ...], np.dtype, int]:
+    """Returns shape and kind of a ``.npy`` file's array, and the place of its first entry.
+
+    Raises:
+        UnreadableFileError: It is no array, damaged or cut short.
+    """
+    with path.open("rb") as file:
+        if file.read(6) in (b"/annex", b"versio"):  # what git-annex and git LFS leave in place of a file
+            raise UnreadableFileError(
+                "it holds the name of a file that was not fetched; 'datalad get', 'git annex get' or 'git lfs pull' "
+                "fetches it"
+            )
+        file.seek(0)
+        shape, dtype = header(file)
+        offset = file.tell()
+    size = 0 if dtype.hasobject else int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if path.stat().st_size < offset + size:
+        raise UnreadableFileError("it is cut short")
+    return shape, dtype, offset
+
+
 def mapped(path: Path) -> np.ndarray:
-    """Opens a ``.npy`` file of numbers or texts without reading it.
+    """Opens a ``.npy`` file of numbers or texts without reading it, unless it cannot be mapped into memory.
 
     Args:
         path: Path of the file.
@@ -28,29 +100,19 @@ def mapped(path: Path) -> np.ndarray:
             )
         raise FileNotFoundError(f"Expected the file '{path}' (there is none).")
     try:
-        with path.open("rb") as file:
-            begin = file.read(6)
-        if begin.startswith((b"/annex", b"versio")):  # what git-annex and git LFS leave in place of a file
-            raise ValueError(
-                f"Expected an array of numpy in '{path}' (it begins with the name of a file that was not fetched; "
-                "'datalad get', 'git annex get' or 'git lfs pull' fetches it)."
-            )
-        if not begin.startswith(b"\x93NUMPY"):
-            raise ValueError(f"Expected an array of numpy in '{path}' (it begins with other bytes than one).")
-        try:
-            array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-            return array
-        except ValueError:  # an array without entries cannot be mapped
-            with path.open("rb") as file:
-                return np.asarray(np.load(file, allow_pickle=False))
+        shape, dtype, _ = header_of(path)
+        if dtype.hasobject:
+            raise UnreadableFileError(PICKLED)
     except OSError as error:
         raise ValueError(f"Expected a file that can be read at '{path}' ({error.strerror or 'it cannot'}).") from None
-    except Exception as error:  # headers that are cut short fail in many ways
-        if "begins with" in str(error):
-            raise
-        pickled = "pickle" in str(error).lower() or "object" in str(error).lower()
-        reason = PICKLED if pickled else "it is cut short"
-        raise ValueError(f"Expected numbers or texts in '{path}' ({reason}).") from None
+    except UnreadableFileError as error:
+        raise ValueError(f"Expected an array of numpy in '{path}' ({error}).") from None
+    with suppress(OSError, ValueError):  # no entries, or more than the process may map
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        return array
+    require_memory(int(np.prod(shape, dtype=np.int64)) * dtype.itemsize, f"'{path}'")
+    with path.open("rb") as file:
+        return np.asarray(np.load(file, allow_pickle=False))
 
 
 def mapped_numbers(path: Path, ndim: int | None = None) -> np.ndarray:

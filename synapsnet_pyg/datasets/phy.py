@@ -10,8 +10,7 @@ import numpy as np
 
 from synapsnet_pyg.datasets.cluster_rows import PIECE, cluster_ids, row_lookup, whole_ids
 from synapsnet_pyg.datasets.cluster_tables import cluster_columns
-from synapsnet_pyg.datasets.mapped_arrays import mapped_numbers, stored_vector
-from synapsnet_pyg.datasets.numpy_files import StoredVector
+from synapsnet_pyg.datasets.mapped_arrays import StoredVector, mapped_numbers, stored_vector
 from synapsnet_pyg.datasets.readers import Reader, Rows, next_rows
 from synapsnet_pyg.datasets.usual_choices import choice_note, counted, keep_usual, named, only_activity
 from synapsnet_pyg.intake.neuron_table import NeuronTable

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from synapsnet_pyg.datasets.array_entry import Entries, Entry
-from synapsnet_pyg.datasets.numpy_files import UnreadableFileError
+from synapsnet_pyg.datasets.array_entry import Entries, Entry, UnreadableFileError
 from synapsnet_pyg.files import optional_import, require_memory
 
 TABLE = "table"

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.datasets.array_files import load_numbers
+from synapsnet_pyg.datasets.mapped_arrays import mapped_numbers
 from synapsnet_pyg.simulations.task_networks import task_session
 
 
@@ -31,9 +31,9 @@ def read_task_network(folder: str | os.PathLike[str], name: str | None = None) -
         Session('rnn4', 4 neurons x 22000 bins of 0.1 s, 3 behaviours, 1000 segments, true graph of 16 edges)
     """
     folder = Path(folder)
-    hidden = load_numbers(folder / "hidden_activity_alltrials.npy", 3)
-    inputs = load_numbers(folder / "inputs_alltrials.npy", 3)
-    weights = load_numbers(folder / "W_hidden_GT.npy", 2)
+    hidden = mapped_numbers(folder / "hidden_activity_alltrials.npy", 3)
+    inputs = mapped_numbers(folder / "inputs_alltrials.npy", 3)
+    weights = mapped_numbers(folder / "W_hidden_GT.npy", 2)
     N = hidden.shape[2]
     if inputs.shape[:2] != hidden.shape[:2] or weights.shape != (N, N):
         raise ValueError(

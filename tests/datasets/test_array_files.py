@@ -10,7 +10,7 @@ from lab_arrays import read_arrays
 from matlab73 import Cell, write_v73
 
 from synapsnet_pyg.datasets.array_files import ArrayFile
-from synapsnet_pyg.datasets.numpy_files import load_npy
+from synapsnet_pyg.datasets.mapped_arrays import mapped
 
 random = np.random.default_rng(0)
 
@@ -62,7 +62,7 @@ def test_an_array_file_cut_short_anywhere_is_told(tmp_path_factory, data):
         whole = path.read_bytes()
         path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
         with pytest.raises(ValueError, match=path.name) as error:
-            load_npy(path) if path.suffix == ".npy" else read_arrays(path, "counts", ("neuron", "bin"), 0.1)
+            mapped(path) if path.suffix == ".npy" else read_arrays(path, "counts", ("neuron", "bin"), 0.1)
         assert len(str(error.value).splitlines()) == 1
 
 

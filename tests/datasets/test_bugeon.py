@@ -261,7 +261,7 @@ def test_links_are_followed_and_links_to_nothing_are_named(tmp_path):
         path.with_suffix(".kept").rename(path)
     (tmp_path / "annex/SB025/2019-10-07/Blank/01/frame.times.npy").write_text("/annex/objects/MD5-s12\n")
     _, messages = told(lambda: Bugeon(tmp_path / "annex", "spontaneous", sessions=["SB025-*"]))
-    assert any("frame.times.npy' (it begins with the name of a file that was not fetched" in text for text in messages)
+    assert any("frame.times.npy' (it holds the name of a file that was not fetched" in text for text in messages)
 
 
 @pytest.mark.parametrize("tail", ["\n", "", "\n\n\n"])

@@ -5,30 +5,8 @@ import pytest
 import scipy.sparse
 
 from synapsnet_pyg.datasets.array_files import ArrayFile
-from synapsnet_pyg.datasets.numpy_files import load_lines, load_npy, load_numbers
 
 COUNTS = np.random.default_rng(0).poisson(1.0, (3, 7))
-
-
-def test_lines_end_either_way(tmp_path):
-    path = tmp_path / "types.txt"
-    path.write_bytes(b"EC\r\nSst-Chodl \r\n\r\nIN\r\n")
-    assert load_lines(path) == ["EC", "Sst-Chodl", "", "IN"]
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match=r"types\.txt' is not UTF-8 text"):
-        load_lines(path)
-
-
-def test_numbers_only(tmp_path):
-    np.save(tmp_path / "a.npy", np.ones((5, 1)))
-    assert load_numbers(tmp_path / "a.npy", 1).shape == (5,)
-    with pytest.raises(ValueError, match=r"3 axes in .*a\.npy"):
-        load_numbers(tmp_path / "a.npy", 3)
-    np.save(tmp_path / "b.npy", np.array(["x"]))
-    with pytest.raises(ValueError, match=r"real numbers in .*b\.npy"):
-        load_numbers(tmp_path / "b.npy")
-    with pytest.raises(FileNotFoundError, match=r"c\.npy"):
-        load_npy(tmp_path / "c.npy")
 
 
 @pytest.mark.parametrize("form", ["csr", "csc", "coo", "dia", "bsr"])
