@@ -1,5 +1,6 @@
 """Recordings of the International Brain Laboratory in its ALF folders."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from synapsnet_pyg.datasets.alf_files import (
     has_spikes,
     times_of,
 )
-from synapsnet_pyg.datasets.cluster_rows import JoinedVectors, cluster_ids, row_lookup
+from synapsnet_pyg.datasets.cluster_rows import JoinedVectors, label_rows
 from synapsnet_pyg.datasets.mapped_arrays import StoredVector, stored_vector
 from synapsnet_pyg.datasets.readers import Reader, Rows, natural, next_rows
 from synapsnet_pyg.files import shorten
@@ -83,11 +84,12 @@ class AlfReader(Reader):
                 raise ValueError(
                     f"Expected a cluster for each of the {len(times)} spikes in '{folder}' (got {len(clusters)})."
                 )
-            ids, without = cluster_ids(clusters, folder)
-            notes += [f"{without} of {len(times)} spikes have no cluster and are left out"] if without else []
+            ids, rows = label_rows(clusters, f"'{folder}'", notes)
+            if not len(ids):
+                raise ValueError(f"Expected clusters with spikes in '{folder}' (no spike has a cluster).")
             probe = _Probe(probe_name, folder, ids)
             probes.append(probe)
-            trains.append((times, clusters))
+            trains.append((times, rows))
             tables.append(_table(objects, probe))
             notes += _revisions(objects)
         spikes = _joined(probes, trains, f"the spike times of '{path}'", selection.sampling_rate)
@@ -253,16 +255,18 @@ def _entries(values: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 def _joined(
-    probes: list[_Probe], trains: list[tuple[StoredVector, StoredVector]], label: str, rate: float | None
+    probes: list[_Probe],
+    trains: list[tuple[StoredVector, Callable[[int, int], np.ndarray]]],
+    label: str,
+    rate: float | None,
 ) -> Spikes:
     """Returns the spikes of all probes, whose clocks are the same."""
-    lookups = [row_lookup(probe.ids, clusters) for probe, (_, clusters) in zip(probes, trains, strict=True)]
     first = np.cumsum([0, *(len(probe.ids) for probe in probes)])
     times = JoinedVectors([times for times, _ in trains])
 
     def rows(start: int, stop: int) -> np.ndarray:
         """Returns the rows of the spikes of all probes."""
-        pieces = [(lookups[i](a, b), first[i]) for i, a, b in times.pieces(start, stop)]
+        pieces = [(trains[i][1](a, b), first[i]) for i, a, b in times.pieces(start, stop)]
         return np.concatenate([np.where(row >= 0, row + shift, -1) for row, shift in pieces])
 
     return Spikes(times, rows, count=int(first[-1]), rate=rate, label=label)

@@ -1,21 +1,15 @@
 """Spike times of arrays: ragged, in columns, with an index, or with the neuron of each spike."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from synapsnet_pyg.datasets.array_files import ArrayFile
 from synapsnet_pyg.datasets.array_keys import NEURON_NAMES, TIME_NAMES, ArrayKeys, last_name
-from synapsnet_pyg.datasets.readers import natural
-from synapsnet_pyg.intake.plain import MISSING_TEXTS, numbers, plain_array, texts
+from synapsnet_pyg.datasets.cluster_rows import label_rows
+from synapsnet_pyg.intake.plain import numbers, plain_array, texts
 from synapsnet_pyg.intake.spikes import Spikes
-
-_PIECE = 1 << 20
-"""Number of labels that are read at once."""
-
-_DENSE = 1 << 24
-"""Largest whole number that is looked up in a table."""
 
 
 class SpikeArrays(NamedTuple):
@@ -64,79 +58,6 @@ def read_spikes(file: ArrayFile, keys: ArrayKeys, rate: float | None, notes: lis
     place, labels = _places(file, keys, labels, notes)
     count = len(labels)
     return SpikeArrays(Spikes(times, lambda a, b: place[rows(a, b)], count=count, rate=rate, label=label), labels)
-
-
-def label_rows(owner: Any, label: str, notes: list[str]) -> tuple[np.ndarray, Callable[[int, int], np.ndarray]]:
-    """Returns the different labels of spikes in natural order, and a function that gives the row of each spike.
-
-    Labels that are -1, NaN or empty are no neuron; their spikes have the row -1. Labels are read in pieces.
-
-    Args:
-        owner: Label of each spike: numbers or texts, an array or a data set.
-        label: Name of the labels in messages.
-        notes: List that is added to.
-
-    Example:
-        >>> labels, rows = label_rows(np.array([7, 3, -1, 7]), "units", [])
-        >>> labels.tolist(), rows(0, 4).tolist()
-        ([3, 7], [1, 0, -1, 1])
-    """
-
-    def part(a: int, b: int) -> np.ndarray:
-        """Reads the labels of some spikes."""
-        return np.asarray(owner[a:b]).ravel()
-
-    kind = owner.dtype.kind
-    pieces = [(start, min(start + _PIECE, len(owner))) for start in range(0, len(owner), _PIECE)]
-    low = high = 0
-    lost = 0
-    if kind in "iu" and len(owner):
-        spans = [(int(piece.min()), int(piece.max())) for piece in (part(a, b) for a, b in pieces)]
-        low, high = min(span[0] for span in spans), max(span[1] for span in spans)
-    if kind in "iu" and high < _DENSE:
-        present = np.zeros(high + 2, dtype=bool)
-        for a, b in pieces:
-            piece = part(a, b)
-            lost += int((piece < 0).sum()) if low < 0 else 0
-            present[np.maximum(piece, -1) if low < 0 else piece] = True
-        present[-1] = False  # the place of -1
-        labels = np.flatnonzero(present)
-        place = np.full(high + 2, -1, dtype=np.int64)
-        place[labels] = np.arange(len(labels))
-        _tell_lost(lost, len(owner), label, notes)
-        return labels, lambda a, b: place[np.maximum(part(a, b), -1) if low < 0 else part(a, b)]
-    found = [np.unique(plain_array(part(a, b))) for a, b in pieces]
-    known = np.unique(np.concatenate(found or [np.zeros(0)]))
-    known = known[_is_label(known)]
-    order = np.array(
-        sorted(range(len(known)), key=lambda i: natural(str(known[i]))) if kind in "USO" else range(len(known))
-    )
-    rank = np.full(len(known) + 1, -1, dtype=np.int64)
-    rank[order.astype(np.int64)] = np.arange(len(known))
-
-    def rows(a: int, b: int) -> np.ndarray:
-        """Returns the row of each spike."""
-        piece = plain_array(part(a, b))
-        slot = np.searchsorted(known, piece).clip(max=max(len(known) - 1, 0))
-        return rank[np.where(known[slot] == piece, slot, len(known))] if len(known) else np.full(b - a, -1)
-
-    lost = sum(int((~_is_label(plain_array(part(a, b)))).sum()) for a, b in pieces)
-    _tell_lost(lost, len(owner), label, notes)
-    return known[order.astype(np.int64)], rows
-
-
-def _tell_lost(lost: int, total: int, label: str, notes: list[str]) -> None:
-    """Notes the spikes of no neuron."""
-    if lost:
-        notes.append(f"{lost} of {total} spikes have no neuron in {label} (-1, NaN or empty) and are left out")
-
-
-def _is_label(values: np.ndarray) -> np.ndarray:
-    """Returns True for each label that names a neuron."""
-    if values.dtype.kind == "U":
-        return ~np.isin(np.char.lower(values), [*MISSING_TEXTS, "-1"])
-    good: np.ndarray = np.isfinite(values) & (values != -1)
-    return good
 
 
 def _owner(file: ArrayFile, key: str) -> Any:

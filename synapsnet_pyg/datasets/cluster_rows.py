@@ -1,23 +1,90 @@
-"""Clusters of many spikes: which there are, and the row of each spike's cluster, by a table in place of a search."""
+"""Neurons of many spikes: which there are, and the row of each spike's neuron; spikes are read in pieces."""
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from synapsnet_pyg.datasets.mapped_arrays import StoredVector
+from synapsnet_pyg.datasets.readers import natural
+from synapsnet_pyg.intake.plain import MISSING_TEXTS, plain_array
 
-PIECE = 1 << 21
-"""Number of spikes whose clusters are read at once."""
+PIECE = 1 << 20
+"""Number of spikes whose neurons are read at once."""
 
 LARGEST_TABLE = 1 << 24
-"""Largest cluster id that is looked up in a table."""
+"""Largest whole number that is looked up in a table."""
 
 
-def _pieces(values: StoredVector) -> Iterator[np.ndarray]:
-    """Yields clusters in pieces of whole numbers."""
-    for start in range(0, len(values), PIECE):
-        yield whole_ids(values[start : start + PIECE])
+def label_rows(owner: Any, label: str, notes: list[str]) -> tuple[np.ndarray, Callable[[int, int], np.ndarray]]:
+    """Returns the different labels of spikes in natural order, and a function that gives the row of each spike.
+
+    Labels that are below zero, NaN or empty are no neuron; their spikes have the row -1.
+
+    Args:
+        owner: Label of each spike: numbers or texts, an array or a data set.
+        label: Name of the labels in messages.
+        notes: List that is added to.
+
+    Example:
+        >>> labels, rows = label_rows(np.array([7, 3, -1, 7]), "units", [])
+        >>> labels.tolist(), rows(0, 4).tolist()
+        ([3, 7], [1, 0, -1, 1])
+    """
+    found, lost = [np.zeros(0, dtype=np.int64)], 0
+    for start in range(0, len(owner), PIECE):
+        piece = _labels(owner, start, start + PIECE)
+        good = _is_label(piece)
+        lost += len(piece) - int(good.sum())
+        found.append(_distinct(piece[good]))
+    if lost:
+        notes.append(f"{lost} of {len(owner)} spikes have no neuron in {label} (-1, NaN or empty) and are left out")
+    known = np.unique(np.concatenate([part for part in found if len(part)] or found))
+    if known.dtype.kind == "U":
+        order = np.array(sorted(range(len(known)), key=lambda i: natural(str(known[i]))), dtype=np.int64)
+    else:
+        order = np.arange(len(known))
+    rank = np.full(len(known) + 1, -1, dtype=np.int64)
+    rank[order] = np.arange(len(known))
+    table = None
+    if known.dtype.kind in "iu" and len(known) and known[-1] <= LARGEST_TABLE:
+        table = np.full(int(known[-1]) + 2, -1, dtype=np.int64)  # the last entry is that of no neuron
+        table[known] = rank[:-1]
+
+    def rows(start: int, stop: int) -> np.ndarray:
+        """Returns the row of each spike."""
+        piece = _labels(owner, start, stop)
+        if table is not None:
+            return table[np.maximum(piece, -1)]
+        slot = np.searchsorted(known, piece).clip(max=max(len(known) - 1, 0))
+        return rank[np.where(known[slot] == piece, slot, -1)] if len(known) else np.full(len(piece), -1)
+
+    labels = known[order]
+    whole = labels.dtype.kind == "f" and bool((labels == np.floor(labels)).all())
+    return labels.astype(np.int64) if whole else labels, rows
+
+
+def _labels(owner: Any, start: int, stop: int) -> np.ndarray:
+    """Reads the labels of some spikes."""
+    piece = np.asarray(owner[start:stop]).ravel()
+    return whole_ids(piece) if piece.dtype.kind in "iu" else plain_array(piece)
+
+
+def _distinct(labels: np.ndarray) -> np.ndarray:
+    """Returns the different labels, by a table in place of a sort where they are small whole numbers."""
+    if labels.dtype.kind not in "iu" or not len(labels) or labels.max() > LARGEST_TABLE:
+        return np.unique(labels)
+    seen = np.zeros(int(labels.max()) + 1, dtype=bool)
+    seen[labels] = True
+    return np.flatnonzero(seen)
+
+
+def _is_label(values: np.ndarray) -> np.ndarray:
+    """Returns True for each label that names a neuron."""
+    if values.dtype.kind == "U":
+        return ~np.isin(np.char.lower(values), [*MISSING_TEXTS, "-1"])
+    good: np.ndarray = np.isfinite(values) & (values >= 0)
+    return good
 
 
 def whole_ids(clusters: np.ndarray) -> np.ndarray:
@@ -27,44 +94,6 @@ def whole_ids(clusters: np.ndarray) -> np.ndarray:
     if clusters.dtype.kind == "f":
         clusters = np.where(np.isfinite(clusters), clusters, -1)
     return clusters.astype(np.int64)
-
-
-def cluster_ids(of_spike: StoredVector, path: Path) -> tuple[np.ndarray, int]:
-    """Returns the ids of the clusters that have spikes, in order, and the number of spikes without a cluster."""
-    largest, without = -1, 0
-    for piece in _pieces(of_spike):
-        largest, without = max(largest, int(piece.max())), without + int((piece < 0).sum())
-    if largest <= LARGEST_TABLE:
-        seen = np.zeros(largest + 2, dtype=bool)
-        for piece in _pieces(of_spike):
-            seen[np.where(piece >= 0, piece, largest + 1)] = True
-        ids = np.flatnonzero(seen[:-1])
-    else:
-        parts = [np.unique(piece[piece >= 0]) for piece in _pieces(of_spike)]
-        ids = np.unique(np.concatenate(parts))
-    if not len(ids):
-        raise ValueError(f"Expected clusters with spikes in '{path}' (no spike has a cluster).")
-    return ids, without
-
-
-def row_lookup(ids: np.ndarray, of_spike: StoredVector) -> Callable[[int, int], np.ndarray]:
-    """Returns the function of first and end spike that returns the row of each spike's cluster; -1 for none."""
-    if ids[-1] > LARGEST_TABLE:
-
-        def rows_by_search(start: int, stop: int) -> np.ndarray:
-            """Returns rows by a search for each spike."""
-            piece = whole_ids(of_spike[start:stop])
-            return np.where(piece >= 0, np.searchsorted(ids, piece), -1)
-
-        return rows_by_search
-    table = np.full(int(ids[-1]) + 2, -1, dtype=np.int64)
-    table[ids] = np.arange(len(ids))
-
-    def rows(start: int, stop: int) -> np.ndarray:
-        """Returns rows by the table."""
-        return table[whole_ids(of_spike[start:stop]).clip(-1)]  # the last entry is that of no cluster
-
-    return rows
 
 
 class JoinedVectors:

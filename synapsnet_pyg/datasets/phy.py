@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from synapsnet_pyg.datasets.cluster_rows import PIECE, cluster_ids, row_lookup, whole_ids
+from synapsnet_pyg.datasets.cluster_rows import PIECE, label_rows, whole_ids
 from synapsnet_pyg.datasets.cluster_tables import cluster_columns
 from synapsnet_pyg.datasets.mapped_arrays import StoredVector, mapped_numbers, stored_vector
 from synapsnet_pyg.datasets.readers import Reader, Rows, next_rows
@@ -81,9 +81,10 @@ class PhyReader(Reader):
                 f"Expected a number 'sample_rate' in '{path / 'params.py'}', which is parsed and never run (there is "
                 "none); give --sampling-rate, the samples a second."
             )
-        ids, without = cluster_ids(of_spike, path)
-        notes += [f"{without} of {len(of_spike)} spikes have no cluster and are left out"] if without else []
-        spikes = Spikes(times, row_lookup(ids, of_spike), count=len(ids), rate=rate, label=f"'{path / stem}.npy'")
+        ids, rows = label_rows(of_spike, "'spike_clusters'", notes)
+        if not len(ids):
+            raise ValueError(f"Expected clusters with spikes in '{path}' (no spike has a cluster).")
+        spikes = Spikes(times, rows, count=len(ids), rate=rate, label=f"'{path / stem}.npy'")
         columns, found = cluster_columns(path, ids)
         notes += found
         columns |= {key: values for key, values in _places(path, ids).items() if key not in columns}

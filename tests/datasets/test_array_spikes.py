@@ -10,7 +10,6 @@ import scipy.io
 from lab_arrays import read_arrays, read_spike_times, session_of
 from matlab73 import Cell, Structs, write_v73
 
-from synapsnet_pyg.datasets.array_spikes import label_rows
 from synapsnet_pyg.datasets.arrays import ArrayKeys
 from synapsnet_pyg.intake.notes import DataWarning
 
@@ -166,35 +165,6 @@ def test_spike_times_that_do_not_fit_are_told(tmp_path):
             read_spike_times(path, "times", 0.1, **arguments)
     with pytest.raises(ValueError, match="Expected spikes in 'none'"):
         read_spike_times(path, "none", 0.1, spike_index="none")
-
-
-@pytest.mark.parametrize(
-    ("labels", "known", "rows"),
-    [
-        (np.array([7, 3, -1, 7]), [3, 7], [1, 0, -1, 1]),
-        (np.array([7, 3, 200], "u1"), [3, 7, 200], [1, 0, 2]),
-        (np.array([7.0, np.nan, 3.5]), [3.5, 7.0], [1, -1, 0]),
-        (np.array(["b10", "", "b9", "-1"]), ["b9", "b10"], [1, -1, 0, -1]),
-        (np.array([1 << 40, 5]), [5, 1 << 40], [1, 0]),
-        (np.array([-5, 2]), [2], [-1, 0]),
-        (np.zeros(0, int), [], []),
-        (np.zeros(0), [], []),
-    ],
-)
-def test_labels_of_any_kind_get_rows(labels, known, rows):
-    notes = []
-    found, of_spikes = label_rows(labels, "units", notes)
-    assert found.tolist() == known
-    assert of_spikes(0, len(labels)).tolist() == rows
-    assert of_spikes(1, max(len(labels), 1)).tolist() == rows[1:]
-    assert bool(notes) == (-1 in rows)
-
-
-def test_labels_in_many_pieces(monkeypatch):
-    monkeypatch.setattr("synapsnet_pyg.datasets.array_spikes._PIECE", 7)
-    for labels in (random.integers(0, 9, 50), random.choice(["x1", "x10", "x2"], 50), random.integers(0, 9, 50) / 2):
-        known, rows = label_rows(labels, "units", [])
-        np.testing.assert_array_equal(known[rows(0, 50)], labels)
 
 
 @pytest.mark.parametrize("first", [0, 1])

@@ -252,7 +252,7 @@ def test_spikes_without_a_cluster_are_told(tmp_path):
     np.save(tmp_path / "spike_clusters.npy", np.where(of_spike == 11, np.nan, of_spike))
     session = read(tmp_path)
     assert session.neuron_id == ["probe/2", "probe/40"]
-    assert f"{(of_spike == 11).sum()} of 900 spikes have no cluster and are left out" in session.notes
+    assert f"{(of_spike == 11).sum()} of 900 spikes have no neuron" in " ".join(session.notes)
     assert ("clusters", "3 with spikes") in PhyReader().describe(tmp_path)
 
 
