@@ -238,8 +238,7 @@ def _on_frames(key: str, values: np.ndarray, trials: Trials, axes: Sequence[str]
     wanted = ("trial", "bin", "value") if trials.in_trials else ("bin", "value")
     if axes is None and trials.in_trials and values.ndim == 1 and len(values) == count * T:
         return values  # all frames, one trial after the other
-    order = _axes_by_length(key, values.shape, lengths, wanted) if axes is None else tuple(axes)
-    _check_axes(key, values.shape, lengths, order)
+    order = _axes_by_length(key, values.shape, lengths, wanted, given=axes)
     for axis in wanted:
         if axis not in order:
             values, order = values[..., None], (*order, axis)
@@ -251,10 +250,21 @@ def _on_frames(key: str, values: np.ndarray, trials: Trials, axes: Sequence[str]
 
 
 def _axes_by_length(
-    key: str, shape: tuple[int, ...], lengths: Mapping[str, int], wanted: tuple[str, ...]
+    key: str,
+    shape: tuple[int, ...],
+    lengths: Mapping[str, int],
+    wanted: tuple[str, ...],
+    *,
+    given: Sequence[str] | None,
 ) -> tuple[str, ...]:
-    """Returns the only order of axes that the lengths allow."""
+    """Returns the order of axes that is given, or the only one that the lengths allow."""
     orders = _possible_orders(shape, lengths, wanted)
+    if given is not None and tuple(given) not in orders:
+        raise ValueError(
+            f"Expected behaviour '{key}' to have the axes {','.join(given)} (its shape {list(shape)} does not fit)."
+        )
+    if given is not None:
+        return tuple(given)
     full = {order for order in orders if set(lengths) <= set(order)} or orders
     if not full:
         needed = " and ".join(f"{length} {axis}s" for axis, length in lengths.items())
@@ -283,12 +293,3 @@ def _possible_orders(
             if axis not in order and lengths.get(axis, length) == length
         }
     return {order for order in orders if "bin" in order or "trial" in order}
-
-
-def _check_axes(key: str, shape: tuple[int, ...], lengths: Mapping[str, int], order: tuple[str, ...]) -> None:
-    """Raises an error unless axes are different, known and of the recording's lengths."""
-    fits = len(order) == len(shape) and len(set(order)) == len(order) and set(order) <= {*lengths, "value"}
-    if not fits or any(lengths.get(axis, n) != n for axis, n in zip(order, shape, strict=True)):
-        raise ValueError(
-            f"Expected behaviour '{key}' to have the axes {','.join(order)} (its shape {list(shape)} does not fit)."
-        )

@@ -8,7 +8,7 @@ import numpy as np
 from synapsnet_pyg.datasets.array_files import ArrayFile
 from synapsnet_pyg.datasets.array_keys import NEURON_NAMES, TIME_NAMES, ArrayKeys, last_name
 from synapsnet_pyg.datasets.cluster_rows import label_rows
-from synapsnet_pyg.intake.plain import numbers, plain_array, texts
+from synapsnet_pyg.intake.plain import plain_array, texts
 from synapsnet_pyg.intake.spikes import Spikes
 
 
@@ -179,16 +179,3 @@ def _tell_silent(count: int, notes: list[str]) -> None:
     """Notes neurons without spikes."""
     if count:
         notes.append(f"{count} neurons have no spikes")
-
-
-def seconds(file: ArrayFile, key: str, rate: float | None) -> np.ndarray:
-    """Returns times in seconds.
-
-    Args:
-        file: Opened file.
-        key: Key of the times.
-        rate: Ticks a second. None: by the unit that the file states, or seconds.
-    """
-    values = numbers(file.get(key), f"'{key}' of '{file.path}'").astype(np.float64)
-    scaled: np.ndarray = values / (rate or file.rate(key) or 1.0)
-    return scaled

@@ -108,9 +108,11 @@ class Survey:
     def __init__(self, file: ArrayFile) -> None:
         self.file = file
         self.readable = {key: entry for key, entry in file.entries.items() if not entry.refusal}
-        # Axes of length one are MATLAB's way to write a vector.
+        # Axes of length one are MATLAB's way to write a vector; columns of a large table have an unknown length.
         self.shape = {
-            key: tuple(n for n in entry.shape or () if n != 1) if entry.pieces is None else ()
+            key: tuple(n for n in ((0,) if entry.shape is None else entry.shape) if n != 1)
+            if entry.pieces is None
+            else ()
             for key, entry in self.readable.items()
         }
 

@@ -69,8 +69,8 @@ class _Walk:
         kind = _matlab_class(item)
         if isinstance(item, h5py.Group):
             if "MATLAB_sparse" in item.attrs:
-                rows, columns = int(item.attrs["MATLAB_sparse"]), len(item["jc"]) - 1
-                self.entries[key] = Entry(lambda: _matlab_sparse(item), (rows, columns), "sparse")
+                size = (int(item.attrs["MATLAB_sparse"]), len(item["jc"]) - 1)
+                self.entries[key] = Entry(lambda: _sparse(item, size), size, "sparse")
             elif self.matlab and (kind not in ("", "struct") or "MATLAB_object_decode" in item.attrs):
                 self.entries[key] = Entry.refused(object_refusal(kind))
             elif {"data", "indices", "indptr"} <= set(item) and (shape := _sparse_shape(item)):
@@ -244,17 +244,6 @@ def _complex(stored: np.ndarray) -> np.ndarray:
     return (stored["real"] + 1j * stored["imag"]).T
 
 
-def _matlab_sparse(group: h5py.Group) -> np.ndarray:
-    """Reads a sparse matrix of MATLAB v7.3, which holds compressed columns."""
-    start, rows = group["jc"][()].astype(np.int64), int(group.attrs["MATLAB_sparse"])
-    require_memory(8 * rows * (len(start) - 1), f"the sparse matrix '{group.name}' with its zeros")
-    matrix = np.zeros((rows, len(start) - 1))
-    if start[-1]:  # an empty matrix has no ``ir`` and ``data``
-        columns = np.repeat(np.arange(len(start) - 1), np.diff(start))
-        matrix[group["ir"][()].astype(np.int64), columns] = group["data"][()]
-    return matrix
-
-
 def _sparse_shape(group: h5py.Group) -> tuple[int, ...]:
     """Returns the shape of a sparse matrix of scipy, AnnData or 10x; empty if the group is none."""
     shape = group["shape"][()] if "shape" in group else group.attrs.get("shape", group.attrs.get("h5sparse_shape", ()))
@@ -262,16 +251,19 @@ def _sparse_shape(group: h5py.Group) -> tuple[int, ...]:
 
 
 def _sparse(group: h5py.Group, shape: tuple[int, ...]) -> np.ndarray:
-    """Reads a sparse matrix of compressed rows or columns."""
-    start = group["indptr"][()].astype(np.int64)
-    by_row = len(start) == shape[0] + 1
-    if shape[0] == shape[1]:
+    """Reads a sparse matrix of compressed rows, or of columns as MATLAB's."""
+    require_memory(8 * shape[0] * shape[1], f"the sparse matrix '{group.name}' with its zeros")
+    start = group["jc" if "jc" in group else "indptr"][()].astype(np.int64)
+    by_row = "jc" not in group and len(start) == shape[0] + 1
+    if by_row and shape[0] == shape[1]:
         kind = group.attrs.get("encoding-type", group.attrs.get("h5sparse_format", b"csr"))
         by_row = "csc" not in str(kind)
-    require_memory(8 * shape[0] * shape[1], f"the sparse matrix '{group.name}' with its zeros")
+    if not start[-1]:  # MATLAB leaves the entries of an empty matrix out
+        return np.zeros(shape)
     values = group["data"][()]
     matrix = np.zeros(shape, dtype=values.dtype)
-    major, minor = np.repeat(np.arange(len(start) - 1), np.diff(start)), group["indices"][()].astype(np.int64)
+    major = np.repeat(np.arange(len(start) - 1), np.diff(start))
+    minor = group["ir" if "ir" in group else "indices"][()].astype(np.int64)
     # Entries that come twice are added up, as scipy does.
     np.add.at(matrix, (major, minor) if by_row else (minor, major), values)
     return matrix

@@ -39,7 +39,6 @@ def _named_pair(survey: Survey) -> Proposal | None:
                 if own != key and own.rpartition("/")[0] == group and is_neuron_name(last_name(own))
             ]
             pairs += [(key, own) for own in partners[:1]]
-    pairs += _unknown_length_pair(survey) if not pairs else []
     certain = bool(pairs)
     pairs += _only_whole_numbers(survey) if not pairs else []
     if not pairs:
@@ -57,14 +56,6 @@ def _only_whole_numbers(survey: Survey) -> list[tuple[str, str]]:
     if len(times) != 1 or len(others) != 1 or survey.shape.get(others[0]) != survey.shape[times[0]]:
         return []
     return [(times[0], others[0])] if survey.readable[others[0]].dtype.lstrip("u").startswith("int") else []
-
-
-def _unknown_length_pair(survey: Survey) -> list[tuple[str, str]]:
-    """Returns columns of times and neurons of a table whose length is not known."""
-    names = [key for key, entry in survey.readable.items() if entry.shape is None]
-    times = [key for key in names if last_name(key) in TIME_NAMES]
-    neurons = [key for key in names if is_neuron_name(last_name(key))]
-    return [(times[0], neurons[0])] if times and neurons else []
 
 
 def _indexed(survey: Survey) -> Proposal | None:
