@@ -1,20 +1,21 @@
 """Recordings in NWB files of any lab, in HDF5 or Zarr, on disk or at a URL."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import h5py
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.datasets.lab_recordings import LabRecordings
 from synapsnet_pyg.datasets.nwb_contents import Contents
 from synapsnet_pyg.datasets.nwb_description import describe_nwb
 from synapsnet_pyg.datasets.nwb_groups import is_nwb_zarr, open_nwb, url_of
 from synapsnet_pyg.datasets.nwb_traces import cells_of
 from synapsnet_pyg.datasets.nwb_units import units_of
 from synapsnet_pyg.datasets.readers import Reader, Rows, find_recordings
-from synapsnet_pyg.datasets.recordings import RecordingDataset, listed
+from synapsnet_pyg.datasets.recordings import listed
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.blocks import apart
 from synapsnet_pyg.intake.recording import Recording, Selection
@@ -74,7 +75,7 @@ class NWBReader(Reader):
         return describe_nwb(path)
 
 
-class NWBRecording(RecordingDataset):
+class NWBRecording(LabRecordings):
     """Sessions from an NWB file, a folder of NWB files, or a URL: spikes of units, or traces of two-photon series.
 
     Spikes are counted in bins; the frames of a two-photon trace are bins. What the file says was not observed
@@ -86,28 +87,13 @@ class NWBRecording(RecordingDataset):
             ``dandi://DANDISET/PATH``).
         activity: Name or path of a table of units, of a two-photon series, or of the group that holds the series of all
             planes. None: the only activity of the file.
-        bin_size: Duration of one bin in seconds, for units. None: 1/30 s.
-        behaviour: Names or whole paths of time series that all neurons share.
-        intervals: Name of intervals that become segments. None: all that was observed.
-        where: Conditions on columns of the units or cells, such as ``"quality==good"`` or ``{"quality": "good"}``.
-            None: cells that are marked as rejected are left out.
-        exclude: Names of intervals, or ``"START:STOP"`` in seconds, that are left out.
-        events: Names of event times or intervals that become behaviours.
-        circular: Name of a behaviour that is an angle -> length of its full circle; that of a ``CompassDirection`` is
-            known.
-        min_rate: Smallest mean rate of a kept unit in Hz.
-        start: Time in seconds at which to begin.
-        stop: Time in seconds at which to end.
-        sampling_rate: Number of ticks of the activity's clock a second. None: as the file says, or seconds.
-        behaviour_rate: Number of ticks of the behaviours' clocks a second. None: as the file says, or seconds.
-        frame_rate: Number of frames a second, for traces without a clock.
-        rebin: Number of frames to join into one bin.
-        fill_nan: Largest share of NaN in the trace of a kept cell.
         sessions: Names of sessions, or ends of names, see
             :class:`~synapsnet_pyg.datasets.recordings.RecordingDataset`.
         processed: Folder of the session files. None: ``processed`` beside the file or in the folder.
         jobs: Number of processes that read at once.
         transform: Function applied to each session that is taken from the data set.
+        **choices: Further choices, arguments of :class:`~synapsnet_pyg.intake.recording.Selection`: ``bin_size``,
+            ``behaviour`` (names or whole paths), ``intervals``, ``where``, ``exclude``, ``events`` and others.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -123,49 +109,25 @@ class NWBRecording(RecordingDataset):
         path: str | os.PathLike[str],
         activity: str | None = None,
         *,
-        bin_size: float | None = None,
-        behaviour: Sequence[str] = (),
-        intervals: str | None = None,
-        where: str | Mapping[str, Any] | None = None,
-        exclude: Sequence[str] = (),
-        events: Sequence[str] = (),
-        circular: Mapping[str, float] | None = None,
-        min_rate: float = 0.0,
-        start: float | None = None,
-        stop: float | None = None,
-        sampling_rate: float | None = None,
-        behaviour_rate: float | None = None,
-        frame_rate: float | None = None,
-        rebin: int = 1,
-        fill_nan: float = 0.0,
         sessions: Iterable[str] | None = None,
         processed: str | os.PathLike[str] | None = None,
         jobs: int = 1,
         transform: Callable[[Session], Session] | None = None,
+        **choices: Any,
     ) -> None:
-        self.selection = Selection(
-            activity=activity,
-            bin_size=bin_size,
-            behaviour=listed(behaviour),
-            intervals=intervals,
-            where=where,
-            exclude=listed(exclude),
-            events=listed(events),
-            circular=dict(circular or {}),
-            min_rate=min_rate,
-            start=start,
-            stop=stop,
-            sampling_rate=sampling_rate,
-            behaviour_rate=behaviour_rate,
-            frame_rate=frame_rate,
-            rebin=rebin,
-            fill_nan=fill_nan,
-        )
+        choices |= {key: listed(choices[key]) for key in ("behaviour", "exclude", "events") if key in choices}
         source = Path(path).expanduser()
         if processed is None:
             inside = source.is_dir() and not is_nwb_zarr(source)
             processed = (source if inside else Path() if url_of(path) else source.parent) / "processed"
-        super().__init__(source, sessions, processed=processed, jobs=jobs, transform=transform)
+        super().__init__(
+            source,
+            Selection(activity=activity, **choices),
+            sessions=sessions,
+            processed=processed,
+            jobs=jobs,
+            transform=transform,
+        )
 
     @staticmethod
     def find(root: Path) -> dict[str, list[Path]]:

@@ -12,7 +12,7 @@ from synapsnet_pyg.datasets.cluster_rows import PIECE, label_rows, whole_ids
 from synapsnet_pyg.datasets.cluster_tables import cluster_columns
 from synapsnet_pyg.datasets.mapped_arrays import StoredVector, mapped_numbers, stored_vector
 from synapsnet_pyg.datasets.readers import Reader, Rows, next_rows
-from synapsnet_pyg.datasets.usual_choices import choice_note, counted, keep_usual, named, only_activity
+from synapsnet_pyg.datasets.usual_choices import choice_note, counted, named, only_activity, usual_rows
 from synapsnet_pyg.intake.neuron_table import NeuronTable
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import texts
@@ -91,11 +91,11 @@ class PhyReader(Reader):
         if "group" in columns:
             notes.append(f"{len(ids)} clusters with spikes: {counted(columns['group'], 'unsorted')}")
         neurons = NeuronTable(len(ids), labels=ids, columns=columns, prefix="phy")
-        recording = Recording(name, spikes, neurons, excluded=excluded, notes=notes)
         noise = np.array([text.lower() == "noise" for text in texts(columns.get("group", [""] * len(ids)))])
         good = "'group==good' chooses the good ones, " if "good" in texts(columns.get("group", [])) else ""
         reason = f"{int(noise.sum())} noise (--where {good}'group!=none' takes all)"
-        return keep_usual(recording, ~noise, reason, selection, columns=("group", "kslabel"))
+        rows, gone = usual_rows(~noise, reason, selection, columns=("group", "kslabel"), name=name)
+        return Recording(name, spikes.take(rows), neurons.take(rows), excluded=excluded, notes=[*notes, *gone])
 
     def describe(self, path: Path) -> Rows:
         """Describes a folder from its tables and the headers of its arrays."""

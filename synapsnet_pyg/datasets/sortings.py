@@ -11,7 +11,7 @@ import numpy as np
 from synapsnet_pyg.datasets.mapped_arrays import keys_of_hdf5, matlab_variables
 from synapsnet_pyg.datasets.readers import Reader, Rows, next_rows
 from synapsnet_pyg.datasets.sorting_files import hdsort, klusta, saved_folder, waveclus
-from synapsnet_pyg.datasets.usual_choices import keep_usual, only_activity
+from synapsnet_pyg.datasets.usual_choices import only_activity, usual_rows
 from synapsnet_pyg.files import optional_import
 from synapsnet_pyg.intake.objects import SpikeSource, spikes_of
 from synapsnet_pyg.intake.plain import plain_array, texts
@@ -133,15 +133,16 @@ class SortingReader(Reader):
         if form not in (*DIRECT, *FORMATS):
             raise ValueError(f"Expected --activity among {', '.join([*DIRECT, *FORMATS])} (got '{form}').")
         source = self._source(path, str(form), selection.sampling_rate)
-        recording = Recording(
+        kept, reason, columns = _usual(source, str(form))
+        rows, gone = usual_rows(kept, reason, selection, columns=columns, name=name)
+        return Recording(
             name,
-            source.spikes,
-            source.neurons,
+            source.spikes.take(rows),
+            source.neurons.take(rows),
             observed=source.observed,
             excluded=excluded,
-            notes=[f"sorting of {form}"],
+            notes=[f"sorting of {form}", *gone],
         )
-        return _without_noise(recording, str(form), selection)
 
     def describe(self, path: Path) -> Rows:
         """Describes the format; the spikes are not read."""
@@ -190,24 +191,21 @@ def _extracted(path: Path, form: _Format, label: str, rate: float | None) -> Spi
         ) from None
 
 
-def _without_noise(recording: Recording, form: str, selection: Selection) -> Recording:
-    """Returns a sorting without the units that hold no neuron by their format."""
-    columns, count = recording.neurons.columns, recording.neurons.count
+def _usual(source: SpikeSource, form: str) -> tuple[np.ndarray, str, tuple[str, ...]]:
+    """Returns which units hold a neuron by their format, the reason of the others, and the fields that say so."""
+    columns, count = source.neurons.columns, source.neurons.count
     for key in [key for key, values in columns.items() if np.ndim(values) > 2]:  # templates
         del columns[key]
     if form in ("waveclus", "hdsort"):
         kept = columns["cluster"] % (1000 if form == "hdsort" else 1 << 40) != 0
-        reason = "the others hold spikes without a cluster (--where 'cluster>=0' takes them too)"
-        return keep_usual(recording, kept, reason, selection, columns=("cluster",))
+        return kept, "the others hold spikes without a cluster (--where 'cluster>=0' takes them too)", ("cluster",)
     if form == "combinato":
         bad = plain_array(columns["artifact"]).astype(bool) | plain_array(columns["unsorted"]).astype(bool)
-        reason = "artifact or unsorted (--where 'artifact==0|1' takes all)"
-        return keep_usual(recording, ~bad, reason, selection, columns=("artifact", "unsorted"))
+        return ~bad, "artifact or unsorted (--where 'artifact==0|1' takes all)", ("artifact", "unsorted")
     # SpikeInterface calls phy's group quality.
     key = next((key for key in ("group", "quality") if key in columns), "group")
     noise = np.array([text.lower() == "noise" for text in texts(columns.get(key, [""] * count))], dtype=bool)
-    reason = f"{int(noise.sum())} noise (--where '{key}!=none' takes all)"
-    return keep_usual(recording, ~noise, reason, selection, columns=(key,))
+    return ~noise, f"{int(noise.sum())} noise (--where '{key}!=none' takes all)", (key,)
 
 
 def _size(path: Path) -> str:

@@ -2,55 +2,23 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.plain import texts
-from synapsnet_pyg.intake.recording import Recording, Selection, literal_blocks
-from synapsnet_pyg.intake.spikes import Spikes
-
-
-def keep_usual(
-    recording: Recording, kept: np.ndarray, reason: str, selection: Selection, *, columns: Sequence[str]
-) -> Recording:
-    """Returns a recording of the neurons that its format takes for neurons, unless the user chose with ``--where``.
-
-    Args:
-        recording: Recording of all neurons of the file.
-        kept: True for each kept neuron :math:`(N)`.
-        reason: What is left out and how to choose, for the note.
-        selection: Choices of the user; a ``where`` that names one of the fields replaces this choice.
-        columns: Fields by which the format chooses, in lower case.
-
-    Raises:
-        ValueError: No neuron would be left.
-    """
-    rows, notes = usual_rows(kept, reason, selection, columns=columns, name=recording.name)
-    if not notes:
-        return recording
-    activity, observed_by = recording.activity, recording.observed_by
-    return replace(
-        recording,
-        activity=activity.take(rows)
-        if isinstance(activity, Spikes)
-        else replace(activity, values=activity.values[rows]),
-        neurons=recording.neurons.take(rows),
-        observed_by=None if observed_by is None else [observed_by[row] for row in rows.tolist()],
-        notes=[*recording.notes, *notes],
-    )
+from synapsnet_pyg.intake.recording import Selection, literal_blocks
 
 
 def usual_rows(
     kept: np.ndarray, reason: str, selection: Selection, *, columns: Sequence[str], name: str
 ) -> tuple[np.ndarray, list[str]]:
-    """Returns the rows of the neurons that :func:`keep_usual` keeps, and a note if some go out.
+    """Returns the rows of the neurons that a format takes for neurons, and a note if some go out.
 
     Args:
         kept: True for each kept neuron :math:`(N)`.
         reason: What is left out and how to choose, for the note.
-        selection: Choices of the user.
+        selection: Choices of the user; a ``where`` that names one of the fields replaces this choice.
         columns: Fields by which the format chooses, in lower case.
         name: Name of the recording in messages.
 

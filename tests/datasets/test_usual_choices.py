@@ -1,32 +1,21 @@
 import numpy as np
 import pytest
 
-from synapsnet_pyg.datasets.usual_choices import choice_note, counted, keep_usual, named, only_activity
-from synapsnet_pyg.intake.neuron_table import NeuronTable
-from synapsnet_pyg.intake.recording import Recording, Selection, Traces
-from synapsnet_pyg.intake.spikes import Spikes
+from synapsnet_pyg.datasets.usual_choices import choice_note, counted, named, only_activity, usual_rows
+from synapsnet_pyg.intake.recording import Selection
 
 KEPT = np.array([True, False, True])
 
 
 def test_neurons_that_the_format_rejects_go_out_with_a_note():
-    table = NeuronTable(3, labels=["a", "b", "c"], columns={"depth": np.arange(3)})
-    blocks = [[(0.0, 1.0)], [(0.0, 2.0)], [(0.0, 3.0)]]
-    for activity in (Traces(np.arange(12.0).reshape(3, 4)), Spikes.from_trains([[1.0], [2.0, 2.5], [3.0]])):
-        recording = Recording("s", activity, table, observed_by=blocks, notes=["first"])
-        kept = keep_usual(recording, KEPT, "1 bad", Selection(where="area==CA1"), columns=("depth",))
-        assert kept.neurons.names("s") == ["s/a", "s/c"]
-        assert kept.neurons.columns["depth"].tolist() == [0, 2]
-        assert kept.observed_by == [blocks[0], blocks[2]]
-        assert kept.notes == ["first", "kept 2 of 3: 1 bad"]
-        if isinstance(kept.activity, Spikes):
-            assert kept.activity.survey().counts.tolist() == [1, 1]
-        else:
-            assert kept.activity.values[:, 0].tolist() == [0, 8]
-        assert keep_usual(recording, KEPT, "1 bad", Selection(where="depth>0"), columns=("depth",)) is recording
-        assert keep_usual(recording, KEPT | True, "none", Selection(), columns=()) is recording
-    with pytest.raises(ValueError, match=r"neurons in 's' \(all 3 go out: 3 bad\)"):
-        keep_usual(recording, KEPT & False, "3 bad", Selection(), columns=())
+    def chosen(kept, where=None):
+        rows, notes = usual_rows(kept, "1 bad", Selection(where=where), columns=("depth",), name="s")
+        return rows.tolist(), notes
+
+    assert chosen(KEPT) == chosen(KEPT, "area==CA1") == ([0, 2], ["kept 2 of 3: 1 bad"])
+    assert chosen(KEPT, "depth>0") == chosen(KEPT | True) == ([0, 1, 2], [])
+    with pytest.raises(ValueError, match=r"neurons in 's' \(all 3 go out: 1 bad\)"):
+        chosen(KEPT & False)
 
 
 def test_names_that_a_format_cannot_have_are_refused():
