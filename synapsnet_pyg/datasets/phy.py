@@ -94,8 +94,8 @@ class PhyReader(Reader):
         noise = np.array([text.lower() == "noise" for text in texts(columns.get("group", [""] * len(ids)))])
         good = "'group==good' chooses the good ones, " if "good" in texts(columns.get("group", [])) else ""
         reason = f"{int(noise.sum())} noise (--where {good}'group!=none' takes all)"
-        rows, gone = usual_rows(~noise, reason, selection, columns=("group", "kslabel"), name=name)
-        return Recording(name, spikes.take(rows), neurons.take(rows), excluded=excluded, notes=[*notes, *gone])
+        kept, gone = usual_rows(~noise, reason, selection, columns=("group", "kslabel"), name=name)
+        return Recording(name, spikes.take(kept), neurons.take(kept), excluded=excluded, notes=[*notes, *gone])
 
     def describe(self, path: Path) -> Rows:
         """Describes a folder from its tables and the headers of its arrays."""

@@ -13,13 +13,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch_geometric.data import Dataset
 from tqdm import tqdm
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import Json, atomic_path, make_folder, shorten
-from synapsnet_pyg.intake.notes import DataWarning, warn
+from synapsnet_pyg.intake.notes import DataWarning
 
 FORMAT = 2
 """Version of the kept sessions, to be raised when equal files and arguments give other sessions."""
@@ -282,19 +281,6 @@ def activity_digest(session: Session) -> str:
     """Returns a text that two sessions share if they hold the same activity in the same bins."""
     size = f"{session.bin_size} {list(session.activity.shape)}".encode()
     return hashlib.sha256(size + session.activity.contiguous().numpy().tobytes()).hexdigest()[:16]
-
-
-def without_nan(activity: np.ndarray, rows: str) -> np.ndarray:
-    """Returns a mask [N] of the rows with finite numbers only, and warns of the other rows.
-
-    Args:
-        activity: Activity [N, T].
-        rows: Name of the rows in the warning, such as "neurons".
-    """
-    good: np.ndarray = np.isfinite(activity).all(axis=1)
-    if not good.all():
-        warn(f"{int((~good).sum())} of {len(good)} {rows} hold NaN or infinity and are left out.")
-    return good
 
 
 def require_folder(root: Path, remedy: str) -> None:
