@@ -66,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"{called}: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except MemoryError:
+        print(f"{called}: error: Expected more memory than is free; take longer bins or fewer neurons", file=sys.stderr)
+        return 2
     except ImportError as error:
         hint = "" if "pip install" in str(error) else "; install the extras [train,viz]"
         print(f"{called}: error: {' '.join(str(error).split())}{hint}", file=sys.stderr)

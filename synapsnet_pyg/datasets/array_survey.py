@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
+import numpy as np
+
 from synapsnet_pyg.datasets.array_files import DATES, ArrayFile
 from synapsnet_pyg.datasets.array_keys import ID_NAMES, NEURON_NAMES, TIME_NAMES, ArrayKeys, last_name
 from synapsnet_pyg.datasets.table_files import TABLE
@@ -127,6 +129,13 @@ class Survey:
         """Returns True for times: numbers or dates whose name speaks of them."""
         dates = self.readable[key].dtype.startswith(DATES) if key in self.readable else False
         return is_clock_name(last_name(key)) and (dates or self.numeric(key))
+
+    def in_seconds(self, clock: str) -> bool:
+        """Returns True if the steps of a clock may be seconds, or its unit is known."""
+        head = self.file.head(clock) if self.file.rate(clock) is None else None
+        if head is None or head.dtype.kind not in "iuf" or head.size < 2:
+            return True
+        return bool(1e-4 <= np.median(np.abs(np.diff(head.ravel().astype(np.float64)))) < 5)
 
     def vectors(self, length: int | None = None) -> list[str]:
         """Returns the keys of all vectors, or of those of one length."""

@@ -71,7 +71,7 @@ class BehaviourFile:
         """
         own = [folder / self.path for folder in (source, source.parent) if (folder / self.path).exists()]
         with ArrayFile(own[0] if own else Path(self.path)) as file:
-            times = file.numbers(self.times).ravel() / (selection.behaviour_rate or 1.0)
+            times = file.numbers(self.times).ravel() / (selection.behaviour_rate or file.rate(self.times) or 1.0)
             label = "'{}' of '" + self.path + "'"
             return [
                 Series(key, file.get(key), times, selection.period(key), label.format(key))

@@ -81,10 +81,10 @@ class PhyReader(Reader):
                 f"Expected a number 'sample_rate' in '{path / 'params.py'}', which is parsed and never run (there is "
                 "none); give --sampling-rate, the samples a second."
             )
-        ids, rows = label_rows(of_spike, "'spike_clusters'", notes)
+        ids, row_of = label_rows(of_spike, "'spike_clusters'", notes)
         if not len(ids):
             raise ValueError(f"Expected clusters with spikes in '{path}' (no spike has a cluster).")
-        spikes = Spikes(times, rows, count=len(ids), rate=rate, label=f"'{path / stem}.npy'")
+        spikes = Spikes(times, row_of, count=len(ids), rate=rate, label=f"'{path / stem}.npy'")
         columns, found = cluster_columns(path, ids)
         notes += found
         columns |= {key: values for key, values in _places(path, ids).items() if key not in columns}

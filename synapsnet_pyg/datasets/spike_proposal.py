@@ -8,7 +8,7 @@ import numpy as np
 
 from synapsnet_pyg.datasets.array_keys import TIME_NAMES, ArrayKeys, last_name
 from synapsnet_pyg.datasets.array_spikes import trains_of
-from synapsnet_pyg.datasets.array_survey import Proposal, Survey, is_neuron_name
+from synapsnet_pyg.datasets.array_survey import Proposal, Survey, is_neuron_name, is_other
 from synapsnet_pyg.datasets.table_files import TABLE
 
 _SAMPLING_RATES = frozenset({"sampling_rate", "sample_rate", "fs", "sampling_frequency", "srate", "samplerate"})
@@ -85,6 +85,8 @@ def _ragged(survey: Survey) -> Proposal | None:
         except ValueError:
             continue
         flat = all(max(np.shape(piece)) == np.size(piece) for piece in pieces if np.size(piece))
+        if not _named_spikes(key) and (is_other(key) or not flat or not _rising(pieces)):
+            continue
         if flat and pieces and any(np.size(piece) > 1 for piece in pieces) and _numbers(pieces):
             found.append((key, int(np.prod(entry.shape or (0,)))))
     found.sort(key=lambda pair: (not _named_spikes(pair[0]), pair[0]))
@@ -202,6 +204,11 @@ def _behaviours_on_a_clock(survey: Survey, taken: Collection[str | None]) -> tup
         if shared and R > 20:
             return clock, shared
     return None, []
+
+
+def _rising(pieces: Collection[np.ndarray]) -> bool:
+    """Returns True if all arrays hold numbers that never fall, as times of spikes do."""
+    return _numbers(pieces) and all((np.diff(np.ravel(piece)) >= 0).all() for piece in pieces)
 
 
 def _numbers(pieces: Collection[np.ndarray]) -> bool:

@@ -49,14 +49,18 @@ def propose_traces(survey: Survey, activity: str | None, given: ArrayKeys) -> Pr
         if own not in (*taken, TABLE) and survey.numeric(own) and _fits_frames(survey, own, sizes) and T > 1
     ]
     known = survey.neuron_keys(N, taken | set(behaviour))
+    missing: tuple[str, ...] = () if clock or size else ("--bin-size SECONDS",)
     if clock:
         reasons.append(f"times of the bins '{clock}'")
+        if not survey.in_seconds(clock):
+            reasons.append(f"'{clock}' counts ticks: --sampling-rate is their number a second (1000 for milliseconds)")
+            missing = ("--sampling-rate HZ",)
     return Proposal(
         replace(known, activity=key, axes=axes, times=clock),
         tuple(reasons),
         tuple(behaviour),
         where=survey.where(N),
-        missing=() if clock or size else ("--bin-size SECONDS",),
+        missing=missing,
         certain=certain,
     )
 

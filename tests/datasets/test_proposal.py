@@ -266,3 +266,24 @@ def test_axes_of_one_length_are_told(tmp_path):
     rows = ArraysReader().describe(tmp_path / "a.npz")
     assert "--axes trial,neuron,bin" in rows[-1][1]
     assert "which is which is not known" in rows[-2][1]
+
+
+def test_cells_that_are_no_spikes(tmp_path):
+    cells = [np.empty((1, 3), dtype=object) for _ in range(3)]
+    for k, T in enumerate((20, 30, 25)):
+        cells[0][0, k] = np.random.default_rng(k).poisson(0.5, (5, T)).astype(float)
+        cells[1][0, k] = np.random.default_rng(k).normal(size=(T, 1))
+        cells[2][0, k] = np.sort(np.random.default_rng(k).uniform(0, 9, T))
+    scipy.io.savemat(tmp_path / "a.mat", {"trials": cells[0], "wander": cells[1]})
+    assert "--activity trials --axes trial,neuron,bin" in ArraysReader().describe(tmp_path / "a.mat")[-1][1]
+    scipy.io.savemat(tmp_path / "b.mat", {"wander": cells[1], "unit_data": cells[2]})
+    session = session_of(tmp_path / "b.mat", None, bin_size=0.5)
+    assert session.activity.sum() > 60
+
+
+def test_a_clock_in_ticks_is_asked_about(tmp_path):
+    np.savez(tmp_path / "a.npz", dff=np.random.default_rng(0).normal(size=(4, 60)), t=np.arange(60) * 33.3)
+    command = ArraysReader().describe(tmp_path / "a.npz")[-1][1]
+    assert "--times t --sampling-rate HZ" in command
+    np.savez(tmp_path / "a.npz", dff=np.random.default_rng(0).normal(size=(4, 60)), t_ms=np.arange(60) * 33.3)
+    assert "HZ" not in ArraysReader().describe(tmp_path / "a.npz")[-1][1]
