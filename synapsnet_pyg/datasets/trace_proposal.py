@@ -74,9 +74,8 @@ def _likely_activity(survey: Survey) -> str | None:
         shape = [n for n in entry.shape or () if n != 1] if entry.pieces is None else []
         if entry.pieces is not None and entry.dtype == "cells":
             # Cells of one array each for a trial; cells of cells are something else.
-            fits = all(
-                piece.ndim == 2 and piece.dtype.kind in "fiub" for piece in survey.file.pieces(key, 20) if piece.size
-            )
+            first = [piece for piece in survey.file.pieces(key, 20) if piece.size]
+            fits = all(piece.ndim == 2 and min(piece.shape) > 1 and piece.dtype.kind in "fiub" for piece in first)
         else:
             fits = survey.numeric(key) and len(shape) in (2, 3) and min(entry.shape or (0,)) > 0
         if not fits and not (len(survey.file.keys) == 1 and len(shape) == 1 and survey.numeric(key)):
