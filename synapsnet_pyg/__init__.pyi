@@ -22,7 +22,6 @@ from .connectivity.registry import estimator as estimator
 from .data.session import Session as Session
 from .data.windows import windows_of as windows_of
 from .datasets.allen_neuropixels import AllenNeuropixels as AllenNeuropixels
-from .datasets.array_keys import ArrayKeys as ArrayKeys
 from .datasets.bugeon import Bugeon as Bugeon
 from .datasets.lab_recordings import BehaviourFile as BehaviourFile
 from .datasets.lab_recordings import LabRecordings as LabRecordings
@@ -60,6 +59,7 @@ from .plots.connectivity import draw_weight_against_distance as draw_weight_agai
 from .plots.dynamics import draw_changes as draw_changes
 from .plots.dynamics import draw_trace_agreement as draw_trace_agreement
 from .plots.dynamics import draw_weight_traces as draw_weight_traces
+from .readers.array_keys import ArrayKeys as ArrayKeys
 from .report.report import write_report as write_report
 from .results.connectivity_files import read_connectivity as read_connectivity
 from .results.connectivity_files import save_connectivity as save_connectivity

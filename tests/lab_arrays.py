@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.datasets.arrays import ArrayKeys, ArraysReader
 from synapsnet_pyg.intake.recording import Selection
+from synapsnet_pyg.readers.arrays import ArrayKeys, ArraysReader
 
 
 def session_of(source, keys, name=None, **selection) -> Session:

@@ -133,11 +133,11 @@ def convert(
     """
     one = Path(out).suffix.lower() in (".h5", ".hdf5", ".npy", ".npz", ".mat")
     path = session_file(out) if one else None
-    from synapsnet_pyg.datasets.array_keys import ArrayKeys
     from synapsnet_pyg.datasets.inspection import public_sets
     from synapsnet_pyg.datasets.lab_recordings import BehaviourFile, read_found, reader_of, recordings_at
     from synapsnet_pyg.datasets.recordings import activity_digest
     from synapsnet_pyg.intake.recording import Selection
+    from synapsnet_pyg.readers.array_keys import ArrayKeys
 
     named = {"area": areas, "cell_type": types, "position": positions}
     known = {field: key for field, key in named.items() if key is not None}

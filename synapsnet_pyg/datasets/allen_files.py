@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from synapsnet_pyg.datasets.nwb_groups import Node, NWBFile, as_text, open_nwb
-from synapsnet_pyg.datasets.readers import walk
 from synapsnet_pyg.intake.notes import warn
+from synapsnet_pyg.readers.nwb_groups import Node, NWBFile, as_text, open_nwb
+from synapsnet_pyg.readers.reader import walk
 
 _CCF = ("anterior_posterior_ccf_coordinate", "dorsal_ventral_ccf_coordinate", "left_right_ccf_coordinate")
 

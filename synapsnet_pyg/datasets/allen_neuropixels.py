@@ -11,9 +11,6 @@ import numpy as np
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.allen_files import coordinates, session_files, stimuli_of
 from synapsnet_pyg.datasets.download import allen_cache, dandiset
-from synapsnet_pyg.datasets.nwb_groups import Node, NWBFile, as_text, open_nwb
-from synapsnet_pyg.datasets.nwb_tables import column, intervals, needed_column, seconds, times_of, values_of
-from synapsnet_pyg.datasets.nwb_units import at_rows, kept_spikes, peak_rows, spikes_of
 from synapsnet_pyg.datasets.recordings import LeftOutError, RecordingDataset, listed, require_folder
 from synapsnet_pyg.intake.behaviours import Behaviour, Columns, Grid, NotRecorded, Series
 from synapsnet_pyg.intake.blocks import Blocks, duration, merged, within, without
@@ -21,6 +18,9 @@ from synapsnet_pyg.intake.neuron_table import NeuronTable
 from synapsnet_pyg.intake.notes import DataWarning, warn
 from synapsnet_pyg.intake.plain import texts
 from synapsnet_pyg.intake.recording import Recording, Selection
+from synapsnet_pyg.readers.nwb_groups import Node, NWBFile, as_text, open_nwb
+from synapsnet_pyg.readers.nwb_tables import column, intervals, needed_column, seconds, times_of, values_of
+from synapsnet_pyg.readers.nwb_units import at_rows, kept_spikes, peak_rows, spikes_of
 
 _FIELDS = ("snr", "firing_rate", "waveform_duration")
 _LONGEST = 36_000.0

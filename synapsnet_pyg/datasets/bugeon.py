@@ -9,13 +9,13 @@ import numpy as np
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.bugeon_runs import BEHAVIOUR, behaviour_of, of_one_rate, read_run, states_of
 from synapsnet_pyg.datasets.download import figshare
-from synapsnet_pyg.datasets.mapped_arrays import mapped_numbers
-from synapsnet_pyg.datasets.readers import walk
 from synapsnet_pyg.datasets.recordings import LeftOutError, RecordingDataset, listed, require_folder
 from synapsnet_pyg.intake.neuron_table import NeuronTable
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import texts
 from synapsnet_pyg.intake.recording import Recording, Traces
+from synapsnet_pyg.readers.mapped_arrays import mapped_numbers
+from synapsnet_pyg.readers.reader import walk
 
 STIMULI = {"natural scenes": "Natural Scenes", "drifting gratings": "Drifting Gratings", "spontaneous": "Blank"}
 """Name of a stimulus -> name of its folder."""

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from synapsnet_pyg.datasets.mapped_arrays import mapped_numbers
 from synapsnet_pyg.intake.behaviours import Columns, NotRecorded, OnFrames, Series
 from synapsnet_pyg.intake.clocks import Frames, frames
 from synapsnet_pyg.intake.notes import warn
+from synapsnet_pyg.readers.mapped_arrays import mapped_numbers
 
 BEHAVIOUR = {
     "running speed": ("running.speed", "running.times"),

@@ -10,12 +10,12 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_file import is_session_file
 from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.datasets.lab_recordings import recordings_at
-from synapsnet_pyg.datasets.readers import Found, Rows, require_path
 from synapsnet_pyg.datasets.registry import PUBLIC_DATASETS, dataset_class
 from synapsnet_pyg.files import atomic_path, shorten, typed_path
 from synapsnet_pyg.intake.notes import DataWarning
 from synapsnet_pyg.plots.canvas import make_stacked_figure
 from synapsnet_pyg.plots.forecasts import draw_behaviour_traces, draw_heat_map
+from synapsnet_pyg.readers.reader import Found, Rows, require_path
 
 _MOST = 12
 """Largest number of recordings that are listed by name."""

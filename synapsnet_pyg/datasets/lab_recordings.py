@@ -7,16 +7,16 @@ from pathlib import Path
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_file import is_session_file
-from synapsnet_pyg.datasets.array_files import ArrayFile
-from synapsnet_pyg.datasets.array_keys import ArrayKeys
-from synapsnet_pyg.datasets.array_neurons import read_table
-from synapsnet_pyg.datasets.arrays import ArraysReader
-from synapsnet_pyg.datasets.readers import Found, Reader, find_recordings
 from synapsnet_pyg.datasets.recordings import RecordingDataset
 from synapsnet_pyg.datasets.registry import READERS, readers
 from synapsnet_pyg.intake.behaviours import Series
 from synapsnet_pyg.intake.plain import texts
 from synapsnet_pyg.intake.recording import Recording, Selection
+from synapsnet_pyg.readers.array_files import ArrayFile
+from synapsnet_pyg.readers.array_keys import ArrayKeys
+from synapsnet_pyg.readers.array_neurons import read_table
+from synapsnet_pyg.readers.arrays import ArraysReader
+from synapsnet_pyg.readers.reader import Found, Reader, find_recordings
 
 
 def recordings_at(path: str | os.PathLike[str], reader: str | None = None) -> dict[str, Found]:
@@ -51,7 +51,7 @@ class BehaviourFile:
     """File of behaviours beside a recording, such as a table of tracked positions beside sorted spikes.
 
     Args:
-        path: File of arrays or table, see :class:`~synapsnet_pyg.datasets.array_files.ArrayFile`; each recording's own
+        path: File of arrays or table, see :class:`~synapsnet_pyg.readers.array_files.ArrayFile`; each recording's own
             where a file of this name lies in or beside it.
         times: Key of the clock of its behaviours, which is the recording's.
     """

@@ -8,8 +8,8 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from synapsnet_pyg.datasets.readers import Reader
     from synapsnet_pyg.datasets.recordings import RecordingDataset
+    from synapsnet_pyg.readers.reader import Reader
 
 
 class RegisteredDataset(NamedTuple):
@@ -40,25 +40,25 @@ DATASETS = {
 """Name -> data set, for ``synapsnet prepare``."""
 
 READERS = {
-    "nwb": RegisteredDataset("synapsnet_pyg.datasets.nwb:NWBReader", "NWB, in HDF5 or Zarr, on disk or at a URL"),
-    "suite2p": RegisteredDataset("synapsnet_pyg.datasets.suite2p:Suite2pReader", "output folder of Suite2p"),
-    "phy": RegisteredDataset("synapsnet_pyg.datasets.phy:PhyReader", "output folder of phy or Kilosort"),
-    "ibl-alf": RegisteredDataset("synapsnet_pyg.datasets.alf:AlfReader", "ALF folder of the IBL"),
+    "nwb": RegisteredDataset("synapsnet_pyg.readers.nwb:NWBReader", "NWB, in HDF5 or Zarr, on disk or at a URL"),
+    "suite2p": RegisteredDataset("synapsnet_pyg.readers.suite2p:Suite2pReader", "output folder of Suite2p"),
+    "phy": RegisteredDataset("synapsnet_pyg.readers.phy:PhyReader", "output folder of phy or Kilosort"),
+    "ibl-alf": RegisteredDataset("synapsnet_pyg.readers.alf:AlfReader", "ALF folder of the IBL"),
     "cellexplorer": RegisteredDataset(
-        "synapsnet_pyg.datasets.cell_explorer:CellExplorerReader", "spikes.cellinfo.mat of CellExplorer"
+        "synapsnet_pyg.readers.cell_explorer:CellExplorerReader", "spikes.cellinfo.mat of CellExplorer"
     ),
-    "caiman": RegisteredDataset("synapsnet_pyg.datasets.imaging:CaimanReader", "HDF5 file of CaImAn"),
-    "cnmfe": RegisteredDataset("synapsnet_pyg.datasets.imaging:CnmfeReader", "MATLAB file of CNMF-E"),
-    "extract": RegisteredDataset("synapsnet_pyg.datasets.imaging:ExtractReader", "MATLAB file of EXTRACT"),
-    "minian": RegisteredDataset("synapsnet_pyg.datasets.minian:MinianReader", "output folder of Minian"),
-    "inscopix": RegisteredDataset("synapsnet_pyg.datasets.inscopix:InscopixReader", "cell set of Inscopix (isxd, csv)"),
-    "torch-brain": RegisteredDataset("synapsnet_pyg.datasets.torch_brain:TorchBrainReader", "HDF5 of torch_brain"),
-    "pynapple": RegisteredDataset("synapsnet_pyg.datasets.pynapple_files:PynappleReader", "npz file of pynapple"),
+    "caiman": RegisteredDataset("synapsnet_pyg.readers.imaging:CaimanReader", "HDF5 file of CaImAn"),
+    "cnmfe": RegisteredDataset("synapsnet_pyg.readers.imaging:CnmfeReader", "MATLAB file of CNMF-E"),
+    "extract": RegisteredDataset("synapsnet_pyg.readers.imaging:ExtractReader", "MATLAB file of EXTRACT"),
+    "minian": RegisteredDataset("synapsnet_pyg.readers.minian:MinianReader", "output folder of Minian"),
+    "inscopix": RegisteredDataset("synapsnet_pyg.readers.inscopix:InscopixReader", "cell set of Inscopix (isxd, csv)"),
+    "torch-brain": RegisteredDataset("synapsnet_pyg.readers.torch_brain:TorchBrainReader", "HDF5 of torch_brain"),
+    "pynapple": RegisteredDataset("synapsnet_pyg.readers.pynapple_files:PynappleReader", "npz file of pynapple"),
     "spikeinterface": RegisteredDataset(
-        "synapsnet_pyg.datasets.sortings:SortingReader", "what SpikeInterface's extractors of sortings open"
+        "synapsnet_pyg.readers.sortings:SortingReader", "what SpikeInterface's extractors of sortings open"
     ),
-    "neo": RegisteredDataset("synapsnet_pyg.datasets.neo_files:NeoReader", "spike trains in files that neo opens"),
-    "arrays": RegisteredDataset("synapsnet_pyg.datasets.arrays:ArraysReader", "arrays and tables by key"),
+    "neo": RegisteredDataset("synapsnet_pyg.readers.neo_files:NeoReader", "spike trains in files that neo opens"),
+    "arrays": RegisteredDataset("synapsnet_pyg.readers.arrays:ArraysReader", "arrays and tables by key"),
 }
 """Name -> format of recordings, for ``synapsnet convert``; the most particular first."""
 

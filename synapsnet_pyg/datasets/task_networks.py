@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.datasets.mapped_arrays import mapped_numbers
+from synapsnet_pyg.readers.mapped_arrays import mapped_numbers
 from synapsnet_pyg.simulations.task_networks import task_session
 
 

@@ -363,11 +363,14 @@ def _check_overlap(times: np.ndarray, at: np.ndarray, label: str) -> None:
             f"Expected {label} to have samples within the recording, {at[0]:g} to {at[-1]:g} s (got {first:g} to "
             f"{last:g} s); give times of the same clock, or --behaviour-rate for ticks that are no seconds."
         )
-    if last - first > 100 * (at[-1] - at[0]) and len(finite) > 20:
+    span, recorded = last - first, at[-1] - at[0]
+    if span > 100 * recorded and len(finite) > 20:
         raise ValueError(
-            f"Expected the times of {label} in seconds (they span {last - first:g} s, the recording "
-            f"{at[-1] - at[0]:g} s: milliseconds or samples?); give --behaviour-rate, ticks a second (1: seconds)."
+            f"Expected the times of {label} in seconds (they span {span:g} s, the recording {recorded:g} s: "
+            "milliseconds or samples?); give --behaviour-rate, ticks a second (1: seconds)."
         )
+    if span > 3 * recorded and len(finite) > 20:
+        warn(f"{label} spans {span:g} s, the recording {recorded:g} s; is --behaviour-rate right?")
 
 
 def _tell_outside(label: str, times: np.ndarray, grid: Grid, *, seen: bool) -> None:

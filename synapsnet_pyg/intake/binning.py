@@ -17,6 +17,9 @@ from synapsnet_pyg.intake.recording import DEFAULT_BIN_SIZE, Recording, Selectio
 from synapsnet_pyg.intake.spikes import Spikes
 from synapsnet_pyg.intake.time_bins import TimeBins
 
+_FAST = 300.0
+"""Median rate in Hz from which a warning asks whether the clock is right."""
+
 _LONG = 5.0
 """Duration of a bin in seconds from which a warning asks whether it was meant."""
 
@@ -152,8 +155,13 @@ def _bin_spikes(
     require_memory(8 * len(rows) * len(bins), f"{len(rows)} neurons in {len(bins)} bins of {bin_size:g} s")
     counts = chosen_spikes.counts(bins)
     missed = survey.total - int(counts.sum(dtype=np.float64))
-    if missed > max(0.02 * survey.total, len(rows)):  # more than the last, incomplete bin holds
-        notes.append(f"{missed} of {survey.total} spikes lie outside the segments")
+    if missed > 0:
+        notes.append(f"{missed} of {survey.total} spikes are left out, in excluded time or in the rest of a last bin")
+    notes.append(f"bins begin at {blocks[0][0]:.9g} s of the recording's clock")
+    if float(np.median(survey.rates)) > _FAST:
+        warn(
+            f"the median neuron fires at {np.median(survey.rates):.3g} Hz; is the clock's rate right (--sampling-rate)?"
+        )
     if not counts.any():
         raise ValueError(
             f"Expected spikes within the chosen time, {blocks[0][0]:g} to {blocks[-1][1]:g} s (all lie outside, "

@@ -197,7 +197,7 @@ def test_a_missing_package_holds_up_its_own_recording_only(tmp_path, capsys, mon
     def no_package(*_):
         raise ImportError("Expected sonpy to be installed")
 
-    monkeypatch.setattr("synapsnet_pyg.datasets.neo_files._segments", no_package)
+    monkeypatch.setattr("synapsnet_pyg.readers.neo_files._segments", no_package)
     status, out, error = run(capsys, "convert", tmp_path / "data", tmp_path / "out")
     assert (status, "b is left out: Expected sonpy" in error, "1 session file(s)" in out) == (0, True, True)
     assert run(capsys, "inspect", tmp_path / "data")[0] == 0

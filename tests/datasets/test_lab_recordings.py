@@ -3,9 +3,9 @@ import pytest
 from helpers import told
 from labs import write_phy
 
-from synapsnet_pyg.datasets.array_keys import ArrayKeys
 from synapsnet_pyg.datasets.lab_recordings import BehaviourFile, LabRecordings, read_session, recordings_at
 from synapsnet_pyg.intake.recording import Selection
+from synapsnet_pyg.readers.array_keys import ArrayKeys
 
 
 def test_one_recording_of_a_known_format(tmp_path):

@@ -48,7 +48,8 @@ def test_neurons_are_chosen_by_fields_and_rate_and_it_is_noted():
     result, _ = binned(spiking(), where="group!=noise", min_rate=3.2, bin_size=0.5, start=0, stop=20)
     assert result.activity.shape == (2, 40)
     assert result.neurons.columns["group"].tolist() == ["mua", "good"]
-    assert result.notes == ["2 of 4 neurons kept: 1 left out by group!=noise (1 noise); 1 below 3.2 Hz"]
+    assert "2 of 4 neurons kept: 1 left out by group!=noise (1 noise); 1 below 3.2 Hz" in result.notes
+    assert "bins begin at 0 s of the recording's clock" in result.notes
 
 
 def test_what_was_not_observed_is_not_silence():
@@ -255,3 +256,11 @@ def test_infinite_frames_are_told_once():
     result, messages = binned(traced(values, bin_size=0.1))
     assert result.segment.tolist() == [[0, 5], [5, 17]]
     assert messages == ["3 frames hold NaN in every neuron; they are left out, and end a segment (1 gaps)."]
+
+
+def test_a_rate_of_the_clock_that_cannot_be_is_asked_about():
+    trains = [np.sort(RANDOM.uniform(0, 900, 1000)) for _ in range(3)]
+    recording = Recording("a", Spikes.from_trains(trains, rate=1000.0), NeuronTable(3))
+    assert any("--sampling-rate" in message for message in binned(recording, bin_size=0.05)[1])
+    series = Series("x", np.arange(600.0), np.arange(600.0) * 0.2)  # 120 s beside 20 s
+    assert any("--behaviour-rate" in message for message in binned(spiking(behaviours=[series]), bin_size=0.5)[1])
