@@ -108,7 +108,7 @@ class Series:
         on_bins = [_interpolated(at, times, column, self.period, label=label) for column in columns]
         recorded = [mask for _, mask in on_bins]
         _tell_missing(label, np.concatenate([mask for mask, good in zip(recorded, seen, strict=True) if good]))
-        return Columns(_names(self.name, len(columns)), _stacked([v for v, _ in on_bins], at), _stacked(recorded, at))
+        return Columns(_names(self.name, len(columns)), np.stack([v for v, _ in on_bins], 1), np.stack(recorded, 1))
 
     def _states(self, values: np.ndarray, times: np.ndarray, grid: Grid, label: str) -> Columns:
         """Returns a column of zeros and ones for each text."""
@@ -396,8 +396,3 @@ def _tell_missing(label: str, recorded: np.ndarray) -> None:
 def _names(name: str, count: int) -> list[str]:
     """Returns a name for each column of a behaviour."""
     return [name] if count == 1 else [f"{name} {k}" for k in range(count)]
-
-
-def _stacked(columns: Sequence[np.ndarray], at: np.ndarray) -> np.ndarray:
-    """Returns columns [T] side by side [T, K]."""
-    return np.stack(columns, axis=1) if len(columns) else np.zeros((len(at), 0))
