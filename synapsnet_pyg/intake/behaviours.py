@@ -1,6 +1,5 @@
 """Behaviours brought onto bins: numbers, angles, states, events and intervals, and where they were recorded."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, Protocol
