@@ -337,7 +337,7 @@ def _print_notes(session: "Session") -> None:
 def _print_session(session: "Session", form: str, path: Path) -> None:
     """Prints what was found and kept of a recording, and where its session lies."""
     T, d, S = session.num_bins, session.bin_size, len(session.segment)
-    print(f"found   {session.num_neurons} neurons, {T} bins of {d:g} s (format {form})")
+    print(f"found   {session.name}: {session.num_neurons} neurons, {T} bins of {d:g} s (format {form})")
     print(f"        = {T * d:.1f} s in {S} segment(s)")
     print(f"        behaviour: {', '.join(session.behaviour_name) or 'none'}")
     print(f"        fields of the neurons: {', '.join(['id', *session.neuron_fields])}")
