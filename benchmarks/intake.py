@@ -69,18 +69,22 @@ def write_traces(path: Path, gigabytes: float, neurons: int = 2000) -> None:
 
 
 def measure(*words: object) -> str:
-    """Runs a command of the program, and returns its time, peak memory and last line."""
+    """Runs a command of the program, and returns its time with and without imports, peak memory and first line."""
     code = (
-        "import resource, sys; from synapsnet_pyg.cli.main import main; status = main(sys.argv[1:]); "
-        "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, file=sys.stderr); sys.exit(status)"
+        "import resource, sys, time; import synapsnet_pyg.datasets.inspection; "
+        "from synapsnet_pyg.cli.main import main; "
+        "start = time.perf_counter(); status = main(sys.argv[1:]); own = time.perf_counter() - start; "
+        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20; "
+        "print('measured', own, peak, file=sys.stderr); sys.exit(status)"
     )
     start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - start
     lines = done.stderr.splitlines()
-    peak = next((float(line.split()[1]) for line in lines if line.startswith("peak")), float("nan"))
+    measured = next((line.split()[1:] for line in lines if line.startswith("measured")), ["nan", "nan"])
+    own, peak = map(float, measured)
     last = done.stdout.splitlines()[0] if done.returncode == 0 else lines[0]
-    return f"{seconds:7.1f} s  {peak:6.2f} GiB  {last}"
+    return f"{seconds:7.1f} s, {own:6.1f} s of it after the imports  {peak:6.2f} GiB  {last}"
 
 
 def main() -> None:
