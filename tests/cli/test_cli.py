@@ -10,6 +10,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from commands import refused, run
 from helpers import make_session, read_csv
 from on_disk import write_allen, write_bugeon
 
@@ -19,27 +20,6 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.registry import DATASETS
 from synapsnet_pyg.models.checkpoint import load_model
 from synapsnet_pyg.simulations.registry import SIMULATIONS
-
-
-def run(capsys, *arguments):
-    """Exit status, standard output and standard error of a command."""
-    try:
-        status = main([str(argument) for argument in arguments])
-    except SystemExit as error:
-        status = error.code
-    told = capsys.readouterr()
-    return status, told.out, told.err
-
-
-def refused(capsys, *arguments):
-    """The one line that a command says about bad input."""
-    status, out, error = run(capsys, *arguments)
-    assert status == 2, error
-    assert out == ""
-    assert "Traceback" not in error
-    assert error.count("\n") == 1, error
-    return error
-
 
 GROUPS = ("activity", "spikes", "time", "behaviour", "neurons")
 

@@ -5,30 +5,13 @@ import shlex
 import h5py
 import numpy as np
 import pytest
+from commands import refused, run
 from labs import write_phy
 from on_disk import write_bugeon
 
-from synapsnet_pyg.cli.main import main
 from synapsnet_pyg.data.session import Session
 
 RANDOM = np.random.default_rng(11)
-
-
-def run(capsys, *words):
-    try:
-        status = main([str(word) for word in words])
-    except SystemExit as stop:
-        status = stop.code
-    captured = capsys.readouterr()
-    return status, captured.out, captured.err
-
-
-def refused(capsys, *words):
-    status, _, error = run(capsys, *words)
-    assert status == 2, error
-    assert error.count("\n") == 1, error
-    assert "Traceback" not in error
-    return error
 
 
 def write_nwb(path, traces=None):

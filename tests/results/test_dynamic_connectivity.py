@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from commands import run
 from on_disk import write_bugeon
 
 from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity
@@ -157,16 +158,6 @@ def test_refuses_a_field_that_groups_nobody():
     run = Run.of(Planted([many]), [many])
     with pytest.raises(ValueError, match="at most 50 groups of neurons"):
         next(save_dynamics(run, "never", states=["on"], group_by="depth"))
-
-
-def run(capsys, *arguments):
-    """Exit status, standard output and standard error of a command."""
-    try:
-        status = main([str(argument) for argument in arguments])
-    except SystemExit as error:
-        status = error.code
-    told = capsys.readouterr()
-    return status, told.out, told.err
 
 
 @pytest.mark.parametrize(
