@@ -204,7 +204,7 @@ def convert(
         target = path if path is not None else session_file(str(output_folder(out) / f"{file_name(label)}.h5"))
         session.save(target)
         written.append(target)
-        same = seen.setdefault(activity_digest(session), own)
+        same = seen.setdefault(activity_digest(session), own) if len(found) > 1 else own
         if same != own:
             print(f"warning: {own} holds the same activity as {same}.", file=sys.stderr)
         _print_session(session, reader_of(recording, keys).name, target)

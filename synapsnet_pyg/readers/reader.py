@@ -168,14 +168,14 @@ def find_recordings(root: str | Path, readers: Sequence[Reader]) -> dict[str, Fo
     for path in paths:
         if path.is_symlink() and not path.exists():
             warn(f"'{path}' is a link to a file that is not there, and is left out; fetch it ('datalad get').")
-    present = [path for path in paths if path.exists() and not is_session_file(path)]
+    present = [path for path in paths if path.exists()]
     for some in ([r for r in readers if r.name != "arrays"], [r for r in readers if r.name == "arrays"]):
         found: list[Found] = []
         for path in present:
             if any(other.path in path.parents for other in found):  # such as the many chunks of Zarr
                 continue
             reader = next((reader for reader in some if reader.recognises(path)), None)
-            if reader is not None:
+            if reader is not None and not is_session_file(path):
                 found.append(Found(reader, path))
         if found:
             _warn_of_damaged(present, [own.path for own in found])
