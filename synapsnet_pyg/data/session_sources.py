@@ -1,6 +1,6 @@
 """Sessions made of arrays, of recordings that readers found, and of other packages' objects."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -11,6 +11,7 @@ from torch_geometric.data import Data
 
 from synapsnet_pyg.data.conversions import as_texts, named_neurons, true_edges
 from synapsnet_pyg.data.session_checks import RESERVED, as_float
+from synapsnet_pyg.intake.behaviours import Behaviour, OnFrames
 from synapsnet_pyg.intake.binning import bin_recording
 from synapsnet_pyg.intake.objects import SpikeSource, TraceSource, behaviours_of, intervals_of, spikes_of, traces_of
 from synapsnet_pyg.intake.plain import numbers
@@ -152,10 +153,9 @@ class SessionSources(Data):
             >>> Session.from_spikes({"a": [0.0, 0.31, 0.9], "b": [0.05]}, bin_size=0.3, name="demo").activity.tolist()
             [[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
         """
-        found = spikes_of(spikes)
-        recording = _recording(name, found, neuron_id, neuron_fields, intervals=intervals, exclude=exclude)
         chosen = replace(selection or Selection(), bin_size=bin_size)
-        recording.behaviours = behaviours_of(behaviour, chosen.circular)
+        found, own = spikes_of(spikes), behaviours_of(behaviour, chosen.circular)
+        recording = _recording(name, found, own, neuron_id, neuron_fields, intervals=intervals, exclude=exclude)
         return cls.from_recording(recording, chosen)
 
     @classmethod
@@ -196,23 +196,23 @@ class SessionSources(Data):
             >>> Session.from_traces({"a": [0.5] * 8, "b": list(range(8))}, bin_size=0.1, name="demo")  # doctest: +SKIP
             Session('demo', 2 neurons x 8 bins of 0.1 s, 0 behaviours, 1 segment)
         """
-        found = traces_of(traces, bin_size)
-        recording = _recording(name, found, neuron_id, neuron_fields, intervals=intervals, exclude=exclude)
         chosen = selection or Selection()
-        recording.behaviours = behaviours_of(behaviour, chosen.circular)
+        found, own = traces_of(traces, bin_size), behaviours_of(behaviour, chosen.circular)
+        recording = _recording(name, found, own, neuron_id, neuron_fields, intervals=intervals, exclude=exclude)
         return cls.from_recording(recording, chosen)
 
 
 def _recording(
     name: str,
     found: SpikeSource | TraceSource,
+    behaviours: Sequence[Behaviour | OnFrames],
     neuron_id: ArrayLike | None,
     fields: Mapping[str, Any],
     *,
     intervals: Any,
     exclude: Any,
 ) -> Recording:
-    """Returns the recording of an object, with the caller's ids, fields and intervals."""
+    """Returns the recording of an object, with the caller's behaviours, ids, fields and intervals."""
     activity, neurons, observed = found
     if neuron_id is not None:
         neurons.ids = neuron_id
@@ -221,6 +221,7 @@ def _recording(
         name,
         activity,
         neurons,
+        behaviours,
         observed=observed,
         intervals=None if intervals is None else intervals_of(intervals, "intervals"),
         excluded=[] if exclude is None else intervals_of(exclude, "exclude"),

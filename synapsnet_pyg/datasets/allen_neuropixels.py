@@ -16,11 +16,11 @@ from synapsnet_pyg.intake.behaviours import Behaviour, Columns, Grid, NotRecorde
 from synapsnet_pyg.intake.blocks import Blocks, duration, merged, within, without
 from synapsnet_pyg.intake.neuron_table import NeuronTable
 from synapsnet_pyg.intake.notes import DataWarning, warn
-from synapsnet_pyg.intake.plain import texts
+from synapsnet_pyg.intake.plain import at_rows, texts
 from synapsnet_pyg.intake.recording import Recording, Selection
 from synapsnet_pyg.readers.nwb_groups import Node, NWBFile, as_text, open_nwb
 from synapsnet_pyg.readers.nwb_tables import column, intervals, needed_column, seconds, times_of, values_of
-from synapsnet_pyg.readers.nwb_units import at_rows, kept_spikes, peak_rows, spikes_of
+from synapsnet_pyg.readers.nwb_units import kept_spikes, peak_rows, spikes_of
 
 _FIELDS = ("snr", "firing_rate", "waveform_duration")
 _LONGEST = 36_000.0

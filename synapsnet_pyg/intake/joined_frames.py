@@ -43,7 +43,7 @@ def frames_of(traces: Traces, selection: Selection) -> Frames:
     rate = traces.rate if selection.sampling_rate is None else selection.sampling_rate
     clock = frames(np.asarray(traces.times).ravel(), traces.label, rate)
     if traces.border is not None:
-        cuts = np.searchsorted(clock.frame, np.union1d(border.ravel(), []))
+        cuts = np.searchsorted(clock.frame, np.unique(border))
         edges = np.union1d(clock.segment.ravel(), cuts)
         clock = clock._replace(segment=np.stack([edges[:-1], edges[1:]], axis=1).astype(np.int64))
     return clock if traces.bin_size is None else clock._replace(bin_size=traces.bin_size)

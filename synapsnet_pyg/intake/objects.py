@@ -17,8 +17,8 @@ from synapsnet_pyg.intake.plain import numbers, plain_array, texts
 from synapsnet_pyg.intake.recording import Traces
 from synapsnet_pyg.intake.spikes import Spikes
 
-_PAUSE = 10.0
-"""Seconds between the segments of a sorting, whose clocks all start at zero."""
+PAUSE = 10.0
+"""Seconds between the segments of a recording whose clocks all start anew."""
 
 _TIMES = ("time", "times", "t", "spike_time", "spike_times", "timestamp", "timestamps")
 """Names of a column of times, in lower case."""
@@ -181,7 +181,7 @@ def _of_sorting(sorting: Any) -> SpikeSource:
         for own, train in zip(parts, trains, strict=True):
             own.append(train + shift)
         observed.append((first + shift, last + shift + 0.5 / rate))
-        offset = last + shift + _PAUSE
+        offset = last + shift + PAUSE
     trains = [np.concatenate(own) if own else np.zeros(0) for own in parts]
     columns = {key: sorting.get_property(key) for key in sorting.get_property_keys()}
     table = NeuronTable(len(ids), labels=ids, columns=columns)

@@ -138,6 +138,40 @@ def texts(values: Any) -> list[str]:
     return ["" if t.lower() in MISSING_TEXTS else (_WHOLE.fullmatch(t) or [t, t])[1] for t in entries]
 
 
+def rows_of(ids: Any, wanted: Any) -> np.ndarray:
+    """Returns the row of each wanted id among ids, -1 for an id without a row; ids are compared as :func:`texts`.
+
+    Missing ids have no row. Of an id that comes several times the last row counts.
+
+    Example:
+        >>> rows_of([4.0, 7.0, 9.0], ["9", "5"]).tolist()
+        [2, -1]
+    """
+    row = {text: i for i, text in enumerate(texts(ids)) if text}
+    return np.array([row.get(text, -1) for text in texts(wanted)], dtype=np.int64)
+
+
+def at_rows(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Returns entries at rows; rows outside the table are missing: empty texts, or NaN.
+
+    Args:
+        values: Column or table of numbers or texts, a row for each entry.
+        rows: Row of each wanted entry.
+
+    Example:
+        >>> at_rows(np.array(["CA1", "DG"]), np.array([1, -1])).tolist()
+        ['DG', '']
+    """
+    known = (rows >= 0) & (rows < len(values))
+    if known.all():
+        return values[rows]
+    missing = "" if values.dtype.kind == "U" else np.nan
+    if not len(values):
+        return np.full((len(rows), *values.shape[1:]), missing)
+    found = values[np.where(known, rows, 0)]
+    return np.where(known.reshape(-1, *[1] * (values.ndim - 1)), found, missing)
+
+
 def _from_objects(array: np.ndarray) -> np.ndarray:
     """Returns an array of objects as numbers if all are numbers or missing, else as texts."""
     flat = [_item(entry) for entry in array.ravel()]

@@ -1,6 +1,6 @@
 """Recording as a reader finds it, and the choices with which it becomes a session."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -150,6 +150,15 @@ class Selection:
     def period(self, name: str) -> float | None:
         """Returns the full circle of a behaviour, by its whole name or the last part of it; None for no angle."""
         return self.circular.get(name, self.circular.get(name.rsplit("/", 1)[-1]))
+
+    def excluded(self, named: Callable[[str], Blocks]) -> Blocks:
+        """Returns the blocks that are left out: those of ``"START:STOP"``, and those of names.
+
+        Args:
+            named: Function that returns the blocks of a name in the file, or raises an error.
+        """
+        blocks, names = literal_blocks(self.exclude)
+        return [*blocks, *(block for name in names for block in named(name))]
 
 
 def literal_blocks(names: Sequence[str]) -> tuple[Blocks, list[str]]:

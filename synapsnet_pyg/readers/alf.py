@@ -11,8 +11,8 @@ from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
 from synapsnet_pyg.intake.neuron_table import Fields, NeuronTable
 from synapsnet_pyg.intake.notes import warn
-from synapsnet_pyg.intake.plain import plain_array
-from synapsnet_pyg.intake.recording import Recording, Selection, literal_blocks
+from synapsnet_pyg.intake.plain import at_rows, plain_array, rows_of
+from synapsnet_pyg.intake.recording import Recording, Selection
 from synapsnet_pyg.intake.spikes import Spikes
 from synapsnet_pyg.readers.alf_files import (
     AlfFiles,
@@ -100,14 +100,13 @@ class AlfReader(Reader):
         if len(probes) > 1:
             notes.append(f"{len(probes)} probes joined: {', '.join(probe.name for probe in probes)}")
         session = _Session(alf_files(_session_folders(path)), selection)
-        excluded, names = literal_blocks(selection.exclude)
         return Recording(
             name,
             spikes,
             NeuronTable(len(labels), labels=labels, columns=columns, prefix="alf"),
             behaviours=[*map(session.behaviour, selection.behaviour), *map(session.event, selection.events)],
             intervals=session.intervals(selection.intervals) if selection.intervals else None,
-            excluded=[*excluded, *(block for key in names for block in session.intervals(key))],
+            excluded=selection.excluded(session.intervals),
             notes=notes,
         )
 
@@ -115,12 +114,13 @@ class AlfReader(Reader):
         """Describes the probes and what stands beside them, from headers."""
         rows = []
         for name, folder in _spike_folders(path).items():
-            times = stored_vector(alf_files([folder])["spikes"]["times"].path)
+            objects = alf_files([folder])
+            times = stored_vector(objects["spikes"]["times"].path)
             last = f", up to {float(times[len(times) - 1 :][0]):.1f} s" if len(times) else ""
-            fields = sorted(alf_files([folder]).get("clusters", {}))
+            fields = sorted(objects.get("clusters", {}))
             rows.append((name or "spikes", f"{len(times)} spikes{last}; clusters: {', '.join(fields) or 'no table'}"))
-        objects = alf_files(_session_folders(path))
-        beside = {name: sorted(own) for name, own in objects.items() if name not in ("spikes", "clusters", "channels")}
+        around = alf_files(_session_folders(path))
+        beside = {name: sorted(own) for name, own in around.items() if name not in ("spikes", "clusters", "channels")}
         rows += [(name, shorten(own, 12)) for name, own in sorted(beside.items())]
         extra = " --behaviour wheel" if "position" in beside.get("wheel", []) else ""
         return [*rows, *next_rows(path, f"--bin-size 0.0333{extra}")]
@@ -187,7 +187,7 @@ class _Session:
 
 def _spike_folders(path: Path) -> dict[str, Path]:
     """Returns the folder with the spikes of each probe by its name; the name of a single probe's folder is empty."""
-    own = next((place for place in (*(path / sorter for sorter in _SORTERS), path) if has_spikes(place)), None)
+    own = _sorted_folder(path)
     if own is not None:
         return {"": own}
     if not any(path.glob("probe*")) and not any(path.glob("*/spikes.times*.npy")):
@@ -195,10 +195,15 @@ def _spike_folders(path: Path) -> dict[str, Path]:
     probes: dict[str, Path] = {}
     for folder in sorted(path.iterdir(), key=lambda folder: natural(folder.name)):
         if folder.is_dir() and not folder.name.startswith((".", "#")):
-            found = next((place for place in (*(folder / s for s in _SORTERS), folder) if has_spikes(place)), None)
+            found = _sorted_folder(folder)
             if found is not None:
                 probes[folder.name] = found
     return probes
+
+
+def _sorted_folder(folder: Path) -> Path | None:
+    """Returns the folder with the spikes of one probe: that of a sorter below it, or its own; None if none has any."""
+    return next((place for place in (*(folder / sorter for sorter in _SORTERS), folder) if has_spikes(place)), None)
 
 
 def _session_folders(path: Path) -> list[Path]:
@@ -217,10 +222,10 @@ def _table(objects: AlfFiles, probe: _Probe) -> Fields:
     clusters = dict(objects.get("clusters", {}))
     metrics = attributes_of({"metrics": clusters.pop("metrics")} if "metrics" in clusters else {})
     columns = attributes_of(clusters, _LARGE)
-    taken = {key: _entries(plain_array(values), probe.ids) for key, values in columns.items() if key != "cluster_id"}
+    taken = {key: at_rows(plain_array(values), probe.ids) for key, values in columns.items() if key != "cluster_id"}
     by_id = metrics.pop("cluster_id", columns.get("cluster_id"))
-    place = probe.ids if by_id is None else _places(plain_array(by_id), probe.ids)
-    taken |= {key: _entries(plain_array(values), place) for key, values in metrics.items() if key not in taken}
+    place = probe.ids if by_id is None else rows_of(by_id, probe.ids)
+    taken |= {key: at_rows(plain_array(values), place) for key, values in metrics.items() if key not in taken}
     channels = attributes_of(objects.get("channels", {}), _LARGE)
     if "channels" in taken and taken["channels"].dtype.kind in "fi":
         peak = np.nan_to_num(taken["channels"], nan=-1).astype(np.int64)
@@ -231,27 +236,8 @@ def _table(objects: AlfFiles, probe: _Probe) -> Fields:
             ("localCoordinates", "local_position"),
         ):
             if key in channels and name not in taken:
-                taken[name] = _entries(plain_array(channels[key]), peak)
+                taken[name] = at_rows(plain_array(channels[key]), peak)
     return taken
-
-
-def _places(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Returns the row of each wanted id; -1 for an id without a row."""
-    rows = {int(entry): row for row, entry in enumerate(ids.tolist()) if entry == entry}
-    return np.array([rows.get(int(entry), -1) for entry in wanted], dtype=np.int64)
-
-
-def _entries(values: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Returns the entries at some places; missing ones where a place is outside."""
-    inside = (place >= 0) & (place < len(values))
-    if inside.all():
-        return values[place]
-    if values.dtype.kind == "U":
-        found = np.full((len(place), *values.shape[1:]), "", dtype=values.dtype)
-    else:
-        found = np.full((len(place), *values.shape[1:]), np.nan)
-    found[inside] = values[place[inside]]
-    return found
 
 
 def _joined(

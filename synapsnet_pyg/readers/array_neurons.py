@@ -7,7 +7,7 @@ import numpy as np
 
 from synapsnet_pyg.intake.neuron_table import NeuronTable, conditions_of
 from synapsnet_pyg.intake.notes import warn
-from synapsnet_pyg.intake.plain import plain_array, texts
+from synapsnet_pyg.intake.plain import plain_array, rows_of, texts
 from synapsnet_pyg.intake.recording import Selection
 from synapsnet_pyg.readers.array_files import ArrayFile
 from synapsnet_pyg.readers.array_keys import ID_NAMES, ArrayKeys, last_name
@@ -127,10 +127,10 @@ def _places(columns: dict[str, np.ndarray], labels: list[str]) -> tuple[str, np.
     names = sorted(columns, key=lambda name: (last_name(name) not in ID_NAMES, list(columns).index(name)))
     for name in names:
         entries = texts(columns[name])
-        at = {text: row for row, text in enumerate(entries) if text}
-        if len(at) < sum(1 for text in entries if text):
+        present = [text for text in entries if text]
+        if len(set(present)) < len(present):
             continue  # entries that come twice identify no neuron
-        place = np.array([at.get(text, -1) for text in labels])
+        place = rows_of(entries, labels)
         if (place >= 0).sum() > len(labels) / 2:
             return name, place
     return None

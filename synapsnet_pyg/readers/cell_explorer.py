@@ -10,8 +10,8 @@ from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
 from synapsnet_pyg.intake.neuron_table import Fields, NeuronTable
 from synapsnet_pyg.intake.notes import warn
-from synapsnet_pyg.intake.plain import plain_array
-from synapsnet_pyg.intake.recording import Recording, Selection, literal_blocks
+from synapsnet_pyg.intake.plain import at_rows, plain_array, rows_of
+from synapsnet_pyg.intake.recording import Recording, Selection
 from synapsnet_pyg.intake.spikes import Spikes
 from synapsnet_pyg.readers.array_files import ArrayFile
 from synapsnet_pyg.readers.reader import Reader, Rows, next_rows
@@ -69,7 +69,6 @@ class CellExplorerReader(Reader):
         labels = np.arange(1, len(trains) + 1) if uid is None else plain_array(uid)
         columns |= {key: values for key, values in _metrics(spikes, labels).items() if key not in columns}
         session = _Session(spikes, selection)
-        excluded, names = literal_blocks(selection.exclude)
         types = [] if "putativeCellType" not in columns else plain_array(columns["putativeCellType"]).tolist()
         hint = next((f" (--where 'putativeCellType=={kind}')" for kind in types if kind), "")
         notes = [f"cell types: {counted(types, 'unknown')}{hint}"] if types else []
@@ -79,7 +78,7 @@ class CellExplorerReader(Reader):
             NeuronTable(len(trains), labels=labels, columns=columns, prefix="cellexplorer"),
             behaviours=[*map(session.behaviour, selection.behaviour), *map(session.event, selection.events)],
             intervals=session.blocks(selection.intervals) if selection.intervals else None,
-            excluded=[*excluded, *(block for key in names for block in session.blocks(key))],
+            excluded=selection.excluded(session.blocks),
             notes=notes,
         )
 
@@ -246,12 +245,7 @@ def _metrics(spikes: Path, labels: np.ndarray) -> Fields:
         count = len(labels) if key is None else int(np.prod(file.shape(key) or (len(labels),)))
         columns = _fields(file, "cell_metrics", count, ("UID",))
         ids = np.arange(1, count + 1) if key is None else plain_array(file.get(key)).ravel()
-    rows = {entry: row for row, entry in enumerate(ids.tolist())}
-    place = np.array([rows.get(label, -1) for label in labels.tolist()])
+    place = rows_of(ids, labels)
     if (place < 0).any() or count != len(labels):
         warn(f"'{found[0]}' has {count} units and the spikes {len(labels)}; they are joined by UID.")
-    missing = {"U": ""}
-    return {
-        key: np.array([values[p] if p >= 0 else missing.get(values.dtype.kind, np.nan) for p in place.tolist()])
-        for key, values in columns.items()
-    }
+    return {key: at_rows(values, place) for key, values in columns.items()}

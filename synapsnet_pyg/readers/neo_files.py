@@ -9,7 +9,8 @@ from synapsnet_pyg.files import optional_import, shorten
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, OnFrames, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
 from synapsnet_pyg.intake.neuron_table import Fields, NeuronTable
-from synapsnet_pyg.intake.recording import Recording, Selection, literal_blocks
+from synapsnet_pyg.intake.objects import PAUSE
+from synapsnet_pyg.intake.recording import Recording, Selection
 from synapsnet_pyg.intake.spikes import Spikes
 from synapsnet_pyg.readers.mapped_arrays import matlab_variables
 from synapsnet_pyg.readers.reader import Reader, Rows, next_rows
@@ -27,9 +28,6 @@ _ENDINGS = {
     ".mat": "NeoMatlabIO",
 }
 """Ending of a file -> neo's class that reads it. Pickles are never read."""
-
-_PAUSE = 10.0
-"""Seconds between segments whose clocks all start anew."""
 
 
 class NeoReader(Reader):
@@ -66,7 +64,7 @@ class NeoReader(Reader):
         for segment in segments:
             start = min((_seconds(train.t_start) for train in segment.spiketrains), default=0.0)
             stop = max((_seconds(train.t_stop) for train in segment.spiketrains), default=0.0)
-            shift = end + _PAUSE - start if start < end else 0.0
+            shift = end + PAUSE - start if start < end else 0.0
             shifts.append(shift)
             if start < stop:
                 observed.append((start + shift, stop + shift))
@@ -81,7 +79,6 @@ class NeoReader(Reader):
         fields = {key: [own.get(key) if _is_plain(own.get(key)) else None for own in columns.values()] for key in keys}
         notes = [f"{len(segments)} segments, one after the other"] if any(shifts) else []
         found = _Named(path, segments, shifts, selection)
-        excluded, names = literal_blocks(selection.exclude)
         return Recording(
             name,
             Spikes.from_trains([np.concatenate(own) for own in trains.values()], rate=1.0, label=f"spikes of '{path}'"),
@@ -89,7 +86,7 @@ class NeoReader(Reader):
             behaviours=[*map(found.behaviour, selection.behaviour), *map(found.event, selection.events)],
             observed=observed or None,
             intervals=found.blocks(selection.intervals) if selection.intervals else None,
-            excluded=[*excluded, *(block for key in names for block in found.blocks(key))],
+            excluded=selection.excluded(found.blocks),
             notes=notes,
         )
 

@@ -60,7 +60,7 @@ class NWBReader(Reader):
             ],
             observed_by=found.observed_by,
             intervals=None if named is None else apart(contents.blocks(named, "intervals")),
-            excluded=contents.excluded(selection.exclude),
+            excluded=contents.excluded(selection),
             notes=found.notes,
         )
 

@@ -12,7 +12,7 @@ from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, Series
 from synapsnet_pyg.intake.blocks import Blocks, merged
 from synapsnet_pyg.intake.neuron_table import NeuronTable
-from synapsnet_pyg.intake.recording import Selection, Traces, literal_blocks
+from synapsnet_pyg.intake.recording import Selection, Traces
 from synapsnet_pyg.intake.spikes import Spikes
 from synapsnet_pyg.readers.nwb_groups import Node, NWBFile
 from synapsnet_pyg.readers.nwb_tables import (
@@ -179,13 +179,13 @@ class Contents:
         """
         return intervals(self._one(wanted, self.intervals, label))
 
-    def excluded(self, names: Sequence[str]) -> Blocks:
-        """Returns the intervals of names or ``"START:STOP"``, and those that the file marks as invalid."""
-        blocks, others = literal_blocks(names)
+    def excluded(self, selection: Selection) -> Blocks:
+        """Returns the intervals that the user leaves out, and those that the file marks as invalid."""
+        blocks = selection.excluded(lambda name: self.blocks(name, "intervals to exclude"))
         for table in self.intervals:
             if table.name == "invalid_times":
                 blocks += intervals(table)
-        return merged(blocks + [block for name in others for block in self.blocks(name, "intervals to exclude")])
+        return merged(blocks)
 
     def behaviour(self, wanted: str, selection: Selection) -> Behaviour:
         """Returns the behaviour of a name: a time series, an array with time stamps beside it, events or intervals.

@@ -5,7 +5,7 @@ import numpy as np
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of, merged
 from synapsnet_pyg.intake.neuron_table import NeuronTable
 from synapsnet_pyg.intake.notes import warn
-from synapsnet_pyg.intake.plain import numbers, texts
+from synapsnet_pyg.intake.plain import at_rows, numbers, rows_of, texts
 from synapsnet_pyg.intake.recording import Selection
 from synapsnet_pyg.intake.spikes import Spikes
 from synapsnet_pyg.readers.nwb_contents import FoundActivity, NamedActivity
@@ -197,23 +197,7 @@ def peak_rows(table: Node, electrodes: Node) -> np.ndarray | None:
     peak, ids = column(table, "peak_channel_id"), column(electrodes, "id")
     if peak is None or ids is None:
         return None
-    row_of = {channel: row for row, channel in enumerate(texts(ids))}
-    return np.array([row_of.get(channel, -1) for channel in texts(peak)], dtype=np.int64)
-
-
-def at_rows(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Returns entries at rows; rows outside the table are missing: empty texts, or NaN.
-
-    Example:
-        >>> at_rows(np.array(["CA1", "DG"]), np.array([1, -1])).tolist()
-        ['DG', '']
-    """
-    known = (rows >= 0) & (rows < len(values))
-    missing = "" if values.dtype.kind == "U" else np.nan
-    if not len(values):
-        return np.full((len(rows), *values.shape[1:]), missing)
-    found = values[np.where(known, rows, 0)]
-    return np.where(known.reshape(-1, *[1] * (values.ndim - 1)), found, missing)
+    return rows_of(ids, peak)
 
 
 def _unit_groups(table: Node) -> list[Node]:

@@ -8,7 +8,7 @@ import numpy as np
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, OnFrames, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
 from synapsnet_pyg.intake.neuron_table import NeuronTable
-from synapsnet_pyg.intake.recording import Recording, Selection, Traces, literal_blocks
+from synapsnet_pyg.intake.recording import Recording, Selection, Traces
 from synapsnet_pyg.intake.spikes import Spikes
 from synapsnet_pyg.readers.array_files import ArrayFile
 from synapsnet_pyg.readers.array_spikes import label_rows
@@ -61,9 +61,6 @@ class PynappleReader(Reader):
                 notes.append(
                     "fields of the neurons, if any, are pickled, which is never read (--neuron-table takes a table)"
                 )
-        blocks, names = literal_blocks(selection.exclude)
-        for other in names:
-            blocks += _blocks(path, other)
         return Recording(
             name,
             activity,
@@ -74,7 +71,7 @@ class PynappleReader(Reader):
             ],
             observed=observed,
             intervals=None if selection.intervals is None else _blocks(path, selection.intervals),
-            excluded=blocks,
+            excluded=selection.excluded(lambda key: _blocks(path, key)),
             notes=notes,
         )
 

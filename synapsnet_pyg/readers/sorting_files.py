@@ -9,14 +9,11 @@ import numpy as np
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.neuron_table import Fields, NeuronTable
 from synapsnet_pyg.intake.notes import warn
-from synapsnet_pyg.intake.objects import SpikeSource
+from synapsnet_pyg.intake.objects import PAUSE, SpikeSource
 from synapsnet_pyg.intake.plain import plain_array
 from synapsnet_pyg.intake.spikes import Spikes
 from synapsnet_pyg.readers.array_files import ArrayFile
 from synapsnet_pyg.readers.mapped_arrays import mapped
-
-_PAUSE = 10.0
-"""Seconds between the segments of a sorting, whose clocks all start at zero."""
 
 _KLUSTA_GROUPS = {0: "noise", 1: "mua", 2: "good", 3: "unsorted"}
 """Number of a group in a ``.kwik`` file -> its name."""
@@ -40,7 +37,7 @@ def saved_folder(path: Path) -> SpikeSource:
         shift = offset - float(times[own[0]]) if segment else 0.0
         times[own] += shift
         observed.append((float(times[own].min()), float(times[own].max()) + 0.5 / rate))
-        offset = observed[-1][1] + _PAUSE
+        offset = observed[-1][1] + PAUSE
     table = NeuronTable(len(ids), labels=ids, columns=_properties(path / "properties", len(ids)))
     source = Spikes.from_neurons(times, unit, len(ids), rate=1.0)
     return SpikeSource(source, table, observed if len(observed) > 1 else None)

@@ -11,7 +11,7 @@ from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, OnFram
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
 from synapsnet_pyg.intake.neuron_table import NeuronTable
 from synapsnet_pyg.intake.plain import plain_array
-from synapsnet_pyg.intake.recording import Recording, Selection, Traces, literal_blocks
+from synapsnet_pyg.intake.recording import Recording, Selection, Traces
 from synapsnet_pyg.intake.spikes import Spikes
 from synapsnet_pyg.readers.mapped_arrays import keys_of_hdf5
 from synapsnet_pyg.readers.reader import Reader, Rows, next_rows
@@ -59,9 +59,6 @@ class TorchBrainReader(Reader):
             count = len(activity.values)
         fitting = {label: values for label, values in columns.items() if len(values) == count}
         labels = fitting.pop("id", None)
-        blocks, names = literal_blocks(selection.exclude)
-        for other in names:
-            blocks += _blocks(intervals, other, path)
         return Recording(
             name,
             activity,
@@ -69,7 +66,7 @@ class TorchBrainReader(Reader):
             behaviours=_behaviours(series, intervals, selection, path),
             observed=_domain(file) if isinstance(activity, Spikes) else _whole_frames(_domain(group), activity),
             intervals=None if selection.intervals is None else _blocks(intervals, selection.intervals, path),
-            excluded=blocks,
+            excluded=selection.excluded(lambda key: _blocks(intervals, key, path)),
             notes=notes,
         )
 
