@@ -1,43 +1,59 @@
-"""Significance of edges: standard errors, p-values and posterior means."""
+"""Significance of edges: standard errors, p-values, posterior means, and the share of calls that is expected false."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
-from scipy.special import stdtr
 from torch import Tensor
 
+from synapsnet_pyg.analysis.edge_tests import (
+    EdgeTests,
+    combined_p,
+    inflation_of,
+    mixture_of,
+    population_kernel,
+    run_tests,
+    standardise,
+    two_sided,
+)
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
+from synapsnet_pyg.analysis.lagged_effects import LaggedEffects, lagged_effects
+from synapsnet_pyg.analysis.pair_mixture import pair_posterior_mean
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.metrics import principal_axes
-from synapsnet_pyg.models.forecaster import Forecaster
-from synapsnet_pyg.models.forecasting import forecast_session
-from synapsnet_pyg.regression.shrinkage import shrink
-from synapsnet_pyg.regression.sparse_low_rank import sparse_low_rank
 
-_EARLIER_BINS = 2
-"""Number of bins before the sender's bin whose activity also counts as a known signal."""
+FEWEST_EVENTS = 30.0
+"""Fewest events of a neuron whose edges are tested."""
+FEWEST_COINCIDENCES = 5.0
+"""Fewest coincidences that chance must bring about for a pair to be tested (Cochran 1954)."""
+_BOOTSTRAP_BLOCKS = 50
 
 
 @dataclass(frozen=True)
 class EdgeSignificance:
     """Statistics of every edge.
 
-    Matrices are [N, N]; ``[i, j]`` belongs to the edge from j to i; the diagonal is NaN.
+    Matrices are [N, N]; ``[i, j]`` belongs to the edge from j to i; the diagonal and pairs that were not tested are
+    NaN.
 
     Attributes:
-        effect: Effect of j on i before shrinkage: the model's connectivity plus the effect left in its errors.
+        effect: Effect of j on i before shrinkage, summed over lags.
         error: Standard error of the effect.
-        p_value: Probability of an effect at least as far from zero if there is no edge, two-sided.
+        p_value: Probability, if there is no edge, of evidence at least as strong in all three tests, two-sided.
         q_value: Smallest false discovery rate at which the edge is significant (Benjamini and Hochberg).
         edge_probability: Posterior probability of an edge (empirical Bayes).
         posterior_mean: Posterior mean of the effect, shrunk towards zero where evidence is weak.
         sign_stability: Share of block-bootstrap samples in which the effect has the same sign, 0.5 (chance) to 1.
+        lag: Number of bins after which the edge acts most clearly, 1 or more.
+        same_bin: Partial correlation within the bin, symmetric: coupling whose direction the data do not tell.
+        same_bin_q: Smallest false discovery rate at which the pair is coupled within the bin.
+        reverse_p: p-values of the recording backwards where no edge explains them, NaN elsewhere.
+        kernel: Kernel over lags that the edges share, 1 at the largest lag [L].
         density: Share of the pairs that are edges.
         null_deviation: Standard deviation of the effects of pairs without an edge, in standard errors. It is 1 if
             chance alone moves these effects, and larger if unrecorded influences do.
-        latents: Number of signals shared by many neurons that the model does not explain; effects are without them.
+        latents: Number of signals shared by many neurons that the recorded neurons do not explain; effects are without
+            them.
+        rare: Number of neurons with too few events to be tested.
+        decay: Share of its value that activity keeps from bin to bin and that was taken out; 0: none.
     """
 
     effect: Tensor
@@ -47,9 +63,16 @@ class EdgeSignificance:
     edge_probability: Tensor
     posterior_mean: Tensor
     sign_stability: Tensor
+    lag: Tensor
+    same_bin: Tensor
+    same_bin_q: Tensor
+    reverse_p: Tensor
+    kernel: Tensor
     density: float
     null_deviation: float
     latents: int
+    rare: int
+    decay: float
 
     def edges(self, rate: float = 0.05) -> Tensor:
         """Returns the pairs with a significant edge, booleans [N, N].
@@ -59,215 +82,175 @@ class EdgeSignificance:
         """
         return self.q_value.nan_to_num(1.0) <= rate
 
+    def expected_false(self, rate: float = 0.05) -> float:
+        """Returns the share of the edges called at a rate that this recording lets expect to be false, 0 to 1.
+
+        An edge acts forwards in time. In the recording backwards, calls at the same threshold that no edge explains
+        are false, and unrecorded influences make as many of them backwards as forwards. The share is that of these
+        calls, or the rate itself if it is larger; 0 without edges.
+
+        Args:
+            rate: False discovery rate of the edges.
+        """
+        called = self.edges(rate)
+        count = int(called.sum())
+        if count == 0:
+            return 0.0
+        threshold = float(self.p_value[called].max())
+        false = int((self.reverse_p <= threshold).sum())
+        return min(1.0, max(rate, false / count))
+
+    @property
+    def tested(self) -> int:
+        """Number of tested pairs."""
+        return int(self.p_value.isfinite().sum())
+
+    def trusted(self, rate: float = 0.05) -> bool:
+        """Returns True if edges called at a rate may be called significant: not above twice the rate is false."""
+        return self.expected_false(rate) <= 2 * rate
+
+    def message(self, rate: float = 0.05) -> str:
+        """Returns sentences on the number of edges at a rate, how many are expected to be false, and what is untested.
+
+        Args:
+            rate: False discovery rate of the edges.
+        """
+        count, share = int(self.edges(rate).sum()), self.expected_false(rate)
+        coupled = int((self.same_bin_q <= rate).sum()) // 2
+        percent = f"{100 * rate:g} %"
+        if count == 0:
+            lines = [
+                f"No edge is significant: none of {self.tested} tested pairs, at a false discovery rate of {percent}."
+            ]
+        elif self.trusted(rate):
+            lines = [
+                f"{count} of {self.tested} tested pairs are significant edges at a false discovery rate of {percent}. "
+                f"Of 100 edges called here about {100 * share:.0f} are expected to be false."
+            ]
+        else:
+            lines = [
+                f"{count} of {self.tested} tested pairs pass the tests at a false discovery rate of {percent}, but of "
+                f"100 edges called here about {100 * share:.0f} are expected to be false, because unrecorded "
+                "influences make calls in the recording backwards, too: they cannot be trusted one by one."
+            ]
+        if coupled:
+            lines.append(
+                f"{coupled} pairs are coupled within the bin: by an effect faster than the bin, whose direction the "
+                "recording does not tell, or by a common input."
+            )
+        if self.rare:
+            lines.append(f"{self.rare} neurons are too rare to test: they have fewer than {FEWEST_EVENTS:g} events.")
+        return " ".join(lines)
+
     def edge_fields(self) -> dict[str, Tensor]:
         """Returns column -> matrix of the statistics that tables and files have for each weight."""
-        names = ("effect", "error", "p_value", "q_value", "edge_probability", "sign_stability")
-        return {name: getattr(self, name) for name in names}
+        names = ("posterior_mean", "effect", "error", "p_value", "q_value", "edge_probability", "sign_stability")
+        return {name: getattr(self, name) for name in (*names, "lag", "same_bin", "same_bin_q")}
 
 
-def edge_significance(
-    model: Forecaster | Sequence[Forecaster],
-    session: Session,
-    *,
-    shifts: int = 100,
-    resamples: int = 100,
-    targets: int = 1,
-    seed: int = 0,
-    correlation_time: int = 50,
-    connectivity: Tensor | None = None,
-) -> EdgeSignificance:
-    r"""Tests every edge of a fitted model, or of an ensemble of fits.
+def edge_significance(session: Session, *, resamples: int = 100, seed: int = 0) -> EdgeSignificance:
+    r"""Tests every edge of a recording.
 
     .. math::
-        D_{ij} = C_{ij} + \frac{\sum_t r_i(t + 1)\, \tilde a_j(t)}{T}, \qquad
+        D_{ij} = \frac{1}{T} \sum_t a_i(t + 1)\, \tilde a_j(t), \qquad
         s_{ij}^2 = \frac{1}{T} \langle r_i^2 \rangle \langle \tilde a_j^2 \rangle, \qquad
         z_{ij} = \frac{D_{ij} - H_{ij}}{s_{ij}\, n_{ij}\, \nu}
 
-    with :math:`C` the model's connectivity, :math:`r` its forecast errors over the session, and :math:`\tilde a_j` the
-    unique activity of sender j. That is the part of j's activity that no other recorded neuron, no behaviour and no
-    smooth function of signals shared by many neurons explains, scaled such that its product with an error is an effect.
+    with :math:`r` the errors of the best linear forecast and :math:`\tilde a_j` the unique activity of sender j, the
+    part that no other input explains: earlier bins of all neurons, behaviour, and smooth functions of signals shared by
+    many neurons. :math:`D` is free of the bias of penalties. It is the same for every model whose forecast is linear in
+    these inputs, so that no model is needed. If bins are short, effects are summed over lags with the kernel that the
+    edges of the recording share.
 
-    A penalty shrinks C towards zero. D is C without this bias, and has a standard error s (for a linear model, D is the
-    least-squares estimate). Three corrections make z standard normal for pairs without an edge:
+    Three corrections make z standard normal for pairs without an edge: **slow activity**, with n the deviation under
+    circular shifts of the sender; **common drive**, a matrix H of low rank from unrecorded signals shared by many; and
+    **other unrecorded influences**, with :math:`\nu \ge 1` the deviation of pairs without an edge (Efron 2004).
 
-    1. **Slow activity.** Senders are shifted circularly against the errors. Each neuron keeps its own time series, and
-       the relation between neurons is lost. The deviation of z under such shifts is n, at least 1. Trials of equal
-       length are shifted as a whole.
-    2. **Common drive.** Unrecorded signals shared by many neurons add a matrix of low rank, H, to the effects. It is
-       estimated and subtracted.
-    3. **Other unrecorded influences.** Most pairs have no edge. The deviation of their z is :math:`\nu`, at least 1
-       (Efron 2004).
+    An edge must pass three tests with one sign, and its p-value is the largest of them:
 
-    The p-values are two-sided. They are those of Student's t distribution with the kurtosis of the sum over bins,
-    because sums over few coincidences of rare spikes have heavier tails than a normal distribution. The q-values
-    control the false discovery rate over all pairs.
+    1. *Past*: it forecasts the receiver, given the past of all recorded neurons.
+    2. *Present*: it still does, given the same bin of all other neurons as well. Two neurons with a common sender that
+       acts within the bin fail here.
+    3. *Contrast*: the effect exceeds that of the recording backwards. Neurons with a common input that was not recorded
+       are related in both directions, and fail here.
 
-    Several fits of one session are tested as one forecaster. Its forecast is the mean of their forecasts, and its
-    connectivity is the mean of theirs. For linear models this is exact: the mean forecast is the forecast of the mean
-    weights.
+    This costs power: a true edge needs an effect about 1.4 times as large. The p-values are those of Student's t with
+    the kurtosis of the sum over bins, because sums over few coincidences of rare spikes have heavy tails. Neurons with
+    fewer than :data:`FEWEST_EVENTS` events, and pairs with fewer than :data:`FEWEST_COINCIDENCES` expected
+    coincidences, are not tested. With several lags each lag is tested too, and the p-values are combined.
 
     Args:
-        model: Fitted model, or several fits of the same session with different seeds.
         session: Training part, standardised.
-        shifts: Number of circular shifts, 10 or more.
         resamples: Number of block-bootstrap samples for ``sign_stability``, 10 or more.
-        targets: Number of bins P forecast in one window, as in training.
-        seed: Seed of shifts and samples.
-        correlation_time: Shortest shift and length of a bootstrap block, in bins.
-        connectivity: Connectivity of the model, or mean over several fits, :math:`(N, N)`; None: it is computed.
+        seed: Seed of the samples.
 
     Raises:
-        ValueError: ``shifts`` or ``resamples`` is below 10, or the session is too short for the shifts.
+        ValueError: ``resamples`` is below 10, or the session is too short.
 
     References:
-        Zhang and Zhang 2014, van de Geer et al. 2014 (removal of the shrinkage bias); Efron 2004 (empirical null);
-        Benjamini and Hochberg 1995.
+        van de Geer et al. 2014 (effects without the bias of penalties); Efron 2004 (empirical null); Haufe et al. 2013
+        (time reversal); Benjamini and Hochberg 1995.
     """
-    if min(shifts, resamples) < 10:
-        raise ValueError(f"Expected at least 10 shifts and resamples (got {shifts} and {resamples}).")
-    models = [model] if isinstance(model, Forecaster) else list(model)
-    residual = _residuals(models, session, targets)
-    T = residual.errors.shape[1]
-    if 4 * correlation_time > T:
-        raise ValueError(
-            f"Expected at least {4 * correlation_time} bins for circular shifts (session '{session.name}' has "
-            f"{T}); use a shorter correlation_time or a longer recording."
-        )
-    learned = mean_connectivity(models, session) if connectivity is None else connectivity
-    random = torch.Generator().manual_seed(seed)
-    offsets = _offsets(session, T, shifts, correlation_time, random)
-    error = _standard_error(residual) * _deviation_under_shifts(residual, offsets)
-    parts = sparse_low_rank(learned.double() + residual.effect, error)
-    effect = learned.double() + residual.effect - parts.receivers @ parts.senders
+    if resamples < 10:
+        raise ValueError(f"Expected at least 10 resamples (got {resamples}).")
+    effects = lagged_effects(session)
+    inflation = inflation_of(effects, _trial(session, effects.bins))
+    kernel = population_kernel(effects)
+    tests = [run_tests(effects, kernel, inflation)]
+    if effects.lags > 1:
+        tests += [run_tests(effects, lag, inflation) for lag in range(1, effects.lags + 1)]
+    weights = _weights(tests)
+    excess = torch.outer(_kurtosis(effects.errors), _kurtosis(effects.unique)) / effects.bins
+    events = _events(session)
+    tested = _tested(events, session.num_bins)
 
-    null_deviation = parts.mixture.null_variance**0.5
-    error = error * max(1.0, null_deviation)
-    p = _p_values(effect / error, residual)
-    # Normal quantile of each p-value, because the mixture of edges and other pairs has normal components.
-    z = -torch.special.ndtri((p / 2).clamp(1e-300, 0.5)).nan_to_num(0.0) * max(1.0, null_deviation)
-    stability = _sign_stability(effect, residual, resamples, correlation_time, random)
+    p = combined_p(torch.stack([two_sided(test.weakest(), excess) for test in tests]), weights)
+    p = torch.where(tested, p, torch.nan)
+    summed, size = tests[0], float(kernel.sum())
+    same_bin = standardise(effects.same_bin * effects.bins**0.5)
+    same_p = torch.where(tested & tested.t(), two_sided(same_bin.z, excess.maximum(excess.t())), torch.nan)
+    deviation = summed.past.deviation
+    error = summed.error * deviation * size
+    z = -torch.special.ndtri((p / 2).clamp(1e-300, 0.5)).nan_to_num(0.0)
+    mean = pair_posterior_mean(summed.past.z * deviation, same_bin.z * same_bin.deviation)
+    # An edge is seen in the recording backwards, too, from its receiver to its sender.
+    backwards = run_tests(effects, kernel, inflation, reverse=True)
+    explained = two_sided(summed.past.z.t(), excess) <= 0.05
+    by_lag = torch.stack([test.weakest().abs() for test in tests[1:] or tests])
+
+    def pairs(matrix: Tensor) -> Tensor:
+        """Returns a matrix in float32 with NaN for pairs that were not tested."""
+        return torch.where(tested, matrix, torch.nan).float()
+
     return EdgeSignificance(
-        effect=_pairs(effect),
-        error=_pairs(error),
-        p_value=_pairs(p),
-        q_value=_pairs(torch.from_numpy(benjamini_hochberg(p.numpy()))),
-        edge_probability=_pairs(parts.mixture.edge_probability(z)),
-        posterior_mean=_pairs(effect * parts.mixture.shrinkage(z)),
-        sign_stability=_pairs(stability),
-        density=parts.mixture.density,
-        null_deviation=null_deviation,
-        latents=len(parts.senders),
+        effect=pairs(summed.past.z * error),
+        error=pairs(error),
+        p_value=pairs(p),
+        q_value=pairs(_q(p)),
+        edge_probability=pairs(mixture_of(z[tested]).edge_probability(z)),
+        posterior_mean=pairs(mean * summed.error * size),
+        sign_stability=pairs(_sign_stability(effects, summed, resamples, seed)),
+        lag=pairs(by_lag.argmax(0) + 1.0),
+        same_bin=pairs(effects.same_bin),
+        same_bin_q=pairs(_q(same_p, symmetric=True)),
+        reverse_p=torch.where(tested & ~explained, two_sided(backwards.weakest(), excess), torch.nan),
+        kernel=kernel.float(),
+        density=summed.past.mixture.density,
+        null_deviation=deviation,
+        latents=summed.past.latents,
+        rare=int((events < FEWEST_EVENTS).sum()),
+        decay=effects.decay,
     )
 
 
-def mean_connectivity(models: Sequence[Forecaster], session: Session) -> Tensor:
-    """Returns the mean connectivity [N, N] of several fits, detached."""
-    total = models[0].connectivity(session).detach()
-    for model in models[1:]:
-        total = total + model.connectivity(session).detach()
-    return total / len(models)
-
-
-class _Residuals(NamedTuple):
-    """Errors of a forecast over T bins, and the unique activity of the senders."""
-
-    errors: Tensor
-    """Truth minus forecast, with mean zero: [N, T]."""
-    unique: Tensor
-    """Unique activity of each sender one bin before the errors: [N, T]."""
-    effect: Tensor
-    """Effect of each sender on the errors, in float64: [N, N]."""
-
-
-def _residuals(models: Sequence[Forecaster], session: Session, targets: int) -> _Residuals:
-    """Computes the errors of the mean forecast, and the unique activity of the senders one bin before."""
-    first = max(1 + _EARLIER_BINS, *(model.window for model in models))
-    forecasts = [forecast_session(model, session, targets, first=first) for model in models]
-    mean = forecasts[0].forecast
-    for forecast in forecasts[1:]:
-        mean = mean + forecast.forecast
-    errors = forecasts[0].truth - mean / len(forecasts)
-    errors = errors - errors.mean(1, keepdim=True)
-    unique = _unique_activity(session, forecasts[0].bins - 1)
-    return _Residuals(errors, unique, (errors @ unique.t()).double() / errors.shape[1])
-
-
-def _standard_error(residual: _Residuals) -> Tensor:
-    """Returns the standard error of every effect as if errors were independent in time, above 0: [N, N]."""
-    errors, unique, _ = residual
-    error = torch.outer(errors.norm(dim=1), unique.norm(dim=1)).double() / errors.shape[1] ** 1.5
-    return error.clamp_min(1e-9 * float(error.max()))
-
-
-def _p_values(z: Tensor, residual: _Residuals) -> Tensor:
-    """Returns two-sided p-values of z [N, N], NaN on the diagonal and for silent neurons."""
-    errors, unique, _ = residual
-    p = _two_sided(z, torch.outer(_kurtosis(errors), _kurtosis(unique)) / errors.shape[1])
-    silent = (errors.abs().amax(1) == 0)[:, None] | (unique.abs().amax(1) == 0)
-    p[silent] = torch.nan
-    return p.fill_diagonal_(torch.nan)
-
-
-def _pairs(matrix: Tensor) -> Tensor:
-    """Returns a matrix in float32 with NaN on the diagonal."""
-    return matrix.float().clone().fill_diagonal_(torch.nan)
-
-
-def _unique_activity(session: Session, bins: Tensor) -> Tensor:
-    """Returns the unique activity of each neuron [N, M]: the part that no other known signal explains.
-
-    Known signals are the other neurons and behaviour. If there are at least 20 bins for each signal, smooth functions
-    of shared signals (:func:`_shared_signals`) are added, and then all neurons in the two bins before, because
-    neurons with a common driver in earlier bins seem to drive each other. The result is the inverse covariance of all
-    signals times the signals. The covariance is shrunk towards a multiple of the identity, by an amount that depends on
-    the number of bins (Ledoit and Wolf 2004).
-    """
-    inputs = [session.activity[:, bins], session.behaviour[bins].t()]
-    functions = _shared_signals(session)
-    earlier = [session.activity[:, bins - lag] for lag in range(1, 1 + _EARLIER_BINS)]
-    for further in ([functions[:, bins]], earlier):
-        if len(bins) >= 20 * sum(len(rows) for rows in (*inputs, *further)):
-            inputs += further
-    joined = torch.cat(inputs)
-    joined = joined - joined.mean(1, keepdim=True)
-    M, T = joined.shape
-    covariance = (joined @ joined.t()).double() / T
-    fourth_power = float(joined.square().sum(0).double().square().mean())
-    identity = torch.eye(M, dtype=covariance.dtype, device=covariance.device)
-    inverse = torch.linalg.inv(shrink(covariance, fourth_power, T) + 1e-6 * identity)
-    return inverse[: session.num_neurons].to(joined) @ joined
-
-
-def _shared_signals(session: Session, components: int = 4, memory: float = 3.0) -> Tensor:
-    """Returns signals shared by many neurons [F, T]: slow components, their pairwise products and their cubes.
-
-    Components are principal components of smoothed activity and of behaviour. Products and cubes are needed because the
-    response of neurons to a shared signal may be nonlinear, which a linear model cannot remove from the effects.
-
-    Args:
-        session: Training part.
-        components: Number of principal components of activity, and of behaviour.
-        memory: Time constant of the smoothing in bins.
-    """
-    kernel = torch.exp(-torch.arange(5 * round(memory) - 1, -1, -1) / memory).to(session.activity)
-    slow = torch.zeros_like(session.activity)
-    for start, stop in session.segment.tolist():
-        padded = torch.nn.functional.pad(session.activity[:, start:stop], (len(kernel) - 1, 0))
-        slow[:, start:stop] = torch.nn.functional.conv1d(padded[:, None], kernel[None, None])[:, 0]
-    few = min(
-        components, session.num_neurons // 10
-    )  # with few neurons, components would contain nearly all of their activity
-    series = torch.cat([_leading(slow, few), _leading(session.behaviour.t(), components)])
-    first, second = torch.triu_indices(len(series), len(series))
-    functions = torch.cat([series, series[first] * series[second], series**3])
-    return functions / functions.square().mean(1, keepdim=True).sqrt().clamp_min(1e-6)
-
-
-def _leading(series: Tensor, components: int) -> Tensor:
-    """Returns the leading principal components of time series [C, T], each with standard deviation 1."""
-    centred = series - series.mean(1, keepdim=True)
-    leading = principal_axes(centred, components).to(series) @ centred
-    return leading / leading.square().mean(1, keepdim=True).sqrt().clamp_min(1e-6)
+def _weights(tests: list[EdgeTests]) -> Tensor:
+    """Returns the weights of the tests: half for the kernel, half for single lags by their share of edges."""
+    weights = torch.ones(len(tests), dtype=torch.float64)
+    if len(tests) > 1:
+        mixtures = [test.past.mixture for test in tests[1:]]
+        share = torch.tensor([m.density * min(1.0, m.edge_variance / 10) for m in mixtures], dtype=torch.float64)
+        weights[1:] = share / share.sum().clamp_min(1e-9)
+    return weights / weights.sum()
 
 
 def _kurtosis(rows: Tensor) -> Tensor:
@@ -276,48 +259,53 @@ def _kurtosis(rows: Tensor) -> Tensor:
     return square.square().mean(1) / square.mean(1).square().clamp_min(1e-30)
 
 
-def _two_sided(z: Tensor, excess: Tensor) -> Tensor:
-    """Returns p-values of z under Student's t of the same excess kurtosis, whose tails are heavier than normal."""
-    freedom = 4 + 6 / excess.clamp_min(1e-9)
-    t = z.abs() * (freedom / (freedom - 2)).sqrt()
-    return torch.from_numpy(2 * stdtr(freedom.numpy(), -t.numpy()))
+def _events(session: Session) -> Tensor:
+    """Returns the number of events of each neuron [N]: bins over kurtosis, the number of spikes if they are rare."""
+    centred = session.activity - session.activity.mean(1, keepdim=True)
+    events = session.num_bins / _kurtosis(centred).clamp_min(1.0)
+    return torch.where(centred.abs().amax(1) > 1e-6, events, 0.0)
 
 
-def _offsets(session: Session, bins: int, shifts: int, shortest: int, random: torch.Generator) -> list[int]:
-    """Draws the sizes of shifts in bins; 20 or more trials of equal length are shifted as a whole, to stay aligned."""
+def _tested(events: Tensor, bins: int) -> Tensor:
+    """Returns the pairs with enough events to be tested, booleans [N, N]."""
+    enough = events >= FEWEST_EVENTS
+    coincidences = torch.outer(events, events) / bins
+    return (enough[:, None] & enough & (coincidences >= FEWEST_COINCIDENCES)).fill_diagonal_(False)
+
+
+def _q(p: Tensor, *, symmetric: bool = False) -> Tensor:
+    """Returns q-values of p-values [N, N]; of a symmetric matrix each pair counts once."""
+    if not symmetric:
+        return torch.from_numpy(benjamini_hochberg(p.numpy()))
+    q = torch.from_numpy(benjamini_hochberg(p.triu(1).masked_fill(torch.ones_like(p).tril() > 0, torch.nan).numpy()))
+    return torch.where(q.isnan(), q.t(), q)
+
+
+def _trial(session: Session, bins: int) -> int:
+    """Returns the length of a trial in bins, if there are 20 or more of equal length; else 1."""
     length = session.segment[:, 1] - session.segment[:, 0]
-    trial = bins // len(length) if len(length) >= 20 and bool((length == length[0]).all()) else 1
-    low, high = -(-shortest // trial), (bins - shortest) // trial
-    return [int(k) * trial for k in torch.randint(low, max(high, low + 1), (shifts,), generator=random)]
+    return bins // len(length) if len(length) >= 20 and bool((length == length[0]).all()) else 1
 
 
-def _deviation_under_shifts(residual: _Residuals, offsets: list[int]) -> Tensor:
-    """Returns the deviation of effect over standard error under shifts of the senders, at least 1: [N, N].
+def _sign_stability(effects: LaggedEffects, tests: EdgeTests, resamples: int, seed: int) -> Tensor:
+    """Returns the share of block-bootstrap samples in which an effect keeps its sign: [N, N].
 
-    It exceeds 1 if both neurons vary slowly. It is estimated as a factor of the receiver times a factor of the sender,
-    because a single pair has too few shifts: each factor pools the shifts of all N pairs of a neuron.
+    A sample draws blocks of time with replacement. Its deviation from the effect is scaled such that it is as large as
+    the standard error, which unrecorded influences increase.
     """
-    errors, unique, _ = residual
-    scale = torch.outer(errors.norm(dim=1), unique.norm(dim=1)).clamp_min(1e-12) / errors.shape[1] ** 0.5
-    square = torch.zeros_like(scale)
-    for offset in offsets:
-        square += ((errors @ unique.roll(offset, 1).t()) / scale).square()
-    variance = (square / len(offsets)).double()
-    receiver, sender = variance.mean(1, keepdim=True), variance.mean(0, keepdim=True)
-    return (receiver * sender / variance.mean().clamp_min(1e-12)).sqrt().clamp_min(1.0)
-
-
-def _sign_stability(
-    effect: Tensor, residual: _Residuals, resamples: int, block: int, random: torch.Generator
-) -> Tensor:
-    """Returns the share of block-bootstrap samples in which an effect keeps its sign: [N, N]."""
-    errors, unique, left_in_errors = residual
-    T = errors.shape[1]
-    blocks = -(-T // block)
-    same = torch.zeros_like(effect)
-    for _ in range(resamples):
-        drawn = torch.bincount(torch.randint(blocks, (blocks,), generator=random), minlength=blocks)
-        times = drawn.repeat_interleave(block)[:T].to(errors)
-        sampled = effect + ((errors * times) @ unique.t()).double() / times.sum() - left_in_errors
-        same += (sampled.sign() == effect.sign()).double()
-    return same / resamples
+    errors, unique = effects.errors, effects.unique
+    N, T = errors.shape
+    count = min(_BOOTSTRAP_BLOCKS, T // 2)
+    parts = zip(errors.tensor_split(count, 1), unique.tensor_split(count, 1), strict=True)
+    sums = torch.stack([part @ other.t() for part, other in parts]).flatten(1)
+    sums = sums - sums.mean(0)
+    random = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(count, (resamples, count), generator=random)
+    times = torch.zeros(resamples, count).scatter_add_(1, drawn, torch.ones(resamples, count))
+    # Blocks that are drawn at random have this deviation.
+    z, spread = tests.past.z.flatten().to(sums), sums.square().sum(0).sqrt().clamp_min(1e-12)
+    same = torch.zeros_like(z)
+    for columns in torch.arange(N * N).split(1 << 18):
+        sampled = z[columns] + times @ (sums[:, columns] / spread[columns])
+        same[columns] = (sampled.sign() == z[columns].sign()).to(same).mean(0)
+    return same.view(N, N).double()

@@ -153,8 +153,7 @@ class RecoveryJob:
         split = session.split()
         matrices = {self.method.label: run.model.connectivity(split.train)}
         if run.kind == "synapsnet":
-            connectivity = matrices[self.method.label]
-            significance = edge_significance(run.model, split.train, targets=run.targets, connectivity=connectivity)
+            significance = edge_significance(split.train)
             matrices[f"{self.method.label}, posterior mean"] = significance.posterior_mean.nan_to_num()
         test = forecast_session(run.model, split.test, run.targets)
         return _Recovered(matrices, score_forecast(session, test).correlation)

@@ -143,7 +143,6 @@ def connectivity(
     top_k: int | None = None,
     significance: bool = False,
     fdr: float | None = None,
-    shifts: int = 100,
     ensemble: str | None = None,
 ) -> None:
     """Write the learned connectivity: matrix, edge table and graph, with statistics of every edge on request.
@@ -155,16 +154,15 @@ def connectivity(
             (SciPy matrix).
         threshold: Smallest absolute weight of an edge in tables and graphs.
         top_k: Number of strongest edges in tables and graphs; all if not given.
-        significance: Test every edge. The column weight becomes the posterior mean of the effect, shrunk towards zero
-            where evidence is weak. New columns: learned (weight in the model), effect (estimate before shrinkage),
-            error (its standard error), p_value, q_value, edge_probability and sign_stability (share of block-bootstrap
-            samples with the same sign). Weights are in standard deviations of the receiver's activity for one of the
-            sender's. Limits of the recording are printed.
+        significance: Test every edge of the recording. The column weight is the learned weight, as without the test,
+            in standard deviations of the receiver's activity for one of the sender's. New columns: posterior_mean
+            (effect shrunk towards zero where evidence is weak), effect (before shrinkage), error (its standard error),
+            p_value, q_value, edge_probability, sign_stability (share of block-bootstrap samples with the same sign),
+            lag (bins after which the edge acts), same_bin (partial correlation within the bin, whose direction the data
+            do not tell) and same_bin_q. The expected share of false edges and limits of the recording are printed.
         fdr: False discovery rate of the edges in tables and graphs, such as 0.05; goes with --significance.
-        shifts: Number of circular shifts of each sender in the test.
         ensemble: Further runs of the same sessions from other seeds, separated by commas. Weights become the mean over
-            all runs; a test is of the mean of their forecasts. New columns: seed_deviation and sign_agreement (share of
-            the runs with the sign of the mean).
+            all runs. New columns: seed_deviation and sign_agreement (share of the runs with the sign of the mean).
 
     Example:
         synapsnet connectivity run --out results
@@ -183,7 +181,7 @@ def connectivity(
     if fdr is not None and not 0 < fdr < 1:
         raise ValueError(f"Expected --fdr between 0 and 1, such as 0.05 (got {fdr}).")
     runs = [Run.load(folder) for folder in (run, *listed(ensemble))]
-    results = connectivity_results(runs, significance=significance, shifts=shifts)
+    results = connectivity_results(runs, significance=significance, rate=0.05 if fdr is None else fdr)
     for line in save_connectivity_results(
         runs[0], results, Path(out), formats=formats, threshold=threshold, top_k=top_k, rate=fdr
     ):

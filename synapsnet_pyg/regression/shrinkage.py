@@ -4,17 +4,18 @@ import torch
 from torch import Tensor
 
 
-def shrink(covariance: Tensor, fourth_power: float, bins: int) -> Tensor:
+def shrink(covariance: Tensor, fourth_power: float, bins: int, *, largest: float = 1.0) -> Tensor:
     r"""Shrinks a covariance towards a multiple of the identity, with the least expected error (Ledoit and Wolf).
 
     .. math::
         (1 - \rho)\, S + \rho\, M, \qquad M = \tfrac{\operatorname{tr} S}{N}\, \mathbb 1, \qquad
-        \rho = \min\Big(1, \frac{\langle \|x\|^4 \rangle - \|S\|^2}{T\, \|S - M\|^2}\Big)
+        \rho = \min\Big(\rho_{max}, \frac{\langle \|x\|^4 \rangle - \|S\|^2}{T\, \|S - M\|^2}\Big)
 
     Args:
         covariance: Covariance S, a mean over bins :math:`(N, N)`.
         fourth_power: Fourth power of the length of the centred vector x, mean over bins.
         bins: Number of bins T.
+        largest: Largest share :math:`\rho_{max}` of the multiple of the identity.
 
     References:
         Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", 2004.
@@ -28,7 +29,7 @@ def shrink(covariance: Tensor, fourth_power: float, bins: int) -> Tensor:
     target = covariance.trace() / len(covariance) * identity
     distance = float((covariance - target).square().sum())
     error = (fourth_power - float(covariance.square().sum())) / bins
-    shrinkage = min(error / distance, 1.0) if distance > 0 else 0.0
+    shrinkage = min(error / distance, largest) if distance > 0 else 0.0
     return (1 - shrinkage) * covariance + shrinkage * target
 
 

@@ -40,10 +40,10 @@ class EdgeMixture(NamedTuple):
     def update(self, z: Tensor) -> "EdgeMixture":
         """Returns the mixture after one step of expectation maximisation on the values."""
         p, square = self.edge_probability(z), z.square()
-        null = float(((1 - p) * square).sum() / (1 - p).sum().clamp_min(1e-9))
+        null = max(float(((1 - p) * square).sum() / (1 - p).sum().clamp_min(1e-9)), 1e-6)
         total = float((p * square).sum() / p.sum().clamp_min(1e-9))
         density = min(max(float(p.mean()), 1e-4), 0.5)
-        return EdgeMixture(density, max(total - null, 1e-2 * null), max(null, 1e-6))
+        return EdgeMixture(density, max(total - null, 1e-2 * null), null)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
 from synapsnet_pyg.analysis.blocks import Blocks, connectivity_blocks
@@ -24,8 +23,6 @@ from synapsnet_pyg.runs.run import Run
 
 PERMUTATIONS = 200
 """Number of shuffles of every null: few, so that a page takes seconds. The smallest p-value is 1/201."""
-SHIFTS = 100
-"""Number of time shifts in the null of edges: few, so that a page takes seconds."""
 FALSE_DISCOVERY_RATE = 0.05
 """Expected share of false ones among significant edges and blocks."""
 
@@ -37,20 +34,23 @@ class Significance:
     edges: EdgeSignificance
     significant: Tensor
     """Pairs that are edges at the false discovery rate, booleans [N, N]."""
-    tested: int
-    """Number of pairs tested."""
     table: pd.DataFrame
-    """Table with a row for each edge, smallest p-value first."""
+    """Table with a row for each significant edge, smallest p-value first."""
     counts: np.ndarray
     """Number of p-values in each of 20 ranges [20]."""
     borders: np.ndarray
     """Borders of the ranges [21]."""
-    identifiability: str
-    """Sentences on how well the recording distinguishes edges."""
+    message: str
+    """Sentences on the number of edges, how many of them are expected to be false, and limits of the recording."""
+
+    @property
+    def any(self) -> bool:
+        """True if there is a significant edge."""
+        return bool(self.significant.any())
 
     @property
     def posterior_mean(self) -> Tensor:
-        """Posterior mean of every effect [N, N], 0 on the diagonal."""
+        """Posterior mean of every effect [N, N], 0 on the diagonal and for pairs that were not tested."""
         return self.edges.posterior_mean.nan_to_num()
 
 
@@ -61,7 +61,8 @@ class ConnectivityAnalysis:
     matrices: dict[str, Tensor]
     """Kind of connectivity -> weights [N, N]; the learned connectivity comes first."""
     neuron_order: NeuronOrder
-    graph: Graph
+    graph: Graph | None
+    """Significant edges in space; None without any."""
     currents: dict[str, CurrentCorrelation]
     """Kind of connectivity -> correlation of its input currents with activity."""
     significance: Significance | None
@@ -71,8 +72,8 @@ class ConnectivityAnalysis:
     """Table with a row for each of the strongest edges."""
     blocks: dict[str, Blocks]
     """Field that groups neurons -> weights from group to group."""
-    neurons: pd.DataFrame
-    """Results of each neuron, largest hub score first."""
+    neurons: pd.DataFrame | None
+    """Results of each neuron from its significant edges, largest hub score first; None without such edges."""
     reciprocity: pd.DataFrame
     distance: DistanceProfile | None
     """Weight against distance; None if positions are not known."""
@@ -94,11 +95,14 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
     if not bool(learned.any()):
         return None
     kinds = _kinds(session, learned)
-    significance, untested = _test_edges(run, session, learned)
+    significance, untested = _test_edges(session, learned)
     significant = None if significance is None else significance.significant
-    weight = learned if significance is None else significance.posterior_mean
-    order, graph = group_neurons(session, learned), strongest_graph(session, weight)
-    neurons = neuron_table(session, weight, edge=significant).assign(**{order.by: order.group})
+    order, graph, neurons = group_neurons(session, learned), None, None
+    if significant is not None and bool(significant.any()):
+        edges = learned * significant
+        graph = strongest_graph(session, edges)
+        neurons = neuron_table(session, edges, edge=significant).assign(**{order.by: order.group})
+        neurons = neurons.sort_values("hub_rank", kind="stable")
     return ConnectivityAnalysis(
         matrices=_shown_matrices(kinds, significance),
         neuron_order=order,
@@ -108,17 +112,17 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
         untested=untested,
         edges=to_pandas(
             session,
-            strongest(weight, top_k=10 * session.num_neurons),
-            edge_fields=None if significance is None else edge_fields_of(learned, significance.edges),
+            strongest(learned, top_k=10 * session.num_neurons),
+            edge_fields=None if significance is None else edge_fields_of(significance.edges),
         ),
         blocks={
             field: connectivity_blocks(session, learned, field, edge=significant, permutations=PERMUTATIONS)
             for field in fields_with_groups(session)
         },
-        neurons=neurons.sort_values("hub_rank", kind="stable"),
+        neurons=neurons,
         reciprocity=reciprocity(session, learned, edge=significant, permutations=PERMUTATIONS),
         distance=weight_by_distance(session, learned, edge=significant, permutations=PERMUTATIONS)
-        if graph.placed
+        if session.neuron_fields.get("position") is not None
         else None,
     )
 
@@ -137,8 +141,8 @@ def _shown_matrices(kinds: dict[str, Tensor], significance: Significance | None)
     """Returns the four matrices of the page: learned connectivity, its significant edges, and two for comparison."""
     (learned, connectivity), *others = kinds.items()
     shown = {learned: connectivity}
-    if significance is not None:
-        shown["its significant edges"] = significance.posterior_mean * significance.significant
+    if significance is not None and significance.any:
+        shown["posterior mean of its significant edges"] = significance.posterior_mean * significance.significant
     return shown | dict(others[:2])
 
 
@@ -152,13 +156,11 @@ def _currents(test: Session, matrices: dict[str, Tensor]) -> dict[str, CurrentCo
     }
 
 
-def _test_edges(run: Run, session: Session, learned: Tensor) -> tuple[Significance | None, str]:
+def _test_edges(session: Session, learned: Tensor) -> tuple[Significance | None, str]:
     """Tests the edges on the training part; returns None and a reason if the test is not possible."""
     train = session.split().train
     try:
-        edges = edge_significance(
-            run.model, train, shifts=SHIFTS, resamples=10, targets=run.targets, connectivity=learned
-        )
+        edges = edge_significance(train)
     except ValueError as error:  # the recording is too short for the test, but not for the rest of the page
         return None, str(error)
     p_value = edges.p_value[edges.p_value.isfinite()].numpy()
@@ -166,33 +168,28 @@ def _test_edges(run: Run, session: Session, learned: Tensor) -> tuple[Significan
     significance = Significance(
         edges=edges,
         significant=edges.edges(FALSE_DISCOVERY_RATE),
-        tested=len(p_value),
-        table=_surest_edges(session, edges, learned),
+        table=_significant_edges(session, edges, learned),
         counts=counts,
         borders=borders,
-        identifiability=identifiability(train, edges).message,
+        message=f"{edges.message(FALSE_DISCOVERY_RATE)} {identifiability(train, edges).message}",
     )
     return significance, ""
 
 
-def _surest_edges(session: Session, edges: EdgeSignificance, learned: Tensor, most: int = 1000) -> pd.DataFrame:
-    """Returns the edges of smallest p-value; equal p-values are ordered by effect over error, largest first."""
-    p_value = edges.p_value.nan_to_num(nan=torch.inf)
-    by_ratio = (edges.effect / edges.error).abs().nan_to_num(nan=0.0).flatten().argsort(descending=True, stable=True)
-    chosen = by_ratio[p_value.flatten()[by_ratio].argsort(stable=True)][: min(most, int(p_value.isfinite().sum()))]
-    receiver, sender = torch.unravel_index(chosen, p_value.shape)
-    columns = {
-        "weight": edges.posterior_mean,
-        "learned": learned,
-        "effect": edges.effect,
-        "error": edges.error,
-        "p_value": edges.p_value,
-        "q_value": edges.q_value,
-    }
-    return pd.DataFrame(
+def _significant_edges(session: Session, edges: EdgeSignificance, learned: Tensor) -> pd.DataFrame:
+    """Returns the significant edges, smallest p-value first; equal ones by effect over error, largest first."""
+    receiver, sender = edges.edges(FALSE_DISCOVERY_RATE).nonzero(as_tuple=True)
+    columns = {"weight": learned, **edge_fields_of(edges)}
+    table = pd.DataFrame(
         {
             "source": [session.neuron_id[j] for j in sender.tolist()],
             "target": [session.neuron_id[i] for i in receiver.tolist()],
             **{name: values[receiver, sender].tolist() for name, values in columns.items()},
         }
+    )
+    ratio = (table["effect"] / table["error"]).abs()
+    return (
+        table.assign(ratio=-ratio)
+        .sort_values(["p_value", "ratio"], kind="stable", ignore_index=True)
+        .drop(columns="ratio")
     )

@@ -24,7 +24,7 @@ def matrices_figure(session: Session, analysis: ConnectivityAnalysis) -> ReportF
     order = analysis.neuron_order
     louvain = " (groups with more weight within than between them, by Louvain's method on the strongest edges)"
     sentence = (
-        "Each row is a receiver, each column a sender. Red is positive (excites), blue negative (inhibits). A learned "
+        "Each row is a receiver, each column a sender. Red is positive, blue negative. A learned "
         "weight is an effect on the forecast: the change of the receiver's next bin, in its standard deviations, for "
         "one standard deviation more of the sender's activity and the same activity of all other recorded neurons. A "
         "correlation also contains activity that both neurons share with others. Neurons are ordered by "
@@ -108,30 +108,28 @@ def _static_matrices(analysis: ConnectivityAnalysis) -> StaticFigure:
     return figure
 
 
-def graph_figure(session: Session, analysis: ConnectivityAnalysis) -> ReportFigure:
-    """Returns the figure of neurons in space with the strongest edges."""
+def graph_figure(session: Session, analysis: ConnectivityAnalysis, graph: Graph) -> ReportFigure:
+    """Returns the figure of neurons in space with the strongest significant edges."""
     few = f" (the {MOST} strongest of them)" if SENDERS * session.num_neurons > MOST else ""
-    weight = "posterior mean" if analysis.significance else "learned weight"
     places = (
         "Neurons are drawn at their recorded positions."
-        if analysis.graph.placed
+        if graph.placed
         else "Positions are not known: neurons with strong edges between them are drawn near each other, and the place "
         "has no other meaning."
     )
     sentence = (
-        f"The {SENDERS} strongest edges to each neuron by {weight}{few}: red excites, blue inhibits. {places} The "
-        f"colour of a neuron is its {analysis.neuron_order.field_name}. Drag to turn; point at a neuron or at the "
-        "middle of an edge to read its values."
+        f"The {SENDERS} strongest of the significant edges to each neuron{few}, by learned weight: red is positive, "
+        f"blue negative. {places} The colour of a neuron is its {analysis.neuron_order.field_name}. Drag to turn; "
+        "point at a neuron or at the middle of an edge to read its values."
     )
-    return ReportFigure("graph", sentence, _plotly_graph(session, analysis), _static_graph(analysis))
+    return ReportFigure("graph", sentence, _plotly_graph(session, analysis, graph), _static_graph(analysis, graph))
 
 
-def _plotly_graph(session: Session, analysis: ConnectivityAnalysis) -> PlotlyFigure:
+def _plotly_graph(session: Session, analysis: ConnectivityAnalysis, graph: Graph) -> PlotlyFigure:
     """Draws neurons and edges in three dimensions."""
-    graph = analysis.graph
     figure = make_plotly(640)
     _add_edges(figure, session, graph)
-    _add_neurons(figure, session, analysis)
+    _add_neurons(figure, session, analysis, graph)
     near = 1.4 if graph.placed else 0.8
     axis = {"showbackground": False, "gridcolor": "#e5e5e5", "zeroline": False} if graph.placed else _NO_AXIS
     figure.update_layout(
@@ -145,7 +143,7 @@ def _plotly_graph(session: Session, analysis: ConnectivityAnalysis) -> PlotlyFig
 
 def _add_edges(figure: PlotlyFigure, session: Session, graph: Graph) -> None:
     """Adds edges as lines, with an invisible mark in the middle of each that shows its weight."""
-    for name, colour, sign in (("excites", EXCITES, 1), ("inhibits", INHIBITS, -1)):
+    for name, colour, sign in (("positive", EXCITES, 1), ("negative", INHIBITS, -1)):
         chosen = sign * graph.edge_weight > 0
         (sender, receiver), weight = graph.edge_index[:, chosen], graph.edge_weight[chosen]
         ends = np.stack([graph.position[sender], graph.position[receiver], np.full((len(sender), 3), np.nan)], axis=1)
@@ -163,16 +161,16 @@ def _add_edges(figure: PlotlyFigure, session: Session, graph: Graph) -> None:
         )  # fmt: skip
 
 
-def _add_neurons(figure: PlotlyFigure, session: Session, analysis: ConnectivityAnalysis) -> None:
+def _add_neurons(figure: PlotlyFigure, session: Session, analysis: ConnectivityAnalysis, graph: Graph) -> None:
     """Adds neurons as dots, a colour for each group, with their row of the neuron table."""
     group = analysis.neuron_order.group
+    rows = [] if analysis.neurons is None else analysis.neurons.to_dict("records")
     texts = {
-        row["neuron_id"]: "<br>".join(f"{key} {escape(_short(value))}" for key, value in row.items())
-        for row in analysis.neurons.to_dict("records")
+        row["neuron_id"]: "<br>".join(f"{key} {escape(_short(value))}" for key, value in row.items()) for row in rows
     }
     for name, colour in zip(sorted(set(group)), COLOURS * len(group), strict=False):
         member = np.array([of_neuron == name for of_neuron in group])
-        x, y, z = analysis.graph.position[member].astype(np.float32).T
+        x, y, z = graph.position[member].astype(np.float32).T
         figure.add_scatter3d(
             x=x, y=y, z=z, mode="markers", name=escape(name), hoverinfo="text",
             marker={"size": 5, "color": colour, "line": {"width": 0.5, "color": "white"}},
@@ -184,9 +182,8 @@ def _short(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _static_graph(analysis: ConnectivityAnalysis) -> StaticFigure:
+def _static_graph(analysis: ConnectivityAnalysis, graph: Graph) -> StaticFigure:
     """Draws neurons and edges along the two widest axes."""
-    graph = analysis.graph
     figure, (ax,) = make_figure(8, 6)
     names = ["xyz"[axis] for axis in graph.widest] if graph.placed else []
     groups = [without_formulas(group) for group in analysis.neuron_order.group]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import file_name
-from synapsnet_pyg.report.connectivity_analysis import PERMUTATIONS
+from synapsnet_pyg.report.connectivity_analysis import FALSE_DISCOVERY_RATE, PERMUTATIONS
 from synapsnet_pyg.report.connectivity_figures import currents_figure, graph_figure, matrices_figure
 from synapsnet_pyg.report.figure import ReportFigure
 from synapsnet_pyg.report.forecast_figures import components_figure, raster_figure, traces_figure, training_figure
@@ -176,10 +176,10 @@ def _connectivity(results: SessionResults) -> Section | None:
 
 
 def _graph(results: SessionResults) -> Section | None:
-    """Returns the section of the strongest edges in space."""
-    if results.connectivity is None:
+    """Returns the section of the significant edges in space; None without such edges."""
+    if results.connectivity is None or results.connectivity.graph is None:
         return None
-    return Section("Graph", figures=[graph_figure(results.session, results.connectivity)])
+    return Section("Graph", figures=[graph_figure(results.session, results.connectivity, results.connectivity.graph)])
 
 
 def _currents(results: SessionResults) -> Section | None:
@@ -196,19 +196,22 @@ def _significance(results: SessionResults) -> Section | None:
     significance = results.connectivity.significance
     if significance is None:
         return Section("Significant edges", [f"The edges could not be tested: {results.connectivity.untested}"])
+    if not significance.any:
+        return Section("Significant edges", [significance.message], figures=[p_value_figure(significance)])
+    title = "Significant edges" if significance.edges.trusted(FALSE_DISCOVERY_RATE) else "Edges that pass the tests"
     sentences = [
-        f"{int(significance.significant.sum())} of {significance.tested} pairs are edges at a false discovery rate of "
-        "5 %: about one in twenty of them is expected to be false. The table has the edges of the smallest p-values. "
-        "Its columns: weight, the posterior mean of the effect, shrunk towards zero where evidence is weak; learned, "
-        "the weight in the model; effect, the estimate before shrinkage; error, its standard error; p_value; q_value, "
-        "the smallest false discovery rate at which the pair is an edge. Where spikes are rare, the p-value is "
-        "larger than effect and error alone suggest.",
-        significance.identifiability,
+        significance.message,
+        "The table has these edges. Its columns: weight, learned by the model; posterior_mean, the effect shrunk "
+        "towards zero where evidence is weak; effect, the estimate before shrinkage; error, its standard error; "
+        "p_value, the largest of three tests (given the past, given the same bin as well, against the recording "
+        "backwards); q_value, the smallest false discovery rate at which the pair is an edge; lag, the number of bins "
+        "after which it acts; same_bin, the partial correlation within the bin.",
     ]
     shown = significance.table.head(20)
-    shown = shown.assign(**{name: [_small(value) for value in shown[name]] for name in ("p_value", "q_value")})
-    tables = [ReportTable("surest-edges", significance.table, shown)]
-    return Section("Significant edges", sentences, figures=[p_value_figure(significance)], tables=tables)
+    small = ("p_value", "q_value", "same_bin_q")
+    shown = shown.assign(**{name: [_small(value) for value in shown[name]] for name in small})
+    tables = [ReportTable("significant-edges", significance.table, shown)]
+    return Section(title, sentences, figures=[p_value_figure(significance)], tables=tables)
 
 
 def _blocks(results: SessionResults) -> Section | None:
@@ -238,16 +241,16 @@ def _distance(results: SessionResults) -> Section | None:
 
 
 def _neurons(results: SessionResults) -> Section | None:
-    """Returns the section on hub neurons and reciprocity."""
-    if results.connectivity is None:
+    """Returns the section on hub neurons and reciprocity; None without significant edges."""
+    if results.connectivity is None or results.connectivity.neurons is None:
         return None
     neurons, table = results.connectivity.neurons, results.connectivity.reciprocity
     weights = table.set_index("of").loc["weights"]
-    edges = "significant edges" if results.connectivity.significance else "all weights that are not zero"
     sentence = (
         "The neurons with the largest hub score (PageRank: large for neurons that drive neurons that drive others). "
-        f"Strengths are sums of absolute weights; degrees count {edges}. {weights['reciprocity']:.0%} of the absolute "
-        f"weight is reciprocal, against {weights['null_mean']:.0%} with shuffled senders (p {weights['p']:.2g})."
+        "Strengths are sums of absolute weights of significant edges; degrees count these edges. "
+        f"{weights['reciprocity']:.0%} of the absolute weight of all pairs is reciprocal, against "
+        f"{weights['null_mean']:.0%} with shuffled senders (p {weights['p']:.2g})."
     )
     only_in_file = ["in_positive", "in_negative", "out_positive", "out_negative"]
     only_in_file += [column for column in neurons if column.startswith("position_")]
@@ -262,10 +265,10 @@ SESSION_SECTIONS: tuple[Callable[[SessionResults], Section | None], ...] = (
     _scores,
     _training,
     _forecasts,
+    _significance,
     _connectivity,
     _graph,
     _currents,
-    _significance,
     _blocks,
     _distance,
     _neurons,

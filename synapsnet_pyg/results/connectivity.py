@@ -20,21 +20,24 @@ EDGE_COLUMNS = (
     "source",
     "target",
     "weight",
-    "learned",
+    "posterior_mean",
     "effect",
     "error",
     "p_value",
     "q_value",
     "edge_probability",
     "sign_stability",
+    "lag",
+    "same_bin",
+    "same_bin_q",
     "seed_deviation",
     "sign_agreement",
 )
 """Columns of tables of edges, in this order.
 
-``weight`` is the learned weight; after a significance test it is the posterior mean of the effect. The test adds the
-columns from ``learned`` to ``sign_stability`` (:class:`~synapsnet_pyg.analysis.significance.EdgeSignificance`). Several
-runs add the last two columns (:class:`~synapsnet_pyg.analysis.ensemble.Ensemble`)."""
+``weight`` is the learned weight, with a test and without. The test adds the columns from ``posterior_mean`` to
+``same_bin_q`` (:class:`~synapsnet_pyg.analysis.significance.EdgeSignificance`). Several runs add the last two columns
+(:class:`~synapsnet_pyg.analysis.ensemble.Ensemble`)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class ConnectivityResult:
     """Connectivity of one session with statistics of its edges.
 
     Attributes:
-        connectivity: Weights [N, N], ``[i, j]`` the effect of j on i; after a significance test their posterior means.
+        connectivity: Learned weights [N, N], ``[i, j]`` the effect of j on i, mean over runs.
         edge_fields: Name of a column of :data:`EDGE_COLUMNS` -> its values [N, N].
         message: Sentences on the number of significant edges and the limits of the recording; empty without a test.
     """
@@ -66,18 +69,17 @@ class ConnectivityResult:
 
 
 def connectivity_results(
-    runs: Sequence[Run], *, significance: bool = False, shifts: int = 100
+    runs: Sequence[Run], *, significance: bool = False, rate: float = 0.05
 ) -> dict[str, ConnectivityResult]:
     """Computes the connectivity of every session, over one or several runs.
 
-    The weight of an edge is its mean over runs. With ``significance`` it is the posterior mean of the effect
-    (:func:`~synapsnet_pyg.analysis.significance.edge_significance`), and the mean over runs becomes the field
-    ``learned``. The test regards several runs as one forecaster, whose forecast is the mean of theirs.
+    The weight of an edge is its mean over runs. The test
+    (:func:`~synapsnet_pyg.analysis.significance.edge_significance`) is of the recording, the same for every run.
 
     Args:
         runs: One run, or several runs of the same sessions with different seeds.
         significance: Whether to test every edge.
-        shifts: Number of circular shifts of the test.
+        rate: False discovery rate of the edges that the message counts.
 
     Returns:
         Session name -> result.
@@ -86,7 +88,7 @@ def connectivity_results(
         ValueError: The runs have different sessions, or a session is too short for the test.
     """
     _check_sessions(runs)
-    return {name: _result(runs, split.train, significance, shifts) for name, split in runs[0].split().items()}
+    return {name: _result(runs, split.train, rate if significance else None) for name, split in runs[0].split().items()}
 
 
 def save_connectivity_results(
@@ -139,18 +141,16 @@ def save_connectivity_results(
     return lines
 
 
-def edge_fields_of(learned: Tensor, edges: EdgeSignificance) -> dict[str, Tensor]:
+def edge_fields_of(edges: EdgeSignificance) -> dict[str, Tensor]:
     """Returns column -> values [N, N] of tested edges, without NaN.
 
-    A pair that was not tested has a p- and q-value of 1; its other values are 0.
+    A pair that was not tested has p- and q-values of 1 and a sign stability of 0.5; its other values are 0.
 
     Args:
-        learned: Learned weights :math:`(N, N)`.
         edges: Result of the test of these edges.
     """
-    untested = {"p_value": 1.0, "q_value": 1.0}
-    fields = {name: matrix.nan_to_num(untested.get(name, 0.0)) for name, matrix in edges.edge_fields().items()}
-    return {"learned": learned, **fields}
+    untested = {"p_value": 1.0, "q_value": 1.0, "same_bin_q": 1.0, "sign_stability": 0.5}
+    return {name: matrix.nan_to_num(untested.get(name, 0.0)) for name, matrix in edges.edge_fields().items()}
 
 
 def _check_sessions(runs: Sequence[Run]) -> None:
@@ -165,19 +165,15 @@ def _check_sessions(runs: Sequence[Run]) -> None:
             )
 
 
-def _result(runs: Sequence[Run], train: Session, significance: bool, shifts: int) -> ConnectivityResult:
-    """Computes the result of one session from its training part."""
+def _result(runs: Sequence[Run], train: Session, rate: float | None) -> ConnectivityResult:
+    """Computes the result of one session from its training part; without a rate edges are not tested."""
     matrices = [run.model.connectivity(train).detach() for run in runs]
     connectivity, agreement = matrices[0], {}
     if len(runs) > 1:
         connectivity, deviation, signs = ensemble(matrices)
         agreement = {"seed_deviation": deviation, "sign_agreement": signs}
-    if not significance:
+    if rate is None:
         return ConnectivityResult(connectivity, agreement)
-    models = [run.model for run in runs]
-    edges = edge_significance(models, train, shifts=shifts, targets=runs[0].targets, connectivity=connectivity)
-    count, pairs = int(edges.edges().sum()), connectivity.numel() - len(connectivity)
-    message = f"{count} of {pairs} pairs are edges at a false discovery rate of 5 %. "
-    message += identifiability(train, edges).message
-    fields = edge_fields_of(connectivity, edges) | agreement
-    return ConnectivityResult(edges.posterior_mean.nan_to_num(), fields, message)
+    edges = edge_significance(train)
+    message = f"{edges.message(rate)} {identifiability(train, edges).message}"
+    return ConnectivityResult(connectivity, edge_fields_of(edges) | agreement, message)

@@ -1,0 +1,329 @@
+"""Effects between neurons at several lags, given the past, given the same bin, and in reversed time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import blocks
+from synapsnet_pyg.metrics import principal_axes
+from synapsnet_pyg.regression.shrinkage import shrink
+
+BINS_PER_SIGNAL = 20
+"""Fewest bins for each signal that is added to a regression."""
+MAX_LAGS = 5
+"""Largest number of past bins whose effects are estimated."""
+FEWEST_BINS = 50
+"""Fewest bins with which effects are estimated."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    r"""Coefficients of one regression for every pair, at L lags, with what their errors need.
+
+    The covariance of the coefficients of one pair over lags is :math:`\sigma_i^2 C_j / T`.
+    """
+
+    coefficients: Tensor
+    """Effect of j, l bins earlier, on i, in float64: [L, N, N]."""
+    variance: Tensor
+    r"""Variance :math:`\sigma_i^2` of each receiver's errors [N]."""
+    covariance: Tensor
+    """Covariance C over lags of each sender's coefficients, without the factor of the receiver [N, L, L]."""
+
+    def filtered(self, kernel: Tensor, bins: int) -> tuple[Tensor, Tensor]:
+        r"""Returns the amplitude [N, N] of a kernel over lags in each pair's coefficients, and its standard error.
+
+        .. math::
+            \hat e_{ij} = \frac{\kappa^\top C_j^{-1} D_{ij}}{\kappa^\top C_j^{-1} \kappa}, \qquad
+            s_{ij}^2 = \frac{\sigma_i^2}{T\, \kappa^\top C_j^{-1} \kappa}
+
+        Args:
+            kernel: Kernel :math:`\kappa` over lags [L].
+            bins: Number of bins T.
+        """
+        solved = torch.linalg.solve(self.covariance, kernel.expand(len(self.covariance), -1)[..., None])[..., 0]
+        norm = solved @ kernel
+        amplitude = torch.einsum("jl,lij->ij", solved / norm[:, None], self.coefficients)
+        return amplitude, (torch.outer(self.variance, 1 / norm) / bins).sqrt()
+
+    def at_lag(self, lag: int, bins: int) -> tuple[Tensor, Tensor]:
+        """Returns the effects at one lag, counted from 1, and their standard errors [N, N]."""
+        spread = self.covariance[:, lag - 1, lag - 1]
+        return self.coefficients[lag - 1], (torch.outer(self.variance, spread) / bins).sqrt()
+
+
+@dataclass(frozen=True)
+class LaggedEffects:
+    """Three regressions that bear on the same effects, and the partial correlation within the bin.
+
+    Attributes:
+        past: Regression of each neuron's bin on earlier bins of all neurons.
+        present: The same with the other neurons' same bin as further inputs. An effect that is only the shadow of a
+            common sender, which acts within the bin, vanishes here.
+        reverse: Regression of each neuron's bin on later bins, the recording backwards. A symmetric relation, such as
+            an unrecorded input to both, looks alike in both directions.
+        reverse_present: The recording backwards with the other neurons' same bin as further inputs.
+        same_bin: Partial correlation of two neurons in the same bin, given all other signals: [N, N].
+        errors: Errors of the regression on the past [N, T].
+        unique: Unique activity of each sender one bin earlier: the part that no other input explains, scaled such that
+            its mean product with an error is an effect [N, T].
+        decay: Share of its value that activity keeps from bin to bin and that was taken out; 0: none.
+    """
+
+    past: Evidence
+    present: Evidence
+    reverse: Evidence
+    reverse_present: Evidence
+    same_bin: Tensor
+    errors: Tensor
+    unique: Tensor
+    decay: float
+
+    @property
+    def bins(self) -> int:
+        """Number of bins T."""
+        return self.errors.shape[1]
+
+    @property
+    def lags(self) -> int:
+        """Number of lags L."""
+        return len(self.past.coefficients)
+
+
+def lagged_effects(session: Session) -> LaggedEffects:
+    r"""Estimates the effects of all neurons on all others, at several lags, by least squares.
+
+    With :math:`x = [a(t + 1); a(t); \ldots; a(t + 1 - L); k(t)]`, :math:`k` the known signals (behaviour, and smooth
+    functions of signals shared by many neurons), and :math:`P = \langle x x^\top \rangle^{-1}`, all regressions are
+    blocks of one inverse:
+
+    .. math::
+        D = -P_{00}^{-1} P_{0 \cdot} \quad \text{(given the past)}, \qquad
+        -P_{ij} / P_{ii} \quad \text{(given the present, too)}
+
+    and those of the reversed recording follow with the oldest block in place of the newest. Slow activity, such as
+    that of a calcium indicator, is first freed of its decay: :math:`a(t) - \gamma\, a(t - 1)`, with :math:`\gamma` the
+    median over neurons of the ratio of the autocorrelations at lags 2 and 1, which noise of the measurement does not
+    change. The covariance is shrunk (Ledoit and Wolf 2004), by no more than the ratio of signals and bins: effects of a
+    long recording are not biased.
+
+    Args:
+        session: Training part, standardised.
+
+    Raises:
+        ValueError: There are fewer than :data:`FEWEST_BINS` bins.
+
+    References:
+        Dahlhaus, Eichler and Sandkühler 1997 (partial correlations of point processes); Haufe, Nikulin, Müller and
+        Nolte 2013 (time reversal).
+    """
+    decay = decay_of(session)
+    activity = _innovations(session, decay)
+    N, known = session.num_neurons, [session.behaviour.t()]
+    functions = _shared_signals(session, activity)
+    if session.num_bins >= BINS_PER_SIGNAL * (2 * N + session.num_behaviours + len(functions)):
+        known.append(functions)
+    others = sum(map(len, known))
+    lags = min(MAX_LAGS, max(1, (session.num_bins // BINS_PER_SIGNAL - others) // N - 1))
+    joint = torch.cat(known)
+    T = sum(stop - start for start, stop in blocks(session, past=lags + (decay > 0)))
+    if T < FEWEST_BINS:
+        raise ValueError(
+            f"Expected at least {FEWEST_BINS} bins to test edges (session '{session.name}' has {T} with "
+            "their past); use a longer recording or longer segments."
+        )
+    stacks = _Stacks(session, activity, joint, lags, past=lags + (decay > 0))
+    mean, precision = stacks.precision(T)
+    newest, oldest = slice(0, N), slice(N * lags, N * (lags + 1))
+    earlier = [slice(N * lag, N * (lag + 1)) for lag in range(1, lags + 1)]
+    later = [slice(N * (lags - lag), N * (lags - lag + 1)) for lag in range(1, lags + 1)]
+    past, weights = _given_inputs(precision, newest, earlier)
+    reverse, _ = _given_inputs(precision, oldest, later)
+    own = precision.diagonal()[:N]
+    scale = own.rsqrt()
+    same_bin = (-precision[newest, newest] * torch.outer(scale, scale)).fill_diagonal_(0)
+    errors, unique = stacks.errors_and_unique(mean, weights, precision, T)
+    return LaggedEffects(
+        past=past,
+        present=_given_all(precision, newest, earlier),
+        reverse=reverse,
+        reverse_present=_given_all(precision, oldest, later),
+        same_bin=same_bin,
+        errors=errors,
+        unique=unique,
+        decay=decay,
+    )
+
+
+def decay_of(session: Session) -> float:
+    """Returns the share of its value that activity keeps from bin to bin, 0 if it is not slow.
+
+    Activity is slow if the median autocorrelation at lag 1 is above 0.3, as with a calcium indicator.
+
+    Args:
+        session: Session of any kind.
+
+    Example:
+        >>> trace = torch.zeros(2, 1000)
+        >>> trace[:, ::7] = 1.0
+        >>> for t in range(1, 1000):
+        ...     trace[:, t] += 0.9 * trace[:, t - 1]
+        >>> round(decay_of(Session(trace, bin_size=0.1)), 2)
+        0.9
+    """
+    one, two = (_autocorrelation(session, lag) for lag in (1, 2))
+    if not len(one) or float(one.median()) < 0.3:
+        return 0.0
+    return min(max(float((two / one.clamp_min(1e-3)).median()), 0.0), 0.99)
+
+
+def _autocorrelation(session: Session, lag: int) -> Tensor:
+    """Returns the autocorrelation at a lag of each neuron that varies."""
+    centred = session.activity - session.activity.mean(1, keepdim=True)
+    power = centred.square().mean(1)
+    parts = [(start, stop) for start, stop in session.segment.tolist() if stop - start > lag]
+    product = sum(
+        ((centred[:, start : stop - lag] * centred[:, start + lag : stop]).sum(1) for start, stop in parts),
+        torch.zeros_like(power),
+    )
+    bins = sum(stop - start - lag for start, stop in parts)
+    varies = power > 1e-12
+    return (product / max(bins, 1))[varies] / power[varies]
+
+
+def _innovations(session: Session, decay: float) -> Tensor:
+    """Returns activity minus what is left of the bin before [N, T]; the first bin of a segment is zero."""
+    if decay == 0:
+        return session.activity
+    innovations = torch.zeros_like(session.activity)
+    for start, stop in session.segment.tolist():
+        part = session.activity[:, start:stop]
+        innovations[:, start + 1 : stop] = part[:, 1:] - decay * part[:, :-1]
+    return innovations / innovations.std(1, keepdim=True).clamp_min(1e-6)
+
+
+class _Stacks:
+    """Stacked signals of all regressions, a few thousand bins at a time."""
+
+    def __init__(self, session: Session, activity: Tensor, known: Tensor, lags: int, *, past: int) -> None:
+        self.session, self.activity, self.known, self.lags, self.past = session, activity, known, lags, past
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """Yields the signals [M, chunk]: newest bin, L earlier bins, known signals."""
+        for begin, end in blocks(self.session, past=self.past):
+            for start in range(begin, end, 4096):
+                stop = min(start + 4096, end)
+                rows = [self.activity[:, start - lag : stop - lag] for lag in range(self.lags + 1)]
+                yield torch.cat([*rows, self.known[:, start - 1 : stop - 1]])
+
+    def precision(self, bins: int) -> tuple[Tensor, Tensor]:
+        """Returns the mean [M, 1] and the inverse covariance [M, M] of all signals."""
+        M = len(self.activity) * (self.lags + 1) + len(self.known)
+        total = self.activity.new_zeros(M, dtype=torch.float64)
+        product = self.activity.new_zeros(M, M, dtype=torch.float64)
+        for stack in self:
+            total += stack.double().sum(1)
+            product += (stack @ stack.t()).double()
+        mean = total / bins
+        covariance = product / bins - torch.outer(mean, mean)
+        centre = mean[:, None].to(self.activity)
+        fourth = sum(float((stack - centre).square().sum(0).double().square().sum()) for stack in self) / bins
+        identity = torch.eye(M, dtype=covariance.dtype, device=covariance.device)
+        return centre, torch.linalg.inv(shrink(covariance, fourth, bins, largest=min(1.0, M / bins)) + 1e-6 * identity)
+
+    def errors_and_unique(self, mean: Tensor, weights: Tensor, precision: Tensor, bins: int) -> tuple[Tensor, Tensor]:
+        """Returns the errors of the regression on the past, and the unique activity one bin earlier, [N, T] each.
+
+        Args:
+            mean: Mean of all signals [M, 1].
+            weights: Coefficients of the regression on all signals but the newest bin [N, M - N].
+            precision: Inverse covariance of all signals [M, M].
+            bins: Number of bins T.
+        """
+        N = len(self.activity)
+        # Inverse covariance of all signals but the newest bin, rows of the senders one bin earlier.
+        newest = precision[:N, :N]
+        inverse = precision[N : 2 * N, N:] - precision[N : 2 * N, :N] @ torch.linalg.solve(newest, precision[:N, N:])
+        maps = torch.cat([-weights, inverse]).to(self.activity)
+        result = self.activity.new_empty(2 * N, bins)
+        first = 0
+        for stack in self:
+            centred = stack - mean
+            part = maps @ centred[N:]
+            part[:N] += centred[:N]
+            result[:, first : first + stack.shape[1]] = part
+            first += stack.shape[1]
+        return result[:N], result[N:]
+
+
+def _given_inputs(precision: Tensor, target: slice, senders: list[slice]) -> tuple[Evidence, Tensor]:
+    """Returns the regression of one block of signals on all others: evidence, and coefficients of all inputs."""
+    keep = torch.ones(len(precision), dtype=torch.bool)
+    keep[target] = False
+    own = precision[target, target]
+    coefficients = -torch.linalg.solve(own, precision[target])
+    inside = precision[target]
+    blocks_of_inverse = _over_lags(precision, senders) - torch.stack(
+        [
+            torch.stack(
+                [_diagonal_of_product(inside[:, a], torch.linalg.solve(own, inside[:, b])) for b in senders], -1
+            )
+            for a in senders
+        ],
+        -2,
+    )
+    variance = torch.linalg.inv(own).diagonal()
+    evidence = Evidence(torch.stack([coefficients[:, block] for block in senders]), variance, blocks_of_inverse)
+    return evidence, coefficients[:, keep]
+
+
+def _given_all(precision: Tensor, target: slice, senders: list[slice]) -> Evidence:
+    """Returns the regression of each signal of a block on all other signals, the block's own included."""
+    own = precision[target, target].diagonal()
+    coefficients = torch.stack([-precision[target, block] / own[:, None] for block in senders])
+    return Evidence(coefficients, 1 / own, _over_lags(precision, senders))
+
+
+def _over_lags(precision: Tensor, senders: list[slice]) -> Tensor:
+    """Returns the entries of each sender with itself at all pairs of lags [N, L, L]."""
+    return torch.stack([torch.stack([precision[a, b].diagonal() for b in senders], -1) for a in senders], -2)
+
+
+def _diagonal_of_product(left: Tensor, right: Tensor) -> Tensor:
+    """Returns the diagonal of ``left.t() @ right``."""
+    return (left * right).sum(0)
+
+
+def _shared_signals(session: Session, activity: Tensor, components: int = 4, memory: float = 3.0) -> Tensor:
+    """Returns signals shared by many neurons [F, T]: slow components, their pairwise products and their cubes.
+
+    Components are principal components of smoothed activity and of behaviour. Products and cubes are needed because the
+    response of neurons to a shared signal may be nonlinear, which a linear model cannot remove from the effects.
+
+    Args:
+        session: Training part.
+        activity: Its activity, or innovations [N, T].
+        components: Number of principal components of activity, and of behaviour.
+        memory: Time constant of the smoothing in bins.
+    """
+    kernel = torch.exp(-torch.arange(5 * round(memory) - 1, -1, -1) / memory).to(activity)
+    slow = torch.zeros_like(activity)
+    for start, stop in session.segment.tolist():
+        padded = torch.nn.functional.pad(activity[:, start:stop], (len(kernel) - 1, 0))
+        slow[:, start:stop] = torch.nn.functional.conv1d(padded[:, None], kernel[None, None])[:, 0]
+    # With few neurons, components would contain nearly all of their activity.
+    few = min(components, session.num_neurons // 10)
+    series = torch.cat([_leading(slow, few), _leading(session.behaviour.t(), components)])
+    first, second = torch.triu_indices(len(series), len(series))
+    functions = torch.cat([series, series[first] * series[second], series**3])
+    return functions / functions.square().mean(1, keepdim=True).sqrt().clamp_min(1e-6)
+
+
+def _leading(series: Tensor, components: int) -> Tensor:
+    """Returns the leading principal components of time series [C, T], each with standard deviation 1."""
+    centred = series - series.mean(1, keepdim=True)
+    leading = principal_axes(centred, components).to(series) @ centred
+    return leading / leading.square().mean(1, keepdim=True).sqrt().clamp_min(1e-6)
