@@ -5,6 +5,8 @@ from inspect import signature
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from synapsnet_pyg.simulations.zoo import ZOO
+
 if TYPE_CHECKING:
     from synapsnet_pyg.data.session import Session
 
@@ -47,6 +49,13 @@ SIMULATIONS = {
     "task-networks": RegisteredSimulation(
         "synapsnet_pyg.simulations.task_networks:simulate_task_network", "network trained on a task (NetFormer)"
     ),
+    "spiking": RegisteredSimulation(
+        "synapsnet_pyg.simulations.spiking_network:simulate_spiking_network", "leaky integrate-and-fire neurons"
+    ),
+    "indicator": RegisteredSimulation(
+        "synapsnet_pyg.simulations.calcium_indicator:simulate_calcium_indicator",
+        "integrate-and-fire neurons seen through a slow calcium indicator",
+    ),
 }
 """Name -> simulation, for ``synapsnet simulate``."""
 
@@ -66,7 +75,7 @@ def simulation_function(name: str) -> "Callable[..., Session]":
     """Imports the function of a simulation.
 
     Args:
-        name: Key of :data:`SIMULATIONS` or :data:`ALIASES`.
+        name: Key of :data:`SIMULATIONS`, :data:`ALIASES` or :data:`~synapsnet_pyg.simulations.zoo.ZOO`.
 
     Raises:
         ValueError: There is no such simulation.
@@ -75,9 +84,9 @@ def simulation_function(name: str) -> "Callable[..., Session]":
         >>> simulation_function("ring").__name__
         'simulate_ring'
     """
-    name = ALIASES.get(name, name)
+    name = ZOO[name].simulation if name in ZOO else ALIASES.get(name, name)
     if name not in SIMULATIONS:
-        raise ValueError(f"Expected a population among {', '.join(SIMULATIONS)} (got '{name}').")
+        raise ValueError(f"Expected a population among {', '.join([*SIMULATIONS, *ZOO])} (got '{name}').")
     function: Callable[..., Session] = resolve_name(SIMULATIONS[name].path)
     return function
 
@@ -88,8 +97,8 @@ def simulation(name: str, parameters: Mapping[str, Any]) -> SimulateSession:
     A simulation without session numbers gives sessions of different populations, with consecutive seeds.
 
     Args:
-        name: Key of :data:`SIMULATIONS` or :data:`ALIASES`.
-        parameters: Arguments of the simulation, such as ``bins``.
+        name: Key of :data:`SIMULATIONS`, :data:`ALIASES` or :data:`~synapsnet_pyg.simulations.zoo.ZOO`.
+        parameters: Arguments of the simulation, such as ``bins``; they replace those of the zoo.
 
     Raises:
         ValueError: There is no such simulation, or it has no such argument.
@@ -104,6 +113,8 @@ def simulation(name: str, parameters: Mapping[str, Any]) -> SimulateSession:
     unknown = sorted(set(parameters) - set(arguments))
     if unknown:
         raise ValueError(f"Expected arguments of '{name}' among {', '.join(arguments)} (got {', '.join(unknown)}).")
+
+    parameters = {**(ZOO[name].parameters if name in ZOO else {}), **parameters}
 
     def simulate(session: int, seed: int, *, name: str | None = None) -> "Session":
         """Simulates one session."""
