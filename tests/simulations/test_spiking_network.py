@@ -115,7 +115,7 @@ def test_unseen_drives_correlate_neurons():
     one, other = (simulate_spiking_network(bins=3000, neurons=40, coupling=0.0, hidden_drive=h) for h in (0.0, 0.5))
     spread = [torch.corrcoef(session.activity).fill_diagonal_(0).abs().mean() for session in (one, other)]
     assert spread[1] > 1.4 * spread[0]  # the first is chance alone
-    assert other.activity.mean() == pytest.approx(float(one.activity.mean()), rel=0.2)
+    assert 0.5 < other.activity.mean() / one.activity.mean() < 1.1  # slow noise meets the threshold less often
 
 
 def test_the_same_seed_makes_the_same_session_and_a_part_is_a_part():
