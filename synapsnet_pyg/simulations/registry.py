@@ -56,6 +56,9 @@ SIMULATIONS = {
         "synapsnet_pyg.simulations.calcium_indicator:simulate_calcium_indicator",
         "integrate-and-fire neurons seen through a slow calcium indicator",
     ),
+    "point-process": RegisteredSimulation(
+        "synapsnet_pyg.simulations.point_process:simulate_point_process", "spikes coupled by filters over several bins"
+    ),
 }
 """Name -> simulation, for ``synapsnet simulate``."""
 
