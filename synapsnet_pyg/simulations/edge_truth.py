@@ -31,7 +31,7 @@ def edge_truth(session: Session) -> Tensor:
     .. math::
         p_{ij} = \max_h |r_{ij}(h)|, \qquad s_{ij} = \Big|\sum_h r_{ij}(h)\Big|
 
-    With :data:`ERRORS` = 5, noise alone makes an effect of fewer than one in a million pairs. Without a
+    The error of the sum is at most the sum of the errors. With :data:`ERRORS` = 5, noise alone makes an effect of fewer than one in a million pairs. Without a
     ``true_response``, or without any synapse, no pair is an effect.
 
     Args:
@@ -63,7 +63,8 @@ def edge_truth(session: Session) -> Tensor:
     if "true_response" in session and bool(synapse.any()):
         response, error = session.true_response.double(), session.true_response_error.double()
         at_peak = _exists(response, error, synapse)
-        in_sum = _exists(response.sum(2, keepdim=True), error.square().sum(2, keepdim=True).sqrt(), synapse)
+        # Errors of neighbouring bins may be correlated, so that only their sum bounds the error of the sum.
+        in_sum = _exists(response.sum(2, keepdim=True), error.sum(2, keepdim=True), synapse)
         classes[(at_peak | in_sum) & ~synapse] = EFFECT
     return classes.fill_diagonal_(SELF)
 

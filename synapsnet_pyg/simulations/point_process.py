@@ -67,7 +67,7 @@ def simulate_point_process(
     Example:
         >>> simulate_point_process(bins=100, neurons=30, recorded=10)
         Session('point-process-0', 10 neurons x 100 bins of 0.01 s, 0 behaviours, 1 segment, cell_type,
-        true graph of 11 edges)
+        true graph of 12 edges)
     """
     if coupling_bins < 2 or not 0 <= refractory <= coupling_bins:
         raise ValueError(
@@ -200,7 +200,7 @@ class PointProcess:
             ValueError: ``horizon`` or ``starts`` is below 1, or the simulation is shorter than filters and horizon.
         """
         (L, N, _), T = self.filters.shape, len(counts)
-        if horizon < 1 or starts < 1 or T <= L + horizon:
+        if horizon < 1 or starts < 1 or L + horizon >= T:
             raise ValueError(
                 f"Expected horizon >= 1, starts >= 1 and more than {L + horizon} bins (got {horizon}, {starts}, {T})."
             )

@@ -59,6 +59,19 @@ SIMULATIONS = {
     "point-process": RegisteredSimulation(
         "synapsnet_pyg.simulations.point_process:simulate_point_process", "spikes coupled by filters over several bins"
     ),
+    "chaotic-rates": RegisteredSimulation(
+        "synapsnet_pyg.simulations.chaotic_rates:simulate_chaotic_rates", "chaotic network of rate neurons"
+    ),
+    "slow-drives": RegisteredSimulation(
+        "synapsnet_pyg.simulations.slow_drives:simulate_slow_drives", "uncoupled counts under slow unseen drives"
+    ),
+    "oscillation": RegisteredSimulation(
+        "synapsnet_pyg.simulations.oscillation:simulate_oscillation", "coupled counts locked to an unseen oscillation"
+    ),
+    "bursts": RegisteredSimulation(
+        "synapsnet_pyg.simulations.bursts:simulate_bursts", "coupled counts in population bursts"
+    ),
+    "drift": RegisteredSimulation("synapsnet_pyg.simulations.drift:simulate_drift", "coupled counts with slow drift"),
 }
 """Name -> simulation, for ``synapsnet simulate``."""
 
@@ -92,6 +105,22 @@ def simulation_function(name: str) -> "Callable[..., Session]":
         raise ValueError(f"Expected a population among {', '.join([*SIMULATIONS, *ZOO])} (got '{name}').")
     function: Callable[..., Session] = resolve_name(SIMULATIONS[name].path)
     return function
+
+
+def tells_response(name: str) -> bool:
+    """Returns True if a simulation can compute the true response to a pulse (its argument ``response``).
+
+    Args:
+        name: Key of :data:`SIMULATIONS`, :data:`ALIASES` or :data:`~synapsnet_pyg.simulations.zoo.ZOO`.
+
+    Raises:
+        ValueError: There is no such simulation.
+
+    Example:
+        >>> tells_response("lif"), tells_response("ring")
+        (True, False)
+    """
+    return "response" in signature(simulation_function(name)).parameters
 
 
 def simulation(name: str, parameters: Mapping[str, Any]) -> SimulateSession:

@@ -26,5 +26,13 @@ ZOO: dict[str, World] = {
     "calcium-4hz": World("indicator", {"bin_size": 0.25, "bins": 9_600}),
     "calcium-10hz": World("indicator", {"bin_size": 0.1, "bins": 24_000}),
     "calcium-30hz": World("indicator"),
+    "point-process": World("point-process"),
+    "chaotic": World("chaotic-rates"),
+    "chaotic-half": World("chaotic-rates", {"neurons": 200, "recorded": 100}),
+    "chaotic-dense": World("chaotic-rates", {"density": 1.0, "weights": "gaussian"}),
+    "slow-drives": World("slow-drives"),
+    "oscillation": World("oscillation"),
+    "bursts": World("bursts"),
+    "drift": World("drift"),
 }
 """Label -> world. A label is accepted wherever the name of a simulation is."""
