@@ -146,7 +146,7 @@ def lyapunov_exponent(wiring: np.ndarray, start: np.ndarray, time: float = 200.0
         rates = np.tanh(state)
         tangent = tangent + LARGEST_STEP * (wiring @ ((1 - rates**2) * tangent) - tangent)
         state = state + LARGEST_STEP * (wiring @ rates - state)
-        length = max(np.linalg.norm(tangent), 1e-300)
+        length = max(float(np.linalg.norm(tangent)), 1e-300)
         tangent, growth = tangent / length, growth + (np.log(length) if number >= steps else 0.0)
     return float(growth / time)
 

@@ -31,8 +31,8 @@ def edge_truth(session: Session) -> Tensor:
     .. math::
         p_{ij} = \max_h |r_{ij}(h)|, \qquad s_{ij} = \Big|\sum_h r_{ij}(h)\Big|
 
-    The error of the sum is at most the sum of the errors. With :data:`ERRORS` = 5, noise alone makes an effect of fewer than one in a million pairs. Without a
-    ``true_response``, or without any synapse, no pair is an effect.
+    The error of the sum is at most the sum of the errors. With :data:`ERRORS` = 5, noise alone makes an effect of fewer
+    than one in a million pairs. Without a ``true_response``, or without any synapse, no pair is an effect.
 
     Args:
         session: Session with a true connectivity.

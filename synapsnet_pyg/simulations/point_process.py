@@ -146,7 +146,7 @@ class PointProcess:
         if bin_size <= 0:
             raise ValueError(f"Expected bin_size > 0 (got {bin_size}).")
         N = filters.shape[1]
-        rate = np.exp(random.uniform(*np.log(rates), N)) * bin_size
+        rate = np.exp(random.uniform(np.log(rates[0]), np.log(rates[1]), N)) * bin_size
         # The mean of a neuron's input is taken off, so that its rate is about the drawn one.
         of_spikes = (np.expm1(filters) @ rate).sum(0) + np.expm1(own).sum() * rate
         filters = filters + own[:, None, None] * np.eye(N)

@@ -30,6 +30,9 @@ def recorded_session(
     weights: np.ndarray,
     cell_type: Sequence[str] | None = None,
     response: Response | None = None,
+    behaviour: np.ndarray | None = None,
+    behaviour_name: Sequence[str] | None = None,
+    segment: np.ndarray | None = None,
 ) -> Session:
     """Returns the session of the recorded neurons of a population of N.
 
@@ -41,6 +44,9 @@ def recorded_session(
         weights: True weights :math:`(N, N)`, [receiver, sender].
         cell_type: Type of each of the N neurons.
         response: True response to a pulse, of all neurons.
+        behaviour: Behaviour :math:`(T, K)`.
+        behaviour_name: Name of each behaviour.
+        segment: First bin and end of each block of consecutive bins :math:`(S, 2)`. None: one segment.
 
     Example:
         >>> recorded_session(np.zeros((7, 3)), np.array([0, 2]), name="two", bin_size=0.1, weights=np.ones((3, 3)))
@@ -51,6 +57,9 @@ def recorded_session(
     error = None if response is None else torch.from_numpy(response.error[chosen].astype(np.float32))
     return Session.from_arrays(
         activity[:, rows].T,
+        behaviour,
+        behaviour_name=behaviour_name,
+        segment=segment,
         bin_size=bin_size,
         name=name,
         neuron_id=[f"{name}/{neuron}" for neuron in rows],

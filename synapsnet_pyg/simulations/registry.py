@@ -62,6 +62,10 @@ SIMULATIONS = {
     "chaotic-rates": RegisteredSimulation(
         "synapsnet_pyg.simulations.chaotic_rates:simulate_chaotic_rates", "chaotic network of rate neurons"
     ),
+    "integrator": RegisteredSimulation(
+        "synapsnet_pyg.simulations.zebrafish_integrator:simulate_integrator",
+        "rate network on a measured wiring, --sim-args.wiring file.npz",
+    ),
     "slow-drives": RegisteredSimulation(
         "synapsnet_pyg.simulations.slow_drives:simulate_slow_drives", "uncoupled counts under slow unseen drives"
     ),

@@ -1,7 +1,14 @@
 """Zoo of simulated worlds with known wiring, for the calibration of tests of significance; needs no torch."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
+
+RECORDINGS = Path(os.environ.get("SYNAPSNET_RECORDINGS", "../shared/data"))
+"""Folder of recordings, one folder each."""
+WIRING = RECORDINGS / "connectome-rate-networks" / "zebrafish_oculomotor.npz"
+"""Wiring of the world ``integrator``, which is in the zoo only if there is this file."""
 
 
 class World(NamedTuple):
@@ -36,3 +43,6 @@ ZOO: dict[str, World] = {
     "drift": World("drift"),
 }
 """Label -> world. A label is accepted wherever the name of a simulation is."""
+
+if WIRING.is_file():
+    ZOO["integrator"] = World("integrator", {"wiring": str(WIRING.resolve())})
