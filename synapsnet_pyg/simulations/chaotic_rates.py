@@ -128,7 +128,7 @@ def _draw_chaotic(random: np.random.Generator, neurons: int, density: float, kin
     return best
 
 
-def lyapunov_exponent(wiring: np.ndarray, start: np.ndarray, time: float = 200.0) -> float:
+def lyapunov_exponent(wiring: np.ndarray, start: np.ndarray, time: float = 100.0) -> float:
     """Returns the largest Lyapunov exponent of the network without noise, per time constant.
 
     Args:

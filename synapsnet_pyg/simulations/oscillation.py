@@ -16,7 +16,7 @@ def simulate_oscillation(
     name: str | None = None,
     frequency: float = 8.0,
     jitter: float = 1.0,
-    depth: tuple[float, float] = (0.6, 1.2),
+    depth: tuple[float, float] = (0.8, 1.6),
     coupling: float = 1.0,
     response: bool = False,
     horizon: int = 4,

@@ -187,7 +187,8 @@ class PointProcess:
             \big[f(u_i(t+h) + F_{ik}(l)) - f(u_i(t+h))\big]\, r_{kj}(h - l) \Big\rangle_t
 
         with f the expected count and u the sum of baseline, drive and filtered spikes. The direct effect (with
-        :math:`l = h`) is exact. Paths through other neurons are so up to interactions of several changed spikes.
+        :math:`l = h`) is exact. Paths through further spikes are so to first order in their change: interactions of
+        several changed spikes are left out.
 
         Args:
             counts: Simulated counts :math:`(T, N)`.

@@ -17,7 +17,7 @@ def simulate_slow_drives(
     drives: int = 4,
     time_constant: float = 0.2,
     longest_delay: int = 6,
-    strength: float = 0.7,
+    strength: float = 1.0,
     response: bool = False,
     horizon: int = 4,
     starts: int = 300,
