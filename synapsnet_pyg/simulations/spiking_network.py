@@ -45,7 +45,7 @@ def simulate_spiking_network(
     hidden_drive: float = 0.0,
     response: bool = False,
     horizon: int = 3,
-    starts: int = 2000,
+    starts: int = 3000,
 ) -> Session:
     r"""Simulates spike counts of leaky integrate-and-fire neurons, four of five excitatory and one inhibitory.
 

@@ -23,9 +23,9 @@ class World(NamedTuple):
 ZOO: dict[str, World] = {
     "lif": World("spiking"),
     "lif-half": World("spiking", {"recorded": 100}),
-    "lif-2ms": World("spiking", {"bin_size": 0.002}),
-    "lif-5ms": World("spiking", {"bin_size": 0.005}),
-    "lif-33ms": World("spiking", {"bin_size": 0.033, "bins": 30_000}),
+    "lif-2ms": World("spiking", {"bin_size": 0.002, "horizon": 10}),
+    "lif-5ms": World("spiking", {"bin_size": 0.005, "horizon": 5}),
+    "lif-33ms": World("spiking", {"bin_size": 0.033, "bins": 30_000, "starts": 1000}),
     "lif-delay-at-bin": World("spiking", {"delay": (8.0, 12.0)}),
     "lif-delay-above-bin": World("spiking", {"delay": (15.0, 25.0), "horizon": 4}),
     "lif-hidden-10": World("spiking", {"hidden_drive": 0.1}),

@@ -30,7 +30,7 @@ def session(response=None, error=None):
         ({(2, 0, 1): -0.08}, None, EFFECT),
         ({(2, 0, 1): 0.07}, None, NOTHING),
         ({(2, 0, 0): 0.06, (2, 0, 1): 0.06}, None, EFFECT),  # their sum is above a quarter of 0.4
-        ({(2, 0, 1): 0.08}, 0.02, NOTHING),  # four standard errors
+        ({(2, 0, 1): 0.08}, 0.025, NOTHING),  # three standard errors
         ({(2, 0, 1): 0.08}, 0.015, EFFECT),
     ],
 )
