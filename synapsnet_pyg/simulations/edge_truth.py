@@ -31,8 +31,8 @@ def edge_truth(session: Session) -> Tensor:
     .. math::
         p_{ij} = \max_h |r_{ij}(h)|, \qquad s_{ij} = \Big|\sum_h r_{ij}(h)\Big|
 
-    The error of the sum is at most the sum of the errors. With :data:`ERRORS` = 4, noise alone makes effects of a few of
-    ten thousand pairs; a stricter rule would leave more true effects among the pairs with nothing. Without a
+    The error of the sum is at most the sum of the errors. With :data:`ERRORS` = 4, noise alone makes effects of a few
+    of ten thousand pairs; a stricter rule would leave more true effects among the pairs with nothing. Without a
     ``true_response``, or without any synapse, no pair is an effect.
 
     Args:

@@ -17,6 +17,7 @@ def simulate_integrator(
     seed: int = 0,
     *,
     wiring: str | os.PathLike[str],
+    neurons: int | None = None,
     recorded: int | None = None,
     bin_size: float = 0.1,
     name: str | None = None,
@@ -52,6 +53,7 @@ def simulate_integrator(
         bins: Number of bins T; even with ``noise_free_target``.
         seed: Seed of all random numbers.
         wiring: NumPy file (npz) with the square array ``weight`` and, if given, the texts ``cell_type``.
+        neurons: Number of neurons of the file that are simulated, evenly spread over its rows. None: all.
         recorded: Number of neurons that are recorded, chosen at random. None: all.
         bin_size: Time :math:`\Delta` from one observation to the next in seconds, 0.05 to 0.2 time constants.
         name: Name of the session. None: ``"integrator-<seed>"``.
@@ -94,7 +96,12 @@ def simulate_integrator(
     if horizon < 1 or (noise_free_target and bins % 2):
         raise ValueError(f"Expected horizon >= 1, and an even number of bins for pairs (got {horizon} and {bins}).")
     weights, cell_type = read_wiring(wiring)
-    random, N = np.random.default_rng(seed), len(weights)
+    N = len(weights) if neurons is None else neurons
+    if not 1 <= N <= len(weights):
+        raise ValueError(f"Expected 1 <= neurons <= {len(weights)}, those of the file (got {N}).")
+    kept = np.linspace(0, len(weights) - 1, N).round().astype(int)
+    weights, cell_type = weights[np.ix_(kept, kept)], cell_type and [cell_type[row] for row in kept]
+    random = np.random.default_rng(seed)
     rows = recorded_rows(random, bins, N, recorded)
     values, vectors = np.linalg.eig(weights)
     direction = vectors[:, values.real.argmax()].real

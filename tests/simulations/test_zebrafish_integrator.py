@@ -84,6 +84,9 @@ def test_refuses_other_files_and_numbers(wiring, tmp_path):
     np.savez(tmp_path / "objects.npz", weight=np.array([[None]]))
     with pytest.raises(ValueError, match="pickle"):
         simulate_integrator(5, wiring=tmp_path / "objects.npz")
+    with pytest.raises(ValueError, match="neurons <= 24"):
+        simulate_integrator(5, wiring=wiring, neurons=25)
+    assert simulate_integrator(5, wiring=wiring, neurons=7, recorded=3).num_neurons == 3
     with pytest.raises(ValueError, match="even number"):
         simulate_integrator(5, wiring=wiring, noise_free_target=True)
     with pytest.raises(ValueError, match="substeps >= 1"):
