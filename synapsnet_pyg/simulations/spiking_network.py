@@ -26,7 +26,7 @@ TOTAL_DRIVE = (7.0, 12.0)
 """Range of the mean of the potential without threshold, in millivolt, if all neurons fire at the typical rate."""
 TYPICAL_RATE = 6.0
 """Spikes a second for which the mean drive makes up for the input from other neurons."""
-SETTLE = 500.0
+SETTLE = 200.0
 """Time before the recording, or before a pulse, in milliseconds."""
 CHUNK = 2000
 """Number of steps whose noise is drawn at once."""
@@ -183,7 +183,7 @@ class SpikingNetwork:
         return cell_types(np.arange(self.neurons) % 5 == 4)
 
     def counts(self, random: np.random.Generator, bins: int) -> np.ndarray:
-        """Simulates the spike counts of all neurons :math:`(T, N)`, after half a second that is left out."""
+        """Simulates the spike counts of all neurons :math:`(T, N)`, after the time to settle, which is left out."""
         state = _State.at_rest(self, random, (1,))
         for _ in state.run(self._drive(state, random, round(SETTLE / self.step))):
             pass
@@ -222,7 +222,7 @@ class SpikingNetwork:
         for _ in range(ceil(SETTLE / self.step / 50)):
             for _ in settled.run(self._drive(settled, random, 50)):
                 pass
-        together = max(800 // N, 1)  # the copies of a few states fit the processor's cache
+        together = max(400 // N, 1)  # the copies of a few states fit the processor's cache
         for first in range(0, starts, together):
             state = settled.copies(slice(first, first + together), N + 1)
             S = len(state.potential)

@@ -23,7 +23,7 @@ class World(NamedTuple):
 ZOO: dict[str, World] = {
     "lif": World("spiking"),
     "lif-half": World("spiking", {"recorded": 100}),
-    "lif-2ms": World("spiking", {"bin_size": 0.002, "horizon": 10}),
+    "lif-2ms": World("spiking", {"bin_size": 0.002, "horizon": 10, "starts": 2000}),
     "lif-5ms": World("spiking", {"bin_size": 0.005, "horizon": 5}),
     "lif-33ms": World("spiking", {"bin_size": 0.033, "bins": 30_000, "starts": 1000}),
     "lif-delay-at-bin": World("spiking", {"delay": (8.0, 12.0)}),
