@@ -200,9 +200,8 @@ class Populations(NamedTuple):
             simulation(kind, self.parameters)
         if not self.sessions:
             return [
-                Population(kind, out / "populations" / f"{kind}-{seed}.h5", seed, parameters)
+                Population(kind, out / "populations" / f"{kind}-{seed}.h5", seed, self._parameters_of(kind))
                 for kind in kinds
-                for parameters in [{**({"response": True} if tells_response(kind) else {}), **self.parameters}]
                 for seed in seeds
             ]
         populations = []
@@ -215,6 +214,11 @@ class Populations(NamedTuple):
             path, fingerprint = Path(file).resolve(), session.fingerprint
             populations += [Population(session.name, path, seed, {}, fingerprint=fingerprint) for seed in seeds]
         return populations
+
+    def _parameters_of(self, kind: str) -> Mapping[str, Any]:
+        """Returns all parameters of a simulation or world of the zoo, which decide its numbers."""
+        own = ZOO[kind].parameters if kind in ZOO else {}
+        return {**own, **({"response": True} if tells_response(kind) else {}), **self.parameters}
 
 
 def plan_recovery(

@@ -41,6 +41,7 @@ def test_benchmark_expands_the_zoo_and_asks_for_the_response(tmp_path):
     by_kind = {population.kind: population for population in populations}
     assert list(by_kind) == [*ZOO, "paper"]
     assert by_kind["lif"].parameters == {"response": True}
+    assert by_kind["lif-half"].parameters == {"response": True, "recorded": 100}
     assert by_kind["paper"].parameters == {}
     small = Populations(("lif-half",), {"bins": 30, "neurons": 8, "recorded": 5, "starts": 3}).all(tmp_path, (2,))[0]
     session = small.load()
