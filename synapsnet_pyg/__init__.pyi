@@ -73,11 +73,21 @@ from .runs.recipe import Recipe as Recipe
 from .runs.run import Run as Run
 from .runs.score_tables import print_scores as print_scores
 from .runs.training import fit as fit
+from .simulations.bursts import simulate_bursts as simulate_bursts
+from .simulations.calcium_indicator import simulate_calcium_indicator as simulate_calcium_indicator
 from .simulations.cell_types import simulate_cell_types as simulate_cell_types
 from .simulations.cell_types import true_weights_by_state as true_weights_by_state
+from .simulations.chaotic_rates import simulate_chaotic_rates as simulate_chaotic_rates
+from .simulations.drift import simulate_drift as simulate_drift
+from .simulations.edge_truth import edge_truth as edge_truth
+from .simulations.oscillation import simulate_oscillation as simulate_oscillation
+from .simulations.point_process import simulate_point_process as simulate_point_process
 from .simulations.population import run_population as run_population
 from .simulations.population import simulate_population as simulate_population
 from .simulations.population import true_effect as true_effect
+from .simulations.slow_drives import simulate_slow_drives as simulate_slow_drives
+from .simulations.spiking_network import simulate_spiking_network as simulate_spiking_network
 from .simulations.stdp import simulate_stdp as simulate_stdp
+from .simulations.zebrafish_integrator import simulate_integrator as simulate_integrator
 
 __version__: str

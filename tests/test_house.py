@@ -110,6 +110,14 @@ TESTED_ELSEWHERE = {
     "runs/scores.py": "runs/test_evaluation.py, with the scores",
     "runs/tables.py": "benchmarks/test_forecasting.py and test_golden.py, as tables of results",
     "simulations/calcium.py": "simulations/test_population.py, with the other populations",
+    **dict.fromkeys(
+        ("simulations/bursts.py", "simulations/drift.py", "simulations/oscillation.py", "simulations/slow_drives.py"),
+        "simulations/test_driven_population.py, with the population that they share",
+    ),
+    **dict.fromkeys(
+        ("simulations/recorded.py", "simulations/responses.py"),
+        "simulations/test_spiking_network.py, parts of every world of the zoo",
+    ),
     "simulations/neuropixels.py": "simulations/test_population.py, with the other populations",
 }
 """Package file without a test file of its name -> where it is tested, and why there."""

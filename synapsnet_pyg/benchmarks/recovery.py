@@ -40,7 +40,8 @@ from synapsnet_pyg.runs.recipe import Preset
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.run_file import FILE, versions
 from synapsnet_pyg.runs.scores import number_or_none, score_forecast
-from synapsnet_pyg.simulations.registry import simulation
+from synapsnet_pyg.simulations.registry import simulation, tells_response
+from synapsnet_pyg.simulations.zoo import ZOO
 
 DEFAULT_METHODS = ("synapsnet", *ESTIMATORS)
 
@@ -181,24 +182,25 @@ class Populations(NamedTuple):
     """Populations with known wiring: simulations, or given sessions instead."""
 
     simulations: Sequence[str] = ("paper",)
-    """Names of simulations; each seed gives another population."""
+    """Names of simulations, labels of the zoo, or ``"zoo"`` for all of these; each seed gives another population."""
     parameters: Mapping[str, Any] = {}
     """Parameters of the simulations, such as ``bins``."""
     sessions: Sequence[str] = ()
     """Session files with a true connectivity. With them, no simulation is run and seeds are those of the fits."""
 
     def all(self, out: Path, seeds: Sequence[int]) -> list[Population]:
-        """Returns every population for every seed.
+        """Returns every population for every seed; simulations that can do so compute their true response as well.
 
         Raises:
             ValueError: There is no such simulation, or a session has no true connectivity.
         """
-        for name in self.simulations:
-            simulation(name, self.parameters)
+        kinds = dict.fromkeys(kind for name in self.simulations for kind in (ZOO if name == "zoo" else [name]))
+        for kind in kinds:
+            simulation(kind, self.parameters)
         if not self.sessions:
             return [
-                Population(kind, out / "populations" / f"{kind}-{seed}.h5", seed, self.parameters)
-                for kind in self.simulations
+                Population(kind, out / "populations" / f"{kind}-{seed}.h5", seed, self._parameters_of(kind))
+                for kind in kinds
                 for seed in seeds
             ]
         populations = []
@@ -211,6 +213,11 @@ class Populations(NamedTuple):
             path, fingerprint = Path(file).resolve(), session.fingerprint
             populations += [Population(session.name, path, seed, {}, fingerprint=fingerprint) for seed in seeds]
         return populations
+
+    def _parameters_of(self, kind: str) -> Mapping[str, Any]:
+        """Returns all parameters of a simulation or world of the zoo, which decide its numbers."""
+        own = ZOO[kind].parameters if kind in ZOO else {}
+        return {**own, **({"response": True} if tells_response(kind) else {}), **self.parameters}
 
 
 def plan_recovery(

@@ -123,8 +123,8 @@ def benchmark_connectivity(
 
     Args:
         out: Folder of the benchmark, created if needed.
-        populations: Names of simulations, as in simulate --population, separated by commas; each seed makes another
-            population.
+        populations: Names of simulations, as in simulate --population, separated by commas; zoo for all worlds of the
+            zoo. Each seed makes another population.
         sessions: Session files with a true connectivity, separated by commas, instead of simulations.
         methods: Names of models and estimators, separated by commas; if not given synapsnet and all estimators:
             {estimators}.

@@ -17,6 +17,7 @@ from synapsnet_pyg.cli.arguments import (
 from synapsnet_pyg.datasets.registry import PUBLIC_DATASETS, dataset_class
 from synapsnet_pyg.simulations.registry import ALIASES as SIMULATION_ALIASES
 from synapsnet_pyg.simulations.registry import SIMULATIONS, simulation
+from synapsnet_pyg.simulations.zoo import ZOO
 
 if TYPE_CHECKING:
     pass
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 def simulate(
     out: str,
     *,
-    population: Annotated[str, Names(SIMULATIONS, SIMULATION_ALIASES)] = "paper",
+    population: Annotated[str, Names(SIMULATIONS, {**SIMULATION_ALIASES, **dict.fromkeys(ZOO, "")})] = "paper",
     sessions: int | None = None,
     bins: int | None = None,
     seed: int = 0,
@@ -39,7 +40,7 @@ def simulate(
 
     Args:
         out: Session file to write, such as sim.h5; with --sessions a folder, created if needed.
-        population: Simulation to run.
+        population: Simulation to run, or a world of the zoo, such as lif-half.
         sessions: Number of sessions. Sessions of calcium and neuropixels share an animal, and neurons.
         bins: Number of bins of each recording.
         seed: Seed of all random numbers.

@@ -18,6 +18,7 @@ from synapsnet_pyg.data.session_checks import (
     checked_names,
     checked_neuron_field,
     checked_recorded,
+    checked_response,
     checked_segment,
     checked_weight_series,
 )
@@ -60,6 +61,10 @@ class Session(SessionSources):
         edge_weight: Weights of the true edges :math:`(E)`. None: 1 for each edge.
         edge_weight_series: Weights :math:`(E, T)` of connectivity that changes in time; ``[e, t]`` is the weight of
             edge e from bin t to the next. ``edge_weight`` becomes their mean over bins and must be left out.
+        true_response: True response to one pulse :math:`(N, N, H)`; ``[i, j, h]`` is the mean change of the activity of
+            i, in its units when the session was made, h bins after one unit (of counts, one spike) is added to j at a
+            random time within a bin. It includes paths through other neurons.
+        true_response_error: Standard error of ``true_response`` :math:`(N, N, H)`. None: 0, a response without noise.
         behaviour_recorded: True where a behaviour was recorded :math:`(T, K)`; elsewhere its value is a fill, which
             counts for no statistic, and which models see as the mean. None: everywhere.
         notes: Sentences on the origin of the session: what was kept of a recording, what was left out and why.
@@ -89,6 +94,8 @@ class Session(SessionSources):
         edge_index: Tensor | None = None,
         edge_weight: Tensor | None = None,
         edge_weight_series: Tensor | None = None,
+        true_response: Tensor | None = None,
+        true_response_error: Tensor | None = None,
         behaviour_recorded: Tensor | None = None,
         notes: list[str] | None = None,
         **neuron_fields: Any,
@@ -122,6 +129,16 @@ class Session(SessionSources):
             self.edge_index, self.edge_weight = checked_edges(edge_index, edge_weight, N)
         elif edge_weight is not None or edge_weight_series is not None:
             raise ValueError("Expected edge_index [2, E] beside edge_weight (got none); pass both or neither.")
+        if true_response is not None:
+            self.true_response = checked_response("true_response", true_response, N)
+            error = true_response.new_zeros(true_response.shape) if true_response_error is None else true_response_error
+            self.true_response_error = checked_response("true_response_error", error, N)
+            if error.shape != true_response.shape:
+                raise ValueError(
+                    f"Expected true_response_error of shape {list(true_response.shape)} (got {list(error.shape)})."
+                )
+        elif true_response_error is not None:
+            raise ValueError("Expected true_response beside true_response_error (got none); pass both or neither.")
         for key, value in neuron_fields.items():
             if value is not None:
                 setattr(self, key, value if key in STATISTICS else checked_neuron_field(key, value, N))
@@ -322,6 +339,8 @@ class Session(SessionSources):
         ]
         if "edge_index" in self:
             parts.append(f"true graph of {self.edge_index.shape[1]} edges")
+        if "true_response" in self:
+            parts.append(f"true response over {self.true_response.shape[2]} bins")
         if "activity_scale" in self:
             parts.append("standardised")
         return f"Session({self.name!r}, {', '.join(parts)})"

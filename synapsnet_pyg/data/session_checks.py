@@ -21,7 +21,7 @@ OPTIONAL = {"behaviour_recorded", "notes"}
 STATISTICS = ("activity_mean", "activity_scale", "constant", "behaviour_mean", "behaviour_scale")
 """Fields of a standardised session."""
 
-TRUTH = ("edge_index", "edge_weight", "edge_weight_series")
+TRUTH = ("edge_index", "edge_weight", "edge_weight_series", "true_response", "true_response_error")
 """Fields of a session whose connectivity is known."""
 
 RESERVED = PER_SESSION | OPTIONAL | {*TRUTH, *STATISTICS}
@@ -166,6 +166,18 @@ def checked_weight_series(series: Tensor, E: int, T: int) -> Tensor:
             f"Expected finite weights of {E} edges in {T} bins in edge_weight_series (got {list(series.shape)})."
         )
     return series
+
+
+def checked_response(field: str, response: Tensor, N: int) -> Tensor:
+    """Returns a finite response of N neurons to a pulse to each of them, over at least one bin [N, N, H]."""
+    if response.dim() != 3 or response.shape[:2] != (N, N) or not response.shape[2] or not response.is_floating_point():
+        raise ValueError(
+            f"Expected floating-point {field} of shape [{N}, {N}, H], [receiver, sender, bin] "
+            f"(got {list(response.shape)})."
+        )
+    if not bool(response.isfinite().all()):
+        raise ValueError(f"Expected finite {field} (got NaN or infinity).")
+    return response
 
 
 def checked_neuron_field(key: str, value: Any, N: int) -> Tensor | list[str]:

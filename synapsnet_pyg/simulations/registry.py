@@ -5,6 +5,8 @@ from inspect import signature
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from synapsnet_pyg.simulations.zoo import ZOO
+
 if TYPE_CHECKING:
     from synapsnet_pyg.data.session import Session
 
@@ -47,6 +49,33 @@ SIMULATIONS = {
     "task-networks": RegisteredSimulation(
         "synapsnet_pyg.simulations.task_networks:simulate_task_network", "network trained on a task (NetFormer)"
     ),
+    "spiking": RegisteredSimulation(
+        "synapsnet_pyg.simulations.spiking_network:simulate_spiking_network", "leaky integrate-and-fire neurons"
+    ),
+    "indicator": RegisteredSimulation(
+        "synapsnet_pyg.simulations.calcium_indicator:simulate_calcium_indicator",
+        "integrate-and-fire neurons seen through a slow calcium indicator",
+    ),
+    "point-process": RegisteredSimulation(
+        "synapsnet_pyg.simulations.point_process:simulate_point_process", "spikes coupled by filters over several bins"
+    ),
+    "chaotic-rates": RegisteredSimulation(
+        "synapsnet_pyg.simulations.chaotic_rates:simulate_chaotic_rates", "chaotic network of rate neurons"
+    ),
+    "integrator": RegisteredSimulation(
+        "synapsnet_pyg.simulations.zebrafish_integrator:simulate_integrator",
+        "rate network on a measured wiring, --sim-args.wiring file.npz",
+    ),
+    "slow-drives": RegisteredSimulation(
+        "synapsnet_pyg.simulations.slow_drives:simulate_slow_drives", "uncoupled counts under slow unseen drives"
+    ),
+    "oscillation": RegisteredSimulation(
+        "synapsnet_pyg.simulations.oscillation:simulate_oscillation", "coupled counts locked to an unseen oscillation"
+    ),
+    "bursts": RegisteredSimulation(
+        "synapsnet_pyg.simulations.bursts:simulate_bursts", "coupled counts in population bursts"
+    ),
+    "drift": RegisteredSimulation("synapsnet_pyg.simulations.drift:simulate_drift", "coupled counts with slow drift"),
 }
 """Name -> simulation, for ``synapsnet simulate``."""
 
@@ -66,7 +95,7 @@ def simulation_function(name: str) -> "Callable[..., Session]":
     """Imports the function of a simulation.
 
     Args:
-        name: Key of :data:`SIMULATIONS` or :data:`ALIASES`.
+        name: Key of :data:`SIMULATIONS`, :data:`ALIASES` or :data:`~synapsnet_pyg.simulations.zoo.ZOO`.
 
     Raises:
         ValueError: There is no such simulation.
@@ -75,11 +104,27 @@ def simulation_function(name: str) -> "Callable[..., Session]":
         >>> simulation_function("ring").__name__
         'simulate_ring'
     """
-    name = ALIASES.get(name, name)
+    name = ZOO[name].simulation if name in ZOO else ALIASES.get(name, name)
     if name not in SIMULATIONS:
-        raise ValueError(f"Expected a population among {', '.join(SIMULATIONS)} (got '{name}').")
+        raise ValueError(f"Expected a population among {', '.join([*SIMULATIONS, *ZOO])} (got '{name}').")
     function: Callable[..., Session] = resolve_name(SIMULATIONS[name].path)
     return function
+
+
+def tells_response(name: str) -> bool:
+    """Returns True if a simulation can compute the true response to a pulse (its argument ``response``).
+
+    Args:
+        name: Key of :data:`SIMULATIONS`, :data:`ALIASES` or :data:`~synapsnet_pyg.simulations.zoo.ZOO`.
+
+    Raises:
+        ValueError: There is no such simulation.
+
+    Example:
+        >>> tells_response("lif"), tells_response("ring")
+        (True, False)
+    """
+    return "response" in signature(simulation_function(name)).parameters
 
 
 def simulation(name: str, parameters: Mapping[str, Any]) -> SimulateSession:
@@ -88,8 +133,8 @@ def simulation(name: str, parameters: Mapping[str, Any]) -> SimulateSession:
     A simulation without session numbers gives sessions of different populations, with consecutive seeds.
 
     Args:
-        name: Key of :data:`SIMULATIONS` or :data:`ALIASES`.
-        parameters: Arguments of the simulation, such as ``bins``.
+        name: Key of :data:`SIMULATIONS`, :data:`ALIASES` or :data:`~synapsnet_pyg.simulations.zoo.ZOO`.
+        parameters: Arguments of the simulation, such as ``bins``; they replace those of the zoo.
 
     Raises:
         ValueError: There is no such simulation, or it has no such argument.
@@ -104,6 +149,8 @@ def simulation(name: str, parameters: Mapping[str, Any]) -> SimulateSession:
     unknown = sorted(set(parameters) - set(arguments))
     if unknown:
         raise ValueError(f"Expected arguments of '{name}' among {', '.join(arguments)} (got {', '.join(unknown)}).")
+
+    parameters = {**(ZOO[name].parameters if name in ZOO else {}), **parameters}
 
     def simulate(session: int, seed: int, *, name: str | None = None) -> "Session":
         """Simulates one session."""

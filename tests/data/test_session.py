@@ -349,3 +349,19 @@ def test_missing_ids_of_arrays_get_names():
         assert session.neuron_id == ["101", "m1/1"]
     with pytest.raises(ValueError, match="'7' come more than once"):
         Session.from_arrays(np.eye(2, 9), bin_size=0.1, neuron_id=[7, 7.0])
+
+
+def test_true_response_is_checked():
+    activity, response = torch.randn(3, 7), torch.rand(3, 3, 2)
+    session = Session(activity, bin_size=1, true_response=response)
+    assert session.true_response_error.tolist() == torch.zeros(3, 3, 2).tolist()
+    assert "true response over 2 bins" in repr(session)
+    for wrong in (response[:2], response[..., 0], response.long(), response[..., :0]):
+        with pytest.raises(ValueError, match=r"true_response of shape \[3, 3, H\]"):
+            Session(activity, bin_size=1, true_response=wrong)
+    with pytest.raises(ValueError, match="finite true_response"):
+        Session(activity, bin_size=1, true_response=response.clone().fill_(float("nan")))
+    with pytest.raises(ValueError, match=r"true_response_error of shape \[3, 3, 2\]"):
+        Session(activity, bin_size=1, true_response=response, true_response_error=response[..., :1])
+    with pytest.raises(ValueError, match="beside true_response_error"):
+        Session(activity, bin_size=1, true_response_error=response)
