@@ -72,7 +72,7 @@ def test_loops_over_pairs_give_the_same(statistic):
         far = np.abs(null - null.mean()) >= abs(expected[statistic] - null.mean()) - 1e-9
         assert found.null_mean == pytest.approx(null.mean())
         assert found.null_deviation == pytest.approx(null.std())
-        assert found.p == (1 + far.sum()) / (1 + len(null))
+        assert found.p_labels == (1 + far.sum()) / (1 + len(null))
 
 
 def test_finds_a_planted_block_and_no_other():
@@ -83,9 +83,9 @@ def test_finds_a_planted_block_and_no_other():
     planted = row(table, "V1", "LM")
     assert planted.mean_weight == pytest.approx(1, abs=0.2)
     assert planted.z > 4
-    assert planted.q < 0.02
-    assert row(table, "LM", "V1").q > 0.1
-    assert table.loc[table["q"] < 0.02, "sender"].tolist() == ["V1"]
+    assert planted.q_labels < 0.02
+    assert row(table, "LM", "V1").q_labels > 0.1
+    assert table.loc[table["q_labels"] < 0.02, "sender"].tolist() == ["V1"]
 
 
 def test_p_is_uniform_without_structure():
@@ -96,7 +96,7 @@ def test_p_is_uniform_without_structure():
         table = connectivity_blocks(
             session, torch.randn(15, 15, generator=random), "area", permutations=99, seed=seed
         ).table
-        p += table["p"].tolist()
+        p += table["p_labels"].tolist()
     assert np.quantile(p, [0.1, 0.25, 0.5, 0.75]) == pytest.approx([0.1, 0.25, 0.5, 0.75], abs=0.08)
 
 
@@ -107,7 +107,7 @@ def test_groups_can_be_numbers_or_quantiles_of_them():
     layers = connectivity_blocks(session, connectivity, "layer", permutations=3).table
     assert layers["sender"].unique().tolist() == [4, 5, 23]
     assert layers["pairs"].tolist() == [2, 6, 2, 6, 6, 3, 2, 3, 0]
-    assert layers["p"].dropna().tolist() == [1] * 8  # all weights are one
+    assert layers["p_labels"].dropna().tolist() == [1] * 8  # all weights are one
     depths, unlabelled = connectivity_blocks(session, connectivity, "position_y", bins=2, permutations=3)
     assert depths["sender"].unique().tolist() == ["10 to 30", "40 to 50"]
     assert depths["pairs"].tolist() == [6, 6, 6, 2]
