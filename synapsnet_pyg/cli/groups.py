@@ -43,3 +43,31 @@ def blocks(
     )
     for line in save_group_results(results, Path(out or Path(runs[0]) / "blocks")):
         print(line)
+
+
+def signs(
+    run: str, *, group_by: str | None = None, out: str | None = None, fdr: float = 0.05, shifts: int = 100
+) -> None:
+    """Test which neurons excite and which inhibit, and whether groups of neurons differ in this.
+
+    A neuron excites (inhibits) if its mean effect one bin ahead differs from zero and exceeds the part that mirrors
+    coincidences in the same bin, as common input makes them. All other neurons are undecided.
+
+    Args:
+        run: Folder of the run.
+        group_by: Field of the neurons, such as cell_type, whose groups are compared with the rest; no groups if not
+            given.
+        out: Folder for tables and figures, created if needed; RUN/signs if not given.
+        fdr: False discovery rate of the neurons that have a sign.
+        shifts: Number of circular shifts in the test of edges.
+
+    Example:
+        synapsnet signs run
+        synapsnet signs run --group-by cell_type --out signs
+    """
+    from synapsnet_pyg.results.signs import save_sign_results, sign_results
+    from synapsnet_pyg.runs.run import Run
+
+    results = sign_results(Run.load(run), group_by, rate=fdr, shifts=shifts)
+    for line in save_sign_results(results, Path(out or Path(run) / "signs")):
+        print(line)

@@ -39,3 +39,30 @@ def draw_forest(
     ax.set(ylim=(len(names) - 0.5, -0.5), xlabel=label)
     despine(ax)
     return ax
+
+
+def draw_signs(
+    ax: Axes, mirrored: np.ndarray, effect: np.ndarray, error: np.ndarray, *, sign: Sequence[str], signs: Sequence[str]
+) -> Axes:
+    """Draws the mean effect of each neuron against the part that mirrors coincidences in the same bin.
+
+    On the dashed line, coincidences explain an effect: such a neuron has no sign.
+
+    Args:
+        ax: Axes to draw on.
+        mirrored: Part of the effect that mirrors coincidences [N].
+        effect: Mean outgoing effect [N].
+        error: Standard error of the effect [N].
+        sign: Sign of each neuron [N].
+        signs: Names of the signs: of excitation, of inhibition, and undecided.
+    """
+    ax.axhline(0, color="0.85", lw=0.8, zorder=0)
+    ax.axline((0, 0), slope=1, color="0.6", lw=1, ls="--", zorder=0)
+    for name, colour in zip(signs, (EXCITES, INHIBITS, "0.6"), strict=True):
+        rows = np.array([entry == name for entry in sign], dtype=bool)
+        ax.errorbar(mirrored[rows], effect[rows], error[rows], fmt="o", ms=3.5, color=colour, elinewidth=0.6,
+                    label=f"{name} ({int(rows.sum())})")  # fmt: skip
+    ax.set(xlabel="effect that mirrors the same bin", ylabel="mean outgoing effect")
+    ax.legend(frameon=False, fontsize="small")
+    despine(ax)
+    return ax
