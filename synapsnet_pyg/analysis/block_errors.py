@@ -48,8 +48,8 @@ def block_means(weight: np.ndarray, label: np.ndarray, error: np.ndarray | None 
        independent pairs.
     2. **Measurements share noise.** Effects on the same receiver have the same forecast errors. The second variance is
        that of the standard errors s, times the factors by which shared noise enlarges the variance of a mean over the
-       receivers of g (:math:`D_g`) and the senders of h (:math:`D_h`), at least 1. Each factor is pooled over all blocks
-       of its group, so that it is known for groups of two neurons.
+       receivers of g (:math:`D_g`) and the senders of h (:math:`D_h`), at least 1. Each factor is pooled over all
+       blocks of its group, so that it is known for groups of two neurons.
 
     A group of one neuron says nothing about other neurons of its kind: the error then is that of this neuron's weights.
 
@@ -59,8 +59,8 @@ def block_means(weight: np.ndarray, label: np.ndarray, error: np.ndarray | None 
         error: Standard errors of the weights [N, N]; None: the weights have no errors of measurement.
 
     References:
-        Cameron, Gelbach and Miller (2011), Robust inference with multiway clustering; Aronow, Samii and Assenova (2015),
-        Cluster-robust variance estimation for dyadic data; Kish (1965), Survey sampling (design effects).
+        Cameron, Gelbach and Miller (2011), Robust inference with multiway clustering; Aronow, Samii and Assenova
+        (2015), Cluster-robust variance estimation for dyadic data; Kish (1965), Survey sampling (design effects).
 
     Example:
         >>> weight = np.array([[0.0, 0.1, 0.2], [0.5, 0.0, 0.4], [0.7, 0.6, 0.0]])

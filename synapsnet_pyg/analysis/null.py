@@ -45,9 +45,10 @@ def against_null(
     .. math::
         p = \frac{K}{S} \Big(1 + \xi \frac{d - u}{\sigma}\Big)^{-1/\xi}, \qquad d = |x - \bar x| > u
 
-    with u the distance that K = S / 40 shuffles exceed, 50 or more. Excesses over u follow a generalised Pareto distribution, whose
-    parameters follow from their mean and variance. Its shape :math:`\xi` is at least 0 (exponential), so that tails as
-    light as those of a normal distribution give p-values that are too large rather than too small.
+    with u the distance that K = S / 40 shuffles exceed, 50 or more. Excesses over u follow a generalised Pareto
+    distribution, whose parameters follow from their mean and variance. Its shape :math:`\xi` is at least 0
+    (exponential), so that tails as light as those of a normal distribution give p-values that are too large rather than
+    too small.
 
     Args:
         observed: Values of any shape.

@@ -196,9 +196,7 @@ def state_blocks(
 
     def blocks_of(connectivity: Tensor) -> pd.DataFrame:
         """Returns the table of one state."""
-        table = connectivity_blocks(
-            session, connectivity, field, bins=bins, permutations=permutations, seed=seed
-        ).table
+        table = connectivity_blocks(session, connectivity, field, bins=bins, permutations=permutations, seed=seed).table
         return table.rename(columns={"p_labels": "p"})
 
     return StateBlocks(

@@ -38,9 +38,7 @@ def blocks(
     from synapsnet_pyg.results.blocks import group_results, save_group_results
     from synapsnet_pyg.runs.run import Run
 
-    results = group_results(
-        [Run.load(run) for run in runs], group_by, bins=quantiles, animal=animal, shifts=shifts
-    )
+    results = group_results([Run.load(run) for run in runs], group_by, bins=quantiles, animal=animal, shifts=shifts)
     for line in save_group_results(results, Path(out or Path(runs[0]) / "blocks")):
         print(line)
 

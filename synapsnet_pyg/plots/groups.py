@@ -37,6 +37,7 @@ def draw_forest(
     ax.scatter(mean, row, c=list(colours), s=18, zorder=2)
     ax.set_yticks(row, names, fontsize="x-small" if len(names) > 12 else "small")
     ax.set(ylim=(len(names) - 0.5, -0.5), xlabel=label)
+    ax.locator_params(axis="x", nbins=5)
     despine(ax)
     return ax
 

@@ -130,14 +130,15 @@ def draw_blocks(table: pd.DataFrame, title: str = "") -> Figure:
     size = 2.6 + 0.36 * min(len(groups), 14)
     figure, (left, right) = make_figure(size + 5.4, max(size, 1.2 + 0.15 * len(rows)), columns=2)
     weight, q_zero, q_labels = (block_matrix(table, groups, name) for name in ("mean_weight", "q_zero", "q_labels"))
-    names = [_plain(name) for name in groups]
-    draw_block_matrix(
-        left, weight, names, marked=q_zero <= RATE, circled=q_labels <= RATE, label="mean weight"
-    )
+    names = [plain_text(name) for name in groups]
+    draw_block_matrix(left, weight, names, marked=q_zero <= RATE, circled=q_labels <= RATE, label="mean weight")
     mean, low, high, q = (rows[name].to_numpy(float) for name in ("mean_weight", "low", "high", "q_zero"))
-    pairs = [f"{_plain(sender)} \u2192 {_plain(receiver)}" for sender, receiver in rows[["sender", "receiver"]].to_numpy()]
+    pairs = [
+        f"{plain_text(sender)} \u2192 {plain_text(receiver)}"
+        for sender, receiver in rows[["sender", "receiver"]].to_numpy()
+    ]
     draw_forest(right, pairs, mean, low, high, marked=q <= RATE, label="mean weight, 95 % interval")
-    figure.suptitle(_plain(title), fontsize="medium")
+    figure.suptitle(plain_text(title), fontsize="medium")
     figure.supxlabel(MARKS, fontsize="x-small")
     return figure
 
@@ -174,6 +175,16 @@ def save_table(table: pd.DataFrame, stem: Path) -> Path:
     return path
 
 
+def plain_text(text: str) -> str:
+    r"""Escapes the dollar signs of a text, between which matplotlib would read a formula.
+
+    Example:
+        >>> print(plain_text("$V1$"))
+        \$V1\$
+    """
+    return text.replace("$", r"\$")
+
+
 def _sessions(runs: Sequence[Run]) -> Mapping[str, Session]:
     """Returns the sessions of all runs by name; raises an error if a name occurs twice."""
     sessions: dict[str, Session] = {}
@@ -200,8 +211,3 @@ def _summary(table: pd.DataFrame) -> str:
         f"{zero} of {tested} blocks differ from zero (q_zero < 0.05), {labels} of "
         f"{int(np.isfinite(table['p_labels']).sum())} from shuffled labels (q_labels < 0.05)"
     )
-
-
-def _plain(text: str) -> str:
-    """Returns a text in which matplotlib reads no formula."""
-    return text.replace("$", r"\$")

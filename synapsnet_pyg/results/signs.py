@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from synapsnet_pyg.analysis.blocks import groups_of
-from synapsnet_pyg.analysis.signs import SIGNS, NeuronSigns, neuron_signs, signs_by_group
 from synapsnet_pyg.analysis.significance import edge_significance
+from synapsnet_pyg.analysis.signs import SIGNS, NeuronSigns, neuron_signs, signs_by_group
 from synapsnet_pyg.files import file_name, make_folder
 from synapsnet_pyg.plots.canvas import Figure, make_figure
 from synapsnet_pyg.plots.groups import draw_forest, draw_signs
-from synapsnet_pyg.results.blocks import save_figure, save_table
+from synapsnet_pyg.results.blocks import plain_text, save_figure, save_table
 from synapsnet_pyg.runs.run import Run
 
 
@@ -32,7 +32,9 @@ class SignResults:
     groups: pd.DataFrame | None = None
 
 
-def sign_results(run: Run, field: str | None = None, *, rate: float = 0.05, shifts: int = 100) -> dict[str, SignResults]:
+def sign_results(
+    run: Run, field: str | None = None, *, rate: float = 0.05, shifts: int = 100
+) -> dict[str, SignResults]:
     """Tests the sign of every neuron of the sessions of a run, each on its training part.
 
     Args:
@@ -109,10 +111,12 @@ def draw_sign_results(result: SignResults, title: str = "") -> Figure:
     draw_signs(left, mirrored, effect, error, sign=table["sign"].to_list(), signs=SIGNS)
     if groups is not None:
         low, high, mean = (groups[name].to_numpy(float) for name in ("low", "high", "difference"))
-        names = [f"{_plain(str(row.group))} ({row.neurons})" for row in groups.itertuples()]
+        names = [f"{plain_text(str(row.group))} ({row.neurons})" for row in groups.itertuples()]
         marked = groups["q_value"].to_numpy(float) <= result.signs.rate
-        draw_forest(right[0], names, mean, low, high, marked=marked, label="effect minus that of the rest, 95 % interval")
-    figure.suptitle(_plain(title), fontsize="medium")
+        draw_forest(
+            right[0], names, mean, low, high, marked=marked, label="effect minus that of the rest, 95 % interval"
+        )
+    figure.suptitle(plain_text(title), fontsize="medium")
     return figure
 
 
@@ -124,8 +128,3 @@ def _group_lines(groups: pd.DataFrame) -> Iterator[str]:
             text += f"; effect minus that of the rest {row.difference:.3g} ({row.low:.3g} to {row.high:.3g}, "
             text += f"p {row.p_value:.2g}, q {row.q_value:.2g})"
         yield text
-
-
-def _plain(text: str) -> str:
-    """Returns a text in which matplotlib reads no formula."""
-    return text.replace("$", r"\$")
