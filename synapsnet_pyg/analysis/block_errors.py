@@ -141,17 +141,23 @@ def _shared_noise(ratio: np.ndarray, label: np.ndarray, pairs: np.ndarray) -> tu
     """
     size = label.sum(0)
     centred = _centred(ratio, divided(_sums(ratio, label), pairs), label)
-    independent = _sums(np.square(centred), label).T  # [sender, receiver]
-    over_senders = np.square(centred @ label)  # one sum for each receiver and group of senders
-    over_receivers = np.square(label.T @ centred).T
-
-    def factor(sums: np.ndarray, squares: np.ndarray) -> np.ndarray:
-        """Returns the factors, from sums [N, G] of each other neuron and squares [G, other group]."""
-        other = (label.T @ sums).T  # [G, other group]
-        # Without its mean, a sum of n_g of them loses one n_g-th of its variance.
-        expected = squares * (1 - 1 / size) / (1 - 1 / pairs.clip(2))
-        use = size > 1
-        result: np.ndarray = np.clip(divided(other[:, use].sum(1), expected[:, use].sum(1)), 1.0, None)
-        return np.where(np.isfinite(result), result, 1.0)
-
-    return factor(over_receivers, independent.T), factor(over_senders, independent)
+    squares = _sums(np.square(centred), label)
+    of_receivers = np.square(label.T @ centred) @ label  # [G, G] as [receiver, sender], like all matrices here
+    of_senders = label.T @ np.square(centred @ label)
+    within = np.eye(len(size), dtype=bool)
+    use = np.outer(size > 1, size > 1) & ~within
+    if not use.any():
+        use = within & (size > 2)
+    receivers, senders = np.ones_like(size), np.ones_like(size)
+    for _ in range(5):
+        # Without its mean, a block loses a share of the variance of its sums, which depends on both factors.
+        lost_receivers, lost_senders = (np.minimum(f / size, 0.8) for f in (receivers, senders))
+        independent = squares / (1 - np.outer(lost_receivers, lost_senders))
+        senders, receivers = (
+            np.clip(np.nan_to_num(divided((sums * use).sum(axis), (expected * use).sum(axis)), nan=1.0), 1.0, size)
+            for sums, expected, axis in (
+                (of_senders, independent * (1 - lost_receivers[:, None]), 0),
+                (of_receivers, independent * (1 - lost_senders), 1),
+            )
+        )
+    return receivers, senders
