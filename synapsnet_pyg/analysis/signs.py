@@ -228,9 +228,9 @@ def signs_by_group(session: Session, signs: NeuronSigns, field: str) -> pd.DataF
 def _error_correlation(model: Forecaster, session: Session, targets: int) -> np.ndarray:
     """Returns the correlation of the neurons' forecast errors [N, N], 0 for neurons without errors."""
     forecast = forecast_session(model, session, targets)
-    correlation = np.corrcoef((forecast.truth - forecast.forecast).double().numpy())
-    np.fill_diagonal(correlation, 1)
-    return np.nan_to_num(correlation)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a silent neuron has no errors
+        correlation = np.corrcoef((forecast.truth - forecast.forecast).double().numpy())
+    return np.nan_to_num(np.atleast_2d(correlation))
 
 
 def _difference(values: np.ndarray, others: np.ndarray) -> tuple[float, float, float]:
