@@ -91,6 +91,10 @@ STEPS: dict[str, str] = {
     "connectivity-fdr": "connectivity {fit-one}/run --out {out} --significance --fdr 0.9 --shifts 20",
     "connectivity-ensemble": "connectivity {fit}/run --out {out} --ensemble {fit-another-seed}/run --top-k 9 "
     "--significance --shifts 20",
+    "blocks": "blocks {fit}/run --group-by area --out {out} --shifts 20 --animal neuropixels-0-0,neuropixels-0-1",
+    "blocks-quantiles": "blocks {fit-one}/run --group-by depth --quantiles 2 --out {out} --shifts 20",
+    "signs": "signs {fit}/run --out {out} --shifts 20",
+    "signs-groups": "signs {fit-one}/run --group-by cell_type --out {out} --shifts 20",
     "dynamics": "dynamics {fit}/run --out {out} --top-k 5",
     "dynamics-states": "dynamics {fit-one}/run --out {out} --states running,still --group-by cell_type --save",
     "dynamics-not-at-all": "dynamics {fit-anchor}/run --out {out}",
@@ -241,7 +245,15 @@ def test_every_command_and_population_is_run() -> None:
     """Download alone needs the network."""
     run = {" ".join(words.split()[: 2 if words.startswith("benchmark") else 1]) for words in STEPS.values()}
     assert run >= {"simulate", "convert", "prepare", "inspect", "fit", "adapt", "evaluate", "connectivity", "dynamics"}
-    assert run >= {"figures", "report", "benchmark forecasting", "benchmark connectivity", "experiment"}
+    assert run >= {
+        "blocks",
+        "signs",
+        "figures",
+        "report",
+        "benchmark forecasting",
+        "benchmark connectivity",
+        "experiment",
+    }
     assert run <= command_parsers().keys()
     assert SIMULATED.keys() <= SIMULATIONS.keys()
     assert EXPERIMENTS_IN_SECONDS.keys() <= EXPERIMENTS.keys()

@@ -49,7 +49,8 @@ def connectivity_blocks(
     1. **Zero.** Does its mean weight differ from zero? The error of the mean regards pairs with a neuron in common as
        dependent, because neurons differ and because their measurements share noise
        (:func:`~synapsnet_pyg.analysis.block_errors.block_means`). Effects and errors of
-       :func:`~synapsnet_pyg.analysis.significance.edge_significance` are without common drive.
+       :func:`~synapsnet_pyg.analysis.significance.edge_significance` are without common drive, as far as it was found.
+       An unrecorded input to one group alone may pass for effects within this group, in both tests.
     2. **Labels.** Would any other assignment of the labels give a block like this one? The null shuffles labels among
        the labelled neurons. Groups keep their sizes and neurons keep their weights. A block may differ from zero
        because all weights do; then only the first test finds it. The tail of the null is extrapolated

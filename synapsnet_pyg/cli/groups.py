@@ -19,7 +19,7 @@ def blocks(
 
     Each mean has a 95 % interval and two tests. p_zero and q_zero: does the mean differ from zero? p_labels and
     q_labels: does the block differ from those of shuffled labels? In figures, a star marks the first and a ring the
-    second at q < 0.05.
+    second at q < 0.05. An unrecorded input to one group alone may pass for effects within this group.
 
     Args:
         runs: Folders of runs; the sessions of several runs are put together.

@@ -30,7 +30,7 @@ def test_loops_over_pairs_give_the_same_variance_between_neurons():
     weight = drawn(np.random.default_rng(1), receivers=1.0, senders=2.0)
     result = block_means(weight, LABEL)
     for g, h in ((1, 2), (0, 1)):
-        rows, columns = np.flatnonzero(CODE == g), np.flatnonzero(CODE == h)
+        rows, columns = np.flatnonzero(g == CODE), np.flatnonzero(h == CODE)
         block = weight[np.ix_(rows, columns)]
         u = block - block.mean()
         cluster = len(rows) / (len(rows) - 1) * sum(u[i].sum() ** 2 for i in range(len(rows)))

@@ -564,3 +564,11 @@ def test_version(capsys):
     status, out, _ = run(capsys, "--version")
     assert status == 0
     assert synapsnet_pyg.__version__ in out
+
+
+def test_blocks_and_signs_refuse_what_does_not_fit(fitted, capsys):
+    assert "there are: " in refused(capsys, "blocks", fitted / "run", "--group-by", "area")
+    assert "there are: " in refused(capsys, "signs", fitted / "run", "--group-by", "area")
+    assert "between 0 and 1" in refused(capsys, "signs", fitted / "run", "--fdr", "2")
+    assert not (fitted / "run" / "blocks").exists()
+    assert not (fitted / "run" / "signs").exists()

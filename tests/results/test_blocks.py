@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -91,3 +92,19 @@ def test_what_does_not_fit_is_refused_before_anything_is_tested(runs):
         group_results([runs[0], runs[0]], "area")
     with pytest.raises(ValueError, match="beginnings of all session names"):
         group_results(runs, "area", animal="m1")
+
+
+def test_no_block_differs_from_zero_where_neurons_share_an_input_and_nothing_else():
+    found = 0
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        shared, noise = np.zeros((4000, 3)), random.standard_normal((4000, 3))
+        for t in range(1, 4000):
+            shared[t] = 0.7 * shared[t - 1] + 0.7 * noise[t]
+        rate = np.exp(np.minimum(np.log(0.3) + 0.5 * shared @ random.standard_normal((3, 40)), 1.5))
+        area = [f"area {k % 5}" for k in range(40)]
+        session = make_session(N=40, T=4000, name="shared", area=area)
+        session.activity = torch.from_numpy(random.poisson(rate.T)).float()
+        table = group_results([fitted(session.standardise())], "area", shifts=10).sessions["shared"].table
+        found += int((table["q_zero"] < 0.05).sum())
+    assert found <= 1

@@ -18,9 +18,7 @@ def run():
 
 def test_files_and_lines(run, tmp_path):
     lines = list(save_sign_results(sign_results(run, "kind", shifts=10), tmp_path / "out"))
-    expected = {
-        f"{name}-signs{ending}" for name in ("a", "b_c") for ending in (".csv", "-kind.csv", ".png", ".svg")
-    }
+    expected = {f"{name}-signs{ending}" for name in ("a", "b_c") for ending in (".csv", "-kind.csv", ".png", ".svg")}
     assert {path.name for path in (tmp_path / "out").iterdir()} == expected
     assert any(line.startswith("a: 0 neurons excite") for line in lines)
     assert any(line.startswith("b/c: $I$: 0 of 3 excite") for line in lines)
