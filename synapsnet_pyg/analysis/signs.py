@@ -61,10 +61,10 @@ def neuron_signs(
 
     Common input makes the spikes of neurons coincide. Where it lasts longer than a bin, an effect one bin ahead mirrors
     the partial correlation P of the same bin, whatever the neuron's own sign. :math:`\kappa` is the mean over senders
-    of the slope of effects on partial correlations, :math:`\sigma_\kappa` the deviation between senders. A neuron excites
-    or inhibits only if two things hold: the mean effect :math:`e_j` differs from zero, and the part beyond the mirrored
-    one, :math:`e_j - m_j`, has the same sign and differs from zero (Student's t with N - 1 degrees of freedom and the
-    variance :math:`\mathrm{var}(e_j) + (\sigma_\kappa m_j / \kappa)^2`). The p-value is the larger of the two.
+    of the slope of effects on partial correlations, :math:`\sigma_\kappa` the deviation between senders. A neuron
+    excites or inhibits only if two things hold: the mean effect :math:`e_j` differs from zero, and the part beyond the
+    mirrored one, :math:`e_j - m_j`, has the same sign and differs from zero (Student's t with N - 1 degrees of freedom
+    and the variance :math:`\mathrm{var}(e_j) + (\sigma_\kappa m_j / \kappa)^2`). The p-value is the larger of the two.
 
     An input that reaches one neuron a bin before the others cannot be distinguished from an effect of this neuron.
 

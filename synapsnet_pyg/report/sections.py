@@ -217,8 +217,8 @@ def _blocks(results: SessionResults) -> Section | None:
     blocks = results.connectivity.blocks
     sentence = (
         "Mean effect of all pairs from one group of neurons (column) to another (row), in the files with 95 % "
-        "intervals over neurons. A star marks blocks whose mean differs from zero (q_zero), a ring blocks that differ from those of shuffled "
-        "labels (q_labels), each at a false discovery rate of 5 %."
+        "intervals over neurons. A star marks blocks whose mean differs from zero (q_zero), a ring blocks that differ "
+        "from those of shuffled labels (q_labels), each at a false discovery rate of 5 %."
     )
     return Section(
         f"Weights by {' and '.join(name.replace('_', ' ') for name in blocks)}",
