@@ -190,6 +190,7 @@ def signs_by_group(session: Session, signs: NeuronSigns, field: str) -> pd.DataF
         ValueError: There is no such field, or it is empty.
 
     Example:
+        >>> import torch
         >>> beyond, sign = [0.1, 0.2, -0.3, -0.4], ["excites", "excites", "inhibits", "undecided"]
         >>> table = pd.DataFrame({"effect": beyond, "beyond": beyond, "sign": sign})
         >>> session = Session(torch.zeros(4, 9), bin_size=0.1, cell_type=["E", "E", "I", "I"])
