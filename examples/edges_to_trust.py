@@ -105,7 +105,7 @@ figure.savefig(out / "matrices.png", dpi=120)
 # it as the weight of an edge.
 
 # %%
-significance = edge_significance(model, train, targets=recipe.targets, connectivity=learned)
+significance = edge_significance(train)
 significant, true_edge = significance.edges(0.05), (truth != 0) & off_diagonal
 count, correct = int(significant.sum()), int((significant & true_edge).sum())
 print(f"\n{count} of {int(off_diagonal.sum())} pairs are significant at a false discovery rate of 5 %:")

@@ -129,7 +129,7 @@ blocks = connectivity_blocks(
     permutations=arguments.permutations,
 ).table
 print("\nSynapsNet's weights between thirds of the body (range of positions):")
-columns = ["sender", "receiver", "pairs", "mean_absolute_weight", "null_mean", "p", "q"]
+columns = ["sender", "receiver", "pairs", "mean_absolute_weight", "null_mean", "p_labels", "q_labels"]
 print(blocks[columns].to_string(index=False, float_format="{:.3f}".format))
 
 # %%

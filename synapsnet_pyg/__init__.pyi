@@ -1,4 +1,6 @@
 from .analysis.agreement import wiring_agreement as wiring_agreement
+from .analysis.block_sessions import animals_of as animals_of
+from .analysis.block_sessions import blocks_over_sessions as blocks_over_sessions
 from .analysis.blocks import connectivity_blocks as connectivity_blocks
 from .analysis.currents import current_cross_correlation as current_cross_correlation
 from .analysis.currents import shuffle_senders as shuffle_senders
@@ -15,6 +17,8 @@ from .analysis.perturbation import effect_matrix as effect_matrix
 from .analysis.perturbation import effect_table as effect_table
 from .analysis.perturbation import perturb as perturb
 from .analysis.significance import edge_significance as edge_significance
+from .analysis.signs import neuron_signs as neuron_signs
+from .analysis.signs import signs_by_group as signs_by_group
 from .analysis.states import state_blocks as state_blocks
 from .analysis.states import states_of as states_of
 from .connectivity.registry import estimate as estimate
@@ -59,8 +63,11 @@ from .plots.connectivity import draw_weight_against_distance as draw_weight_agai
 from .plots.dynamics import draw_changes as draw_changes
 from .plots.dynamics import draw_trace_agreement as draw_trace_agreement
 from .plots.dynamics import draw_weight_traces as draw_weight_traces
+from .plots.groups import draw_forest as draw_forest
+from .plots.groups import draw_signs as draw_signs
 from .readers.array_keys import ArrayKeys as ArrayKeys
 from .report.report import write_report as write_report
+from .results.blocks import draw_blocks as draw_blocks
 from .results.connectivity_files import read_connectivity as read_connectivity
 from .results.connectivity_files import save_connectivity as save_connectivity
 from .results.graphs import strongest as strongest

@@ -86,11 +86,15 @@ STEPS: dict[str, str] = {
     "evaluate-json": "evaluate {fit}/run --json",
     "evaluate-without-truth": "evaluate {fit-per-session}/run",
     "connectivity": "connectivity {fit}/run --out {out} --format npz,csv,parquet,graphml,gexf,sparse",
-    "connectivity-significance": "connectivity {fit}/run --out {out} --significance --shifts 20 "
+    "connectivity-significance": "connectivity {fit}/run --out {out} --significance "
     "--format npz,csv,parquet,graphml,gexf,sparse",
-    "connectivity-fdr": "connectivity {fit-one}/run --out {out} --significance --fdr 0.9 --shifts 20",
+    "connectivity-fdr": "connectivity {fit-one}/run --out {out} --significance --fdr 0.9",
     "connectivity-ensemble": "connectivity {fit}/run --out {out} --ensemble {fit-another-seed}/run --top-k 9 "
-    "--significance --shifts 20",
+    "--significance",
+    "blocks": "blocks {fit}/run --group-by area --out {out} --animal neuropixels-0-0,neuropixels-0-1",
+    "blocks-quantiles": "blocks {fit-one}/run --group-by depth --quantiles 2 --out {out}",
+    "signs": "signs {fit}/run --out {out}",
+    "signs-groups": "signs {fit-one}/run --group-by cell_type --out {out}",
     "dynamics": "dynamics {fit}/run --out {out} --top-k 5",
     "dynamics-states": "dynamics {fit-one}/run --out {out} --states running,still --group-by cell_type --save",
     "dynamics-not-at-all": "dynamics {fit-anchor}/run --out {out}",
@@ -241,7 +245,15 @@ def test_every_command_and_population_is_run() -> None:
     """Download alone needs the network."""
     run = {" ".join(words.split()[: 2 if words.startswith("benchmark") else 1]) for words in STEPS.values()}
     assert run >= {"simulate", "convert", "prepare", "inspect", "fit", "adapt", "evaluate", "connectivity", "dynamics"}
-    assert run >= {"figures", "report", "benchmark forecasting", "benchmark connectivity", "experiment"}
+    assert run >= {
+        "blocks",
+        "signs",
+        "figures",
+        "report",
+        "benchmark forecasting",
+        "benchmark connectivity",
+        "experiment",
+    }
     assert run <= command_parsers().keys()
     assert SIMULATED.keys() <= SIMULATIONS.keys()
     assert EXPERIMENTS_IN_SECONDS.keys() <= EXPERIMENTS.keys()

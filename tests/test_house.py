@@ -35,6 +35,7 @@ TESTED_ELSEWHERE = {
             "cli/benchmarks.py",
             "cli/data.py",
             "cli/experiments.py",
+            "cli/groups.py",
             "cli/intake.py",
             "cli/main.py",
             "cli/runs.py",

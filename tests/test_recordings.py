@@ -5,11 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from synapsnet_pyg.analysis.currents import current_cross_correlation
+from synapsnet_pyg.analysis.significance import edge_significance
+from synapsnet_pyg.analysis.signs import neuron_signs
 from synapsnet_pyg.cli.main import main
 from synapsnet_pyg.connectivity.registry import estimate
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.models.synapsnet import SynapsNet
 
 
@@ -177,3 +181,19 @@ def test_currents_lead_real_spikes(recording, tmp_path, capsys):
     peaks = {name: current_cross_correlation(split.test, matrix, 5).peak_delay for name, matrix in found.items()}
     assert peaks["synapsnet"] > 0
     assert peaks["lag0"] == 0
+
+
+def test_no_tagged_interneuron_excites(recording):
+    """One bin ahead, all effects between these interneurons are positive: they fire together."""
+    path = recording("allen-neuropixels-optotagged/session_719161530.npz")
+    with np.load(path, allow_pickle=False) as file:
+        times = np.split(file["spike_times"], file["spike_times_index"][:-1].astype(int))
+    edges = np.arange(0, 3000, 0.005)
+    activity = np.stack([np.histogram(spikes, edges)[0] for spikes in times])
+    session = Session(torch.from_numpy(activity).float(), bin_size=0.005, name="tagged").standardise()
+    split, model = session.split(), build_model("var1", [session])
+    model.initialise({"tagged": split.train}, {"tagged": split.validation})
+    tested = edge_significance(split.train, resamples=10)
+    table = neuron_signs(model, split.train, tested).table
+    assert (table["effect"] > 2 * table["error"]).any()
+    assert (table["sign"] != "excites").all()

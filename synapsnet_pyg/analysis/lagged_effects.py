@@ -167,9 +167,8 @@ def decay_of(session: Session) -> float:
         session: Session of any kind.
 
     Example:
-        >>> trace = torch.zeros(2, 1000)
-        >>> trace[:, ::7] = 1.0
-        >>> for t in range(1, 1000):
+        >>> trace = torch.randn(2, 5000, generator=torch.Generator().manual_seed(0))
+        >>> for t in range(1, 5000):
         ...     trace[:, t] += 0.9 * trace[:, t - 1]
         >>> round(decay_of(Session(trace, bin_size=0.1)), 2)
         0.9

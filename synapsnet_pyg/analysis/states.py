@@ -196,9 +196,8 @@ def state_blocks(
 
     def blocks_of(connectivity: Tensor) -> pd.DataFrame:
         """Returns the table of one state."""
-        return connectivity_blocks(
-            session, connectivity, field, bins=bins, statistic="mean_weight", permutations=permutations, seed=seed
-        ).table
+        table = connectivity_blocks(session, connectivity, field, bins=bins, permutations=permutations, seed=seed).table
+        return table.rename(columns={"p_labels": "p"})
 
     return StateBlocks(
         blocks=_state_table(means.result, states.names, blocks_of),

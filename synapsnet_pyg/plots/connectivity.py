@@ -87,6 +87,7 @@ def draw_block_matrix(
     groups: Sequence[str],
     *,
     marked: np.ndarray | None = None,
+    circled: np.ndarray | None = None,
     label: str = "",
     limit: float | None = None,
 ) -> Axes:
@@ -97,14 +98,18 @@ def draw_block_matrix(
         weight: Mean weights [G, G], NaN where there is no pair.
         groups: Names of the groups [G].
         marked: Blocks that get a star, booleans [G, G]; None: none.
+        circled: Blocks that get a ring, booleans [G, G]; None: none.
         label: Text beside the colour bar.
         limit: Weight of full colour; None: the largest absolute weight.
     """
     if limit is None:
         limit = float(np.nanmax(np.abs(weight), initial=0)) or 1.0
     image = ax.imshow(weight, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    for row, column in np.argwhere(np.zeros(weight.shape, dtype=bool) if marked is None else marked):
+    none = np.zeros(weight.shape, dtype=bool)
+    for row, column in np.argwhere(none if marked is None else marked):
         ax.text(column, row, "*", ha="center", va="center", fontsize="large")
+    for row, column in np.argwhere(none if circled is None else circled):
+        ax.plot(column, row, "o", ms=11, mfc="none", mec="black", mew=0.8)
     ax.set_xticks(range(len(groups)), groups, rotation=45, ha="right", fontsize="small")
     ax.set_yticks(range(len(groups)), groups, fontsize="small")
     ax.set(xlabel="sender", ylabel="receiver")

@@ -13,6 +13,7 @@ from synapsnet_pyg.analysis.identifiability import identifiability
 from synapsnet_pyg.analysis.neurons import neuron_table
 from synapsnet_pyg.analysis.reciprocity import reciprocity
 from synapsnet_pyg.analysis.significance import EdgeSignificance, edge_significance
+from synapsnet_pyg.analysis.signs import NeuronSigns, neuron_signs
 from synapsnet_pyg.connectivity.lagged_correlation import LaggedCorrelation
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.report.graph import Graph, strongest_graph
@@ -22,7 +23,7 @@ from synapsnet_pyg.results.graphs import strongest, to_pandas
 from synapsnet_pyg.runs.run import Run
 
 PERMUTATIONS = 200
-"""Number of shuffles of every null: few, so that a page takes seconds. The smallest p-value is 1/201."""
+"""Number of shuffles for reciprocity and distance: few, so that a page takes seconds. The smallest p-value is 1/201."""
 FALSE_DISCOVERY_RATE = 0.05
 """Expected share of false ones among significant edges and blocks."""
 
@@ -71,7 +72,9 @@ class ConnectivityAnalysis:
     edges: pd.DataFrame
     """Table with a row for each of the strongest edges."""
     blocks: dict[str, Blocks]
-    """Field that groups neurons -> weights from group to group."""
+    """Field that groups neurons -> effects from group to group; learned weights if the edges were not tested."""
+    signs: NeuronSigns | None
+    """Signs of the neurons; None if the edges were not tested."""
     neurons: pd.DataFrame | None
     """Results of each neuron from its significant edges, largest hub score first; None without such edges."""
     reciprocity: pd.DataFrame
@@ -115,10 +118,8 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
             strongest(learned, top_k=10 * session.num_neurons),
             edge_fields=None if significance is None else edge_fields_of(significance.edges),
         ),
-        blocks={
-            field: connectivity_blocks(session, learned, field, edge=significant, permutations=PERMUTATIONS)
-            for field in fields_with_groups(session)
-        },
+        blocks=_blocks(session, learned, significance),
+        signs=None if significance is None else neuron_signs(run.model, train, significance.edges, targets=run.targets),
         neurons=neurons,
         reciprocity=reciprocity(session, learned, edge=significant, permutations=PERMUTATIONS),
         distance=weight_by_distance(session, learned, edge=significant, permutations=PERMUTATIONS)
@@ -153,6 +154,18 @@ def _currents(test: Session, matrices: dict[str, Tensor]) -> dict[str, CurrentCo
         kind: current_cross_correlation(test, matrix, max_delay=min(10, max(1, longest - 2)))
         for kind, matrix in matrices.items()
         if bool(matrix.clone().fill_diagonal_(0).any())
+    }
+
+
+def _blocks(session: Session, learned: Tensor, significance: Significance | None) -> dict[str, Blocks]:
+    """Returns effects from group to group for each field of groups, or learned weights if the edges were not tested."""
+    fields = fields_with_groups(session)
+    if significance is None:
+        return {field: connectivity_blocks(session, learned, field) for field in fields}
+    effect, error = significance.edges.effect.nan_to_num(), significance.edges.error
+    return {
+        field: connectivity_blocks(session, effect, field, error=error, edge=significance.significant)
+        for field in fields
     }
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import file_name
-from synapsnet_pyg.report.connectivity_analysis import FALSE_DISCOVERY_RATE, PERMUTATIONS
+from synapsnet_pyg.report.connectivity_analysis import FALSE_DISCOVERY_RATE
 from synapsnet_pyg.report.connectivity_figures import currents_figure, graph_figure, matrices_figure
 from synapsnet_pyg.report.figure import ReportFigure
 from synapsnet_pyg.report.forecast_figures import components_figure, raster_figure, traces_figure, training_figure
@@ -220,14 +220,34 @@ def _blocks(results: SessionResults) -> Section | None:
         return None
     blocks = results.connectivity.blocks
     sentence = (
-        "Mean weight of all pairs from one group of neurons (column) to another (row). A star marks blocks that differ "
-        f"from {PERMUTATIONS} shuffles of the labels at a false discovery rate of 5 %."
+        "Mean effect of all pairs from one group of neurons (column) to another (row), in the files with 95 % "
+        "intervals over neurons. A star marks blocks whose mean differs from zero (q_zero), a ring blocks that differ "
+        "from those of shuffled labels (q_labels), each at a false discovery rate of 5 %."
     )
     return Section(
         f"Weights by {' and '.join(name.replace('_', ' ') for name in blocks)}",
         [sentence],
         figures=[block_figure(name, result) for name, result in blocks.items()],
         tables=[ReportTable(f"blocks-{name}", result.table) for name, result in blocks.items()],
+    )
+
+
+def _signs(results: SessionResults) -> Section | None:
+    """Returns the section on neurons that excite or inhibit; None if edges were not tested."""
+    if results.connectivity is None or results.connectivity.signs is None:
+        return None
+    signs = results.connectivity.signs
+    sentence = (
+        f"{signs.message} A neuron excites or inhibits if its mean effect one bin ahead differs from zero and exceeds, "
+        "with the same sign, the part that mirrors coincidences in the same bin, as common input makes them. All other "
+        "neurons are undecided, whatever the colour of their edges."
+    )
+    table = signs.table.sort_values("q_value", kind="stable")
+    shown = ["neuron_id", "effect", "error", "positive_share", "mirrored", "beyond", "q_value", "sign"]
+    called = table.loc[table["sign"] != "undecided", shown].head(20)
+    called = called.assign(q_value=[_small(value) for value in called["q_value"]])
+    return Section(
+        "Signs of neurons", [sentence], tables=[ReportTable("signs", table, called if len(called) else None)]
     )
 
 
@@ -270,6 +290,7 @@ SESSION_SECTIONS: tuple[Callable[[SessionResults], Section | None], ...] = (
     _graph,
     _currents,
     _blocks,
+    _signs,
     _distance,
     _neurons,
 )

@@ -3,17 +3,20 @@
 from html import escape
 
 import numpy as np
+import pandas as pd
 
 from synapsnet_pyg.analysis.blocks import Blocks
 from synapsnet_pyg.analysis.distance import DistanceProfile
+from synapsnet_pyg.analysis.states import block_matrix
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
 from synapsnet_pyg.plots.canvas import make_figure
-from synapsnet_pyg.plots.connectivity import draw_block_matrix, draw_p_values, draw_weight_against_distance
+from synapsnet_pyg.plots.connectivity import draw_p_values, draw_weight_against_distance
 from synapsnet_pyg.plots.style import COLOURS, FORECAST
 from synapsnet_pyg.report.connectivity_analysis import FALSE_DISCOVERY_RATE, Significance
-from synapsnet_pyg.report.figure import ReportFigure, colour_limit, without_formulas
+from synapsnet_pyg.report.figure import ReportFigure, colour_limit
 from synapsnet_pyg.report.plotly_canvas import DIVERGING, make_plotly
 from synapsnet_pyg.report.plotly_canvas import Figure as PlotlyFigure
+from synapsnet_pyg.results.blocks import draw_blocks
 
 
 def p_value_figure(significance: Significance) -> ReportFigure:
@@ -51,44 +54,34 @@ def _static_p_values(significance: Significance) -> StaticFigure:
 
 
 def block_figure(field: str, blocks: Blocks) -> ReportFigure:
-    """Returns the figure of the mean weight from group to group of neurons.
+    """Returns the figure of the mean effect from group to group of neurons.
 
     Args:
         field: Field of the neurons that groups them.
         blocks: Connectivity from group to group.
     """
-    table = blocks.table
+    return ReportFigure(f"blocks-{field}", "", _plotly_blocks(blocks.table), draw_blocks(blocks.table))
+
+
+def _plotly_blocks(table: pd.DataFrame) -> PlotlyFigure:
+    """Draws means [receiver, sender], a star for each that differs from zero, a ring for each unlike other labels."""
     groups = list(table["sender"].unique())
-    weight, q_value = (
-        table.pivot(index="receiver", columns="sender", values=column).loc[groups, groups].to_numpy(float)
-        for column in ("mean_weight", "q")
-    )
-    return ReportFigure(
-        f"blocks-{field}", "", _plotly_blocks(groups, weight, q_value), _static_blocks(groups, weight, q_value)
-    )
-
-
-def _plotly_blocks(groups: list[str], weight: np.ndarray, q_value: np.ndarray) -> PlotlyFigure:
-    """Draws mean weights [receiver, sender] with a star for each significant one."""
+    columns = ("mean_weight", "low", "high", "q_zero", "q_labels")
+    weight, low, high, q_zero, q_labels = (block_matrix(table, groups, column) for column in columns)
     names = [escape(name) for name in groups]
     limit = colour_limit(weight, 1.0)
+    star, ring = (np.where(q <= FALSE_DISCOVERY_RATE, mark, "") for q, mark in ((q_zero, "*"), (q_labels, "\u25cb")))
     figure = make_plotly(160 + min(340, 40 * len(names)))
     figure.add_heatmap(
-        z=weight, x=names, y=names, zmin=-limit, zmax=limit, colorscale=DIVERGING, customdata=q_value,
-        text=np.where(q_value <= FALSE_DISCOVERY_RATE, "*", ""), texttemplate="%{text}", textfont_size=16,
+        z=weight, x=names, y=names, zmin=-limit, zmax=limit, colorscale=DIVERGING,
+        customdata=np.stack([low, high, q_zero, q_labels], axis=-1),
+        text=np.char.add(star, ring), texttemplate="%{text}", textfont_size=16,
         colorbar={"title": "mean weight", "thickness": 12},
-        hovertemplate="sender %{x}<br>receiver %{y}<br>mean weight %{z:.3g}<br>q %{customdata:.2g}<extra></extra>",
+        hovertemplate="sender %{x}<br>receiver %{y}<br>mean weight %{z:.3g} (%{customdata[0]:.3g} to "
+        "%{customdata[1]:.3g})<br>q_zero %{customdata[2]:.2g}<br>q_labels %{customdata[3]:.2g}<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(title="sender", type="category")
     figure.update_yaxes(title="receiver", type="category", autorange="reversed")
-    return figure
-
-
-def _static_blocks(groups: list[str], weight: np.ndarray, q_value: np.ndarray) -> StaticFigure:
-    size = 2.4 + 0.4 * min(len(groups), 12)
-    figure, (ax,) = make_figure(size + 1.6, size)
-    names = [without_formulas(name) for name in groups]
-    draw_block_matrix(ax, weight, names, marked=q_value <= FALSE_DISCOVERY_RATE, label="mean weight")
     return figure
 
 

@@ -49,3 +49,23 @@ def test_a_seed_decides():
     assert p[0] == p[1] != p[2]
     with pytest.raises(ValueError, match="at least 1 permutation"):
         against_null(np.array(1.0), lambda random: random.standard_normal(), permutations=0, seed=0)
+
+
+def test_the_tail_is_continued_beyond_the_shuffles():
+    observed = np.array([0.5, 2.0, 4.0, 6.0])
+    null = against_null(observed, lambda random: random.standard_normal(4), permutations=2000, seed=0, tail=True)
+    counted = against_null(observed, lambda random: random.standard_normal(4), permutations=2000, seed=0)
+    assert null.p[:2].tolist() == counted.p[:2].tolist()
+    assert 6e-5 <= null.p[2] < 5e-4  # of a normal distribution: 6e-5
+    assert 2e-9 <= null.p[3] < 1e-4
+    assert counted.p[3] == 1 / 2001
+
+
+def test_a_tail_of_few_shuffles_is_not_continued():
+    null = against_null(np.array(9.0), lambda random: random.standard_normal(), permutations=99, seed=0, tail=True)
+    assert null.p == 0.01
+
+
+def test_a_tail_without_width_is_counted():
+    null = against_null(np.array(9.0), lambda random: np.array(1.0), permutations=600, seed=0, tail=True)
+    assert null.p == pytest.approx(1 / 601)

@@ -111,6 +111,7 @@ def test_loops_over_pairs_and_windows_give_the_same():
         np.testing.assert_allclose(result.connectivity[a], weights[own == a].mean(0), atol=1e-6)
         alone = connectivity_blocks(dynamic.session, result.connectivity[a], "cell_type", permutations=9, seed=4).table
         rows = result.blocks[result.blocks["state"] == name]
+        alone = alone.rename(columns={"p_labels": "p"})
         for column in ("sender", "receiver", "null_mean", "null_deviation", "z", "p"):
             assert rows[column].tolist() == pytest.approx(alone[column].tolist(), nan_ok=True), column
 

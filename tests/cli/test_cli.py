@@ -390,7 +390,7 @@ def test_significance_and_ensembles_stand_beside_the_weights(fitted, capsys, tmp
     assert run(capsys, "fit", *files, "--out", other, "--preset", "fast", "--epochs", 1, "--seed", 7, *again)[0] == 0
     out = tmp_path / "results"
     told = run(
-        capsys, "connectivity", fitted / "run", "--out", out, "--significance", "--shifts", 10, "--ensemble", other,
+        capsys, "connectivity", fitted / "run", "--out", out, "--significance", "--ensemble", other,
         "--format", "npz,csv,graphml",
     )  # fmt: skip
     assert told[0] == 0
@@ -414,7 +414,7 @@ def test_significance_and_ensembles_stand_beside_the_weights(fitted, capsys, tmp
     graph = nx.read_graphml(out / "sim0.graphml")
     assert "p_value" in next(iter(graph.edges(data=True)))[2]
     few = tmp_path / "few"
-    run(capsys, "connectivity", fitted / "run", "--out", few, "--significance", "--shifts", 10, "--fdr", 0.05)
+    run(capsys, "connectivity", fitted / "run", "--out", few, "--significance", "--fdr", 0.05)
     q = [float(row["q_value"]) for row in read_csv(few / "sim0-edges.csv")]
     assert all(value <= 0.05 for value in q)
     assert "--significance beside --fdr" in refused(
@@ -564,3 +564,11 @@ def test_version(capsys):
     status, out, _ = run(capsys, "--version")
     assert status == 0
     assert synapsnet_pyg.__version__ in out
+
+
+def test_blocks_and_signs_refuse_what_does_not_fit(fitted, capsys):
+    assert "there are: " in refused(capsys, "blocks", fitted / "run", "--group-by", "area")
+    assert "there are: " in refused(capsys, "signs", fitted / "run", "--group-by", "area")
+    assert "between 0 and 1" in refused(capsys, "signs", fitted / "run", "--fdr", "2")
+    assert not (fitted / "run" / "blocks").exists()
+    assert not (fitted / "run" / "signs").exists()

@@ -76,6 +76,7 @@ def full_titles() -> tuple[str, ...]:
         "Input currents",
         "Significant edges",
         "Weights by area",
+        "Signs of neurons",
         "Weight against distance",
         "Hubs and reciprocity",
     )
