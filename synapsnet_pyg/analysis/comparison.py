@@ -112,12 +112,13 @@ def compare_conditions(
 
     .. math::
         D_{ij} = \sum_t w(t)\, r_i(t)\, \tilde a_j(t), \qquad
-        s_{ij}^2 = \sum_t w(t)^2\, \frac{r_i(t)^2\, \tilde a_j(t)^2}{1 - h(t)}, \qquad
+        s_{ij}^2 = \sum_t w(t)^2\, \frac{r_i(t)^2\, \tilde a_j(t)^2}{1 - h(t)}\, (1 - h_j), \qquad
         z_{ij} = \frac{D_{ij}}{s_{ij}\, n_{ij}\, \nu}
 
     with r the errors of a least-squares fit to both conditions, :math:`\tilde a` the unique activity of the sender in
-    the condition of bin t, h the leverage, and w one over the number of bins in the first condition and minus that in
-    the second (:func:`~synapsnet_pyg.analysis.refit.refit`). D is the difference of the effects refitted in each
+    the condition of bin t, and w one over the number of bins in the first condition and minus that in the second
+    (:func:`~synapsnet_pyg.analysis.refit.refit`). The fit takes a share h(t) of the variance of the errors, and
+    shrinkage a share :math:`h_j` of that of the effects. D is the difference of the effects refitted in each
     condition. No fitted model takes part and the conditions are no input, so a label that a model was told cannot
     decide. For the difference from group to group, the products are averaged over the pairs first, because the errors
     of neurons are correlated.
@@ -355,8 +356,8 @@ def _unit_rows(rows: Tensor) -> Tensor:
 
 def _moments(fitted: Refit) -> tuple[Tensor, Tensor]:
     """Returns the variance of the difference of each pair, and the sum of the fourth powers of its parts: [N, N]."""
-    errors = (fitted.errors * fitted.weight).square() / (1 - fitted.leverage)
-    unique = fitted.own_unique.square()
+    errors = (fitted.errors * fitted.weight).square() / fitted.error_share
+    unique = fitted.own_unique.square() * fitted.sender_share[:, None]
     largest = errors.max().clamp_min(1e-30)  # fourth powers of weights as small as 1e-5 leave the range of float32
     errors = (errors / largest).double()
     square = (errors @ unique.t().double()) * largest.double()
@@ -398,7 +399,10 @@ def _block_table(
         (label.t().double() @ matrix.masked_fill(~known, 0.0) @ label.double()) / pairs.clamp_min(1)
         for matrix in fitted.effect
     ]
-    spread = (fitted.errors * fitted.weight / (1 - fitted.leverage).sqrt(), fitted.own_unique)
+    spread = (
+        fitted.errors * fitted.weight / fitted.error_share.sqrt(),
+        fitted.own_unique * fitted.sender_share.sqrt()[:, None],
+    )
     square, fourth = torch.zeros_like(pairs), torch.zeros_like(pairs)
     variance = torch.zeros_like(pairs)
     for h, products in enumerate(zip(_products(*spread, label), _products(fitted.errors, fitted.unique, label))):

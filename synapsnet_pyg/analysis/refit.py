@@ -32,7 +32,8 @@ class Refit:
         unique: Unique activity of each sender, over both conditions: [N, M].
         own_unique: Unique activity of each sender, among the bins of its condition: [N, M].
         weight: One over the number of bins for the first condition, minus that for the second: [M].
-        leverage: Share of each bin's error that the fit removes: [M].
+        error_share: Share of the variance of each bin's error that stays after the fit: [M].
+        sender_share: Share of the variance of a sender's effects that stays after shrinkage: [N].
         trial: Number of bins of each trial if there are 20 trials or more of equal length, else 1.
     """
 
@@ -43,7 +44,8 @@ class Refit:
     unique: Tensor
     own_unique: Tensor
     weight: Tensor
-    leverage: Tensor
+    error_share: Tensor
+    sender_share: Tensor
     trial: int
 
     @property
@@ -118,14 +120,14 @@ def refit(session: Session, condition: Tensor, *, without: tuple[str, ...] = (),
     target, is_in = session.activity[:, bins + 1], [condition[bins] == s for s in (0, 1)]
     inputs, target = _centred(inputs, is_in), _centred(target, is_in)
 
-    precision = _precision(inputs)
+    M, precision = len(bins), _precision(inputs)
     unique_inputs = precision.to(inputs) @ inputs
-    unique = unique_inputs[:N]
-    common = (target @ unique_inputs.t()).double() / len(bins)
-    errors = target - common.to(inputs) @ inputs
-    leverage = ((unique_inputs * inputs).sum(0) / len(bins)).clamp(0, 0.95)
-    own_unique, weight = torch.empty_like(unique), torch.empty_like(leverage)
+    common = (target @ unique_inputs.t()).double() / M
+    # The fit takes the share h = 2 u'Pu - u'PSPu of the variance of an error, with P the shrunk inverse of S.
+    taken = 2 * precision - precision @ (inputs @ inputs.t()).double() @ precision / M
+    own_unique, weight = inputs.new_empty(N, M), inputs.new_empty(M)
     effect, alone, plain = [], [], []
+    errors = target - common.to(inputs) @ inputs
     for s, inside in enumerate(is_in):
         own, count = inputs[:, inside], int(inside.sum())
         own_unique[:, inside] = (_precision(own)[:N]).to(own) @ own
@@ -133,15 +135,19 @@ def refit(session: Session, condition: Tensor, *, without: tuple[str, ...] = (),
         effect.append(common[:, :N] + (errors[:, inside] @ own_unique[:, inside].t()).double() / count)
         alone.append((target[:, inside] @ own_unique[:, inside].t()).double() / count)
         plain.append(_correlation(target[:, inside]))
+    weighted = own_unique * weight
+    overlap = (weighted @ inputs.t()).double()
+    lost = ((overlap @ taken) * overlap).sum(1) / M / weighted.square().sum(1).double().clamp_min(1e-30)
     return Refit(
         effect=torch.stack(effect),
         alone=torch.stack(alone),
         plain=torch.stack(plain),
         errors=errors,
-        unique=unique,
+        unique=unique_inputs[:N],
         own_unique=own_unique,
         weight=weight,
-        leverage=leverage,
+        error_share=(1 - ((taken.to(inputs) @ inputs) * inputs).sum(0) / M).clamp_min(0.05),
+        sender_share=(1 - lost).clamp_min(0.05).to(inputs),
         trial=_trial(session, bins),
     )
 
