@@ -1,27 +1,23 @@
 """Comparison of the connectivity in two conditions: states, halves, sessions or days."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import gamma
-from scipy.stats import t as student
 from torch import Tensor
 
-from synapsnet_pyg.analysis.blocks import Groups, groups_of
+from synapsnet_pyg.analysis.block_differences import block_table
+from synapsnet_pyg.analysis.blocks import groups_of
+from synapsnet_pyg.analysis.condition_pairs import ConditionPair
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
 from synapsnet_pyg.analysis.pattern_agreement import PatternAgreement, pattern_agreement
 from synapsnet_pyg.analysis.refit import Refit, refit
-from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.analysis.student import two_sided_p
 
 SHIFTED, FLIPPED = "shifts of the conditions in time", "random signs of blocks of time"
 """Names of the two nulls."""
-
-FEWEST_COMMON = 5
-"""Smallest number of neurons that two sessions must share."""
 
 _BLOCK = 50
 """Length of a block of time in bins, if there are no trials."""
@@ -98,11 +94,8 @@ class Comparison:
 
 
 def compare_conditions(
-    session: Session,
-    condition: Tensor,
-    names: tuple[str, str],
+    pair: ConditionPair,
     *,
-    without: Sequence[str] = (),
     group_by: str | None = None,
     shift: bool | None = None,
     draws: int = 200,
@@ -137,10 +130,10 @@ def compare_conditions(
     p-values of pairs and groups are those of Student's t distribution with the kurtosis of the sum over bins.
 
     Args:
-        session: Session, standardised.
-        condition: 0 or 1 for the condition of each bin, -1 for a bin of neither: :math:`(T)`.
-        names: Names of the two conditions.
-        without: Names of the behaviours that define the conditions. The other behaviours are inputs of the fits.
+        pair: Conditions of a session: of :func:`~synapsnet_pyg.analysis.condition_pairs.state_pairs`,
+            :func:`~synapsnet_pyg.analysis.condition_pairs.halves_pair` or
+            :func:`~synapsnet_pyg.analysis.condition_pairs.session_pair`. Behaviours that do not define them are inputs
+            of the fits.
         group_by: Field that groups the neurons; None: no table of groups.
         shift: Whether the null shifts the conditions; otherwise it changes signs of blocks. None: it shifts conditions
             if their shifts do not resemble them.
@@ -155,23 +148,24 @@ def compare_conditions(
         Efron (2004), empirical null.
 
     Example:
+        >>> from synapsnet_pyg.data.session import Session
         >>> session = Session(torch.randn(4, 2000), bin_size=0.1, area=["V1", "V1", "LM", "LM"]).standardise()
         >>> running = torch.randint(0, 2, (50,)).repeat_interleave(40)
         >>> session.activity[2, 1:] += 0.4 * session.activity[0, :-1] * running[:-1]
-        >>> result = compare_conditions(session, running, ("still", "running"), group_by="area")
+        >>> result = compare_conditions(ConditionPair(session, running, ("still", "running")), group_by="area")
         >>> result.edges().nonzero().tolist()  # only neuron 2 hears neuron 0 differently
         [[2, 0]]
         >>> table = result.blocks
-        >>> table[table["q"] < 0.05][["sender", "receiver"]].values.tolist()
+        >>> table[table["q"] < 0.001][["sender", "receiver"]].values.tolist()
         [['V1', 'LM']]
     """
     if draws < 20:
         raise ValueError(f"Expected at least 20 draws of the null (got {draws}).")
-    groups = None if group_by is None else groups_of(session, group_by, bins=None)
-    label = torch.ones(session.num_neurons, 1)  # the first group has all neurons
+    groups = None if group_by is None else groups_of(pair.session, group_by, bins=None)
+    label = torch.ones(pair.session.num_neurons, 1)  # the first group has all neurons
     if groups is not None:
         label = torch.cat([label, torch.from_numpy(np.eye(len(groups.name) + 1)[groups.code][:, :-1]).float()], dim=1)
-    fitted = refit(session, condition, without=tuple(without), label=names)
+    fitted = refit(pair)
     shift = _resemblance(fitted) < _MOST_RESEMBLANCE if shift is None else shift
     contrasts = _contrasts(fitted, shift, draws, torch.Generator().manual_seed(seed))
     under_null = _under_null(fitted, contrasts, label)
@@ -183,13 +177,13 @@ def compare_conditions(
     known = ~fitted.silent.fill_diagonal_(True)
     null_deviation = max(1.0, _central_deviation(z[known]))
     error, z = error * null_deviation, z / null_deviation
-    p = _two_sided(z.numpy(), (fourth / square.square()).numpy())
+    p = two_sided_p(z.numpy(), (fourth / square.square()).numpy())
     p[~known.numpy()] = np.nan
     if groups is not None:
         mean_square = under_null.mean_square[:, 1:, 1:]
-        blocks = _block_table(fitted, groups, contrasts, label=label[:, 1:], known=known, mean_square=mean_square)
+        blocks = block_table(fitted, groups, contrasts, label=label[:, 1:], known=known, mean_square=mean_square)
     return Comparison(
-        names=names,
+        names=pair.names,
         bins=fitted.bins,
         changes=fitted.changes,
         null_name=SHIFTED if shift else FLIPPED,
@@ -204,76 +198,6 @@ def compare_conditions(
         plain_agreement=pattern_agreement(*fitted.plain, known=known, seed=seed),
         blocks=None if groups is None else blocks,
         unlabelled=0 if groups is None else int((groups.code < 0).sum()),
-    )
-
-
-def halves_of(session: Session) -> Tensor:
-    """Returns 0 for the bins of a session's first half and 1 for those of its second half [T].
-
-    With 20 segments or more the border lies between two of them.
-
-    Args:
-        session: Session of T bins.
-
-    Example:
-        >>> halves_of(Session(torch.zeros(2, 6), bin_size=0.1)).tolist()
-        [0, 0, 0, 1, 1, 1]
-    """
-    length = session.segment[:, 1] - session.segment[:, 0]
-    before = length.cumsum(0) - length
-    middle = int(length.sum()) // 2
-    s = int((before <= middle).sum()) - 1
-    border = int(session.segment[s, 0]) + (0 if len(length) >= 20 else middle - int(before[s]))
-    return (torch.arange(session.num_bins) >= border).long()
-
-
-def joined_sessions(first: Session, second: Session) -> Session:
-    """Joins two sessions in time, with the neurons and behaviours that both have.
-
-    Args:
-        first: Session, standardised.
-        second: Session, standardised. A neuron with the id of one in the first session is the same neuron.
-
-    Returns:
-        Session whose first bins are those of the first session. Fields of the neurons are those of the first session.
-
-    Raises:
-        ValueError: Fewer than 5 neurons have the same id, or the bins have different durations.
-
-    Example:
-        >>> days = [Session(torch.zeros(n, 9), bin_size=0.1, neuron_id=list("abcdefg"[:n])) for n in (6, 7)]
-        >>> joined_sessions(*days)
-        Session('session', 6 neurons x 18 bins of 0.1 s, 0 behaviours, 2 segments)
-    """
-    rows = {id: i for i, id in enumerate(second.neuron_id)}
-    common = [(i, rows[id]) for i, id in enumerate(first.neuron_id) if id in rows]
-    if len(common) < FEWEST_COMMON:
-        raise ValueError(
-            f"Expected at least {FEWEST_COMMON} neurons with the same id in sessions '{first.name}' and "
-            f"'{second.name}' (got {len(common)}, such as '{first.neuron_id[0]}' and '{second.neuron_id[0]}'); give "
-            "the ids of neurons when sessions are converted, or compare states within a session."
-        )
-    if abs(first.bin_size - second.bin_size) > 0.01 * first.bin_size:
-        raise ValueError(
-            f"Expected bins of the same duration in both sessions (got {first.bin_size:g} and {second.bin_size:g} s); "
-            "convert one of them with other bins."
-        )
-    here, there = (list(column) for column in zip(*common, strict=True))
-    names = [name for name in first.behaviour_name if name in second.behaviour_name]
-    columns = [[session.behaviour_name.index(name) for name in names] for session in (first, second)]
-    fields = {
-        name: [values[i] for i in here] if isinstance(values, list) else values[here]
-        for name, values in first.neuron_fields.items()
-    }
-    return Session(
-        torch.cat([first.activity[here], second.activity[there]], dim=1),
-        torch.cat([first.behaviour[:, columns[0]], second.behaviour[:, columns[1]]]),
-        bin_size=first.bin_size,
-        segment=torch.cat([first.segment, second.segment + first.num_bins]),
-        neuron_id=[first.neuron_id[i] for i in here],
-        behaviour_name=names,
-        name=first.name,
-        **fields,
     )
 
 
@@ -342,13 +266,6 @@ def _global_test(mean_square: np.ndarray) -> GlobalTest:
     return GlobalTest(float(observed), null, float((1 + (null >= observed).sum()) / (1 + len(null))))
 
 
-def _gamma_p(mean_square: Tensor) -> Tensor:
-    """Returns p-values of mean squares under gamma distributions with mean and variance of the null [1 + K, G, G]."""
-    observed, null = mean_square[0], mean_square[1:]
-    mean, variance = null.mean(0).clamp_min(1e-30), null.var(0).clamp_min(1e-30)
-    return torch.from_numpy(gamma.sf(observed.numpy(), (mean.square() / variance).numpy(), scale=variance / mean))
-
-
 def _unit_rows(rows: Tensor) -> Tensor:
     """Returns rows [N, M] of mean square 1; rows of zeros stay."""
     return rows / rows.square().mean(1, keepdim=True).sqrt().clamp_min(1e-12)
@@ -374,82 +291,6 @@ def _central_deviation(z: Tensor) -> float:
     return float(high - low) / 1.349
 
 
-def _freedom(excess: np.ndarray) -> np.ndarray:
-    """Returns the degrees of freedom of Student's t distributions with an excess kurtosis."""
-    return 4 + 6 / np.clip(excess, 1e-9, None)
-
-
-def _two_sided(z: np.ndarray, excess: np.ndarray) -> np.ndarray:
-    """Returns two-sided p-values of z under Student's t of variance 1 with an excess kurtosis."""
-    freedom = _freedom(excess)
-    return np.asarray(2 * student.sf(np.abs(z) * np.sqrt(freedom / (freedom - 2)), freedom))
-
-
 def _pairs(matrix: Tensor, known: Tensor) -> Tensor:
     """Returns a matrix with NaN for pairs that are not known."""
     return matrix.masked_fill(~known, torch.nan)
-
-
-def _block_table(
-    fitted: Refit, groups: Groups, contrasts: Tensor, *, label: Tensor, known: Tensor, mean_square: Tensor
-) -> pd.DataFrame:
-    """Returns the table of differences from group to group, of labels [N, G] and mean squares [1 + K, G, G]."""
-    pairs = (label.t() @ known.to(label) @ label).double()
-    means = [
-        (label.t().double() @ matrix.masked_fill(~known, 0.0) @ label.double()) / pairs.clamp_min(1)
-        for matrix in fitted.effect
-    ]
-    spread = (
-        fitted.errors * fitted.weight / fitted.error_share.sqrt(),
-        fitted.own_unique * fitted.sender_share.sqrt()[:, None],
-    )
-    square, fourth = torch.zeros_like(pairs), torch.zeros_like(pairs)
-    variance = torch.zeros_like(pairs)
-    for h, products in enumerate(zip(_products(*spread, label), _products(fitted.errors, fitted.unique, label))):
-        observed, common = products
-        scaled = observed.double() / pairs[:, h, None].clamp_min(1)
-        square[:, h], fourth[:, h] = scaled.square().sum(1), scaled.pow(4).sum(1)
-        difference, expected = common @ contrasts[1:].t(), common.square() @ contrasts[1:].square().t()
-        variance[:, h] = (difference.square() / expected.clamp_min(1e-30)).double().mean(1)
-    receiver, sender = variance.mean(1, keepdim=True), variance.mean(0, keepdim=True)
-    inflation = (receiver * sender / variance.mean().clamp_min(1e-12)).sqrt().clamp_min(1.0)
-    error, excess = square.sqrt() * inflation, fourth / square.square().clamp_min(1e-300)
-    empty = (pairs == 0) | (square == 0)
-
-    def column(matrix: Tensor) -> np.ndarray:
-        """Returns a matrix [receiver, sender] as a column, NaN for pairs of groups without neurons."""
-        return matrix.masked_fill(empty, torch.nan).t().reshape(-1).numpy()
-
-    difference, error_column, excess_column = column(means[0] - means[1]), column(error), column(excess)
-    freedom = _freedom(excess_column)
-    half_width = error_column * student.ppf(0.975, freedom) / np.sqrt(freedom / (freedom - 2))
-    p, p_any = _two_sided(difference / error_column, excess_column), column(_gamma_p(mean_square))
-    G = len(groups.name)
-    return pd.DataFrame(
-        {
-            "sender": np.repeat(groups.name, G),
-            "receiver": np.tile(groups.name, G),
-            "pairs": pairs.t().reshape(-1).long().numpy(),
-            "mean_a": column(means[0]),
-            "mean_b": column(means[1]),
-            "difference": difference,
-            "low": difference - half_width,
-            "high": difference + half_width,
-            "z": difference / error_column,
-            "p": p,
-            "q": benjamini_hochberg(p),
-            "mean_square": column(mean_square[0]),
-            "p_any": p_any,
-            "q_any": benjamini_hochberg(p_any),
-        }
-    )
-
-
-def _products(errors: Tensor, unique: Tensor, label: Tensor) -> Iterator[Tensor]:
-    """Yields for each group of senders the sums over pairs of two neurons, for each group of receivers: [G, M]."""
-    received = label.t() @ errors
-    for h in range(label.shape[1]):
-        own = ((errors * unique) * label[:, h, None]).sum(0)
-        products = received * (label[:, h] @ unique)
-        products[h] -= own
-        yield products

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.analysis.condition_pairs import ConditionPair
 from synapsnet_pyg.regression.shrinkage import shrink
 
 FEWEST_BINS = 100
@@ -65,7 +65,7 @@ class Refit:
         return constant[:, None] | constant
 
 
-def refit(session: Session, condition: Tensor, *, without: tuple[str, ...] = (), label: tuple[str, str]) -> Refit:
+def refit(pair: ConditionPair) -> Refit:
     r"""Fits the effects between neurons in each of two conditions.
 
     .. math::
@@ -82,34 +82,33 @@ def refit(session: Session, condition: Tensor, *, without: tuple[str, ...] = (),
     Earlier bins of the activity are inputs if the smaller condition has at least 20 bins for each input.
 
     Args:
-        session: Session, standardised.
-        condition: 0 or 1 for the condition of each bin, -1 for a bin of neither: :math:`(T)`. A bin counts if the bin
-            that follows is of the same condition and segment.
-        without: Names of behaviours that are no inputs, because they define the conditions.
-        label: Names of the conditions, for messages.
+        pair: Conditions of a session. A bin counts if the bin that follows is of the same condition and segment.
+            Behaviours that define the conditions are no inputs.
 
     Raises:
         ValueError: A condition has fewer than 100 bins.
 
     Example:
+        >>> from synapsnet_pyg.data.session import Session
         >>> session = Session(torch.randn(3, 1000), bin_size=0.1).standardise()
         >>> session.activity[1, 1:] += 0.5 * session.activity[0, :-1] * (torch.arange(999) < 500)
-        >>> fitted = refit(session, (torch.arange(1000) >= 500).long(), label=("first", "second"))
+        >>> fitted = refit(ConditionPair(session, (torch.arange(1000) >= 500).long(), ("first", "second")))
         >>> fitted.effect[:, 1, 0].abs().round(decimals=1)  # neuron 0 drives neuron 1 in the first half
         tensor([0.5000, 0.0000], dtype=torch.float64)
     """
+    session, condition, names, without = pair
     N = session.num_neurons
-    bins = _bins(session, condition, lags=1)
+    bins = _bins(pair, lags=1)
     counts = [int((condition[bins] == s).sum()) for s in (0, 1)]
     for s, count in enumerate(counts):
         if count < FEWEST_BINS:
             raise ValueError(
-                f"Expected at least {FEWEST_BINS} bins in '{label[s]}' whose next bin is in it too (session "
+                f"Expected at least {FEWEST_BINS} bins in '{names[s]}' whose next bin is in it too (session "
                 f"'{session.name}' has {count}); take a longer recording, shorter bins or another threshold."
             )
     behaviours = [k for k, name in enumerate(session.behaviour_name) if name not in without]
     lags = min(_MOST_LAGS, max(1, (min(counts) // _BINS_FOR_AN_INPUT - len(behaviours)) // N))
-    bins = _bins(session, condition, lags)
+    bins = _bins(pair, lags)
     inputs = torch.cat(
         [
             session.activity[:, bins],
@@ -148,14 +147,16 @@ def refit(session: Session, condition: Tensor, *, without: tuple[str, ...] = (),
         weight=weight,
         error_share=(1 - ((taken.to(inputs) @ inputs) * inputs).sum(0) / M).clamp_min(0.05),
         sender_share=(1 - lost).clamp_min(0.05).to(inputs),
-        trial=_trial(session, bins),
+        trial=_trial(session.segment, bins),
     )
 
 
-def _bins(session: Session, condition: Tensor, lags: int) -> Tensor:
+def _bins(pair: ConditionPair, lags: int) -> Tensor:
     """Returns the bins that count [M]: the next bin is in the same condition, and so many bins are in the segment."""
-    inside = torch.cat([torch.arange(start + lags - 1, max(stop, start + lags) - 1) for start, stop in session.segment.tolist()])
-    return inside[(condition[inside] >= 0) & (condition[inside] == condition[inside + 1])]
+    firsts = [(start + lags - 1, stop - 1) for start, stop in pair.session.segment.tolist()]
+    inside = torch.cat([torch.arange(first, max(first, last)) for first, last in firsts])
+    now, following = pair.condition[inside], pair.condition[inside + 1]
+    return inside[(now >= 0) & (now == following)]
 
 
 def _centred(rows: Tensor, is_in: list[Tensor]) -> Tensor:
@@ -182,8 +183,8 @@ def _correlation(rows: Tensor) -> Tensor:
     return (scaled @ scaled.t()).double()
 
 
-def _trial(session: Session, bins: Tensor) -> int:
+def _trial(segments: Tensor, bins: Tensor) -> int:
     """Returns the number of bins of each segment if 20 or more have bins and all of these have equally many, else 1."""
-    segment = torch.searchsorted(session.segment[:, 1].contiguous(), bins, right=True)
+    segment = torch.searchsorted(segments[:, 1].contiguous(), bins, right=True)
     _, counts = segment.unique_consecutive(return_counts=True)
     return int(counts[0]) if len(counts) >= 20 and bool((counts == counts[0]).all()) else 1
