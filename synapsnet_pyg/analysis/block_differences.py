@@ -61,8 +61,8 @@ def block_table(
     for h, (observed, common) in enumerate(series):
         scaled = observed.double() / pairs[:, h, None].clamp_min(1)
         square[:, h], fourth[:, h] = scaled.square().sum(1), scaled.pow(4).sum(1)
-        difference, expected = common @ contrasts[1:].t(), common.square() @ contrasts[1:].square().t()
-        variance[:, h] = (difference.square() / expected.clamp_min(1e-30)).double().mean(1)
+        under_null, expected = common @ contrasts[1:].t(), common.square() @ contrasts[1:].square().t()
+        variance[:, h] = (under_null.square() / expected.clamp_min(1e-30)).double().mean(1)
     receiver, sender = variance.mean(1, keepdim=True), variance.mean(0, keepdim=True)
     inflation = (receiver * sender / variance.mean().clamp_min(1e-12)).sqrt().clamp_min(1.0)
     error, excess = square.sqrt() * inflation, fourth / square.square().clamp_min(1e-300)
