@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -109,7 +109,7 @@ def session_pair(first: Session, second: Session) -> ConditionPair:
     here, there = (list(column) for column in zip(*common, strict=True))
     names = [name for name in first.behaviour_name if name in second.behaviour_name]
     columns = [[session.behaviour_name.index(name) for name in names] for session in (first, second)]
-    fields = {
+    fields: dict[str, Any] = {
         name: [values[i] for i in here] if isinstance(values, list) else values[here]
         for name, values in first.neuron_fields.items()
     }

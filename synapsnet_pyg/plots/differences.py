@@ -50,7 +50,7 @@ def draw_z_values(ax: Axes, z: np.ndarray, called: int) -> Axes:
         z: Values in standard errors [M]; those beyond 8 are drawn at 8.
         called: Number of pairs that differ significantly, for the title.
     """
-    borders = np.linspace(-8, 8, 65)
+    borders = np.linspace(-8, 8, 65).tolist()
     ax.hist(np.clip(z, -8, 8), borders, density=True, color=BLUE, alpha=0.7, label="all pairs")
     middle = np.linspace(-8, 8, 201)
     ax.plot(middle, np.exp(-(middle**2) / 2) / (2 * np.pi) ** 0.5, color=ORANGE, lw=1.5, label="without a difference")

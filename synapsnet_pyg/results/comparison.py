@@ -81,9 +81,7 @@ def sessions_to_compare(paths: Sequence[str | os.PathLike[str]]) -> list[Session
     fingerprints = [session.fingerprint for session in sessions]
     for session, fingerprint in zip(sessions, fingerprints, strict=True):
         if fingerprints.count(fingerprint) > 1:
-            raise ValueError(
-                f"Expected each recording once (got session '{session.name}' twice); give one of its runs."
-            )
+            raise ValueError(f"Expected each recording once (got session '{session.name}' twice); give one run of it.")
     names = [session.name for session in sessions]
     for k, session in enumerate(sessions):
         if names.count(session.name) > 1:
@@ -187,9 +185,7 @@ def describe_comparison(result: ComparisonResult) -> list[str]:
     ]
     if blocks is not None:
         mean, any_way = (int((blocks[name] < 0.05).sum()) for name in ("q", "q_any"))
-        lines[1] += (
-            f"; of {int((blocks['pairs'] > 0).sum())} pairs of groups {mean} in their mean, {any_way} in any way"
-        )
+        lines[1] += f"; of {len(blocks.dropna(subset='p'))} pairs of groups {mean} in their mean, {any_way} in any way"
         lines += [_describe_groups(row) for row in _by_evidence(blocks).head(3).itertuples() if row.q < 0.05]
     agreement = (
         f"effects agree by r = {_interval(comparison.agreement)}, correlations within a bin by "
@@ -202,7 +198,7 @@ def describe_comparison(result: ComparisonResult) -> list[str]:
     if comparison.null_name == FLIPPED and not result.whole:
         reason = "rarely" if comparison.changes < _FEW_CHANGES else "in regular turns"
         lines.append(
-            f"the conditions change {reason}, {comparison.changes} times: a drift of the recording counts as a difference"
+            f"the conditions change {reason}, {comparison.changes} times: a drift of the recording is a difference too"
         )
     return [f"{result.title}: {line}" for line in lines]
 
@@ -321,7 +317,7 @@ def _write(result: ComparisonResult, stem: str) -> Iterator[str]:
     for name, table in tables.items():
         path = Path(f"{stem}-{name}.csv")
         with atomic_path(path) as temporary:
-            table.to_csv(temporary, index=False)
+            table.to_csv(temporary, index=False, float_format="%.6g")
         neurons = f", {result.comparison.unlabelled} neurons left out" if name == "blocks" else ""
         yield f"written to {path}: {len(table)} pairs of {'neurons' if name == 'edges' else 'groups'}{neurons}"
     figure = draw_comparison(result)
