@@ -16,7 +16,7 @@ from synapsnet_pyg.analysis.pattern_agreement import PatternAgreement, pattern_a
 from synapsnet_pyg.analysis.refit import Refit, refit
 from synapsnet_pyg.analysis.student import two_sided_p
 
-SHIFTED, FLIPPED = "shifts of the conditions in time", "random signs of blocks of time"
+SHIFTED, ASSIGNED = "shifts of the conditions in time", "random assignment of blocks of time"
 """Names of the two nulls."""
 
 _BLOCK = 50
@@ -33,7 +33,7 @@ class GlobalTest(NamedTuple):
     mean_square: float
     """Mean square of the differences of all pairs, in squared standard errors; about 1 without a difference."""
     null: np.ndarray
-    """The same under the null, once for each shift or choice of signs: [K]."""
+    """The same under the null, once for each shift or assignment: [K]."""
     p: float
     """Share of the null with at least this mean square, one-sided, from 1 / (1 + K) to 1."""
 
@@ -49,7 +49,7 @@ class Comparison:
         names: Names of the two conditions.
         bins: Number of bins of each condition.
         changes: Number of changes from one condition to the other over time.
-        null_name: Name of the null: shifts of the conditions in time, or random signs of blocks of time.
+        null_name: Name of the null: shifts of the conditions in time, or random assignment of blocks of time.
         effect: Effects in each condition, refitted from its bins: [2, N, N].
         error: Standard error of the difference.
         z: Difference in standard errors.
@@ -120,9 +120,10 @@ def compare_conditions(
 
     1. *Shifts.* The conditions are shifted circularly against the recording (Harris 2020). Both keep their own time
        series, however slow, and lose their relation. Trials of equal length are shifted as a whole.
-    2. *Signs.* The bins of each condition are cut into blocks of 50 bins, or into trials, and each block gets a random
-       sign. This is for conditions that change once or a few times, such as halves and sessions, or in regular turns,
-       because most of their shifts resemble them. A drift over the recording then counts as a difference.
+    2. *Assignment.* The bins of each condition are cut into blocks of 50 bins, or into trials, and the blocks are
+       assigned to the conditions at random. This is for conditions that change once or a few times, such as halves and
+       sessions, or in regular turns, because most of their shifts resemble them. A drift over the recording then counts
+       as a difference.
 
     n is the deviation of z under the null, at least 1, a factor of the receiver times a factor of the sender. For pairs
     of neurons, :math:`\nu` is the deviation of z of most pairs, at least 1 (Efron 2004): a change that all pairs share
@@ -135,9 +136,9 @@ def compare_conditions(
             :func:`~synapsnet_pyg.analysis.condition_pairs.session_pair`. Behaviours that do not define them are inputs
             of the fits.
         group_by: Field that groups the neurons; None: no table of groups.
-        shift: Whether the null shifts the conditions; otherwise it changes signs of blocks. None: it shifts conditions
+        shift: Whether the null shifts the conditions; otherwise it assigns blocks of time. None: it shifts conditions
             if their shifts do not resemble them.
-        draws: Number of shifts or choices of signs, 20 or more; fewer if there are fewer trials to shift by.
+        draws: Number of shifts or assignments, 20 or more; fewer if there are fewer trials to shift by.
         seed: Seed of the null.
 
     Raises:
@@ -186,7 +187,7 @@ def compare_conditions(
         names=pair.names,
         bins=fitted.bins,
         changes=fitted.changes,
-        null_name=SHIFTED if shift else FLIPPED,
+        null_name=SHIFTED if shift else ASSIGNED,
         effect=fitted.effect,
         error=_pairs(error, known),
         z=_pairs(z, known),
@@ -215,15 +216,18 @@ def _contrasts(fitted: Refit, shift: bool, draws: int, random: torch.Generator) 
         trials = M // fitted.trial
         chosen = 1 + torch.randperm(trials - 1, generator=random)[:draws]
         return torch.stack([weight, *(weight.roll(int(k) * fitted.trial) for k in chosen.tolist())])
-    block = torch.empty(M, dtype=torch.long)
-    count = 0
-    for s, inside in enumerate((weight > 0, weight < 0)):
-        bins = fitted.bins[s]
+    block, count = torch.empty(M, dtype=torch.long), 0
+    for inside, bins in zip((weight > 0, weight < 0), fitted.bins, strict=True):
         length = fitted.trial if fitted.trial > 1 else min(_BLOCK, bins // 10)
         block[inside] = count + torch.arange(bins) // length
-        count = int(block[inside].max()) + 1
-    signs = 2.0 * torch.randint(0, 2, (draws, count), generator=random).to(weight) - 1
-    return torch.cat([weight[None], weight * signs[:, block]])
+        first_blocks, count = count, int(block[inside].max()) + 1
+    return torch.stack([weight, *(_assigned(block, first_blocks, count, random) for _ in range(draws))]).to(weight)
+
+
+def _assigned(block: Tensor, first: int, count: int, random: torch.Generator) -> Tensor:
+    """Returns the weights of the bins [M] if ``first`` of the blocks [M], at random, are the first condition."""
+    is_first = (torch.randperm(count, generator=random) < first)[block]
+    return torch.where(is_first, 1 / is_first.sum(), -1 / (~is_first).sum())
 
 
 class _UnderNull(NamedTuple):

@@ -42,8 +42,8 @@ def condition_of(session: Session, text: str) -> Condition:
             with a number, such as ``running>2``, in the unit of the recording. Signs are >, >=, <, <=, = and !=.
 
     Raises:
-        ValueError: There is no such behaviour, its values are neither 0 nor 1 although no number is given, or the
-            number cannot be read.
+        ValueError: There is no such behaviour, its values are neither 0 nor 1 although no number is given, the number
+            cannot be read, or the comparison holds in no bin.
 
     Example:
         >>> running = torch.tensor([[0.0], [1.5], [4.0]])
@@ -68,7 +68,14 @@ def condition_of(session: Session, text: str) -> Condition:
         # A standardised value is rounded: it counts as equal to a number within a millionth of its scale.
         tolerance = 1e-6 * max(1.0, abs(number), float(values.abs().max()))
         values = torch.where((values - number).abs() < tolerance, number, values)
-        return Condition(COMPARISONS[sign](values, number) & recorded, recorded, name)
+        on = COMPARISONS[sign](values, number) & recorded
+        if not on.any():
+            known = values[recorded] if recorded.any() else values
+            raise ValueError(
+                f"Expected '{text}' to hold in a bin of session '{session.name}' ('{name}' goes from "
+                f"{float(known.min()):.3g} to {float(known.max()):.3g} there); choose another number."
+            )
+        return Condition(on, recorded, name)
     on = values > 0.5
     far = ((values - on.double()).abs() > 1e-3) & recorded
     if far.any():

@@ -32,7 +32,7 @@ def compare(
             rest, several with each other.
         halves: Compare the first half of each session with the second.
         group_by: Field of the neurons, such as area or cell_type: test differences from group to group too.
-        draws: Number of shifts of the states in time, or of random signs of blocks of time, in the tests.
+        draws: Number of shifts of the states in time, or of random assignments of blocks of time, in the tests.
         seed: Seed of these draws.
 
     Example:

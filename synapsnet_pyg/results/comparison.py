@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from synapsnet_pyg.analysis.blocks import groups_of
-from synapsnet_pyg.analysis.comparison import FLIPPED, Comparison, compare_conditions
+from synapsnet_pyg.analysis.comparison import ASSIGNED, Comparison, compare_conditions
 from synapsnet_pyg.analysis.condition_pairs import ConditionPair, halves_pair, session_pair, state_pairs
 from synapsnet_pyg.analysis.pattern_agreement import PatternAgreement, pattern_agreement
 from synapsnet_pyg.analysis.refit import refit
@@ -78,10 +78,12 @@ def sessions_to_compare(paths: Sequence[str | os.PathLike[str]]) -> list[Session
             sessions.append(Session.load(path).standardise(inplace=True))
         else:
             sessions += Run.load(path).sessions.values()
-    fingerprints = [session.fingerprint for session in sessions]
-    for session, fingerprint in zip(sessions, fingerprints, strict=True):
-        if fingerprints.count(fingerprint) > 1:
-            raise ValueError(f"Expected each recording once (got session '{session.name}' twice); give one run of it.")
+    for first, second in combinations(sessions, 2):
+        if torch.equal(first.activity, second.activity):
+            raise ValueError(
+                f"Expected different recordings (sessions '{first.name}' and '{second.name}' have the same activity); "
+                "give one of them."
+            )
     names = [session.name for session in sessions]
     for k, session in enumerate(sessions):
         if names.count(session.name) > 1:
@@ -195,7 +197,7 @@ def describe_comparison(result: ComparisonResult) -> list[str]:
         own = ", ".join(f"{agreed.correlation:.2f}" for agreed in result.own_agreement)
         agreement += f"; effects of two halves of each session by {own}"
     lines.append(agreement)
-    if comparison.null_name == FLIPPED and not result.whole:
+    if comparison.null_name == ASSIGNED and not result.whole:
         reason = "rarely" if comparison.changes < _FEW_CHANGES else "in regular turns"
         lines.append(
             f"the conditions change {reason}, {comparison.changes} times: a drift of the recording is a difference too"
