@@ -25,7 +25,8 @@ def compare(
     or --halves is given.
 
     Args:
-        runs: Folders of runs, or session files, which need no fit. A neuron id that comes twice is one neuron.
+        runs: Folders of runs, or session files or folders of them, which need no fit. A neuron id that comes twice is
+            one neuron.
         out: Folder for the files, created if needed.
         states: States within each session, separated by commas: behaviours that are 1 where a state is on and 0
             elsewhere, or comparisons such as 'running>2' in the unit of the recording. One state is compared with the

@@ -24,6 +24,7 @@ from synapsnet_pyg.plots.differences import draw_against_null, draw_intervals, d
 from synapsnet_pyg.results.dynamic_connectivity import MOST_GROUPS
 from synapsnet_pyg.results.graphs import endpoint_columns
 from synapsnet_pyg.runs.run import Run
+from synapsnet_pyg.runs.run_file import FILE
 
 _FEW_CHANGES = 10
 """Number of changes of a condition below which a drift may look like its effect."""
@@ -66,16 +67,17 @@ def sessions_to_compare(paths: Sequence[str | os.PathLike[str]]) -> list[Session
     """Reads the sessions of runs, standardised.
 
     Args:
-        paths: Folders of runs, or session files, which need no fit.
+        paths: Folders of runs, or session files or folders of them, which need no fit.
 
     Raises:
         FileNotFoundError: There is no such run or file.
         ValueError: A file is damaged, or one recording comes twice.
     """
     sessions: list[Session] = []
-    for path in paths:
-        if Path(path).is_file():
-            sessions.append(Session.load(path).standardise(inplace=True))
+    for path in map(Path, paths):
+        files = [path] if path.is_file() else sorted(path.glob("*.h5"))
+        if files and not (path / FILE).is_file():
+            sessions += [Session.load(file).standardise(inplace=True) for file in files]
         else:
             sessions += Run.load(path).sessions.values()
     for first, second in combinations(sessions, 2):
@@ -199,9 +201,8 @@ def describe_comparison(result: ComparisonResult) -> list[str]:
     lines.append(agreement)
     if comparison.null_name == ASSIGNED and not result.whole:
         reason = "rarely" if comparison.changes < _FEW_CHANGES else "in regular turns"
-        lines.append(
-            f"the conditions change {reason}, {comparison.changes} times: a drift of the recording is a difference too"
-        )
+        times = f"{comparison.changes} time{'s' * (comparison.changes > 1)}"
+        lines.append(f"the conditions change {reason}, {times}: a drift of the recording is a difference too")
     return [f"{result.title}: {line}" for line in lines]
 
 
@@ -306,8 +307,9 @@ def _interval(agreement: PatternAgreement) -> str:
 def _in_words(name: str) -> str:
     """Returns the name of a condition with its sign in words, because names of files hold none."""
     for sign, word in ((">=", "from"), ("<=", "to"), ("!=", "not"), (">", "above"), ("<", "below"), ("=", "is")):
-        name = name.replace(sign, f"-{word}-")
-    return "".join(name.split())
+        if sign in name:
+            return f"-{word}-".join(part.strip() for part in name.split(sign))
+    return name
 
 
 def _write(result: ComparisonResult, stem: str) -> Iterator[str]:

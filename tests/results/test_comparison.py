@@ -5,7 +5,7 @@ import torch
 from commands import refused, run
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.results.comparison import describe_comparison, save_comparisons
+from synapsnet_pyg.results.comparison import save_comparisons
 
 N = 7
 AREAS = ["V1", "V1", "LM", "LM", "LM", "V1", ""]
@@ -74,7 +74,7 @@ def test_a_state_against_the_rest(capsys, files, tmp_path):
     assert len(edges) == N * (N - 1)
     first = edges.iloc[0]
     assert (first["source"], first["target"], first["source_area"], first["target_area"]) == ("n0", "n2", "V1", "LM")
-    assert first["q_value"] < 0.001
+    assert first["q_value"] < 0.01
     np.testing.assert_allclose(edges["effect_a"] - edges["effect_b"], edges["difference"], atol=1e-5)
     np.testing.assert_allclose(edges["difference"] / edges["error"], edges["z"], rtol=1e-4)
     assert edges["p_value"].is_monotonic_increasing
@@ -107,8 +107,8 @@ def test_halves_of_a_fitted_run(capsys, files, tmp_path):
     lines = told.splitlines()
     for name in ("monday", "tuesday"):
         (about,) = [line for line in lines if line.startswith(f"{name}: first half against second half: no diff")]
-        assert "under random assignment of blocks of time; 599 and 599 bins)" in about
-        assert f"{name}: first half against second half: the conditions change rarely, 1 times: a drift" in told
+        assert "under random assignment of blocks of time; 597 and 599 bins)" in about
+        assert f"{name}: first half against second half: the conditions change rarely, 1 time:" in told
     assert len(list((tmp_path / "out").iterdir())) == 6
 
 
@@ -167,5 +167,4 @@ def test_sessions_of_one_name_are_told_apart(files, tmp_path):
 def test_describes_the_groups_that_differ_most(files, tmp_path):
     lines = list(save_comparisons([files / "monday.h5"], tmp_path, states=["running>5"], group_by="area", draws=60))
     (groups,) = [line for line in lines if ": V1 -> LM: +0." in line]
-    assert groups.endswith(tuple(f"q = {q}" for q in [groups.rpartition("q = ")[2]]))
-    assert callable(describe_comparison)
+    assert float(groups.rpartition("q = ")[2]) < 0.05
