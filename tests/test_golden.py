@@ -97,7 +97,7 @@ STEPS: dict[str, str] = {
     "dynamics-states": "dynamics {fit-one}/run --out {out} --states running,still --group-by cell_type --save",
     "dynamics-not-at-all": "dynamics {fit-anchor}/run --out {out}",
     "compare-states": "compare {fit-one}/run --out {out} --states running --group-by cell_type --draws 40",
-    "compare-halves": "compare {convert}/lab.h5 --out {out} --halves --draws 40",
+    "compare-halves": "compare {simulate-paper}/sim.h5 --out {out} --halves --draws 40",
     "compare-sessions": "compare {convert}/lab.h5 {convert-next-day}/next.h5 --out {out} --draws 40",
     "figures": "figures {fit}/run --out {out}",
     "report": "report {fit-one}/run",
@@ -247,18 +247,7 @@ def test_commands_have_the_same_options() -> None:
 def test_every_command_and_population_is_run() -> None:
     """Download alone needs the network."""
     run = {" ".join(words.split()[: 2 if words.startswith("benchmark") else 1]) for words in STEPS.values()}
-    assert run >= {
-        "simulate",
-        "convert",
-        "prepare",
-        "inspect",
-        "fit",
-        "adapt",
-        "evaluate",
-        "connectivity",
-        "dynamics",
-        "compare",
-    }
+    assert run >= {"simulate", "convert", "prepare", "inspect", "fit", "adapt", "evaluate", "connectivity", "dynamics"}
     assert run >= {"compare", "figures", "report", "benchmark forecasting", "benchmark connectivity", "experiment"}
     assert run <= command_parsers().keys()
     assert SIMULATED.keys() <= SIMULATIONS.keys()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -109,10 +109,6 @@ def session_pair(first: Session, second: Session) -> ConditionPair:
     here, there = (list(column) for column in zip(*common, strict=True))
     names = [name for name in first.behaviour_name if name in second.behaviour_name]
     columns = [[session.behaviour_name.index(name) for name in names] for session in (first, second)]
-    fields: dict[str, Any] = {
-        name: [values[i] for i in here] if isinstance(values, list) else values[here]
-        for name, values in first.neuron_fields.items()
-    }
     joined = Session(
         torch.cat([first.activity[here], second.activity[there]], dim=1),
         torch.cat([first.behaviour[:, columns[0]], second.behaviour[:, columns[1]]]),
@@ -121,7 +117,8 @@ def session_pair(first: Session, second: Session) -> ConditionPair:
         neuron_id=[first.neuron_id[i] for i in here],
         behaviour_name=names,
         name=first.name,
-        **fields,
     )
+    for field, values in first.neuron_fields.items():
+        setattr(joined, field, [values[i] for i in here] if isinstance(values, list) else values[here])
     condition = (torch.arange(joined.num_bins) >= first.num_bins).long()
     return ConditionPair(joined, condition, (first.name, second.name))

@@ -53,9 +53,9 @@ def pattern_agreement(
     times = torch.zeros(resamples, N, dtype=torch.float64).scatter_add_(1, drawn, torch.ones_like(drawn).double())
     sums = [_sums(torch.ones(1, N, dtype=torch.float64), m) for m in (mask, a, b, a * a, b * b, a * b)]
     sampled = [_sums(times, m) for m in (mask, a, b, a * a, b * b, a * b)]
-    known_samples = _pearson(sampled)
-    known_samples = known_samples[~known_samples.isnan()].numpy()
-    low, high = np.quantile(known_samples, [0.025, 0.975]) if len(known_samples) else (np.nan, np.nan)
+    correlations = _pearson(sampled).numpy()
+    correlations = correlations[np.isfinite(correlations)]
+    low, high = np.quantile(correlations, [0.025, 0.975]) if len(correlations) else (np.nan, np.nan)
     return PatternAgreement(float(_pearson(sums)), float(low), float(high))
 
 

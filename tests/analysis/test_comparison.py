@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import make_session
+from scipy.signal import lfilter
 from scipy.stats import kstest
 
 from synapsnet_pyg.analysis.comparison import ASSIGNED, SHIFTED, Comparison, compare_conditions
@@ -20,23 +21,21 @@ def population(seed, T, condition=None, *, change=0.0, drift=0.0, neurons=N, cov
     In condition 1 outputs of area A are weaker by ``change``, and a shared input without effect is stronger by
     ``covariance``. A slow input drives all.
     """
-    random = torch.Generator().manual_seed(seed)
-    weight = torch.randn(neurons, neurons, generator=random)
-    weight *= 0.8 / torch.linalg.eigvals(weight).abs().max()
+    random = np.random.default_rng(seed)
+    weight = random.standard_normal((neurons, neurons))
+    weight *= 0.8 / np.abs(np.linalg.eigvals(weight)).max()
     area = [AREAS[i % 3] for i in range(neurons)]
-    changed = weight * (1 - change * torch.tensor([float(name == "A") for name in area]))
-    load = torch.randn(neurons, generator=random)
+    changed = weight * (1 - change * np.array([name == "A" for name in area]))
+    load = random.standard_normal(neurons)[:, None]
     condition = torch.zeros(T) if condition is None else condition
-    noise, shared = torch.randn(neurons, T, generator=random), torch.randn(T, generator=random)
-    slow, activity = torch.zeros(T), torch.zeros(neurons, T)
+    is_on, shared = (condition == 1).numpy(), random.standard_normal(T)
+    activity = random.standard_normal((neurons, T)) + drift * load * lfilter([0.2], [1, -0.98], shared)
+    activity += covariance * is_on * (load * shared + 0.5)
     for t in range(1, T):
-        slow[t] = 0.98 * slow[t - 1] + 0.2 * shared[t - 1]
-        now = changed if condition[t - 1] == 1 else weight
-        activity[:, t] = now @ activity[:, t - 1] + noise[:, t] + drift * load * slow[t]
-        activity[:, t] += covariance * (condition[t] == 1) * (load * shared[t] + 0.5)
+        activity[:, t] += (changed if is_on[t - 1] else weight) @ activity[:, t - 1]
     trials = torch.stack([torch.arange(0, T, TRIAL), torch.arange(TRIAL, T + TRIAL, TRIAL)], 1)
     return Session(
-        activity,
+        torch.from_numpy(activity).float(),
         (condition == 1).float()[:, None],
         bin_size=0.1,
         segment=trials if T % TRIAL == 0 else None,
@@ -64,7 +63,7 @@ def summarised(results: list[Comparison]) -> None:
     assert (pairs < 0.05).mean() == pytest.approx(0.04, abs=0.015)
     assert (blocks < 0.05).mean() == pytest.approx(0.045, abs=0.025)
     assert (in_any_way < 0.05).mean() == pytest.approx(0.05, abs=0.025)
-    assert np.quantile(pairs, [0.25, 0.5, 0.75]) == pytest.approx([0.25, 0.5, 0.75], abs=0.04)
+    assert np.quantile(pairs, [0.25, 0.5, 0.75]) == pytest.approx([0.25, 0.5, 0.75], abs=0.05)
     assert kstest(together, "uniform").pvalue > 0.01
     assert np.mean([bool(result.edges().any()) for result in results]) <= 0.06
 
@@ -72,7 +71,7 @@ def summarised(results: list[Comparison]) -> None:
 def test_coin_flips_for_each_trial_differ_at_the_rate_of_chance():
     """The label is a behaviour of the session, as a model would be told."""
     results = []
-    for seed in range(120):
+    for seed in range(200):
         session = population(seed, 600, coin_flips(seed, 600))
         (pair,) = state_pairs(session, ["label"])
         results.append(compare_conditions(pair, group_by="area", draws=29, seed=seed))
@@ -82,7 +81,7 @@ def test_coin_flips_for_each_trial_differ_at_the_rate_of_chance():
 
 def test_halves_differ_at_the_rate_of_chance():
     results = []
-    for seed in range(120):
+    for seed in range(200):
         session = population(seed, 590, drift=0.3)
         results.append(compare_conditions(halves_pair(session), group_by="area", draws=60, seed=seed))
     assert {result.null_name for result in results} == {ASSIGNED}
