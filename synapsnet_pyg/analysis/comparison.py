@@ -249,10 +249,11 @@ def _under_null(fitted: Refit, contrasts: Tensor, label: Tensor) -> _UnderNull:
     errors, unique = (_unit_rows(rows) for rows in (fitted.errors, fitted.unique))
     N = len(errors)
     received, sent = label.t() @ errors.square(), label.t() @ unique.square()
+    diagonal = (errors * unique).square()
     sizes, variance, mean_square = label.t() @ label, torch.zeros(N, N, dtype=torch.float64), []
     pairs = torch.outer(label.sum(0), label.sum(0)) - sizes
     for weight in contrasts:
-        own = (label * (((errors * unique).square() * weight.square()).sum(1))[:, None]).t() @ label
+        own = (label * (diagonal @ weight.square())[:, None]).t() @ label
         expected = (received * weight.square()) @ sent.t() - own
         square = ((errors * weight) @ unique.t()).square().fill_diagonal_(0)
         mean_square.append((label.t() @ square @ label) / expected.clamp_min(1e-30))
