@@ -255,7 +255,11 @@ def _under_null(fitted: Refit, contrasts: Tensor, label: Tensor) -> _UnderNull:
     for weight in contrasts:
         own = (label * (diagonal @ weight.square())[:, None]).t() @ label
         expected = (received * weight.square()) @ sent.t() - own
-        square = ((errors * weight) @ unique.t()).square().fill_diagonal_(0)
+        product = (errors * weight) @ unique.t()
+        for sign in (1, -1):  # means are zero in the observed conditions, and are subtracted in all others too
+            share = (sign * weight).clamp_min(0)
+            product -= sign * torch.outer(errors @ share, unique @ share)
+        square = product.square().fill_diagonal_(0)
         mean_square.append((label.t() @ square @ label) / expected.clamp_min(1e-30))
         if len(mean_square) > 1:
             variance += square.double() * (float(pairs[0, 0]) / float(expected[0, 0]))
