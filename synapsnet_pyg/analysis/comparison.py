@@ -157,8 +157,8 @@ def compare_conditions(
         >>> result.edges().nonzero().tolist()  # only neuron 2 hears neuron 0 differently
         [[2, 0]]
         >>> table = result.blocks
-        >>> table[table["q"] < 0.001][["sender", "receiver"]].values.tolist()
-        [['V1', 'LM']]
+        >>> table.loc[table["p_any"].idxmin(), ["sender", "receiver"]].tolist()
+        ['V1', 'LM']
     """
     if draws < 20:
         raise ValueError(f"Expected at least 20 draws of the null (got {draws}).")
