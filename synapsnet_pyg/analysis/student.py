@@ -20,7 +20,7 @@ def two_sided_p(z: ArrayLike, excess: ArrayLike) -> np.ndarray:
 
     Example:
         >>> two_sided_p([1.96, 1.96, 4.0, 4.0], [0.0, 3.0, 0.0, 3.0]).round(4).tolist()
-        [0.05, 0.0532, 0.0001, 0.0028]
+        [0.05, 0.0533, 0.0001, 0.0027]
     """
     freedom = _freedom(excess)
     return np.asarray(2 * student.sf(np.abs(np.asarray(z)) * np.sqrt(freedom / (freedom - 2)), freedom))
