@@ -32,13 +32,12 @@ def compare(
             elsewhere, or comparisons such as 'running>2' in the unit of the recording. One state is compared with the
             rest, several with each other.
         halves: Compare the first half of each session with the second.
-        group_by: Field of the neurons, such as area or cell_type: test differences from group to group too.
+        group_by: Field of the neurons, such as area or cell_type, whose groups are tested too, from group to group.
         draws: Number of shifts of the states in time, or of random assignments of blocks of time, in the tests.
         seed: Seed of these draws.
 
     Example:
         synapsnet compare run --states 'running>2' --group-by area --out results
-        synapsnet compare run --states correct,wrong --out results
         synapsnet compare run --halves --out results
         synapsnet compare monday.h5 tuesday.h5 --out results
     """
