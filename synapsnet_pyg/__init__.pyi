@@ -2,6 +2,11 @@ from .analysis.agreement import wiring_agreement as wiring_agreement
 from .analysis.block_sessions import animals_of as animals_of
 from .analysis.block_sessions import blocks_over_sessions as blocks_over_sessions
 from .analysis.blocks import connectivity_blocks as connectivity_blocks
+from .analysis.comparison import compare_conditions as compare_conditions
+from .analysis.condition_pairs import ConditionPair as ConditionPair
+from .analysis.condition_pairs import halves_pair as halves_pair
+from .analysis.condition_pairs import session_pair as session_pair
+from .analysis.condition_pairs import state_pairs as state_pairs
 from .analysis.currents import current_cross_correlation as current_cross_correlation
 from .analysis.currents import shuffle_senders as shuffle_senders
 from .analysis.distance import weight_by_distance as weight_by_distance

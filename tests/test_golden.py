@@ -67,6 +67,8 @@ STEPS: dict[str, str] = {
     "--bin-size 0.05 --sampling-rate 1000",
     "convert-trials": "convert {lab}/trials.npz {out}/trials.h5 --activity counts --axes trial,neuron,bin "
     "--bin-size 0.05",
+    "convert-next-day": "convert {lab}/next.npz {out}/next.h5 --activity counts --axes bin,neuron --bin-size 0.05 "
+    "--neuron-ids ids",
     "prepare-suite2p": "prepare suite2p {lab}/suite2p --out {out} --set-args.frame_rate 6",
     "prepare-bugeon": "prepare bugeon {lab}/bugeon --out {out} --stimulus spontaneous",
     "prepare-allen-neuropixels": "prepare allen-neuropixels {lab}/allen --out {out} --stimulus spontaneous",
@@ -98,6 +100,9 @@ STEPS: dict[str, str] = {
     "dynamics": "dynamics {fit}/run --out {out} --top-k 5",
     "dynamics-states": "dynamics {fit-one}/run --out {out} --states running,still --group-by cell_type --save",
     "dynamics-not-at-all": "dynamics {fit-anchor}/run --out {out}",
+    "compare-states": "compare {fit-one}/run --out {out} --states running --group-by cell_type --draws 40",
+    "compare-halves": "compare {simulate-paper}/sim.h5 --out {out} --halves --draws 40",
+    "compare-sessions": "compare {convert}/lab.h5 {convert-next-day}/next.h5 --out {out} --draws 40",
     "figures": "figures {fit}/run --out {out}",
     "report": "report {fit-one}/run",
     "benchmark-forecasting": "benchmark forecasting {simulate-calcium}/calcium --out {out} --models rnn,synapsnet "
@@ -131,6 +136,8 @@ def write_lab(lab: Path) -> None:
         ids=np.array([f"n{i}" for i in range(9)]),
         truth=random.standard_normal((9, 9)) * (random.uniform(size=(9, 9)) < 0.3),
     )
+    ids = np.array([f"n{i}" for i in range(2, 9)])
+    np.savez(lab / "next.npz", counts=random.poisson(1.0, (500, 7)), ids=ids)
     np.savez(lab / "spikes.npz", times=np.arange(0, 9000, 7), neuron=random.integers(0, 4, 1286))
     np.savez(lab / "trials.npz", counts=random.poisson(1.0, (7, 5, 40)))
     write_suite2p(lab / "suite2p")
@@ -248,6 +255,7 @@ def test_every_command_and_population_is_run() -> None:
     assert run >= {
         "blocks",
         "signs",
+        "compare",
         "figures",
         "report",
         "benchmark forecasting",

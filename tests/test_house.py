@@ -33,6 +33,7 @@ TESTED_ELSEWHERE = {
             "cli/__main__.py",
             "cli/arguments.py",
             "cli/benchmarks.py",
+            "cli/comparison.py",
             "cli/data.py",
             "cli/experiments.py",
             "cli/groups.py",
@@ -68,6 +69,7 @@ TESTED_ELSEWHERE = {
         ("readers/array_survey.py", "readers/spike_proposal.py", "readers/trace_proposal.py"),
         "readers/test_proposal.py, parts of a proposal",
     ),
+    "analysis/block_differences.py": "analysis/test_comparison.py, part of one test",
     "datasets/inspection.py": "cli/test_cli.py and test_golden.py, as the command 'inspect'",
     **dict.fromkeys(
         (

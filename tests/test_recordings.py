@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from synapsnet_pyg.analysis.comparison import compare_conditions
+from synapsnet_pyg.analysis.condition_pairs import session_pair
 from synapsnet_pyg.analysis.currents import current_cross_correlation
 from synapsnet_pyg.analysis.significance import edge_significance
 from synapsnet_pyg.analysis.signs import neuron_signs
@@ -77,6 +79,39 @@ def test_steinmetz_trials_are_segments(recording, tmp_path, capsys):
     assert len(set(session.area)) > 1
     run(capsys, "fit", tmp_path / "s.h5", "--out", tmp_path / "run", "--model", "var1")
     assert 0 < scores(capsys, tmp_path / "run", "s")["var1"]["correlation"] < 1
+
+
+@pytest.mark.slow
+def test_coin_flips_for_each_trial_of_a_mouse_tell_nothing(recording, tmp_path, capsys):
+    """Also where heads and tails are behaviours, as a model would be told."""
+    source = sorted(recording("mouse-steinmetz-neuropixels").glob("*.npz"))[0]
+    arguments = "--activity spks --axes trial,neuron,bin --bin-size 0.01 --rebin 3 --areas brain_area"
+    run(capsys, "convert", source, tmp_path / "s.h5", *arguments.split())
+    session = Session.load(tmp_path / "s.h5")
+    length = session.segment[0, 1] - session.segment[0, 0]
+    heads = torch.randint(0, 2, (len(session.segment),), generator=torch.Generator().manual_seed(0))
+    session.behaviour = torch.stack([heads, 1 - heads], 1).float().repeat_interleave(length, 0)
+    session.behaviour_name = ["heads", "tails"]
+    session.save(tmp_path / "coin.h5")
+    options = ["--states", "heads,tails", "--group-by", "area", "--draws", 20]
+    told = run(capsys, "compare", tmp_path / "coin.h5", *options, "--out", tmp_path / "out").splitlines()
+    assert told[0].startswith("s: heads against tails: no difference of the connectivity is found")
+    assert told[1].startswith("s: heads against tails: 0 of ")
+    assert told[1].endswith("; of 64 pairs of groups 0 in their mean, 0 in any way")
+
+
+def test_two_worms_agree_in_their_named_neurons(recording, tmp_path, capsys):
+    for worm in ("2022-07-26-31", "2022-07-27-31"):
+        source = recording(f"celegans-flavell-wholebrain/worm_{worm}.npz")
+        arguments = "--activity trace_zscored --axes bin,neuron --bin-size 0.6 --neuron-ids neuron_label"
+        run(capsys, "convert", source, tmp_path / f"{worm}.h5", *arguments.split())
+        lines = run(capsys, "compare", tmp_path / f"{worm}.h5", "--halves", "--out", tmp_path / "halves").splitlines()
+        assert "half: 0 of " in lines[1]  # no pair differs between the halves of a worm
+    first, second = (Session.load(path).standardise() for path in sorted(tmp_path.glob("*.h5")))
+    result = compare_conditions(session_pair(first, second))
+    assert len(result.difference) == 80
+    assert 0.0 < result.agreement.low < result.agreement.correlation < 0.3
+    assert result.plain_agreement.low > 0.2
 
 
 # Source in the folder of recordings, the command of data/README.md after its source and target, and what must come out.

@@ -1,4 +1,4 @@
-"""Connectivity between groups of neurons in states such as running or still, with tests of groups and states."""
+"""Connectivity between groups of neurons in states such as running or still, with tests of groups."""
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from synapsnet_pyg.analysis.blocks import Groups, connectivity_blocks, groups_of
+from synapsnet_pyg.analysis.conditions import condition_of
 from synapsnet_pyg.analysis.dynamic_connectivity import DynamicConnectivity
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
-from synapsnet_pyg.analysis.null import AgainstNull, against_null
 from synapsnet_pyg.analysis.running_summaries import Means, RunningGroupTraces, RunningMeans, Summary, summarise
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.metrics import connectivity_score
@@ -29,14 +29,17 @@ class States(NamedTuple):
 
 
 def states_of(session: Session, names: Sequence[str]) -> States:
-    """Reads states from behaviours that are 1 where a state is on and 0 elsewhere.
+    """Reads states from behaviours.
 
     Args:
         session: Session, as recorded or standardised.
-        names: Names of the behaviours, such as those of :class:`~synapsnet_pyg.datasets.bugeon.Bugeon` with ``states``.
+        names: For each state the name of a behaviour that is 1 where the state is on and 0 elsewhere, such as those of
+            :class:`~synapsnet_pyg.datasets.bugeon.Bugeon` with ``states``, or a comparison such as ``running>2``
+            (:func:`~synapsnet_pyg.analysis.conditions.condition_of`).
 
     Raises:
-        ValueError: There is no such behaviour, a behaviour is neither 0 nor 1, or two states are on in one bin.
+        ValueError: There is no such behaviour, a behaviour without a comparison is neither 0 nor 1, or two states are
+            on in one bin.
 
     Example:
         >>> behaviour = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
@@ -44,31 +47,39 @@ def states_of(session: Session, names: Sequence[str]) -> States:
         >>> states_of(session, ["still", "running"])
         States(state=tensor([ 1,  0, -1]), names=['still', 'running'])
     """
-    unknown = [name for name in names if name not in session.behaviour_name]
-    if unknown or not names or len(set(names)) < len(names):
+    if not names or len(set(names)) < len(names):
         raise ValueError(
             f"Expected different states among the behaviours {', '.join(session.behaviour_name) or 'none'} "
             f"(got {', '.join(names) or 'none'}); read the states of the recording as behaviours."
         )
-    column = [session.behaviour_name.index(name) for name in names]
-    values = session.behaviour[:, column].double().cpu()
-    if "behaviour_scale" in session:
-        values = values * session.behaviour_scale[column].double().cpu() + session.behaviour_mean[column].double().cpu()
-    if "behaviour_recorded" in session:
-        values = values.masked_fill(~session.behaviour_recorded[:, column].cpu(), 0.0)
-    on = values > 0.5
-    far = (values - on.double()).abs() > 1e-3
-    if far.any():
-        t, k = far.nonzero()[0].tolist()
-        raise ValueError(
-            f"Expected behaviour '{names[k]}' of 0 and 1 (got {values[t, k]:.3g} in bin {t}); choose another behaviour."
-        )
+    on = torch.stack([condition_of(session, name).on for name in names], dim=1)
     twice = on.sum(1) > 1
     if twice.any():
         t = int(twice.nonzero()[0])
         both = [name for name, is_on in zip(names, on[t].tolist(), strict=True) if is_on]
         raise ValueError(f"Expected at most one state a bin (got {' and '.join(both)} in bin {t}); leave one out.")
     return States(torch.where(on.any(1), on.int().argmax(1), -1), list(names))
+
+
+def state_and_rest(session: Session, name: str) -> States:
+    """Reads one state from a behaviour; the other bins in which the behaviour was recorded are a second state.
+
+    Args:
+        session: Session, as recorded or standardised.
+        name: Name of a behaviour of 0 and 1, or a comparison such as ``running>2``.
+
+    Raises:
+        ValueError: There is no such behaviour, or it is neither 0 nor 1 without a comparison.
+
+    Example:
+        >>> running = torch.tensor([[0.0], [1.5], [4.0]])
+        >>> session = Session(torch.zeros(2, 3), running, bin_size=0.1, behaviour_name=["running"])
+        >>> state_and_rest(session, "running>1")
+        States(state=tensor([1, 0, 0]), names=['running>1', 'rest'])
+    """
+    condition = condition_of(session, name)
+    rest = torch.where(condition.recorded, 1, -1)
+    return States(torch.where(condition.on, 0, rest), [name, "rest" if name != "rest" else "not rest"])
 
 
 def states_of_windows(dynamic: DynamicConnectivity, states: States) -> Tensor:
@@ -116,26 +127,18 @@ def state_blocks(
     seed: int = 0,
     summaries: Sequence[Summary] = (),
 ) -> StateBlocks:
-    r"""Computes the connectivity from group to group in each state, and tests effects of groups and of states.
+    r"""Computes the connectivity from group to group in each state, and tests effects of groups.
 
     .. math::
-        S_{gh}^{(a)} = \Big\langle C_{ij}(t) \Big\rangle_{t \in a,\; i \in g,\; j \in h,\; i \ne j}, \qquad
-        p = \frac{\#\{k : |D_k - \bar D| \ge |D_0 - \bar D|\}}{M}, \quad
-        D_k = \langle S_{gh}(m) \rangle_{a(m - k)} - \langle S_{gh}(m) \rangle_{b(m - k)}
+        S_{gh}^{(a)} = \Big\langle C_{ij}(t) \Big\rangle_{t \in a,\; i \in g,\; j \in h,\; i \ne j}
 
-    over the windows in state a: their bins and the bin that follows are all in that state. Two tests are made:
+    over the windows in state a: their bins and the bin that follows are all in that state. Within a state, the effect
+    of groups is tested: the null shuffles labels among the labelled neurons
+    (:func:`~synapsnet_pyg.analysis.blocks.connectivity_blocks`).
 
-    1. *Groups* within a state. The null shuffles labels among the labelled neurons
-       (:func:`~synapsnet_pyg.analysis.blocks.connectivity_blocks`).
-    2. Difference between *two states* for a pair of groups. The null shifts the states circularly against the
-       connectivity, by each k from 0 to M - 1 windows. States and connectivity keep their own time series, however
-       slow, and lose their relation. If they have no relation, all shifts are equally likely to give the largest
-       difference: p is exact except for the borders of segments, and at least 1 / M. Small shifts are included although
-       they resemble the observation; without them p would be too small, above all for long windows.
-
-    The second test has two limits. A drift over the whole recording in both states and connectivity looks like an
-    effect. A model that receives the state as behaviour follows it without noise, with modulation or not: its p-values
-    are small whatever the wiring. Compare its differences with those of a fit to states of another time.
+    Differences between two states are those of the model's weights, without a test. A model that receives the state as
+    behaviour may follow it whatever the wiring, even if the state is a coin flip.
+    :func:`~synapsnet_pyg.analysis.comparison.compare_conditions` tests whether the recording differs.
 
     All results need one pass through the recording.
 
@@ -165,15 +168,10 @@ def state_blocks(
         ================================  ====================================================================
         sender, receiver, state, other    groups and the two states, in order
         difference                        mean weight in ``state`` minus that in ``other``
-        null_mean, null_deviation, z, p   under shifts, p two-sided
-        q                                 false discovery rate over the table
         ================================  ====================================================================
 
     Raises:
         ValueError: The field or the states do not fit the session, or no window lies within one state.
-
-    References:
-        Harris (2020), Nonsense correlations in neuroscience.
 
     Example:
         >>> from synapsnet_pyg.models.baselines import Copy
@@ -221,42 +219,16 @@ def _state_table(means: Means, names: Sequence[str], blocks_of: Callable[[Tensor
 
 def _difference_table(traces: np.ndarray, state: np.ndarray, groups: Groups, names: Sequence[str]) -> pd.DataFrame:
     """Returns the table of differences between states; traces are [M, G, G], the states of windows [M]."""
-    pairs = [*combinations(np.unique(state[state >= 0]), 2)]
-    contrast = np.zeros((len(state), len(pairs)))
-    for d, (a, b) in enumerate(pairs):
-        contrast[:, d] = (state == a) / (state == a).sum() - (state == b) / (state == b).sum()
-    tables = []
-    for h, sender in enumerate(groups.name):
-        products = _under_shifts(traces[:, :, h], contrast)
-        columns = {"difference": products[0], **_against_shifts(products)._asdict()}
-        tables.append(
-            pd.DataFrame(
-                {
-                    "sender": sender,
-                    "receiver": np.repeat(groups.name, len(pairs)),
-                    "state": [names[a] for a, _ in pairs] * len(groups.name),
-                    "other": [names[b] for _, b in pairs] * len(groups.name),
-                    **{name: values.ravel() for name, values in columns.items()},
-                }
-            )
-        )
-    table = pd.concat(tables, ignore_index=True)
-    return table.assign(q=benjamini_hochberg(table["p"]))
-
-
-def _under_shifts(traces: np.ndarray, contrast: np.ndarray) -> np.ndarray:
-    """Computes products of time series [M, G] and contrasts [M, D], shifted by 0 to M - 1 windows: [M, G, D]."""
-    centred = traces - traces.mean(0)
-    # Variations as small as rounding errors count as zero.
-    centred[:, np.abs(centred).max(0) <= 1e-6 * np.abs(traces).max(0)] = 0
-    spectrum = np.fft.rfft(centred, axis=0)[:, :, None] * np.fft.rfft(contrast, axis=0).conj()[:, None]
-    return np.fft.irfft(spectrum, len(traces), axis=0)
-
-
-def _against_shifts(products: np.ndarray) -> AgainstNull:
-    """Compares the products at shift 0 with those at all other shifts, each of which counts once."""
-    shifted = iter(products[1:])
-    return against_null(products[0], lambda random: next(shifted), permutations=len(products) - 1, seed=0)
+    means = {s: traces[state == s].mean(0) for s in np.unique(state[state >= 0])}
+    return pd.DataFrame(
+        [
+            (sender, receiver, names[a], names[b], means[a][g, h] - means[b][g, h])
+            for h, sender in enumerate(groups.name)
+            for g, receiver in enumerate(groups.name)
+            for a, b in combinations(means, 2)
+        ],
+        columns=["sender", "receiver", "state", "other", "difference"],
+    )
 
 
 class BlockAgreement(NamedTuple):

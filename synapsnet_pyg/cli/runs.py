@@ -204,16 +204,18 @@ def dynamics(
             (synapsnet with --model-args.modulation true).
         out: Folder for the files, created if needed.
         top_k: Number of the edges that change most to follow over time.
-        states: Behaviours that are 1 where a state is on and 0 elsewhere, separated by commas: mean connectivity over
-            the windows that lie within each state.
+        states: Behaviours that are 1 where a state is on and 0 elsewhere, or comparisons such as 'running>2' in the
+            unit of the recording, separated by commas: mean connectivity over the windows that lie within each state.
         group_by: Field of the neurons, such as cell_type, subclass or area, beside --states: connectivity from group to
-            group in each state, and tests of effects of groups and of states. A model that is modulated by the states
-            differs between them by construction: read the size of the difference.
+            group in each state, tests of effects of groups, and differences between states. These differences are not
+            tested: a model that is modulated by the states differs between them by construction. The command compare
+            tests whether the recording differs.
         save: Write every weight in every window too (HDF5): neurons x neurons x windows x 4 bytes, compressed.
 
     Example:
         synapsnet dynamics run --out results
         synapsnet dynamics run --out results --states running,still --group-by cell_type
+        synapsnet dynamics run --out results --states 'running>2,running<0.5'
     """
     from synapsnet_pyg.results.dynamic_connectivity import save_dynamics
     from synapsnet_pyg.runs.run import Run

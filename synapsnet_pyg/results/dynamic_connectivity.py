@@ -1,5 +1,6 @@
 """Changes in time of the connectivity of the sessions of a run, and their files."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,7 @@ def summarise_dynamics(
         dynamic: Connectivity of the part that is summarised, usually the training part.
         top_k: Number of edges that change most whose weights are collected.
         states: State of each bin of that part, from :func:`~synapsnet_pyg.analysis.states.states_of`; None: no states.
-        group_by: Field that groups the neurons; effects of groups and states are tested
+        group_by: Field that groups the neurons; effects of groups are tested
             (:func:`~synapsnet_pyg.analysis.states.state_blocks`). None: no groups.
         path: File for every weight in every window; None: no file.
 
@@ -132,14 +133,16 @@ def save_dynamics(
     ``<session>-dynamic.h5``                   every weight in every window, for ``read_dynamic_connectivity``
     =========================================  ========================================================================
 
-    If the connectivity of the model depends on these behaviours (SynapsNet with ``modulation``), it differs between the
-    states by construction. Then q-values have no meaning; read the size of the difference.
+    Differences between states are those of the model's weights, without a test: if the connectivity of the model
+    depends on these behaviours (SynapsNet with ``modulation``), it differs by construction.
+    :func:`~synapsnet_pyg.results.comparison.save_comparisons` tests whether the recording differs.
 
     Args:
         run: Run of any model.
         folder: Folder of the files, created if needed.
         top_k: Number of edges that change most in the tables.
-        states: Names of behaviours that are 1 where a state is on and 0 elsewhere; empty: no files of states.
+        states: Names of behaviours that are 1 where a state is on and 0 elsewhere, or comparisons such as
+            ``running>2``; empty: no files of states.
         group_by: Field that groups the neurons, only with ``states``; None: no tables of groups.
         every_window: Whether to write the file of every weight in every window.
 
@@ -166,6 +169,10 @@ def save_dynamics(
         if path is not None:
             yield f"written to {path}: every weight in every window"
         yield from (f"{session.name}: {line}" for line in describe(session, summary))
+    if len(states) > 1:
+        command = ["synapsnet", "compare", str(run.folder), "--states", ",".join(states), "--out", str(folder)]
+        command += [] if group_by is None else ["--group-by", group_by]
+        yield f"differences of the model's weights are not tested; to test the recording: {shlex.join(command)}"
 
 
 class _Part(NamedTuple):
@@ -199,8 +206,8 @@ def _checked_part(model: Forecaster, train: Session, names: Sequence[str], group
 def describe(session: Session, summary: DynamicsSummary, most: int = 3) -> list[str]:
     """Describes the largest changes of a connectivity, one per line, largest first.
 
-    With groups, a line describes a pair of groups that differs between two states; pairs with q < 0.05 come first.
-    Without groups, or if fewer than two states have windows, a line describes an edge.
+    With groups, a line describes a pair of groups in two states. Without groups, or if fewer than two states have
+    windows, a line describes an edge.
 
     Args:
         session: Session of the neurons.
@@ -210,19 +217,17 @@ def describe(session: Session, summary: DynamicsSummary, most: int = 3) -> list[
     if float(summary.moments.deviation.max()) <= 1e-6 * float(summary.moments.mean.abs().max()):
         return ["the connectivity of this model does not change in time"]
     if summary.blocks is not None:
-        tested = summary.blocks.differences.dropna(subset="p")
-        if len(tested):
-            # Significant differences first: chance alone gives large differences between small groups.
-            order = np.lexsort([-tested["difference"].abs(), tested["q"] >= 0.05])
-            return [_describe_groups(row) for row in tested.iloc[order[:most]].itertuples()]
+        known = summary.blocks.differences.dropna(subset="difference")
+        if len(known):
+            largest = known.sort_values("difference", key=abs, ascending=False, kind="stable").head(most)
+            return [_describe_groups(row) for row in largest.itertuples()]
     table = edge_table(session, summary).head(most)
     return [_describe_edge(row, summary) for _, row in table.iterrows()]
 
 
 def _describe_groups(row: Any) -> str:
     """Describes a row of the table of differences between states."""
-    q = "q < 0.001" if row.q < 0.001 else f"q = {row.q:.3f}"
-    return f"{row.sender} -> {row.receiver}: {row.difference:+.2g} in {row.state} against {row.other} ({q})"
+    return f"{row.sender} -> {row.receiver}: {row.difference:+.2g} in {row.state} against {row.other}"
 
 
 def _describe_edge(row: pd.Series, summary: DynamicsSummary) -> str:
@@ -297,7 +302,7 @@ def _write_blocks(session: Session, blocks: StateBlocks, stem: str) -> Iterator[
     path = _save_table(blocks.blocks, f"{stem}-state-blocks.csv")
     yield f"written to {path}: from group to group in each state, {blocks.unlabelled} neurons left out"
     path = _save_table(blocks.differences, f"{stem}-state-differences.csv")
-    yield f"written to {path}: differences between states"
+    yield f"written to {path}: differences of the weights between states"
     path = Path(f"{stem}-state-blocks.png")
     with atomic_path(path) as temporary:
         draw_state_blocks(blocks.blocks, session.name).savefig(temporary, dpi=120)

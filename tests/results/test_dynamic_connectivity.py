@@ -108,7 +108,8 @@ def test_finds_the_planted_edges_and_groups():
     assert (table["weight_running"] - table["weight_still"]).tolist() == pytest.approx([0.5] * 6, abs=0.06)
     assert table["weight_asleep"].isna().all()
     strongest, *others = describe(dynamic.session, summary)
-    assert strongest.startswith("E -> Pv: +0.5 in running against still (q = 0.0")
+    assert strongest.startswith("E -> Pv: +0.5")
+    assert strongest.endswith(" in running against still")  # a model that is told the states: no test
     assert len(others) == 2
     ungrouped = describe(
         dynamic.session, summarise_dynamics(dynamic, top_k=6, states=states_of(dynamic.session, NAMES))
@@ -182,6 +183,10 @@ def test_from_the_command_line(capsys, tmp_path, model, arguments):
     }  # fmt: skip
     assert all(f"written to {out / name}: " in told for name in files)
     assert sum(line.startswith("demo: ") for line in told.splitlines()) == 3
+    assert told.splitlines()[-1].endswith(
+        f"not tested; to test the recording: synapsnet compare {tmp_path / 'run'} --states still,running "
+        f"--out {out} --group-by cell_type"
+    )
 
     fitted = Run.load(tmp_path / "run")
     train = fitted.split()["demo"].train
@@ -255,7 +260,7 @@ def test_says_when_nothing_changes(capsys, tmp_path, anchor):
     options = ["--states", "running,still", "--group-by", "cell_type"]
     status, told, _ = run(capsys, "dynamics", tmp_path / "run", "--out", tmp_path / "out", *options)
     assert status == 0
-    assert told.splitlines()[-1] == "demo: the connectivity of this model does not change in time"
+    assert told.splitlines()[-2] == "demo: the connectivity of this model does not change in time"
 
 
 def test_from_a_public_set_to_the_states_of_its_cell_types(capsys, tmp_path):
@@ -275,9 +280,7 @@ def test_from_a_public_set_to_the_states_of_its_cell_types(capsys, tmp_path):
     assert len(list((tmp_path / "out").glob("SB0*-state-blocks.png"))) == 4
     lines = [line for line in told.splitlines() if line.startswith("SB030-2020-01-08: ")]
     assert len(lines) == 3
-    assert all(
-        re.search(r": \w+ -> \w+: \S+ in (running|desynchronised) against \w+ \(q [=<] 0", line) for line in lines
-    )
+    assert all(re.search(r": \w+ -> \w+: \S+ in (running|desynchronised) against \w+$", line) for line in lines)
     status, told, error = run(
         capsys, "dynamics", tmp_path / "run", "--out", tmp_path / "never", "--states", "pupil size"
     )

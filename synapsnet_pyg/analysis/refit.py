@@ -1,0 +1,190 @@
+"""Least squares refitted in each of two conditions of a recording."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.analysis.condition_pairs import ConditionPair
+from synapsnet_pyg.regression.shrinkage import shrink
+
+FEWEST_BINS = 100
+"""Smallest number of bins of a condition."""
+
+_MOST_LAGS = 3
+"""Largest number of bins before a target whose activity is known."""
+
+_BINS_FOR_AN_INPUT = 20
+"""Number of bins of the smaller condition for each input that allows a further lag."""
+
+
+@dataclass(frozen=True)
+class Refit:
+    """Least-squares effects between N neurons in two conditions, and the M bins that they come from.
+
+    Matrices are [receiver, sender].
+
+    Attributes:
+        effect: Effects in each condition, shrunk towards those of both together: [2, N, N].
+        alone: Effects in each condition, from its bins alone, shrunk towards zero: [2, N, N].
+        plain: Correlation of the neurons in one bin, in each condition: [2, N, N].
+        errors: Errors of the effects of both conditions together, in each bin: [N, M].
+        unique: Unique activity of each sender, over both conditions: [N, M].
+        own_unique: Unique activity of each sender, among the bins of its condition: [N, M].
+        weight: One over the number of bins for the first condition, minus that for the second: [M].
+        error_share: Share of the variance of each bin's error that stays after the fit: [M].
+        sender_share: Share of the variance of a sender's effects that stays after shrinkage: [N].
+        trial: Number of bins of each trial if there are 20 trials or more of equal length, else 1.
+    """
+
+    effect: Tensor
+    alone: Tensor
+    plain: Tensor
+    errors: Tensor
+    unique: Tensor
+    own_unique: Tensor
+    weight: Tensor
+    error_share: Tensor
+    sender_share: Tensor
+    trial: int
+
+    @property
+    def bins(self) -> tuple[int, int]:
+        """Number of bins of each condition."""
+        return int((self.weight > 0).sum()), int((self.weight < 0).sum())
+
+    @property
+    def changes(self) -> int:
+        """Number of changes from one condition to the other over time."""
+        return int((self.weight[1:].sign() != self.weight[:-1].sign()).sum())
+
+    @property
+    def silent(self) -> Tensor:
+        """Pairs of which a neuron does not vary in one of the conditions, booleans [N, N]."""
+        constant = self.plain.diagonal(dim1=1, dim2=2).eq(0).any(0)
+        return constant[:, None] | constant
+
+
+def refit(pair: ConditionPair) -> Refit:
+    r"""Fits the effects between neurons in each of two conditions.
+
+    .. math::
+        r(t) = a(t + 1) - C\, u(t), \qquad
+        C_s = C + \frac{1}{T_s} \sum_{t \in s} r(t)\, \big(\Sigma_s^{-1} u(t)\big)^\top
+
+    with :math:`u = [a(t); b(t); a(t - 1); \ldots]` the inputs, :math:`\Sigma_s` their covariance in condition s, and
+    :math:`C` the effects of both conditions together. Inputs and targets have mean zero in each condition, so a
+    condition that changes the mean activity alone changes no effect. For a covariance that is not shrunk, :math:`C_s`
+    is the least-squares estimate of condition s by itself. Each covariance is shrunk by an amount that depends on the
+    number of bins (Ledoit and Wolf 2004); then :math:`C_s` is shrunk towards :math:`C`, and differences of the
+    conditions towards zero.
+
+    Earlier bins of the activity are inputs if the smaller condition has at least 20 bins for each input.
+
+    Args:
+        pair: Conditions of a session. A bin counts if the bin that follows is of the same condition and segment.
+            Behaviours that define the conditions are no inputs.
+
+    Raises:
+        ValueError: A condition has fewer than 100 bins.
+
+    Example:
+        >>> from synapsnet_pyg.data.session import Session
+        >>> session = Session(torch.randn(3, 1000), bin_size=0.1).standardise()
+        >>> session.activity[1, 1:] += 0.5 * session.activity[0, :-1] * (torch.arange(999) < 500)
+        >>> fitted = refit(ConditionPair(session, (torch.arange(1000) >= 500).long(), ("first", "second")))
+        >>> fitted.effect[:, 1, 0].abs().round(decimals=1)  # neuron 0 drives neuron 1 in the first half
+        tensor([0.5000, 0.0000], dtype=torch.float64)
+    """
+    session, condition, names, without = pair
+    N = session.num_neurons
+    bins = _bins(pair, lags=1)
+    counts = [int((condition[bins] == s).sum()) for s in (0, 1)]
+    for s, count in enumerate(counts):
+        if count < FEWEST_BINS:
+            raise ValueError(
+                f"Expected at least {FEWEST_BINS} bins in '{names[s]}' whose next bin is in it too (session "
+                f"'{session.name}' has {count}); take a longer recording, shorter bins or another threshold."
+            )
+    behaviours = [k for k, name in enumerate(session.behaviour_name) if name not in without]
+    lags = min(_MOST_LAGS, max(1, (min(counts) // _BINS_FOR_AN_INPUT - len(behaviours)) // N))
+    bins = _bins(pair, lags)
+    inputs = torch.cat(
+        [
+            session.activity[:, bins],
+            session.behaviour[bins][:, behaviours].t(),
+            *(session.activity[:, bins - lag] for lag in range(1, lags)),
+        ]
+    )
+    target, is_in = session.activity[:, bins + 1], [condition[bins] == s for s in (0, 1)]
+    inputs, target = _centred(inputs, is_in), _centred(target, is_in)
+
+    M, precision = len(bins), _precision(inputs)
+    unique_inputs = precision.to(inputs) @ inputs
+    common = (target @ unique_inputs.t()).double() / M
+    # The fit takes the share h = 2 u'Pu - u'PSPu of the variance of an error, with P the shrunk inverse of S.
+    taken = 2 * precision - precision @ (inputs @ inputs.t()).double() @ precision / M
+    own_unique, weight = inputs.new_empty(N, M), inputs.new_empty(M)
+    effect, alone, plain = [], [], []
+    errors = target - common.to(inputs) @ inputs
+    for s, inside in enumerate(is_in):
+        own, count = inputs[:, inside], int(inside.sum())
+        own_unique[:, inside] = (_precision(own)[:N]).to(own) @ own
+        weight[inside] = (1 - 2 * s) / count
+        effect.append(common[:, :N] + (errors[:, inside] @ own_unique[:, inside].t()).double() / count)
+        alone.append((target[:, inside] @ own_unique[:, inside].t()).double() / count)
+        plain.append(_correlation(target[:, inside]))
+    weighted = own_unique * weight
+    overlap = (weighted @ inputs.t()).double()
+    lost = ((overlap @ taken) * overlap).sum(1) / M / weighted.square().sum(1).double().clamp_min(1e-30)
+    return Refit(
+        effect=torch.stack(effect),
+        alone=torch.stack(alone),
+        plain=torch.stack(plain),
+        errors=errors,
+        unique=unique_inputs[:N],
+        own_unique=own_unique,
+        weight=weight,
+        error_share=(1 - ((taken.to(inputs) @ inputs) * inputs).sum(0) / M).clamp_min(0.05),
+        sender_share=(1 - lost).clamp_min(0.05).to(inputs),
+        trial=_trial(session.segment, bins),
+    )
+
+
+def _bins(pair: ConditionPair, lags: int) -> Tensor:
+    """Returns the bins that count [M]: the next bin is in the same condition, and so many bins are in the segment."""
+    firsts = [(start + lags - 1, stop - 1) for start, stop in pair.session.segment.tolist()]
+    inside = torch.cat([torch.arange(first, max(first, last)) for first, last in firsts])
+    now, following = pair.condition[inside], pair.condition[inside + 1]
+    return inside[(now >= 0) & (now == following)]
+
+
+def _centred(rows: Tensor, is_in: list[Tensor]) -> Tensor:
+    """Returns rows [R, M] without their mean in each condition."""
+    centred = torch.empty_like(rows)
+    for inside in is_in:
+        centred[:, inside] = rows[:, inside] - rows[:, inside].mean(1, keepdim=True)
+    return centred
+
+
+def _precision(inputs: Tensor) -> Tensor:
+    """Returns the inverse of the shrunk covariance of centred inputs [U, U], in float64."""
+    U, M = inputs.shape
+    covariance = (inputs @ inputs.t()).double() / M
+    fourth_power = float(inputs.square().sum(0).double().square().mean())
+    identity = torch.eye(U, dtype=torch.float64, device=inputs.device)
+    return torch.linalg.inv(shrink(covariance, fourth_power, M) + 1e-6 * identity)
+
+
+def _correlation(rows: Tensor) -> Tensor:
+    """Returns correlations of centred rows [N, N], 0 for a constant row."""
+    length = rows.norm(dim=1, keepdim=True)
+    scaled = torch.where(length > 1e-6 * rows.shape[1] ** 0.5, rows / length.clamp_min(1e-30), 0.0)
+    return (scaled @ scaled.t()).double()
+
+
+def _trial(segments: Tensor, bins: Tensor) -> int:
+    """Returns the number of bins of each segment if 20 or more have bins and all of these have equally many, else 1."""
+    segment = torch.searchsorted(segments[:, 1].contiguous(), bins, right=True)
+    _, counts = segment.unique_consecutive(return_counts=True)
+    return int(counts[0]) if len(counts) >= 20 and bool((counts == counts[0]).all()) else 1
