@@ -8,12 +8,14 @@ from .analysis.dynamic_connectivity_file import read_dynamic_connectivity as rea
 from .analysis.ensemble import ensemble as ensemble
 from .analysis.identifiability import identifiability as identifiability
 from .analysis.neurons import neuron_table as neuron_table
-from .analysis.perturbation import Drive as Drive
-from .analysis.perturbation import RemoveEdge as RemoveEdge
-from .analysis.perturbation import Silence as Silence
 from .analysis.perturbation import effect_matrix as effect_matrix
 from .analysis.perturbation import effect_table as effect_table
 from .analysis.perturbation import perturb as perturb
+from .analysis.perturbation_kinds import Drive as Drive
+from .analysis.perturbation_kinds import DrivePattern as DrivePattern
+from .analysis.perturbation_kinds import RemoveEdge as RemoveEdge
+from .analysis.perturbation_kinds import RemoveEdges as RemoveEdges
+from .analysis.perturbation_kinds import Silence as Silence
 from .analysis.significance import edge_significance as edge_significance
 from .analysis.states import state_blocks as state_blocks
 from .analysis.states import states_of as states_of
@@ -78,6 +80,7 @@ from .simulations.cell_types import true_weights_by_state as true_weights_by_sta
 from .simulations.population import run_population as run_population
 from .simulations.population import simulate_population as simulate_population
 from .simulations.population import true_effect as true_effect
+from .simulations.population import true_effect_of_removal as true_effect_of_removal
 from .simulations.stdp import simulate_stdp as simulate_stdp
 
 __version__: str

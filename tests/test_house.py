@@ -88,6 +88,7 @@ TESTED_ELSEWHERE = {
     "datasets/nwb.py": "readers/test_nwb.py, with its reader",
     "datasets/suite2p.py": "readers/test_suite2p.py, with its reader",
     "intake/notes.py": "nowhere, one warning",
+    "analysis/perturbation_kinds.py": "analysis/test_perturbation.py, parts of a perturbation",
     "experiments/stdp.py": "test_golden.py, as a command",
     "models/baselines.py": "models/test_forecaster.py, the contract of all models",
     "models/checkpoint.py": "models/test_forecaster.py, the contract of all models",
