@@ -11,6 +11,7 @@ from .analysis.neurons import neuron_table as neuron_table
 from .analysis.perturbation import effect_matrix as effect_matrix
 from .analysis.perturbation import effect_table as effect_table
 from .analysis.perturbation import perturb as perturb
+from .analysis.perturbation_intervals import effect_intervals as effect_intervals
 from .analysis.perturbation_kinds import Drive as Drive
 from .analysis.perturbation_kinds import DrivePattern as DrivePattern
 from .analysis.perturbation_kinds import RemoveEdge as RemoveEdge

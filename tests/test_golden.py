@@ -94,6 +94,10 @@ STEPS: dict[str, str] = {
     "dynamics": "dynamics {fit}/run --out {out} --top-k 5",
     "dynamics-states": "dynamics {fit-one}/run --out {out} --states running,still --group-by cell_type --save",
     "dynamics-not-at-all": "dynamics {fit-anchor}/run --out {out}",
+    "perturb": "perturb {fit-one}/run --out {out} --stimulate n0,n3 --silence n1 --remove-edge n0:n4 --horizon 3 "
+    "--format csv,parquet",
+    "perturb-all": "perturb {fit}/run --out {out} --stimulate all --held --horizon 2 --windows 40 "
+    "--ensemble {fit-another-seed}/run",
     "figures": "figures {fit}/run --out {out}",
     "report": "report {fit-one}/run",
     "benchmark-forecasting": "benchmark forecasting {simulate-calcium}/calcium --out {out} --models rnn,synapsnet "
@@ -241,7 +245,7 @@ def test_every_command_and_population_is_run() -> None:
     """Download alone needs the network."""
     run = {" ".join(words.split()[: 2 if words.startswith("benchmark") else 1]) for words in STEPS.values()}
     assert run >= {"simulate", "convert", "prepare", "inspect", "fit", "adapt", "evaluate", "connectivity", "dynamics"}
-    assert run >= {"figures", "report", "benchmark forecasting", "benchmark connectivity", "experiment"}
+    assert run >= {"figures", "report", "benchmark forecasting", "benchmark connectivity", "experiment", "perturb"}
     assert run <= command_parsers().keys()
     assert SIMULATED.keys() <= SIMULATIONS.keys()
     assert EXPERIMENTS_IN_SECONDS.keys() <= EXPERIMENTS.keys()

@@ -98,6 +98,7 @@ TESTED_ELSEWHERE = {
     "nn/gru.py": "nn/test_dynamics.py, with the dynamics that use it",
     "nn/neuron_attention.py": "models/test_netformer.py, in its model",
     "nn/transformer.py": "nn/test_dynamics.py and models/test_neuprint.py",
+    "plots/perturbation.py": "results/test_perturbation.py, as a figure of results",
     "plots/style.py": "nowhere, constants only",
     **dict.fromkeys(
         ("report/connectivity_analysis.py", "report/page.py", "report/plotly_canvas.py"),

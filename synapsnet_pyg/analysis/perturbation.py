@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import poisson
 from torch import Tensor
 
 from synapsnet_pyg.analysis.perturbation_kinds import Drive, Perturbation
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.data.windows import every_window
-from synapsnet_pyg.models.forecaster import Forecaster
+from synapsnet_pyg.data.windows import Window, every_window
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.models.forecasting import roll_out
 from synapsnet_pyg.nn.evaluating import evaluating
 
@@ -35,6 +36,7 @@ def perturb(
     horizon: int = 1,
     max_windows: int = 256,
     batch_size: int = 32,
+    counts: bool = False,
 ) -> Effect:
     r"""Rolls a model out with and without a perturbation, and returns the difference.
 
@@ -53,7 +55,10 @@ def perturb(
             :class:`~synapsnet_pyg.analysis.perturbation_kinds.Drive`.
         horizon: Number of bins ahead H; behaviour keeps its last value.
         max_windows: Largest number of starting windows, evenly spread over the session.
-        batch_size: Number of windows at a time; it does not change the result.
+        batch_size: Number of windows at a time; it changes the result only with ``counts``.
+        counts: Whether forecasts enter the next step as Poisson counts with that mean, as recorded spike counts do.
+            Forecasts vary less than counts, and a nonlinear model sees that; for large perturbations of spiking
+            neurons several steps ahead, counts are more accurate. Both roll-outs use the same random numbers.
 
     Raises:
         ValueError: There is no such neuron or edge to change, ``horizon`` or ``max_windows`` is below 1, or every
@@ -67,10 +72,16 @@ def perturb(
                 [0.0000, 0.0000],
                 [0.5000, 0.5000]], dtype=torch.float64)
     """
-    mean, error = _differences(
-        model, session, [perturbation], horizon=horizon, max_windows=max_windows, batch_size=batch_size
+    (response,) = responses(
+        model,
+        session,
+        [perturbation],
+        horizon=horizon,
+        max_windows=max_windows,
+        batch_size=batch_size,
+        counts=counts,
     )
-    return Effect(mean[0], error[0])
+    return Effect(response.difference.mean(0), _standard_error(response.difference))
 
 
 def effect_table(
@@ -191,6 +202,7 @@ def responses(
     horizon: int = 1,
     max_windows: int = 256,
     batch_size: int = 32,
+    counts: bool = False,
 ) -> Iterator[Responses]:
     """Yields the responses to each perturbation in the same starting windows; arguments as in :func:`perturb`."""
     for perturbation in perturbations:
@@ -204,20 +216,47 @@ def responses(
     chosen = torch.linspace(0, len(windows) - 1, count).round().long()
     changed = [perturbation.model(model, session) for perturbation in perturbations]
     batches = [windows.gather(batch) for batch in chosen.split(batch_size)]
-    with evaluating(model):
-        plain = [roll_out(model, window, horizon) for window in batches]
-    unperturbed = torch.cat(plain)
     start = torch.cat([window.activity[..., -1] for window in batches])
+
+    def rolled_out(model: Callable[[Window], Forecast], shown: Callable[[Tensor, int], Tensor]) -> Tensor:
+        """Returns the forecasts of all windows [S, N, H]."""
+        forecasts = []
+        for seed, window in enumerate(batches):
+            fed = _as_counts(shown, session, seed) if counts else shown
+            forecasts.append(roll_out(model, window, horizon, shown=fed))
+        return torch.cat(forecasts)
+
+    with evaluating(model):
+        unperturbed = rolled_out(model, lambda newest, step: newest)
     for perturbation, other in zip(perturbations, changed, strict=True):
         shown = partial(perturbation.shown, session=session)
         with evaluating(model):
-            perturbed = torch.cat([roll_out(other, window, horizon, shown=shown) for window in batches])
-        fed = [start, *perturbed.unbind(-1)[:-1]]
+            perturbed = rolled_out(other, shown)
+        newest = [start, *perturbed.unbind(-1)[:-1]]
         yield Responses(
             (perturbed - unperturbed).double(),
             torch.cat([start[..., None], unperturbed[..., :-1]], -1).mean(0),
-            torch.stack([shown(newest, step).mean(0) for step, newest in enumerate(fed)], -1),
+            torch.stack([shown(bin, step).mean(0) for step, bin in enumerate(newest)], -1),
         )
+
+
+def _as_counts(shown: Callable[[Tensor, int], Tensor], session: Session, seed: int) -> Callable[[Tensor, int], Tensor]:
+    """Returns a function of newest bin and step that draws Poisson counts with the forecast mean before ``shown``."""
+    random = torch.Generator().manual_seed(seed)
+    standardised = "activity_scale" in session
+
+    def drawn(newest: Tensor, step: int) -> Tensor:
+        """Returns the recorded bin at the first step, then counts."""
+        if step:
+            rate = newest * session.activity_scale + session.activity_mean if standardised else newest
+            # Quantiles of the same uniform numbers are close where the rates are close.
+            uniform = torch.rand(newest.shape, generator=random, dtype=torch.float64)
+            values = poisson.ppf(uniform.numpy(), rate.clamp_min(0).double().cpu().numpy())
+            newest = torch.from_numpy(values).to(newest)
+            newest = (newest - session.activity_mean) / session.activity_scale if standardised else newest
+        return shown(newest, step)
+
+    return drawn
 
 
 def _differences(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -12,6 +13,9 @@ from synapsnet_pyg.models.forecaster import Forecast, Forecaster, edge_mask
 
 class Perturbation:
     """Base class of all perturbations; a subclass changes the activity that enters the model, or the model."""
+
+    kind: ClassVar[str]
+    """Name of the kind of perturbation in tables."""
 
     def check(self, session: Session) -> None:
         """Raises an error if there is no such neuron or edge in the session."""
@@ -25,8 +29,13 @@ class Perturbation:
         return model
 
     def source(self) -> int | None:
-        """Returns the row of the perturbed neuron; None for edges of several neurons."""
+        """Returns the row of the perturbed neuron; None if it is not one neuron."""
         return None
+
+    def source_name(self, session: Session) -> str:
+        """Returns the id of the perturbed neuron, or SENDER:RECEIVER of a removed edge; empty if it is neither."""
+        row = self.source()
+        return "" if row is None else session.neuron_id[row]
 
     def removed(self, session: Session) -> Tensor | None:
         """Returns a mask [N, N] of the edges that are removed; None for no edges."""
@@ -62,6 +71,7 @@ class Silence(NeuronPerturbation):
         value: Value in the unit of the session's activity; None: zero activity before standardisation.
     """
 
+    kind = "silence"
     value: float | None = None
 
     def shown(self, newest: Tensor, step: int, session: Session) -> Tensor:
@@ -79,6 +89,7 @@ class Drive(NeuronPerturbation):
         held: Whether the amount is added at every step of the roll-out; False: a pulse at the first step.
     """
 
+    kind = "stimulate"
     amount: float = 1.0
     held: bool = False
 
@@ -96,6 +107,7 @@ class DrivePattern(Perturbation):
         held: Whether the pattern is added at every step of the roll-out; False: a pulse at the first step.
     """
 
+    kind = "stimulate_pattern"
     pattern: Tensor
     held: bool = False
 
@@ -120,6 +132,7 @@ class RemoveEdges(Perturbation):
         edges: Mask of these edges :math:`(N, N)`, ``[i, j]`` the edge from j to i.
     """
 
+    kind = "remove_edges"
     edges: Tensor
 
     def removed(self, session: Session) -> Tensor:
@@ -144,7 +157,12 @@ class RemoveEdge(NeuronPerturbation):
         receiver: Row of the receiver.
     """
 
+    kind = "remove_edge"
     receiver: int
+
+    def source_name(self, session: Session) -> str:
+        """Returns SENDER:RECEIVER, by their ids."""
+        return f"{session.neuron_id[self.neuron]}:{session.neuron_id[self.receiver]}"
 
     def removed(self, session: Session) -> Tensor:
         """Returns a mask [N, N] of the one edge."""
