@@ -260,9 +260,8 @@ def _summary(session: Session, perturbations: Sequence[Perturbation], effects: E
             low, value, high = (float(values[m, row, step]) for values in (effects.low, effects.effect, effects.high))
             after = f"{step + 1} bin{'s' if step else ''}"
             parts.append(f"most {session.neuron_id[row]} by {value:+.3g} ({low:.3g} to {high:.3g}) after {after}")
-        lines.append(
-            f"{session.name}, {_title(session, perturbation)}: {'; '.join(parts) or 'there is no other neuron'}"
-        )
+        text = "; ".join(parts) or "there is no other neuron"
+        lines.append(f"{session.name}, {_title(session, perturbation)}: {text}")
     return lines
 
 
