@@ -17,9 +17,12 @@ from .analysis.perturbation_kinds import DrivePattern as DrivePattern
 from .analysis.perturbation_kinds import RemoveEdge as RemoveEdge
 from .analysis.perturbation_kinds import RemoveEdges as RemoveEdges
 from .analysis.perturbation_kinds import Silence as Silence
+from .analysis.propagation import MeasuredPropagation as MeasuredPropagation
+from .analysis.propagation import propagation_agreement as propagation_agreement
 from .analysis.significance import edge_significance as edge_significance
 from .analysis.states import state_blocks as state_blocks
 from .analysis.states import states_of as states_of
+from .analysis.stimulation import stimulation_responses as stimulation_responses
 from .connectivity.registry import estimate as estimate
 from .connectivity.registry import estimator as estimator
 from .data.session import Session as Session

@@ -40,10 +40,20 @@ SHORTER = dict.fromkeys(
 """Script -> pattern of its text, and the text in that place which makes it short."""
 
 RECORDED = {
+    "examples/signal_propagation.py": [
+        "celegans-flavell-wholebrain",
+        "celegans-signal-propagation/signal_propagation.npz",
+    ],
     "examples/worm_connectome.py": ["celegans-flavell-wholebrain", "celegans-connectome/connectome_matrices.npz"],
     "examples/zebrafish.py": ["zebrafish-regions-legare"],
 }
 """Script -> recordings that it needs."""
+
+FEW = {
+    "examples/signal_propagation.py": ["--worms", "1", "--steps", "1", "2", "--starts", "1", "--samples", "9"],
+    "examples/worm_connectome.py": ["--worms", "1"],
+}
+"""Script -> further arguments that make it short."""
 
 ELSEWHERE = {
     "examples/my_forecaster.py": "not a script; fitted in test_cli.py",
@@ -93,7 +103,7 @@ def test_runs_from_top_to_bottom(script, tmp_path):
 
 @pytest.mark.parametrize("script", sorted(RECORDED))
 def test_runs_on_its_recording(script, recording, tmp_path):
-    options = ["--epochs", "1", "--permutations", "19", *(["--worms", "1"] if "worm" in script else [])]
+    options = ["--epochs", "1", "--permutations", "19", *FEW.get(script, [])]
     assert "AUROC" in output(script, [*map(recording, RECORDED[script]), *options], tmp_path)
     assert [path.suffix for path in tmp_path.iterdir()] == [".png"]
 
