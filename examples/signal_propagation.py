@@ -177,7 +177,7 @@ left.plot(table["one worm"], place, "o", ms=4, mfc="white", label="one worm, mea
 left.axvline(0.5, color="0.4", lw=1, ls="--")
 left.set_yticks(place, table["score"], fontsize="small")
 left.set(xlabel="AUROC of measured propagation")
-left.legend(frameon=False, fontsize="small")
+left.legend(frameon=False, fontsize="small", loc="lower left")
 for kind, marker in {"SynapsNet, roll-out": "s", "SynapsNet, stimulation": "o", "ridge VAR, stimulation": "^"}.items():
     curve = [agreement[f"{kind}, {step} bins"].mean for step in arguments.steps]
     right.plot(np.array(arguments.steps) * sessions[0].bin_size, curve, marker=marker, ms=4, label=kind)
