@@ -53,7 +53,10 @@ def main() -> None:
     parser.add_argument("--bins", type=int, default=30_000, help="number of bins")
     parser.add_argument("--epochs", type=int, help="number of epochs; the fast recipe's if not given")
     parser.add_argument("--horizon", type=int, default=10, help="number of bins ahead")
-    parser.add_argument("--driven", type=int, default=20, help="number of neurons to drive")
+    parser.add_argument("--driven", type=int, default=4, help="number of neurons to drive")
+    parser.add_argument(
+        "--starts", type=int, default=20_000, help="number of starting bins of the true effect of a spike"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of population, fit and removed edges")
     given = parser.parse_args()
 
@@ -82,22 +85,24 @@ def main() -> None:
 
     rows = np.linspace(0, N - 1, min(given.driven, N)).round().astype(int).tolist()
     scale = session.activity_scale
-    found = effect_intervals(
-        model,
-        session,
-        [Drive(row, 1 / float(scale[row])) for row in rows],
-        horizon=min(5, horizon),
-        weight_errors=significance.error,
-    )
-    steps = found.effect.shape[2]
-    true = torch.stack([true_effect(simulation, row, spikes=1, horizon=steps) for row in rows]) / scale[:, None]
+    stimuli = [Drive(row, 1 / float(scale[row])) for row in rows]
+    steps = min(5, horizon)
+    starts = min(given.starts, given.bins - steps)
+    true = torch.stack([true_effect(simulation, row, spikes=1, horizon=steps, starts=starts) for row in rows])
+    true = true / scale[:, None]
     others = torch.arange(N) != torch.tensor(rows)[:, None]
-    inside = ((found.low <= true) & (true <= found.high))[others].double().mean(0)
-    pearson = [float(np.corrcoef(found.effect[others][:, h], true[others][:, h])[0, 1]) for h in range(steps)]
     print(f"\n1 spike added to each of {len(rows)} neurons:\n")
-    print("| bins ahead | Pearson | share of 95 % intervals that hold the true effect |\n| --- | --- | --- |")
-    for h in range(steps):
-        print(f"| {h + 1} | {pearson[h]:.3f} | {float(inside[h]):.3f} |")
+    print("| fed back | bins ahead | Pearson | share of 95 % intervals that hold the true effect |")
+    print("| --- | --- | --- | --- |")
+    for counts in (True, False):
+        found = effect_intervals(
+            model, session, stimuli, horizon=steps, weight_errors=significance.error, counts=counts
+        )
+        inside = ((found.low <= true) & (true <= found.high))[others].double().mean(0)
+        for h in range(steps):
+            pearson = float(np.corrcoef(found.effect[others][:, h], true[others][:, h])[0, 1])
+            label = "counts" if counts else "forecasts"
+            print(f"| {label} | {h + 1} | {pearson:.3f} | {float(inside[h]):.3f} |", flush=True)
 
     graph = model.graph(session.name).functional_connectivity
     assert graph is not None

@@ -9,12 +9,11 @@ from scipy.stats import t as student
 from torch import Tensor
 
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
-from synapsnet_pyg.analysis.perturbation import Responses, responses
-from synapsnet_pyg.analysis.perturbation_kinds import Perturbation, silent_activity
+from synapsnet_pyg.analysis.perturbation import Responses, effect_matrix, responses
+from synapsnet_pyg.analysis.perturbation_kinds import Drive, Perturbation, silent_activity
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import every_window
 from synapsnet_pyg.models.forecaster import Forecaster
-from synapsnet_pyg.models.jacobian import mean_jacobian
 
 
 @dataclass(frozen=True)
@@ -154,14 +153,22 @@ def effect_intervals(
         raise ValueError(f"Expected errors of the weights [{N}, {N}] (got {list(weight_errors.shape)}).")
     jacobian = None
     if weight_errors is not None and horizon > 1:
-        jacobian = torch.stack([mean_jacobian(model, session, model.window) for model in fits]).mean(0).double()
+        jacobian = torch.stack([_jacobian(model, session) for model in fits]).mean(0)
     count = min(len(every_window(session, max(model.window for model in fits))), max_windows)
     if count < 2:
         raise ValueError(f"Expected at least 2 starting windows (got {count}); take more windows or a longer session.")
     K = min(blocks, count)
     found = [_Parts(session, K) for _ in perturbations]
     for model in fits:
-        each = responses(model, session, perturbations, horizon=horizon, max_windows=max_windows, batch_size=batch_size)
+        each = responses(
+            model,
+            session,
+            perturbations,
+            horizon=horizon,
+            max_windows=max_windows,
+            batch_size=batch_size,
+            counts=counts,
+        )
         for parts, perturbation, response in zip(found, perturbations, each, strict=True):
             parts.add(perturbation, response)
     effect = torch.stack([parts.effect() for parts in found])
@@ -236,6 +243,12 @@ class _Parts:
         """Returns the mean change of what each sender sends at each step [N, H]: by kept and by removed edges."""
         count = len(self.means)
         return torch.stack(self.kept).mean(0), None if self.lost is None else self.lost / count
+
+
+def _jacobian(model: Forecaster, session: Session, pulse: float = 0.1) -> Tensor:
+    """Returns the mean Jacobian [N, N] by small pulses, which need less memory than backward passes of many neurons."""
+    effects = effect_matrix(model, session, lambda neuron: Drive(neuron, pulse), max_windows=64, batch_size=64)
+    return effects.double().cpu() / pulse
 
 
 def _weight_error(parts: _Parts, variance: Tensor, jacobian: Tensor | None) -> Tensor:

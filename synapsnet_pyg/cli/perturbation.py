@@ -52,7 +52,7 @@ def perturb(
         states_only: Leave the errors of the learned weights out of the intervals, which saves the test of edges; there
             are no p-values then.
         counts: Feed forecasts back as Poisson counts of that mean, for spike counts: more accurate for large
-            perturbations, with more noise for small ones.
+            perturbations, and from the third bin on the intervals of small ones are honest, though wide.
 
     Example:
         synapsnet perturb run --stimulate AVAL --held --out results

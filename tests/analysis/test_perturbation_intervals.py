@@ -149,6 +149,8 @@ def test_counts_are_fed_back_as_poisson_counts():
     # The difference of two counts that share their random numbers is 0 or 1 here, times the weight 2.
     assert float(counts.error[0, 1]) * 3999**0.5 == pytest.approx(2 * (0.5 * 0.5) ** 0.5, rel=0.1)
     assert bool((counts.effect[1] == 0).all())
+    with_interval = effect_intervals(model, session, [Drive(0, 0.25)], horizon=2, max_windows=4000, counts=True)
+    torch.testing.assert_close(with_interval.effect[0], counts.effect)
 
 
 def test_table_has_the_unit_of_the_recording():
