@@ -50,7 +50,7 @@ RECORDED = {
 """Script -> recordings that it needs."""
 
 FEW = {
-    "examples/signal_propagation.py": ["--worms", "1", "--steps", "1", "2", "--starts", "1", "--samples", "9"],
+    "examples/signal_propagation.py": ["--worms", "1", "--steps", "1", "2", "--starts", "2", "--samples", "9"],
     "examples/worm_connectome.py": ["--worms", "1"],
 }
 """Script -> further arguments that make it short."""
