@@ -206,10 +206,10 @@ def connectivity_score(estimate: Tensor, truth: Tensor, diagonal: bool = False) 
     return ConnectivityScore(
         pearson=_pearson(e, t),
         spearman=_pearson(ranks(e), ranks(t)),
-        auroc=_auroc(np.abs(e), edge),
+        auroc=area_under_curve(np.abs(e), edge),
         auprc=_average_precision(np.abs(e), edge),
-        auroc_excitatory=_auroc(e, t > 0),
-        auroc_inhibitory=_auroc(-e, t < 0),
+        auroc_excitatory=area_under_curve(e, t > 0),
+        auroc_inhibitory=area_under_curve(-e, t < 0),
         auprc_excitatory=_average_precision(e, t > 0),
         auprc_inhibitory=_average_precision(-e, t < 0),
         sign_accuracy=float((np.sign(e) == np.sign(t))[edge].mean()) if edge.any() else float("nan"),
@@ -228,8 +228,21 @@ def ranks(values: np.ndarray) -> np.ndarray:
     return (np.cumsum(count) - (count - 1) / 2)[inverse]
 
 
-def _auroc(score: np.ndarray, positive: np.ndarray) -> float:
-    """Computes the area under the ROC curve from the rank sum (Mann-Whitney); ties count one half."""
+def area_under_curve(score: np.ndarray, positive: np.ndarray) -> float:
+    """Computes the area under the ROC curve from the rank sum (Mann-Whitney); ties count one half.
+
+    Args:
+        score: Score of each case [M], larger for cases that seem positive.
+        positive: Whether each case is positive, booleans [M].
+
+    Returns:
+        Probability that a positive case has a larger score than a negative one, 0.5 by chance; NaN if all cases are
+        positive or none is.
+
+    Example:
+        >>> area_under_curve(np.array([0.1, 0.4, 0.3, 0.9]), np.array([False, False, True, True]))
+        0.75
+    """
     P = int(positive.sum())
     if P in (0, len(positive)):
         return float("nan")

@@ -24,6 +24,7 @@ SMALL = {
     "examples/train_minimal.py": "1500 40 12",
     "benchmarks/intake.py": "--spikes 3000 --neurons 9 --gigabytes 0.001",
     "benchmarks/memory.py": "--neurons 20 --bins 3000",
+    "benchmarks/perturbation.py": "--neurons 20 --bins 2000 --epochs 1 --horizon 2 --driven 3 --starts 100",
     "benchmarks/recovery_growth.py": "--seeds 1 --neurons 24 --bins 300 400 500 --epochs 1 --out growth",
     "benchmarks/speed.py": "--neurons 12 --batch 3 --targets 4 --rounds 1",
     "benchmarks/speed_curbd.py": "--neurons 12 --bins 90 --rounds 1",
@@ -39,10 +40,20 @@ SHORTER = dict.fromkeys(
 """Script -> pattern of its text, and the text in that place which makes it short."""
 
 RECORDED = {
+    "examples/signal_propagation.py": [
+        "celegans-flavell-wholebrain",
+        "celegans-signal-propagation/signal_propagation.npz",
+    ],
     "examples/worm_connectome.py": ["celegans-flavell-wholebrain", "celegans-connectome/connectome_matrices.npz"],
     "examples/zebrafish.py": ["zebrafish-regions-legare"],
 }
 """Script -> recordings that it needs."""
+
+FEW = {
+    "examples/signal_propagation.py": ["--worms", "1", "--steps", "1", "2", "--starts", "2", "--samples", "9"],
+    "examples/worm_connectome.py": ["--worms", "1"],
+}
+"""Script -> further arguments that make it short."""
 
 ELSEWHERE = {
     "examples/my_forecaster.py": "not a script; fitted in test_cli.py",
@@ -92,7 +103,7 @@ def test_runs_from_top_to_bottom(script, tmp_path):
 
 @pytest.mark.parametrize("script", sorted(RECORDED))
 def test_runs_on_its_recording(script, recording, tmp_path):
-    options = ["--epochs", "1", "--permutations", "19", *(["--worms", "1"] if "worm" in script else [])]
+    options = ["--epochs", "1", "--permutations", "19", *FEW.get(script, [])]
     assert "AUROC" in output(script, [*map(recording, RECORDED[script]), *options], tmp_path)
     assert [path.suffix for path in tmp_path.iterdir()] == [".png"]
 

@@ -103,6 +103,10 @@ STEPS: dict[str, str] = {
     "compare-states": "compare {fit-one}/run --out {out} --states running --group-by cell_type --draws 40",
     "compare-halves": "compare {simulate-paper}/sim.h5 --out {out} --halves --draws 40",
     "compare-sessions": "compare {convert}/lab.h5 {convert-next-day}/next.h5 --out {out} --draws 40",
+    "perturb": "perturb {fit-one}/run --out {out} --stimulate n0,n3 --silence n1 --remove-edge n0:n4 --horizon 3 "
+    "--format csv,parquet",
+    "perturb-all": "perturb {fit}/run --out {out} --stimulate all --held --horizon 2 --windows 40 "
+    "--ensemble {fit-another-seed}/run",
     "figures": "figures {fit}/run --out {out}",
     "report": "report {fit-one}/run",
     "benchmark-forecasting": "benchmark forecasting {simulate-calcium}/calcium --out {out} --models rnn,synapsnet "
@@ -256,6 +260,7 @@ def test_every_command_and_population_is_run() -> None:
         "blocks",
         "signs",
         "compare",
+        "perturb",
         "figures",
         "report",
         "benchmark forecasting",

@@ -91,6 +91,7 @@ TESTED_ELSEWHERE = {
     "datasets/nwb.py": "readers/test_nwb.py, with its reader",
     "datasets/suite2p.py": "readers/test_suite2p.py, with its reader",
     "intake/notes.py": "nowhere, one warning",
+    "analysis/perturbation_kinds.py": "analysis/test_perturbation.py, parts of a perturbation",
     "experiments/stdp.py": "test_golden.py, as a command",
     "models/baselines.py": "models/test_forecaster.py, the contract of all models",
     "models/checkpoint.py": "models/test_forecaster.py, the contract of all models",
@@ -100,6 +101,7 @@ TESTED_ELSEWHERE = {
     "nn/gru.py": "nn/test_dynamics.py, with the dynamics that use it",
     "nn/neuron_attention.py": "models/test_netformer.py, in its model",
     "nn/transformer.py": "nn/test_dynamics.py and models/test_neuprint.py",
+    "plots/perturbation.py": "results/test_perturbation.py, as a figure of results",
     "plots/style.py": "nowhere, constants only",
     **dict.fromkeys(
         ("report/connectivity_analysis.py", "report/page.py", "report/plotly_canvas.py"),

@@ -1,93 +1,21 @@
-"""Perturbations in silico: effects of silencing or driving a neuron, or of removing an edge."""
+"""Effects of perturbations on the forecasts of a model."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import poisson
 from torch import Tensor
 
+from synapsnet_pyg.analysis.perturbation_kinds import Drive, Perturbation
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window, every_window
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.models.forecasting import roll_out
 from synapsnet_pyg.nn.evaluating import evaluating
-
-
-@dataclass(frozen=True)
-class Perturbation:
-    """Base class of all perturbations; a subclass changes the activity that enters the model, or the model.
-
-    Args:
-        neuron: Row of the perturbed neuron.
-    """
-
-    neuron: int
-
-    def shown(self, newest: Tensor, step: int, session: Session) -> Tensor:
-        """Returns the newest bin [B, N] as input of a step of the roll-out; steps count from 0."""
-        return newest
-
-    def model(self, model: Forecaster, session: Session) -> Callable[[Window], Forecast]:
-        """Returns the model for the roll-out."""
-        return model
-
-
-@dataclass(frozen=True)
-class Silence(Perturbation):
-    """Perturbation that holds a neuron at one value from the newest bin on; earlier bins are as recorded.
-
-    Args:
-        neuron: Row of the neuron.
-        value: Value in the unit of the session's activity; None: zero activity before standardisation.
-    """
-
-    value: float | None = None
-
-    def shown(self, newest: Tensor, step: int, session: Session) -> Tensor:
-        """Returns the newest bin with the neuron at its value."""
-        return _with(newest, self.neuron, _silent(session)[self.neuron] if self.value is None else self.value)
-
-
-@dataclass(frozen=True)
-class Drive(Perturbation):
-    """Perturbation that adds activity to a neuron.
-
-    Args:
-        neuron: Row of the neuron.
-        amount: Added activity, in the unit of the session's activity (standard deviations if standardised).
-        held: Whether the amount is added at every step of the roll-out; False: a pulse at the first step.
-    """
-
-    amount: float = 1.0
-    held: bool = False
-
-    def shown(self, newest: Tensor, step: int, session: Session) -> Tensor:
-        """Returns the newest bin with the amount added to the neuron."""
-        return _with(newest, self.neuron, newest[:, self.neuron] + self.amount) if self.held or step == 0 else newest
-
-
-@dataclass(frozen=True)
-class RemoveEdge(Perturbation):
-    """Perturbation that sets the weight from a neuron to a receiver to zero; the common drive does not change.
-
-    Args:
-        neuron: Row of the sender.
-        receiver: Row of the receiver.
-    """
-
-    receiver: int
-
-    def model(self, model: Forecaster, session: Session) -> Callable[[Window], Forecast]:
-        """Returns a copy of the model with that weight at zero.
-
-        Raises:
-            ValueError: The model has no weight of that edge.
-        """
-        return model.without_edge(session.name, self.neuron, self.receiver)
 
 
 class Effect(NamedTuple):
@@ -108,6 +36,7 @@ def perturb(
     horizon: int = 1,
     max_windows: int = 256,
     batch_size: int = 32,
+    counts: bool = False,
 ) -> Effect:
     r"""Rolls a model out with and without a perturbation, and returns the difference.
 
@@ -116,15 +45,20 @@ def perturb(
 
     This is an effect in the *model*. Real neurons respond alike only if unrecorded neurons do not cause the learned
     weights. On a simulation,
-    :func:`~synapsnet_pyg.simulations.population.true_effect` gives the true effect.
+    :func:`~synapsnet_pyg.simulations.population.true_effect` gives the true effect. Intervals are computed by
+    :func:`~synapsnet_pyg.analysis.perturbation_intervals.effect_intervals`.
 
     Args:
         model: Fitted forecaster of any kind.
         session: Part in which the roll-outs start, standardised as in training.
-        perturbation: :class:`Silence`, :class:`Drive` or :class:`RemoveEdge`.
+        perturbation: One of :mod:`synapsnet_pyg.analysis.perturbation_kinds`, such as
+            :class:`~synapsnet_pyg.analysis.perturbation_kinds.Drive`.
         horizon: Number of bins ahead H; behaviour keeps its last value.
         max_windows: Largest number of starting windows, evenly spread over the session.
-        batch_size: Number of windows at a time; it does not change the result.
+        batch_size: Number of windows at a time; it changes the result only with ``counts``.
+        counts: Whether forecasts enter the next step as Poisson counts with that mean, as recorded spike counts do.
+            Forecasts vary less than counts, and a nonlinear model sees that; for large perturbations of spiking
+            neurons several steps ahead, counts are more accurate. Both roll-outs use the same random numbers.
 
     Raises:
         ValueError: There is no such neuron or edge to change, ``horizon`` or ``max_windows`` is below 1, or every
@@ -138,10 +72,16 @@ def perturb(
                 [0.0000, 0.0000],
                 [0.5000, 0.5000]], dtype=torch.float64)
     """
-    mean, error = _differences(
-        model, session, [perturbation], horizon=horizon, max_windows=max_windows, batch_size=batch_size
+    (response,) = responses(
+        model,
+        session,
+        [perturbation],
+        horizon=horizon,
+        max_windows=max_windows,
+        batch_size=batch_size,
+        counts=counts,
     )
-    return Effect(mean[0], error[0])
+    return Effect(response.difference.mean(0), _standard_error(response.difference))
 
 
 def effect_table(
@@ -164,8 +104,8 @@ def effect_table(
         batch_size: Number of windows at a time; it does not change the result.
 
     Returns:
-        Columns ``source`` (id of the perturbed neuron), ``target`` (id of another neuron), ``step`` (bins ahead, from
-        1), ``effect`` and ``error`` (its standard error).
+        Columns ``source`` (id of the perturbed neuron; empty if it is not one neuron), ``target`` (id of another
+        neuron), ``step`` (bins ahead, from 1), ``effect`` and ``error`` (its standard error).
 
     Raises:
         ValueError: See :func:`perturb`.
@@ -173,7 +113,7 @@ def effect_table(
     Example:
         >>> from synapsnet_pyg.models.baselines import Copy
         >>> session = Session(torch.randn(3, 50), bin_size=0.1, neuron_id=["a", "b", "c"])
-        >>> effect_table(Copy([session]), session, [Silence(0), Drive(1)])
+        >>> effect_table(Copy([session]), session, [Drive(0), Drive(1)])
           source target  step  effect  error
         0      a      b     1     0.0    0.0
         1      a      c     1     0.0    0.0
@@ -184,10 +124,11 @@ def effect_table(
     mean, error = _differences(
         model, session, perturbations, horizon=horizon, max_windows=max_windows, batch_size=batch_size
     )
-    source = np.array([perturbation.neuron for perturbation in perturbations], dtype=int)
+    rows = [perturbation.source() for perturbation in perturbations]
+    source = np.array([-1 if row is None else row for row in rows], dtype=int)
     m, target, step = np.indices(mean.shape).reshape(3, -1)
     other = source[m] != target
-    name = np.array(session.neuron_id, dtype=object)
+    name = np.array([*session.neuron_id, ""], dtype=object)
     return pd.DataFrame(
         {
             "source": name[source[m][other]],
@@ -217,8 +158,8 @@ def effect_matrix(
     Args:
         model: Fitted forecaster of any kind.
         session: Part in which the roll-outs start, standardised as in training.
-        perturbation: Function from a neuron's row to its perturbation: :class:`Drive`, :class:`Silence`, or one with
-            other arguments, such as ``lambda neuron: Drive(neuron, amount=0.1)``.
+        perturbation: Function from a neuron's row to its perturbation: ``Drive``, ``Silence``, or one with other
+            arguments, such as ``lambda neuron: Drive(neuron, amount=0.1)``.
         step: Number of bins ahead.
         max_windows: Largest number of starting windows, evenly spread over the session.
         batch_size: Number of windows at a time; it does not change the result.
@@ -241,7 +182,83 @@ def effect_matrix(
     return mean[:, :, -1].t().to(session.activity)
 
 
+class Responses(NamedTuple):
+    """Effects of a perturbation on the forecasts of S starting windows, and what entered the model."""
+
+    difference: Tensor
+    """Perturbed minus unperturbed forecast of each window, in float64: [S, N, H]."""
+    inputs: Tensor
+    """Newest bin that enters each step of the unperturbed roll-out, mean over windows: [N, H]."""
+    perturbed_inputs: Tensor
+    """Newest bin that enters each step of the perturbed roll-out, mean over windows: [N, H]."""
+
+
 @torch.no_grad()
+def responses(
+    model: Forecaster,
+    session: Session,
+    perturbations: Sequence[Perturbation],
+    *,
+    horizon: int = 1,
+    max_windows: int = 256,
+    batch_size: int = 32,
+    counts: bool = False,
+) -> Iterator[Responses]:
+    """Yields the responses to each perturbation in the same starting windows; arguments as in :func:`perturb`."""
+    for perturbation in perturbations:
+        perturbation.check(session)
+    if horizon < 1 or max_windows < 1:
+        raise ValueError(
+            f"Expected a horizon of at least 1 bin and at least 1 starting window (got {horizon} and {max_windows})."
+        )
+    windows = every_window(session, model.window)
+    count = min(len(windows), max_windows)
+    chosen = torch.linspace(0, len(windows) - 1, count).round().long()
+    changed = [perturbation.model(model, session) for perturbation in perturbations]
+    batches = [windows.gather(batch) for batch in chosen.split(batch_size)]
+    start = torch.cat([window.activity[..., -1] for window in batches])
+
+    def rolled_out(model: Callable[[Window], Forecast], shown: Callable[[Tensor, int], Tensor]) -> Tensor:
+        """Returns the forecasts of all windows [S, N, H]."""
+        forecasts = []
+        for seed, window in enumerate(batches):
+            fed = _as_counts(shown, session, seed) if counts else shown
+            forecasts.append(roll_out(model, window, horizon, shown=fed))
+        return torch.cat(forecasts)
+
+    with evaluating(model):
+        unperturbed = rolled_out(model, lambda newest, step: newest)
+    for perturbation, other in zip(perturbations, changed, strict=True):
+        shown = partial(perturbation.shown, session=session)
+        with evaluating(model):
+            perturbed = rolled_out(other, shown)
+        newest = [start, *perturbed.unbind(-1)[:-1]]
+        yield Responses(
+            (perturbed - unperturbed).double(),
+            torch.cat([start[..., None], unperturbed[..., :-1]], -1).mean(0),
+            torch.stack([shown(bin, step).mean(0) for step, bin in enumerate(newest)], -1),
+        )
+
+
+def _as_counts(shown: Callable[[Tensor, int], Tensor], session: Session, seed: int) -> Callable[[Tensor, int], Tensor]:
+    """Returns a function of newest bin and step that draws Poisson counts with the forecast mean before ``shown``."""
+    random = torch.Generator().manual_seed(seed)
+    standardised = "activity_scale" in session
+
+    def drawn(newest: Tensor, step: int) -> Tensor:
+        """Returns the recorded bin at the first step, then counts."""
+        if step:
+            rate = newest * session.activity_scale + session.activity_mean if standardised else newest
+            # Quantiles of the same uniform numbers are close where the rates are close.
+            uniform = torch.rand(newest.shape, generator=random, dtype=torch.float64)
+            values = poisson.ppf(uniform.numpy(), rate.clamp_min(0).double().cpu().numpy())
+            newest = torch.from_numpy(values).to(newest)
+            newest = (newest - session.activity_mean) / session.activity_scale if standardised else newest
+        return shown(newest, step)
+
+    return drawn
+
+
 def _differences(
     model: Forecaster,
     session: Session,
@@ -252,49 +269,21 @@ def _differences(
     batch_size: int,
 ) -> Effect:
     """Computes effect and error of M perturbations, [M, N, H] each."""
-    _check(session, perturbations, horizon, max_windows)
-    windows = every_window(session, model.window)
-    count = min(len(windows), max_windows)
-    chosen = torch.linspace(0, len(windows) - 1, count).round().long()
-    models = [perturbation.model(model, session) for perturbation in perturbations]
-    shape = (len(perturbations), session.num_neurons, horizon)
-    total, squares = (session.activity.new_zeros(shape, dtype=torch.float64) for _ in range(2))
-    with evaluating(model):
-        for batch in chosen.split(batch_size):
-            window = windows.gather(batch)
-            unperturbed = roll_out(model, window, horizon)
-            for m, perturbation in enumerate(perturbations):
-                shown = partial(perturbation.shown, session=session)
-                difference = (roll_out(models[m], window, horizon, shown=shown) - unperturbed).double()
-                total[m] += difference.sum(0)
-                squares[m] += difference.square().sum(0)
-    mean = total / count
-    variance = (squares / count - mean.square()).clamp_min(0)
-    error = (variance / (count - 1)).sqrt() if count > 1 else torch.full_like(mean, torch.nan)
-    return Effect(mean, error)
-
-
-def _check(session: Session, perturbations: Sequence[Perturbation], horizon: int, max_windows: int) -> None:
-    """Raises an error if a neuron or a number is out of range."""
-    N = session.num_neurons
-    for perturbation in perturbations:
-        if not 0 <= perturbation.neuron < N:
-            raise ValueError(f"Expected a neuron among rows 0..{N - 1} (got {perturbation.neuron}).")
-    if horizon < 1 or max_windows < 1:
-        raise ValueError(
-            f"Expected a horizon of at least 1 bin and at least 1 starting window (got {horizon} and {max_windows})."
+    found = [
+        (response.difference.mean(0), _standard_error(response.difference))
+        for response in responses(
+            model, session, perturbations, horizon=horizon, max_windows=max_windows, batch_size=batch_size
         )
+    ]
+    if not found:
+        empty = session.activity.new_zeros(0, session.num_neurons, horizon, dtype=torch.float64)
+        return Effect(empty, empty)
+    return Effect(*map(torch.stack, zip(*found, strict=True)))
 
 
-def _silent(session: Session) -> Tensor:
-    """Returns the standardised activity of a silent neuron, for each neuron: [N]."""
-    if "activity_scale" not in session:
-        return session.activity.new_zeros(session.num_neurons)
-    return -session.activity_mean / session.activity_scale
-
-
-def _with(newest: Tensor, neuron: int, value: Tensor | float) -> Tensor:
-    """Returns a copy of the newest bin [B, N] with a new value of one neuron."""
-    changed = newest.clone()
-    changed[:, neuron] = value
-    return changed
+def _standard_error(difference: Tensor) -> Tensor:
+    """Returns the standard error of the mean over windows [N, H], as if they were independent; NaN for one window."""
+    count = len(difference)
+    if count == 1:
+        return torch.full_like(difference[0], torch.nan)
+    return difference.std(0) / count**0.5

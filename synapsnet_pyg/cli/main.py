@@ -17,11 +17,11 @@ except ImportError as error:
     raise SystemExit(2) from None
 
 from synapsnet_pyg import __version__
-from synapsnet_pyg.cli import benchmarks, comparison, data, experiments, groups, intake, runs
+from synapsnet_pyg.cli import benchmarks, comparison, data, experiments, groups, intake, perturbation, runs
 
 COMMANDS: tuple[Callable[..., None], ...] = tuple(
     function
-    for module in (data, intake, runs, groups, comparison, benchmarks, experiments)
+    for module in (data, intake, runs, perturbation, groups, comparison, benchmarks, experiments)
     for name, function in vars(module).items()
     if isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
 )

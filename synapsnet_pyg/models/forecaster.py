@@ -166,8 +166,26 @@ class Forecaster(torch.nn.Module):
         """
         return jacobians(self, window)
 
+    def without_edges(
+        self, session: str, edges: Tensor, *, silent: Tensor | None = None
+    ) -> Callable[[Window], Forecast]:
+        """Returns the model without some edges of its connectivity; the base class raises an error.
+
+        Args:
+            session: Name of the session.
+            edges: Mask of these edges :math:`(N, N)`, ``[i, j]`` the edge from j to i.
+            silent: Activity of each neuron :math:`(N)` that removed edges send all the time; None: zero.
+
+        Raises:
+            ValueError: The model has no weights of its own, the mask has another shape, or a pair has no weight.
+        """
+        raise ValueError(
+            f"Expected a SynapsNet with functional connectivity (got {type(self).__name__}); "
+            "other models have no edges to remove, silence the sender instead."
+        )
+
     def without_edge(self, session: str, sender: int, receiver: int) -> Callable[[Window], Forecast]:
-        """Returns the model with one weight of its connectivity set to zero; the base class raises an error.
+        """Returns the model with one weight of its connectivity set to zero; see :meth:`without_edges`.
 
         Args:
             session: Name of the session.
@@ -177,10 +195,8 @@ class Forecaster(torch.nn.Module):
         Raises:
             ValueError: The model has no weights of its own, or no such weight.
         """
-        raise ValueError(
-            f"Expected a SynapsNet with functional connectivity (got {type(self).__name__}); "
-            "other models have no edges to remove, silence the sender instead."
-        )
+        N = len(self.sessions[session].neuron_id)
+        return self.without_edges(session, edge_mask(N, sender, receiver))
 
     @classmethod
     def upgrade(cls, state: Mapping[str, object]) -> dict[str, object]:
@@ -209,3 +225,21 @@ class Forecaster(torch.nn.Module):
             if name == session:
                 return index
         raise KeyError(f"This model knows the sessions {list(self.sessions)} (not '{session}').")
+
+
+def edge_mask(num_neurons: int, sender: int, receiver: int) -> Tensor:
+    """Returns a mask [N, N] of one edge, ``[i, j]`` the edge from j to i.
+
+    Args:
+        num_neurons: Number of neurons N.
+        sender: Row of the neuron that sends.
+        receiver: Row of the neuron that receives.
+
+    Raises:
+        ValueError: There is no such pair.
+    """
+    if not (0 <= sender < num_neurons and 0 <= receiver < num_neurons):
+        raise ValueError(f"Expected an edge of the model (got {sender} -> {receiver}); choose a pair with a weight.")
+    mask = torch.zeros(num_neurons, num_neurons, dtype=torch.bool)
+    mask[receiver, sender] = True
+    return mask

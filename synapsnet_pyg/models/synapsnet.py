@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
 from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window, every_window, spread
@@ -290,27 +289,34 @@ class SynapsNet(Forecaster):
         slopes = [self._slope(window) for window in spread(every_window(session, self.window), max_windows)]
         return torch.cat(slopes).mean(0)
 
-    def without_edge(self, session: str, sender: int, receiver: int) -> Callable[[Window], Forecast]:
-        """Returns a copy of the model with one weight of the connectivity set to zero; the common drive stays.
+    def without_edges(
+        self, session: str, edges: Tensor, *, silent: Tensor | None = None
+    ) -> Callable[[Window], Forecast]:
+        """Returns a copy of the model without some edges of the connectivity; the common drive stays.
 
         Args:
             session: Name of the session.
-            sender: Row of the neuron that sends.
-            receiver: Row of the neuron that receives.
+            edges: Mask of these edges :math:`(N, N)`, ``[i, j]`` the edge from j to i.
+            silent: Activity of each neuron :math:`(N)` that removed edges send all the time. None: zero, which is the
+                mean of standardised activity; the weights are then zero.
 
         Raises:
             KeyError: The model does not know the session.
-            ValueError: The model has no connectivity, or no such weight.
+            ValueError: The model has no connectivity, the mask has another shape, or a pair has no weight.
         """
         if not self.use_connectivity:
-            return super().without_edge(session, sender, receiver)
-        weight = self.graph(session).without_edge(sender, receiver)
-        name = f"graphs.{self.index_of(session)}.functional_connectivity.weight"
+            return super().without_edges(session, edges, silent=silent)
+        graph = self.graph(session)
+        kept = graph.without_edges(edges)
+        removed = None if silent is None else graph.matrix() - kept
 
         def changed(window: Window) -> Forecast:
-            """Forecasts without the edge."""
-            forecast: Forecast = functional_call(self, {name: weight}, (window,))
-            return forecast
+            """Forecasts without the edges."""
+            current = graph.current_through(kept, window.activity, window.behaviour)
+            if removed is not None and silent is not None:
+                sent = silent[:, None].expand_as(window.activity)
+                current = current + graph.current_through(removed, sent, window.behaviour)
+            return Forecast(self._decode(window, current), current, graph.penalty())
 
         return changed
 

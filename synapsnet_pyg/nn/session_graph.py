@@ -1,11 +1,13 @@
 """Parameters of SynapsNet that belong to one session."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from synapsnet_pyg.nn.common_drive import CommonDrive
+from synapsnet_pyg.nn.current_conv import dense_current
 from synapsnet_pyg.nn.functional_connectivity import FunctionalConnectivity, absolute_sum
 from synapsnet_pyg.nn.linear_path import LinearPath
 from synapsnet_pyg.nn.modulation import Modulation
@@ -93,11 +95,24 @@ class SessionGraph(torch.nn.Module):
         """Returns the input current of every neuron at every position [B, N, L]; None without connectivity."""
         if self.functional_connectivity is None:
             return None
+        return self._modulated(self.functional_connectivity, activity, behaviour)
+
+    def current_through(self, weights: Tensor, activity: Tensor, behaviour: Tensor) -> Tensor:
+        """Returns the input current [B, N, L] through other weights than the learned ones.
+
+        Args:
+            weights: Weights :math:`(N, N)` in place of A.
+            activity: Activity :math:`(B, N, L)`.
+            behaviour: Behaviour :math:`(B, L, K)`.
+        """
+        return self._modulated(partial(dense_current, weights), activity, behaviour)
+
+    def _modulated(self, current: Callable[[Tensor], Tensor], activity: Tensor, behaviour: Tensor) -> Tensor:
+        """Returns a current of activity [B, N, L] with the gains of the modulation."""
         if self.modulation is None:
-            current: Tensor = self.functional_connectivity(activity)
-            return current
+            return current(activity)
         receiving, sending = self.modulation(behaviour)
-        modulated: Tensor = receiving * self.functional_connectivity(sending * activity)
+        modulated: Tensor = receiving * current(sending * activity)
         return modulated
 
     def received(self, activity: Tensor, current: Tensor | None) -> Tensor | None:
@@ -142,28 +157,27 @@ class SessionGraph(torch.nn.Module):
         """
         return self._connectivity().matrix()
 
-    def without_edge(self, sender: int, receiver: int) -> Tensor:
-        """Returns a copy of the connectivity's parameter with one weight set to zero.
+    def without_edges(self, edges: Tensor) -> Tensor:
+        """Returns the weights A as [N, N] with some of them set to zero.
 
         Args:
-            sender: Row of the neuron that sends.
-            receiver: Row of the neuron that receives.
+            edges: Mask of these edges :math:`(N, N)`, ``[i, j]`` the edge from j to i.
 
         Raises:
-            ValueError: There is no such weight.
+            ValueError: The graph has no connectivity, the mask has another shape, or a pair has no weight.
         """
         graph = self._connectivity()
-        N = graph.num_neurons
-        if not (0 <= receiver < N and 0 <= sender < N and graph.allowed()[receiver, sender]):
+        N, edges = graph.num_neurons, edges.to(graph.weight.device, torch.bool)
+        if edges.shape != (N, N):
+            raise ValueError(f"Expected a mask of edges [{N}, {N}] (got {list(edges.shape)}).")
+        absent = torch.nonzero(edges & ~graph.allowed()).tolist()
+        if absent:
+            receiver, sender = absent[0]
+            more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
             raise ValueError(
-                f"Expected an edge of the model (got {sender} -> {receiver}); choose a pair with a weight."
+                f"Expected an edge of the model (got {sender} -> {receiver}{more}); choose a pair with a weight."
             )
-        weight = graph.weight.clone()
-        if graph.edges is None:
-            weight[receiver, sender] = 0
-        else:
-            weight[(graph.edges[0] == sender) & (graph.edges[1] == receiver)] = 0
-        return weight
+        return graph.matrix().masked_fill(edges, 0.0)
 
     def _connectivity(self) -> FunctionalConnectivity:
         """Returns the functional connectivity; raises a ValueError if there is none."""

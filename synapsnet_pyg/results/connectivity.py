@@ -87,7 +87,7 @@ def connectivity_results(
     Raises:
         ValueError: The runs have different sessions, or a session is too short for the test.
     """
-    _check_sessions(runs)
+    check_sessions(runs)
     return {name: _result(runs, split.train, rate if significance else None) for name, split in runs[0].split().items()}
 
 
@@ -153,7 +153,7 @@ def edge_fields_of(edges: EdgeSignificance) -> dict[str, Tensor]:
     return {name: matrix.nan_to_num(untested.get(name, 0.0)) for name, matrix in edges.edge_fields().items()}
 
 
-def _check_sessions(runs: Sequence[Run]) -> None:
+def check_sessions(runs: Sequence[Run]) -> None:
     """Raises an error if the runs have different sessions."""
     first, *others = runs
     fingerprints = {name: session.fingerprint for name, session in first.sessions.items()}

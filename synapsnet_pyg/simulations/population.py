@@ -215,25 +215,91 @@ def true_effect(
         >>> effect[3:6, 0].round(decimals=2)  # it inhibits itself and neuron 4, and excites neuron 5
         tensor([-0.0300, -0.2700,  0.2200], dtype=torch.float64)
     """
+    if not 0 <= neuron < len(simulation.recorded):
+        raise ValueError(f"Expected a neuron among rows 0..{len(simulation.recorded) - 1} (got {neuron}).")
+    column = simulation.recorded[neuron]
+
+    def change(counts: np.ndarray, step: int) -> None:
+        """Adds spikes in the starting bin, or takes them all away."""
+        if spikes is None:
+            counts[:, column] = 0
+        elif step == 0:
+            counts[:, column] += spikes
+
+    coupling = simulation.parameters.coupling
+    return _mean_difference(simulation, coupling, change, horizon=horizon, starts=starts, seed=seed)
+
+
+def true_effect_of_removal(
+    simulation: Simulation, edges: Tensor, *, horizon: int = 1, starts: int = 2000, seed: int = 0
+) -> Tensor:
+    r"""Computes the true effect of removing edges on the expected counts of the recorded neurons.
+
+    The population with and the one without the edges start from the same bins and are compared as in
+    :func:`true_effect`. Self-inhibition is no edge and stays.
+
+    Args:
+        simulation: Result of :func:`run_population`.
+        edges: Mask of the removed edges among the R recorded neurons :math:`(R, R)`, ``[i, j]`` the edge from j to i.
+        horizon: Number of bins H ahead.
+        starts: Number of starting bins, evenly spread over the simulation.
+        seed: Seed of noise and counts.
+
+    Returns:
+        Effects :math:`(R, H)` in spikes per bin, float64.
+
+    Raises:
+        ValueError: The mask has another shape, or a number is out of range.
+
+    Example:
+        >>> edges = torch.zeros(10, 10, dtype=torch.bool)
+        >>> edges[4, 5] = edges[5, 9] = True  # neuron 5 excites neuron 4, neuron 9 inhibits neuron 5
+        >>> effect = true_effect_of_removal(run_population(bins=100, neurons=30, recorded=10), edges)
+        >>> effect[3:6, 0].round(decimals=2)
+        tensor([ 0.0000, -0.1000,  0.0300], dtype=torch.float64)
+    """
+    R = len(simulation.recorded)
+    if edges.shape != (R, R):
+        raise ValueError(f"Expected a mask of edges [{R}, {R}] (got {list(edges.shape)}).")
+    weights = simulation.parameters.weights.copy()
+    rows, columns = np.nonzero(edges.cpu().numpy())
+    weights[simulation.recorded[rows], simulation.recorded[columns]] = 0
+    coupling = replace(simulation.parameters, weights=weights).coupling
+    return _mean_difference(simulation, coupling, lambda *_: None, horizon=horizon, starts=starts, seed=seed)
+
+
+def _mean_difference(
+    simulation: Simulation,
+    changed_coupling: np.ndarray,
+    change: Callable[[np.ndarray, int], None],
+    *,
+    horizon: int,
+    starts: int,
+    seed: int,
+) -> Tensor:
+    """Computes the mean difference of a changed and the unchanged population, as :func:`true_effect` has it.
+
+    Args:
+        simulation: Simulation of the unchanged population.
+        changed_coupling: Coupling of the changed population.
+        change: Function ``change(counts, step)`` that changes its counts [starts, N] in place before each step.
+        horizon: Number of bins H ahead.
+        starts: Number of starting bins.
+        seed: Seed of noise and counts.
+    """
     parameters, T, R = simulation.parameters, len(simulation.counts), len(simulation.recorded)
-    if not 0 <= neuron < R or not 1 <= horizon < T or starts < 1:
-        raise ValueError(
-            f"Expected a neuron among rows 0..{R - 1}, 1 <= horizon < {T} bins and at least 1 start "
-            f"(got {neuron}, {horizon} and {starts})."
-        )
-    random, coupling, column = np.random.default_rng(seed), parameters.coupling.T, simulation.recorded[neuron]
+    if not 1 <= horizon < T or starts < 1:
+        raise ValueError(f"Expected 1 <= horizon < {T} bins and at least 1 start (got {horizon} and {starts}).")
+    random, coupling, other = np.random.default_rng(seed), parameters.coupling.T, changed_coupling.T
     bins = np.unique(np.linspace(1, T - horizon, starts).round().astype(int))
     effect = np.zeros((R, horizon))
     for start in np.array_split(bins, len(bins) // 1000 + 1):
         counts, changed = simulation.counts[start], simulation.counts[start]
-        if spikes is not None:
-            changed[:, column] += spikes
         for step in range(horizon):
-            if spikes is None:
-                changed[:, column] = 0
+            change(changed, step)
             drive = simulation.drive[start + step] + parameters.noise * random.standard_normal(counts.shape)
             rate = parameters.rate(counts @ coupling + drive)
-            changed_rate = parameters.rate(changed @ coupling + drive)
+            changed_rate = parameters.rate(changed @ other + drive)
             effect[:, step] += (changed_rate - rate)[:, simulation.recorded].sum(0)
             smaller = np.minimum(rate, changed_rate)
             shared = random.poisson(smaller)

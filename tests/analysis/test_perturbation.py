@@ -3,7 +3,8 @@ import pytest
 import torch
 from helpers import make_session, suited_to
 
-from synapsnet_pyg.analysis.perturbation import Drive, RemoveEdge, Silence, effect_matrix, effect_table, perturb
+from synapsnet_pyg.analysis.perturbation import effect_matrix, effect_table, perturb
+from synapsnet_pyg.analysis.perturbation_kinds import Drive, DrivePattern, RemoveEdge, RemoveEdges, Silence
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.models.linear import VectorAutoregression
@@ -11,7 +12,12 @@ from synapsnet_pyg.models.registry import MODELS, build_model
 from synapsnet_pyg.models.synapsnet import SynapsNet
 from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.training import fit
-from synapsnet_pyg.simulations.population import run_population, simulate_population, true_effect
+from synapsnet_pyg.simulations.population import (
+    run_population,
+    simulate_population,
+    true_effect,
+    true_effect_of_removal,
+)
 
 
 def linear(session: Session) -> VectorAutoregression:
@@ -157,6 +163,81 @@ def test_refuses_what_cannot_be_perturbed():
     for receiver in (0, 2, 7, -1):
         with pytest.raises(ValueError, match="choose a pair"):
             perturb(sparse, session, RemoveEdge(0, receiver))
+
+
+def test_pattern_drives_all_its_neurons():
+    session = precise_session()
+    model = linear(session)
+    C, pattern = model.connectivity(session), torch.tensor([0.5, 0.0, -1.0, 0.0, 2.0], dtype=torch.float64)
+    pulse, held = (
+        perturb(model, session, DrivePattern(pattern, held=held), horizon=2).effect for held in (False, True)
+    )
+    torch.testing.assert_close(pulse, torch.stack([C @ pattern, C @ C @ pattern], 1), rtol=0, atol=1e-12)
+    torch.testing.assert_close(held - pulse, torch.stack([0 * pattern, C @ pattern], 1), rtol=0, atol=1e-12)
+    single = perturb(model, session, Drive(2, amount=-0.7), horizon=2).effect
+    alone = torch.zeros(5)
+    alone[2] = -0.7
+    torch.testing.assert_close(perturb(model, session, DrivePattern(alone), horizon=2).effect, single)
+    with pytest.raises(ValueError, match=r"pattern \[5\] \(got \[4\]\)"):
+        perturb(model, session, DrivePattern(torch.ones(4)))
+    table = effect_table(model, session, [DrivePattern(pattern)])
+    assert table["source"].tolist() == [""] * 5
+
+
+@pytest.mark.parametrize("edges", [None, torch.tensor([[0, 1, 1, 4], [1, 0, 3, 2]])])
+@pytest.mark.parametrize("modulation", [False, True])
+def test_edges_are_removed_one_by_one_or_at_once(edges, modulation):
+    session = Session(3 + make_session().activity, make_session().behaviour, bin_size=0.1, name="demo").standardise()
+    arguments = {"edge_index": None if edges is None else {"demo": edges}, "modulation": modulation}
+    model = small_synapsnet(session, **arguments)
+    one, mask = RemoveEdge(1, receiver=3), torch.zeros(5, 5)
+    mask[3, 1] = 1
+    single, masked = (perturb(model, session, removal, horizon=3) for removal in (one, RemoveEdges(mask)))
+    assert torch.equal(single.effect, masked.effect)
+    assert float(single.effect[3].abs().min()) > 1e-3
+    mask[0, 1] = 1
+    both = perturb(model, session, RemoveEdges(mask), horizon=3).effect
+    torch.testing.assert_close(both[3, 0], single.effect[3, 0])
+    assert float(both[0, 0].abs()) > 1e-4
+    # Without all its edges, a neuron sends what it sends when it is silent in the newest bin and in all bins before.
+    window = windows_of(session, 5)[0].gather(torch.arange(7))
+    mask = (model.raw_connectivity(session) != 0) & (torch.arange(5) == 1)
+    silenced = window.activity.clone()
+    silenced[:, 1] = -session.activity_mean[1] / session.activity_scale[1]
+    with torch.no_grad():
+        expected = model.eval()(window._replace(activity=silenced)).activity
+        found = RemoveEdges(mask).model(model, session)(window).activity
+    torch.testing.assert_close(found[:, [0, 2, 3, 4]], expected[:, [0, 2, 3, 4]])
+
+
+def test_edge_removal_in_two_neurons_by_hand():
+    """a drives b with weight 0.9 of raw activity; without the edge, b loses 0.9 times the mean of a."""
+    random = torch.Generator().manual_seed(0)
+    first = 2 + torch.randn(1500, generator=random)
+    second = 5 + 0.9 * first.roll(1) + 0.3 * torch.randn(1500, generator=random)
+    session = Session(torch.stack([first, second]), bin_size=0.1, name="chain").standardise()
+    model = SynapsNet([session], window=1)
+    model.initialise({"chain": session}, {"chain": session})
+    with torch.no_grad():
+        model.dynamics.readout.weight.zero_()  # the linear path alone
+    removed = perturb(model, session, RemoveEdge(0, receiver=1), horizon=2, max_windows=10_000)
+    raw = removed.effect * session.activity_scale[:, None]
+    assert float(raw[1, 0]) == pytest.approx(-0.9 * 2, abs=0.06)
+    assert raw[0].tolist() == pytest.approx([0, 0], abs=0.05)
+
+
+def test_model_foretells_the_loss_of_half_of_the_edges(tmp_path):
+    """Without the mean activity of the senders, the correlation with the truth would be about 0.3."""
+    simulation = run_population(6000, 0, neurons=30, recorded=30, hidden_drive=0)
+    session = simulate_population(6000, 0, neurons=30, recorded=30, hidden_drive=0).standardise()
+    model = SynapsNet([session])
+    fit(model, [session], tmp_path, Recipe(epochs=2, targets=16), progress=False)
+    edges = (session.true_connectivity != 0) & (torch.rand(30, 30, generator=torch.Generator().manual_seed(0)) < 0.5)
+    truth = true_effect_of_removal(simulation, edges, horizon=5)
+    foretold = perturb(model, session, RemoveEdges(edges), horizon=5).effect * session.activity_scale[:, None]
+    assert np.corrcoef(foretold.flatten(), truth.flatten())[0, 1] > 0.9
+    with pytest.raises(ValueError, match=r"mask of edges \[30, 30\]"):
+        true_effect_of_removal(simulation, edges[1:])
 
 
 @pytest.mark.parametrize("spikes", [None, 1.0])

@@ -526,3 +526,6 @@ def test_without_edge_forecasts_as_a_model_whose_weight_is_zero():
     assert torch.equal(without, model(window).activity)
     with pytest.raises(ValueError, match=r"SynapsNet with functional connectivity \(got SynapsNet\)"):
         small_model(session, use_connectivity=False).without_edge("demo", 1, 3)
+    for sender, receiver in ((1, 1), (0, 5), (5, 0), (0, -1)):
+        with pytest.raises(ValueError, match=f"got {sender} -> {receiver}"):
+            model.without_edge("demo", sender, receiver)

@@ -66,11 +66,14 @@ def test_penalty_multiplies_each_weight_by_its_scale():
 def test_without_edge_leaves_the_graph_as_it_is(edges):
     graph = SessionGraph(N, edge_index=edges)
     before = graph.matrix().detach().clone()
-    weight = graph.without_edge(sender=4, receiver=2)
+    mask = torch.zeros(N, N)
+    mask[2, 4] = 1
+    kept = graph.without_edges(mask)
     assert torch.equal(graph.matrix(), before)
-    graph.functional_connectivity.weight.data = weight.detach()
     before[2, 4] = 0
-    assert torch.equal(graph.matrix(), before)
-    for sender, receiver in ((1, 1), (0, N), (N, 0), (0, -1)):
-        with pytest.raises(ValueError, match=f"got {sender} -> {receiver}"):
-            graph.without_edge(sender, receiver)
+    assert torch.equal(kept, before)
+    with pytest.raises(ValueError, match=rf"mask of edges \[{N}, {N}\]"):
+        graph.without_edges(mask[1:])
+    mask[1, 1] = 1
+    with pytest.raises(ValueError, match="got 1 -> 1"):
+        graph.without_edges(mask)
