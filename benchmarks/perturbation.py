@@ -69,7 +69,7 @@ def main() -> None:
     model = SynapsNet([session])
     recipe = Recipe.fast(given.bins).changed(patience=4, epochs=given.epochs)
     fit(model, [session], tempfile.mkdtemp(), recipe, progress=False)
-    significance = edge_significance(model, train, targets=recipe.targets)
+    significance = edge_significance(train)
 
     true_edges = session.true_connectivity != 0
     drawn = torch.rand(N, N, generator=torch.Generator().manual_seed(given.seed)) < 0.5

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from scipy.special import stdtr
 from torch import Tensor
 
 from synapsnet_pyg.analysis.lagged_effects import Evidence, LaggedEffects
+from synapsnet_pyg.analysis.student import two_sided_p
 from synapsnet_pyg.regression.sparse_low_rank import FEWEST, EdgeMixture, sparse_low_rank
 
 
@@ -194,9 +194,7 @@ def _power(rows: Tensor) -> Tensor:
 
 def two_sided(z: Tensor, excess: Tensor) -> Tensor:
     """Returns p-values of z under Student's t of the same excess kurtosis, whose tails are heavier than normal."""
-    freedom = 4 + 6 / excess.clamp_min(1e-9)
-    t = z.abs() * (freedom / (freedom - 2)).sqrt()
-    return torch.from_numpy(2 * stdtr(freedom.numpy(), -t.numpy()))
+    return torch.from_numpy(two_sided_p(z.numpy(), excess.numpy()))
 
 
 def combined_p(p_values: Tensor, weights: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import stdtr
 from scipy.stats import t as student
 
 
@@ -23,7 +24,7 @@ def two_sided_p(z: ArrayLike, excess: ArrayLike) -> np.ndarray:
         [0.05, 0.0533, 0.0001, 0.0027]
     """
     freedom = _freedom(excess)
-    return np.asarray(2 * student.sf(np.abs(np.asarray(z)) * np.sqrt(freedom / (freedom - 2)), freedom))
+    return np.asarray(2 * stdtr(freedom, -np.abs(np.asarray(z)) * np.sqrt(freedom / (freedom - 2))))
 
 
 def half_width(error: ArrayLike, excess: ArrayLike, share: float = 0.95) -> np.ndarray:

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.analysis.significance import edge_significance
+from synapsnet_pyg.analysis.significance import EdgeSignificance, edge_significance
+from synapsnet_pyg.benchmarks.edge_calls import CalibratedPopulation, Calibration, draw_calibrations
 from synapsnet_pyg.benchmarks.jobs import (
     JobsFailed,
     Workers,
@@ -40,10 +41,13 @@ from synapsnet_pyg.runs.recipe import Preset
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.run_file import FILE, versions
 from synapsnet_pyg.runs.scores import number_or_none, score_forecast
+from synapsnet_pyg.simulations.edge_truth import edge_truth
 from synapsnet_pyg.simulations.registry import simulation, tells_response
 from synapsnet_pyg.simulations.zoo import ZOO
 
-DEFAULT_METHODS = ("synapsnet", *ESTIMATORS)
+POSTERIOR_MEAN = "posterior_mean"
+"""Method: posterior means of the test of edges, which also counts its calls. It needs no model."""
+DEFAULT_METHODS = ("synapsnet", POSTERIOR_MEAN, *ESTIMATORS)
 
 
 class Population(NamedTuple):
@@ -76,24 +80,25 @@ class RecoveryResult:
     seconds: float
     fit: float | None
     """Correlation of a model's forecast with the test part; explained variance (pVar) of CURBD; None for the others."""
-    scores: Mapping[str, ConnectivityScore]
-    """Label -> scores; a test of significance adds a second label, for the posterior means."""
+    scores: ConnectivityScore
+    calibration: Calibration | None = None
+    """Calls and calibration of the test of edges; None for other methods."""
 
     def to_json(self) -> Json:
         """Returns name -> value, ready for JSON; None replaces NaN."""
-        scores = {
-            label: {key: number_or_none(value) for key, value in score._asdict().items()}
-            for label, score in self.scores.items()
-        }
-        return {"seconds": self.seconds, "fit": self.fit, "scores": scores}
+        scores = {key: number_or_none(value) for key, value in self.scores._asdict().items()}
+        calibration = {} if self.calibration is None else {"calibration": self.calibration.to_json()}
+        return {"seconds": self.seconds, "fit": self.fit, "scores": scores, **calibration}
 
 
 class _Recovered(NamedTuple):
     """Connectivity of one population from one method."""
 
-    matrices: dict[str, Tensor]
-    """Label -> connectivity [N, N]."""
-    fit: float | None
+    connectivity: Tensor
+    """Connectivity [N, N]."""
+    fit: float | None = None
+    edges: EdgeSignificance | None = None
+    """Result of the test of edges; None for other methods."""
 
 
 @dataclass(frozen=True)
@@ -124,22 +129,29 @@ class RecoveryJob:
         truth = session.true_connectivity
         assert truth is not None
         start = time.monotonic()
-        recovered = self._estimate(session) if self.method.kind in ESTIMATORS else self._fit(session)
+        recovered = self._recover(session)
         seconds = time.monotonic() - start
         with atomic_path(self.folder / "connectivity.npz") as temporary, temporary.open("wb") as file:
-            matrix = recovered.matrices[self.method.label]
-            np.savez_compressed(file, connectivity=matrix.detach().cpu().numpy())
-        scores = {label: connectivity_score(matrix, truth) for label, matrix in recovered.matrices.items()}
-        return RecoveryResult(seconds, recovered.fit, scores)
+            np.savez_compressed(file, connectivity=recovered.connectivity.detach().cpu().numpy())
+        edges = recovered.edges
+        calibration = None if edges is None else Calibration.of(edges, edge_truth(session), truth)
+        return RecoveryResult(seconds, recovered.fit, connectivity_score(recovered.connectivity, truth), calibration)
+
+    def _recover(self, session: Session) -> _Recovered:
+        """Estimates the connectivity by the method."""
+        if self.method.kind == POSTERIOR_MEAN:
+            edges = edge_significance(session.split().train)
+            return _Recovered(edges.posterior_mean.nan_to_num(), edges=edges)
+        return self._estimate(session) if self.method.kind in ESTIMATORS else self._fit(session)
 
     def _estimate(self, session: Session) -> _Recovered:
         """Estimates the connectivity by an estimator."""
         parts = session.split()
         estimated = estimate(self.method.kind, parts.train, parts.validation)
-        return _Recovered({self.method.label: estimated.connectivity}, estimated.details.get("p_var"))
+        return _Recovered(estimated.connectivity, estimated.details.get("p_var"))
 
     def _fit(self, session: Session) -> _Recovered:
-        """Fits a model and returns its connectivity; that of SynapsNet also as posterior means."""
+        """Fits a model and returns its connectivity."""
         folder = self.folder / "run"
         recipe = Preset(self.preset.name, {**self.preset.changes, "seed": self.population.seed})
         run = Run.fit(
@@ -152,25 +164,18 @@ class RecoveryJob:
             progress=False,
         )
         split = session.split()
-        matrices = {self.method.label: run.model.connectivity(split.train)}
-        if run.kind == "synapsnet":
-            significance = edge_significance(split.train)
-            matrices[f"{self.method.label}, posterior mean"] = significance.posterior_mean.nan_to_num()
         test = forecast_session(run.model, split.test, run.targets)
-        return _Recovered(matrices, score_forecast(session, test).correlation)
+        return _Recovered(run.model.connectivity(split.train), score_forecast(session, test).correlation)
 
     def read(self, values: Mapping[str, Any]) -> RecoveryResult:
         """Reads the scores."""
-        scores = {
-            label: ConnectivityScore(**{key: np.nan if value is None else value for key, value in score.items()})
-            for label, score in values["scores"].items()
-        }
-        return RecoveryResult(values["seconds"], values["fit"], scores)
+        scores = {key: np.nan if value is None else value for key, value in values["scores"].items()}
+        calibration = Calibration.read(values["calibration"]) if "calibration" in values else None
+        return RecoveryResult(values["seconds"], values["fit"], ConnectivityScore(**scores), calibration)
 
     def describe(self, result: RecoveryResult) -> str:
-        """Returns the Pearson correlations with the true weights and the duration as text."""
-        pearson = (f"{score.pearson:.3f}" for score in result.scores.values())
-        return f"Pearson {' and, posterior mean, '.join(pearson)}, {result.seconds:.0f} s"
+        """Returns the Pearson correlation with the true weights and the duration as text."""
+        return f"Pearson {result.scores.pearson:.3f}, {result.seconds:.0f} s"
 
     def matrix(self) -> Tensor:
         """Reads the connectivity [N, N] that the job wrote."""
@@ -243,11 +248,11 @@ def plan_recovery(
     if not seeds or not methods:
         raise ValueError(f"Expected at least one method and one seed (got {len(methods)} and {len(seeds)}).")
     for method in methods:
-        if method.kind not in ESTIMATORS:
+        if method.kind not in (POSTERIOR_MEAN, *ESTIMATORS):
             try:
                 model_class(method.kind)
             except ValueError as error:
-                raise ValueError(f"{error} Or an estimator: {', '.join(ESTIMATORS)}.") from None
+                raise ValueError(f"{error} Or an estimator: {', '.join((POSTERIOR_MEAN, *ESTIMATORS))}.") from None
     return [
         RecoveryJob(
             out / "runs" / file_name(method.label) / f"{file_name(population.kind)}-{population.seed}",
@@ -294,9 +299,20 @@ def compare_recovery(
     # One process runs all methods of a population: most of them are faster than the start of a process.
     run_jobs(jobs, out, workers, together=lambda job: (job.population.path, job.population.seed))
     rows = [
-        RecoveryRow(job.population.kind, job.population.seed, result.seconds, result.fit, method=label, scores=scores)
+        RecoveryRow(
+            job.population.kind,
+            job.population.seed,
+            result.seconds,
+            result.fit,
+            method=job.method.label,
+            scores=result.scores,
+        )
         for job, result in results_of(jobs)
-        for label, scores in result.scores.items()
+    ]
+    calibrations = [
+        CalibratedPopulation(job.population.kind, job.population.seed, result.calibration)
+        for job, result in results_of(jobs)
+        if result.calibration is not None
     ]
     benchmark = RecoveryBenchmark(
         command=shlex.join(["synapsnet", *sys.argv[1:]]),
@@ -305,6 +321,7 @@ def compare_recovery(
         methods={job.method.label: {"name": job.method.kind, **job.method.arguments} for job in jobs},
         rows=rows,
         summary=summarise_recovery(rows),
+        calibrations=calibrations,
         failed=errors_of(jobs),
     )
     if not rows:
@@ -312,6 +329,9 @@ def compare_recovery(
     with atomic_path(out / "connectivity.json") as temporary:
         temporary.write_text(json.dumps(benchmark.to_json(), indent=1) + "\n")
     benchmark.write_tables(out)
+    if calibrations:
+        with atomic_path(out / "calibration.png") as temporary:
+            draw_calibrations(calibrations).savefig(temporary, dpi=120, format="png", bbox_inches="tight")
     for kind in dict.fromkeys(job.population.kind for job in jobs):
         _draw([job for job in jobs if job.population.kind == kind], benchmark, out)
     return benchmark

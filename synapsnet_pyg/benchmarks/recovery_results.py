@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from synapsnet_pyg.benchmarks.edge_calls import CalibratedPopulation, calls_table
 from synapsnet_pyg.files import Json
 from synapsnet_pyg.metrics import ConnectivityScore, paired_p
 from synapsnet_pyg.plots.canvas import Figure, make_matrices_figure
@@ -139,6 +140,7 @@ class RecoveryBenchmark:
         methods: Label -> name and arguments.
         rows: Scores of each population, seed and method.
         summary: Means over seeds.
+        calibrations: Calls and calibration of the test of edges on each population.
         failed: Folder of a failed job -> reason.
     """
 
@@ -148,6 +150,7 @@ class RecoveryBenchmark:
     methods: Mapping[str, Mapping[str, Any]]
     rows: Sequence[RecoveryRow]
     summary: Sequence[RecoverySummary]
+    calibrations: Sequence[CalibratedPopulation]
     failed: Mapping[str, str]
 
     def to_json(self) -> Json:
@@ -159,6 +162,10 @@ class RecoveryBenchmark:
             "methods": self.methods,
             "summary": [entry.to_json() for entry in self.summary],
             "scores": [row.to_json() for row in self.rows],
+            "calibrations": [
+                {"population": row.population, "seed": row.seed, **row.calibration.to_json()}
+                for row in self.calibrations
+            ],
             "failed": self.failed,
         }
 
@@ -166,6 +173,8 @@ class RecoveryBenchmark:
         """Writes the summary and the scores of each seed as Markdown, CSV and LaTeX."""
         self.table().write(out / "connectivity")
         self.seed_table().write(out / "connectivity-seeds")
+        if self.calibrations:
+            calls_table(self.calibrations, self.command).write(out / "edges-called")
 
     def table(self) -> Table:
         """Returns the table of the summary."""
@@ -211,6 +220,8 @@ class RecoveryBenchmark:
             ]
             title = f"{population}: {max(entry.seeds for entry in entries)} seed(s), mean +- deviation"
             tables.append(Table(title, ["method", "Pearson", "rho", "AUROC", "AUPRC", "sign", "s"], rows))
+        if self.calibrations:
+            tables.append(calls_table(self.calibrations, self.command))
         return tables
 
 

@@ -121,5 +121,28 @@ def draw_recoveries(ax: Axes, pearson: Mapping[str, Sequence[float]]) -> Axes:
     return ax
 
 
+def draw_calibration(
+    ax: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], x: str, y: str, *, legend: bool = False
+) -> Axes:
+    """Draws probabilities against the shares that came true; the dashed diagonal is perfect calibration.
+
+    Args:
+        ax: Axes to draw on.
+        curves: Population -> stated probabilities and observed shares.
+        x: Name of the stated probability.
+        y: Name of the observed share.
+        legend: Whether to name the populations.
+    """
+    ax.axline((0, 0), slope=1, color="0.7", lw=1, ls="--")
+    for place, (name, (stated, observed)) in enumerate(curves.items()):
+        style = ("-", "--", ":", "-.")[place // len(COLOURS) % 4]
+        ax.plot(stated, observed, style, marker="o", ms=3, lw=1.2, color=COLOURS[place % len(COLOURS)], label=name)
+    ax.set(xlabel=x, ylabel=y, xlim=(0, 1), ylim=(0, 1.02))
+    if legend:
+        ax.legend(frameon=False, fontsize="x-small", loc="upper left", bbox_to_anchor=(1.0, 1.05))
+    despine(ax)
+    return ax
+
+
 def _mean_and_sem(values: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(values)), float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0

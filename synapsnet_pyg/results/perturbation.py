@@ -160,12 +160,18 @@ def _edge(session: Session, text: str) -> tuple[int, int] | None:
 
 
 def _weight_errors(runs: Sequence[Run], name: str) -> Tensor:
-    """Returns the standard errors [N, N] of the weights of a session; NaN on the diagonal."""
+    """Returns the standard errors [N, N] of the weights of a session; for untested neurons the largest of them."""
     train = runs[0].sessions[name].split().train
     try:
-        return edge_significance([run.model for run in runs], train, shifts=20, targets=runs[0].targets).error
+        errors = edge_significance(train, resamples=10).error
     except ValueError as error:
         raise ValueError(f"{error} --states-only leaves the errors of the weights out.") from None
+    if not bool(errors.isfinite().any()):
+        raise ValueError(
+            f"Expected neurons with enough events to tell the errors of weights (session '{name}' has none); "
+            "--states-only leaves them out."
+        )
+    return errors.nan_to_num(float(errors.nan_to_num().max())).fill_diagonal_(torch.nan)
 
 
 def _write(

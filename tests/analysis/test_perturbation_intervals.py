@@ -63,7 +63,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 
 def test_errors_of_the_significance_test_are_a_little_wider():
     session = process(0)
-    error = edge_significance(fitted(session), session, shifts=10, resamples=10).error
+    error = edge_significance(session, resamples=10).error
     ratio = (error / standard_errors(session))[~torch.eye(N, dtype=torch.bool)]
     assert 1 <= float(ratio.min()) <= float(ratio.max()) < 1.4
 

@@ -23,19 +23,25 @@ def methods(*names: str) -> list[Variant]:
 def test_writes_everything_and_repeats_nothing(tmp_path):
     out = tmp_path / "compared"
     populations, options = Populations(parameters=SMALL), {"seeds": 2, "preset": Preset("fast", {"epochs": 1})}
-    result = compare_recovery(out, methods("synapsnet", "ridge_var", "lag1"), populations, **options)
+    result = compare_recovery(out, methods("synapsnet", "posterior_mean", "ridge_var", "lag1"), populations, **options)
     written = {path.name for path in out.iterdir()}
-    tables = {f"connectivity{kind}.{ending}" for kind in ("", "-seeds") for ending in ("md", "csv", "tex")}
-    assert written == tables | {"connectivity.json", "connectivity-paper.png", "populations", "runs"}
+    tables = {
+        f"{kind}.{ending}"
+        for kind in ("connectivity", "connectivity-seeds", "edges-called")
+        for ending in ("md", "csv", "tex")
+    }
+    assert written == tables | {"connectivity.json", "connectivity-paper.png", "calibration.png", "populations", "runs"}
     by_method = {entry.method: entry for entry in result.summary}
-    assert by_method.keys() == {"synapsnet", "synapsnet, posterior mean", "ridge_var", "lag1"}
+    assert by_method.keys() == {"synapsnet", "posterior_mean", "ridge_var", "lag1"}
     assert by_method["ridge_var"].scores["pearson"].mean > by_method["lag1"].scores["pearson"].mean
     assert by_method["synapsnet"].seeds == 2
     assert len(read_csv(out / "connectivity-seeds.csv")) == 8
     assert json.loads((out / "connectivity.json").read_text())["summary"] == result.to_json()["summary"]
     stamps = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/*/result.json")}
     assert stamps
-    more = compare_recovery(out, methods("synapsnet", "ridge_var", "lag1", "lag2"), populations, **options)
+    more = compare_recovery(
+        out, methods("synapsnet", "posterior_mean", "ridge_var", "lag1", "lag2"), populations, **options
+    )
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     assert "lag2" in {entry.method for entry in more.summary}
     with pytest.raises(ValueError, match="other settings"):
@@ -99,9 +105,11 @@ def test_ablations_are_models_that_can_be_made():
 def test_synapsnet_recovers_better_than_soft_thresholded_ridge(tmp_path):
     """The simulated population of the paper's size: above 0.87, and above ridge with the threshold of validation."""
     preset = Preset("fast", {"epochs": 6})
-    result = compare_recovery(tmp_path / "out", methods("synapsnet", "soft_ridge", "lag1"), seeds=2, preset=preset)
+    result = compare_recovery(
+        tmp_path / "out", methods("synapsnet", "posterior_mean", "soft_ridge", "lag1"), seeds=2, preset=preset
+    )
     by_method = {entry.method: entry.scores["pearson"].mean for entry in result.summary}
     assert by_method["synapsnet"] > 0.87
-    assert by_method["synapsnet, posterior mean"] > 0.88
+    assert by_method["posterior_mean"] > 0.88
     assert by_method["synapsnet"] > by_method["soft_ridge"] + 0.04
     assert by_method["lag1"] == pytest.approx(0.31, abs=0.03)
