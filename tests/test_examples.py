@@ -19,7 +19,7 @@ SMALL = {
     "examples/bugeon.py": "bugeon 2",
     "examples/changing_connectivity.py": "--bins 1500 --epochs 1 --state-bins 2000 --neurons 30 --state-epochs 1 "
     "--out figures",
-    "examples/edges_to_trust.py": "1500 40 12 --epochs 2",
+    "examples/edges_to_trust.py": "1500 40 12 --epochs 2 --frames 400",
     "examples/first_steps.py": "",
     "examples/train_minimal.py": "1500 40 12",
     "benchmarks/intake.py": "--spikes 3000 --neurons 9 --gigabytes 0.001",
@@ -66,7 +66,7 @@ WRITTEN = {
                                           "figures/synapses.png"},
     "examples/edges_to_trust.py": {
         f"edges-to-trust/{name}" for name in ("currents.png", "graph.png", "matrices.png", "perturbation.png",
-                                              "significance.png", "significant-edges.graphml")
+                                              "significance.png", "significant-edges.graphml", "slow.png")
     },
 }  # fmt: skip
 """Script -> files that it writes into the working folder."""

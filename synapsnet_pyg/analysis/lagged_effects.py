@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.data.innovations import decay_of, innovations
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import blocks
 from synapsnet_pyg.metrics import principal_axes
@@ -121,7 +122,9 @@ def lagged_effects(session: Session) -> LaggedEffects:
         Nolte 2013 (time reversal).
     """
     decay = decay_of(session)
-    activity = _innovations(session, decay)
+    activity = innovations(session, decay)
+    if decay > 0:
+        activity = activity / activity.std(1, keepdim=True).clamp_min(1e-6)
     N, known = session.num_neurons, [session.behaviour.t()]
     functions = _shared_signals(session, activity)
     if session.num_bins >= BINS_PER_SIGNAL * (2 * N + session.num_behaviours + len(functions)):
@@ -156,52 +159,6 @@ def lagged_effects(session: Session) -> LaggedEffects:
         unique=unique,
         decay=decay,
     )
-
-
-def decay_of(session: Session) -> float:
-    """Returns the share of its value that activity keeps from bin to bin, 0 if it is not slow.
-
-    Activity is slow if the median autocorrelation at lag 1 is above 0.3, as with a calcium indicator.
-
-    Args:
-        session: Session of any kind.
-
-    Example:
-        >>> trace = torch.randn(2, 5000, generator=torch.Generator().manual_seed(0))
-        >>> for t in range(1, 5000):
-        ...     trace[:, t] += 0.9 * trace[:, t - 1]
-        >>> round(decay_of(Session(trace, bin_size=0.1)), 2)
-        0.9
-    """
-    one, two = (_autocorrelation(session, lag) for lag in (1, 2))
-    if not len(one) or float(one.median()) < 0.3:
-        return 0.0
-    return min(max(float((two / one.clamp_min(1e-3)).median()), 0.0), 0.99)
-
-
-def _autocorrelation(session: Session, lag: int) -> Tensor:
-    """Returns the autocorrelation at a lag of each neuron that varies."""
-    centred = session.activity - session.activity.mean(1, keepdim=True)
-    power = centred.square().mean(1)
-    parts = [(start, stop) for start, stop in session.segment.tolist() if stop - start > lag]
-    product = sum(
-        ((centred[:, start : stop - lag] * centred[:, start + lag : stop]).sum(1) for start, stop in parts),
-        torch.zeros_like(power),
-    )
-    bins = sum(stop - start - lag for start, stop in parts)
-    varies = power > 1e-12
-    return (product / max(bins, 1))[varies] / power[varies]
-
-
-def _innovations(session: Session, decay: float) -> Tensor:
-    """Returns activity minus what is left of the bin before [N, T]; the first bin of a segment is zero."""
-    if decay == 0:
-        return session.activity
-    innovations = torch.zeros_like(session.activity)
-    for start, stop in session.segment.tolist():
-        part = session.activity[:, start:stop]
-        innovations[:, start + 1 : stop] = part[:, 1:] - decay * part[:, :-1]
-    return innovations / innovations.std(1, keepdim=True).clamp_min(1e-6)
 
 
 class _Stacks:

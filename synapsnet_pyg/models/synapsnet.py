@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.data.innovations import decay_of, innovations
 from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window, every_window, spread
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
@@ -50,6 +52,11 @@ class SynapsNet(Forecaster):
       many neurons at once. Without it they would look like connectivity between all of these neurons. Empirical Bayes
       estimates the number of latents and the probability of each edge at the start
       (:func:`~synapsnet_pyg.regression.sparse_low_rank.sparse_low_rank`).
+    - Slow activity, such as that of a calcium indicator, can be freed of its decay inside the model
+      (``deconvolve=True``). With :math:`\gamma` the share that activity keeps from bin to bin
+      (:func:`~synapsnet_pyg.data.innovations.decay_of`), all parts see :math:`a(t) - \gamma\, a(t - 1)`, and
+      :math:`\gamma\, a(t)` is added to their forecast. A spike of the sender then counts once, not as long as its trace
+      lasts.
     - The penalty of a weight is multiplied by the probability that there is no edge (an adaptive lasso, Zou 2006).
 
     ``linear_path=False`` is the paper's model; ``latents=0`` leaves the common drive and the adaptive penalty out. The
@@ -78,6 +85,9 @@ class SynapsNet(Forecaster):
         linear_path: Whether there are a linear path and a common drive beside the dynamics. Not in the paper.
         latents: Largest number of latents in the common drive of a session. 0: none, with equal penalties for all
             weights.
+        deconvolve: Whether the decay of slow activity is taken out, estimated before training. The model then sees
+            one bin more, from which the first innovation follows; the input current has one position less. Not in the
+            paper.
         modulation: Whether behaviour scales the sending and receiving of each neuron, so that the connectivity
             changes with it (:class:`~synapsnet_pyg.nn.modulation.Modulation`). Not in the paper.
         edge_index: Session name -> edges :math:`(2, E)` that may carry a weight; sessions without an entry have
@@ -125,6 +135,7 @@ class SynapsNet(Forecaster):
         initial_scale: float = 0.1,
         linear_path: bool = True,
         latents: int = 8,
+        deconvolve: bool = False,
         modulation: bool = False,
         edge_index: Mapping[str, Tensor] | None = None,
         use_embedding: bool = True,
@@ -132,7 +143,7 @@ class SynapsNet(Forecaster):
         use_connectivity: bool = True,
         use_behaviour: bool = True,
     ) -> None:
-        super().__init__(sessions, window)
+        super().__init__(sessions, window + deconvolve)
         self.error, self.linear_path, self.use_activity = loss, linear_path, use_activity
         self.use_connectivity, self.use_behaviour = use_connectivity, use_behaviour
         known = list(self.sessions.values())
@@ -147,6 +158,7 @@ class SynapsNet(Forecaster):
                 use_activity=use_activity,
                 linear_path=linear_path,
                 latents=latents,
+                deconvolve=deconvolve,
                 modulation=modulation,
                 self_connections=self_connections,
                 initial_scale=initial_scale,
@@ -173,10 +185,13 @@ class SynapsNet(Forecaster):
             if "activity_scale" in train[name]:
                 self.graph(name).activity_mean.copy_(train[name].activity_mean)
                 self.graph(name).activity_scale.copy_(train[name].activity_scale)
+        for name in self.sessions:
+            if (decay := self.graph(name).decay) is not None:
+                decay.fill_(decay_of(train[name]))
         if not self.linear_path:
             return False
         for name in self.sessions:
-            self._start(self.graph(name), train[name], validation[name])
+            self._start(self.graph(name), *(self._innovative(part) for part in (train[name], validation[name])))
         if self.dynamics.readout.weight.requires_grad:  # else it is frozen, adopted from a fitted model
             self.dynamics.readout.weight.mul_(0.1)
             self.dynamics.readout.bias.zero_()
@@ -189,7 +204,7 @@ class SynapsNet(Forecaster):
         start = linear_start(
             train,
             validation,
-            self.window,
+            len(path.kernel),
             pairs=None if connectivity is None else connectivity.allowed(),
             own=path.own is not None,
             behaviour=path.behaviour is not None,
@@ -223,7 +238,9 @@ class SynapsNet(Forecaster):
 
     def input_current(self, window: Window) -> Tensor | None:
         """Returns the input current of each neuron at every position [B, N, L]; None without connectivity."""
-        return self.graph(window.session).current(window.activity, window.behaviour)
+        graph = self.graph(window.session)
+        seen = self._seen(window)
+        return graph.current(seen.activity, seen.behaviour)
 
     def raw_connectivity(self, session: Session | str) -> Tensor:
         """Returns the parameter A [N, N]. Its sign and scale have no meaning alone; see :meth:`connectivity`.
@@ -312,12 +329,35 @@ class SynapsNet(Forecaster):
 
         def changed(window: Window) -> Forecast:
             """Forecasts without the edges."""
-            current = graph.current_through(kept, window.activity, window.behaviour)
+            seen = self._seen(window)
+            current = graph.current_through(kept, seen.activity, seen.behaviour)
             if removed is not None and silent is not None:
-                sent = silent[:, None].expand_as(window.activity)
-                current = current + graph.current_through(removed, sent, window.behaviour)
+                sent = self._seen(window._replace(activity=silent[:, None].expand_as(window.activity)))
+                current = current + graph.current_through(removed, sent.activity, sent.behaviour)
             return Forecast(self._decode(window, current), current, graph.penalty())
 
+        return changed
+
+    def _seen(self, window: Window) -> Window:
+        """Returns what the parts of the model see: the window, or innovations from its second position on."""
+        decay = self.graph(window.session).decay
+        if decay is None:
+            return window
+        activity = window.activity[..., 1:] - decay * window.activity[..., :-1]
+        return window._replace(activity=activity, behaviour=window.behaviour[:, 1:])
+
+    def _kept(self, window: Window) -> Tensor | float:
+        """Returns what is left of the newest activity in each target [B, N, P]; zero without a decay."""
+        decay = self.graph(window.session).decay
+        return 0.0 if decay is None else decay * window.activity[..., -window.target.shape[-1] :]
+
+    def _innovative(self, part: Session) -> Session:
+        """Returns a part of a session with innovations as its activity; itself without a decay."""
+        decay = self.graph(part.name).decay
+        if decay is None:
+            return part
+        changed = copy(part)
+        changed.activity = innovations(part, float(decay))
         return changed
 
     def _gains(self, window: Window) -> tuple[Tensor, Tensor]:
@@ -338,12 +378,13 @@ class SynapsNet(Forecaster):
     def _decode(self, window: Window, current: Tensor | None) -> Tensor:
         """Forecasts each neuron [B, N, P] from its activity and current by dynamics, read-out and linear path."""
         graph, embedding = self.graph(window.session), self.embedding(self.index_of(window.session))
-        received, P = graph.received(window.activity, current), window.target.shape[-1]
-        series = [window.activity] if self.use_activity else []
+        seen, P = self._seen(window), window.target.shape[-1]
+        received = graph.received(seen.activity, current)
+        series = [seen.activity] if self.use_activity else []
         series += [] if received is None else [received]
-        behaviour = window.behaviour if self.use_behaviour else window.behaviour[..., :0]
+        behaviour = seen.behaviour if self.use_behaviour else seen.behaviour[..., :0]
         forecast: Tensor = self.dynamics(series, behaviour, embedding, P)
-        return forecast + graph.direct(window.activity, received, behaviour, P)
+        return forecast + graph.direct(seen.activity, received, behaviour, P) + self._kept(window)
 
 
 def default_penalty_weight(session: SessionInfo) -> float:

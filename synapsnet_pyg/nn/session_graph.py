@@ -37,6 +37,7 @@ class SessionGraph(torch.nn.Module):
         use_activity: Whether the linear path sees each neuron's own activity.
         linear_path: Whether there are a linear path and a common drive.
         latents: Largest number of latent inputs of the common drive.
+        deconvolve: Whether the session has a decay of slow activity, which the model takes out.
         modulation: Whether behaviour scales the sending and receiving of neurons.
         self_connections: Whether a neuron may drive itself.
         initial_scale: Scale of the first weights, see
@@ -60,6 +61,9 @@ class SessionGraph(torch.nn.Module):
     activity_scale: Tensor
     """Deviation of each neuron's activity before standardisation [N]."""
 
+    decay: Tensor | None
+    """Share of its value that activity keeps from bin to bin; None: it is not taken out."""
+
     def __init__(
         self,
         num_neurons: int,
@@ -71,6 +75,7 @@ class SessionGraph(torch.nn.Module):
         use_activity: bool = True,
         linear_path: bool = True,
         latents: int = 8,
+        deconvolve: bool = False,
         modulation: bool = False,
         self_connections: bool = False,
         initial_scale: float = 0.1,
@@ -88,6 +93,7 @@ class SessionGraph(torch.nn.Module):
         self.modulation = Modulation(N, K) if modulation and graph and K else None
         self.common_drive = CommonDrive(N, latents) if linear_path and graph else None
         self.linear_path = LinearPath(N, K, window, use_activity=use_activity) if linear_path else None
+        self.register_buffer("decay", torch.tensor(0.0) if deconvolve else None)
         self.register_buffer("activity_mean", torch.zeros(N))
         self.register_buffer("activity_scale", torch.ones(N))
 

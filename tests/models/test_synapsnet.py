@@ -5,8 +5,9 @@ import torch
 from helpers import close, make_session, read_csv
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.data.windows import Window, windows_of
+from synapsnet_pyg.data.windows import Window, every_window, windows_of
 from synapsnet_pyg.models.checkpoint import describe, load_model
+from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.jacobian import jacobians
 from synapsnet_pyg.models.synapsnet import SynapsNet, default_penalty_weight
 from synapsnet_pyg.nn.dynamics import DYNAMICS
@@ -529,3 +530,28 @@ def test_without_edge_forecasts_as_a_model_whose_weight_is_zero():
     for sender, receiver in ((1, 1), (0, 5), (5, 0), (0, -1)):
         with pytest.raises(ValueError, match=f"got {sender} -> {receiver}"):
             model.without_edge("demo", sender, receiver)
+
+
+def test_the_decay_of_an_indicator_is_taken_out_inside_the_model():
+    """Neuron 0 drives neuron 2 by spikes that both show as slow traces."""
+    random = torch.Generator().manual_seed(0)
+    counts = torch.poisson(torch.full((6, 3000), 0.2), generator=random)
+    counts[2, 1:] += torch.poisson(0.6 * counts[0, :-1], generator=random)
+    trace = counts.clone()
+    for t in range(1, 3000):
+        trace[:, t] += 0.9 * trace[:, t - 1]
+    session = Session(trace, bin_size=0.1, name="slow").standardise()
+    train, validation, test = session.split()
+    model = SynapsNet([session], window=4, deconvolve=True)
+    model.initialise({"slow": train}, {"slow": validation})
+    assert float(model.graph("slow").decay) == pytest.approx(0.9, abs=0.01)
+    window = every_window(test, model.window).gather(torch.arange(7))
+    assert window.activity.shape[-1] == 5
+    assert model(window).current.shape == (7, 6, 4)
+    connectivity = model.connectivity(train).abs().fill_diagonal_(0)
+    assert int(connectivity.argmax()) == 2 * 6 + 0
+    assert float(connectivity[2, 0]) > 5 * float(connectivity.flatten().sort().values[-2])
+    forecast = forecast_session(model, test)
+    assert float((forecast.truth - forecast.forecast).square().mean()) < 0.3
+    longer = forecast_session(model, test, targets=16)
+    torch.testing.assert_close(longer.forecast[:, -50:], forecast.forecast[:, -50:], atol=0.2, rtol=0)
