@@ -13,8 +13,9 @@ from synapsnet_pyg.benchmarks.jobs import Workers
 from synapsnet_pyg.benchmarks.recovery import Populations, compare_recovery
 from synapsnet_pyg.benchmarks.variants import named
 from synapsnet_pyg.runs.recipe import Preset
+from synapsnet_pyg.runs.tables import number_text
 
-METHODS = ("synapsnet", "ridge_var", "lag1")
+METHODS = ("posterior_mean", "synapsnet", "ridge_var", "lag1")
 
 
 def main() -> None:
@@ -39,7 +40,6 @@ def main() -> None:
         "all-recorded": {"bins": usual, "recorded": given.neurons},
     }
     preset = Preset("fast", {"epochs": given.epochs, "patience": 6})
-    shown = ("synapsnet, posterior mean", *METHODS)
     print(f"Pearson with the true weights, mean over {given.seeds} seed(s), population of {given.neurons}\n")
     print("| bins | recorded | hidden drive | SynapsNet, posterior mean | SynapsNet | ridge VAR(1) | lag-1 |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
@@ -54,7 +54,7 @@ def main() -> None:
         )
         pearson = {entry.method: entry.scores["pearson"].mean for entry in benchmark.summary}
         drive = "no" if parameters.get("hidden_drive") == 0 else "yes"
-        values = " | ".join(f"{pearson[method]:.3f}" for method in shown)
+        values = " | ".join(number_text(pearson[method]) for method in METHODS)
         print(f"| {parameters['bins']:,} | {parameters['recorded']} | {drive} | {values} |")
 
 

@@ -4,8 +4,9 @@
 # A learned connectivity has a weight for every pair of neurons. Most of these weights are noise. This example tests
 # every edge in two simulated worlds, whose true connectivity is known: one where the tests find many edges, and one
 # where no test can, because the recording is too slow. It shows how to tell from the recording alone in which of the
-# two one is. Run it as a script, `python examples/edges_to_trust.py [bins neurons recorded]`, or open it as a notebook with
-# jupytext. It takes two or three minutes, and writes figures and a graph into `edges-to-trust` in the working folder.
+# two one is. Run it as a script, `python examples/edges_to_trust.py [bins neurons recorded]`, or open it as a notebook
+# with jupytext. It takes two or three minutes, and writes figures and a graph into `edges-to-trust` in the working
+# folder.
 
 # %%
 import argparse

@@ -24,6 +24,7 @@ SMALL = {
     "examples/train_minimal.py": "1500 40 12",
     "benchmarks/intake.py": "--spikes 3000 --neurons 9 --gigabytes 0.001",
     "benchmarks/memory.py": "--neurons 20 --bins 3000",
+    "benchmarks/neuron_signs.py": "--seeds 0 --recordings none",
     "benchmarks/perturbation.py": "--neurons 20 --bins 2000 --epochs 1 --horizon 2 --driven 3 --starts 100",
     "benchmarks/recovery_growth.py": "--seeds 1 --neurons 24 --bins 300 400 500 --epochs 1 --out growth",
     "benchmarks/speed.py": "--neurons 12 --batch 3 --targets 4 --rounds 1",

@@ -27,7 +27,11 @@ TESTED_ELSEWHERE = {
         ("benchmarks/forecast_figures.py", "benchmarks/forecast_results.py", "benchmarks/variants.py"),
         "benchmarks/test_forecasting.py, parts of one benchmark",
     ),
-    "benchmarks/recovery_results.py": "benchmarks/test_recovery.py, part of one benchmark",
+    **dict.fromkeys(
+        ("benchmarks/edge_calls.py", "benchmarks/recovery_results.py"),
+        "benchmarks/test_recovery.py, parts of one benchmark",
+    ),
+    "data/innovations.py": "analysis/test_significance.py and models/test_synapsnet.py",
     **dict.fromkeys(
         (
             "cli/__main__.py",

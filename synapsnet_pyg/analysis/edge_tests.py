@@ -137,9 +137,10 @@ def population_kernel(effects: LaggedEffects) -> Tensor:
     error = torch.stack([effects.past.at_lag(lag, effects.bins)[1][off] for lag in range(1, L + 1)])
     effect = torch.stack([matrix[off] for matrix in effects.past.coefficients])
     low, high = (effect / error).quantile(torch.tensor([0.25, 0.75], dtype=effect.dtype), dim=1)
-    deviation = ((high - low) / 1.349).clamp_min(1.0)
+    # That of the lag with the fewest edges, which alone would widen the middle of the distribution.
+    deviation = ((high - low) / 1.349).clamp_min(1.0).min()
     covariance = effects.past.covariance
-    noise = (covariance / covariance[:, :1, :1]).mean(0) * torch.outer(deviation, deviation)
+    noise = (covariance / covariance[:, :1, :1]).mean(0) * deviation**2
     scaled = effect / error[0]
     size, axes = torch.linalg.eigh(scaled @ scaled.t() / scaled.shape[1] - noise)
     kernel = (axes[:, -1] * axes[:, -1].sum().sign()).clamp_min(0)

@@ -394,7 +394,7 @@ def test_significance_and_ensembles_stand_beside_the_weights(fitted, capsys, tmp
         "--format", "npz,csv,graphml",
     )  # fmt: skip
     assert told[0] == 0
-    assert "pairs are edges at a false discovery rate of 5 %" in told[1]
+    assert "tested pairs" in told[1]
     assert "How many neurons were not recorded" in told[1]
     (row, *_) = read_csv(out / "sim0-edges.csv")
     beside = {
@@ -403,7 +403,9 @@ def test_significance_and_ensembles_stand_beside_the_weights(fitted, capsys, tmp
         "p_value",
         "q_value",
         "edge_probability",
-        "learned",
+        "posterior_mean",
+        "lag",
+        "same_bin",
         "sign_stability",
         "sign_agreement",
     }

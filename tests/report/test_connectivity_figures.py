@@ -12,14 +12,17 @@ def test_matrices_show_weights_and_p_values(run, results):
     learned = run.model.connectivity(session.split().train).fill_diagonal_(0)
     matrices = matrices_figure(session, analysis).plotly
     assert [title.text for title in matrices.layout.annotations] == list(analysis.matrices)
-    assert list(analysis.matrices)[1:] == ["its significant edges", "correlation one bin apart", "true connectivity"]
+    assert list(analysis.matrices)[1:] == [
+        "posterior mean of its significant edges",
+        "correlation one bin apart",
+        "true connectivity",
+    ]
     drawn = matrices.data[0]
     for row, i in enumerate(order):
         for column, j in enumerate(order):
             assert drawn.z[row][column] == pytest.approx(learned[i, j].item())
-            if i != j:
-                p = analysis.significance.edges.p_value[i, j].item()
-                assert drawn.customdata[row][column] == pytest.approx(p)
+            p = analysis.significance.edges.p_value[i, j].item()
+            assert drawn.customdata[row][column] == pytest.approx(p, nan_ok=True)
     ids = [escape(session.neuron_id[i]) for i in order]
     assert [name.rstrip("\u200b") for name in drawn.y] == ids
     assert list(drawn.x) == list(drawn.y)

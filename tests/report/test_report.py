@@ -10,6 +10,7 @@ from helpers import make_session
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.report.forecast_excerpt import forecast_excerpt
 from synapsnet_pyg.report.report import write_report
+from synapsnet_pyg.results.connectivity import EDGE_COLUMNS
 from synapsnet_pyg.runs.run import Run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -35,9 +36,10 @@ def test_the_page_has_every_section_and_all_its_files(written, full_titles):
         if path.suffix == ".svg":
             assert b"</svg>" in path.read_bytes()
     assert not any(" " in link or "<" in link for link in linked)
-    edges = pd.read_csv(folder / "tables" / "known__b_-surest-edges.csv")
-    assert list(edges) == ["source", "target", "weight", "learned", "effect", "error", "p_value", "q_value"]
-    assert len(edges) == 11 * 10
+    edges = pd.read_csv(folder / "tables" / "known__b_-significant-edges.csv")
+    assert list(edges) == ["source", "target", *EDGE_COLUMNS[2:-2]]
+    assert 0 < len(edges) < 11 * 10
+    assert (edges["q_value"] <= 0.05).all()
 
 
 def test_the_page_needs_no_network_and_sends_nothing(written):
@@ -75,8 +77,11 @@ def test_sections_that_do_not_apply_are_left_out(tmp_path, fit_in_memory):
     page = (tmp_path / "index.html").read_text()
     for absent in ("Training", "Weights by", "Weight against distance", "repeat the run"):
         assert absent not in page
+    # Independent noise: the first words on edges say that there is none, and nothing is drawn of any.
+    assert "No edge is significant" in page.split("Significant edges</h3>")[1][:300]
+    for absent in (">Graph</h3>", ">Hubs and reciprocity</h3>", "significant-edges.csv"):
+        assert absent not in page
     assert "correlation in the same bin" in page
-    assert "Positions are not known" in page
     assert not any("run-training" in path.name for path in files)
     write_report(fit_in_memory("mean", session), tmp_path / "mean")
     page = (tmp_path / "mean" / "index.html").read_text()
@@ -85,11 +90,14 @@ def test_sections_that_do_not_apply_are_left_out(tmp_path, fit_in_memory):
 
 
 def test_a_short_recording_in_trials_says_why_edges_are_not_tested(tmp_path, fit_in_memory):
-    starts = torch.arange(0, 180, 12)
-    session = make_session(N=4, T=180, K=0, segment=torch.stack([starts, starts + 12], 1)).standardise()
-    write_report(fit_in_memory("var1", session), tmp_path)
+    def trials(T):
+        starts = torch.arange(0, T, 12)
+        return make_session(N=4, T=T, K=0, segment=torch.stack([starts, starts + 12], 1)).standardise()
+
+    write_report(fit_in_memory("var1", trials(60)), tmp_path)
     page = (tmp_path / "index.html").read_text()
-    assert "The edges could not be tested: Expected at least 200 bins" in page
+    assert "The edges could not be tested: Expected at least 50 bins" in page
+    session = trials(180)
     assert forecast_excerpt(fit_in_memory("var1", session), "demo").breaks == [11]
 
 

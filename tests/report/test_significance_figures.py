@@ -4,7 +4,10 @@ from synapsnet_pyg.report.significance_figures import block_figure, distance_fig
 
 
 def test_every_pair_has_a_p_value(results):
-    assert p_value_figure(results.connectivity.significance).plotly.data[0].y.sum() == 11 * 10
+    assert (
+        p_value_figure(results.connectivity.significance).plotly.data[0].y.sum()
+        == results.connectivity.significance.edges.tested
+    )
 
 
 def test_blocks_and_distances_are_those_of_the_tables(results):
