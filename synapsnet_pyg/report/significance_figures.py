@@ -22,14 +22,14 @@ from synapsnet_pyg.results.blocks import draw_blocks
 def p_value_figure(significance: Significance) -> ReportFigure:
     """Returns the histogram of the p-values of all pairs."""
     sentence = (
-        "p-values of all pairs. Without any edge they would be spread evenly, along the dashed line; an excess near "
-        "zero indicates edges."
+        "p-values of all tested pairs, each the largest of three tests. Without any edge they would lie below the "
+        "dashed line near zero and pile up near one; an excess near zero indicates edges."
     )
     return ReportFigure("p-values", sentence, _plotly_p_values(significance), _static_p_values(significance))
 
 
 def _plotly_p_values(significance: Significance) -> PlotlyFigure:
-    """Draws the histogram and a dashed line for the case of no edges."""
+    """Draws the histogram and a dashed line, the most near zero in the case of no edges."""
     counts, borders = significance.counts, significance.borders
     figure = make_plotly(320)
     figure.add_bar(
@@ -39,7 +39,7 @@ def _plotly_p_values(significance: Significance) -> PlotlyFigure:
     uniform = counts.sum() / len(counts)
     figure.add_scatter(
         x=[0, 1], y=[uniform, uniform], mode="lines", line={"color": FORECAST, "dash": "dash"},
-        name="if there were no edges",
+        name="at most this near zero if there were no edges",
     )  # fmt: skip
     figure.update_layout(bargap=0.05)
     figure.update_xaxes(title="p-value", range=[0, 1])
