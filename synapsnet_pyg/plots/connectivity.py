@@ -162,7 +162,9 @@ def draw_p_values(ax: Axes, counts: np.ndarray, borders: np.ndarray) -> Axes:
         borders: Borders of the ranges [M + 1].
     """
     ax.bar(borders[:-1], counts, np.diff(borders), align="edge", color=BLUE, ec="white", lw=0.5, label="all pairs")
-    ax.axhline(counts.sum() / len(counts), color=ORANGE, lw=1.5, ls="--", label="at most this near zero if there were no edges")
+    ax.axhline(
+        counts.sum() / len(counts), color=ORANGE, lw=1.5, ls="--", label="at most this near zero if there were no edges"
+    )
     ax.set(xlabel="p-value", ylabel="pairs", xlim=(borders[0], borders[-1]))
     ax.legend(frameon=False)
     despine(ax)
