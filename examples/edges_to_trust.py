@@ -135,7 +135,7 @@ def draw_edges(significance, truth, file):
     figure.savefig(out / file, dpi=120)
 
 
-significance = edge_significance(train)
+significance = edge_significance(train, learned=learned)
 significant = significance.edges(0.05)
 report_edges(significance, truth)
 print(identifiability(train, significance).message)

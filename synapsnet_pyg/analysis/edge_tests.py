@@ -149,6 +149,34 @@ def population_kernel(effects: LaggedEffects) -> Tensor:
     return kernel / kernel.max() if float(kernel.max()) > 0 else first
 
 
+def effects_by_sign(effects: LaggedEffects, amplitude: Tensor, error: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
+    """Computes effects summed over lags, and their standard errors [N, N], with one kernel for each sign.
+
+    Inhibition often lasts longer than excitation, and is limited where rates are low. The kernel of a sign is the mean
+    time course of the effects with that sign that are more than four standard errors from zero; with fewer than ten of
+    them it is the common kernel.
+
+    Args:
+        effects: Effects of a session.
+        amplitude: Amplitude of the common kernel in each pair [N, N].
+        error: Its standard error [N, N].
+        kernel: Common kernel over lags [L].
+    """
+    off = ~torch.eye(len(amplitude), dtype=torch.bool)
+    results = []
+    for sign in (1, -1):
+        strong = (sign * amplitude / error > 4) & off
+        shape = kernel
+        if int(strong.sum()) >= 10 and len(kernel) > 1:
+            course = (effects.past.coefficients[:, strong] * amplitude[strong]).sum(1).clamp_min(0)
+            shape = torch.where(course >= 0.05 * course.max(), course, 0.0) / course.max()
+        part, part_error = effects.past.filtered(shape, effects.bins)
+        results.append((part * shape.sum(), part_error * shape.sum()))
+    positive = amplitude >= 0
+    effect, spread = (torch.where(positive, results[0][k], results[1][k]) for k in (0, 1))
+    return effect, spread
+
+
 def inflation_of(effects: LaggedEffects, trial: int = 1) -> Tensor:
     r"""Computes the factor by which slow activity increases the standard error of an effect, at least 1: [N, N].
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from synapsnet_pyg.analysis.edge_tests import (
     EdgeTests,
     combined_p,
+    effects_by_sign,
     inflation_of,
     mixture_of,
     population_kernel,
@@ -148,7 +149,9 @@ class EdgeSignificance:
         return {name: getattr(self, name) for name in (*names, "lag", "same_bin", "same_bin_q")}
 
 
-def edge_significance(session: Session, *, resamples: int = 100, seed: int = 0) -> EdgeSignificance:
+def edge_significance(
+    session: Session, *, learned: Tensor | None = None, resamples: int = 100, seed: int = 0
+) -> EdgeSignificance:
     r"""Tests every edge of a recording.
 
     .. math::
@@ -160,7 +163,7 @@ def edge_significance(session: Session, *, resamples: int = 100, seed: int = 0) 
     part that no other input explains: earlier bins of all neurons, behaviour, and smooth functions of signals shared by
     many neurons. :math:`D` is free of the bias of penalties. It is the same for every model whose forecast is linear in
     these inputs, so that no model is needed. If bins are short, effects are summed over lags with the kernel that the
-    edges of the recording share.
+    edges of the recording share; effect, error and posterior mean have one kernel for each sign.
 
     Three corrections make z standard normal for pairs without an edge: **slow activity**, with n the deviation under
     circular shifts of the sender; **common drive**, a matrix H of low rank from unrecorded signals shared by many; and
@@ -181,6 +184,9 @@ def edge_significance(session: Session, *, resamples: int = 100, seed: int = 0) 
 
     Args:
         session: Training part, standardised.
+        learned: Connectivity of a model that was fitted to this part :math:`(N, N)`. The posterior mean is then the
+            mean of both estimates, whose errors are partly independent, the learned one scaled to the other. The test
+            is the same. None: there is no model.
         resamples: Number of block-bootstrap samples for ``sign_stability``, 10 or more.
         seed: Seed of the samples.
 
@@ -206,13 +212,17 @@ def edge_significance(session: Session, *, resamples: int = 100, seed: int = 0) 
 
     p = combined_p(torch.stack([two_sided(test.weakest(), excess) for test in tests]), weights)
     p = torch.where(tested, p, torch.nan)
-    summed, size = tests[0], float(kernel.sum())
+    summed = tests[0]
     same_bin = standardise(effects.same_bin * effects.bins**0.5)
     same_p = torch.where(tested & tested.t(), two_sided(same_bin.z, excess.maximum(excess.t())), torch.nan)
-    deviation = summed.past.deviation
-    error = summed.error * deviation * size
+    total, spread = effects_by_sign(effects, summed.amplitude, summed.error, kernel)
+    spread = spread * inflation
+    signed = standardise(total / spread)
+    error = spread * signed.deviation
     z = -torch.special.ndtri((p / 2).clamp(1e-300, 0.5)).nan_to_num(0.0)
-    mean = pair_posterior_mean(summed.past.z * deviation, same_bin.z * same_bin.deviation)
+    mean = pair_posterior_mean(signed.z * signed.deviation, same_bin.z * same_bin.deviation) * spread
+    if learned is not None:
+        mean = _mean_with(mean, learned, tested)
     # An edge is seen in the recording backwards, too, from its receiver to its sender.
     backwards = run_tests(effects, kernel, inflation, reverse=True)
     explained = two_sided(summed.past.z.t(), excess) <= 0.05
@@ -223,12 +233,12 @@ def edge_significance(session: Session, *, resamples: int = 100, seed: int = 0) 
         return torch.where(tested, matrix, torch.nan).float()
 
     return EdgeSignificance(
-        effect=pairs(summed.past.z * error),
+        effect=pairs(signed.z * error),
         error=pairs(error),
         p_value=pairs(p),
         q_value=pairs(_q(p)),
         edge_probability=pairs(mixture_of(z[tested]).edge_probability(z)),
-        posterior_mean=pairs(mean * summed.error * size),
+        posterior_mean=pairs(mean),
         sign_stability=pairs(_sign_stability(effects, summed, resamples, seed)),
         lag=pairs(by_lag.argmax(0) + 1.0),
         same_bin=pairs(effects.same_bin),
@@ -236,11 +246,21 @@ def edge_significance(session: Session, *, resamples: int = 100, seed: int = 0) 
         reverse_p=torch.where(tested & ~explained, two_sided(backwards.weakest(), excess), torch.nan),
         kernel=kernel.float(),
         density=summed.past.mixture.density,
-        null_deviation=deviation,
+        null_deviation=summed.past.deviation,
         latents=summed.past.latents,
         rare=int((events < FEWEST_EVENTS).sum()),
         decay=effects.decay,
     )
+
+
+def _mean_with(mean: Tensor, learned: Tensor, tested: Tensor) -> Tensor:
+    """Returns the mean of posterior means and learned weights, which are scaled to them by least squares [N, N]."""
+    ours, theirs = mean[tested], learned.detach().to(mean)[tested]
+    power = float(theirs.square().sum())
+    if power == 0:
+        return mean
+    scale = max(float((ours * theirs).sum()) / power, 0.0)
+    return (mean + scale * learned.detach().to(mean)) / 2
 
 
 def _weights(tests: list[EdgeTests]) -> Tensor:

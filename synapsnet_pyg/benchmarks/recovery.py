@@ -83,12 +83,16 @@ class RecoveryResult:
     scores: ConnectivityScore
     calibration: Calibration | None = None
     """Calls and calibration of the test of edges; None for other methods."""
+    posterior: ConnectivityScore | None = None
+    """Scores of the posterior means that a test of edges makes of SynapsNet's weights; None for other methods."""
 
     def to_json(self) -> Json:
         """Returns name -> value, ready for JSON; None replaces NaN."""
         scores = {key: number_or_none(value) for key, value in self.scores._asdict().items()}
-        calibration = {} if self.calibration is None else {"calibration": self.calibration.to_json()}
-        return {"seconds": self.seconds, "fit": self.fit, "scores": scores, **calibration}
+        further: Json = {} if self.calibration is None else {"calibration": self.calibration.to_json()}
+        if self.posterior is not None:
+            further["posterior"] = {key: number_or_none(value) for key, value in self.posterior._asdict().items()}
+        return {"seconds": self.seconds, "fit": self.fit, "scores": scores, **further}
 
 
 class _Recovered(NamedTuple):
@@ -99,6 +103,8 @@ class _Recovered(NamedTuple):
     fit: float | None = None
     edges: EdgeSignificance | None = None
     """Result of the test of edges; None for other methods."""
+    posterior_mean: Tensor | None = None
+    """Posterior means of a model's weights [N, N]; None for other methods."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,9 @@ class RecoveryJob:
             np.savez_compressed(file, connectivity=recovered.connectivity.detach().cpu().numpy())
         edges = recovered.edges
         calibration = None if edges is None else Calibration.of(edges, edge_truth(session), truth)
-        return RecoveryResult(seconds, recovered.fit, connectivity_score(recovered.connectivity, truth), calibration)
+        score, mean = connectivity_score(recovered.connectivity, truth), recovered.posterior_mean
+        posterior = None if mean is None else connectivity_score(mean, truth)
+        return RecoveryResult(seconds, recovered.fit, score, calibration, posterior)
 
     def _recover(self, session: Session) -> _Recovered:
         """Estimates the connectivity by the method."""
@@ -165,13 +173,21 @@ class RecoveryJob:
         )
         split = session.split()
         test = forecast_session(run.model, split.test, run.targets)
-        return _Recovered(run.model.connectivity(split.train), score_forecast(session, test).correlation)
+        connectivity, mean = run.model.connectivity(split.train), None
+        if run.kind == "synapsnet":
+            mean = edge_significance(split.train, learned=connectivity).posterior_mean.nan_to_num()
+        return _Recovered(connectivity, score_forecast(session, test).correlation, posterior_mean=mean)
 
     def read(self, values: Mapping[str, Any]) -> RecoveryResult:
         """Reads the scores."""
-        scores = {key: np.nan if value is None else value for key, value in values["scores"].items()}
+
+        def score(name: str) -> ConnectivityScore:
+            """Reads the scores of a name; NaN replaces None."""
+            return ConnectivityScore(**{key: np.nan if value is None else value for key, value in values[name].items()})
+
         calibration = Calibration.read(values["calibration"]) if "calibration" in values else None
-        return RecoveryResult(values["seconds"], values["fit"], ConnectivityScore(**scores), calibration)
+        posterior = score("posterior") if "posterior" in values else None
+        return RecoveryResult(values["seconds"], values["fit"], score("scores"), calibration, posterior)
 
     def describe(self, result: RecoveryResult) -> str:
         """Returns the Pearson correlation with the true weights and the duration as text."""
@@ -304,10 +320,15 @@ def compare_recovery(
             job.population.seed,
             result.seconds,
             result.fit,
-            method=job.method.label,
-            scores=result.scores,
+            method=label,
+            scores=scores,
         )
         for job, result in results_of(jobs)
+        for label, scores in (
+            (job.method.label, result.scores),
+            (f"{job.method.label}, posterior mean", result.posterior),
+        )
+        if scores is not None
     ]
     calibrations = [
         CalibratedPopulation(job.population.kind, job.population.seed, result.calibration)

@@ -173,7 +173,7 @@ def _test_edges(session: Session, learned: Tensor) -> tuple[Significance | None,
     """Tests the edges on the training part; returns None and a reason if the test is not possible."""
     train = session.split().train
     try:
-        edges = edge_significance(train)
+        edges = edge_significance(train, learned=learned)
     except ValueError as error:  # the recording is too short for the test, but not for the rest of the page
         return None, str(error)
     p_value = edges.p_value[edges.p_value.isfinite()].numpy()

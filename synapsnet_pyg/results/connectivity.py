@@ -74,7 +74,8 @@ def connectivity_results(
     """Computes the connectivity of every session, over one or several runs.
 
     The weight of an edge is its mean over runs. The test
-    (:func:`~synapsnet_pyg.analysis.significance.edge_significance`) is of the recording, the same for every run.
+    (:func:`~synapsnet_pyg.analysis.significance.edge_significance`) is of the recording, the same for every run; the
+    posterior mean is the mean of its own and the learned weight.
 
     Args:
         runs: One run, or several runs of the same sessions with different seeds.
@@ -174,6 +175,6 @@ def _result(runs: Sequence[Run], train: Session, rate: float | None) -> Connecti
         agreement = {"seed_deviation": deviation, "sign_agreement": signs}
     if rate is None:
         return ConnectivityResult(connectivity, agreement)
-    edges = edge_significance(train)
+    edges = edge_significance(train, learned=connectivity)
     message = f"{edges.message(rate)} {identifiability(train, edges).message}"
     return ConnectivityResult(connectivity, edge_fields_of(edges) | agreement, message)

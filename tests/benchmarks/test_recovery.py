@@ -32,10 +32,16 @@ def test_writes_everything_and_repeats_nothing(tmp_path):
     }
     assert written == tables | {"connectivity.json", "connectivity-paper.png", "calibration.png", "populations", "runs"}
     by_method = {entry.method: entry for entry in result.summary}
-    assert by_method.keys() == {"synapsnet", "posterior_mean", "ridge_var", "lag1"}
+    assert by_method.keys() == {
+        "synapsnet",
+        "synapsnet, posterior mean",
+        "posterior_mean",
+        "ridge_var",
+        "lag1",
+    }
     assert by_method["ridge_var"].scores["pearson"].mean > by_method["lag1"].scores["pearson"].mean
     assert by_method["synapsnet"].seeds == 2
-    assert len(read_csv(out / "connectivity-seeds.csv")) == 8
+    assert len(read_csv(out / "connectivity-seeds.csv")) == 10
     assert json.loads((out / "connectivity.json").read_text())["summary"] == result.to_json()["summary"]
     stamps = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/*/result.json")}
     assert stamps
@@ -110,6 +116,6 @@ def test_synapsnet_recovers_better_than_soft_thresholded_ridge(tmp_path):
     )
     by_method = {entry.method: entry.scores["pearson"].mean for entry in result.summary}
     assert by_method["synapsnet"] > 0.87
-    assert by_method["posterior_mean"] > 0.88
+    assert by_method["synapsnet, posterior mean"] > 0.88
     assert by_method["synapsnet"] > by_method["soft_ridge"] + 0.04
     assert by_method["lag1"] == pytest.approx(0.31, abs=0.03)
