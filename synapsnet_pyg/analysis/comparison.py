@@ -13,6 +13,7 @@ from synapsnet_pyg.analysis.blocks import groups_of
 from synapsnet_pyg.analysis.condition_pairs import ConditionPair
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
 from synapsnet_pyg.analysis.pattern_agreement import PatternAgreement, pattern_agreement
+from synapsnet_pyg.analysis.quantiles import quartile_deviation
 from synapsnet_pyg.analysis.refit import Refit, refit
 from synapsnet_pyg.analysis.student import two_sided_p
 
@@ -295,10 +296,7 @@ def _moments(fitted: Refit) -> tuple[Tensor, Tensor]:
 
 def _central_deviation(z: Tensor) -> float:
     """Returns the deviation of a normal distribution with the quartiles of z; 1 for fewer than 20 values."""
-    if len(z) < 20:
-        return 1.0
-    low, high = np.quantile(z.numpy(), [0.25, 0.75])
-    return float(high - low) / 1.349
+    return float(quartile_deviation(z.numpy())) if len(z) >= 20 else 1.0
 
 
 def _pairs(matrix: Tensor, known: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.analysis.lagged_effects import Evidence, LaggedEffects
+from synapsnet_pyg.analysis.quantiles import quartile_deviation
 from synapsnet_pyg.analysis.student import two_sided_p
 from synapsnet_pyg.regression.sparse_low_rank import FEWEST, EdgeMixture, sparse_low_rank
 
@@ -99,8 +100,8 @@ def standardise(z: Tensor) -> Standardised:
         rest, mixture, latents = z - parts.receivers @ parts.senders, parts.mixture, len(parts.senders)
     else:
         rest, mixture, latents = z, mixture_of(z[off]), 0
-    scale = max(1.0, mixture.null_variance**0.5)
-    return Standardised((rest / scale).fill_diagonal_(0), mixture, latents)
+    result = Standardised(rest, mixture, latents)
+    return result._replace(z=(rest / result.deviation).fill_diagonal_(0))
 
 
 def mixture_of(values: Tensor, *, iterations: int = 60, prior: float = 10.0) -> EdgeMixture:
@@ -136,9 +137,8 @@ def population_kernel(effects: LaggedEffects) -> Tensor:
         return first
     error = torch.stack([effects.past.at_lag(lag, effects.bins)[1][off] for lag in range(1, L + 1)])
     effect = torch.stack([matrix[off] for matrix in effects.past.coefficients])
-    low, high = (effect / error).quantile(torch.tensor([0.25, 0.75], dtype=effect.dtype), dim=1)
     # That of the lag with the fewest edges, which alone would widen the middle of the distribution.
-    deviation = ((high - low) / 1.349).clamp_min(1.0).min()
+    deviation = max(1.0, float(quartile_deviation((effect / error).numpy()).min()))
     covariance = effects.past.covariance
     noise = (covariance / covariance[:, :1, :1]).mean(0) * deviation**2
     scaled = effect / error[0]

@@ -201,8 +201,7 @@ class _Stacks:
         """
         N = len(self.activity)
         # Inverse covariance of all signals but the newest bin, rows of the senders one bin earlier.
-        newest = precision[:N, :N]
-        inverse = precision[N : 2 * N, N:] - precision[N : 2 * N, :N] @ torch.linalg.solve(newest, precision[:N, N:])
+        inverse = precision[N : 2 * N, N:] + precision[N : 2 * N, :N] @ weights
         maps = torch.cat([-weights, inverse]).to(self.activity)
         result = self.activity.new_empty(2 * N, bins)
         first = 0
@@ -222,15 +221,9 @@ def _given_inputs(precision: Tensor, target: slice, senders: list[slice]) -> tup
     own = precision[target, target]
     coefficients = -torch.linalg.solve(own, precision[target])
     inside = precision[target]
-    blocks_of_inverse = _over_lags(precision, senders) - torch.stack(
-        [
-            torch.stack(
-                [_diagonal_of_product(inside[:, a], torch.linalg.solve(own, inside[:, b])) for b in senders], -1
-            )
-            for a in senders
-        ],
-        -2,
-    )
+    # Inverse covariance of the inputs alone: the diagonals of P_ab - P_a0 P_00^-1 P_0b.
+    removed = [torch.stack([(inside[:, a] * coefficients[:, b]).sum(0) for b in senders], -1) for a in senders]
+    blocks_of_inverse = _over_lags(precision, senders) + torch.stack(removed, -2)
     variance = torch.linalg.inv(own).diagonal()
     evidence = Evidence(torch.stack([coefficients[:, block] for block in senders]), variance, blocks_of_inverse)
     return evidence, coefficients[:, keep]
@@ -246,11 +239,6 @@ def _given_all(precision: Tensor, target: slice, senders: list[slice]) -> Eviden
 def _over_lags(precision: Tensor, senders: list[slice]) -> Tensor:
     """Returns the entries of each sender with itself at all pairs of lags [N, L, L]."""
     return torch.stack([torch.stack([precision[a, b].diagonal() for b in senders], -1) for a in senders], -2)
-
-
-def _diagonal_of_product(left: Tensor, right: Tensor) -> Tensor:
-    """Returns the diagonal of ``left.t() @ right``."""
-    return (left * right).sum(0)
 
 
 def _shared_signals(session: Session, activity: Tensor, components: int = 4, memory: float = 3.0) -> Tensor:

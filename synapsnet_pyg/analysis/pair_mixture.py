@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.analysis.quantiles import quartile_deviation
+
 _SWAP = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64)
 """Exchange of the two neurons of a pair."""
 
@@ -89,19 +91,14 @@ def _start(views: Tensor) -> _Mixture:
     noise = torch.ones(3, dtype=torch.float64)
     if len(views) >= 20:
         both = torch.cat([views[:, 0], views[:, 1]])
-        noise = torch.stack([_middle(both), _middle(both), _middle(views[:, 2])])
+        next_bin, same_bin = (max(1.0, float(quartile_deviation(x.numpy())) ** 2) for x in (both, views[:, 2]))
+        noise = torch.tensor([next_bin, next_bin, same_bin], dtype=torch.float64)
     beyond = views.t() @ views / max(len(views), 1) - noise.diag()
     effect = max(float(beyond[0, 0] + beyond[1, 1]) / 2, 1e-2)
     joint = float(beyond[0, 2] + beyond[1, 2]) / 2
     same = max(float(beyond[2, 2]) / 2, joint**2 / effect, 1e-3)
     edge = torch.tensor([[effect, 0.0, joint], [0.0, 1e-3, 0.0], [joint, 0.0, same]], dtype=torch.float64)
     return _Mixture(0.07, noise, edge / 0.14)
-
-
-def _middle(values: Tensor) -> Tensor:
-    """Returns the variance of a normal distribution with the quartiles of the values, at least 1."""
-    low, high = values.quantile(torch.tensor([0.25, 0.75], dtype=values.dtype))
-    return ((high - low) / 1.349).square().clamp_min(1.0)
 
 
 def _step(mixture: _Mixture, views: Tensor, prior: float = 5.0) -> _Mixture:
