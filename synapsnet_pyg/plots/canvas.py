@@ -82,3 +82,13 @@ def add_colour_bar(
         return
     distance: Any = {} if pad is None else {"pad": pad}
     ax.figure.colorbar(image, ax=ax, shrink=0.8, label=label, extend=extend, **distance)
+
+
+def without_formulas(text: str) -> str:
+    r"""Escapes the dollar signs of a text, between which matplotlib would read a formula.
+
+    Example:
+        >>> print(without_formulas("$x_1$"))
+        \$x_1\$
+    """
+    return text.replace("$", r"\$")

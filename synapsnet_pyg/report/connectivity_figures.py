@@ -6,11 +6,11 @@ import numpy as np
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
-from synapsnet_pyg.plots.canvas import make_figure
+from synapsnet_pyg.plots.canvas import make_figure, without_formulas
 from synapsnet_pyg.plots.connectivity import draw_current_correlation, draw_graph, draw_matrix
 from synapsnet_pyg.plots.style import COLOURS, EXCITES, INHIBITS
 from synapsnet_pyg.report.connectivity_analysis import ConnectivityAnalysis
-from synapsnet_pyg.report.figure import ReportFigure, colour_limit, without_formulas
+from synapsnet_pyg.report.figure import ReportFigure, colour_limit
 from synapsnet_pyg.report.graph import MOST, SENDERS, Graph
 from synapsnet_pyg.report.neuron_order import Cells, NeuronOrder, pooled
 from synapsnet_pyg.report.plotly_canvas import DIVERGING, colour_bar, make_grid, make_plotly, neuron_names

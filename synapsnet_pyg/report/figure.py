@@ -46,13 +46,3 @@ def evenly_chosen(order: np.ndarray, most: int = 300) -> np.ndarray:
         [0, 3, 6]
     """
     return order[:: -(-len(order) // most)]
-
-
-def without_formulas(text: str) -> str:
-    r"""Escapes the dollar signs of a text, between which matplotlib would read a formula.
-
-    Example:
-        >>> print(without_formulas("$x_1$"))
-        \$x_1\$
-    """
-    return text.replace("$", r"\$")

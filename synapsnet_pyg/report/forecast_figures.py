@@ -7,10 +7,10 @@ import numpy as np
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
-from synapsnet_pyg.plots.canvas import make_figure
+from synapsnet_pyg.plots.canvas import make_figure, without_formulas
 from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_raster
 from synapsnet_pyg.plots.style import COLOURS, FORECAST, TRUE
-from synapsnet_pyg.report.figure import ReportFigure, colour_limit, evenly_chosen, without_formulas
+from synapsnet_pyg.report.figure import ReportFigure, colour_limit, evenly_chosen
 from synapsnet_pyg.report.forecast_excerpt import ForecastExcerpt
 from synapsnet_pyg.report.neuron_order import NeuronOrder
 from synapsnet_pyg.report.plotly_canvas import DIVERGING, colour_bar, make_grid, make_plotly, neuron_names

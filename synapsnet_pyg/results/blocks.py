@@ -12,10 +12,11 @@ from synapsnet_pyg.analysis.blocks import Blocks, connectivity_blocks, groups_of
 from synapsnet_pyg.analysis.significance import edge_significance
 from synapsnet_pyg.analysis.states import block_matrix
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import atomic_path, file_name, make_folder
-from synapsnet_pyg.plots.canvas import Figure, make_figure
+from synapsnet_pyg.files import file_name, make_folder
+from synapsnet_pyg.plots.canvas import Figure, make_figure, without_formulas
 from synapsnet_pyg.plots.connectivity import draw_block_matrix
 from synapsnet_pyg.plots.groups import draw_forest
+from synapsnet_pyg.results.saving import save_figure, save_table
 from synapsnet_pyg.runs.run import Run
 
 RATE = 0.05
@@ -129,15 +130,15 @@ def draw_blocks(table: pd.DataFrame, title: str = "") -> Figure:
     size = 2.6 + 0.36 * min(len(groups), 14)
     figure, (left, right) = make_figure(size + 5.4, max(size, 1.2 + 0.15 * len(rows)), columns=2)
     weight, q_zero, q_labels = (block_matrix(table, groups, name) for name in ("mean_weight", "q_zero", "q_labels"))
-    names = [plain_text(name) for name in groups]
+    names = [without_formulas(name) for name in groups]
     draw_block_matrix(left, weight, names, marked=q_zero <= RATE, circled=q_labels <= RATE, label="mean weight")
     mean, low, high, q = (rows[name].to_numpy(float) for name in ("mean_weight", "low", "high", "q_zero"))
     pairs = [
-        f"{plain_text(sender)} \u2192 {plain_text(receiver)}"
+        f"{without_formulas(sender)} \u2192 {without_formulas(receiver)}"
         for sender, receiver in rows[["sender", "receiver"]].to_numpy()
     ]
     draw_forest(right, pairs, mean, low, high, marked=q <= RATE, label="mean weight, 95 % interval")
-    figure.suptitle(plain_text(title), fontsize="medium")
+    figure.suptitle(without_formulas(title), fontsize="medium")
     figure.supxlabel(MARKS, fontsize="x-small")
     return figure
 
@@ -145,43 +146,6 @@ def draw_blocks(table: pd.DataFrame, title: str = "") -> Figure:
 def sorted_groups(table: pd.DataFrame) -> list[str]:
     """Returns the names of all groups of a table of blocks, in the order of its senders and then its receivers."""
     return [str(name) for name in dict.fromkeys([*table["sender"], *table["receiver"]])]
-
-
-def save_figure(figure: Figure, stem: Path) -> list[Path]:
-    """Writes a figure as PNG and SVG; returns the paths.
-
-    Args:
-        figure: Figure.
-        stem: Path of the files without their endings; the folder must exist.
-    """
-    paths = [stem.with_name(stem.name + ending) for ending in (".png", ".svg")]
-    for path in paths:
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=200)
-    return paths
-
-
-def save_table(table: pd.DataFrame, stem: Path) -> Path:
-    """Writes a table as CSV; returns its path.
-
-    Args:
-        table: Table.
-        stem: Path of the file without its ending; the folder must exist.
-    """
-    path = stem.with_name(f"{stem.name}.csv")
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False)
-    return path
-
-
-def plain_text(text: str) -> str:
-    r"""Escapes the dollar signs of a text, between which matplotlib would read a formula.
-
-    Example:
-        >>> print(plain_text("$V1$"))
-        \$V1\$
-    """
-    return text.replace("$", r"\$")
 
 
 def _sessions(runs: Sequence[Run]) -> Mapping[str, Session]:

@@ -17,12 +17,13 @@ from synapsnet_pyg.analysis.pattern_agreement import PatternAgreement, pattern_a
 from synapsnet_pyg.analysis.refit import refit
 from synapsnet_pyg.analysis.states import block_matrix
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import atomic_path, file_name, make_folder
+from synapsnet_pyg.files import file_name, make_folder
 from synapsnet_pyg.plots.canvas import Figure, make_figure
 from synapsnet_pyg.plots.connectivity import draw_block_matrix
 from synapsnet_pyg.plots.differences import draw_against_null, draw_intervals, draw_z_values
 from synapsnet_pyg.results.dynamic_connectivity import MOST_GROUPS
 from synapsnet_pyg.results.graphs import endpoint_columns
+from synapsnet_pyg.results.saving import save_figure, save_table
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.run_file import FILE
 
@@ -319,14 +320,8 @@ def _write(result: ComparisonResult, stem: str) -> Iterator[str]:
     if blocks is not None:
         tables["blocks"] = blocks.assign(null=result.comparison.null_name)
     for name, table in tables.items():
-        path = Path(f"{stem}-{name}.csv")
-        with atomic_path(path) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.6g")
+        path = save_table(table, Path(f"{stem}-{name}"), float_format="%.6g")
         neurons = f", {result.comparison.unlabelled} neurons left out" if name == "blocks" else ""
         yield f"written to {path}: {len(table)} pairs of {'neurons' if name == 'edges' else 'groups'}{neurons}"
-    figure = draw_comparison(result)
-    for ending in (".png", ".svg"):
-        path = Path(f"{stem}{ending}")
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=150)
+    for path in save_figure(draw_comparison(result), Path(stem), dpi=150):
         yield f"written to {path}: figure of the differences"

@@ -30,6 +30,7 @@ from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.plots.canvas import Figure, make_figure
 from synapsnet_pyg.plots.connectivity import draw_block_matrix
 from synapsnet_pyg.results.graphs import endpoint_columns
+from synapsnet_pyg.results.saving import save_table
 from synapsnet_pyg.runs.run import Run
 
 MOST_GROUPS = 50
@@ -282,9 +283,9 @@ def _write_edges(session: Session, summary: DynamicsSummary, stem: str) -> Itera
     path = Path(f"{stem}-mean.npz")
     _save_matrices(path, session, connectivity=moments.mean.float(), deviation=moments.deviation.float())
     yield f"written to {path}: mean and deviation of all weights over {moments.windows} windows"
-    path = _save_table(edge_table(session, summary), f"{stem}-changing-edges.csv")
+    path = save_table(edge_table(session, summary), Path(f"{stem}-changing-edges"))
     yield f"written to {path}: the {len(summary.edges.mean)} edges that change most"
-    path = _save_table(trace_table(session, summary), f"{stem}-changing-edges-traces.csv")
+    path = save_table(trace_table(session, summary), Path(f"{stem}-changing-edges-traces"))
     yield f"written to {path}: their weights in each window"
 
 
@@ -299,9 +300,9 @@ def _write_states(session: Session, summary: DynamicsSummary, stem: str) -> Iter
 
 def _write_blocks(session: Session, blocks: StateBlocks, stem: str) -> Iterator[str]:
     """Writes tables and figure of the connectivity from group to group; yields a line for each file."""
-    path = _save_table(blocks.blocks, f"{stem}-state-blocks.csv")
+    path = save_table(blocks.blocks, Path(f"{stem}-state-blocks"))
     yield f"written to {path}: from group to group in each state, {blocks.unlabelled} neurons left out"
-    path = _save_table(blocks.differences, f"{stem}-state-differences.csv")
+    path = save_table(blocks.differences, Path(f"{stem}-state-differences"))
     yield f"written to {path}: differences of the weights between states"
     path = Path(f"{stem}-state-blocks.png")
     with atomic_path(path) as temporary:
@@ -314,14 +315,6 @@ def _save_matrices(path: Path, session: Session, **arrays: ArrayLike) -> None:
     ids = np.array(session.neuron_id, dtype=np.str_)
     with atomic_path(path) as temporary:
         np.savez_compressed(temporary, neuron_id=ids, **arrays)  # type: ignore[arg-type]
-
-
-def _save_table(table: pd.DataFrame, name: str) -> Path:
-    """Writes a table as CSV; returns its path."""
-    path = Path(name)
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False)
-    return path
 
 
 def draw_state_blocks(blocks: pd.DataFrame, title: str) -> Figure:

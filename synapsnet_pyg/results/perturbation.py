@@ -17,6 +17,7 @@ from synapsnet_pyg.plots.canvas import Figure, make_figure
 from synapsnet_pyg.plots.connectivity import draw_matrix
 from synapsnet_pyg.plots.perturbation import ResponseCurves, draw_responses
 from synapsnet_pyg.results.connectivity import check_sessions
+from synapsnet_pyg.results.saving import save_figure
 from synapsnet_pyg.runs.run import Run
 
 TABLE_FORMATS = ("csv", "parquet")
@@ -203,12 +204,8 @@ def _write(
         figure = _draw_matrix(session, effects)
     else:
         figure = _draw_curves(session, perturbations, effects)
-    for ending in ("png", "svg"):
-        path = stem.with_name(f"{stem.name}-perturbation.{ending}")
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=200)
-        lines.append(f"written to {path}")
-    return lines
+    paths = save_figure(figure, stem.with_name(f"{stem.name}-perturbation"))
+    return lines + [f"written to {path}" for path in paths]
 
 
 def _draw_matrix(session: Session, effects: EffectIntervals) -> Figure:
