@@ -24,6 +24,13 @@ class Window(NamedTuple):
     """Activity to forecast: the bin after each of the last P positions [B, N, P]."""
     session: str
     """Name of the session."""
+    future: Tensor | None = None
+    """Activity of the H bins after each of the last P positions [B, N, P, H]; None for H = 1."""
+
+    @property
+    def ahead(self) -> Tensor:
+        """Activity of the H bins after each of the last P positions [B, N, P, H], also for H = 1."""
+        return self.target[..., None] if self.future is None else self.future
 
 
 class Windows:
@@ -31,7 +38,8 @@ class Windows:
 
     A window that starts at bin :math:`s` holds the :math:`L = W + P - 1` bins from :math:`s` on. Its targets are the
     :math:`P` bins from :math:`s + W` on, so that every target has at least :math:`W` bins before it. With
-    :math:`P = 1` these are the overlapping windows of the paper (Appendix A.1).
+    :math:`P = 1` these are the overlapping windows of the paper (Appendix A.1). With a horizon H above one a window
+    also holds the H bins that begin at each target.
 
     Args:
         session: Session of the windows.
@@ -39,16 +47,26 @@ class Windows:
         window: Number of past bins W that every target has at least.
         targets: Number of targets P in a window.
         target: Time series to forecast :math:`(N, T)`. None: the activity.
+        horizon: Number of bins H ahead, counted from the target on.
     """
 
     def __init__(
-        self, session: Session, start: Tensor, window: int, targets: int, target: Tensor | None = None
+        self,
+        session: Session,
+        start: Tensor,
+        window: int,
+        targets: int,
+        target: Tensor | None = None,
+        *,
+        horizon: int = 1,
     ) -> None:
-        self.session, self.start, self.window, self.targets = session, start, window, targets
+        self.session, self.start, self.window, self.targets, self.horizon = session, start, window, targets, horizon
         # Views [T - L + 1, L] of the recording; only the rows of one batch are copied.
         length = window + targets - 1
         self._activity = session.activity.unfold(1, length, 1)
-        self._target = (session.activity if target is None else target)[:, window:].unfold(1, targets, 1)
+        following = (session.activity if target is None else target)[:, window:]
+        self._target = following.unfold(1, targets, 1)
+        self._future = following.unfold(1, targets + horizon - 1, 1) if horizon > 1 else None
         self._behaviour = session.behaviour.unfold(0, length, 1)
 
     def __len__(self) -> int:
@@ -61,11 +79,15 @@ class Windows:
             which: Numbers of the windows :math:`(B)`, from 0 to M - 1.
         """
         start = self.start[which].to(self._activity.device)
+        future = None
+        if self._future is not None:
+            future = self._future[:, start].transpose(0, 1).unfold(2, self.horizon, 1)
         return Window(
             self._activity[:, start].transpose(0, 1),
             self._behaviour[start].transpose(1, 2),
             self._target[:, start].transpose(0, 1),
             self.session.name,
+            future,
         )
 
     def target_bins(self, which: Tensor) -> Tensor:
@@ -80,7 +102,9 @@ class Windows:
         return f"Windows({self.session.name!r}, {len(self)} of {self.window} past bins and {self.targets} targets)"
 
 
-def windows_of(session: Session, window: int = 5, targets: int = 1, first: int | None = None) -> list[Windows]:
+def windows_of(
+    session: Session, window: int = 5, targets: int = 1, first: int | None = None, *, horizon: int = 1
+) -> list[Windows]:
     """Returns windows whose targets together are all bins of a session with enough bins before them.
 
     No window crosses the border of a segment. Windows follow each other, so that each bin is a target once. If the
@@ -93,26 +117,49 @@ def windows_of(session: Session, window: int = 5, targets: int = 1, first: int |
         targets: Largest number of targets P in a window.
         first: Position of the first target in each segment, at least ``window``. Models with different windows are
             compared on the same targets by giving all of them the largest window here. None: ``window``.
+        horizon: Number of bins H ahead that must lie in the segment, counted from each target on.
 
     Returns:
         Windows grouped by their number of targets, largest first; empty if every segment is too short.
 
     Raises:
-        ValueError: ``window`` or ``targets`` is below 1, or ``first`` below ``window``.
+        ValueError: ``window``, ``targets`` or ``horizon`` is below 1, or ``first`` below ``window``.
     """
     first = window if first is None else first
-    if window < 1 or targets < 1 or first < window:
-        raise ValueError(f"Expected window and targets >= 1, first >= window (got {window}, {targets}, {first}).")
+    if min(window, targets, horizon) < 1 or first < window:
+        raise ValueError(
+            f"Expected window, targets and horizon >= 1, first >= window (got {window}, {targets}, {horizon}, {first})."
+        )
     starts: dict[int, list[Tensor]] = {}
     for begin, end in session.segment.tolist():
-        available = end - begin - first
+        last = end - horizon + 1  # end of the targets
+        available = last - begin - first
         if available > 0:
             P = min(targets, available)
-            start = torch.arange(begin + first - window, end - window - P + 1, P)
+            start = torch.arange(begin + first - window, last - window - P + 1, P)
             if available % P:
-                start = torch.cat([start, start.new_tensor([end - window - P])])
+                start = torch.cat([start, start.new_tensor([last - window - P])])
             starts.setdefault(P, []).append(start)
-    return [Windows(session, torch.cat(start), window, P) for P, start in sorted(starts.items(), reverse=True)]
+    return [
+        Windows(session, torch.cat(start), window, P, horizon=horizon)
+        for P, start in sorted(starts.items(), reverse=True)
+    ]
+
+
+def contexts(window: Window, length: int) -> Tensor:
+    """Returns the newest bins at each of the last P positions [B, N, P, C], oldest first, as a view.
+
+    Args:
+        window: B windows with P targets each.
+        length: Number of bins C.
+
+    Raises:
+        ValueError: The windows have fewer past bins.
+    """
+    P, L = window.target.shape[-1], window.activity.shape[-1]
+    if length > L - P + 1:
+        raise ValueError(f"Expected windows of at least {length} past bins (got {L - P + 1}).")
+    return window.activity[..., L - P - length + 1 :].unfold(-1, length, 1)
 
 
 def every_window(session: Session, window: int) -> Windows:

@@ -25,6 +25,19 @@ class Forecast(NamedTuple):
     """Input current of every neuron at every position [B, N, L], from models that have one."""
     penalty: Tensor | float = 0.0
     """Penalty that training adds to the error."""
+    future: Tensor | None = None
+    """Forecast of the H bins after each of the last P positions [B, N, P, H], from models that forecast them directly;
+    its first bin is ``activity``."""
+
+    @classmethod
+    def direct(cls, future: Tensor, *, penalty: Tensor | float = 0.0) -> "Forecast":
+        """Returns the result of a model that forecasts several bins directly.
+
+        Args:
+            future: Forecast of the H bins after each of the last P positions :math:`(B, N, P, H)`.
+            penalty: Penalty that training adds to the error.
+        """
+        return cls(future[..., 0], penalty=penalty, future=future)
 
 
 class Forecaster(torch.nn.Module):
@@ -36,20 +49,25 @@ class Forecaster(torch.nn.Module):
 
     A subclass calls ``super().__init__(sessions, window)`` and defines :meth:`forward`. It overrides
     :meth:`connectivity` if it has weights of its own, and :meth:`initialise` if it needs the training parts before
-    training. ``arguments`` keeps the arguments of a model, so that :func:`~synapsnet_pyg.models.checkpoint.load_model`
-    can build it again. They must be numbers, texts, tensors, or classes and functions that can be imported by name.
+    training. A model that forecasts H bins directly sets ``horizon`` and returns :meth:`Forecast.direct`; other models
+    forecast further ahead by feeding their forecasts back
+    (:func:`~synapsnet_pyg.models.forecasting.forecast_ahead`).
+
+    ``arguments`` keeps the arguments of a model, so that :func:`~synapsnet_pyg.models.checkpoint.load_model` can build
+    it again. They must be numbers, texts, tensors, or classes and functions that can be imported by name.
 
     Args:
         sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
         window: Number of past bins W that a forecast sees at least.
+        horizon: Number of bins H that the model forecasts directly.
 
     Attributes:
         sessions: Session name -> neurons, behaviours and length of the session, without the recording.
         arguments: Name -> value of every argument but the sessions.
 
     Raises:
-        ValueError: There is no session, two sessions have the same name, sessions differ in their behaviours, or an
-            argument is a class or function that cannot be imported by name.
+        ValueError: There is no session, two sessions have the same name, sessions differ in their behaviours, window or
+            horizon is below 1, or an argument is a class or function that cannot be imported by name.
     """
 
     arguments: dict[str, Any]
@@ -71,11 +89,13 @@ class Forecaster(torch.nn.Module):
         object.__setattr__(model, "arguments", arguments)
         return model
 
-    def __init__(self, sessions: Iterable[Session | SessionInfo], window: int = 5) -> None:
+    def __init__(self, sessions: Iterable[Session | SessionInfo], window: int = 5, horizon: int = 1) -> None:
         super().__init__()
         if window < 1:
             raise ValueError(f"Expected a window of at least 1 past bin (got {window}).")
-        self.window = window
+        if horizon < 1:
+            raise ValueError(f"Expected a horizon of at least 1 bin (got {horizon}).")
+        self.window, self.horizon = window, horizon
         self.sessions: dict[str, SessionInfo] = {}
         for session in sessions:
             if session.name in self.sessions:
@@ -135,8 +155,10 @@ class Forecaster(torch.nn.Module):
         raise NotImplementedError
 
     def loss(self, forecast: Forecast, window: Window) -> Tensor:
-        """Returns the loss that training minimises; in the base class mean squared error plus penalty."""
-        return torch.nn.functional.mse_loss(forecast.activity, window.target) + forecast.penalty
+        """Returns the loss that training minimises; in the base class squared error, over all H bins, plus penalty."""
+        if forecast.future is None:
+            return torch.nn.functional.mse_loss(forecast.activity, window.target) + forecast.penalty
+        return torch.nn.functional.mse_loss(forecast.future, window.ahead) + forecast.penalty
 
     def connectivity(self, session: Session) -> Tensor:
         r"""Returns the functional connectivity :math:`(N, N)`: ``[i, j]`` is the effect of neuron j on neuron i.

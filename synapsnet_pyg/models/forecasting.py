@@ -1,7 +1,7 @@
 """Forecasts of whole sessions, one step or many steps ahead."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,6 +9,9 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster, evaluating
+
+Method = Literal["direct", "rolled"]
+"""How a model forecasts several bins: by a direct forecast of each, or by feeding its forecasts back."""
 
 
 class SessionForecast(NamedTuple):
@@ -56,6 +59,119 @@ def forecast_session(
     # A slice gives a view; indexing would copy the recording, which may be long.
     kept = slice(begin, end) if end - begin == len(bins) else bins
     return SessionForecast(bins, session.activity[:, kept], forecast[:, kept])
+
+
+class HorizonForecast(NamedTuple):
+    """Truth and forecast of the H bins after each of M bins of a session."""
+
+    bins: Tensor
+    """Indices of the first forecast bin, one bin ahead, in the session [M]."""
+    truth: Tensor
+    """Recorded activity of the H bins from there on [N, M, H]."""
+    forecast: Tensor
+    """Forecast activity of these bins [N, M, H]."""
+
+    def at(self, ahead: int) -> SessionForecast:
+        """Returns the forecast of one horizon, counted from 1."""
+        return SessionForecast(self.bins + ahead - 1, self.truth[..., ahead - 1], self.forecast[..., ahead - 1])
+
+
+def methods_of(model: Forecaster, horizon: int) -> list[Method]:
+    """Returns the ways in which a model can forecast a number of bins; its own way comes first."""
+    return ["direct", "rolled"] if model.horizon >= horizon > 1 else ["rolled"] if horizon > 1 else ["direct"]
+
+
+@torch.no_grad()
+def forecast_horizons(
+    model: Forecaster,
+    session: Session,
+    horizon: int,
+    targets: int = 1,
+    *,
+    method: Method | None = None,
+    first: int | None = None,
+    batch_size: int = 32,
+) -> HorizonForecast:
+    """Forecasts the H bins after every bin of a session that has enough bins before and after it in its segment.
+
+    The forecasts one bin ahead are those of :func:`forecast_session`.
+
+    Args:
+        model: Forecaster of any class; it is in evaluation mode during the call.
+        session: Session standardised as in training; usually the validation or test part.
+        horizon: Number of bins ahead H.
+        targets: Number of targets P of each window, as in training.
+        method: Way of forecasting. None: directly if the model can, else by feeding its forecasts back.
+        first: Position of the first forecast bin in each segment, to compare models on the same bins.
+        batch_size: Number of windows at a time; does not change the result.
+
+    Raises:
+        ValueError: No segment is long enough, or the model cannot forecast so many bins directly.
+    """
+    groups = windows_of(session, model.window, targets, first, horizon=horizon)
+    if not groups:
+        longest = int((session.segment[:, 1] - session.segment[:, 0]).max()) if len(session.segment) else 0
+        raise ValueError(
+            f"Expected a segment of at least {(first or model.window) + horizon} bins in session '{session.name}' "
+            f"(the longest of this part has {longest}); use a shorter context or horizon, or longer segments."
+        )
+    bins = torch.cat([group.target_bins(torch.arange(len(group))).flatten() for group in groups]).unique()
+    forecast = session.activity.new_empty(session.num_neurons, len(bins), horizon)
+    with evaluating(model):
+        for group in groups:  # of equally many targets
+            for index in torch.arange(len(group)).split(batch_size):
+                ahead = _ahead_of_each(model, group.gather(index), horizon, method)
+                rows = torch.searchsorted(bins, group.target_bins(index).flatten())
+                forecast[:, rows] = ahead.transpose(0, 1).flatten(1, 2)
+    return HorizonForecast(bins, session.activity.unfold(1, horizon, 1)[:, bins], forecast)
+
+
+def _ahead_of_each(model: Forecaster, window: Window, horizon: int, method: Method | None) -> Tensor:
+    """Forecasts the H bins after each of the last P positions [B, N, P, H]."""
+    L, P = window.activity.shape[-1], window.target.shape[-1]
+    if _is_direct(model, horizon, method):
+        forecast = model(window)
+        return (forecast.activity[..., None] if forecast.future is None else forecast.future)[..., :horizon]
+    seen = [
+        window._replace(activity=window.activity[..., :end], behaviour=window.behaviour[:, :end])
+        for end in range(L - P + 1, L + 1)
+    ]
+    return torch.stack([roll_out(model, part, horizon) for part in seen], dim=2)
+
+
+def _is_direct(model: Forecaster, horizon: int, method: Method | None) -> bool:
+    """Returns True if a model forecasts all bins directly.
+
+    Raises:
+        ValueError: It cannot, but shall.
+    """
+    if method == "direct" and model.horizon < horizon:
+        raise ValueError(
+            f"Expected a model that forecasts {horizon} bins directly (this {type(model).__name__} forecasts "
+            f"{model.horizon}); build it with horizon={horizon}, or feed its forecasts back with method='rolled'."
+        )
+    return method != "rolled" and model.horizon >= horizon
+
+
+@torch.no_grad()
+def forecast_ahead(model: Forecaster, window: Window, horizon: int, *, method: Method | None = None) -> Tensor:
+    """Forecasts the H bins after the newest bin of each window.
+
+    Args:
+        model: Forecaster of any class, in evaluation mode.
+        window: Past bins; only activity [B, N, L] and behaviour [B, L, K] are read.
+        horizon: Number of bins ahead H.
+        method: Way of forecasting. None: directly if the model can, else by feeding its forecasts back; behaviour then
+            stays at its last value.
+
+    Returns:
+        Forecast [B, N, H].
+
+    Raises:
+        ValueError: The model cannot forecast so many bins directly.
+    """
+    one = window._replace(target=window.activity[..., :1])  # only the shape is read: one target
+    return _ahead_of_each(model, one, horizon, method)[:, :, 0]
 
 
 @torch.no_grad()

@@ -29,7 +29,7 @@ class PerSession(Forecaster):
         self.parts = torch.nn.ModuleList(make([info], **arguments) for info in self.sessions.values())
         first = self.part(next(iter(self.sessions)))
         # A saved file describes the model of one session, not this wrapper.
-        self.window, self.arguments = first.window, first.arguments
+        self.window, self.horizon, self.arguments = first.window, first.horizon, first.arguments
 
     @property
     def kind(self) -> str:

@@ -26,7 +26,7 @@ from synapsnet_pyg.data.windows import EpochSampler, Window, Windows, windows_of
 from synapsnet_pyg.files import atomic_path, file_name, make_folder, optional_import
 from synapsnet_pyg.models.checkpoint import describe, read_checkpoint, save_model, write_checkpoint
 from synapsnet_pyg.models.forecaster import Forecaster
-from synapsnet_pyg.models.forecasting import forecast_session
+from synapsnet_pyg.models.forecasting import SessionForecast, forecast_horizons, forecast_session
 from synapsnet_pyg.models.per_session import PerSession
 from synapsnet_pyg.runs.progress import EpochProgress
 from synapsnet_pyg.runs.recipe import Recipe
@@ -123,7 +123,10 @@ def _train(
         filename="last", dirpath=module.out, enable_version_counter=False, save_on_train_epoch_end=True
     )
     window, targets = module.model.window, recipe.targets
-    windows = [group for part in module.split.values() for group in windows_of(part.train, window, targets)]
+    horizon = module.model.horizon
+    windows = [
+        group for part in module.split.values() for group in windows_of(part.train, window, targets, horizon=horizon)
+    ]
     loader = DataLoader(
         _Gathered(windows),
         sampler=EpochSampler(windows, recipe.batch_size, recipe.seed),
@@ -196,11 +199,11 @@ def check_fit(model: Forecaster, sessions: Sequence[Session]) -> None:
                 f"{session.num_neurons} are constant there); nothing can be learned from it."
             )
         for kind, part in session.split()._asdict().items():
-            windows = windows_of(part, model.window)
+            windows = windows_of(part, model.window, horizon=model.horizon)
             if not windows:
                 raise ValueError(
-                    f"Expected a segment of more than {model.window} bins in the {kind} part of session "
-                    f"'{session.name}'; use a shorter window, longer segments or a longer recording."
+                    f"Expected a segment of more than {model.window + model.horizon - 1} bins in the {kind} part of "
+                    f"session '{session.name}'; use a shorter window, longer segments or a longer recording."
                 )
             targets = sum(map(len, windows))
             if targets < 2:
@@ -254,8 +257,9 @@ class _Training(LightningModule):
     def keep(self, epoch: int, train_mse: float, learning_rate: float = 0.0) -> None:
         """Validates the model, adds a row to the history, and saves the model if it is the best so far."""
         scores = [
-            score_forecast(part.validation, forecast_session(self.model, part.validation, self.recipe.targets))
+            score_forecast(part.validation, forecast)
             for part in self.split.values()
+            for forecast in self._forecasts(part.validation)
         ]
         validation = sum(score.correlation for score in scores) / len(scores)
         best = max((row["validation_correlation"] for row in self.history), default=-math.inf)
@@ -275,6 +279,13 @@ class _Training(LightningModule):
             writer = csv.DictWriter(file, self.history[0])
             writer.writeheader()
             writer.writerows(self.history)
+
+    def _forecasts(self, part: Session) -> Sequence[SessionForecast]:
+        """Returns the forecast of a part for each number of bins that the model forecasts directly."""
+        if self.model.horizon == 1:
+            return [forecast_session(self.model, part, self.recipe.targets)]
+        ahead = forecast_horizons(self.model, part, self.model.horizon, self.recipe.targets)
+        return [ahead.at(h) for h in range(1, self.model.horizon + 1)]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["description"] = describe(self.model)

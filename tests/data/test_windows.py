@@ -2,7 +2,7 @@ import pytest
 import torch
 from helpers import make_session
 
-from synapsnet_pyg.data.windows import EpochSampler, batches, every_window, spread, windows_of
+from synapsnet_pyg.data.windows import EpochSampler, batches, contexts, every_window, spread, windows_of
 
 
 def brute_force_targets(segment, window, first=None):
@@ -60,7 +60,7 @@ def test_windows_share_the_recording():
 
 
 def test_refuses_nonsense():
-    with pytest.raises(ValueError, match="window and targets >= 1"):
+    with pytest.raises(ValueError, match="window, targets and horizon >= 1"):
         windows_of(make_session(), 0)
     with pytest.raises(ValueError, match="first >= window"):
         windows_of(make_session(), 5, first=4)
@@ -109,3 +109,30 @@ def test_batches_are_all_windows_in_order():
 def test_a_session_without_a_window_is_refused():
     with pytest.raises(ValueError, match="a segment of more than 30 bins"):
         every_window(make_session(T=30), 30)
+
+
+@pytest.mark.parametrize("targets", [1, 3])
+def test_the_future_begins_at_each_target_and_stays_in_the_segment(targets):
+    segment = [[0, 19], [21, 27], [27, 44]]
+    session = make_session(T=50, segment=torch.tensor(segment))
+    seen = set()
+    for windows in windows_of(session, 4, targets, horizon=5):
+        which = torch.arange(len(windows))
+        window, bins = windows.gather(which), windows.target_bins(which)
+        assert window.ahead.shape == (len(windows), 5, windows.targets, 5)
+        assert torch.equal(window.ahead[..., 0], window.target)
+        for b, row in enumerate(bins.tolist()):
+            for p, bin in enumerate(row):
+                assert torch.equal(window.future[b, :, p], session.activity[:, bin : bin + 5])
+        seen.update(bins.flatten().tolist())
+    assert sorted(seen) == [t for a, b in segment for t in range(a + 4, b - 4)]
+
+
+def test_contexts_end_at_each_position():
+    session = make_session(T=40)
+    window = windows_of(session, 6, 4)[0].gather(torch.arange(3))
+    seen = contexts(window, 3)
+    for p in range(4):
+        assert torch.equal(seen[:, :, p], window.activity[..., 3 + p : 6 + p])
+    with pytest.raises(ValueError, match="at least 7 past bins"):
+        contexts(window, 7)

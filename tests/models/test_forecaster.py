@@ -6,8 +6,8 @@ from helpers import make_session, suited_to
 
 from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.models.checkpoint import load_model, save_model
-from synapsnet_pyg.models.forecaster import Forecaster
-from synapsnet_pyg.models.forecasting import forecast_session, roll_out
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster
+from synapsnet_pyg.models.forecasting import forecast_horizons, forecast_session, methods_of, roll_out
 from synapsnet_pyg.models.registry import MODELS, build_model
 from synapsnet_pyg.nn.common_drive import CommonDrive
 
@@ -212,3 +212,61 @@ def test_tells_of_segments_that_are_too_short():
     session = make_session(T=9, segment=torch.tensor([[0, 4], [4, 9]]))
     with pytest.raises(ValueError, match="more than 5 bins"):
         forecast_session(build_model("synapsnet", [session]), session)
+
+
+class Damped(Forecaster):
+    """Forecasts 0.5^h of the newest bin, directly or one step at a time."""
+
+    def __init__(self, sessions, horizon=4):
+        super().__init__(sessions, window=2, horizon=horizon)
+
+    def forward(self, window):
+        newest = window.activity[..., -window.target.shape[-1] :]
+        return Forecast.direct(torch.stack([0.5**h * newest for h in range(1, self.horizon + 1)], -1))
+
+
+@pytest.mark.parametrize("targets", [1, 3])
+def test_many_bins_ahead_directly_and_rolled_out(targets):
+    session = make_session(T=60, segment=torch.tensor([[0, 20], [22, 41], [41, 46], [50, 60]]))
+    model = Damped([session])
+    assert methods_of(model, 4) == ["direct", "rolled"]
+    assert methods_of(model, 5) == ["rolled"]
+    direct = forecast_horizons(model, session, 4, targets, first=3)
+    rolled = forecast_horizons(model, session, 4, targets, first=3, method="rolled")
+    assert direct.bins.tolist() == [t for a, b in session.segment.tolist() for t in range(a + 3, b - 3)]
+    torch.testing.assert_close(direct.forecast, rolled.forecast)
+    for m, bin in enumerate(direct.bins.tolist()):
+        assert torch.equal(direct.truth[:, m], session.activity[:, bin : bin + 4])
+        torch.testing.assert_close(direct.forecast[:, m, 2], session.activity[:, bin - 1] / 8)
+    third = direct.at(3)
+    assert torch.equal(third.truth, session.activity[:, third.bins])
+    with pytest.raises(ValueError, match="forecasts 5 bins directly"):
+        forecast_horizons(model, session, 5, method="direct")
+    with pytest.raises(ValueError, match="at least 62 bins"):
+        forecast_horizons(model, session, 60)
+
+
+@pytest.mark.parametrize("name", ["var1", "gru", "synapsnet"])
+def test_the_first_of_many_bins_is_the_forecast_of_one_bin(name):
+    session = make_session(T=65)  # 60 and 57 targets fill windows of three
+    model = build_model(name, [session])
+    model.initialise({session.name: session}, {session.name: session})
+    one, many = forecast_session(model, session, 3), forecast_horizons(model, session, 4, 3)
+    torch.testing.assert_close(many.at(1).forecast, one.forecast[:, : len(many.bins)])
+
+
+def test_a_direct_model_learns_all_its_bins():
+    class Constant(Forecaster):
+        def __init__(self, sessions):
+            super().__init__(sessions, window=2, horizon=3)
+            self.level = torch.nn.Parameter(torch.zeros(3))
+
+        def forward(self, window):
+            return Forecast.direct(self.level.expand(*window.target.shape, 3))
+
+    session = make_session(N=2, T=30)
+    model = Constant([session])
+    window = windows_of(session, 2, 4, horizon=3)[0].gather(torch.arange(5))
+    model.loss(model(window), window).backward()
+    expected = -2 * window.ahead.mean((0, 1, 2)) / 3
+    torch.testing.assert_close(model.level.grad, expected)
