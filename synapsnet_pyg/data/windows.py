@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.nn.population_path import recent
 
 
 class Window(NamedTuple):
@@ -147,7 +148,7 @@ def windows_of(
 
 
 def contexts(window: Window, length: int) -> Tensor:
-    """Returns the newest bins at each of the last P positions [B, N, P, C], oldest first, as a view.
+    """Returns the newest bins at each of the last P positions [B, N, P, C], oldest first.
 
     Args:
         window: B windows with P targets each.
@@ -159,7 +160,7 @@ def contexts(window: Window, length: int) -> Tensor:
     P, L = window.target.shape[-1], window.activity.shape[-1]
     if length > L - P + 1:
         raise ValueError(f"Expected windows of at least {length} past bins (got {L - P + 1}).")
-    return window.activity[..., L - P - length + 1 :].unfold(-1, length, 1)
+    return recent(window.activity, length, P)
 
 
 def every_window(session: Session, window: int) -> Windows:

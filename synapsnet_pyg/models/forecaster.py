@@ -77,6 +77,8 @@ class Forecaster(torch.nn.Module):
     """Names of the parts that all sessions share; :meth:`adopt` copies them."""
     renamed: ClassVar[Mapping[str, str]] = {}
     """Regular expressions of parameter names of earlier versions -> the names of this version."""
+    earlier: ClassVar[Mapping[str, Any]] = {}
+    """Argument that earlier versions lacked -> its value that gives their models."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Forecaster":
         """Keeps the arguments of the new model in ``arguments``."""
