@@ -89,10 +89,7 @@ class FishExplorerReader(Reader):
             shapes = {key: file[key].shape[::-1] for key in _ACTIVITIES if key in file}
             cells = file["absIX"][()].ravel().astype(int) - 1 if "absIX" in file else None
         rate, columns, known = _details(details, shapes["CellResp"], cells)
-        rows = [
-            ("format", "FishExplorer"),
-            *((key, f"{shape[0]} cells, {shape[1]} frames") for key, shape in shapes.items()),
-        ]
+        rows = [(key, f"{shape[0]} cells, {shape[1]} frames") for key, shape in shapes.items()]
         rows += [("frame rate", f"{rate:g} Hz" if rate else "not stated"), ("fields", ", ".join(columns) or "none")]
         rows += [("behaviours", ", ".join(known) or "none")]
         return [*rows, *next_rows(path, unknown="" if rate else "--frame-rate")]

@@ -72,7 +72,7 @@ class KatoReader(Reader):
         """Describes the worms."""
         with ArrayFile(path) as file:
             rates = _rates(file)
-            rows: Rows = [("format", "Kato et al. 2015")]
+            rows: Rows = []
             for worm, traces in enumerate(file.pieces(_TRACES)):
                 names = _names(file, worm, traces.shape[1])
                 size = f"{traces.shape[1]} neurons, {sum(map(bool, names))} with a name, {len(traces)} frames"

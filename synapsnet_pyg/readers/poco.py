@@ -81,8 +81,7 @@ class PocoReader(Reader):
     def describe(self, path: Path) -> Rows:
         """Describes the traces and the fields of the neurons."""
         with ArrayFile(path) as file:
-            rows: Rows = [("format", "POCO")]
-            rows += [(key, f"{list(file.shape(key) or ())}") for key in _ACTIVITIES if file.has(key)]
+            rows: Rows = [(key, f"{list(file.shape(key) or ())}") for key in _ACTIVITIES if file.has(key)]
             count, frames = file.shape("M") or (0, 0)
             times, notes = _times(file, frames)
             columns = _neurons(file, count)

@@ -67,7 +67,7 @@ class SpikeProphecyReader(Reader):
         """Describes the counts by their header and the metadata."""
         known = _metadata(path)
         _counts(path, known)
-        rows = [("format", "SpikeProphecy"), ("recording", known.source), ("units", str(known.units))]
+        rows = [("recording", known.source), ("units", str(known.units))]
         rows += [("bins", f"{known.bins} of {known.bin_size:g} s"), ("fields", ", ".join(known.fields) or "none")]
         return [*rows, *(("note", part) for part in known.parts), *next_rows(path)]
 

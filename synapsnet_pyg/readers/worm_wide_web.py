@@ -66,7 +66,7 @@ class WormWideWebReader(Reader):
         """Describes traces, names and behaviours."""
         worm = _worm(path)
         neurons, frames = worm.traces["trace_array"].shape
-        rows = [("format", "WormWideWeb"), ("neurons", f"{neurons}, {sum(map(bool, worm.neurons.ids))} with a name")]
+        rows = [("neurons", f"{neurons}, {sum(map(bool, worm.neurons.ids))} with a name")]
         rows += [("frames", f"{frames}, {worm.clock}"), ("activity", ", ".join(worm.traces))]
         rows += [("behaviours", ", ".join(worm.behaviours) or "none")]
         return [*rows, *next_rows(path)]

@@ -110,7 +110,7 @@ class ZapBenchReader(Reader):
     def describe(self, path: Path) -> Rows:
         """Describes the traces by their header."""
         frames, neurons = _shape(path)
-        rows = [("format", "ZAPBench, in Zarr"), ("neurons", str(neurons))]
+        rows = [("neurons", str(neurons))]
         rows += [("frames", f"{frames} of {FRAME_DURATION} s"), ("conditions", ", ".join(_NAMES))]
         stimuli = _shape(path.parent / _STIMULI)
         if stimuli:
