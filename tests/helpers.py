@@ -8,6 +8,13 @@ import torch
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.intake.notes import DataWarning
 
+SMALL = {
+    "mamba": {"hidden_size": 24, "state_size": 4},
+    "plrnn": {"hidden_size": 128},
+    "poco": {"embedding_dim": 12, "hidden_size": 60, "heads": 2, "head_size": 8},
+}
+"""Model -> sizes for tests, where the published ones are slow."""
+
 
 def make_session(N: int = 5, T: int = 120, K: int = 2, name: str = "demo", **fields) -> Session:
     """A small session whose sizes all differ."""

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from helpers import make_session, suited_to
+from helpers import SMALL, make_session, suited_to
 
 from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.models.checkpoint import load_model, save_model
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.models.forecasting import forecast_horizons, forecast_session, methods_of, roll_out
+from synapsnet_pyg.models.poco import POCO
 from synapsnet_pyg.models.registry import MODELS, build_model
 from synapsnet_pyg.nn.common_drive import CommonDrive
 
@@ -23,7 +24,7 @@ def sessions(name: str = "synapsnet"):
 
 
 def fitted(name: str) -> Forecaster:
-    model = build_model(name, sessions(name))
+    model = build_model(name, sessions(name), SMALL.get(name))
     split = {session.name: session.split(0.5, 0.25, 0.25) for session in sessions(name)}
     model.initialise({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
     return model
@@ -53,6 +54,9 @@ def test_gradient_reaches_every_parameter(name):
         if isinstance(module, CommonDrive):  # at rest until the start finds something for it to do
             torch.nn.init.normal_(module.receivers)
             torch.nn.init.normal_(module.senders)
+        if isinstance(module, POCO):  # does not listen to the population at the start
+            torch.nn.init.normal_(module.scale.weight)
+            torch.nn.init.normal_(module.shift.weight)
     forecasts = [model(batch_of(model, session)) for session in sessions(name)]
     loss = sum(f.activity.square().mean() + f.penalty for f in forecasts)
     parameters = dict(model.named_parameters())
@@ -115,7 +119,7 @@ def test_same_result_in_evaluation_mode(name):
 
 @every_model
 def test_overfits_one_batch(name):
-    model = build_model(name, sessions(name))
+    model = build_model(name, sessions(name), SMALL.get(name))
     if not list(model.parameters()):
         pytest.skip("has nothing to train")
     for module in model.modules():  # without what holds a model back
