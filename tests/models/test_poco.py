@@ -84,8 +84,5 @@ def test_a_new_session_takes_the_network_over():
 def test_has_the_sizes_of_the_paper_by_default():
     model = POCO([make_session()], window=48, horizon=16)
     assert (model.token.in_features, model.token.out_features, model.hidden.out_features) == (16, 128, 1024)
-    assert (len(model.perceiver.latents), len(model.perceiver.attention), model.perceiver.attention[0].heads) == (
-        8,
-        1,
-        16,
-    )
+    (layer,) = model.perceiver.attention
+    assert (len(model.perceiver.latents), layer.heads, model.perceiver.read_inputs.heads) == (8, 16, 1)
