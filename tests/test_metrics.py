@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from helpers import close
-
 from scipy.stats import poisson
 
 from synapsnet_pyg.metrics import (
