@@ -1,6 +1,7 @@
 import csv
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from helpers import make_session
 from synapsnet_pyg.benchmarks.forecasting import compare_forecasts, plan
 from synapsnet_pyg.benchmarks.horizon_figures import draw_horizon_results
 from synapsnet_pyg.benchmarks.horizon_results import HorizonResults, HorizonRow, check_horizon
+from synapsnet_pyg.benchmarks.jobs import read_result, run_jobs
 from synapsnet_pyg.benchmarks.variants import Variant, named, over_horizons
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.registry import ANCHORS
@@ -119,13 +121,15 @@ def test_benchmark_over_horizons_goes_on_where_it_was(paths, tmp_path):
     expected = score_horizons(run.model, session, session.split(), 4, targets=run.targets, first=6)
     ours = next(row for row in result.horizons.rows if (row.label, row.session) == ("ours", "one"))
     assert ours.scores[3].correlation == pytest.approx(expected[3].correlation)
-    before = {path: path.stat().st_mtime_ns for path in out.rglob("result.json")}
-    interrupted = out / "runs" / "faded" / "one" / "seed-0" / "result.json"
-    interrupted.unlink()
-    again = compare_forecasts(paths[:1], out, variants, **options)
-    assert again.horizons.to_json() == result.horizons.to_json()
-    assert {path: path.stat().st_mtime_ns for path in before if path != interrupted} == {
-        path: time for path, time in before.items() if path != interrupted
-    }
+    sessions = {str(Path(paths[0]).resolve()): Session.load(paths[0])}
+    jobs = plan(sessions, out, variants, **options)
+    results = [read_result(job).to_json() for job in jobs]
+    before = [(job.folder / "result.json").stat().st_mtime_ns for job in jobs]
+    (jobs[0].folder / "result.json").unlink()
+    run_jobs(jobs, out)
+    after = [(job.folder / "result.json").stat().st_mtime_ns for job in jobs]
+    assert [read_result(job).to_json() for job in jobs] == results
+    assert after[0] > before[0]
+    assert after[1:] == before[1:]
     with pytest.raises(ValueError, match=r"other settings: horizon 4 \(got 5\)"):
         compare_forecasts(paths[:1], out, variants[1:], **options | {"horizon": 5})
