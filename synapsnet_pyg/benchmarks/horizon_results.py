@@ -119,18 +119,22 @@ class HorizonResults:
         """
         return {title: [value.mean for value in values] for title, values in self.summary(key).items()}
 
-    def tables(self, notes: Sequence[str] = ()) -> dict[str, Table]:
-        """Returns score -> table with horizons as columns, mean and standard error over sessions.
+    def tables(self, notes: Sequence[str] = (), *, with_errors: bool = True) -> dict[str, Table]:
+        """Returns score -> table with horizons as columns, means over sessions.
 
         Args:
             notes: Further lines below each table.
+            with_errors: Whether standard errors follow the means; a terminal is too narrow for them.
         """
         sizes = " or ".join(f"{size:g}" for size in sorted(set(self.bin_size.values())))
         title = f"Forecasting: {{}} over bins ahead, of {sizes} s"
         tables = {}
         for key in TITLES:
             summary = self.summary(key)
-            cells = {model: [plus_minus_text(*value) for value in values] for model, values in summary.items()}
+            cells = {
+                model: [plus_minus_text(value.mean, value.sem if with_errors else None) for value in values]
+                for model, values in summary.items()
+            }
             table = horizon_table(title, key, self.means(key), cells=cells)
             tables[key] = Table(table.title, table.header, table.rows, [*table.notes, *notes])
         return tables

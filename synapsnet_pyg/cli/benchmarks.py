@@ -88,7 +88,7 @@ def benchmark_forecasting(
     result.short_table().print()
     print(f"written to {out}: {kind}.md, .csv, .tex, .json, .png and {kind}-sessions.md, .csv, .tex")
     if result.horizons is not None:
-        for table in result.horizons.tables().values():
+        for table in result.horizons.tables(with_errors=False).values():
             print()
             table.print()
         print(f"written to {out}: {kind}-horizons.csv, .png and {kind}-horizons-correlation, -against-copy, -mae")
