@@ -35,7 +35,8 @@ def draw_horizons(
         ax.plot(ahead, scores, style, marker="o", ms=3, lw=1.4, color=COLOURS[place % len(COLOURS)], label=model)
     ax.axhline(0, color="0.8", lw=0.8, zorder=0)
     if bottom is not None and ax.get_ylim()[0] < bottom:
-        ax.set_ylim(bottom=bottom)
+        top = float(np.nanmax([bottom, *(score for scores in curves.values() for score in scores)]))
+        ax.set_ylim(bottom, top + 0.05 * (top - bottom))
     ax.set(xlabel=f"horizon ({unit})", ylabel=label)
     if legend:
         ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.03))

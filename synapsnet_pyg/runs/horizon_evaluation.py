@@ -21,12 +21,14 @@ class HorizonEvaluation:
         sessions: Session name -> model -> scores of each horizon; the fitted model comes first. A model that forecasts
             all bins directly stands there twice, the second time with its one-step forecasts fed back.
         bin_size: Session name -> duration of a bin in seconds.
+        whole: Session name -> True if the whole test part is scored, False if its beginning is.
         left_out: Anchors whose window and horizon are longer than the segments.
     """
 
     horizon: int
     sessions: Mapping[str, Mapping[str, HorizonScores]]
     bin_size: Mapping[str, float]
+    whole: Mapping[str, bool]
     left_out: list[str]
 
     def to_json(self) -> Json:
@@ -40,6 +42,18 @@ class HorizonEvaluation:
             "bin_size": dict(self.bin_size),
             "left_out": self.left_out,
         }
+
+    def rows(self, session: str) -> list[dict[str, str | float]]:
+        """Returns a row for each model and horizon of a session: name of the column -> value.
+
+        Args:
+            session: Name of the session.
+        """
+        return [
+            {"model": model, "horizon": h, "seconds": h * self.bin_size[session], **score._asdict()}
+            for model, scores in self.sessions[session].items()
+            for h, score in enumerate(scores, start=1)
+        ]
 
     def tables(self, session: str) -> list[Table]:
         """Returns the tables of a session: correlation, score against copy and absolute error over horizons."""
@@ -78,7 +92,7 @@ def evaluate_horizons(run: Run, horizon: int, *, most_neuron_bins: int | None = 
     Raises:
         ValueError: A test part is too short, or the horizon below 1.
     """
-    split = run.split()
+    whole_split = split = run.split()
     if most_neuron_bins is not None:
         split = {s: _shortened(parts, most_neuron_bins) for s, parts in split.items()}
     models, left_out = with_anchors(run, split, horizon)
@@ -96,7 +110,13 @@ def evaluate_horizons(run: Run, horizon: int, *, most_neuron_bins: int | None = 
         }
         for s, session in run.sessions.items()
     }
-    return HorizonEvaluation(horizon, sessions, {s: session.bin_size for s, session in run.sessions.items()}, left_out)
+    return HorizonEvaluation(
+        horizon,
+        sessions,
+        bin_size={s: session.bin_size for s, session in run.sessions.items()},
+        whole={s: split[s].test.num_bins == parts.test.num_bins for s, parts in whole_split.items()},
+        left_out=left_out,
+    )
 
 
 def _shortened(split: Split, most_neuron_bins: int) -> Split:
