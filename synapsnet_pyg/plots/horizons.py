@@ -59,23 +59,21 @@ def draw_fans(
     Args:
         ax: Axes to draw on.
         seconds: Time of the bins [M].
-        truth: Recorded activity of n traces [n, M], each in its own deviations.
+        truth: Recorded activity of n traces [n, M]; each is scaled to the same height.
         fan_seconds: Time of the S forecasts, from the newest recorded bin to the last forecast bin [S, H + 1].
         fans: Recorded activity of the newest bin and forecasts of the next H bins [n, S, H + 1].
         labels: Names of the traces [n].
         breaks: Indices of bins at which a new segment begins: lines end there.
     """
-    floor, ticks = 0.0, []
     broken = np.insert(seconds, breaks, np.nan)
     for row, (x, forecasts) in enumerate(zip(truth, fans, strict=True)):
-        offset = floor - float(max(x.max(), forecasts.max()))
-        floor = offset + float(min(x.min(), forecasts.min())) - 0.5
-        ticks.append(offset + float(x.mean()))
-        recorded = np.insert(x.astype(float), breaks, np.nan) + offset
+        lowest, highest = min(x.min(), forecasts.min()), max(x.max(), forecasts.max())
+        scale = float(highest - lowest) or 1.0
+        recorded = np.insert((x - lowest) / scale, breaks, np.nan) - 1.1 * row
         ax.plot(broken, recorded, color=TRUE, lw=0.9, label=None if row else "recorded")
-        ax.plot(fan_seconds.T, forecasts.T + offset, color=FORECAST, lw=1.1, alpha=0.8)
+        ax.plot(fan_seconds.T, (forecasts.T - lowest) / scale - 1.1 * row, color=FORECAST, lw=1.1, alpha=0.8)
     ax.plot([], [], color=FORECAST, lw=1.1, label="forecasts")
-    ax.set(xlabel="time (s)", yticks=ticks, yticklabels=list(labels))
+    ax.set(xlabel="time (s)", yticks=[0.4 - 1.1 * row for row in range(len(truth))], yticklabels=list(labels))
     ax.set_xlim(seconds[0], seconds[-1])
     despine(ax, left=True)
     ax.legend(frameon=False, ncols=2, loc="upper right", bbox_to_anchor=(1, -0.06))

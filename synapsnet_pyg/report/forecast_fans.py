@@ -16,6 +16,8 @@ from synapsnet_pyg.runs.run import Run
 class ForecastFans:
     """M bins of a test part and S forecasts of H bins: of a few neurons and of the population mean, n traces."""
 
+    chosen: dict[str, int]
+    """``best``, ``upper quartile`` and ``median`` -> index of the neuron of that rank by one-step forecasts."""
     seconds: np.ndarray
     """Time of the bins in the recording, in seconds [M]."""
     truth: np.ndarray
@@ -39,7 +41,7 @@ def forecast_fans(run: Run, name: str, excerpt: ForecastExcerpt, horizon: int, b
     Args:
         run: Fitted run.
         name: Name of the session.
-        excerpt: One-step forecasts; its chosen neurons are shown, and its scored neurons make the population mean.
+        excerpt: One-step forecasts, whose scores rank the neurons; scored neurons make the population mean.
         horizon: Number of bins ahead H; a segment of the test part has room for a forecast.
         bins: Number of bins M, about.
     """
@@ -55,17 +57,21 @@ def forecast_fans(run: Run, name: str, excerpt: ForecastExcerpt, horizon: int, b
     starts = torch.nonzero(place % max(1, horizon // 2) == 0).flatten()
     newest = ahead.bins[starts] - 1
     in_segments = torch.cat([torch.arange(start, stop) for start, stop in shown.segment.tolist()])
-    chosen, scored = list(excerpt.chosen.values()), torch.from_numpy(np.isfinite(excerpt.score))
+    scored = torch.from_numpy(np.isfinite(excerpt.score))
+    ranked = np.argsort(-excerpt.score, kind="stable")[: int(scored.sum())].tolist()  # NaN comes last
+    chosen = {"best": ranked[0], "upper quartile": ranked[len(ranked) // 4], "median": ranked[len(ranked) // 2]}
+    rows = list(chosen.values())
 
     def traces(activity: Tensor) -> Tensor:
         """Returns the chosen neurons and the population mean of activity [N, ...]."""
-        return torch.cat([activity[chosen], activity[scored].mean(0, keepdim=True)])
+        return torch.cat([activity[rows], activity[scored].mean(0, keepdim=True)])
 
-    scale = torch.ones(len(chosen) + 1, dtype=shown.activity.dtype)
+    scale = torch.ones(len(rows) + 1, dtype=shown.activity.dtype)
     scale[-1] = shown.activity[scored][:, in_segments].mean(0).std().clamp(min=1e-12)
     fans = torch.cat([traces(shown.activity[:, newest])[..., None], traces(ahead.forecast[:, starts])], -1)
     offset = session.num_bins - test.num_bins + begin
     return ForecastFans(
+        chosen=chosen,
         seconds=((offset + in_segments) * session.bin_size).numpy(),
         truth=(traces(shown.activity[:, in_segments]) / scale[:, None]).numpy(),
         breaks=breaks_between(shown, in_segments),

@@ -108,20 +108,20 @@ def _static_traces(
     return figure
 
 
-def fans_figure(session: Session, excerpt: ForecastExcerpt, fans: ForecastFans) -> ReportFigure:
+def fans_figure(session: Session, fans: ForecastFans) -> ReportFigure:
     """Returns the figure of forecasts of several bins that start every few bins.
 
     Args:
         session: Session of the forecasts.
-        excerpt: Excerpt with the chosen neurons.
-        fans: Forecasts of these neurons and of the population mean.
+        fans: Forecasts of a few neurons and of the population mean.
     """
     sentence = (
         f"Recorded activity (grey) and forecasts of {fans.horizon} bins (orange) that start every "
-        f"{max(1, fans.horizon // 2)} bins from the newest recorded bin, of the same neurons and of the mean of all "
-        "scored neurons. Where little can be foreseen, forecasts return to the mean."
+        f"{max(1, fans.horizon // 2)} bins from the newest recorded bin, for the neurons with the best, the "
+        "upper-quartile and the median forecast one bin ahead, and for the mean of all scored neurons. Where little "
+        "can be foreseen, forecasts return to the mean."
     )
-    ids = {rank: session.neuron_id[i] for rank, i in excerpt.chosen.items()}
+    ids = {rank: session.neuron_id[i] for rank, i in fans.chosen.items()}
     titles = [*(f"{rank}: {escape(name)}" for rank, name in ids.items()), "population mean"]
     labels = [*(f"{rank}: {without_formulas(name)}" for rank, name in ids.items()), "population mean"]
     static, (ax,) = make_figure(10, 5)

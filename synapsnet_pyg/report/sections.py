@@ -183,7 +183,9 @@ def _horizons(results: SessionResults) -> Section | None:
     tables = []
     for key in ("correlation", "against_copy"):
         table = scores.pivot(index="model", columns="horizon", values=key)
-        table = table.loc[scores["model"].unique(), shown_horizons(ahead.horizon)].reset_index()
+        table = (
+            table.loc[scores["model"].unique(), shown_horizons(ahead.horizon)].reset_index().rename_axis(columns=None)
+        )
         tables.append(ReportTable(f"horizon-{key.replace('_', '-')}", table, table))
     part = "the test part" if ahead.whole[session.name] else "the beginning of the test part"
     sentences = [
@@ -194,9 +196,7 @@ def _horizons(results: SessionResults) -> Section | None:
     ]
     if ahead.left_out:
         sentences.append(f"Left out, because segments are too short for them: {', '.join(ahead.left_out)}.")
-    figures = []
-    if results.fans is not None and results.excerpt is not None:
-        figures.append(fans_figure(session, results.excerpt, results.fans))
+    figures = [] if results.fans is None else [fans_figure(session, results.fans)]
     return Section(
         "Forecasts further ahead", sentences, figures=figures, tables=[*tables, ReportTable("horizon-scores", scores)],
     )  # fmt: skip

@@ -24,7 +24,8 @@ def test_fans_are_the_forecasts_from_the_recorded_bins(fit_in_memory):
     assert fans.fan_seconds[:, 0] == pytest.approx((360 + newest) * session.bin_size)
     window = windows_of(test, 1)[0].gather(torch.from_numpy(newest))
     expected = forecast_ahead(run.model, window, 4)
-    best = next(iter(excerpt.chosen.values()))
+    best = fans.chosen["best"]
+    assert (best, fans.chosen["median"]) == (excerpt.chosen["best"], excerpt.chosen["median"])
     assert fans.fans[0, :, 1:] == pytest.approx(expected[:, best].numpy(), abs=1e-6)
     assert fans.fans[0, :, 0] == pytest.approx(test.activity[best, newest].numpy())
     mean = test.activity.mean(0)

@@ -23,8 +23,8 @@ def test_the_raster_is_in_the_order_of_the_neurons(results):
 
 
 def test_fans_start_at_the_recorded_activity(results):
-    excerpt, fans = results.excerpt, results.fans
-    record = fans_figure(results.session, excerpt, fans)
+    fans = results.fans
+    record = fans_figure(results.session, fans)
     for row in range(len(fans.truth)):
         recorded, ahead = record.plotly.data[2 * row : 2 * row + 2]
         at = dict(zip(recorded.x, recorded.y, strict=True))
