@@ -192,7 +192,7 @@ def _horizons(results: SessionResults) -> Section | None:
         f"Scores on {part} of forecasts 1 to {ahead.horizon} bins ahead (columns), of {session.bin_size:g} s each. "
         "Models that forecast one step feed their forecasts back. The first table shows the correlation, the second "
         "1 - MSE / MSE of a copy, which is above 0 where a model is better than no change. The file horizon-scores "
-        f"has all scores. For other horizons: synapsnet evaluate RUN --horizon {2 * ahead.horizon}.",
+        "has all scores. For other horizons: synapsnet evaluate RUN --horizon H.",
     ]
     if ahead.left_out:
         sentences.append(f"Left out, because segments are too short for them: {', '.join(ahead.left_out)}.")
