@@ -8,7 +8,7 @@ import torch
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.intake.notes import DataWarning
-from synapsnet_pyg.models.forecaster import Forecaster
+from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.models.forecasting import forecast_horizons
 
 SMALL = {
@@ -17,6 +17,19 @@ SMALL = {
     "poco": {"embedding_dim": 12, "hidden_size": 60, "heads": 2, "head_size": 8},
 }
 """Model -> sizes for tests, where the published ones are slow."""
+
+
+class Faded(Forecaster):
+    """Forecasts 0.5^h of the bin before the newest one, h bins ahead, directly."""
+
+    def __init__(self, sessions, window=3, horizon=1):
+        super().__init__(sessions, window, horizon)
+
+    def forward(self, window):
+        P = window.target.shape[-1]
+        before = window.activity[..., -P - 1 : -1]
+        future = torch.stack([0.5**h * before for h in range(1, self.horizon + 1)], -1)
+        return Forecast.direct(future) if self.horizon > 1 else Forecast(future[..., 0])
 
 
 def make_session(N: int = 5, T: int = 120, K: int = 2, name: str = "demo", **fields) -> Session:

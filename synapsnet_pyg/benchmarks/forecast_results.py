@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from synapsnet_pyg.metrics import mean_and_sem, paired_p
 from synapsnet_pyg.runs.score_tables import PCS, score_texts
 from synapsnet_pyg.runs.scores import Score, number_or_none
 from synapsnet_pyg.runs.tables import Table, number_text, p_text, plus_minus_text
+
+if TYPE_CHECKING:
+    from synapsnet_pyg.benchmarks.horizon_results import HorizonResults
 
 Kind = Literal["forecasting", "window", "embedding", "ablations", "dynamics"]
 Fit = Literal["single", "multi", "anchor"]
@@ -164,6 +167,7 @@ class ForecastBenchmark:
         rows: Scores of each variant, session and seed.
         summary: Means over sessions.
         failed: Folder of a failed job -> reason.
+        horizons: Scores several bins ahead; None for a horizon of 1.
     """
 
     kind: Kind
@@ -175,6 +179,7 @@ class ForecastBenchmark:
     rows: Sequence[Row]
     summary: Sequence[SummaryEntry]
     failed: Mapping[str, str]
+    horizons: "HorizonResults | None" = None
 
     def to_json(self) -> Json:
         """Returns name -> value of scores and settings, ready for JSON."""
@@ -187,12 +192,15 @@ class ForecastBenchmark:
             "summary": [asdict(entry) for entry in self.summary],
             "scores": [row.to_json() for row in self.rows],
             "failed": self.failed,
+            **({} if self.horizons is None else {"horizons": self.horizons.to_json()}),
         }
 
     def write_tables(self, out: Path) -> None:
         """Writes the summary and the scores of each session as Markdown, CSV and LaTeX."""
         self.table(out).write(out / self.kind)
         self.session_table().write(out / f"{self.kind}-sessions")
+        if self.horizons is not None:
+            self.horizons.write(out, self.kind, f"By `{self.command}`.")
 
     def table(self, out: Path) -> Table:
         """Returns the table of the summary, as Table 1 in the SynapsNet paper.

@@ -5,17 +5,28 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from synapsnet_pyg.benchmarks.forecast_figures import draw_benchmark, ranked
 from synapsnet_pyg.benchmarks.forecast_results import Fit, ForecastBenchmark, Kind, Row, summarise
+from synapsnet_pyg.benchmarks.horizon_figures import draw_horizon_results
+from synapsnet_pyg.benchmarks.horizon_results import (
+    HorizonResults,
+    HorizonRow,
+    SessionScores,
+    check_horizon,
+    scores_from_json,
+    scores_to_json,
+)
 from synapsnet_pyg.benchmarks.jobs import JobsFailed, Workers, errors_of, results_of, run_jobs
-from synapsnet_pyg.benchmarks.variants import Variant, named
+from synapsnet_pyg.benchmarks.variants import Variant, named, over_horizons
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import Json, atomic_path, file_name, make_folder
 from synapsnet_pyg.models.registry import ANCHORS, build_model, model_class
+from synapsnet_pyg.runs.horizon_scores import score_by_method
+from synapsnet_pyg.runs.horizon_tables import label_of
 from synapsnet_pyg.runs.recipe import Preset, Recipe
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.run_file import FILE, versions
@@ -32,11 +43,14 @@ class ForecastResult:
     seconds: float
     """Duration of the fit."""
     sessions: Mapping[str, Score]
+    ahead: SessionScores = field(default_factory=dict)
+    """Scores of each session several bins ahead; empty for a horizon of 1."""
 
     def to_json(self) -> Json:
         """Returns name -> value, ready for JSON; the scores by session."""
         scores = {name: score.to_json() for name, score in self.sessions.items()}
-        return {"first": self.first, "seconds": self.seconds, "sessions": scores}
+        ahead = {"ahead": scores_to_json(self.ahead)} if self.ahead else {}
+        return {"first": self.first, "seconds": self.seconds, "sessions": scores, **ahead}
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,8 @@ class ForecastJob:
         recipe: Recipe of the fit.
         first: Position of the first scored bin in each segment, equal for all models of the benchmark.
         fit: Sessions of the fit: ``single``, ``multi`` or ``anchor``.
+        horizon: Number of bins ahead H that are scored.
+        context: Number of past bins C that models with such an argument see; None: the models' defaults.
     """
 
     folder: Path
@@ -58,15 +74,19 @@ class ForecastJob:
     recipe: Recipe
     first: int
     fit: Fit
+    horizon: int = 1
+    context: int | None = None
 
     def settings(self) -> Json:
-        """Returns model, recordings and recipe.
+        """Returns model, recordings, recipe, and horizon and context unless they are the defaults.
 
         The first scored bin is not a setting: if it changes, the stored fit is scored again.
         """
         sessions = sorted(self.fingerprints.values())
         model = {"model": self.variant.kind, "arguments": dict(self.variant.arguments)}
-        return {**model, "sessions": sessions, **self.recipe.to_json()}
+        further = {key: value for key, value, default in (("horizon", self.horizon, 1), ("context", self.context, None))
+                   if value != default}  # fmt: skip
+        return {**model, "sessions": sessions, **self.recipe.to_json(), **further}
 
     def run(self) -> ForecastResult:
         """Fits the model, unless the folder holds a finished fit, and scores it."""
@@ -87,14 +107,20 @@ class ForecastJob:
             name: score(run.model, session, session.split(), targets=run.targets, first=self.first)
             for name, session in run.sessions.items()
         }
-        return ForecastResult(self.first, float(finished.read_text()), scores)
+        ahead = {
+            name: score_by_method(
+                run.model, session, session.split(), self.horizon, targets=run.targets, first=self.first
+            )
+            for name, session in (run.sessions.items() if self.horizon > 1 else ())
+        }
+        return ForecastResult(self.first, float(finished.read_text()), scores, ahead)
 
     def read(self, values: Mapping[str, Any]) -> ForecastResult | None:
         """Reads the scores; None if other bins were scored."""
         if values["first"] != self.first:
             return None
         scores = {name: Score.from_json(score) for name, score in values["sessions"].items()}
-        return ForecastResult(values["first"], values["seconds"], scores)
+        return ForecastResult(values["first"], values["seconds"], scores, scores_from_json(values.get("ahead", {})))
 
     def describe(self, result: ForecastResult) -> str:
         """Returns mean correlation over sessions and duration of the fit as text."""
@@ -120,6 +146,8 @@ def plan(
     seeds: Sequence[int] = (0,),
     preset: Preset = Preset(),  # noqa: B008
     multi: bool = True,
+    context: int | None = None,
+    horizon: int = 1,
 ) -> list[ForecastJob]:
     """Returns all jobs of a benchmark: every variant and seed on every session, and the anchors.
 
@@ -130,17 +158,21 @@ def plan(
         seeds: Seeds of the fits; anchors are fitted with the first seed only.
         preset: Recipe of all fits.
         multi: Whether models with dynamics that sessions share are also fitted to all sessions together.
+        context: Number of past bins C that models with an argument ``window`` see. None: their defaults.
+        horizon: Number of bins ahead H; models with an argument ``horizon`` forecast all of them directly.
 
     Raises:
         ValueError: A model, an argument or a session is invalid.
     """
     recordings = list(sessions.values())
     preset.recipe(recordings)  # raises an error if a number is out of range
-    first = 5  # window of AR(5) and VAR(5)
-    for variant in [*variants, Variant("ar5", "ar5")]:
+    variants, anchors = (over_horizons(given, context, horizon) for given in (variants, named(ANCHORS)))
+    first = max(5, context or 1)  # window of AR(5) and VAR(5)
+    for variant in [*variants, *anchors]:
         model = build_model(variant.kind, recordings[:1], variant.arguments)
         check_fit(model, recordings)
         first = max(first, model.window)
+    check_horizon(recordings, first, horizon)
     fingerprints = {path: session.fingerprint for path, session in sessions.items()}
     all_sessions = _FittedSessions("all sessions", fingerprints)
     each_session = [_FittedSessions(session.name, {path: fingerprints[path]}) for path, session in sessions.items()]
@@ -149,9 +181,10 @@ def plan(
         """Returns the job of one fit."""
         folder = out / "runs" / file_name(variant.label) / file_name(fitted.name) / f"seed-{seed}"
         recipe = preset.recipe([sessions[path] for path in fitted.fingerprints], seed=seed)
-        return ForecastJob(folder, variant, fitted.fingerprints, recipe, first=first, fit=fit)
+        return ForecastJob(folder, variant, fitted.fingerprints, recipe, first=first, fit=fit,
+                           horizon=horizon, context=context)  # fmt: skip
 
-    jobs, anchors = [], named(ANCHORS)
+    jobs = []
     for variant in (variant for variant in variants if variant not in anchors):
         is_shared = multi and len(sessions) > 1 and bool(model_class(variant.kind).shared)
         for seed in seeds:
@@ -170,6 +203,8 @@ def compare_forecasts(
     seeds: int = 1,
     preset: Preset = Preset(),  # noqa: B008
     multi: bool = True,
+    context: int | None = None,
+    horizon: int = 1,
     workers: Workers = Workers(),  # noqa: B008
 ) -> ForecastBenchmark:
     """Fits and scores every variant and anchor on the same windows, and writes tables, figure and one JSON file.
@@ -185,6 +220,8 @@ def compare_forecasts(
         seeds: Number of seeds, counted from 0.
         preset: Recipe of all fits.
         multi: Whether models with dynamics that sessions share are also fitted to all sessions together.
+        context: Number of past bins C that models with an argument ``window`` see. None: their defaults.
+        horizon: Number of bins ahead H; above 1 tables, a figure and JSON over horizons are written too.
         workers: Number and place of the processes.
 
     Raises:
@@ -194,7 +231,8 @@ def compare_forecasts(
     if seeds < 1:
         raise ValueError(f"Expected at least 1 seed (got {seeds}).")
     sessions = {str(Path(path).resolve()): Session.load(path) for path in paths}
-    jobs = plan(sessions, out, variants, seeds=range(seeds), preset=preset, multi=multi)
+    jobs = plan(sessions, out, variants, seeds=range(seeds), preset=preset, multi=multi,
+                context=context, horizon=horizon)  # fmt: skip
     run_jobs(jobs, make_folder(out), workers)
     benchmark = _benchmark(jobs, list(sessions.values()), kind, preset)
     if not benchmark.rows:
@@ -203,8 +241,12 @@ def compare_forecasts(
         temporary.write_text(json.dumps(benchmark.to_json(), indent=1) + "\n")
     benchmark.write_tables(out)
     figure = draw_benchmark(kind, benchmark.rows, _best_run(jobs, benchmark.rows), jobs[0].first)
-    with atomic_path(out / f"{kind}.png") as temporary:
-        figure.savefig(temporary, dpi=120)
+    figures = {str(kind): figure}
+    if benchmark.horizons is not None:
+        figures[f"{kind}-horizons"] = draw_horizon_results(benchmark.horizons)
+    for stem, drawn in figures.items():
+        with atomic_path(out / f"{stem}.png") as temporary:
+            drawn.savefig(temporary, dpi=120)
     return benchmark
 
 
@@ -227,6 +269,7 @@ def _benchmark(
             "preset": preset.name,
             "training": {key: value for key, value in preset.changes.items() if value is not None},
             "seeds": sorted({job.recipe.seed for job in jobs}),
+            **({} if jobs[0].context is None else {"context": jobs[0].context}),
         },
         sessions={
             session.name: {"neurons": session.num_neurons, "bins": session.num_bins, "bin_size": session.bin_size}
@@ -236,7 +279,20 @@ def _benchmark(
         rows=rows,
         summary=summarise(rows),
         failed=errors_of(jobs),
+        horizons=_horizons(jobs, sessions) if jobs[0].horizon > 1 else None,
     )
+
+
+def _horizons(jobs: Sequence[ForecastJob], sessions: Sequence[Session]) -> HorizonResults:
+    """Collects the scores of all jobs several bins ahead."""
+    rows = [
+        HorizonRow(label_of(job.variant.label, method, by_method), job.fit,
+                   session=name, seed=job.recipe.seed, scores=scores)
+        for job, result in results_of(jobs)
+        for name, by_method in result.ahead.items()
+        for method, scores in by_method.items()
+    ]  # fmt: skip
+    return HorizonResults(jobs[0].horizon, {session.name: session.bin_size for session in sessions}, rows)
 
 
 def _best_run(jobs: Sequence[ForecastJob], rows: Sequence[Row]) -> Run | None:

@@ -18,6 +18,8 @@ def benchmark_forecasting(
     *,
     out: str,
     models: str | None = None,
+    context: int | None = None,
+    horizon: int = 1,
     seeds: int = 1,
     preset: PresetName = "paper",
     epochs: int | None = None,
@@ -41,11 +43,15 @@ def benchmark_forecasting(
         models: Names of models and of estimators that forecast, separated by commas; those of the paper's Table 1 if
             not given, and of a sweep synapsnet and neuprint. The anchors mean, copy, ar5, var1 and var5 are always
             added.
+        context: Number of past bins that models with an argument window see; the models' defaults if not given.
+        horizon: Number of bins ahead; above 1 all models are scored at each horizon up to it. Models with an argument
+            horizon forecast all bins directly, and once more by feeding their forecasts back; others feed back.
         seeds: Number of fits of each model, from seed 0 on.
         preset: Training recipe of all models: paper or fast.
         epochs: Number of passes over the training windows; the preset's if not given.
         patience: Number of epochs without a better validation correlation after which a fit stops.
-        targets: Number of bins forecast in each window; the preset's if not given.
+        targets: Number of bins that each training window forecasts, one step ahead each; the preset's if not given.
+            It is not a horizon: see --horizon.
         learning_rate: Learning rate of the first epochs; the preset's if not given.
         sweep: Sizes to compare: window=1,2,5,10,20 (figure 6) or embedding=4,8,16,32,64,128 (figure 7).
         ablations: Compare SynapsNet with SynapsNet without each of its parts (Table 2).
@@ -57,6 +63,7 @@ def benchmark_forecasting(
     Example:
         synapsnet benchmark forecasting m1.h5 --preset fast --jobs 2 --out compared
         synapsnet benchmark forecasting m1.h5 --models synapsnet,gru,lasso_var --seeds 3 --out compared
+        synapsnet benchmark forecasting m1.h5 --context 20 --horizon 16 --preset fast --out ahead
     """
     from synapsnet_pyg.benchmarks.forecasting import compare_forecasts
     from synapsnet_pyg.benchmarks.jobs import Workers
@@ -74,10 +81,17 @@ def benchmark_forecasting(
         seeds=seeds,
         preset=Preset(preset, changes),
         multi=not single_only,
+        context=context,
+        horizon=horizon,
         workers=Workers(jobs, cluster),
     )
     result.short_table().print()
     print(f"written to {out}: {kind}.md, .csv, .tex, .json, .png and {kind}-sessions.md, .csv, .tex")
+    if result.horizons is not None:
+        for table in result.horizons.tables(with_errors=False).values():
+            print()
+            table.print()
+        print(f"written to {out}: {kind}-horizons.csv, .png and {kind}-horizons-correlation, -against-copy, -mae")
     _raise_if_failed(len(result.failed))
 
 

@@ -38,7 +38,8 @@ def fit(
             ({forecasting_estimators}) are solved in closed form, without epochs.
         preset: Training recipe: paper (one target a window, 100 epochs) or fast (16 targets, 12 epochs or more).
         window: Number of past bins that a forecast sees; the model's default is 5.
-        targets: Number of bins forecast in each window; the preset's if not given.
+        targets: Number of bins that each training window forecasts, one step ahead each; the preset's if not given.
+            It is not a horizon: for forecasts further ahead see evaluate --horizon.
         epochs: Number of passes over the training windows; the preset's if not given.
         batch_size: Number of windows in a step; the preset's if not given.
         learning_rate: Learning rate of the first epochs; the preset's if not given.
@@ -112,26 +113,37 @@ def adapt(
     print(f"fitted run in {out}; now: synapsnet evaluate {out}")
 
 
-def evaluate(run: str, *, json: bool = False) -> None:
+def evaluate(run: str, *, horizon: int = 1, json: bool = False) -> None:
     """Score a run on its test parts, beside mean, copy, AR(5) and ridge VAR forecasts.
 
     Args:
         run: Folder of the run.
+        horizon: Number of bins ahead; above 1 further tables follow, with horizons as columns. A model forecasts all
+            bins directly if it can, else by feeding its forecasts back (rolled out).
         json: Print one JSON object instead of tables.
 
     Example:
         synapsnet evaluate run
+        synapsnet evaluate run --horizon 16
         synapsnet evaluate run --json > scores.json
     """
     from synapsnet_pyg.runs.evaluation import evaluate as evaluate_run
+    from synapsnet_pyg.runs.horizon_evaluation import evaluate_horizons
     from synapsnet_pyg.runs.run import Run
     from synapsnet_pyg.runs.score_tables import print_scores
 
-    scores = evaluate_run(Run.load(run))
+    if horizon < 1:
+        raise ValueError(f"Expected --horizon of at least 1 bin (got {horizon}).")
+    loaded = Run.load(run)
+    scores = evaluate_run(loaded)
+    ahead = evaluate_horizons(loaded, horizon) if horizon > 1 else None
     if json:
-        print(json_text.dumps(scores.to_json(), indent=2))
-    else:
-        print_scores(scores)
+        values = scores.to_json() | ({} if ahead is None else {"horizons": ahead.to_json()})
+        print(json_text.dumps(values, indent=2))
+        return
+    print_scores(scores)
+    if ahead is not None:
+        ahead.print()
 
 
 def connectivity(

@@ -11,10 +11,17 @@ from synapsnet_pyg.files import file_name
 from synapsnet_pyg.report.connectivity_analysis import FALSE_DISCOVERY_RATE
 from synapsnet_pyg.report.connectivity_figures import currents_figure, graph_figure, matrices_figure
 from synapsnet_pyg.report.figure import ReportFigure
-from synapsnet_pyg.report.forecast_figures import components_figure, raster_figure, traces_figure, training_figure
+from synapsnet_pyg.report.forecast_figures import (
+    components_figure,
+    fans_figure,
+    raster_figure,
+    traces_figure,
+    training_figure,
+)
 from synapsnet_pyg.report.session_results import SessionResults
 from synapsnet_pyg.report.significance_figures import block_figure, distance_figure, p_value_figure
 from synapsnet_pyg.runs.evaluation import Evaluation
+from synapsnet_pyg.runs.horizon_tables import shown_horizons
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.run_file import versions
 from synapsnet_pyg.runs.score_tables import verdict
@@ -167,6 +174,34 @@ def _forecasts(results: SessionResults) -> Section | None:
     return Section("Forecasts", figures=figures, tables=[ReportTable("neuron-scores", table)])
 
 
+def _horizons(results: SessionResults) -> Section | None:
+    """Returns the section on forecasts of several bins; None if the segments are too short for them."""
+    session, ahead = results.session, results.horizons
+    if ahead is None:
+        return None
+    scores = pd.DataFrame(ahead.rows(session.name))
+    tables = []
+    for key in ("correlation", "against_copy"):
+        table = scores.pivot(index="model", columns="horizon", values=key)
+        table = (
+            table.loc[scores["model"].unique(), shown_horizons(ahead.horizon)].reset_index().rename_axis(columns=None)
+        )
+        tables.append(ReportTable(f"horizon-{key.replace('_', '-')}", table, table))
+    part = "the test part" if ahead.whole[session.name] else "the beginning of the test part"
+    sentences = [
+        f"Scores on {part} of forecasts 1 to {ahead.horizon} bins ahead (columns), of {session.bin_size:g} s each. "
+        "Models that forecast one step feed their forecasts back. The first table shows the correlation, the second "
+        "1 - MSE / MSE of a copy, which is above 0 where a model is better than no change. The file horizon-scores "
+        "has all scores. For other horizons: synapsnet evaluate RUN --horizon H.",
+    ]
+    if ahead.left_out:
+        sentences.append(f"Left out, because segments are too short for them: {', '.join(ahead.left_out)}.")
+    figures = [] if results.fans is None else [fans_figure(session, results.fans)]
+    return Section(
+        "Forecasts further ahead", sentences, figures=figures, tables=[*tables, ReportTable("horizon-scores", scores)],
+    )  # fmt: skip
+
+
 def _connectivity(results: SessionResults) -> Section | None:
     """Returns the section of connectivity matrices."""
     if results.connectivity is None:
@@ -285,6 +320,7 @@ SESSION_SECTIONS: tuple[Callable[[SessionResults], Section | None], ...] = (
     _scores,
     _training,
     _forecasts,
+    _horizons,
     _significance,
     _connectivity,
     _graph,

@@ -56,11 +56,13 @@ class Evaluation:
         }
 
 
-class _Models(NamedTuple):
-    """Models to compare, the fitted one first."""
+class ComparedModels(NamedTuple):
+    """Models to compare."""
 
     models: dict[str, Forecaster]
+    """Name -> fitted model; that of the run comes first."""
     left_out: list[str]
+    """Anchors whose window is longer than the segments."""
 
 
 def evaluate(run: Run) -> Evaluation:
@@ -70,7 +72,7 @@ def evaluate(run: Run) -> Evaluation:
         ValueError: A test part is too short for the model.
     """
     split = run.split()
-    models, left_out = _with_anchors(run, split)
+    models, left_out = with_anchors(run, split)
     first = max(model.window for model in models.values())
     sessions = {
         s: {
@@ -87,21 +89,31 @@ def evaluate(run: Run) -> Evaluation:
     return Evaluation(sessions, _summary(sessions), neurons, left_out)
 
 
-def _with_anchors(run: Run, split: dict[str, Split]) -> _Models:
-    """Fits every anchor whose window is shorter than the segments."""
-    models, left_out, longest = {run.kind: run.model}, [], _usable_length(split)
+def with_anchors(run: Run, split: dict[str, Split], horizon: int = 1) -> ComparedModels:
+    """Fits every anchor whose window fits into the segments with the bins to forecast after it.
+
+    Args:
+        run: Fitted run.
+        split: Session name -> parts of the session.
+        horizon: Number of bins ahead H.
+    """
+    models, left_out, longest = {run.kind: run.model}, [], usable_length(split)
     for anchor in ANCHORS:
         model = build_model(anchor, run.model.sessions.values())
-        if model.window >= longest:
+        if model.window + horizon > longest:
             left_out.append(anchor)
         elif anchor != run.kind:
             model.initialise({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
             models[anchor] = model
-    return _Models(models, left_out)
+    return ComparedModels(models, left_out)
 
 
-def _usable_length(split: dict[str, Split]) -> int:
-    """Returns the number of bins in the longest segment of a part, smallest over all parts."""
+def usable_length(split: dict[str, Split]) -> int:
+    """Returns the number of bins in the longest segment of a part, smallest over all parts.
+
+    Args:
+        split: Session name -> parts of the session.
+    """
     lengths = [part.segment[:, 1] - part.segment[:, 0] for parts in split.values() for part in parts]
     return min(int(length.max()) if len(length) else 0 for length in lengths)
 
