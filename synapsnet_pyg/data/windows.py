@@ -24,6 +24,8 @@ class Window(NamedTuple):
     """Activity to forecast: the bin after each of the last P positions [B, N, P]."""
     session: str
     """Name of the session."""
+    bin: Tensor | None = None
+    """Number of bins between the begin of the segment and the newest bin [B]; None if it is not known."""
 
 
 class Windows:
@@ -66,7 +68,13 @@ class Windows:
             self._behaviour[start].transpose(1, 2),
             self._target[:, start].transpose(0, 1),
             self.session.name,
+            bin=start - self._segment_begin(start) + self.window + self.targets - 2,
         )
+
+    def _segment_begin(self, bins: Tensor) -> Tensor:
+        """Returns the first bin of the segment of each bin [B]."""
+        segment = self.session.segment.to(bins.device)
+        return segment[torch.searchsorted(segment[:, 1].contiguous(), bins, right=True), 0]
 
     def target_bins(self, which: Tensor) -> Tensor:
         """Returns the bins [B, P] that are the targets of some windows.

@@ -96,7 +96,8 @@ def roll_out(
     for step in range(horizon):
         if shown is not None:
             activity = torch.cat([activity[..., :-1], shown(activity[..., -1], step)[..., None]], dim=-1)
-        ahead.append(model(Window(activity, behaviour, target, window.session)).activity)
+        bin = None if window.bin is None else window.bin + step
+        ahead.append(model(Window(activity, behaviour, target, window.session, bin=bin)).activity)
         activity = torch.cat([activity, ahead[-1]], dim=-1)[..., -L:]
         behaviour = torch.cat([behaviour, future_behaviour[:, step : step + 1]], dim=1)[:, -L:]
     return torch.cat(ahead, dim=-1)
