@@ -112,26 +112,39 @@ def adapt(
     print(f"fitted run in {out}; now: synapsnet evaluate {out}")
 
 
-def evaluate(run: str, *, json: bool = False) -> None:
-    """Score a run on its test parts, beside mean, copy, AR(5) and ridge VAR forecasts.
+def evaluate(run: str, *, json: bool = False, neurons: str | None = None) -> None:
+    """Score a run on its test parts, beside mean, copy, AR(5) and ridge VAR forecasts, and the mean over trials.
+
+    Scores have 95 % intervals over blocks of test bins. The ceiling is an estimate of the correlation that the noise
+    in each neuron's activity allows.
 
     Args:
         run: Folder of the run.
         json: Print one JSON object instead of tables.
+        neurons: CSV file to write, with a row for each neuron: scores of all models, ceiling, rate and fields.
 
     Example:
         synapsnet evaluate run
         synapsnet evaluate run --json > scores.json
+        synapsnet evaluate run --neurons neurons.csv
     """
     from synapsnet_pyg.runs.evaluation import evaluate as evaluate_run
     from synapsnet_pyg.runs.run import Run
     from synapsnet_pyg.runs.score_tables import print_scores
 
+    if neurons is not None and Path(neurons).suffix != ".csv":
+        raise ValueError(f"Expected a file name that ends in .csv (got '{neurons}'), such as --neurons neurons.csv.")
     scores = evaluate_run(Run.load(run))
+    if neurons is not None:
+        from synapsnet_pyg.results.neuron_scores import save_neuron_scores
+
+        save_neuron_scores(scores, Path(neurons))
     if json:
         print(json_text.dumps(scores.to_json(), indent=2))
     else:
         print_scores(scores)
+        if neurons is not None:
+            print(f"written to {neurons}")
 
 
 def connectivity(

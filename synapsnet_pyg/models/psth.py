@@ -61,7 +61,7 @@ class PSTH(Forecaster):
             saved = state_dict.get(f"{prefix}mean_{s}")
             if saved is not None:
                 setattr(self, f"mean_{s}", self.get_buffer(f"mean_{s}").new_zeros(saved.shape))
-        super()._load_from_state_dict(state_dict, prefix, *arguments)  # type: ignore[arg-type]
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def forward(self, window: Window) -> Forecast:
         """Forecasts the mean at the place of each target."""

@@ -10,13 +10,16 @@ so its correlation with :math:`a` is at most
 of Sahani and Linden 2003), but a forecast also follows what differs between trials. Two assumptions take their place:
 
 - *Counting noise.* Counts that are Poisson given their rate have a noise variance equal to their mean, whatever the
-  rate does: :math:`\operatorname{Var}(s) = \operatorname{Var}(a) - \operatorname{mean}(a)`. Part of the rate can be
-  random too, and so can bursts, so this is an upper bound. It does not hold for neurons that are more regular than
-  Poisson (refractory or rhythmic): where the variance is below the mean, the ceiling is unknown.
+  rate does: :math:`\operatorname{Var}(s) = \operatorname{Var}(a) - \operatorname{mean}(a)`. This is too little for
+  neurons that are more regular than Poisson (refractory or rhythmic), whose variance can lie below the mean. It is too
+  much for neurons whose spikes come in bursts at random times.
 - *White noise.* A rate that changes smoothly has a smooth autocovariance :math:`c(k)`, to which white noise adds a jump
-  at lag 0. :math:`\operatorname{Var}(s)` is then the line through lags 1 and 2 at lag 0, :math:`2 c(1) - c(2)`. What
-  changes from bin to bin counts as noise, also where other neurons could forecast it, so this is an estimate and no
-  bound.
+  at lag 0, whatever its distribution. :math:`\operatorname{Var}(s)` is then where the line through lags 1 and 2 meets
+  lag 0, :math:`2 c(1) - c(2)`. This is too little where the rate changes from bin to bin, which other neurons may tell.
+
+Both err towards too low a ceiling, but for bursts. For counts the ceiling is therefore the larger of the two, and for
+any other activity that of white noise. It is an estimate and no bound. It says nothing of how much of :math:`s` the past
+tells: a part of it can be new in each bin.
 """
 
 from typing import NamedTuple
@@ -40,15 +43,14 @@ class Ceiling(NamedTuple):
     lasting: Tensor
     """Share of the variance that lasts from bin to bin, from lags 1 and 2 [N], not clipped."""
     counts: bool
-    """Whether the ceiling is that of counting noise; else it is that of white noise."""
+    """Whether activity is counts."""
 
 
 def score_ceiling(activity: Tensor, bins: Tensor, segment: Tensor) -> Ceiling:
     r"""Estimates the ceiling of each neuron's correlation over some bins.
 
-    Activity of whole numbers, none negative and some above 1, counts as counts and has the ceiling of counting noise;
-    any other activity has that of white noise (see the head of this file). Activity of zeros and ones is of the second
-    kind, since its variance follows from its mean.
+    Activity of whole numbers, none negative and some above 1, is counts. Activity of zeros and ones is not, since its
+    variance follows from its mean. The head of this file states what the two estimates assume.
 
     The estimated share :math:`\hat q_i` of a neuron has a standard error :math:`e_i`, from leaving out blocks of bins.
     The ceiling is the posterior mean of :math:`\sqrt{q_i}` given :math:`\hat q_i \sim N(q_i, e_i^2)`. The distribution
@@ -61,8 +63,8 @@ def score_ceiling(activity: Tensor, bins: Tensor, segment: Tensor) -> Ceiling:
         segment: First bin and end of each segment :math:`(S, 2)`; no product of two bins crosses a border.
 
     Returns:
-        Ceilings. A ceiling is NaN for constant neurons, where the share is more than two standard errors below zero
-        (the assumption fails), and for all if there are fewer than 20 bins.
+        Ceilings. A ceiling is NaN for constant neurons, for neurons whose shares are all more than two standard errors
+        below zero (no assumption holds, as for rhythmic neurons), and for all if there are fewer than 20 bins.
 
     References:
         Sahani and Linden (2003), How linear are auditory cortical responses? NeurIPS 15.
@@ -84,14 +86,15 @@ def score_ceiling(activity: Tensor, bins: Tensor, segment: Tensor) -> Ceiling:
         return Ceiling(unknown, unknown, unknown, counts)
     block = time_blocks(bins, segment, max(M // 20, 3))
     shares = _shares(x, bins, segment, block)
-    share, error = (shares.counting if counts else shares.lasting)
-    if counts:
-        error = error.clamp_min((2 / M) ** 0.5)  # that of Poisson counts of a constant rate
     varies = x.amax(1) > x.amin(1)
-    known = varies & share.isfinite() & (share > _LIMIT * error)
-    correlation = unknown.clone()
-    correlation[known] = _posterior_root(share[known], error[known])
-    return Ceiling(correlation, 1 - shares.counting[0] if counts else unknown, shares.lasting[0], counts)
+    roots = [_roots(shares.lasting, varies)]
+    if counts:
+        error = shares.counting.error.clamp_min((2 / M) ** 0.5)  # that of Poisson counts of a constant rate
+        roots.append(_roots(shares.counting._replace(error=error), varies))
+    largest = torch.stack(roots).nan_to_num(-1.0).amax(0)
+    correlation = largest.masked_fill(largest < 0, torch.nan)
+    counting = 1 - shares.counting.share if counts else unknown
+    return Ceiling(correlation, counting, shares.lasting.share, counts)
 
 
 def is_counts(activity: Tensor) -> bool:
@@ -156,6 +159,14 @@ def _lasting(sums: dict[str, Tensor], mean: Tensor) -> Tensor:
     # Each c(k) and c(0) lack about the same variance of the mean, which the ratio keeps.
     c = [sums[f"c{k}"] / sums[f"n{k}"] - average * sums[f"m{k}"] / sums[f"n{k}"] + average.square() for k in (1, 2)]
     return (2 * c[0] - c[1]) / (sums["xx"] / sums["n"] - average.square())
+
+
+def _roots(estimate: _Estimate, varies: Tensor) -> Tensor:
+    """Computes the roots of shares [N]; NaN for constant neurons and shares that contradict their assumption."""
+    known = varies & estimate.share.isfinite() & (estimate.share > _LIMIT * estimate.error)
+    roots = torch.full_like(estimate.share, torch.nan)
+    roots[known] = _posterior_root(estimate.share[known], estimate.error[known])
+    return roots
 
 
 def _posterior_root(share: Tensor, error: Tensor, steps: int = 200) -> Tensor:

@@ -103,7 +103,9 @@ class BlockBootstrap:
         if self.blocks:
             B = self.blocks
             drawn = torch.randint(B, (samples, B), generator=torch.Generator().manual_seed(seed))
-            times = torch.zeros(samples, B, dtype=torch.float64).scatter_add_(1, drawn, torch.ones(drawn.shape).double())
+            times = torch.zeros(samples, B, dtype=torch.float64).scatter_add_(
+                1, drawn, torch.ones(drawn.shape).double()
+            )
             for model, guess in guesses.items():
                 self._whole[model] = _sample_scores(truth, guess, block, torch.ones(1, B, dtype=torch.float64))[0]
                 self._samples[model] = _sample_scores(truth, guess, block, times)

@@ -2,11 +2,11 @@ import pytest
 import torch
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.metrics import correlation
 from synapsnet_pyg.models.checkpoint import load_model, save_model
 from synapsnet_pyg.models.forecasting import forecast_session, roll_out
 from synapsnet_pyg.models.psth import PSTH, WIDTHS, has_trials
-from synapsnet_pyg.data.windows import Window, windows_of
 
 S, U, N = 40, 12, 3
 
