@@ -262,7 +262,7 @@ def report(run: str, *, out: str | None = None, session: str | None = None) -> N
 
 
 def figures(run: str, *, out: str, session: str | None = None) -> None:
-    """Draw a run: connectivity, forecasts of a few neurons, training curve.
+    """Draw a run: connectivity, forecasts of a few neurons, scores of all neurons, training curve.
 
     Args:
         run: Folder of the run.

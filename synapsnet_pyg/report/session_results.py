@@ -7,6 +7,7 @@ from synapsnet_pyg.report.connectivity_analysis import ConnectivityAnalysis, ana
 from synapsnet_pyg.report.forecast_excerpt import ForecastExcerpt, forecast_excerpt
 from synapsnet_pyg.runs.evaluation import Evaluation, NeuronCounts
 from synapsnet_pyg.runs.run import History, Run
+from synapsnet_pyg.runs.score_details import ScoreDetails
 from synapsnet_pyg.runs.scores import Score
 
 
@@ -26,6 +27,8 @@ class SessionResults:
     """Beginning of the test part, true and forecast; None if no neuron can be scored."""
     connectivity: ConnectivityAnalysis | None
     """Results on the connectivity; None if all its weights are zero."""
+    details: ScoreDetails | None = None
+    """Intervals, ceiling and scores of neurons; None if the session was not evaluated."""
 
 
 def collect_results(run: Run, name: str, scores: Evaluation) -> SessionResults:
@@ -44,4 +47,5 @@ def collect_results(run: Run, name: str, scores: Evaluation) -> SessionResults:
         history=run.history(name),
         excerpt=forecast_excerpt(run, name),
         connectivity=analyse_connectivity(run, name),
+        details=scores.details.get(name),
     )

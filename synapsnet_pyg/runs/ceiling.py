@@ -18,8 +18,8 @@ of Sahani and Linden 2003), but a forecast also follows what differs between tri
   lag 0, :math:`2 c(1) - c(2)`. This is too little where the rate changes from bin to bin, which other neurons may tell.
 
 Both err towards too low a ceiling, but for bursts. For counts the ceiling is therefore the larger of the two, and for
-any other activity that of white noise. It is an estimate and no bound. It says nothing of how much of :math:`s` the past
-tells: a part of it can be new in each bin.
+any other activity that of white noise. It is an estimate and no bound. It says nothing of how much of :math:`s` the
+past tells: a part of it can be new in each bin.
 """
 
 from typing import NamedTuple

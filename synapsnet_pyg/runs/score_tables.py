@@ -100,10 +100,11 @@ def detail_sentences(fitted: str, details: ScoreDetails) -> list[str]:
     if math.isfinite(ceiling.share):
         noise = "the noise of the counts" if ceiling.counts else "white noise"
         sentences.append(
-            f"Ceiling: {noise} allows a correlation of about {ceiling.mean:.3f}; {fitted} reaches {ceiling.share:.0%} of it."
+            f"Ceiling: {noise} allows a correlation of about {ceiling.mean:.3f}; "
+            f"{fitted} reaches {ceiling.share:.0%} of it."
         )
     if ceiling.unknown and ceiling.neurons:
-        sentences.append(f"The ceiling of {ceiling.unknown} neurons is unknown; they are left out of it.")
+        sentences.append(f"Left out of the ceiling: {ceiling.unknown} of {ceiling.neurons + ceiling.unknown} neurons.")
     return sentences
 
 
