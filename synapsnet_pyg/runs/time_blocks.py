@@ -57,7 +57,7 @@ def time_blocks(bins: Tensor, segment: Tensor, length: int) -> Tensor:
         pieces = max(1, round(count / length))
         for k in range(pieces):
             size = count * (k + 1) // pieces - count * k // pieces
-            if filled:
+            if filled or pieces > 1:
                 sizes.append(size)
             else:
                 sizes[-1] += size
