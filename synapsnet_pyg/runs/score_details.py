@@ -63,7 +63,7 @@ class ScoreDetails:
 
     @property
     def forecasts_something(self) -> bool:
-        """Whether the correlation of some model is above zero by more than its interval, or no interval is known."""
+        """True if the correlation of some model is above zero by more than its interval, or no interval is known."""
         low = [interval.correlation.low for interval in self.intervals.values()]
         return any(value > 0 for value in low) or not any(math.isfinite(value) for value in low)
 
@@ -81,8 +81,12 @@ class ScoreDetails:
         }
         if self.comparison is not None:
             values["comparison"] = {"baseline": self.baseline} | {
-                key: [number_or_none(number) for number in value] if isinstance(value, tuple) else number_or_none(value)
-                for key, value in self.comparison._asdict().items()
+                key: {
+                    "difference": number_or_none(value),
+                    "interval": [number_or_none(limit) for limit in interval],
+                    "p": number_or_none(p),
+                }
+                for key, (value, interval, p) in self.comparison._asdict().items()
             }
         return values
 

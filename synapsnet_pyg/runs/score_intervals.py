@@ -29,19 +29,21 @@ class ScoreInterval(NamedTuple):
     mse: Interval
 
 
+class Difference(NamedTuple):
+    """Difference of a score of two models on one session."""
+
+    value: float
+    interval: Interval
+    p: float
+    """Two-sided p-value of no difference; NaN without an interval."""
+
+
 class Comparison(NamedTuple):
     """Paired comparison of the scores of two models on one session, first minus second."""
 
-    correlation: float
-    """Difference of the mean correlations."""
-    correlation_interval: Interval
-    correlation_p: float
-    """Two-sided p-value of no difference; NaN without an interval."""
-    mse: float
-    """Difference of the mean squared errors; below zero if the first model is better."""
-    mse_interval: Interval
-    mse_p: float
-    """Two-sided p-value of no difference; NaN without an interval."""
+    correlation: Difference
+    mse: Difference
+    """Difference of the mean squared errors, below zero if the first model is better."""
 
 
 class BlockBootstrap:
@@ -113,28 +115,27 @@ class BlockBootstrap:
     def interval(self, model: str) -> ScoreInterval:
         """Returns the intervals of a model's correlation and squared error."""
         if self.blocks < 2:
-            return ScoreInterval(Interval(math.nan, math.nan), Interval(math.nan, math.nan))
+            return ScoreInterval(_UNKNOWN.interval, _UNKNOWN.interval)
         whole, samples = self._whole[model], self._samples[model]
-        return ScoreInterval(*(self._tested(whole[k], samples[:, k])[0] for k in range(2)))
+        return ScoreInterval(*(self._tested(whole[k], samples[:, k]).interval for k in range(2)))
 
     def compare(self, one: str, other: str) -> Comparison:
         """Compares two models on the same blocks; see :class:`Comparison`."""
         if self.blocks < 2:
-            nothing = Interval(math.nan, math.nan)
-            return Comparison(math.nan, nothing, math.nan, math.nan, nothing, math.nan)
-        difference = self._whole[one] - self._whole[other]
-        samples = self._samples[one] - self._samples[other]
-        (r, r_p), (error, error_p) = (self._tested(difference[k], samples[:, k]) for k in range(2))
-        return Comparison(float(difference[0]), r, r_p, float(difference[1]), error, error_p)
+            return Comparison(_UNKNOWN, _UNKNOWN)
+        whole, samples = self._whole[one] - self._whole[other], self._samples[one] - self._samples[other]
+        return Comparison(*(self._tested(whole[k], samples[:, k]) for k in range(2)))
 
-    def _tested(self, score: Tensor, samples: Tensor) -> tuple[Interval, float]:
-        """Returns the interval of a score, and the p-value of zero."""
-        B = self.blocks
+    def _tested(self, whole: Tensor, samples: Tensor) -> Difference:
+        """Returns a score or a difference with its interval, and the p-value of zero."""
+        B, value = self.blocks, float(whole)
         error = float(samples.std()) * (B / (B - 1)) ** 0.5
         half = float(stats.t.ppf(0.975, B - 1)) * error
-        value = float(score)
         p = 2 * float(stats.t.sf(abs(value) / error, B - 1)) if error > 0 else (1.0 if value == 0 else math.nan)
-        return Interval(value - half, value + half), p
+        return Difference(value, Interval(value - half, value + half), p)
+
+
+_UNKNOWN = Difference(math.nan, Interval(math.nan, math.nan), math.nan)
 
 
 def score_series(truth: Tensor, forecast: Tensor) -> Tensor:

@@ -91,11 +91,11 @@ def detail_sentences(fitted: str, details: ScoreDetails) -> list[str]:
     """
     sentences = []
     comparison, ceiling = details.comparison, details.ceiling
-    if comparison is not None and math.isfinite(comparison.correlation):
-        p = f", p {_p_text(comparison.correlation_p)}" if math.isfinite(comparison.correlation_p) else ""
+    if comparison is not None and math.isfinite(comparison.correlation.p):
+        value, interval, p = comparison.correlation
         sentences.append(
-            f"{fitted} minus {details.baseline}, the best baseline: correlation {comparison.correlation:+.4f}"
-            f"{_interval_text(comparison.correlation_interval)}{p}."
+            f"{fitted} minus {details.baseline}, the best baseline: correlation {value:+.4f}"
+            f"{_interval_text(interval)}, p {_p_text(p)}."
         )
     if math.isfinite(ceiling.share):
         noise = "the noise of the counts" if ceiling.counts else "white noise"

@@ -31,7 +31,7 @@ def test_the_fitted_model_is_compared_with_the_best_baseline():
     others = {name: score.correlation for name, score in models.items() if name != "copy"}
     best = max(others, key=others.__getitem__)
     assert details.baseline == best
-    assert details.comparison.correlation == pytest.approx(models["copy"].correlation - others[best])
+    assert details.comparison.correlation.value == pytest.approx(models["copy"].correlation - others[best])
     interval = details.intervals["copy"].correlation
     assert interval.low < models["copy"].correlation < interval.high
     assert details.neurons["correlation"].mean() == pytest.approx(models["copy"].correlation, abs=1e-6)

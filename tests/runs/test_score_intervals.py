@@ -38,7 +38,7 @@ def coverage(repeats: int, bins: int, a: float) -> tuple[float, float, float]:
         rows = slice(k * N, (k + 1) * N)
         drawn = bootstrap(truth[rows], one=one[rows], two=two[rows], samples=200)
         r, mse = drawn.interval("one")
-        hits += torch.tensor([r.low < 0.5 < r.high, mse.low < 1.5 < mse.high, drawn.compare("one", "two").mse_p < 0.05])
+        hits += torch.tensor([r.low < 0.5 < r.high, mse.low < 1.5 < mse.high, drawn.compare("one", "two").mse.p < 0.05])
     return tuple((hits / repeats).tolist())
 
 
@@ -91,12 +91,12 @@ def test_a_better_model_is_found_and_a_model_against_itself_is_not():
     noise = slow(2 * N, 500, 0.8, random)
     drawn = bootstrap(truth, good=0.5 * truth + noise[:N], bad=0.2 * truth + noise[N:])
     better = drawn.compare("good", "bad")
-    assert better.correlation_interval.low > 0
-    assert better.correlation_p < 0.05
-    assert drawn.compare("good", "good").correlation_p == 1.0
+    assert better.correlation.interval.low > 0
+    assert better.correlation.p < 0.05
+    assert drawn.compare("good", "good").correlation.p == 1.0
     swapped = drawn.compare("bad", "good")
-    assert swapped.correlation == pytest.approx(-better.correlation)
-    assert swapped.mse_p == pytest.approx(better.mse_p)
+    assert swapped.correlation.value == pytest.approx(-better.correlation.value)
+    assert swapped.mse.p == pytest.approx(better.mse.p)
 
 
 def test_without_neurons_or_with_one_block_there_is_no_interval():
@@ -104,4 +104,4 @@ def test_without_neurons_or_with_one_block_there_is_no_interval():
     nobody = SessionForecast(torch.arange(8), truth, truth)
     empty = BlockBootstrap({"one": nobody}, torch.zeros(N, dtype=torch.bool), torch.tensor([[0, 8]]))
     assert math.isnan(empty.interval("one").correlation.low)
-    assert math.isnan(empty.compare("one", "one").mse_p)
+    assert math.isnan(empty.compare("one", "one").mse.p)
