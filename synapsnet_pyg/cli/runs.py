@@ -113,19 +113,24 @@ def adapt(
     print(f"fitted run in {out}; now: synapsnet evaluate {out}")
 
 
-def evaluate(run: str, *, horizon: int = 1, json: bool = False) -> None:
-    """Score a run on its test parts, beside mean, copy, AR(5) and ridge VAR forecasts.
+def evaluate(run: str, *, horizon: int = 1, json: bool = False, neurons: str | None = None) -> None:
+    """Score a run on its test parts, beside mean, copy, AR(5) and ridge VAR forecasts, and the mean over trials.
+
+    Scores have 95 % intervals over blocks of test bins. The ceiling is an estimate of the correlation that the noise
+    in each neuron's activity allows.
 
     Args:
         run: Folder of the run.
         horizon: Number of bins ahead; above 1 further tables follow, with horizons as columns. A model forecasts all
             bins directly if it can, else by feeding its forecasts back (rolled out).
         json: Print one JSON object instead of tables.
+        neurons: CSV file to write, with a row for each neuron: scores of all models, ceiling, rate and fields.
 
     Example:
         synapsnet evaluate run
         synapsnet evaluate run --horizon 16
         synapsnet evaluate run --json > scores.json
+        synapsnet evaluate run --neurons neurons.csv
     """
     from synapsnet_pyg.runs.evaluation import evaluate as evaluate_run
     from synapsnet_pyg.runs.horizon_evaluation import evaluate_horizons
@@ -134,9 +139,15 @@ def evaluate(run: str, *, horizon: int = 1, json: bool = False) -> None:
 
     if horizon < 1:
         raise ValueError(f"Expected --horizon of at least 1 bin (got {horizon}).")
+    if neurons is not None and Path(neurons).suffix != ".csv":
+        raise ValueError(f"Expected a file name that ends in .csv (got '{neurons}'), such as --neurons neurons.csv.")
     loaded = Run.load(run)
     scores = evaluate_run(loaded)
     ahead = evaluate_horizons(loaded, horizon) if horizon > 1 else None
+    if neurons is not None:
+        from synapsnet_pyg.results.neuron_scores import save_neuron_scores
+
+        save_neuron_scores(scores, Path(neurons))
     if json:
         values = scores.to_json() | ({} if ahead is None else {"horizons": ahead.to_json()})
         print(json_text.dumps(values, indent=2))
@@ -144,6 +155,8 @@ def evaluate(run: str, *, horizon: int = 1, json: bool = False) -> None:
     print_scores(scores)
     if ahead is not None:
         ahead.print()
+    if neurons is not None:
+        print(f"written to {neurons}")
 
 
 def connectivity(
@@ -261,7 +274,7 @@ def report(run: str, *, out: str | None = None, session: str | None = None) -> N
 
 
 def figures(run: str, *, out: str, session: str | None = None) -> None:
-    """Draw a run: connectivity, forecasts of a few neurons, training curve.
+    """Draw a run: connectivity, forecasts of a few neurons, scores of all neurons, training curve.
 
     Args:
         run: Folder of the run.

@@ -27,6 +27,8 @@ class Window(NamedTuple):
     """Name of the session."""
     future: Tensor | None = None
     """Activity of the H bins after each of the last P positions [B, N, P, H]; None for H = 1."""
+    bin: Tensor | None = None
+    """Number of bins between the begin of the segment and the newest bin [B]; None if it is not known."""
 
     @property
     def ahead(self) -> Tensor:
@@ -89,7 +91,13 @@ class Windows:
             self._target[:, start].transpose(0, 1),
             self.session.name,
             future,
+            bin=start - self._segment_begin(start) + self.window + self.targets - 2,
         )
+
+    def _segment_begin(self, bins: Tensor) -> Tensor:
+        """Returns the first bin of the segment of each bin [B]."""
+        segment = self.session.segment.to(bins.device)
+        return segment[torch.searchsorted(segment[:, 1].contiguous(), bins, right=True), 0]
 
     def target_bins(self, which: Tensor) -> Tensor:
         """Returns the bins [B, P] that are the targets of some windows.

@@ -40,6 +40,7 @@ MODELS = {
     "plrnn": RegisteredModel("synapsnet_pyg.models.plrnn.PLRNN"),
     "mean": RegisteredModel("synapsnet_pyg.models.baselines.Mean"),
     "copy": RegisteredModel("synapsnet_pyg.models.baselines.Copy"),
+    "psth": RegisteredModel("synapsnet_pyg.models.psth.PSTH"),
     "ar5": RegisteredModel("synapsnet_pyg.models.linear.Autoregression", {"lags": 5}),
     "var1": RegisteredModel("synapsnet_pyg.models.linear.VectorAutoregression", {"lags": 1}),
     "var5": RegisteredModel("synapsnet_pyg.models.linear.VectorAutoregression", {"lags": 5}),

@@ -9,6 +9,7 @@ from synapsnet_pyg.report.forecast_fans import ForecastFans, forecast_fans
 from synapsnet_pyg.runs.evaluation import Evaluation, NeuronCounts
 from synapsnet_pyg.runs.horizon_evaluation import HorizonEvaluation
 from synapsnet_pyg.runs.run import History, Run
+from synapsnet_pyg.runs.score_details import ScoreDetails
 from synapsnet_pyg.runs.scores import Score
 
 
@@ -32,6 +33,8 @@ class SessionResults:
     """Beginning of the test part with forecasts of several bins; None without these scores."""
     connectivity: ConnectivityAnalysis | None
     """Results on the connectivity; None if all its weights are zero."""
+    details: ScoreDetails | None = None
+    """Intervals, ceiling and scores of neurons; None if the session was not evaluated."""
 
 
 def collect_results(
@@ -56,4 +59,5 @@ def collect_results(
         horizons=horizons,
         fans=None if horizons is None or excerpt is None else forecast_fans(run, name, excerpt, horizons.horizon),
         connectivity=analyse_connectivity(run, name),
+        details=scores.details.get(name),
     )

@@ -73,8 +73,9 @@ def test_evaluate_as_json(fitted, capsys):
     assert summary["mean"] == pytest.approx(np.mean([m["var1"]["correlation"] for m in scores["sessions"].values()]))
 
 
-def test_evaluate_as_tables(fitted, capsys):
-    _, out, _ = run(capsys, "evaluate", fitted / "run")
+def test_evaluate_as_tables(fitted, capsys, tmp_path):
+    _, out, _ = run(capsys, "evaluate", fitted / "run", "--neurons", tmp_path / "neurons.csv")
+    assert [row["session"] for row in read_csv(tmp_path / "neurons.csv")] == ["sim0"] * 9 + ["sim1"] * 10
     for wanted in ("sim0: test part", "synapsnet", "var5", "AUPRC", "over 2 sessions", "9 of 9 neurons"):
         assert wanted in out
 
@@ -553,6 +554,7 @@ def test_scores_of_each_epoch_go_to_a_logger(fitted, capsys, tmp_path):
         ("fit a.h5 --out x --epochs 0", "Expected epochs of at least 1 (got 0)"),
         ("connectivity x --out y --fdr 0.1", "Expected --significance beside --fdr"),
         ("connectivity x --out y --significance --fdr 5", "Expected --fdr between 0 and 1, such as 0.05 (got 5.0)"),
+        ("evaluate nowhere --neurons table", "Expected a file name that ends in .csv (got 'table')"),
         ("evaluate nowhere", "Expected the folder of a run, which 'synapsnet fit' makes ('nowhere' is not there)"),
     ],
 )

@@ -159,6 +159,7 @@ def test_roll_out_feeds_forecasts_back(name):
     second = window._replace(
         activity=torch.cat([window.activity, ahead[..., :1]], -1)[..., 1:],
         behaviour=torch.cat([window.behaviour, window.behaviour[:, -1:]], 1)[:, 1:],
+        bin=window.bin + 1,
     )
     torch.testing.assert_close(ahead[..., 1:2], model(second).activity)
     with pytest.raises(ValueError, match="horizon of at least 1"):
