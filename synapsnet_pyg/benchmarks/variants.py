@@ -1,7 +1,10 @@
 """Variants: models with their arguments, one for each row of a benchmark."""
 
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import Any, NamedTuple
+
+from synapsnet_pyg.models.registry import MODELS, model_class
 
 PAPER_MODELS = ("synapsnet", "neuprint", "gwnet", "lfads", "lstm", "gru", "rnn")
 """Models of Table 1 in the SynapsNet paper."""
@@ -20,6 +23,25 @@ class Variant(NamedTuple):
 def named(kinds: Sequence[str]) -> list[Variant]:
     """Returns models or estimators with their default arguments."""
     return [Variant(kind, kind) for kind in kinds]
+
+
+def arguments_for(kind: str, arguments: Mapping[str, Any], context: int, horizon: int) -> dict[str, Any]:
+    """Returns arguments of a model with the context and horizon of a protocol, where the model has such arguments.
+
+    Args:
+        kind: Name of the model.
+        arguments: Arguments that are given already, which are kept.
+        context: Number of past bins C.
+        horizon: Number of bins ahead H.
+
+    Example:
+        >>> arguments_for("gru", {}, context=48, horizon=16)["window"]
+        48
+    """
+    fixed = MODELS[kind].fixed if kind in MODELS else {}
+    taken = [key for key in signature(model_class(kind)).parameters if key not in fixed]
+    wanted = {"window": context, "horizon": horizon}
+    return {**{key: value for key, value in wanted.items() if key in taken}, **arguments}
 
 
 def ablations() -> list[Variant]:

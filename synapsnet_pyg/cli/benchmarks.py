@@ -6,7 +6,7 @@ Heavy libraries are imported by the command that needs them.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synapsnet_pyg.cli.arguments import ClusterName, PresetName, listed, session_files
+from synapsnet_pyg.cli.arguments import ClusterName, FoldsName, PresetName, ProtocolName, listed, session_files
 
 if TYPE_CHECKING:
     from synapsnet_pyg.benchmarks.forecast_results import Kind
@@ -28,6 +28,9 @@ def benchmark_forecasting(
     ablations: bool = False,
     dynamics: bool = False,
     single_only: bool = False,
+    protocol: ProtocolName = "paper",
+    cross_validate: int | None = None,
+    folds: FoldsName = "blocks",
     jobs: int = 1,
     cluster: ClusterName = "local",
 ) -> None:
@@ -51,6 +54,13 @@ def benchmark_forecasting(
         ablations: Compare SynapsNet with SynapsNet without each of its parts (Table 2).
         dynamics: Compare SynapsNet with RNN, GRU, LSTM and Transformer inside (Table 3).
         single_only: Leave out the fits to all sessions together.
+        protocol: Division of each session, context and horizon of a published comparison: paper (80/10/10 in time, or
+            the parts in the session file), poco (60/20/20 in patches of 1,000 bins, context 48, horizon 16), zapbench
+            (70/10/20 of each segment, context 4, horizon 32), zapbench-long (context 256) or spikeprophecy (70/15/15
+            in time, bins of 50 ms, context 10).
+        cross_validate: Number of folds K, 3 or more: each bin is in one test part, and scores are means over folds.
+        folds: Folds of --cross-validate: blocks (in time, with gaps of the largest context between parts) or trials
+            (whole segments at random).
         jobs: Number of fits at once.
         cluster: Place of the fits: local (this machine) or slurm.
 
@@ -58,14 +68,20 @@ def benchmark_forecasting(
         synapsnet benchmark forecasting m1.h5 --preset fast --jobs 2 --out compared
         synapsnet benchmark forecasting m1.h5 --models synapsnet,gru,lasso_var --seeds 3 --out compared
     """
-    from synapsnet_pyg.benchmarks.forecasting import compare_forecasts
+    from synapsnet_pyg.benchmarks.forecasting import CrossValidation, compare_forecasts
     from synapsnet_pyg.benchmarks.jobs import Workers
     from synapsnet_pyg.runs.recipe import Preset
 
     if sum([sweep is not None, ablations, dynamics]) > 1 or (models and (ablations or dynamics)):
         raise ValueError("Expected one of --models, --sweep, --ablations and --dynamics (--sweep goes with --models).")
     kind, variants = _variants(listed(models), sweep, ablations, dynamics)
-    changes = {"epochs": epochs, "patience": patience, "targets": targets, "learning_rate": learning_rate}
+    changes = {
+        "epochs": epochs,
+        "patience": patience,
+        "targets": targets,
+        "learning_rate": learning_rate,
+        "protocol": protocol,
+    }
     result = compare_forecasts(
         session_files(sessions),
         Path(out),
@@ -74,6 +90,7 @@ def benchmark_forecasting(
         seeds=seeds,
         preset=Preset(preset, changes),
         multi=not single_only,
+        cross_validation=None if cross_validate is None else CrossValidation(cross_validate, folds == "trials"),
         workers=Workers(jobs, cluster),
     )
     result.short_table().print()

@@ -47,17 +47,18 @@ def fit(
     r"""Fits a forecaster to sessions and returns it at the epoch with the best validation correlation.
 
     Minimises the model's loss (most often the mean squared error of the forecast plus a penalty) with Adam, a batch of
-    windows of one session at a time (SynapsNet, Appendix A.1). Every session is split 80/10/10 in time. A GPU is used
-    if there is one. A model with a closed-form solution needs no epochs. Random numbers depend only on the recipe's
-    seed and the number of the epoch: an interrupted and resumed fit gives the same model, bit by bit, as one without
-    interruption.
+    windows of one session at a time (SynapsNet, Appendix A.1). Every session is divided by its own parts
+    (:meth:`~synapsnet_pyg.data.session.Session.split`), by default 80/10/10 in time. A GPU is used if there is one. A
+    model with a closed-form solution needs no epochs. Random numbers depend only on the recipe's seed and the number
+    of the epoch: an interrupted and resumed fit gives the same model, bit by bit, as one without interruption.
 
     Args:
         model: Untrained forecaster for these sessions. Its initial weights depend on the seed set before it was built.
         sessions: Recordings, standardised.
         out: Folder for ``best.ckpt``, ``last.ckpt`` and ``history.csv``, created if needed;
             :func:`~synapsnet_pyg.models.checkpoint.load_model` loads the model of ``best.ckpt``.
-        recipe: Epochs, targets, learning rate and other settings; by default the paper's.
+        recipe: Epochs, targets, learning rate and other settings; by default the paper's. Its protocol and fold do not
+            change these sessions, which :func:`~synapsnet_pyg.data.protocols.prepare` divides.
         resume: Whether to continue from ``last.ckpt``, if there is one.
         progress: Whether to show a bar and a line for each epoch on standard error.
         logger: Logger of Lightning, such as ``lightning.pytorch.loggers.CSVLogger(folder)``, or several. It receives
