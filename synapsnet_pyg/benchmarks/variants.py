@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from inspect import signature
 from typing import Any, NamedTuple
 
+from synapsnet_pyg.files import Json
 from synapsnet_pyg.models.registry import MODELS, model_class
 
 PAPER_MODELS = ("synapsnet", "neuprint", "gwnet", "lfads", "lstm", "gru", "rnn")
@@ -25,7 +26,7 @@ def named(kinds: Sequence[str]) -> list[Variant]:
     return [Variant(kind, kind) for kind in kinds]
 
 
-def arguments_for(kind: str, arguments: Mapping[str, Any], context: int, horizon: int) -> dict[str, Any]:
+def arguments_for(kind: str, arguments: Mapping[str, Any], context: int, horizon: int) -> Json:
     """Returns arguments of a model with the context and horizon of a protocol, where the model has such arguments.
 
     Args:

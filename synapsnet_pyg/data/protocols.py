@@ -1,4 +1,4 @@
-"""Protocols: how published comparisons divide, choose and standardise their recordings, by name."""
+"""Protocols: division, choice and standardisation of recordings in published comparisons, by name."""
 
 from collections.abc import Callable
 from copy import copy
@@ -20,7 +20,7 @@ ZAPBENCH_HELD_OUT = 3
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a comparison divides, chooses and standardises recordings.
+    """Division, choice and standardisation of recordings in a published comparison.
 
     Attributes:
         description: Division, context, horizon and score in words, with the source.

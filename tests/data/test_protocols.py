@@ -153,5 +153,5 @@ def test_a_fold_takes_the_place_of_the_parts_and_keeps_the_choices():
 
 
 def test_tells_an_unknown_protocol():
-    with pytest.raises(ValueError, match=r"protocol among paper, poco, zapbench.* got 'pocco'"):
+    with pytest.raises(ValueError, match=r"protocol among paper, poco, .* \(got 'pocco'\)"):
         prepare(make_session(), "pocco")
