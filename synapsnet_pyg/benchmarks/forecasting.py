@@ -275,7 +275,9 @@ def _benchmark(
             "folds": list(dict.fromkeys(job.recipe.fold for job in jobs if job.recipe.fold is not None)),
             "first scored bin of a segment": jobs[0].first,
             "preset": preset.name,
-            "training": {key: value for key, value in preset.changes.items() if value is not None},
+            "training": {
+                key: value for key, value in preset.changes.items() if value is not None and key != "protocol"
+            },
             "seeds": sorted({job.recipe.seed for job in jobs}),
         },
         sessions={
