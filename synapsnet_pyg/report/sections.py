@@ -102,7 +102,7 @@ def _recordings(run: Run, names: list[str]) -> Section:
     version_texts = ", ".join(f"{package} {version}" for package, version in packages.items())
     sentences = [
         f"The model {run.kind} was fitted to {_counted(len(run.sessions), 'session')} ({settings}). "
-        f"Parts of each session by {run.recipe.division}. The validation part chooses the epoch. Training does not use "
+        f"Parts of each session by {run.recipe.division}. The validation part chooses the epoch; no fit uses "
         "the test part; all scores are of the test part.",
         f"Versions: {version_texts}.",
     ]
