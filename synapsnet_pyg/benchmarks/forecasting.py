@@ -22,6 +22,8 @@ from synapsnet_pyg.benchmarks.horizon_results import (
 )
 from synapsnet_pyg.benchmarks.jobs import JobsFailed, Workers, errors_of, results_of, run_jobs
 from synapsnet_pyg.benchmarks.variants import Variant, named, over_horizons
+from synapsnet_pyg.data.division import Fold
+from synapsnet_pyg.data.protocols import protocol_named
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import Json, atomic_path, file_name, make_folder
 from synapsnet_pyg.models.registry import ANCHORS, build_model, model_class
@@ -129,6 +131,19 @@ class ForecastJob:
         return f"correlation {mean}, {result.seconds:.0f} s"
 
 
+class CrossValidation(NamedTuple):
+    """Number and kind of the folds of a cross-validation."""
+
+    folds: int
+    """Number of folds K."""
+    trials: bool = False
+    """Whether whole segments are drawn at random; else blocks in time."""
+
+    def each(self, gap: int) -> list[str]:
+        """Returns the folds as texts, with a gap of some bins between blocks."""
+        return [str(Fold(k, self.folds, self.trials, None if self.trials else gap)) for k in range(1, self.folds + 1)]
+
+
 class _FittedSessions(NamedTuple):
     """Sessions of one fit."""
 
@@ -148,8 +163,9 @@ def plan(
     multi: bool = True,
     context: int | None = None,
     horizon: int = 1,
+    cross_validation: CrossValidation | None = None,
 ) -> list[ForecastJob]:
-    """Returns all jobs of a benchmark: every variant and seed on every session, and the anchors.
+    """Returns all jobs of a benchmark: every variant, seed and fold on every session, and the anchors.
 
     Args:
         sessions: Session file -> session.
@@ -160,38 +176,55 @@ def plan(
         multi: Whether models with dynamics that sessions share are also fitted to all sessions together.
         context: Number of past bins C that models with an argument ``window`` see. None: their defaults.
         horizon: Number of bins ahead H; models with an argument ``horizon`` forecast all of them directly.
+        cross_validation: Folds of each session, with gaps of the largest context; None: the parts of the protocol.
 
     Raises:
         ValueError: A model, an argument or a session is invalid.
     """
-    recordings = list(sessions.values())
-    preset.recipe(recordings)  # raises an error if a number is out of range
+    recipe = preset.recipe(list(sessions.values()))  # raises an error if a number is out of range
     variants, anchors = (over_horizons(given, context, horizon) for given in (variants, named(ANCHORS)))
-    first = max(5, context or 1)  # window of AR(5) and VAR(5)
-    for variant in [*variants, *anchors]:
-        model = build_model(variant.kind, recordings[:1], variant.arguments)
-        check_fit(model, recordings)
-        first = max(first, model.window)
-    check_horizon(recordings, first, horizon)
+    recordings = [recipe.prepare(session) for session in sessions.values()]
+    models = [build_model(variant.kind, recordings[:1], variant.arguments) for variant in [*variants, *anchors]]
+    first = max(5, context or 1, *(model.window for model in models))  # 5: window of AR(5) and VAR(5)
+    folds = [None] if cross_validation is None else cross_validation.each(first)
+    for fold in folds:
+        parts = [recipe.changed(fold=fold).prepare(session) for session in sessions.values()]
+        for model in models:
+            check_fit(model, parts)
+        check_horizon(parts, first, horizon)
     fingerprints = {path: session.fingerprint for path, session in sessions.items()}
     all_sessions = _FittedSessions("all sessions", fingerprints)
     each_session = [_FittedSessions(session.name, {path: fingerprints[path]}) for path, session in sessions.items()]
 
-    def job(variant: Variant, seed: int, fit: Fit, fitted: _FittedSessions) -> ForecastJob:
-        """Returns the job of one fit."""
-        folder = out / "runs" / file_name(variant.label) / file_name(fitted.name) / f"seed-{seed}"
+    def each_fold(variant: Variant, seed: int, fit: Fit, fitted: _FittedSessions) -> list[ForecastJob]:
+        """Returns the jobs of one fit."""
+        folder = out / "runs" / file_name(variant.label) / file_name(fitted.name)
         recipe = preset.recipe([sessions[path] for path in fitted.fingerprints], seed=seed)
-        return ForecastJob(folder, variant, fitted.fingerprints, recipe, first=first, fit=fit,
-                           horizon=horizon, context=context)  # fmt: skip
+        return [
+            ForecastJob(
+                folder / (f"seed-{seed}" if fold is None else f"fold-{file_name(fold)}-seed-{seed}"),
+                variant,
+                fitted.fingerprints,
+                recipe.changed(fold=fold),
+                first=first,
+                fit=fit,
+                horizon=horizon,
+                context=context,
+            )
+            for fold in folds
+        ]
 
     jobs = []
     for variant in (variant for variant in variants if variant not in anchors):
         is_shared = multi and len(sessions) > 1 and bool(model_class(variant.kind).shared)
         for seed in seeds:
-            jobs += [job(variant, seed, "single", session) for session in each_session]
-            jobs += [job(variant, seed, "multi", all_sessions)] if is_shared else []
+            for session in each_session:
+                jobs += each_fold(variant, seed, "single", session)
+            jobs += each_fold(variant, seed, "multi", all_sessions) if is_shared else []
     # Anchors share nothing between sessions: one job solves all of them.
-    return jobs + [job(anchor, seeds[0], "anchor", all_sessions) for anchor in anchors]
+    for anchor in anchors:
+        jobs += each_fold(anchor, seeds[0], "anchor", all_sessions)
+    return jobs
 
 
 def compare_forecasts(
@@ -204,7 +237,8 @@ def compare_forecasts(
     preset: Preset = Preset(),  # noqa: B008
     multi: bool = True,
     context: int | None = None,
-    horizon: int = 1,
+    horizon: int | None = None,
+    cross_validation: CrossValidation | None = None,
     workers: Workers = Workers(),  # noqa: B008
 ) -> ForecastBenchmark:
     """Fits and scores every variant and anchor on the same windows, and writes tables, figure and one JSON file.
@@ -220,8 +254,10 @@ def compare_forecasts(
         seeds: Number of seeds, counted from 0.
         preset: Recipe of all fits.
         multi: Whether models with dynamics that sessions share are also fitted to all sessions together.
-        context: Number of past bins C that models with an argument ``window`` see. None: their defaults.
-        horizon: Number of bins ahead H; above 1 tables, a figure and JSON over horizons are written too.
+        context: Number of past bins C that models with an argument ``window`` see. None: the protocol's.
+        horizon: Number of bins ahead H; above 1 tables, a figure and JSON over horizons are written too. None: the
+            protocol's.
+        cross_validation: Folds of each session; None: the parts of the protocol.
         workers: Number and place of the processes.
 
     Raises:
@@ -231,8 +267,12 @@ def compare_forecasts(
     if seeds < 1:
         raise ValueError(f"Expected at least 1 seed (got {seeds}).")
     sessions = {str(Path(path).resolve()): Session.load(path) for path in paths}
+    name = preset.recipe(list(sessions.values())).protocol
+    if context is None and name != "paper":  # whose context is the models' default
+        context = protocol_named(name).context
+    horizon = protocol_named(name).horizon if horizon is None else horizon
     jobs = plan(sessions, out, variants, seeds=range(seeds), preset=preset, multi=multi,
-                context=context, horizon=horizon)  # fmt: skip
+                context=context, horizon=horizon, cross_validation=cross_validation)  # fmt: skip
     run_jobs(jobs, make_folder(out), workers)
     benchmark = _benchmark(jobs, list(sessions.values()), kind, preset)
     if not benchmark.rows:
@@ -255,7 +295,15 @@ def _benchmark(
 ) -> ForecastBenchmark:
     """Collects scores and settings of all jobs."""
     rows = [
-        Row(job.variant.label, job.fit, session=name, seed=job.recipe.seed, scores=scores, seconds=result.seconds)
+        Row(
+            job.variant.label,
+            job.fit,
+            session=name,
+            seed=job.recipe.seed,
+            scores=scores,
+            seconds=result.seconds,
+            fold=job.recipe.fold,
+        )
         for job, result in results_of(jobs)
         for name, scores in result.sessions.items()
     ]
@@ -264,10 +312,14 @@ def _benchmark(
         command=shlex.join(["synapsnet", *sys.argv[1:]]),
         versions=versions(),
         protocol={
-            "split": "80/10/10 in time, whole segments",
+            "name": jobs[0].recipe.protocol,
+            "split": jobs[0].recipe.changed(fold=None).division,
+            "folds": list(dict.fromkeys(job.recipe.fold for job in jobs if job.recipe.fold is not None)),
             "first scored bin of a segment": jobs[0].first,
             "preset": preset.name,
-            "training": {key: value for key, value in preset.changes.items() if value is not None},
+            "training": {
+                key: value for key, value in preset.changes.items() if value is not None and key != "protocol"
+            },
             "seeds": sorted({job.recipe.seed for job in jobs}),
             **({} if jobs[0].context is None else {"context": jobs[0].context}),
         },

@@ -7,7 +7,7 @@ import json as json_text
 from pathlib import Path
 from typing import Any, Literal
 
-from synapsnet_pyg.cli.arguments import PresetName, listed, output_folder, session_files
+from synapsnet_pyg.cli.arguments import PresetName, ProtocolName, listed, output_folder, session_files
 
 
 def fit(
@@ -24,6 +24,8 @@ def fit(
     halve_every: int | None = None,
     patience: int | None = None,
     seed: int = 0,
+    protocol: ProtocolName = "paper",
+    fold: str | None = None,
     model_args: dict[str, Any] | None = None,
     resume: bool = False,
     logger: Literal["csv", "tensorboard", "wandb"] | None = None,
@@ -37,7 +39,7 @@ def fit(
         model: Name of the model: {models}, or package.module.Class of your own. Estimators
             ({forecasting_estimators}) are solved in closed form, without epochs.
         preset: Training recipe: paper (one target a window, 100 epochs) or fast (16 targets, 12 epochs or more).
-        window: Number of past bins that a forecast sees; the model's default is 5.
+        window: Number of past bins that a forecast sees; the protocol's if not given, of paper the model's default.
         targets: Number of bins that each training window forecasts, one step ahead each; the preset's if not given.
             It is not a horizon: for forecasts further ahead see evaluate --horizon.
         epochs: Number of passes over the training windows; the preset's if not given.
@@ -47,6 +49,10 @@ def fit(
         patience: Number of epochs without a better validation correlation after which training stops; never if not
             given.
         seed: Seed of the weights' start, the order of windows and dropout.
+        protocol: Division of each session, context and horizon of a published comparison, as in benchmark forecasting:
+            paper, poco, zapbench, zapbench-long or spikeprophecy.
+        fold: Fold in place of the protocol's parts: 2/5 (second of five blocks in time is the test part), 2/5 gap 48
+            (bins between parts; the protocol's context if not given) or 2/5 trials (segments at random).
         model_args: Any argument of the model, as in --model-args.hidden_size 64.
         resume: Continue an interrupted run, given the same command again; --epochs may be larger.
         logger: Logger that receives the scores of each epoch, in the folder of the run: csv, tensorboard or wandb
@@ -56,6 +62,8 @@ def fit(
         synapsnet fit m1.h5 --out run --patience 10
         synapsnet fit sessions --out run --preset fast --model-args.hidden_size 64 --logger csv
     """
+    from synapsnet_pyg.benchmarks.variants import Variant, over_horizons
+    from synapsnet_pyg.data.protocols import PROTOCOLS
     from synapsnet_pyg.runs import recipe
     from synapsnet_pyg.runs.run import Run
     from synapsnet_pyg.runs.training import make_logger
@@ -68,12 +76,18 @@ def fit(
         "halve_every": halve_every,
         "patience": patience,
         "seed": seed,
+        "protocol": protocol,
+        "fold": fold,
     }
+    arguments = dict(model_args or {}) | ({} if window is None else {"window": window})
+    if protocol != "paper":
+        size = PROTOCOLS[protocol]
+        arguments = dict(over_horizons([Variant(model, model, arguments)], size.context, size.horizon)[0].arguments)
     Run.fit(
         session_files(sessions),
         out,
         model,
-        arguments=dict(model_args or {}) | ({} if window is None else {"window": window}),
+        arguments=arguments,
         recipe=recipe.Preset(preset, changes),
         resume=resume,
         logger=None if logger is None else make_logger(logger, out),

@@ -116,16 +116,18 @@ def windows_of(
 ) -> list[Windows]:
     """Returns windows whose targets together are all bins of a session with enough bins before them.
 
-    No window crosses the border of a segment. Windows follow each other, so that each bin is a target once. If the
-    last targets of a segment do not fill a window, this window starts earlier and repeats some targets. A segment with
-    fewer targets than ``targets`` gets one window with all of them.
+    No window crosses the border of a segment, but for the context that a segment may have before it
+    (:attr:`~synapsnet_pyg.data.session.Session.context`), whose bins are never targets. Windows follow each other, so
+    that each bin is a target once. If the last targets of a segment do not fill a window, this window starts earlier
+    and repeats some targets. A segment with fewer targets than ``targets`` gets one window with all of them.
 
     Args:
         session: Session, or a part of its split.
         window: Number of past bins W before the first target.
         targets: Largest number of targets P in a window.
-        first: Position of the first target in each segment, at least ``window``. Models with different windows are
-            compared on the same targets by giving all of them the largest window here. None: ``window``.
+        first: Position of the first target in each segment, counted from its context on, at least ``window``. Models
+            with different windows are compared on the same targets by giving all of them the largest window here.
+            None: ``window``.
         horizon: Number of bins H ahead that must lie in the segment, counted from each target on.
 
     Returns:
@@ -140,12 +142,13 @@ def windows_of(
             f"Expected window, targets and horizon >= 1, first >= window (got {window}, {targets}, {horizon}, {first})."
         )
     starts: dict[int, list[Tensor]] = {}
-    for begin, end in session.segment.tolist():
+    for (begin, end), context in zip(session.segment.tolist(), session.context.tolist(), strict=True):
+        target = max(begin, begin - context + first)
         last = end - horizon + 1  # end of the targets
-        available = last - begin - first
+        available = last - target
         if available > 0:
             P = min(targets, available)
-            start = torch.arange(begin + first - window, last - window - P + 1, P)
+            start = torch.arange(target - window, last - window - P + 1, P)
             if available % P:
                 start = torch.cat([start, start.new_tensor([last - window - P])])
             starts.setdefault(P, []).append(start)

@@ -164,6 +164,7 @@ class SynapsNet(Forecaster):
         super().__init__(sessions, window + deconvolve, horizon)
         self.error, self.linear_path, self.use_activity = loss, linear_path, use_activity
         self.use_connectivity, self.use_behaviour = use_connectivity, use_behaviour
+        self.slow = r"functional_connectivity|common_drive|linear_path" if linear_path else "$^"
         known = list(self.sessions.values())
         edges, behaviours = edge_index or {}, self.num_behaviours if use_behaviour else 0
         self.state = state_gru(state_size) if state_size and linear_path and use_connectivity else None

@@ -109,9 +109,9 @@ def _recordings(run: Run, names: list[str]) -> Section:
     packages = versions() if run.record is None else run.record.versions
     version_texts = ", ".join(f"{package} {version}" for package, version in packages.items())
     sentences = [
-        f"The model {run.kind} was fitted to {_counted(len(run.sessions), 'session')} ({settings}). The first "
-        "80 % of each session are the training part. The next 10 % are the validation part, which chooses the epoch. "
-        "The last 10 % are the test part, which training does not use; all scores are of the test part.",
+        f"The model {run.kind} was fitted to {_counted(len(run.sessions), 'session')} ({settings}). "
+        f"Parts of each session by {run.recipe.division}. The validation part chooses the epoch; no fit uses "
+        "the test part; all scores are of the test part.",
         f"Versions: {version_texts}.",
     ]
     if commands:

@@ -98,7 +98,7 @@ def _draw_forecasts(run: Run, name: str) -> Figure:
     figure, (ax,) = make_figure(10, 5)
     draw_forecast_traces(
         ax,
-        ((session.num_bins - test.num_bins + bins) * session.bin_size).numpy(),
+        (session.part_bins("test")[bins] * session.bin_size).numpy(),
         forecast.truth[best][:, : len(bins)].numpy(),
         forecast.forecast[best][:, : len(bins)].numpy(),
         labels=[f"{session.neuron_id[i]}\nr = {float(r[i]):.2f}" for i in best.tolist()],

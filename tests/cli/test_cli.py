@@ -576,3 +576,19 @@ def test_blocks_and_signs_refuse_what_does_not_fit(fitted, capsys):
     assert "between 0 and 1" in refused(capsys, "signs", fitted / "run", "--fdr", "2")
     assert not (fitted / "run" / "blocks").exists()
     assert not (fitted / "run" / "signs").exists()
+
+
+def test_parts_of_a_table_are_used(tmp_path, capsys):
+    make_session(segment=torch.tensor([[0, 30], [30, 50], [50, 120]])).save(tmp_path / "s.h5")
+    (tmp_path / "trials.csv").write_text("trial,split\n1,test\n2,validation\n3,train\n")
+    table = ("--table", tmp_path / "trials.csv")
+    status, out, _ = run(capsys, "divide", tmp_path / "s.h5", tmp_path / "p.h5", *table, "--column", "split")
+    assert status == 0
+    assert "train 70, validation 20, test 30 bins" in out
+    assert Session.load(tmp_path / "p.h5").segment_part == ["test", "validation", "train"]
+    assert "a column 'part'" in refused(capsys, "divide", tmp_path / "s.h5", tmp_path / "p.h5", *table)
+    message = refused(
+        capsys, "benchmark", "forecasting", tmp_path / "s.h5", "--out", tmp_path / "b", "--protocol", "mine"
+    )
+    assert "poco" in message
+    assert "of 5" in refused(capsys, "fit", tmp_path / "s.h5", "--out", tmp_path / "r", "--fold", "9/5")
