@@ -150,7 +150,7 @@ def draw_components(ax: Axes, truth: Tensor, forecast: Tensor, *, bin_size: floa
 
 
 def draw_training_curve(
-    ax: Axes, epochs: Sequence[int], correlation: Sequence[float], *, anchors: Mapping[str, float] = {}
+    ax: Axes, epochs: Sequence[int], correlation: Sequence[float], best: int, *, anchors: Mapping[str, float] = {}
 ) -> Axes:
     """Draws the validation correlation over epochs, with the chosen epoch marked.
 
@@ -158,9 +158,9 @@ def draw_training_curve(
         ax: Axes to draw on.
         epochs: Numbers of the epochs.
         correlation: Validation correlation after each epoch.
+        best: Index of the chosen epoch.
         anchors: Name of a simple forecast -> its correlation, drawn as a dotted line.
     """
-    best = int(np.argmax(correlation))
     ax.plot(epochs, correlation, color=BLUE, marker="o", ms=3)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.plot(epochs[best], correlation[best], "o", ms=9, mfc="none", mec=ORANGE, mew=1.5)

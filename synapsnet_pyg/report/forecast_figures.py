@@ -31,7 +31,7 @@ def training_figure(history: History) -> ReportFigure:
 
 
 def _plotly_training(history: History) -> PlotlyFigure:
-    best = int(np.argmax(history.correlation))
+    best = history.best
     figure = make_plotly(320)
     figure.add_scatter(
         x=history.epochs, y=history.correlation, mode="lines+markers", line_color=COLOURS[0], name="each epoch"

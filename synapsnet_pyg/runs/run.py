@@ -17,7 +17,7 @@ from synapsnet_pyg.models.checkpoint import load_model
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.runs.recipe import Preset, Recipe
-from synapsnet_pyg.runs.run_file import FILE, FittedSession, RunRecord, versions
+from synapsnet_pyg.runs.run_file import FILE, FittedSession, RunRecord, validation_score, versions
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -26,12 +26,14 @@ Paths = Sequence[str | os.PathLike[str]]
 
 
 class History(NamedTuple):
-    """Validation correlation over the epochs of a training."""
+    """Validation scores over the epochs of a training."""
 
     epochs: list[int]
     """Numbers of the epochs; epoch 0 is before training."""
     correlation: list[float]
-    """Correlation on the validation part after each epoch."""
+    """Correlation on the validation part after each epoch, mean over the horizons of the model."""
+    best: int
+    """Index of the epoch with the best validation score, which the run keeps."""
 
 
 @dataclass(frozen=True)
@@ -253,7 +255,12 @@ class Run:
             return None
         with (folder / "history.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
-        return History([int(row["epoch"]) for row in rows], [float(row["validation_correlation"]) for row in rows])
+        scores = [validation_score(row, self.model.horizon) for row in rows]
+        return History(
+            [int(row["epoch"]) for row in rows],
+            [float(row["validation_correlation"]) for row in rows],
+            best=max(range(len(scores)), key=scores.__getitem__, default=0),
+        )
 
     def commands(self) -> list[str]:
         """Returns command lines that repeat the fit, its scores and its report; none for a model fitted in Python."""

@@ -141,3 +141,15 @@ def versions() -> dict[str, str]:
     """Returns the versions of Python and the packages that results depend on."""
     packages = ("synapsnet_pyg", "torch", "torch_geometric", "numpy")
     return {"python": platform.python_version(), **{package: version(package) for package in packages}}
+
+
+def validation_score(row: Mapping[str, Any], horizon: int) -> float:
+    """Returns the score of an epoch by which the best one is chosen; larger is better.
+
+    It is the correlation on the validation parts, and minus the squared error of a model that forecasts several bins.
+
+    Args:
+        row: Row of ``history.csv``.
+        horizon: Number of bins that the model forecasts directly.
+    """
+    return float(row["validation_correlation"]) if horizon == 1 else -float(row["validation_mse"])

@@ -31,6 +31,7 @@ from synapsnet_pyg.models.forecasting import SessionForecast, forecast_horizons,
 from synapsnet_pyg.models.per_session import PerSession
 from synapsnet_pyg.runs.progress import EpochProgress
 from synapsnet_pyg.runs.recipe import Recipe
+from synapsnet_pyg.runs.run_file import validation_score
 from synapsnet_pyg.runs.scores import score_forecast
 
 
@@ -45,7 +46,10 @@ def fit(
     logger: Logger | Sequence[Logger] | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Forecaster:
-    r"""Fits a forecaster to sessions and returns it at the epoch with the best validation correlation.
+    r"""Fits a forecaster to sessions and returns it at the epoch with the best score on the validation parts.
+
+    The score is the correlation; of models that forecast several bins directly it is the squared error over all of
+    them, by which published comparisons rank.
 
     Minimises the model's loss (most often the mean squared error of the forecast plus a penalty) with Adam, a batch of
     windows of one session at a time (SynapsNet, Appendix A.1). Every session is divided by its own parts
@@ -108,7 +112,9 @@ def fit(
     module = _Training(model, split, recipe, out)
     if can_forecast:
         module.keep(epoch=0, train_mse=math.nan)
-    if not resumed or not _patience_is_over(read_checkpoint(out / "last.ckpt")["history"], recipe.patience):
+    if not resumed or not _patience_is_over(
+        read_checkpoint(out / "last.ckpt")["history"], recipe.patience, model.horizon
+    ):
         progress_bar = [EpochProgress(recipe.epochs)] if progress else []
         _train(module, resumed, logger, [*progress_bar, *callbacks])
     best = read_checkpoint(out / "best.ckpt")["state_dict"]
@@ -158,9 +164,9 @@ def _train(
             raise KeyboardInterrupt from None
 
 
-def _patience_is_over(history: Sequence[Mapping[str, float]], patience: int | None) -> bool:
-    """Returns whether the last ``patience`` epochs brought no better validation correlation."""
-    scores = [row["validation_correlation"] for row in history]
+def _patience_is_over(history: Sequence[Mapping[str, float]], patience: int | None, horizon: int) -> bool:
+    """Returns whether the last ``patience`` epochs brought no better validation score."""
+    scores = [validation_score(row, horizon) for row in history]
     return patience is not None and len(scores) > patience and max(scores[:-patience]) >= max(scores[-patience:])
 
 
@@ -261,7 +267,7 @@ class _Training(LightningModule):
         for logger in self.trainer.loggers:
             logger.log_metrics({key: value for key, value in self.history[-1].items() if key != "epoch"},
                                step=self.current_epoch + 1)  # fmt: skip
-        self.trainer.should_stop = _patience_is_over(self.history, self.recipe.patience)
+        self.trainer.should_stop = _patience_is_over(self.history, self.recipe.patience, self.model.horizon)
 
     def keep(self, epoch: int, train_mse: float, learning_rate: float = 0.0) -> None:
         """Validates the model, adds a row to the history, and saves the model if it is the best so far."""
@@ -271,7 +277,7 @@ class _Training(LightningModule):
             for forecast in self._forecasts(part.validation)
         ]
         validation = sum(score.correlation for score in scores) / len(scores)
-        best = max((row["validation_correlation"] for row in self.history), default=-math.inf)
+        best = max((validation_score(row, self.model.horizon) for row in self.history), default=-math.inf)
         self.history.append(
             {
                 "epoch": epoch,
@@ -282,7 +288,9 @@ class _Training(LightningModule):
                 "seconds": time.monotonic() - self._started,
             }
         )
-        if not validation <= best:  # always true of the first epoch, even if its score is NaN
+        if (
+            not validation_score(self.history[-1], self.model.horizon) <= best
+        ):  # always true of the first epoch, even if its score is NaN
             save_model(self.model, self.out / "best.ckpt")
         with atomic_path(self.out / "history.csv") as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.history[0])

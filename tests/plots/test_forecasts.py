@@ -9,7 +9,7 @@ def test_traces_and_training_curve_are_drawn(tmp_path):
     draw_forecast_traces(
         left, np.arange(9.0), np.random.randn(3, 9), np.random.randn(3, 9), labels=["a", "b", "c"], breaks=[4]
     )
-    draw_training_curve(right, [1, 2, 3], [0.1, 0.3, 0.2], anchors={"var1": 0.25})
+    draw_training_curve(right, [1, 2, 3], [0.1, 0.3, 0.2], 1, anchors={"var1": 0.25})
     assert len(left.lines) == 3 * 2 + 2  # with the mark of the break and the bar of three deviations
     assert np.isnan(left.lines[0].get_xdata()[4])
     assert "epoch 2" in right.get_title()
