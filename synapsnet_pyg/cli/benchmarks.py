@@ -39,8 +39,8 @@ def benchmark_forecasting(
         sessions: Session files, or folders of them.
         out: Folder of the benchmark, created if needed.
         models: Names of models and of estimators that forecast, separated by commas; those of the paper's Table 1 if
-            not given, and of a sweep synapsnet and neuprint. The anchors mean, copy, ar5, var1 and var5 are always
-            added.
+            not given, and of a sweep synapsnet and neuprint. The anchors mean, copy, damped_copy, ar5,
+            linear, linear_rrr, var1 and var5 are always added.
         seeds: Number of fits of each model, from seed 0 on.
         preset: Training recipe of all models: paper or fast.
         epochs: Number of passes over the training windows; the preset's if not given.

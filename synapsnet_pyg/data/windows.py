@@ -147,7 +147,7 @@ def windows_of(
 
 
 def contexts(window: Window, length: int) -> Tensor:
-    """Returns the newest bins at each of the last P positions [B, N, P, C], oldest first, as a view.
+    """Returns the newest bins at each of the last P positions [B, N, P, C], oldest first.
 
     Args:
         window: B windows with P targets each.
@@ -159,7 +159,8 @@ def contexts(window: Window, length: int) -> Tensor:
     P, L = window.target.shape[-1], window.activity.shape[-1]
     if length > L - P + 1:
         raise ValueError(f"Expected windows of at least {length} past bins (got {L - P + 1}).")
-    return window.activity[..., L - P - length + 1 :].unfold(-1, length, 1)
+    # A stack of slices, since the derivative of unfold cannot be taken for many outputs at once.
+    return torch.stack([window.activity[..., end - length : end] for end in range(L - P + 1, L + 1)], dim=2)
 
 
 def every_window(session: Session, window: int) -> Windows:
