@@ -1,6 +1,7 @@
 """Linear forecast of each neuron's own past, corrected by principal components of the population."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -116,7 +117,7 @@ def _error_moments(session: Session, weights: Tensor, components: Tensor, lags: 
         yu.addmm_(error, factors)
         yy += error.square().sum(1)
         bins += error.shape[1]
-    return Moments(bins, uu.new_zeros(U), yy.new_zeros(N * H), uu / bins, yu / bins, yy / bins)
+    return Moments(bins=bins, u=uu.new_zeros(U), y=yy.new_zeros(N * H), uu=uu / bins, yu=yu / bins, yy=yy / bins)
 
 
 class _Candidate(NamedTuple):
@@ -131,8 +132,7 @@ def _best_correction(seen: Moments, held_out: Moments, components: int, lags: in
     best = _Candidate(0.0, torch.zeros_like(seen.yu))
     for rank in sorted({min(rank, components) for rank in RANKS}):
         kept = torch.arange(lags * components, device=seen.uu.device).view(lags, components)[:, :rank].flatten()
-        zeros = seen.u[kept]
-        part = Moments(seen.bins, zeros, seen.y, seen.uu[kept][:, kept], seen.yu[:, kept], seen.yy)
+        part = replace(seen, u=seen.u[kept], uu=seen.uu[kept][:, kept], yu=seen.yu[:, kept])
         for ridge in RIDGES:
             coefficients = part.solution(ridge)[0]
             explained = float((coefficients * held_out.yu[:, kept]).sum())

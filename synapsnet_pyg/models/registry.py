@@ -41,6 +41,7 @@ MODELS = {
     "nlinear": RegisteredModel("synapsnet_pyg.models.own_past.OwnPast", {"from_newest": True}),
     "dlinear": RegisteredModel("synapsnet_pyg.models.dlinear.DLinear"),
     "linear_rrr": RegisteredModel("synapsnet_pyg.models.linear_rrr.LinearRRR"),
+    "low_rank_ar": RegisteredModel("synapsnet_pyg.models.low_rank_ar.LowRankAR"),
     "ridge_var": RegisteredModel(_ESTIMATED, {"estimator": "ridge_var"}),
     "soft_ridge": RegisteredModel(_ESTIMATED, {"estimator": "soft_ridge"}),
     "lasso_var": RegisteredModel(_ESTIMATED, {"estimator": "lasso_var"}),
