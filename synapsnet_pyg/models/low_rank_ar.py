@@ -15,7 +15,7 @@ class LowRankAR(Forecaster):
     r"""Autoregression with a diagonal and a low-rank part at every lag, and with the behaviour as input.
 
     .. math::
-        \hat a(t + 1) = \sum_{l=0}^{p-1} \big[ \mathrm{diag}(d_l)\, a(t - l) + L_l E^\top a(t - l) + B_l\, b(t - l) \big]
+        \hat a(t + 1) = \sum_{l=0}^{p-1} \big[ (\mathrm{diag}(d_l) + L_l E^\top)\, a(t - l) + B_l\, b(t - l) \big]
 
     (Wagenmaker et al. 2024, arXiv 2412.02529, with the behaviour in place of the light). The rank of each :math:`L_l`
     is lowered by a penalty on its nuclear norm; d and B are free. E are the first :math:`\min(N, 64)` principal

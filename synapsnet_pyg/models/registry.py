@@ -42,6 +42,7 @@ MODELS = {
     "dlinear": RegisteredModel("synapsnet_pyg.models.dlinear.DLinear"),
     "linear_rrr": RegisteredModel("synapsnet_pyg.models.linear_rrr.LinearRRR"),
     "low_rank_ar": RegisteredModel("synapsnet_pyg.models.low_rank_ar.LowRankAR"),
+    "lds": RegisteredModel("synapsnet_pyg.models.lds.LDS"),
     "ridge_var": RegisteredModel(_ESTIMATED, {"estimator": "ridge_var"}),
     "soft_ridge": RegisteredModel(_ESTIMATED, {"estimator": "soft_ridge"}),
     "lasso_var": RegisteredModel(_ESTIMATED, {"estimator": "lasso_var"}),
