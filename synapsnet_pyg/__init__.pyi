@@ -54,6 +54,7 @@ from .metrics import r_squared as r_squared
 from .models.amag import AMAG as AMAG
 from .models.forecaster import Forecast as Forecast
 from .models.forecaster import Forecaster as Forecaster
+from .models.forecasting import forecast_horizons as forecast_horizons
 from .models.forecasting import forecast_session as forecast_session
 from .models.gwnet import GWNet as GWNet
 from .models.lfads import LFADS as LFADS
@@ -85,6 +86,7 @@ from .results.graphs import strongest as strongest
 from .results.graphs import to_networkx as to_networkx
 from .results.graphs import to_pandas as to_pandas
 from .runs.evaluation import evaluate as evaluate
+from .runs.horizon_evaluation import evaluate_horizons as evaluate_horizons
 from .runs.in_memory import fit_in_memory as fit_in_memory
 from .runs.recipe import Preset as Preset
 from .runs.recipe import Recipe as Recipe

@@ -1,5 +1,6 @@
 """Scores of forecasts and of connectivity, and statistics of scores."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -51,6 +52,83 @@ def squared_error(truth: Tensor, forecast: Tensor) -> Tensor:
         Errors :math:`(N)` in float64, in squared units of activity.
     """
     return torch.cat([(x - y).square().mean(1) for x, y in _rows(truth, forecast)])
+
+
+def absolute_error(truth: Tensor, forecast: Tensor) -> Tensor:
+    """Computes the mean absolute error over time of each neuron.
+
+    Args:
+        truth: True activity :math:`(N, T)`.
+        forecast: Forecast activity :math:`(N, T)`.
+
+    Returns:
+        Errors :math:`(N)` in float64, in units of activity.
+    """
+    return torch.cat([(x - y).abs().mean(1) for x, y in _rows(truth, forecast)])
+
+
+def spatial_correlation(truth: Tensor, forecast: Tensor) -> Tensor:
+    """Computes the Pearson correlation over neurons of each bin (SpikeProphecy, arXiv 2605.12992).
+
+    Args:
+        truth: True activity :math:`(N, T)`.
+        forecast: Forecast activity :math:`(N, T)`.
+
+    Returns:
+        Correlations :math:`(T)` in float64, NaN for bins in which all neurons are equally active; see
+        :func:`correlation`.
+    """
+    return correlation(truth.t(), forecast.t())
+
+
+def population_correlation(truth: Tensor, forecast: Tensor) -> float:
+    """Computes the Pearson correlation over time of the mean over neurons (SpikeProphecy, arXiv 2605.12992).
+
+    Args:
+        truth: True activity :math:`(N, T)`.
+        forecast: Forecast activity :math:`(N, T)`.
+
+    Returns:
+        Correlation; NaN without neurons, or if their mean is constant.
+    """
+    x, y = (activity.mean(0, keepdim=True, dtype=torch.float64) for activity in (truth, forecast))
+    return float(correlation(x, y))
+
+
+def bits_per_spike(counts: Tensor, forecast: Tensor, mean_rate: Tensor, floor: float = 0.01) -> float:
+    r"""Computes how much better counts are predicted by a forecast than by a constant rate, in bits for each spike.
+
+    .. math::
+        \frac{1}{n \log 2} \sum_{i, t} \log \frac{p(c_i(t) \mid \lambda_i(t))}{p(c_i(t) \mid \bar\lambda_i)}
+        = \frac{1}{n \log 2} \sum_{i, t} c_i(t) \log \frac{\lambda_i(t)}{\bar\lambda_i}
+        - \lambda_i(t) + \bar\lambda_i
+
+    with :math:`p` the Poisson distribution and :math:`n` the number of spikes (Pei et al. 2021, Neural Latents
+    Benchmark, section 3.3). There the constant rate is that of the scored bins; a forecast does not know it, so that
+    here the mean rate in training takes its place. A forecast by squared error can be zero or below: the rate
+    :math:`\lambda_i(t)` is the forecast or ``floor`` :math:`\bar\lambda_i`, whichever is larger.
+
+    Args:
+        counts: True counts :math:`(N, T)`.
+        forecast: Forecast counts :math:`(N, T)`.
+        mean_rate: Mean count of each neuron in a bin of the training part :math:`(N)`, above 0.
+        floor: Smallest rate as a share of the mean rate.
+
+    Returns:
+        Bits for each spike: 0 for the constant rate; NaN without spikes.
+
+    Example:
+        >>> counts = torch.tensor([[0.0, 2.0, 0.0, 2.0]])
+        >>> round(bits_per_spike(counts, counts, torch.tensor([1.0])), 2)
+        0.99
+    """
+    spikes, gain = 0.0, 0.0
+    mean = mean_rate.double()[:, None].expand_as(counts)
+    for c, y, m in _rows(counts, forecast, mean):
+        rate = torch.maximum(y, floor * m)
+        gain += float((c * (rate / m).log() - rate + m).sum())
+        spikes += float(c.sum())
+    return gain / (spikes * math.log(2)) if spikes else math.nan
 
 
 def r_squared(truth: Tensor, forecast: Tensor) -> Tensor:

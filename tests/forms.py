@@ -84,6 +84,9 @@ def without_numbers(text: str, folder: Path | None = None, keys: bool = False) -
         return text
     text = re.sub(r"\S+ -> \S+?(?=[\s:;,]|$)", "ID -> ID", text)  # which edges change most is a matter of numbers
     text = re.sub(rf"(?<=: )({'|'.join(MODELS)})(?=[;.])", "MODEL", text)  # and so is which model is best
+    text = re.sub(rf"(?<=minus )({'|'.join(MODELS)})(?=, the best)", "MODEL", text)
+    text = re.sub(r"^(Best by correlation|Nothing is forecast here): .*", "VERDICT", text)  # numbers decide it too
+    text = re.sub(r"(?<=, p )[=<] ", "", text)
     text = re.sub(r"(?<!\S)-(?!\S)", "#", NUMBER.sub("#", text))  # an undefined score stands as '-'
     text = re.sub(
         r"(?<=epoch # )\s*train MSE # validation correlation # \*", "train MSE # validation correlation #", text

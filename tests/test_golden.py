@@ -86,6 +86,8 @@ STEPS: dict[str, str] = {
     "adapt": "adapt {fit}/run {simulate-neuropixels}/neuropixels/neuropixels-0-0.h5 --out {out}/run --epochs 1",
     "evaluate": "evaluate {fit}/run",
     "evaluate-json": "evaluate {fit}/run --json",
+    "evaluate-horizons": "evaluate {fit-anchor}/run --horizon 3",
+    "evaluate-horizons-json": "evaluate {fit-anchor}/run --horizon 3 --json",
     "evaluate-without-truth": "evaluate {fit-per-session}/run",
     "connectivity": "connectivity {fit}/run --out {out} --format npz,csv,parquet,graphml,gexf,sparse",
     "connectivity-significance": "connectivity {fit}/run --out {out} --significance "
@@ -111,6 +113,8 @@ STEPS: dict[str, str] = {
     "report": "report {fit-one}/run",
     "benchmark-forecasting": "benchmark forecasting {simulate-calcium}/calcium --out {out} --models rnn,synapsnet "
     "--preset fast --epochs 1 --seeds 2",
+    "benchmark-horizons": "benchmark forecasting {simulate-paper}/sim.h5 --out {out} --models gru --context 6 "
+    "--horizon 3 --preset fast --epochs 1",
     "benchmark-sweep": "benchmark forecasting {simulate-paper}/sim.h5 --out {out} --sweep window=1,2 "
     "--models synapsnet --preset fast --epochs 1 --single-only",
     "benchmark-connectivity": f"benchmark connectivity --out {{out}} --seeds 2 {SMALL} "

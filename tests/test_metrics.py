@@ -4,8 +4,18 @@ import numpy as np
 import pytest
 import torch
 from helpers import close
+from scipy.stats import poisson
 
-from synapsnet_pyg.metrics import connectivity_score, correlation, pc_correlation, squared_error
+from synapsnet_pyg.metrics import (
+    absolute_error,
+    bits_per_spike,
+    connectivity_score,
+    correlation,
+    pc_correlation,
+    population_correlation,
+    spatial_correlation,
+    squared_error,
+)
 
 
 def test_forecast_scores_agree_with_oracle(oracle):
@@ -45,6 +55,26 @@ def test_correlation_is_numpys():
     x, y = torch.randn(4, 33), torch.randn(4, 33)
     expected = [np.corrcoef(a, b)[0, 1] for a, b in zip(x.numpy(), y.numpy(), strict=True)]
     assert correlation(x, y).tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_scores_of_a_population_are_numpys():
+    x, y = torch.randn(4, 7), torch.randn(4, 7)
+    a, b = x.double().numpy(), y.double().numpy()
+    assert absolute_error(x, y).tolist() == pytest.approx(np.abs(a - b).mean(1))
+    over_neurons = [np.corrcoef(a[:, t], b[:, t])[0, 1] for t in range(7)]
+    assert spatial_correlation(x, y).tolist() == pytest.approx(over_neurons)
+    assert population_correlation(x, y) == pytest.approx(np.corrcoef(a.mean(0), b.mean(0))[0, 1])
+    assert math.isnan(population_correlation(x[:0], y[:0]))
+
+
+def test_bits_per_spike_is_the_poisson_likelihood():
+    counts, rate, mean = torch.tensor([[0.0, 2, 1], [3, 0, 0]]), torch.rand(2, 3) + 0.1, torch.tensor([0.8, 1.5])
+    gain = poisson.logpmf(counts, rate) - poisson.logpmf(counts, mean[:, None])
+    assert bits_per_spike(counts, rate, mean) == pytest.approx(gain.sum() / 6 / math.log(2))
+    assert bits_per_spike(counts, mean[:, None].expand(2, 3), mean) == pytest.approx(0, abs=1e-7)
+    below, floor = torch.full((2, 3), -1.0), (0.1 * mean)[:, None].expand(2, 3)
+    assert bits_per_spike(counts, below, mean, floor=0.1) == pytest.approx(bits_per_spike(counts, floor, mean))
+    assert math.isnan(bits_per_spike(torch.zeros(2, 3), rate, mean))
 
 
 def test_constant_rows():

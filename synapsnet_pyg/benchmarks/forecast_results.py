@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from synapsnet_pyg.metrics import mean_and_sem, paired_p
 from synapsnet_pyg.runs.score_tables import PCS, score_texts
 from synapsnet_pyg.runs.scores import Score, number_or_none
 from synapsnet_pyg.runs.tables import Table, number_text, p_text, plus_minus_text
+
+if TYPE_CHECKING:
+    from synapsnet_pyg.benchmarks.horizon_results import HorizonResults
 
 Kind = Literal["forecasting", "window", "embedding", "ablations", "dynamics"]
 Fit = Literal["single", "multi", "anchor"]
@@ -29,10 +32,11 @@ class Row:
     seed: int
     scores: Score
     seconds: float
+    fold: str | None = None
 
     def to_json(self) -> Json:
         """Returns name -> value of the row, ready for JSON."""
-        return {**{key: getattr(self, key) for key in ("label", "fit", "session", "seed")},
+        return {**{key: getattr(self, key) for key in ("label", "fit", "session", "seed", "fold")},
                 "scores": self.scores.to_json(), "seconds": self.seconds}  # fmt: skip
 
 
@@ -88,7 +92,7 @@ class Variation(NamedTuple):
 
 
 def mean_over_seeds(rows: Iterable[Row], key: Literal["correlation", "mse"]) -> dict[Variation, dict[str, float]]:
-    """Computes variation -> session -> mean of a score over the seeds whose score is not NaN."""
+    """Computes variation -> session -> mean of a score over the seeds and folds whose score is not NaN."""
     values: dict[Variation, dict[str, list[float]]] = {}
     for row in rows:
         if (value := getattr(row.scores, key)) == value:
@@ -164,6 +168,7 @@ class ForecastBenchmark:
         rows: Scores of each variant, session and seed.
         summary: Means over sessions.
         failed: Folder of a failed job -> reason.
+        horizons: Scores several bins ahead; None for a horizon of 1.
     """
 
     kind: Kind
@@ -175,6 +180,7 @@ class ForecastBenchmark:
     rows: Sequence[Row]
     summary: Sequence[SummaryEntry]
     failed: Mapping[str, str]
+    horizons: "HorizonResults | None" = None
 
     def to_json(self) -> Json:
         """Returns name -> value of scores and settings, ready for JSON."""
@@ -187,12 +193,15 @@ class ForecastBenchmark:
             "summary": [asdict(entry) for entry in self.summary],
             "scores": [row.to_json() for row in self.rows],
             "failed": self.failed,
+            **({} if self.horizons is None else {"horizons": self.horizons.to_json()}),
         }
 
     def write_tables(self, out: Path) -> None:
         """Writes the summary and the scores of each session as Markdown, CSV and LaTeX."""
         self.table(out).write(out / self.kind)
         self.session_table().write(out / f"{self.kind}-sessions")
+        if self.horizons is not None:
+            self.horizons.write(out, self.kind, f"By `{self.command}`.")
 
     def table(self, out: Path) -> Table:
         """Returns the table of the summary, as Table 1 in the SynapsNet paper.
@@ -213,7 +222,9 @@ class ForecastBenchmark:
             for entry in self.summary
         ]
         notes = [
-            "Test parts, mean +- SEM over sessions; corr: Pearson over time, mean over neurons; MSE: standardised.",
+            f"Test parts{self._folds}, mean +- SEM over sessions; corr: Pearson over time, mean over neurons; MSE: "
+            "standardised.",
+            f"Parts by {self.protocol['split']}.",
             "p: two-sided paired t-test over sessions against the next best model with the same kind of fit.",
             f"By `{self.command}`.",
             *(f"FAILED: {Path(folder).relative_to(out)}: {error}" for folder, error in self.failed.items()),
@@ -233,19 +244,27 @@ class ForecastBenchmark:
             for entry in self.summary
         ]
         note = "p: paired t-test of corr over sessions, against the next best model with the same kind of fit."
-        title = f"{len(self.sessions)} session(s), mean +- SEM"
+        title = f"{len(self.sessions)} session(s){self._folds}, mean +- SEM"
         return Table(title, ["model", "corr", "p", "MSE", "fit (s)"], rows, [note])
 
     def session_table(self) -> Table:
         """Returns the table of scores, one row for each session, model and seed."""
         with_truth = any(row.scores.connectivity is not None for row in self.rows)
-        header = ["session", "model", "seed", "corr", "MSE", *PCS, *(("conn r", "AUROC") if with_truth else ())]
+        header = ["session", "model", "seed", *(["fold"] if self._folds else []), "corr", "MSE", *PCS]
+        header += ["conn r", "AUROC"] if with_truth else []
         rows = []
         for row in sorted(self.rows, key=lambda row: (row.session, row.fit, -_zero_for_nan(row.scores.correlation))):
             connectivity = row.scores.connectivity or {}
             truth = [number_text(connectivity.get(key)) for key in ("pearson", "auroc")] if with_truth else []
-            rows.append([row.session, titled(row.label, row.fit), str(row.seed), *score_texts(row.scores), *truth])
+            fit = [titled(row.label, row.fit), str(row.seed), *([] if row.fold is None else [row.fold])]
+            rows.append([row.session, *fit, *score_texts(row.scores), *truth])
         return Table(f"{self._title}, each session", header, rows, [f"By `{self.command}`."])
+
+    @property
+    def _folds(self) -> str:
+        """Number of the folds as a remark; an empty text without a cross-validation."""
+        folds = {row.fold for row in self.rows if row.fold is not None}
+        return f", mean over {len(folds)} folds" if folds else ""
 
     @property
     def _title(self) -> str:

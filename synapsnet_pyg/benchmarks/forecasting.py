@@ -5,17 +5,30 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from synapsnet_pyg.benchmarks.forecast_figures import draw_benchmark, ranked
 from synapsnet_pyg.benchmarks.forecast_results import Fit, ForecastBenchmark, Kind, Row, summarise
+from synapsnet_pyg.benchmarks.horizon_figures import draw_horizon_results
+from synapsnet_pyg.benchmarks.horizon_results import (
+    HorizonResults,
+    HorizonRow,
+    SessionScores,
+    check_horizon,
+    scores_from_json,
+    scores_to_json,
+)
 from synapsnet_pyg.benchmarks.jobs import JobsFailed, Workers, errors_of, results_of, run_jobs
-from synapsnet_pyg.benchmarks.variants import Variant, named
+from synapsnet_pyg.benchmarks.variants import Variant, named, over_horizons
+from synapsnet_pyg.data.division import Fold
+from synapsnet_pyg.data.protocols import protocol_named
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import Json, atomic_path, file_name, make_folder
 from synapsnet_pyg.models.registry import ANCHORS, build_model, model_class
+from synapsnet_pyg.runs.horizon_scores import score_by_method
+from synapsnet_pyg.runs.horizon_tables import label_of
 from synapsnet_pyg.runs.recipe import Preset, Recipe
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.run_file import FILE, versions
@@ -32,11 +45,14 @@ class ForecastResult:
     seconds: float
     """Duration of the fit."""
     sessions: Mapping[str, Score]
+    ahead: SessionScores = field(default_factory=dict)
+    """Scores of each session several bins ahead; empty for a horizon of 1."""
 
     def to_json(self) -> Json:
         """Returns name -> value, ready for JSON; the scores by session."""
         scores = {name: score.to_json() for name, score in self.sessions.items()}
-        return {"first": self.first, "seconds": self.seconds, "sessions": scores}
+        ahead = {"ahead": scores_to_json(self.ahead)} if self.ahead else {}
+        return {"first": self.first, "seconds": self.seconds, "sessions": scores, **ahead}
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,8 @@ class ForecastJob:
         recipe: Recipe of the fit.
         first: Position of the first scored bin in each segment, equal for all models of the benchmark.
         fit: Sessions of the fit: ``single``, ``multi`` or ``anchor``.
+        horizon: Number of bins ahead H that are scored.
+        context: Number of past bins C that models with such an argument see; None: the models' defaults.
     """
 
     folder: Path
@@ -58,15 +76,19 @@ class ForecastJob:
     recipe: Recipe
     first: int
     fit: Fit
+    horizon: int = 1
+    context: int | None = None
 
     def settings(self) -> Json:
-        """Returns model, recordings and recipe.
+        """Returns model, recordings, recipe, and horizon and context unless they are the defaults.
 
         The first scored bin is not a setting: if it changes, the stored fit is scored again.
         """
         sessions = sorted(self.fingerprints.values())
         model = {"model": self.variant.kind, "arguments": dict(self.variant.arguments)}
-        return {**model, "sessions": sessions, **self.recipe.to_json()}
+        further = {key: value for key, value, default in (("horizon", self.horizon, 1), ("context", self.context, None))
+                   if value != default}  # fmt: skip
+        return {**model, "sessions": sessions, **self.recipe.to_json(), **further}
 
     def run(self) -> ForecastResult:
         """Fits the model, unless the folder holds a finished fit, and scores it."""
@@ -87,20 +109,39 @@ class ForecastJob:
             name: score(run.model, session, session.split(), targets=run.targets, first=self.first)
             for name, session in run.sessions.items()
         }
-        return ForecastResult(self.first, float(finished.read_text()), scores)
+        ahead = {
+            name: score_by_method(
+                run.model, session, session.split(), self.horizon, targets=run.targets, first=self.first
+            )
+            for name, session in (run.sessions.items() if self.horizon > 1 else ())
+        }
+        return ForecastResult(self.first, float(finished.read_text()), scores, ahead)
 
     def read(self, values: Mapping[str, Any]) -> ForecastResult | None:
         """Reads the scores; None if other bins were scored."""
         if values["first"] != self.first:
             return None
         scores = {name: Score.from_json(score) for name, score in values["sessions"].items()}
-        return ForecastResult(values["first"], values["seconds"], scores)
+        return ForecastResult(values["first"], values["seconds"], scores, scores_from_json(values.get("ahead", {})))
 
     def describe(self, result: ForecastResult) -> str:
         """Returns mean correlation over sessions and duration of the fit as text."""
         values = [score.correlation for score in result.sessions.values() if score.correlation == score.correlation]
         mean = f"{sum(values) / len(values):.4f}" if values else "-"
         return f"correlation {mean}, {result.seconds:.0f} s"
+
+
+class CrossValidation(NamedTuple):
+    """Number and kind of the folds of a cross-validation."""
+
+    folds: int
+    """Number of folds K."""
+    trials: bool = False
+    """Whether whole segments are drawn at random; else blocks in time."""
+
+    def each(self, gap: int) -> list[str]:
+        """Returns the folds as texts, with a gap of some bins between blocks."""
+        return [str(Fold(k, self.folds, self.trials, None if self.trials else gap)) for k in range(1, self.folds + 1)]
 
 
 class _FittedSessions(NamedTuple):
@@ -120,8 +161,11 @@ def plan(
     seeds: Sequence[int] = (0,),
     preset: Preset = Preset(),  # noqa: B008
     multi: bool = True,
+    context: int | None = None,
+    horizon: int = 1,
+    cross_validation: CrossValidation | None = None,
 ) -> list[ForecastJob]:
-    """Returns all jobs of a benchmark: every variant and seed on every session, and the anchors.
+    """Returns all jobs of a benchmark: every variant, seed and fold on every session, and the anchors.
 
     Args:
         sessions: Session file -> session.
@@ -130,35 +174,57 @@ def plan(
         seeds: Seeds of the fits; anchors are fitted with the first seed only.
         preset: Recipe of all fits.
         multi: Whether models with dynamics that sessions share are also fitted to all sessions together.
+        context: Number of past bins C that models with an argument ``window`` see. None: their defaults.
+        horizon: Number of bins ahead H; models with an argument ``horizon`` forecast all of them directly.
+        cross_validation: Folds of each session, with gaps of the largest context; None: the parts of the protocol.
 
     Raises:
         ValueError: A model, an argument or a session is invalid.
     """
-    recordings = list(sessions.values())
-    preset.recipe(recordings)  # raises an error if a number is out of range
-    first = 5  # window of AR(5) and VAR(5)
-    for variant in [*variants, Variant("ar5", "ar5")]:
-        model = build_model(variant.kind, recordings[:1], variant.arguments)
-        check_fit(model, recordings)
-        first = max(first, model.window)
+    recipe = preset.recipe(list(sessions.values()))  # raises an error if a number is out of range
+    variants, anchors = (over_horizons(given, context, horizon) for given in (variants, named(ANCHORS)))
+    recordings = [recipe.prepare(session) for session in sessions.values()]
+    models = [build_model(variant.kind, recordings[:1], variant.arguments) for variant in [*variants, *anchors]]
+    first = max(5, context or 1, *(model.window for model in models))  # 5: window of AR(5) and VAR(5)
+    folds = [None] if cross_validation is None else cross_validation.each(first)
+    for fold in folds:
+        parts = [recipe.changed(fold=fold).prepare(session) for session in sessions.values()]
+        for model in models:
+            check_fit(model, parts)
+        check_horizon(parts, first, horizon)
     fingerprints = {path: session.fingerprint for path, session in sessions.items()}
     all_sessions = _FittedSessions("all sessions", fingerprints)
     each_session = [_FittedSessions(session.name, {path: fingerprints[path]}) for path, session in sessions.items()]
 
-    def job(variant: Variant, seed: int, fit: Fit, fitted: _FittedSessions) -> ForecastJob:
-        """Returns the job of one fit."""
-        folder = out / "runs" / file_name(variant.label) / file_name(fitted.name) / f"seed-{seed}"
+    def each_fold(variant: Variant, seed: int, fit: Fit, fitted: _FittedSessions) -> list[ForecastJob]:
+        """Returns the jobs of one fit."""
+        folder = out / "runs" / file_name(variant.label) / file_name(fitted.name)
         recipe = preset.recipe([sessions[path] for path in fitted.fingerprints], seed=seed)
-        return ForecastJob(folder, variant, fitted.fingerprints, recipe, first=first, fit=fit)
+        return [
+            ForecastJob(
+                folder / (f"seed-{seed}" if fold is None else f"fold-{file_name(fold)}-seed-{seed}"),
+                variant,
+                fitted.fingerprints,
+                recipe.changed(fold=fold),
+                first=first,
+                fit=fit,
+                horizon=horizon,
+                context=context,
+            )
+            for fold in folds
+        ]
 
-    jobs, anchors = [], named(ANCHORS)
+    jobs = []
     for variant in (variant for variant in variants if variant not in anchors):
         is_shared = multi and len(sessions) > 1 and bool(model_class(variant.kind).shared)
         for seed in seeds:
-            jobs += [job(variant, seed, "single", session) for session in each_session]
-            jobs += [job(variant, seed, "multi", all_sessions)] if is_shared else []
+            for session in each_session:
+                jobs += each_fold(variant, seed, "single", session)
+            jobs += each_fold(variant, seed, "multi", all_sessions) if is_shared else []
     # Anchors share nothing between sessions: one job solves all of them.
-    return jobs + [job(anchor, seeds[0], "anchor", all_sessions) for anchor in anchors]
+    for anchor in anchors:
+        jobs += each_fold(anchor, seeds[0], "anchor", all_sessions)
+    return jobs
 
 
 def compare_forecasts(
@@ -170,6 +236,9 @@ def compare_forecasts(
     seeds: int = 1,
     preset: Preset = Preset(),  # noqa: B008
     multi: bool = True,
+    context: int | None = None,
+    horizon: int | None = None,
+    cross_validation: CrossValidation | None = None,
     workers: Workers = Workers(),  # noqa: B008
 ) -> ForecastBenchmark:
     """Fits and scores every variant and anchor on the same windows, and writes tables, figure and one JSON file.
@@ -185,6 +254,10 @@ def compare_forecasts(
         seeds: Number of seeds, counted from 0.
         preset: Recipe of all fits.
         multi: Whether models with dynamics that sessions share are also fitted to all sessions together.
+        context: Number of past bins C that models with an argument ``window`` see. None: the protocol's.
+        horizon: Number of bins ahead H; above 1 tables, a figure and JSON over horizons are written too. None: the
+            protocol's.
+        cross_validation: Folds of each session; None: the parts of the protocol.
         workers: Number and place of the processes.
 
     Raises:
@@ -194,7 +267,12 @@ def compare_forecasts(
     if seeds < 1:
         raise ValueError(f"Expected at least 1 seed (got {seeds}).")
     sessions = {str(Path(path).resolve()): Session.load(path) for path in paths}
-    jobs = plan(sessions, out, variants, seeds=range(seeds), preset=preset, multi=multi)
+    name = preset.recipe(list(sessions.values())).protocol
+    if context is None and name != "paper":  # whose context is the models' default
+        context = protocol_named(name).context
+    horizon = protocol_named(name).horizon if horizon is None else horizon
+    jobs = plan(sessions, out, variants, seeds=range(seeds), preset=preset, multi=multi,
+                context=context, horizon=horizon, cross_validation=cross_validation)  # fmt: skip
     run_jobs(jobs, make_folder(out), workers)
     benchmark = _benchmark(jobs, list(sessions.values()), kind, preset)
     if not benchmark.rows:
@@ -203,8 +281,12 @@ def compare_forecasts(
         temporary.write_text(json.dumps(benchmark.to_json(), indent=1) + "\n")
     benchmark.write_tables(out)
     figure = draw_benchmark(kind, benchmark.rows, _best_run(jobs, benchmark.rows), jobs[0].first)
-    with atomic_path(out / f"{kind}.png") as temporary:
-        figure.savefig(temporary, dpi=120)
+    figures = {str(kind): figure}
+    if benchmark.horizons is not None:
+        figures[f"{kind}-horizons"] = draw_horizon_results(benchmark.horizons)
+    for stem, drawn in figures.items():
+        with atomic_path(out / f"{stem}.png") as temporary:
+            drawn.savefig(temporary, dpi=120)
     return benchmark
 
 
@@ -213,7 +295,15 @@ def _benchmark(
 ) -> ForecastBenchmark:
     """Collects scores and settings of all jobs."""
     rows = [
-        Row(job.variant.label, job.fit, session=name, seed=job.recipe.seed, scores=scores, seconds=result.seconds)
+        Row(
+            job.variant.label,
+            job.fit,
+            session=name,
+            seed=job.recipe.seed,
+            scores=scores,
+            seconds=result.seconds,
+            fold=job.recipe.fold,
+        )
         for job, result in results_of(jobs)
         for name, scores in result.sessions.items()
     ]
@@ -222,11 +312,16 @@ def _benchmark(
         command=shlex.join(["synapsnet", *sys.argv[1:]]),
         versions=versions(),
         protocol={
-            "split": "80/10/10 in time, whole segments",
+            "name": jobs[0].recipe.protocol,
+            "split": jobs[0].recipe.changed(fold=None).division,
+            "folds": list(dict.fromkeys(job.recipe.fold for job in jobs if job.recipe.fold is not None)),
             "first scored bin of a segment": jobs[0].first,
             "preset": preset.name,
-            "training": {key: value for key, value in preset.changes.items() if value is not None},
+            "training": {
+                key: value for key, value in preset.changes.items() if value is not None and key != "protocol"
+            },
             "seeds": sorted({job.recipe.seed for job in jobs}),
+            **({} if jobs[0].context is None else {"context": jobs[0].context}),
         },
         sessions={
             session.name: {"neurons": session.num_neurons, "bins": session.num_bins, "bin_size": session.bin_size}
@@ -236,7 +331,20 @@ def _benchmark(
         rows=rows,
         summary=summarise(rows),
         failed=errors_of(jobs),
+        horizons=_horizons(jobs, sessions) if jobs[0].horizon > 1 else None,
     )
+
+
+def _horizons(jobs: Sequence[ForecastJob], sessions: Sequence[Session]) -> HorizonResults:
+    """Collects the scores of all jobs several bins ahead."""
+    rows = [
+        HorizonRow(label_of(job.variant.label, method, by_method), job.fit,
+                   session=name, seed=job.recipe.seed, scores=scores)
+        for job, result in results_of(jobs)
+        for name, by_method in result.ahead.items()
+        for method, scores in by_method.items()
+    ]  # fmt: skip
+    return HorizonResults(jobs[0].horizon, {session.name: session.bin_size for session in sessions}, rows)
 
 
 def _best_run(jobs: Sequence[ForecastJob], rows: Sequence[Row]) -> Run | None:

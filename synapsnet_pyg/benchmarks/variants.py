@@ -1,7 +1,10 @@
 """Variants: models with their arguments, one for each row of a benchmark."""
 
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import Any, NamedTuple
+
+from synapsnet_pyg.models.registry import model_class
 
 PAPER_MODELS = ("synapsnet", "neuprint", "gwnet", "lfads", "lstm", "gru", "rnn")
 """Models of Table 1 in the SynapsNet paper."""
@@ -20,6 +23,35 @@ class Variant(NamedTuple):
 def named(kinds: Sequence[str]) -> list[Variant]:
     """Returns models or estimators with their default arguments."""
     return [Variant(kind, kind) for kind in kinds]
+
+
+def over_horizons(variants: Sequence[Variant], context: int | None, horizon: int) -> list[Variant]:
+    """Returns variants that see a number of past bins and forecast a number of bins, if their classes take these.
+
+    A class with an argument ``window`` is given the context and a class with an argument ``horizon`` the horizon, so
+    that it forecasts all bins directly. Arguments that a variant has already are kept.
+
+    Args:
+        variants: Models with their arguments.
+        context: Number of past bins C. None: the models' defaults.
+        horizon: Number of bins ahead H; with 1 models are built as always.
+
+    Example:
+        >>> over_horizons(named(["gru", "var5"]), context=48, horizon=16)[0].arguments
+        {'window': 48}
+
+    Raises:
+        ValueError: Context or horizon is below 1, or a model does not exist.
+    """
+    if horizon < 1 or (context is not None and context < 1):
+        raise ValueError(f"Expected context and horizon of at least 1 bin (got {context} and {horizon}).")
+    given = ({} if context is None else {"window": context}) | ({} if horizon == 1 else {"horizon": horizon})
+    changed = []
+    for variant in variants:
+        known = signature(model_class(variant.kind)).parameters if given else {}
+        own = {key: value for key, value in given.items() if key in known}
+        changed.append(variant._replace(arguments={**own, **variant.arguments}))
+    return changed
 
 
 def ablations() -> list[Variant]:

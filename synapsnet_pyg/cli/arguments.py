@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 PresetName = Literal["paper", "fast"]
+ProtocolName = Literal["paper", "poco", "zapbench", "zapbench-long", "spikeprophecy"]
+FoldsName = Literal["blocks", "trials"]
 ClusterName = Literal["local", "slurm"]
 
 Command = TypeVar("Command", bound=Callable[..., None])

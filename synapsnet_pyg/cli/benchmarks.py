@@ -6,7 +6,7 @@ Heavy libraries are imported by the command that needs them.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synapsnet_pyg.cli.arguments import ClusterName, PresetName, listed, session_files
+from synapsnet_pyg.cli.arguments import ClusterName, FoldsName, PresetName, ProtocolName, listed, session_files
 
 if TYPE_CHECKING:
     from synapsnet_pyg.benchmarks.forecast_results import Kind
@@ -18,6 +18,8 @@ def benchmark_forecasting(
     *,
     out: str,
     models: str | None = None,
+    context: int | None = None,
+    horizon: int | None = None,
     seeds: int = 1,
     preset: PresetName = "paper",
     epochs: int | None = None,
@@ -28,6 +30,9 @@ def benchmark_forecasting(
     ablations: bool = False,
     dynamics: bool = False,
     single_only: bool = False,
+    protocol: ProtocolName = "paper",
+    cross_validate: int | None = None,
+    folds: FoldsName = "blocks",
     jobs: int = 1,
     cluster: ClusterName = "local",
 ) -> None:
@@ -39,33 +44,53 @@ def benchmark_forecasting(
         sessions: Session files, or folders of them.
         out: Folder of the benchmark, created if needed.
         models: Names of models and of estimators that forecast, separated by commas; those of the paper's Table 1 if
-            not given, and of a sweep synapsnet and neuprint. The anchors mean, copy, damped_copy, ar5,
-            linear, linear_rrr, var1 and var5 are always added.
+            not given, and of a sweep synapsnet and neuprint. The anchors mean, copy, damped_copy, ar5, linear,
+            linear_rrr, var1 and var5 are always added.
+        context: Number of past bins that models with an argument window see; the protocol's if not given, of paper the
+            models' defaults.
+        horizon: Number of bins ahead, the protocol's if not given; above 1 all models are scored at each horizon up to
+            it. Models with an argument horizon forecast all bins directly, and once more by feeding their forecasts
+            back; others feed back.
         seeds: Number of fits of each model, from seed 0 on.
         preset: Training recipe of all models: paper or fast.
         epochs: Number of passes over the training windows; the preset's if not given.
         patience: Number of epochs without a better validation correlation after which a fit stops.
-        targets: Number of bins forecast in each window; the preset's if not given.
+        targets: Number of bins that each training window forecasts, one step ahead each; the preset's if not given.
+            It is not a horizon: see --horizon.
         learning_rate: Learning rate of the first epochs; the preset's if not given.
         sweep: Sizes to compare: window=1,2,5,10,20 (figure 6) or embedding=4,8,16,32,64,128 (figure 7).
         ablations: Compare SynapsNet with SynapsNet without each of its parts (Table 2).
         dynamics: Compare SynapsNet with RNN, GRU, LSTM and Transformer inside (Table 3).
         single_only: Leave out the fits to all sessions together.
+        protocol: Division of each session, context and horizon of a published comparison: paper (80/10/10 in time, or
+            the parts in the session file), poco (60/20/20 in patches of 1,000 bins, context 48, horizon 16), zapbench
+            (70/10/20 of each segment, context 4, horizon 32), zapbench-long (context 256) or spikeprophecy (70/15/15
+            in time, bins of 50 ms, context 10).
+        cross_validate: Number of folds K, 3 or more: each bin is in one test part, and scores are means over folds.
+        folds: Folds of --cross-validate: blocks (in time, with gaps of the largest context between parts) or trials
+            (whole segments at random).
         jobs: Number of fits at once.
         cluster: Place of the fits: local (this machine) or slurm.
 
     Example:
         synapsnet benchmark forecasting m1.h5 --preset fast --jobs 2 --out compared
         synapsnet benchmark forecasting m1.h5 --models synapsnet,gru,lasso_var --seeds 3 --out compared
+        synapsnet benchmark forecasting m1.h5 --context 20 --horizon 16 --preset fast --out ahead
     """
-    from synapsnet_pyg.benchmarks.forecasting import compare_forecasts
+    from synapsnet_pyg.benchmarks.forecasting import CrossValidation, compare_forecasts
     from synapsnet_pyg.benchmarks.jobs import Workers
     from synapsnet_pyg.runs.recipe import Preset
 
     if sum([sweep is not None, ablations, dynamics]) > 1 or (models and (ablations or dynamics)):
         raise ValueError("Expected one of --models, --sweep, --ablations and --dynamics (--sweep goes with --models).")
     kind, variants = _variants(listed(models), sweep, ablations, dynamics)
-    changes = {"epochs": epochs, "patience": patience, "targets": targets, "learning_rate": learning_rate}
+    changes = {
+        "epochs": epochs,
+        "patience": patience,
+        "targets": targets,
+        "learning_rate": learning_rate,
+        "protocol": protocol,
+    }
     result = compare_forecasts(
         session_files(sessions),
         Path(out),
@@ -74,10 +99,18 @@ def benchmark_forecasting(
         seeds=seeds,
         preset=Preset(preset, changes),
         multi=not single_only,
+        context=context,
+        horizon=horizon,
+        cross_validation=None if cross_validate is None else CrossValidation(cross_validate, folds == "trials"),
         workers=Workers(jobs, cluster),
     )
     result.short_table().print()
     print(f"written to {out}: {kind}.md, .csv, .tex, .json, .png and {kind}-sessions.md, .csv, .tex")
+    if result.horizons is not None:
+        for table in result.horizons.tables(with_errors=False).values():
+            print()
+            table.print()
+        print(f"written to {out}: {kind}-horizons.csv, .png and {kind}-horizons-correlation, -against-copy, -mae")
     _raise_if_failed(len(result.failed))
 
 

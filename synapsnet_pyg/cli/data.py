@@ -3,6 +3,7 @@
 Heavy libraries are imported by the command that needs them.
 """
 
+import csv
 import shlex
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -94,6 +95,33 @@ def download(
     """
     dataset_class(dataset).download(root, listed(sessions), source=source)
     print(f"fetched into {root}; now: synapsnet prepare {dataset} {root} --out sessions")
+
+
+def divide(session: str, out: str, *, table: str, column: str = "part") -> None:
+    """Name the training, validation and test segments (trials) of a session; fit and benchmark then use these parts.
+
+    Args:
+        session: Session file.
+        out: Session file to write.
+        table: CSV file with a header and a row for each segment, in the order of time.
+        column: Column of the table with the part of each segment: train, validation, test, or empty for unused ones.
+
+    Example:
+        synapsnet divide m1.h5 m1-parts.h5 --table trials.csv
+        synapsnet divide m1.h5 m1-parts.h5 --table trials.csv --column split
+    """
+    target = session_file(out)
+    from synapsnet_pyg.data.division import by_segment
+    from synapsnet_pyg.data.session import Session
+
+    with open(table, newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or column not in rows[0]:
+        raise ValueError(f"Expected a column '{column}' in '{table}' (got {', '.join(rows[0]) if rows else 'no row'}).")
+    parts = by_segment(Session.load(session), [(row[column] or "").strip() for row in rows])
+    parts.save(target)
+    counts = ", ".join(f"{name} {part.num_bins}" for name, part in parts.split()._asdict().items())
+    print(f"{counts} bins\nwritten to {target}")
 
 
 def inspect(path: str, *, figure: str | None = None) -> None:

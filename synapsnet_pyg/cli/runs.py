@@ -7,7 +7,7 @@ import json as json_text
 from pathlib import Path
 from typing import Any, Literal
 
-from synapsnet_pyg.cli.arguments import PresetName, listed, output_folder, session_files
+from synapsnet_pyg.cli.arguments import PresetName, ProtocolName, listed, output_folder, session_files
 
 
 def fit(
@@ -24,6 +24,8 @@ def fit(
     halve_every: int | None = None,
     patience: int | None = None,
     seed: int = 0,
+    protocol: ProtocolName = "paper",
+    fold: str | None = None,
     model_args: dict[str, Any] | None = None,
     resume: bool = False,
     logger: Literal["csv", "tensorboard", "wandb"] | None = None,
@@ -37,8 +39,9 @@ def fit(
         model: Name of the model: {models}, or package.module.Class of your own. Estimators
             ({forecasting_estimators}) are solved in closed form, without epochs.
         preset: Training recipe: paper (one target a window, 100 epochs) or fast (16 targets, 12 epochs or more).
-        window: Number of past bins that a forecast sees; the model's default is 5.
-        targets: Number of bins forecast in each window; the preset's if not given.
+        window: Number of past bins that a forecast sees; the protocol's if not given, of paper the model's default.
+        targets: Number of bins that each training window forecasts, one step ahead each; the preset's if not given.
+            It is not a horizon: for forecasts further ahead see evaluate --horizon.
         epochs: Number of passes over the training windows; the preset's if not given.
         batch_size: Number of windows in a step; the preset's if not given.
         learning_rate: Learning rate of the first epochs; the preset's if not given.
@@ -46,6 +49,10 @@ def fit(
         patience: Number of epochs without a better validation correlation after which training stops; never if not
             given.
         seed: Seed of the weights' start, the order of windows and dropout.
+        protocol: Division of each session, context and horizon of a published comparison, as in benchmark forecasting:
+            paper, poco, zapbench, zapbench-long or spikeprophecy.
+        fold: Fold in place of the protocol's parts: 2/5 (second of five blocks in time is the test part), 2/5 gap 48
+            (bins between parts; the protocol's context if not given) or 2/5 trials (segments at random).
         model_args: Any argument of the model, as in --model-args.hidden_size 64.
         resume: Continue an interrupted run, given the same command again; --epochs may be larger.
         logger: Logger that receives the scores of each epoch, in the folder of the run: csv, tensorboard or wandb
@@ -55,6 +62,8 @@ def fit(
         synapsnet fit m1.h5 --out run --patience 10
         synapsnet fit sessions --out run --preset fast --model-args.hidden_size 64 --logger csv
     """
+    from synapsnet_pyg.benchmarks.variants import Variant, over_horizons
+    from synapsnet_pyg.data.protocols import PROTOCOLS
     from synapsnet_pyg.runs import recipe
     from synapsnet_pyg.runs.run import Run
     from synapsnet_pyg.runs.training import make_logger
@@ -67,12 +76,18 @@ def fit(
         "halve_every": halve_every,
         "patience": patience,
         "seed": seed,
+        "protocol": protocol,
+        "fold": fold,
     }
+    arguments = dict(model_args or {}) | ({} if window is None else {"window": window})
+    if protocol != "paper":
+        size = PROTOCOLS[protocol]
+        arguments = dict(over_horizons([Variant(model, model, arguments)], size.context, size.horizon)[0].arguments)
     Run.fit(
         session_files(sessions),
         out,
         model,
-        arguments=dict(model_args or {}) | ({} if window is None else {"window": window}),
+        arguments=arguments,
         recipe=recipe.Preset(preset, changes),
         resume=resume,
         logger=None if logger is None else make_logger(logger, out),
@@ -112,26 +127,50 @@ def adapt(
     print(f"fitted run in {out}; now: synapsnet evaluate {out}")
 
 
-def evaluate(run: str, *, json: bool = False) -> None:
-    """Score a run on its test parts, beside mean, copy, AR(5) and ridge VAR forecasts.
+def evaluate(run: str, *, horizon: int = 1, json: bool = False, neurons: str | None = None) -> None:
+    """Score a run on its test parts, beside mean, copy, AR(5) and ridge VAR forecasts, and the mean over trials.
+
+    Scores have 95 % intervals over blocks of test bins. The ceiling is an estimate of the correlation that the noise
+    in each neuron's activity allows.
 
     Args:
         run: Folder of the run.
+        horizon: Number of bins ahead; above 1 further tables follow, with horizons as columns. A model forecasts all
+            bins directly if it can, else by feeding its forecasts back (rolled out).
         json: Print one JSON object instead of tables.
+        neurons: CSV file to write, with a row for each neuron: scores of all models, ceiling, rate and fields.
 
     Example:
         synapsnet evaluate run
+        synapsnet evaluate run --horizon 16
         synapsnet evaluate run --json > scores.json
+        synapsnet evaluate run --neurons neurons.csv
     """
     from synapsnet_pyg.runs.evaluation import evaluate as evaluate_run
+    from synapsnet_pyg.runs.horizon_evaluation import evaluate_horizons
     from synapsnet_pyg.runs.run import Run
     from synapsnet_pyg.runs.score_tables import print_scores
 
-    scores = evaluate_run(Run.load(run))
+    if horizon < 1:
+        raise ValueError(f"Expected --horizon of at least 1 bin (got {horizon}).")
+    if neurons is not None and Path(neurons).suffix != ".csv":
+        raise ValueError(f"Expected a file name that ends in .csv (got '{neurons}'), such as --neurons neurons.csv.")
+    loaded = Run.load(run)
+    scores = evaluate_run(loaded)
+    ahead = evaluate_horizons(loaded, horizon) if horizon > 1 else None
+    if neurons is not None:
+        from synapsnet_pyg.results.neuron_scores import save_neuron_scores
+
+        save_neuron_scores(scores, Path(neurons))
     if json:
-        print(json_text.dumps(scores.to_json(), indent=2))
-    else:
-        print_scores(scores)
+        values = scores.to_json() | ({} if ahead is None else {"horizons": ahead.to_json()})
+        print(json_text.dumps(values, indent=2))
+        return
+    print_scores(scores)
+    if ahead is not None:
+        ahead.print()
+    if neurons is not None:
+        print(f"written to {neurons}")
 
 
 def connectivity(
@@ -249,7 +288,7 @@ def report(run: str, *, out: str | None = None, session: str | None = None) -> N
 
 
 def figures(run: str, *, out: str, session: str | None = None) -> None:
-    """Draw a run: connectivity, forecasts of a few neurons, training curve.
+    """Draw a run: connectivity, forecasts of a few neurons, scores of all neurons, training curve.
 
     Args:
         run: Folder of the run.

@@ -1,9 +1,12 @@
 """Decay of slow activity, such as that of a calcium indicator, and activity without it."""
 
+from copy import copy
+
 import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Window
 
 SLOW = 0.3
 """Smallest median autocorrelation at lag 1 of slow activity."""
@@ -55,6 +58,33 @@ def innovations(session: Session, decay: float) -> Tensor:
         part = session.activity[:, start:stop]
         result[:, start + 1 : stop] = part[:, 1:] - decay * part[:, :-1]
     return result
+
+
+def innovative_session(session: Session, decay: Tensor | None) -> Session:
+    """Returns a session with innovations as its activity; itself without a decay."""
+    if decay is None:
+        return session
+    changed = copy(session)
+    changed.activity = innovations(session, float(decay))
+    return changed
+
+
+def innovative_window(window: Window, decay: Tensor | None) -> Window:
+    """Returns a window with innovations as its activity, from its second position on; itself without a decay."""
+    if decay is None:
+        return window
+    activity = window.activity[..., 1:] - decay * window.activity[..., :-1]
+    return window._replace(activity=activity, behaviour=window.behaviour[:, 1:])
+
+
+def with_decay(future: Tensor, window: Window, decay: Tensor | None) -> Tensor:
+    """Returns forecasts of activity from forecasts of innovations [B, N, P, H]; the same without a decay."""
+    if decay is None:
+        return future
+    bins = [window.activity[..., -window.target.shape[-1] :]]
+    for innovation in future.unbind(-1):
+        bins.append(decay * bins[-1] + innovation)
+    return torch.stack(bins[1:], dim=-1)
 
 
 def _autocorrelation(session: Session, lag: int) -> Tensor:

@@ -5,6 +5,7 @@ import os
 from copy import copy
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.conversions import as_columns
@@ -18,19 +19,21 @@ from synapsnet_pyg.data.session_checks import (
     checked_names,
     checked_neuron_field,
     checked_recorded,
-    checked_response,
+    checked_responses,
     checked_segment,
+    checked_segment_context,
+    checked_segment_part,
     checked_weight_series,
 )
 from synapsnet_pyg.data.session_file import read_session_file, write_session_file
 from synapsnet_pyg.data.session_info import SessionInfo as SessionInfo
 from synapsnet_pyg.data.session_sources import SessionSources
-from synapsnet_pyg.data.session_split import split_bins
+from synapsnet_pyg.data.session_split import PARTS, Bins, bins_within, check_shares, split_bins
 from synapsnet_pyg.data.standardisation import Statistics
 
 
 class Split(NamedTuple):
-    """Three parts of a session, contiguous in time. Their activity is a view of the session's memory."""
+    """Three parts of a session. A part that is contiguous in time is a view of the session's memory."""
 
     train: "Session"
     """Part that models are fitted to."""
@@ -53,6 +56,10 @@ class Session(SessionSources):
         bin_size: Duration of one bin in seconds.
         segment: First bin and end (exclusive) of each block of consecutive bins, in order, :math:`(S, 2)`; no window
             crosses its border. None: one segment.
+        segment_part: Part of each segment, S texts among ``train``, ``validation``, ``test`` and ``""`` (unused), each
+            of the three at least once; :meth:`split` follows it. None: parts are contiguous in time.
+        segment_context: Number of bins before each segment :math:`(S)` that forecasts of its first bins may see,
+            although they belong to another part. None: 0.
         neuron_id: Text for each neuron, unique here and stable across sessions: the same id in two sessions is the
             same neuron. None: ``"<name>/<row>"``.
         behaviour_name: Text for each behaviour. None: ``"behaviour 0"`` and so on.
@@ -88,6 +95,8 @@ class Session(SessionSources):
         *,
         bin_size: float | None = None,
         segment: Tensor | None = None,
+        segment_part: list[str] | None = None,
+        segment_context: Tensor | None = None,
         neuron_id: list[str] | None = None,
         behaviour_name: list[str] | None = None,
         name: str = "session",
@@ -117,6 +126,8 @@ class Session(SessionSources):
         if notes:
             self.notes = [str(note) for note in notes]
         self.segment = checked_segment(segment, T)
+        context = checked_segment_context(segment_context, self.segment)
+        self.update({"segment_part": checked_segment_part(segment_part, len(self.segment)), "segment_context": context})
         ids = [f"{name}/{i}" for i in range(N)] if neuron_id is None else neuron_id
         self.neuron_id = checked_names("neuron_id", ids, N, "rows of activity")
         K = self.behaviour.shape[1]
@@ -129,19 +140,12 @@ class Session(SessionSources):
             self.edge_index, self.edge_weight = checked_edges(edge_index, edge_weight, N)
         elif edge_weight is not None or edge_weight_series is not None:
             raise ValueError("Expected edge_index [2, E] beside edge_weight (got none); pass both or neither.")
-        if true_response is not None:
-            self.true_response = checked_response("true_response", true_response, N)
-            error = true_response.new_zeros(true_response.shape) if true_response_error is None else true_response_error
-            self.true_response_error = checked_response("true_response_error", error, N)
-            if error.shape != true_response.shape:
-                raise ValueError(
-                    f"Expected true_response_error of shape {list(true_response.shape)} (got {list(error.shape)})."
-                )
-        elif true_response_error is not None:
-            raise ValueError("Expected true_response beside true_response_error (got none); pass both or neither.")
+        responses = checked_responses(true_response, true_response_error, N)
+        if responses is not None:
+            self.true_response, self.true_response_error = responses
         for key, value in neuron_fields.items():
             if value is not None:
-                setattr(self, key, value if key in STATISTICS else checked_neuron_field(key, value, N))
+                self[key] = value if key in STATISTICS else checked_neuron_field(key, value, N)
 
     @property
     def num_neurons(self) -> int:
@@ -162,6 +166,8 @@ class Session(SessionSources):
     def fingerprint(self) -> str:
         """Short hash of activity, behaviour, segments, ids and names, to compare recordings."""
         digest = hashlib.sha256(repr((self.name, self.neuron_id, self.behaviour_name, self.segment.tolist())).encode())
+        if "segment_part" in self:
+            digest.update(repr((self.segment_part, self.context.tolist())).encode())
         for row in self.activity:  # a row at a time, so that a slice of a recording need not be copied
             digest.update(row.cpu().numpy().tobytes())
         digest.update(self.behaviour.cpu().numpy().tobytes())
@@ -221,27 +227,73 @@ class Session(SessionSources):
         """
         if not 0 <= start <= stop <= self.num_bins:
             raise ValueError(f"Expected 0 <= start <= stop <= {self.num_bins} bins (got {start} and {stop}).")
-        part = copy(self)
-        part.activity = self.activity[:, start:stop]
-        part.behaviour = self.behaviour[start:stop]
-        if "behaviour_recorded" in self:
-            part.behaviour_recorded = self.behaviour_recorded[start:stop]
-        if "edge_weight_series" in self:
-            part.edge_weight_series = self.edge_weight_series[:, start:stop]
-            part.edge_weight = part.edge_weight_series.mean(1)
         segment = self.segment.clamp(start, stop) - start
-        part.segment = segment[segment[:, 1] > segment[:, 0]]
+        kept = segment[:, 1] > segment[:, 0]
+        part = self._of_bins(slice(start, stop), segment[kept], self.context.minimum(segment[:, 0])[kept])
+        if "segment_part" in self:
+            part.segment_part = [name for name, keep in zip(self.segment_part, kept.tolist(), strict=True) if keep]
         return part
 
-    def split(self, train: float = 0.8, validation: float = 0.1, test: float = 0.1) -> Split:
-        """Splits the session into three parts, contiguous in time.
+    def _of_bins(self, bins: Bins, segment: Tensor, context: Tensor) -> "Session":
+        """Returns some bins, with segments and contexts that are given."""
+        part = copy(self)
+        part.activity = self.activity[:, bins]
+        part.behaviour = self.behaviour[bins]
+        if "behaviour_recorded" in self:
+            part.behaviour_recorded = self.behaviour_recorded[bins]
+        if "edge_weight_series" in self:
+            part.edge_weight_series = self.edge_weight_series[:, bins]
+            part.edge_weight = part.edge_weight_series.mean(1)
+        part.segment = segment
+        part.update({"segment_part": None, "segment_context": context if bool(context.any()) else None})
+        return part
 
-        All scores of the package use the default shares. With three segments or more, each border moves to the nearest
-        border between segments, unless the training part would lose half of its share, as with one long segment and a
-        few short ones. No window crosses a border.
+    @property
+    def context(self) -> Tensor:
+        """Number of bins before each segment that forecasts of its first bins may see :math:`(S)`."""
+        return self.segment_context if "segment_context" in self else torch.zeros_like(self.segment[:, 0])
+
+    def part_bins(self, part: str) -> Tensor:
+        """Returns the bins of the session that a part of :meth:`split` holds, in order.
 
         Args:
-            train: Share of the bins for training.
+            part: ``train``, ``validation`` or ``test``.
+        """
+        if "segment_part" in self:
+            return bins_within(self.segment, self.context, self._is_in(part)).bins
+        border = (0, *split_bins(self.segment, 0.8, 0.1), self.num_bins)
+        return torch.arange(*border[PARTS.index(part) :][:2])
+
+    def _is_in(self, part: str) -> Tensor:
+        """Returns True for the segments of a part [S]."""
+        return torch.tensor([name == part for name in self.segment_part], device=self.segment.device)
+
+    def within(self, chosen: Tensor) -> "Session":
+        """Returns some of the segments without any other bin but their contexts.
+
+        Segments that follow each other without a gap are views of the same memory; others are copied.
+
+        Args:
+            chosen: True for the segments to keep :math:`(S)`.
+
+        Example:
+            >>> segment = torch.tensor([[0, 2], [2, 4], [4, 5]])
+            >>> session = Session(torch.tensor([[0.0, 1, 2, 3, 4]]), bin_size=1, segment=segment)
+            >>> session.within(torch.tensor([True, False, True])).activity.tolist()
+            [[0.0, 1.0, 4.0]]
+        """
+        part = bins_within(self.segment, self.context, chosen)
+        return self._of_bins(part.selection, part.segment, part.context)
+
+    def split(self, train: float | None = None, validation: float | None = None, test: float | None = None) -> Split:
+        """Splits the session into three parts: by ``segment_part`` if the session has it, else contiguous in time.
+
+        All scores of the package use the split without arguments, by default 80, 10 and 10 % of the bins. With three
+        segments or more, each border moves to the nearest border between segments, unless the training part would lose
+        half of its share, as with one long segment and a few short ones. No window crosses a border.
+
+        Args:
+            train: Share of the bins for training, in place of ``segment_part``. All three shares are given, or none.
             validation: Share of the bins for the choice of epoch and ridge.
             test: Share of the bins for the scores. The three shares add up to one.
 
@@ -249,16 +301,17 @@ class Session(SessionSources):
             ValueError: The shares are not positive or do not add up to one, or the session has under three bins.
 
         Example:
-            >>> import torch
             >>> Session(torch.randn(3, 50), bin_size=0.1).split().train.num_bins
             40
         """
-        shares = (train, validation, test)
-        if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
-            raise ValueError(f"Expected three positive shares that add up to 1 (got {shares}).")
+        if (train, validation, test) == (None, None, None):
+            if "segment_part" in self:
+                return Split(*(self.within(self._is_in(part)) for part in PARTS))
+            train, validation, test = 0.8, 0.1, 0.1
+        check_shares(train, validation, test)
         if (in_segments := int((self.segment[:, 1] - self.segment[:, 0]).sum())) < 3:
             raise ValueError(f"Expected at least 3 bins to split (session '{self.name}' has {in_segments}).")
-        first, second = split_bins(self.segment, train, validation)
+        first, second = split_bins(self.segment, train or 0.0, validation or 0.0)
         return Split(self.slice(0, first), self.slice(first, second), self.slice(second, self.num_bins))
 
     def standardise(self, train: "Session | None" = None, inplace: bool = False) -> "Session":

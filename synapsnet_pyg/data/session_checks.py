@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.conversions import text
+from synapsnet_pyg.data.session_split import PARTS
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.plain import is_positive, kind_of, plain_array
 
 PER_SESSION = {"activity", "behaviour", "bin_size", "segment", "neuron_id", "behaviour_name", "name", "num_nodes"}
 """Fields that every session has."""
 
-OPTIONAL = {"behaviour_recorded", "notes"}
+OPTIONAL = {"behaviour_recorded", "notes", "segment_part", "segment_context"}
 """Fields of a session that are no fields of its neurons, and may be missing."""
 
 STATISTICS = ("activity_mean", "activity_scale", "constant", "behaviour_mean", "behaviour_scale")
@@ -109,6 +110,37 @@ def checked_segment(segment: Tensor | None, T: int) -> Tensor:
     return segment.long()
 
 
+def checked_segment_part(parts: Iterable[Any] | None, S: int) -> list[str] | None:
+    """Returns the part of each of S segments as texts, each of the three parts at least once; None for None."""
+    if parts is None:
+        return None
+    names = [text(name) for name in parts]
+    if len(names) != S:
+        raise ValueError(f"Expected one segment_part for each of the {S} segments (got {len(names)}).")
+    if unknown := sorted(set(names) - {*PARTS, ""}):
+        raise ValueError(
+            f"Expected segment_part among {', '.join(PARTS)} and an empty text for unused segments (got "
+            f"{shorten([repr(name) for name in unknown])})."
+        )
+    if missing := [part for part in PARTS if part not in names]:
+        raise ValueError(f"Expected segments of all three parts in segment_part (there is none of {missing[0]}).")
+    return names
+
+
+def checked_segment_context(context: Tensor | None, segment: Tensor) -> Tensor | None:
+    """Returns the number of bins before each segment [S, 2] that its forecasts may see [S]; None for None."""
+    if context is None:
+        return None
+    if context.shape != segment[:, 0].shape or context.is_floating_point():
+        raise ValueError(
+            f"Expected segment_context of whole numbers, one for each of {len(segment)} segments (got "
+            f"{list(context.shape)})."
+        )
+    if bool((context < 0).any()) or bool((context > segment[:, 0]).any()):
+        raise ValueError("Expected segment_context from 0 to the first bin of each segment (got others).")
+    return context.long()
+
+
 def checked_recorded(recorded: Tensor | None, behaviour: Tensor) -> Tensor | None:
     """Returns where behaviour was recorded [T, K], or None if it was everywhere."""
     if recorded is None:
@@ -178,6 +210,20 @@ def checked_response(field: str, response: Tensor, N: int) -> Tensor:
     if not bool(response.isfinite().all()):
         raise ValueError(f"Expected finite {field} (got NaN or infinity).")
     return response
+
+
+def checked_responses(response: Tensor | None, error: Tensor | None, N: int) -> tuple[Tensor, Tensor] | None:
+    """Returns a true response [N, N, H] and its standard error, zero for None; None without a response."""
+    if response is None:
+        if error is not None:
+            raise ValueError("Expected true_response beside true_response_error (got none); pass both or neither.")
+        return None
+    response = checked_response("true_response", response, N)
+    error = response.new_zeros(response.shape) if error is None else error
+    error = checked_response("true_response_error", error, N)
+    if error.shape != response.shape:
+        raise ValueError(f"Expected true_response_error of shape {list(response.shape)} (got {list(error.shape)}).")
+    return response, error
 
 
 def checked_neuron_field(key: str, value: Any, N: int) -> Tensor | list[str]:

@@ -30,6 +30,7 @@ class SessionSources(Data):
         bin_size: float,
         name: str = "session",
         segment: ArrayLike | None = None,
+        segment_part: Sequence[str] | None = None,
         neuron_id: ArrayLike | None = None,
         behaviour_name: ArrayLike | None = None,
         true_connectivity: ArrayLike | None = None,
@@ -43,6 +44,7 @@ class SessionSources(Data):
             bin_size: Duration of one bin in seconds.
             name: Name of the recording in tables.
             segment: First bin and end (exclusive) of each block of consecutive bins, :math:`(S, 2)`.
+            segment_part: Part of each segment: ``train``, ``validation``, ``test`` or ``""`` (unused).
             neuron_id: Text or number for each neuron; a missing one (NaN, ``None``, -1) gets a name of its own.
             behaviour_name: Text for each behaviour.
             true_connectivity: Weights :math:`(N, N)` with ``[i, j]`` the effect of neuron j on neuron i; zero: no edge.
@@ -66,6 +68,7 @@ class SessionSources(Data):
             behaviour,
             bin_size=bin_size,
             segment=None if segment is None else torch.from_numpy(np.array(numbers(segment, "segment"))),
+            segment_part=as_texts(segment_part),
             neuron_id=None if neuron_id is None else named_neurons(neuron_id, name),
             behaviour_name=as_texts(behaviour_name),
             name=name,

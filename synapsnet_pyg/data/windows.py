@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.nn.population_path import recent
 
 
 class Window(NamedTuple):
@@ -26,6 +27,8 @@ class Window(NamedTuple):
     """Name of the session."""
     future: Tensor | None = None
     """Activity of the H bins after each of the last P positions [B, N, P, H]; None for H = 1."""
+    bin: Tensor | None = None
+    """Number of bins between the begin of the segment and the newest bin [B]; None if it is not known."""
 
     @property
     def ahead(self) -> Tensor:
@@ -88,7 +91,13 @@ class Windows:
             self._target[:, start].transpose(0, 1),
             self.session.name,
             future,
+            bin=start - self._segment_begin(start) + self.window + self.targets - 2,
         )
+
+    def _segment_begin(self, bins: Tensor) -> Tensor:
+        """Returns the first bin of the segment of each bin [B]."""
+        segment = self.session.segment.to(bins.device)
+        return segment[torch.searchsorted(segment[:, 1].contiguous(), bins, right=True), 0]
 
     def target_bins(self, which: Tensor) -> Tensor:
         """Returns the bins [B, P] that are the targets of some windows.
@@ -107,16 +116,18 @@ def windows_of(
 ) -> list[Windows]:
     """Returns windows whose targets together are all bins of a session with enough bins before them.
 
-    No window crosses the border of a segment. Windows follow each other, so that each bin is a target once. If the
-    last targets of a segment do not fill a window, this window starts earlier and repeats some targets. A segment with
-    fewer targets than ``targets`` gets one window with all of them.
+    No window crosses the border of a segment, but for the context that a segment may have before it
+    (:attr:`~synapsnet_pyg.data.session.Session.context`), whose bins are never targets. Windows follow each other, so
+    that each bin is a target once. If the last targets of a segment do not fill a window, this window starts earlier
+    and repeats some targets. A segment with fewer targets than ``targets`` gets one window with all of them.
 
     Args:
         session: Session, or a part of its split.
         window: Number of past bins W before the first target.
         targets: Largest number of targets P in a window.
-        first: Position of the first target in each segment, at least ``window``. Models with different windows are
-            compared on the same targets by giving all of them the largest window here. None: ``window``.
+        first: Position of the first target in each segment, counted from its context on, at least ``window``. Models
+            with different windows are compared on the same targets by giving all of them the largest window here.
+            None: ``window``.
         horizon: Number of bins H ahead that must lie in the segment, counted from each target on.
 
     Returns:
@@ -131,12 +142,13 @@ def windows_of(
             f"Expected window, targets and horizon >= 1, first >= window (got {window}, {targets}, {horizon}, {first})."
         )
     starts: dict[int, list[Tensor]] = {}
-    for begin, end in session.segment.tolist():
+    for (begin, end), context in zip(session.segment.tolist(), session.context.tolist(), strict=True):
+        target = max(begin, begin - context + first)
         last = end - horizon + 1  # end of the targets
-        available = last - begin - first
+        available = last - target
         if available > 0:
             P = min(targets, available)
-            start = torch.arange(begin + first - window, last - window - P + 1, P)
+            start = torch.arange(target - window, last - window - P + 1, P)
             if available % P:
                 start = torch.cat([start, start.new_tensor([last - window - P])])
             starts.setdefault(P, []).append(start)
@@ -159,8 +171,7 @@ def contexts(window: Window, length: int) -> Tensor:
     P, L = window.target.shape[-1], window.activity.shape[-1]
     if length > L - P + 1:
         raise ValueError(f"Expected windows of at least {length} past bins (got {L - P + 1}).")
-    # A stack of slices, since the derivative of unfold cannot be taken for many outputs at once.
-    return torch.stack([window.activity[..., end - length : end] for end in range(L - P + 1, L + 1)], dim=2)
+    return recent(window.activity, length, P)
 
 
 def every_window(session: Session, window: int) -> Windows:

@@ -91,7 +91,7 @@ def inspect_session(session: Session) -> Rows:
         rows.append(("true graph", f"{E} edges, {100 * E / max(N * (N - 1), 1):.1f} % of all pairs"))
     if in_segments >= 3:
         split = session.split()
-        parts = ", ".join(f"{kind} {part.num_bins}" for kind, part in split._asdict().items())
+        parts = ", ".join(f"{kind} {part.num_bins - int(part.context.sum())}" for kind, part in split._asdict().items())
         short = [kind for kind, part in split._asdict().items() if not windows_of(part, 5)]
         rows.append(("split", f"{parts} bins" + (f"; no window of 5 fits in {', '.join(short)}" if short else "")))
     return rows

@@ -31,12 +31,17 @@ def recordings_at(path: str | os.PathLike[str], reader: str | None = None) -> di
 
     Raises:
         FileNotFoundError: There is no such file or folder, or no recording in it.
-        ValueError: There is no such format.
+        ValueError: There is no such format, or nothing but files that are no recordings: session files, pickles.
     """
     found = find_recordings(str(path) if "://" in str(path) else Path(path).expanduser(), readers(reader))
     if not found and is_session_file(path):
         raise ValueError(
             f"Expected a recording to read (got '{path}', a session file already; 'fit' takes it as it is)."
+        )
+    if not found and (pickle := _pickle_at(Path(path).expanduser())):
+        raise ValueError(
+            f"Expected a recording without pickles (got '{pickle}', which is never loaded: a pickle can run any code); "
+            "load it in your own Python and save its arrays, such as numpy.savez('session.npz', M=traces)."
         )
     if not found:
         formats = (
@@ -44,6 +49,12 @@ def recordings_at(path: str | os.PathLike[str], reader: str | None = None) -> di
         )
         raise FileNotFoundError(f"Expected {formats} in '{path}' (found none).")
     return found
+
+
+def _pickle_at(path: Path) -> Path | None:
+    """Returns a file of pickled objects at a path or below it, None if there is none."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return next((file for file in files if file.suffix.lower() in (".pkl", ".pickle", ".joblib")), None)
 
 
 @dataclass(frozen=True)

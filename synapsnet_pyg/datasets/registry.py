@@ -52,6 +52,16 @@ READERS = {
     "extract": RegisteredDataset("synapsnet_pyg.readers.imaging:ExtractReader", "MATLAB file of EXTRACT"),
     "minian": RegisteredDataset("synapsnet_pyg.readers.minian:MinianReader", "output folder of Minian"),
     "inscopix": RegisteredDataset("synapsnet_pyg.readers.inscopix:InscopixReader", "cell set of Inscopix (isxd, csv)"),
+    "zapbench": RegisteredDataset("synapsnet_pyg.readers.zapbench:ZapBenchReader", "traces of ZAPBench in Zarr"),
+    "spike-prophecy": RegisteredDataset(
+        "synapsnet_pyg.readers.spike_prophecy:SpikeProphecyReader", "counts and metadata.json of SpikeProphecy"
+    ),
+    "poco": RegisteredDataset("synapsnet_pyg.readers.poco:PocoReader", "npz of POCO's preprocessing"),
+    "worm-wide-web": RegisteredDataset("synapsnet_pyg.readers.worm_wide_web:WormWideWebReader", "JSON of WormWideWeb"),
+    "fish-explorer": RegisteredDataset(
+        "synapsnet_pyg.readers.fish_explorer:FishExplorerReader", "zebrafish of Chen et al. 2018"
+    ),
+    "kato": RegisteredDataset("synapsnet_pyg.readers.kato:KatoReader", "worms of Kato et al. 2015"),
     "torch-brain": RegisteredDataset("synapsnet_pyg.readers.torch_brain:TorchBrainReader", "HDF5 of torch_brain"),
     "pynapple": RegisteredDataset("synapsnet_pyg.readers.pynapple_files:PynappleReader", "npz file of pynapple"),
     "spikeinterface": RegisteredDataset(

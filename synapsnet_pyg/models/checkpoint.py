@@ -60,7 +60,8 @@ def load_model(path: str | os.PathLike[str]) -> Forecaster:
     saved = read_checkpoint(path)
     description = saved["description"]
     sessions = [SessionInfo(*session) for session in description["sessions"]]
-    model = build_model(description["kind"], sessions, description["arguments"])
+    earlier = model_class(description["kind"]).earlier
+    model = build_model(description["kind"], sessions, {**earlier, **description["arguments"]})
     state = {key.removeprefix("model."): value for key, value in saved["state_dict"].items()}
     try:
         model.load_state_dict(model_class(description["kind"]).upgrade(state))

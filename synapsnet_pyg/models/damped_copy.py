@@ -25,11 +25,12 @@ class DampedCopy(Forecaster):
 
     Args:
         sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
+        window: Number of past bins of a window, of which the newest alone is read.
         horizon: Number of bins H that are forecast directly.
     """
 
-    def __init__(self, sessions: Iterable[Session | SessionInfo], horizon: int = 1) -> None:
-        super().__init__(sessions, window=1, horizon=horizon)
+    def __init__(self, sessions: Iterable[Session | SessionInfo], window: int = 1, horizon: int = 1) -> None:
+        super().__init__(sessions, window, horizon)
         for s in range(len(self.sessions)):
             self.register_buffer(f"damping_{s}", torch.tensor(1.0))
 

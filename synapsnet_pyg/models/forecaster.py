@@ -73,10 +73,14 @@ class Forecaster(torch.nn.Module):
     arguments: dict[str, Any]
     one_session: ClassVar[bool] = False
     """True if a model of this class knows a single session; several sessions then have a model each."""
+    slow: str = "$^"
+    """Regular expression of the names of parameters that start from a solution and learn at a tenth of the rate."""
     shared: ClassVar[tuple[str, ...]] = ()
     """Names of the parts that all sessions share; :meth:`adopt` copies them."""
     renamed: ClassVar[Mapping[str, str]] = {}
     """Regular expressions of parameter names of earlier versions -> the names of this version."""
+    earlier: ClassVar[Mapping[str, Any]] = {}
+    """Argument that earlier versions lacked -> its value that gives their models."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Forecaster":
         """Keeps the arguments of the new model in ``arguments``."""

@@ -133,7 +133,11 @@ def _ahead_of_each(model: Forecaster, window: Window, horizon: int, method: Meth
         forecast = model(window)
         return (forecast.activity[..., None] if forecast.future is None else forecast.future)[..., :horizon]
     seen = [
-        window._replace(activity=window.activity[..., :end], behaviour=window.behaviour[:, :end])
+        window._replace(
+            activity=window.activity[..., :end],
+            behaviour=window.behaviour[:, :end],
+            bin=None if window.bin is None else window.bin - (L - end),
+        )
         for end in range(L - P + 1, L + 1)
     ]
     return torch.stack([roll_out(model, part, horizon) for part in seen], dim=2)
@@ -212,7 +216,8 @@ def roll_out(
     for step in range(horizon):
         if shown is not None:
             activity = torch.cat([activity[..., :-1], shown(activity[..., -1], step)[..., None]], dim=-1)
-        ahead.append(model(Window(activity, behaviour, target, window.session)).activity)
+        bin = None if window.bin is None else window.bin + step
+        ahead.append(model(Window(activity, behaviour, target, window.session, bin=bin)).activity)
         activity = torch.cat([activity, ahead[-1]], dim=-1)[..., -L:]
         behaviour = torch.cat([behaviour, future_behaviour[:, step : step + 1]], dim=1)[:, -L:]
     return torch.cat(ahead, dim=-1)

@@ -111,4 +111,4 @@ class NeuPRINT(Forecaster):
             mean = near @ activity
             series += [mean, (near @ activity.square() - mean.square()).clamp_min(0).sqrt()]
         targets = window.target.shape[-1]
-        return Forecast(self.dynamics(series, torch.cat(shared, -1), self.embedding(s), targets))
+        return Forecast(self.dynamics(series, torch.cat(shared, -1), self.embedding(s), targets)[..., 0])

@@ -1,24 +1,25 @@
 """SynapsNet: forecasts through a learned graph between neurons."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping
-from copy import copy
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
-from synapsnet_pyg.data.innovations import decay_of, innovations
+from synapsnet_pyg.data.innovations import decay_of, innovative_session, innovative_window, with_decay
 from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window, every_window, spread
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
+from synapsnet_pyg.models.synapsnet_start import default_penalty_weight, start_from_least_squares, upgraded_linear_path
 from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.evaluating import evaluating
 from synapsnet_pyg.nn.functional_connectivity import absolute_sum
-from synapsnet_pyg.nn.losses import squared_error
+from synapsnet_pyg.nn.latent_state import state_gru
+from synapsnet_pyg.nn.losses import DISTRIBUTIONS, squared_error
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
 from synapsnet_pyg.nn.session_graph import SessionGraph
-from synapsnet_pyg.regression.linear_start import linear_start
+from synapsnet_pyg.regression.linear_stages import Parts
 
 _MAX_WINDOWS = 4096
 """Largest number of windows from which the connectivity is computed."""
@@ -38,15 +39,19 @@ class SynapsNet(Forecaster):
 
     Beyond the paper:
 
-    - A linear path stands beside the dynamics, which then forecasts the nonlinear rest,
+    - Linear forecasts stand beside the dynamics, which then forecasts the nonlinear rest,
 
       .. math::
-          \hat a_i(t + 1) = \sum_{l=0}^{W-1} \kappa_l \big( \rho_i\, a_i(t - l) + I_i(t - l) + H_i(t - l) \big)
-          + d_i \cdot b(t) + c_i + f(a_i, I_i + H_i, b, E_i)
+          \hat a_i(t + 1) = \sum_{l=0}^{W-1} \big( \rho_{il}\, a_i + \kappa_l (I_i + H_i) \big)(t - l)
+          + U_i * V a + d_i * b + c_i + D_i \cdot s(t) + f(a_i, I_i + H_i, b, E_i)
 
-      Its weights and A are solved by ridge regression before training (:meth:`initialise`). A recording that is too
-      short or too slow for the dynamics is then forecast as well as by a linear model, and the input current has the
-      scale of an effect on the forecast.
+      Their weights and A are solved by ridge regression before training
+      (:func:`~synapsnet_pyg.models.synapsnet_start.start_from_least_squares`): each neuron's history, the graph, then
+      principal components of the population and behaviour at several lags. A recording that is too short or too slow
+      for the dynamics is then forecast as well as by a linear model, and the input current has the scale of an effect.
+    - A latent state :math:`s` of the population (:class:`~synapsnet_pyg.nn.latent_state.LatentState`), recurrent and of
+      few dimensions, is read from and heard by all neurons: the common drive with memory. It is no connectivity.
+    - The H bins ahead can be forecast directly (``horizon``), with a read-out and linear weights for each.
     - A common drive :math:`H = L R\, a` of a few latent inputs to all neurons
       (:class:`~synapsnet_pyg.nn.common_drive.CommonDrive`) explains effects of an unseen stimulus, arousal or area on
       many neurons at once. Without it they would look like connectivity between all of these neurons. Empirical Bayes
@@ -59,14 +64,16 @@ class SynapsNet(Forecaster):
       lasts.
     - The penalty of a weight is multiplied by the probability that there is no edge (an adaptive lasso, Zou 2006).
 
-    ``linear_path=False`` is the paper's model; ``latents=0`` leaves the common drive and the adaptive penalty out. The
-    table of ablations shows the contribution of each part.
+    ``linear_path=False`` is the paper's model, without latent state; ``latents=0`` leaves the common drive and the
+    adaptive penalty out, ``components=0`` the population path, ``state_size=0`` the latent state. The table of
+    ablations shows the contribution of each part.
 
-    Choices that the paper leaves open are arguments. The loss of a batch includes the penalty of its session only.
+    Choices that the paper leaves open are arguments. A batch's loss includes the penalty of its session only.
 
     Args:
         sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
         window: Number of past bins W.
+        horizon: Number of bins ahead H that are forecast directly.
         embedding_dim: Size of the embeddings D.
         hidden_size: Size of the hidden state of the dynamics.
         num_layers: Number of layers of the dynamics.
@@ -79,10 +86,16 @@ class SynapsNet(Forecaster):
         penalty_weight: Factor :math:`\lambda` of the penalty, not given in the paper. None:
             :func:`default_penalty_weight` of each session. 0 switches the penalty off.
         loss: Error of the forecast, of :data:`synapsnet_pyg.nn.losses.LOSSES`; the paper's is the squared error.
+            Likelihoods give a :meth:`distribution`.
         self_connections: Whether :math:`A_{ii}` is learned too.
         initial_scale: Scale of the first weights, see
             :class:`~synapsnet_pyg.nn.functional_connectivity.FunctionalConnectivity`.
-        linear_path: Whether there are a linear path and a common drive beside the dynamics. Not in the paper.
+        linear_path: Whether there are linear forecasts, a common drive and a latent state beside the dynamics. Not in
+            the paper.
+        components: Largest number of principal components of the population path. 0: none.
+        state_size: Number of dimensions of the latent state. 0: none.
+        state_dropout: Share of neurons and of states that training hides, see
+            :class:`~synapsnet_pyg.nn.latent_state.LatentState`.
         latents: Largest number of latents in the common drive of a session. 0: none, with equal penalties for all
             weights.
         deconvolve: Whether the decay of slow activity is taken out, estimated before training. The model then sees
@@ -99,7 +112,7 @@ class SynapsNet(Forecaster):
 
     Shapes:
         - **window:** activity :math:`(B, N, L)`, behaviour :math:`(B, L, K)`, target :math:`(B, N, P)`
-        - **output:** activity :math:`(B, N, P)`, current :math:`(B, N, L)`
+        - **output:** activity :math:`(B, N, P)`, current :math:`(B, N, L)`, future :math:`(B, N, P, H)` if H > 1
 
     Example:
         >>> session = Session(torch.randn(3, 50), bin_size=0.1, name="demo")
@@ -108,7 +121,8 @@ class SynapsNet(Forecaster):
         torch.Size([8, 3, 1])
     """
 
-    shared = ("dynamics",)
+    shared = ("dynamics", "state")
+    earlier: ClassVar[Mapping[str, Any]] = {"components": 0, "state_size": 0}
     renamed: ClassVar[Mapping[str, str]] = {
         r"^functional_connectivity\.(\d+)\.unit$": r"graphs.\1.functional_connectivity.scale",
         r"^functional_connectivity\.(\d+)\.price$": r"graphs.\1.functional_connectivity.penalty_scale",
@@ -123,6 +137,7 @@ class SynapsNet(Forecaster):
         sessions: Iterable[Session | SessionInfo],
         window: int = 5,
         *,
+        horizon: int = 1,
         embedding_dim: int = 32,
         hidden_size: int = 40,
         num_layers: int = 1,
@@ -130,11 +145,14 @@ class SynapsNet(Forecaster):
         dropout: float = 0.1,
         penalty: Callable[[Tensor], Tensor] = absolute_sum,
         penalty_weight: float | None = None,
-        loss: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] = squared_error,
+        loss: Callable[..., Tensor] = squared_error,
         self_connections: bool = False,
         initial_scale: float = 0.1,
         linear_path: bool = True,
         latents: int = 8,
+        components: int = 32,
+        state_size: int = 64,
+        state_dropout: float = 0.5,
         deconvolve: bool = False,
         modulation: bool = False,
         edge_index: Mapping[str, Tensor] | None = None,
@@ -143,11 +161,13 @@ class SynapsNet(Forecaster):
         use_connectivity: bool = True,
         use_behaviour: bool = True,
     ) -> None:
-        super().__init__(sessions, window + deconvolve)
+        super().__init__(sessions, window + deconvolve, horizon)
         self.error, self.linear_path, self.use_activity = loss, linear_path, use_activity
         self.use_connectivity, self.use_behaviour = use_connectivity, use_behaviour
+        self.slow = r"functional_connectivity|common_drive|linear_path" if linear_path else "$^"
         known = list(self.sessions.values())
         edges, behaviours = edge_index or {}, self.num_behaviours if use_behaviour else 0
+        self.state = state_gru(state_size) if state_size and linear_path and use_connectivity else None
         self.graphs = torch.nn.ModuleList(
             SessionGraph(
                 len(info.neuron_id),
@@ -158,6 +178,10 @@ class SynapsNet(Forecaster):
                 use_activity=use_activity,
                 linear_path=linear_path,
                 latents=latents,
+                components=components,
+                state=self.state,
+                state_dropout=state_dropout,
+                horizon=horizon,
                 deconvolve=deconvolve,
                 modulation=modulation,
                 self_connections=self_connections,
@@ -176,55 +200,62 @@ class SynapsNet(Forecaster):
             num_layers=num_layers,
             sequence=dynamics,
             dropout=dropout,
+            horizon=horizon,
         )
 
     @torch.no_grad()
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
-        """Starts linear path, connectivity and common drive from least squares; returns False without a linear path."""
+        """Starts linear forecasts, graph and common drive from least squares; returns False without a linear path."""
         for name in self.sessions:
+            graph = self.graph(name)
             if "activity_scale" in train[name]:
-                self.graph(name).activity_mean.copy_(train[name].activity_mean)
-                self.graph(name).activity_scale.copy_(train[name].activity_scale)
-        for name in self.sessions:
-            if (decay := self.graph(name).decay) is not None:
-                decay.fill_(decay_of(train[name]))
+                graph.activity_mean.copy_(train[name].activity_mean)
+                graph.activity_scale.copy_(train[name].activity_scale)
+            if graph.decay is not None:
+                graph.decay.fill_(decay_of(train[name]))
         if not self.linear_path:
             return False
-        for name in self.sessions:
-            self._start(self.graph(name), *(self._innovative(part) for part in (train[name], validation[name])))
+        start_from_least_squares(
+            {name: self.graph(name) for name in self.sessions},
+            {
+                s: Parts(
+                    innovative_session(train[s], self.graph(s).decay),
+                    innovative_session(validation[s], self.graph(s).decay),
+                    self.arguments["window"],
+                    self.horizon,
+                )
+                for s in self.sessions
+            },
+        )
         if self.dynamics.readout.weight.requires_grad:  # else it is frozen, adopted from a fitted model
             self.dynamics.readout.weight.mul_(0.1)
             self.dynamics.readout.bias.zero_()
         return True
 
-    def _start(self, graph: SessionGraph, train: Session, validation: Session) -> None:
-        """Sets the linear parts of one session from its least squares solution."""
-        path, connectivity, drive = graph.linear_path, graph.functional_connectivity, graph.common_drive
-        assert path is not None
-        start = linear_start(
-            train,
-            validation,
-            len(path.kernel),
-            pairs=None if connectivity is None else connectivity.allowed(),
-            own=path.own is not None,
-            behaviour=path.behaviour is not None,
-            latents=graph.latents,
-        )
-        path.set(start.kernel, start.intercept, start.own, start.behaviour)
-        if connectivity is not None and drive is not None:
-            connectivity.set_matrix(start.edges.to(path.intercept), (1 - start.edge_probability).to(path.intercept))
-            drive.set(start.receivers, start.senders)
-
     def forward(self, window: Window) -> Forecast:
-        """Forecasts the bin after each of the window's last P positions."""
+        """Forecasts the H bins after each of the window's last P positions."""
         current = self.input_current(window)
-        return Forecast(self._decode(window, current), current, self.graph(window.session).penalty())
+        return self._result(self._decode(window, current), current, window)
+
+    def _result(self, future: Tensor, current: Tensor | None, window: Window) -> Forecast:
+        """Returns a forecast [B, N, P, H] as the result of a call."""
+        penalty = self.graph(window.session).penalty()
+        return Forecast(future[..., 0], current, penalty, future if self.horizon > 1 else None)
 
     def loss(self, forecast: Forecast, window: Window) -> Tensor:
         """Returns the chosen error of the forecast plus the penalty."""
-        graph = self.graph(window.session)
-        error = self.error(forecast.activity, window.target, graph.activity_mean, graph.activity_scale)
-        return error + forecast.penalty
+        future = forecast.activity[..., None] if forecast.future is None else forecast.future
+        return self.error(future, window.ahead, *self.graph(window.session).units()) + forecast.penalty
+
+    def distribution(self, forecast: Tensor, session: str) -> Distribution | None:
+        """Returns the distribution of the bins ahead in the units of the recording; None if the loss is no likelihood.
+
+        Args:
+            forecast: Forecast :math:`(B, N, P, H)`, standardised.
+            session: Name of the session.
+        """
+        likelihood = DISTRIBUTIONS.get(self.error)
+        return None if likelihood is None else likelihood(forecast, *self.graph(session).units())
 
     def graph(self, session: str) -> SessionGraph:
         """Returns the parameters of one session.
@@ -239,7 +270,7 @@ class SynapsNet(Forecaster):
     def input_current(self, window: Window) -> Tensor | None:
         """Returns the input current of each neuron at every position [B, N, L]; None without connectivity."""
         graph = self.graph(window.session)
-        seen = self._seen(window)
+        seen = innovative_window(window, graph.decay)
         return graph.current(seen.activity, seen.behaviour)
 
     def raw_connectivity(self, session: Session | str) -> Tensor:
@@ -329,35 +360,15 @@ class SynapsNet(Forecaster):
 
         def changed(window: Window) -> Forecast:
             """Forecasts without the edges."""
-            seen = self._seen(window)
+            seen = innovative_window(window, graph.decay)
             current = graph.current_through(kept, seen.activity, seen.behaviour)
             if removed is not None and silent is not None:
-                sent = self._seen(window._replace(activity=silent[:, None].expand_as(window.activity)))
+                sent = innovative_window(
+                    window._replace(activity=silent[:, None].expand_as(window.activity)), graph.decay
+                )
                 current = current + graph.current_through(removed, sent.activity, sent.behaviour)
-            return Forecast(self._decode(window, current), current, graph.penalty())
+            return self._result(self._decode(window, current), current, window)
 
-        return changed
-
-    def _seen(self, window: Window) -> Window:
-        """Returns what the parts of the model see: the window, or innovations from its second position on."""
-        decay = self.graph(window.session).decay
-        if decay is None:
-            return window
-        activity = window.activity[..., 1:] - decay * window.activity[..., :-1]
-        return window._replace(activity=activity, behaviour=window.behaviour[:, 1:])
-
-    def _kept(self, window: Window) -> Tensor | float:
-        """Returns what is left of the newest activity in each target [B, N, P]; zero without a decay."""
-        decay = self.graph(window.session).decay
-        return 0.0 if decay is None else decay * window.activity[..., -window.target.shape[-1] :]
-
-    def _innovative(self, part: Session) -> Session:
-        """Returns a part of a session with innovations as its activity; itself without a decay."""
-        decay = self.graph(part.name).decay
-        if decay is None:
-            return part
-        changed = copy(part)
-        changed.activity = innovations(part, float(decay))
         return changed
 
     def _gains(self, window: Window) -> tuple[Tensor, Tensor]:
@@ -372,29 +383,22 @@ class SynapsNet(Forecaster):
             assert current is not None
             current = current.detach().requires_grad_()
             # A neuron's forecast depends on no other neuron's current: one backward pass gives all derivatives.
-            (slope,) = torch.autograd.grad(self._decode(window, current).sum(), current)
+            (slope,) = torch.autograd.grad(self._decode(window, current)[..., 0].sum(), current)
         return slope[..., -1]
 
     def _decode(self, window: Window, current: Tensor | None) -> Tensor:
-        """Forecasts each neuron [B, N, P] from its activity and current by dynamics, read-out and linear path."""
+        """Forecasts each neuron [B, N, P, H] by dynamics, linear paths and latent state."""
         graph, embedding = self.graph(window.session), self.embedding(self.index_of(window.session))
-        seen, P = self._seen(window), window.target.shape[-1]
+        seen, P = innovative_window(window, graph.decay), window.target.shape[-1]
         received = graph.received(seen.activity, current)
         series = [seen.activity] if self.use_activity else []
         series += [] if received is None else [received]
         behaviour = seen.behaviour if self.use_behaviour else seen.behaviour[..., :0]
-        forecast: Tensor = self.dynamics(series, behaviour, embedding, P)
-        return forecast + graph.direct(seen.activity, received, behaviour, P) + self._kept(window)
+        future: Tensor = self.dynamics(series, behaviour, embedding, P)
+        future = future + graph.direct(seen.activity, received, behaviour, P, state=self.state)
+        return with_decay(future, window, graph.decay)
 
-
-def default_penalty_weight(session: SessionInfo) -> float:
-    r"""Returns the default weight of the penalty of a session, :math:`\lambda = \sqrt{\log N / T} / N`.
-
-    With this weight the lasso keeps chance correlations out (Bickel, Ritov and Tsybakov 2009), so that the weights of
-    a short recording are penalised more than those of a long one.
-
-    Args:
-        session: Session, or its :class:`~synapsnet_pyg.data.session.SessionInfo`, with N neurons and T bins.
-    """
-    N, T = len(session.neuron_id), max(session.num_bins, 1)
-    return math.sqrt(math.log(max(N, 2)) / T) / N
+    @classmethod
+    def upgrade(cls, state: Mapping[str, object]) -> dict[str, object]:
+        """Returns saved parameters under the names and in the form of this version."""
+        return upgraded_linear_path(super().upgrade(state))

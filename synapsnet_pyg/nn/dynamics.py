@@ -20,8 +20,8 @@ class Dynamics(torch.nn.Module):
     (SynapsNet, section 2.2, "Dynamical model"). Parts that a model leaves out are missing from the inputs; the others
     keep their order.
 
-    On a CPU a single-layer GRU runs through :func:`~synapsnet_pyg.nn.gru.node_gru`, which gives equal numbers about
-    three times faster. Other sequence models, and a GPU, use the plain computation. ``fast = False`` switches to it.
+    On a CPU a single-layer GRU with one horizon runs through :func:`~synapsnet_pyg.nn.gru.node_gru`, which gives equal
+    numbers about three times faster. Others, and a GPU, use the plain computation. ``fast = False`` switches to it.
 
     Args:
         num_series: Number of inputs that differ between neurons and bins; 2 with activity and current.
@@ -38,7 +38,7 @@ class Dynamics(torch.nn.Module):
     Shapes:
         - **series:** ``num_series`` tensors :math:`(B, N, L)`
         - **behaviour:** :math:`(B, L, K)`, **embedding:** :math:`(N, D)`
-        - **output:** :math:`(B, N, P)`
+        - **output:** :math:`(B, N, P, H)`
 
     Raises:
         ValueError: There are no inputs.
@@ -46,7 +46,7 @@ class Dynamics(torch.nn.Module):
     Example:
         >>> dynamics = Dynamics(num_series=1, num_behaviours=2, embedding_dim=4)
         >>> dynamics([torch.randn(8, 3, 5)], torch.randn(8, 5, 2), torch.randn(3, 4), targets=1).shape
-        torch.Size([8, 3, 1])
+        torch.Size([8, 3, 1, 1])
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Dynamics(torch.nn.Module):
         num_layers: int = 1,
         sequence: Callable[..., torch.nn.Module] = torch.nn.GRU,
         dropout: float = 0.1,
+        horizon: int = 1,
     ) -> None:
         super().__init__()
         self.num_series, self.dropout, self.fast = num_series, dropout, True
@@ -67,12 +68,14 @@ class Dynamics(torch.nn.Module):
             raise ValueError("Expected at least one input of the dynamics (activity, current, behaviour, embedding).")
         between_layers = dropout if num_layers > 1 else 0.0
         self.sequence = sequence(inputs, hidden_size, num_layers=num_layers, batch_first=True, dropout=between_layers)
-        self.readout = torch.nn.Linear(hidden_size, 1)
+        self.readout = torch.nn.Linear(hidden_size, horizon)
 
     def forward(self, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int) -> Tensor:
-        """Forecasts the bins that follow the last P positions [B, N, P]."""
+        """Forecasts the H bins that follow each of the last P positions [B, N, P, H]."""
         gru = self.sequence
-        if self.fast and type(gru) is torch.nn.GRU and gru.num_layers == 1 and behaviour.device.type == "cpu":
+        simple = type(gru) is torch.nn.GRU and gru.num_layers == 1 and self.readout.out_features == 1
+        if self.fast and simple and behaviour.device.type == "cpu":
+            assert isinstance(gru, torch.nn.GRU)
             return self._fast_forward(gru, series, behaviour, embedding, targets)
         return self._plain_forward(series, behaviour, embedding, targets)
 
@@ -91,7 +94,7 @@ class Dynamics(torch.nn.Module):
         hidden = self.sequence(inputs.reshape(B * N, L, -1))[0][:, -targets:]
         mask = self._dropout_mask(torch.ones_like(hidden[:, :1]))
         forecast: Tensor = self.readout(hidden if mask is None else hidden * mask)
-        return forecast.reshape(B, N, targets)
+        return forecast.reshape(B, N, targets, -1)
 
     def _fast_forward(
         self, gru: torch.nn.GRU, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int
@@ -100,7 +103,7 @@ class Dynamics(torch.nn.Module):
         B, N = len(behaviour), len(embedding)
         mask = self._dropout_mask(embedding.new_ones(gru.hidden_size, B * N))
         forecast = node_gru(gru, self.readout.weight[0], series, behaviour, embedding, mask=mask, targets=targets)
-        return forecast.reshape(targets, B, N).permute(1, 2, 0) + self.readout.bias
+        return (forecast.reshape(targets, B, N).permute(1, 2, 0) + self.readout.bias)[..., None]
 
     def _dropout_mask(self, ones: Tensor) -> Tensor | None:
         """Returns dropout's factors in the shape of ``ones``; None without dropout."""

@@ -9,24 +9,31 @@ from torch import Tensor
 from synapsnet_pyg.nn.common_drive import CommonDrive
 from synapsnet_pyg.nn.current_conv import dense_current
 from synapsnet_pyg.nn.functional_connectivity import FunctionalConnectivity, absolute_sum
+from synapsnet_pyg.nn.latent_state import LatentState
 from synapsnet_pyg.nn.linear_path import LinearPath
 from synapsnet_pyg.nn.modulation import Modulation
+from synapsnet_pyg.nn.population_path import PopulationPath
 
 
 class SessionGraph(torch.nn.Module):
-    r"""Functional connectivity of one session, with modulation, common drive and linear path.
+    r"""Functional connectivity of one session, with modulation, common drive, linear paths and latent state.
 
     .. math::
         I(t) &= g^r(t) \odot A \big(g^s(t) \odot a(t)\big) && \text{input current, with gains of the modulation} \\
         H(t) &= L R\, a(t) && \text{common drive} \\
-        y_i(t + 1) &= \sum_{l=0}^{W-1} \kappa_l \big( \rho_i\, a_i(t - l) + I_i(t - l) + H_i(t - l) \big)
-        + d_i \cdot b(t) + c_i && \text{direct forecast of the linear path}
+        y(t) &= \rho * a(t) + \kappa * (I + H)(t) + U * V a(t) + d * b(t) + c + D\, s(t) && \text{direct forecast}
+
+    with :math:`*` a weighted sum over past bins, the same letters as in the parts, and one :math:`y` for each of the H
+    bins ahead.
 
     The parts are :class:`~synapsnet_pyg.nn.functional_connectivity.FunctionalConnectivity` (A),
     :class:`~synapsnet_pyg.nn.modulation.Modulation` (:math:`g^r, g^s`),
-    :class:`~synapsnet_pyg.nn.common_drive.CommonDrive` (L, R) and
-    :class:`~synapsnet_pyg.nn.linear_path.LinearPath` (:math:`\kappa, \rho, d, c`). A part that is left out is None.
-    Losses of counts need the mean and the scale of each neuron's activity before standardisation, kept here too.
+    :class:`~synapsnet_pyg.nn.common_drive.CommonDrive` (L, R),
+    :class:`~synapsnet_pyg.nn.linear_path.LinearPath` (:math:`\rho, \kappa, d, c`),
+    :class:`~synapsnet_pyg.nn.population_path.PopulationPath` (U, V) and
+    :class:`~synapsnet_pyg.nn.latent_state.LatentState` (D, s). A part that is left out is None.
+    Losses of counts need the mean and the scale of each neuron's activity before standardisation, and likelihoods a
+    dispersion of each neuron and horizon, kept here too.
 
     Args:
         num_neurons: Number of neurons N.
@@ -37,6 +44,10 @@ class SessionGraph(torch.nn.Module):
         use_activity: Whether the linear path sees each neuron's own activity.
         linear_path: Whether there are a linear path and a common drive.
         latents: Largest number of latent inputs of the common drive.
+        components: Largest number of principal components of the population path; 0: there is none.
+        state: GRU of the latent state, shared by all sessions; None: there is no latent state.
+        state_dropout: Share of neurons and of states that training hides.
+        horizon: Number of bins ahead H of the direct forecast.
         deconvolve: Whether the session has a decay of slow activity, which the model takes out.
         modulation: Whether behaviour scales the sending and receiving of neurons.
         self_connections: Whether a neuron may drive itself.
@@ -47,7 +58,7 @@ class SessionGraph(torch.nn.Module):
 
     Shapes:
         - **activity:** :math:`(B, N, L)`, **behaviour:** :math:`(B, L, K)`
-        - **current:** :math:`(B, N, L)`, **direct:** :math:`(B, N, P)`, **matrix:** :math:`(N, N)`
+        - **current:** :math:`(B, N, L)`, **direct:** :math:`(B, N, P, H)`, **matrix:** :math:`(N, N)`
 
     Example:
         >>> graph = SessionGraph(3, num_behaviours=2, edge_index=torch.tensor([[0], [2]]))  # neuron 0 drives neuron 2
@@ -75,6 +86,10 @@ class SessionGraph(torch.nn.Module):
         use_activity: bool = True,
         linear_path: bool = True,
         latents: int = 8,
+        components: int = 0,
+        state: torch.nn.GRU | None = None,
+        state_dropout: float = 0.5,
+        horizon: int = 1,
         deconvolve: bool = False,
         modulation: bool = False,
         self_connections: bool = False,
@@ -92,10 +107,16 @@ class SessionGraph(torch.nn.Module):
         )
         self.modulation = Modulation(N, K) if modulation and graph and K else None
         self.common_drive = CommonDrive(N, latents) if linear_path and graph else None
-        self.linear_path = LinearPath(N, K, window, use_activity=use_activity) if linear_path else None
+        self.linear_path = LinearPath(N, K, window, horizon, use_activity=use_activity) if linear_path else None
+        population = components > 0 and linear_path and graph
+        self.population_path = PopulationPath(N, components, window, horizon) if population else None
+        self.latent_state = (
+            LatentState(N, K, state, horizon=horizon, dropout=state_dropout) if state is not None and graph else None
+        )
         self.register_buffer("decay", torch.tensor(0.0) if deconvolve else None)
         self.register_buffer("activity_mean", torch.zeros(N))
         self.register_buffer("activity_scale", torch.ones(N))
+        self.dispersion = torch.nn.Parameter(torch.zeros(N, horizon))
 
     def current(self, activity: Tensor, behaviour: Tensor) -> Tensor | None:
         """Returns the input current of every neuron at every position [B, N, L]; None without connectivity."""
@@ -127,19 +148,32 @@ class SessionGraph(torch.nn.Module):
             return current
         return current + self.common_drive(activity)
 
-    def direct(self, activity: Tensor, received: Tensor | None, behaviour: Tensor, targets: int) -> Tensor | float:
-        """Returns the linear path's forecast of the last P positions [B, N, P]; zero without a linear path.
+    def direct(
+        self,
+        activity: Tensor,
+        received: Tensor | None,
+        behaviour: Tensor,
+        targets: int,
+        *,
+        state: torch.nn.Module | None = None,
+    ) -> Tensor | float:
+        """Returns the forecast of linear path, population path and latent state [B, N, P, H]; zero without them.
 
         Args:
             activity: Activity :math:`(B, N, L)`.
             received: Input of each neuron by :meth:`received`.
             behaviour: Behaviour :math:`(B, L, K)`.
             targets: Number of positions P.
+            state: GRU of the latent state; None leaves the latent state out.
         """
-        if self.linear_path is None:
-            return 0.0
-        forecast: Tensor = self.linear_path(activity, received, behaviour, targets)
-        return forecast
+        total: Tensor | float = 0.0
+        if self.linear_path is not None:
+            total = total + self.linear_path(activity, received, behaviour, targets)
+        if self.population_path is not None:
+            total = total + self.population_path(activity, targets)
+        if self.latent_state is not None and state is not None:
+            total = total + self.latent_state(state, activity, behaviour, targets)
+        return total
 
     def gains(self, behaviour: Tensor) -> tuple[Tensor, Tensor] | None:
         """Returns the newest gains of receiving and of sending [B, N] each; None without modulation."""
@@ -147,6 +181,10 @@ class SessionGraph(torch.nn.Module):
             return None
         receiving, sending = self.modulation(behaviour[:, -1:])
         return receiving[..., 0], sending[..., 0]
+
+    def units(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns mean and scale of the activity [N, 1, 1] and the dispersion [N, 1, H], for losses."""
+        return self.activity_mean[:, None, None], self.activity_scale[:, None, None], self.dispersion[:, None]
 
     def penalty(self) -> Tensor | float:
         r"""Returns :math:`\lambda \|A \odot P\|` with the penalty scales P of the edges; zero without connectivity."""

@@ -14,6 +14,8 @@ from synapsnet_pyg.readers.mapped_arrays import StoredVector, header, header_of,
 _HEAD = 1 << 16
 """Number of bytes of an array that are read to describe it."""
 
+_REFUSAL = f"{PICKLED}; save it as an array of numbers or texts with numpy.savez"
+
 
 def npy_entries(path: Path, key: str) -> Entries:
     """Returns the array of a ``.npy`` file, or the fields of its records.
@@ -23,7 +25,7 @@ def npy_entries(path: Path, key: str) -> Entries:
     """
     shape, dtype, offset = header_of(path)
     if dtype.hasobject:
-        return {key: Entry.refused(PICKLED)}
+        return {key: Entry.refused(_REFUSAL)}
     count, opened = int(np.prod(shape, dtype=np.int64)), partial(mapped, path)
 
     def head() -> np.ndarray:
@@ -54,7 +56,7 @@ def npz_entries(archive: zipfile.ZipFile, path: Path) -> Entries:
             entries[key] = Entry.refused("it is damaged")
             continue
         if dtype.hasobject:
-            entries[key] = Entry.refused(PICKLED)
+            entries[key] = Entry.refused(_REFUSAL)
             continue
         entries |= _with_fields(
             key,

@@ -59,7 +59,7 @@ def forecast_excerpt(run: Run, name: str, bins: int = 300) -> ForecastExcerpt | 
     shown = forecast.bins[:bins]
     M = len(shown)
     return ForecastExcerpt(
-        seconds=((session.num_bins - test.num_bins + shown) * session.bin_size).numpy(),
+        seconds=(session.part_bins("test")[shown] * session.bin_size).numpy(),
         truth=forecast.truth[:, :M].numpy(),
         forecast=forecast.forecast[:, :M].numpy(),
         breaks=breaks_between(test, shown),

@@ -9,9 +9,11 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
 from synapsnet_pyg.plots.canvas import make_figure, without_formulas
 from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_raster
+from synapsnet_pyg.plots.horizons import draw_fans
 from synapsnet_pyg.plots.style import COLOURS, FORECAST, TRUE
 from synapsnet_pyg.report.figure import ReportFigure, colour_limit, evenly_chosen
 from synapsnet_pyg.report.forecast_excerpt import ForecastExcerpt
+from synapsnet_pyg.report.forecast_fans import ForecastFans
 from synapsnet_pyg.report.neuron_order import NeuronOrder
 from synapsnet_pyg.report.plotly_canvas import DIVERGING, colour_bar, make_grid, make_plotly, neuron_names
 from synapsnet_pyg.report.plotly_canvas import Figure as PlotlyFigure
@@ -104,6 +106,48 @@ def _static_traces(
     figure, (ax,) = make_figure(10, 4)
     draw_forecast_traces(ax, excerpt.seconds, truth, forecast, labels=labels, breaks=excerpt.breaks)
     return figure
+
+
+def fans_figure(session: Session, fans: ForecastFans) -> ReportFigure:
+    """Returns the figure of forecasts of several bins that start every few bins.
+
+    Args:
+        session: Session of the forecasts.
+        fans: Forecasts of a few neurons and of the population mean.
+    """
+    sentence = (
+        f"Recorded activity (grey) and forecasts of {fans.horizon} bins (orange) that start every "
+        f"{max(1, fans.horizon // 2)} bins from the newest recorded bin, for the neurons with the best, the "
+        "upper-quartile and the median forecast one bin ahead, and for the mean of all scored neurons. Where little "
+        "can be foreseen, forecasts return to the mean."
+    )
+    ids = {rank: session.neuron_id[i] for rank, i in fans.chosen.items()}
+    titles = [*(f"{rank}: {escape(name)}" for rank, name in ids.items()), "population mean"]
+    labels = [*(f"{rank}: {without_formulas(name)}" for rank, name in ids.items()), "population mean"]
+    static, (ax,) = make_figure(10, 5)
+    draw_fans(ax, fans.seconds, fans.truth, fans.fan_seconds, fans.fans, labels=labels, breaks=fans.breaks)
+    return ReportFigure("fans", sentence, _plotly_fans(fans, titles), static)
+
+
+def _plotly_fans(fans: ForecastFans, titles: Sequence[str]) -> PlotlyFigure:
+    figure = make_grid(
+        90 + 130 * len(titles), rows=len(titles), titles=titles, vertical_spacing=0.3 / len(titles), shared=True
+    )
+    x = np.insert(fans.seconds, fans.breaks, np.nan)
+    gap = np.full((len(fans.fan_seconds), 1), np.nan)  # between two forecasts
+    ahead = np.hstack([fans.fan_seconds, gap]).ravel()
+    for row, (truth, forecasts) in enumerate(zip(fans.truth, fans.fans, strict=True), start=1):
+        recorded = np.insert(truth.astype(float), fans.breaks, np.nan)
+        lines = {"recorded": (x, recorded, TRUE), "forecasts": (ahead, np.hstack([forecasts, gap]).ravel(), FORECAST)}
+        for name, (times, values, colour) in lines.items():
+            figure.add_scatter(
+                x=times, y=values, mode="lines", name=name, legendgroup=name,
+                line={"color": colour, "width": 1.3}, showlegend=row == 1, row=row, col=1,
+            )  # fmt: skip
+    figure.update_yaxes(title="deviations")
+    figure.update_xaxes(title="time (s)", row=len(titles), col=1)
+    figure.update_annotations(font_size=13, x=0, xanchor="left")
+    return figure.update_layout(legend={"x": 0.5, "xanchor": "center"})
 
 
 def raster_figure(session: Session, excerpt: ForecastExcerpt, order: NeuronOrder | None) -> ReportFigure:

@@ -9,7 +9,11 @@ from synapsnet_pyg.report.plotly_canvas import plotly_script
 from synapsnet_pyg.report.sections import Chapter, run_chapter, session_chapter
 from synapsnet_pyg.report.session_results import collect_results
 from synapsnet_pyg.runs.evaluation import evaluate
+from synapsnet_pyg.runs.horizon_evaluation import evaluate_horizons, longest_horizon
 from synapsnet_pyg.runs.run import Run
+
+MOST_NEURON_BINS = 300_000
+"""Largest number of neurons times bins of a test part that is forecast several bins ahead, half a minute's work."""
 
 
 def write_report(run: Run, folder: Path, session: str | None = None) -> list[Path]:
@@ -32,11 +36,14 @@ def write_report(run: Run, folder: Path, session: str | None = None) -> list[Pat
     for part in (folder, folder / FIGURES, folder / TABLES):
         make_folder(part)
     scores = evaluate(run)
+    horizon = longest_horizon(run)
+    ahead = evaluate_horizons(run, horizon, most_neuron_bins=MOST_NEURON_BINS) if horizon > 1 else None
     chapters, bodies, written = [], [], []
     for name in [None, *names]:
-        chapter = (
-            run_chapter(run, names, scores) if name is None else session_chapter(collect_results(run, name, scores))
-        )
+        if name is None:
+            chapter = run_chapter(run, names, scores)
+        else:
+            chapter = session_chapter(collect_results(run, name, scores, ahead))
         written += _write_files(chapter, folder)
         bodies.append(chapter_html(chapter))
         # The page needs only titles from here on: the figures of many sessions would fill the memory.

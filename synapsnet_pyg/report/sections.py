@@ -11,13 +11,21 @@ from synapsnet_pyg.files import file_name
 from synapsnet_pyg.report.connectivity_analysis import FALSE_DISCOVERY_RATE
 from synapsnet_pyg.report.connectivity_figures import currents_figure, graph_figure, matrices_figure
 from synapsnet_pyg.report.figure import ReportFigure
-from synapsnet_pyg.report.forecast_figures import components_figure, raster_figure, traces_figure, training_figure
+from synapsnet_pyg.report.forecast_figures import (
+    components_figure,
+    fans_figure,
+    raster_figure,
+    traces_figure,
+    training_figure,
+)
+from synapsnet_pyg.report.neuron_score_figures import neuron_score_figures
 from synapsnet_pyg.report.session_results import SessionResults
 from synapsnet_pyg.report.significance_figures import block_figure, distance_figure, p_value_figure
 from synapsnet_pyg.runs.evaluation import Evaluation
+from synapsnet_pyg.runs.horizon_tables import shown_horizons
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.run_file import versions
-from synapsnet_pyg.runs.score_tables import verdict
+from synapsnet_pyg.runs.score_tables import detail_sentences, verdict
 
 
 class ReportTable(NamedTuple):
@@ -101,9 +109,9 @@ def _recordings(run: Run, names: list[str]) -> Section:
     packages = versions() if run.record is None else run.record.versions
     version_texts = ", ".join(f"{package} {version}" for package, version in packages.items())
     sentences = [
-        f"The model {run.kind} was fitted to {_counted(len(run.sessions), 'session')} ({settings}). The first "
-        "80 % of each session are the training part. The next 10 % are the validation part, which chooses the epoch. "
-        "The last 10 % are the test part, which training does not use; all scores are of the test part.",
+        f"The model {run.kind} was fitted to {_counted(len(run.sessions), 'session')} ({settings}). "
+        f"Parts of each session by {run.recipe.division}. The validation part chooses the epoch; no fit uses "
+        "the test part; all scores are of the test part.",
         f"Versions: {version_texts}.",
     ]
     if commands:
@@ -129,19 +137,29 @@ def _scores(results: SessionResults) -> Section:
     """Returns the section of the scores of all models on a session."""
     rows = []
     for model, score in results.scores.items():
-        row: dict[str, str | float] = {"model": model, "correlation": score.correlation, "MSE": score.mse}
+        row: dict[str, str | float] = {"model": model, "correlation": score.correlation}
+        if results.details is not None:
+            row["low"], row["high"] = results.details.intervals[model].correlation
+        row["MSE"] = score.mse
         row |= {f"PC{k}": value for k, value in enumerate(score.pc_correlation, start=1)}
         row |= {f"connectivity {key}": value for key, value in (score.connectivity or {}).items()}
         rows.append(row)
     counts = results.counts
+    details = [] if results.details is None else detail_sentences(next(iter(results.scores)), results.details)
     sentences = [
-        verdict(results.scores),
+        " ".join([verdict(results.scores, results.details), *details]),
         "The correlation is Pearson's over time, averaged over neurons. The MSE is the mean squared error of "
         "standardised activity; forecasting the mean has an MSE of about 1, or more if the test part varies more than "
         "the training part. PC1 to PC3 are the correlations along the first principal axes of the population. "
         f"{counts.scored} of {counts.recorded} neurons are scored: those that vary both in the training and in "
         "the test part.",
     ]
+    if results.details is not None:
+        sentences.append(
+            "From low to high is the 95 % interval of the correlation over blocks of test bins: its change with other "
+            "bins of the same neurons, for the same fit. The ceiling is an estimate of what noise allows; a forecast "
+            "of regular neurons can exceed it."
+        )
     if results.left_out:
         sentences.append(f"Left out, because segments are too short for them: {', '.join(results.left_out)}.")
     table = pd.DataFrame(rows)
@@ -161,10 +179,47 @@ def _forecasts(results: SessionResults) -> Section | None:
     if excerpt is None:
         return None
     order = results.connectivity.neuron_order if results.connectivity else None
-    table = pd.DataFrame({"neuron_id": session.neuron_id, "correlation": excerpt.score})
-    table = table.sort_values("correlation", ascending=False, kind="stable")
     figures = [traces_figure(session, excerpt), components_figure(excerpt), raster_figure(session, excerpt, order)]
-    return Section("Forecasts", figures=figures, tables=[ReportTable("neuron-scores", table)])
+    return Section("Forecasts", figures=figures)
+
+
+def _neuron_scores(results: SessionResults) -> Section | None:
+    """Returns the section of the scores of each neuron."""
+    if results.details is None:
+        return None
+    model = next(iter(results.scores))
+    table = results.details.neurons.sort_values("correlation", ascending=False, kind="stable")
+    sentence = "The file has the scores of each neuron by all models, its ceiling, its rate and its fields."
+    figures = neuron_score_figures(model, results.details)
+    return Section("Scores of neurons", [sentence], figures=figures, tables=[ReportTable("neuron-scores", table)])
+
+
+def _horizons(results: SessionResults) -> Section | None:
+    """Returns the section on forecasts of several bins; None if the segments are too short for them."""
+    session, ahead = results.session, results.horizons
+    if ahead is None:
+        return None
+    scores = pd.DataFrame(ahead.rows(session.name))
+    tables = []
+    for key in ("correlation", "against_copy"):
+        table = scores.pivot(index="model", columns="horizon", values=key)
+        table = (
+            table.loc[scores["model"].unique(), shown_horizons(ahead.horizon)].reset_index().rename_axis(columns=None)
+        )
+        tables.append(ReportTable(f"horizon-{key.replace('_', '-')}", table, table))
+    part = "the test part" if ahead.whole[session.name] else "the beginning of the test part"
+    sentences = [
+        f"Scores on {part} of forecasts 1 to {ahead.horizon} bins ahead (columns), of {session.bin_size:g} s each. "
+        "Models that forecast one step feed their forecasts back. The first table shows the correlation, the second "
+        "1 - MSE / MSE of a copy, which is above 0 where a model is better than no change. The file horizon-scores "
+        "has all scores. For other horizons: synapsnet evaluate RUN --horizon H.",
+    ]
+    if ahead.left_out:
+        sentences.append(f"Left out, because segments are too short for them: {', '.join(ahead.left_out)}.")
+    figures = [] if results.fans is None else [fans_figure(session, results.fans)]
+    return Section(
+        "Forecasts further ahead", sentences, figures=figures, tables=[*tables, ReportTable("horizon-scores", scores)],
+    )  # fmt: skip
 
 
 def _connectivity(results: SessionResults) -> Section | None:
@@ -285,6 +340,8 @@ SESSION_SECTIONS: tuple[Callable[[SessionResults], Section | None], ...] = (
     _scores,
     _training,
     _forecasts,
+    _horizons,
+    _neuron_scores,
     _significance,
     _connectivity,
     _graph,

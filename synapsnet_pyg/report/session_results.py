@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.report.connectivity_analysis import ConnectivityAnalysis, analyse_connectivity
 from synapsnet_pyg.report.forecast_excerpt import ForecastExcerpt, forecast_excerpt
+from synapsnet_pyg.report.forecast_fans import ForecastFans, forecast_fans
 from synapsnet_pyg.runs.evaluation import Evaluation, NeuronCounts
+from synapsnet_pyg.runs.horizon_evaluation import HorizonEvaluation
 from synapsnet_pyg.runs.run import History, Run
+from synapsnet_pyg.runs.score_details import ScoreDetails
 from synapsnet_pyg.runs.scores import Score
 
 
@@ -24,24 +27,37 @@ class SessionResults:
     """Training history of the session's separate model; None if all sessions share a model."""
     excerpt: ForecastExcerpt | None
     """Beginning of the test part, true and forecast; None if no neuron can be scored."""
+    horizons: HorizonEvaluation | None
+    """Scores several bins ahead; None if the segments are too short for them."""
+    fans: ForecastFans | None
+    """Beginning of the test part with forecasts of several bins; None without these scores."""
     connectivity: ConnectivityAnalysis | None
     """Results on the connectivity; None if all its weights are zero."""
+    details: ScoreDetails | None = None
+    """Intervals, ceiling and scores of neurons; None if the session was not evaluated."""
 
 
-def collect_results(run: Run, name: str, scores: Evaluation) -> SessionResults:
+def collect_results(
+    run: Run, name: str, scores: Evaluation, horizons: HorizonEvaluation | None = None
+) -> SessionResults:
     """Computes the results of a session.
 
     Args:
         run: Fitted run.
         name: Name of the session.
         scores: Scores from :func:`~synapsnet_pyg.runs.evaluation.evaluate`.
+        horizons: Scores several bins ahead. None: the segments are too short for them.
     """
+    excerpt = forecast_excerpt(run, name)
     return SessionResults(
         session=run.sessions[name],
         scores=scores.sessions[name],
         counts=scores.neurons[name],
         left_out=scores.left_out,
         history=run.history(name),
-        excerpt=forecast_excerpt(run, name),
+        excerpt=excerpt,
+        horizons=horizons,
+        fans=None if horizons is None or excerpt is None else forecast_fans(run, name, excerpt, horizons.horizon),
         connectivity=analyse_connectivity(run, name),
+        details=scores.details.get(name),
     )

@@ -13,12 +13,14 @@ from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.plots.canvas import Figure, make_figure
 from synapsnet_pyg.plots.connectivity import draw_matrix, draw_true_against_learned
 from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_training_curve
+from synapsnet_pyg.results.neuron_scores import draw_neuron_scores
+from synapsnet_pyg.runs.evaluation import evaluate
 from synapsnet_pyg.runs.run import History, Run
 from synapsnet_pyg.runs.scores import scored_neurons
 
 
 def draw_run(run: Run, sessions: Sequence[str], folder: Path) -> list[Path]:
-    """Draws connectivity and forecasts of sessions, and the training curve.
+    """Draws connectivity, forecasts and scores of neurons of sessions, and the training curve.
 
     Args:
         run: Run of any model.
@@ -27,17 +29,21 @@ def draw_run(run: Run, sessions: Sequence[str], folder: Path) -> list[Path]:
 
     Returns:
         Paths of the files: ``<session>-connectivity.png`` (with the true connectivity if it is known),
-        ``<session>-forecast.png``, and ``training.png`` (``<session>-training.png`` if each session has a separate
-        model).
+        ``<session>-forecast.png``, the figures of :func:`~synapsnet_pyg.results.neuron_scores.draw_neuron_scores` as
+        ``<session>-neurons-<name>.png``, and ``training.png`` (``<session>-training.png`` if each session has a
+        separate model).
 
     Raises:
         ValueError: No neuron of a session varies in both training and test part.
     """
     figures: dict[str, Figure] = {}
+    scores = evaluate(run)
     for name in sessions:
         prefix = file_name(name)
         figures[f"{prefix}-connectivity.png"] = _draw_connectivity(run, name)
         figures[f"{prefix}-forecast.png"] = _draw_forecasts(run, name)
+        for label, figure in draw_neuron_scores(run.kind, scores.details[name]).items():
+            figures[f"{prefix}-neurons-{label}.png"] = figure
         if own := run.history(name):
             figures[f"{prefix}-training.png"] = draw_training(own)
     if shared := run.history():
@@ -92,7 +98,7 @@ def _draw_forecasts(run: Run, name: str) -> Figure:
     figure, (ax,) = make_figure(10, 5)
     draw_forecast_traces(
         ax,
-        ((session.num_bins - test.num_bins + bins) * session.bin_size).numpy(),
+        (session.part_bins("test")[bins] * session.bin_size).numpy(),
         forecast.truth[best][:, : len(bins)].numpy(),
         forecast.forecast[best][:, : len(bins)].numpy(),
         labels=[f"{session.neuron_id[i]}\nr = {float(r[i]):.2f}" for i in best.tolist()],

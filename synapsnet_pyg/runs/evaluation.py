@@ -1,7 +1,7 @@
 """Evaluation of a run and of the anchors on the test parts."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
 from torch import Tensor
@@ -11,10 +11,11 @@ from synapsnet_pyg.files import Json
 from synapsnet_pyg.metrics import MeanSem, mean_and_sem
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import forecast_session
+from synapsnet_pyg.models.psth import has_trials
 from synapsnet_pyg.models.registry import ANCHORS, build_model
 from synapsnet_pyg.runs.run import Run
-from synapsnet_pyg.runs.scores import Score, number_or_none, scored_neurons
-from synapsnet_pyg.runs.scores import score as score_model
+from synapsnet_pyg.runs.score_details import ScoreDetails, score_details
+from synapsnet_pyg.runs.scores import Score, number_or_none, score_of, scored_neurons
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,14 @@ class Evaluation:
         summary: Model -> score -> mean and standard error over sessions, of every score that is a number.
         neurons: Session name -> numbers of neurons.
         left_out: Anchors whose window is longer than the segments.
+        details: Session name -> intervals, test against the best baseline, ceiling, scores of neurons.
     """
 
     sessions: dict[str, dict[str, Score]]
     summary: dict[str, dict[str, MeanSem]]
     neurons: dict[str, NeuronCounts]
     left_out: list[str]
+    details: dict[str, ScoreDetails] = field(default_factory=dict)
 
     def to_json(self) -> Json:
         """Returns all scores and counts, ready for JSON; None replaces NaN."""
@@ -53,14 +56,17 @@ class Evaluation:
             },
             "neurons": {session: asdict(counts) for session, counts in self.neurons.items()},
             "left_out": self.left_out,
+            "details": {session: details.to_json() for session, details in self.details.items()},
         }
 
 
-class _Models(NamedTuple):
-    """Models to compare, the fitted one first."""
+class ComparedModels(NamedTuple):
+    """Models to compare."""
 
     models: dict[str, Forecaster]
+    """Name -> fitted model; that of the run comes first."""
     left_out: list[str]
+    """Anchors whose window is longer than the segments."""
 
 
 def evaluate(run: Run) -> Evaluation:
@@ -70,38 +76,47 @@ def evaluate(run: Run) -> Evaluation:
         ValueError: A test part is too short for the model.
     """
     split = run.split()
-    models, left_out = _with_anchors(run, split)
+    models, left_out = with_anchors(run, split)
     first = max(model.window for model in models.values())
-    sessions = {
-        s: {
-            m: score_model(model, session, split[s], targets=run.targets if m == run.kind else 1, first=first)
+    sessions, neurons, details = {}, {}, {}
+    for s, session in run.sessions.items():
+        test = split[s].test
+        forecasts = {
+            m: forecast_session(model, test, run.targets if m == run.kind else 1, first=first)
             for m, model in models.items()
         }
-        for s, session in run.sessions.items()
-    }
-    shortest = models.get("mean", run.model)
-    neurons = {
-        s: _count_neurons(session, forecast_session(shortest, split[s].test, first=first).truth)
-        for s, session in run.sessions.items()
-    }
-    return Evaluation(sessions, _summary(sessions), neurons, left_out)
+        sessions[s] = {m: score_of(forecasts[m], model, session, split[s]) for m, model in models.items()}
+        neurons[s] = _count_neurons(session, forecasts[run.kind].truth)
+        details[s] = score_details(session, test, forecasts, window=first)
+    return Evaluation(sessions, _summary(sessions), neurons, left_out, details)
 
 
-def _with_anchors(run: Run, split: dict[str, Split]) -> _Models:
-    """Fits every anchor whose window is shorter than the segments."""
-    models, left_out, longest = {run.kind: run.model}, [], _usable_length(split)
-    for anchor in ANCHORS:
+def with_anchors(run: Run, split: dict[str, Split], horizon: int = 1) -> ComparedModels:
+    """Fits every anchor whose window fits into the segments, and the mean over trials where there are trials.
+
+    Args:
+        run: Fitted run.
+        split: Session name -> parts of the session.
+        horizon: Number of bins ahead H, which must fit after the window.
+    """
+    models, left_out, longest = {run.kind: run.model}, [], usable_length(split)
+    in_trials = all(has_trials(session) for session in run.sessions.values())
+    for anchor in (*ANCHORS, "psth") if in_trials else ANCHORS:
         model = build_model(anchor, run.model.sessions.values())
-        if model.window >= longest:
+        if model.window + horizon > longest:
             left_out.append(anchor)
         elif anchor != run.kind:
             model.initialise({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
             models[anchor] = model
-    return _Models(models, left_out)
+    return ComparedModels(models, left_out)
 
 
-def _usable_length(split: dict[str, Split]) -> int:
-    """Returns the number of bins in the longest segment of a part, smallest over all parts."""
+def usable_length(split: dict[str, Split]) -> int:
+    """Returns the number of bins in the longest segment of a part, smallest over all parts.
+
+    Args:
+        split: Session name -> parts of the session.
+    """
     lengths = [part.segment[:, 1] - part.segment[:, 0] for parts in split.values() for part in parts]
     return min(int(length.max()) if len(length) else 0 for length in lengths)
 

@@ -18,7 +18,7 @@ from synapsnet_pyg.runs.training import fit
 
 
 class Fitted(NamedTuple):
-    """A fitted model with its session, which is split 80/10/10 and standardised."""
+    """A fitted model with its session, which is standardised, and split by its own parts or 80/10/10."""
 
     model: Forecaster
     session: Session

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from synapsnet_pyg.data.division import Fold
+from synapsnet_pyg.data.protocols import prepare, protocol_named, standardised
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import Json
 
@@ -26,13 +28,16 @@ class Recipe:
             never stops early.
         seed: Seed of the order of windows and of dropout, and in :meth:`~synapsnet_pyg.runs.run.Run.fit` of the
             initial weights.
+        protocol: Name of the protocol that divides, chooses and standardises the sessions in
+            :meth:`~synapsnet_pyg.runs.run.Run.fit`, a key of :data:`~synapsnet_pyg.data.protocols.PROTOCOLS`.
+        fold: Fold of a cross-validation in place of the protocol's parts, such as ``2/5``; None: those parts.
 
     Raises:
-        ValueError: A number is out of range.
+        ValueError: A number is out of range, or there is no such protocol or fold.
 
     Example:
-        >>> Recipe(epochs=20).changed(targets=4, patience=None)
-        Recipe(epochs=20, targets=4, batch_size=32, learning_rate=0.001, halve_every=10, patience=None, seed=0)
+        >>> Recipe(epochs=20).changed(targets=4, patience=None).targets
+        4
     """
 
     epochs: int = 100
@@ -42,6 +47,8 @@ class Recipe:
     halve_every: int = 10
     patience: int | None = None
     seed: int = 0
+    protocol: str = "paper"
+    fold: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "targets", "batch_size", "halve_every", "patience"):
@@ -50,6 +57,9 @@ class Recipe:
                 raise ValueError(f"Expected {name.replace('_', '-')} of at least 1 (got {value}).")
         if not self.learning_rate > 0:
             raise ValueError(f"Expected a learning rate above 0 (got {self.learning_rate}).")
+        protocol_named(self.protocol)
+        if self.fold is not None:
+            Fold.of(self.fold)
 
     @classmethod
     def fast(cls, bins: int, sessions: int = 1) -> "Recipe":
@@ -90,9 +100,28 @@ class Recipe:
         """
         return replace(self, **{key: value for key, value in given.items() if value is not None})
 
+    def prepare(self, session: Session) -> Session:
+        """Returns a session with the neurons, behaviour and parts of the protocol and fold, not yet standardised.
+
+        Raises:
+            ValueError: The session does not suit the protocol or the fold.
+        """
+        return prepare(session, self.protocol, self.fold)
+
+    def standardised(self, session: Session) -> Session:
+        """Returns a prepared session, standardised in its own memory as the protocol does it."""
+        return standardised(session, self.protocol, inplace=True)
+
+    @property
+    def division(self) -> str:
+        """Parts of each session in words."""
+        protocol = f"protocol {self.protocol}: {protocol_named(self.protocol).description}"
+        return protocol if self.fold is None else f"{protocol}; parts: fold {self.fold}"
+
     def to_json(self) -> Json:
-        """Returns name -> value, ready for JSON."""
-        return asdict(self)
+        """Returns name -> value, ready for JSON; without protocol and fold where they are the usual ones."""
+        usual = {"protocol": "paper", "fold": None}  # left out, so that files of older versions compare equal
+        return {key: value for key, value in asdict(self).items() if key not in usual or value != usual[key]}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Recipe":

@@ -44,7 +44,7 @@ class Run:
 
     Attributes:
         model: Model at its best epoch.
-        sessions: Name -> session, standardised with the statistics of its training part.
+        sessions: Name -> session, divided and standardised by the protocol of the recipe.
         recipe: Recipe of the fit.
         folder: Folder of the run; the working folder if the model was fitted in Python.
         record: Contents of ``run.json``; None if the model was fitted in Python.
@@ -107,7 +107,7 @@ class Run:
         if not (folder / "best.ckpt").is_file():
             raise FileNotFoundError(f"'{folder}' has no finished epoch yet; continue it with 'synapsnet fit --resume'.")
         model = load_model(folder / "best.ckpt")
-        sessions = {fitted.name: _load_session(fitted, folder) for fitted in record.sessions}
+        sessions = {fitted.name: _load_session(fitted, folder, record.recipe) for fitted in record.sessions}
         return cls(model, sessions, record.recipe, folder, record)
 
     @classmethod
@@ -142,11 +142,13 @@ class Run:
             FileExistsError: The folder holds a run or other files.
             ValueError: An argument or a file is invalid, or the resumed run has other settings.
         """
-        sessions = [Session.load(path) for path in paths]
-        chosen = recipe.recipe(sessions) if isinstance(recipe, Preset) else recipe
+        recorded = [Session.load(path) for path in paths]
+        chosen = recipe.recipe(recorded) if isinstance(recipe, Preset) else recipe
+        fitted = [FittedSession.of(session, path, Path(out)) for session, path in zip(recorded, paths, strict=True)]
+        sessions = [chosen.prepare(session) for session in recorded]
         torch.manual_seed(chosen.seed)
         model = build_model(kind, sessions, arguments)
-        return cls._fit(model, dict(zip(paths, sessions, strict=True)), Path(out), chosen,
+        return cls._fit(model, sessions, fitted, Path(out), chosen,
                         kind=kind, arguments=arguments or {}, resume=resume, progress=progress,
                         logger=logger, callbacks=callbacks)  # fmt: skip
 
@@ -188,19 +190,20 @@ class Run:
                 f"Expected a model whose sessions share their dynamics ('{record.kind}' shares nothing); "
                 "use 'synapsnet fit' for the new session."
             )
-        session = Session.load(path)
+        recipe = record.recipe.changed(**{"seed": 0, **(changes or {})})
+        recorded = Session.load(path)
+        fitted, session = [FittedSession.of(recorded, path, Path(out))], recipe.prepare(recorded)
         behaviours = next(iter(fitted_model.sessions.values())).behaviour_name
         if list(session.behaviour_name) != list(behaviours):
             raise ValueError(
                 f"Expected the behaviours of the run, {', '.join(behaviours) or 'none'} "
                 f"(session '{session.name}' has {', '.join(session.behaviour_name) or 'none'})."
             )
-        recipe = record.recipe.changed(**{"seed": 0, **(changes or {})})
         torch.manual_seed(recipe.seed)
         model = build_model(record.kind, [session], record.arguments)
         model.adopt(fitted_model)
         origin = str(Path(folder).resolve())
-        return cls._fit(model, {path: session}, Path(out), recipe,
+        return cls._fit(model, [session], fitted, Path(out), recipe,
                         kind=record.kind, arguments=record.arguments, adapted_from=origin,
                         resume=resume, progress=progress, logger=logger, callbacks=callbacks)  # fmt: skip
 
@@ -208,7 +211,8 @@ class Run:
     def _fit(
         cls,
         model: Forecaster,
-        sessions: Mapping[str | os.PathLike[str], Session],
+        sessions: Sequence[Session],
+        fitted: list[FittedSession],
         out: Path,
         recipe: Recipe,
         *,
@@ -223,19 +227,17 @@ class Run:
         """Writes ``run.json`` and trains the model."""
         from synapsnet_pyg.runs.training import check_fit, fit  # Lightning takes seconds to import
 
-        check_fit(model, list(sessions.values()))
-        fitted = [FittedSession.of(session, path, out) for path, session in sessions.items()]
+        check_fit(model, sessions)
         record = RunRecord(kind, dict(arguments), fitted, recipe=recipe, versions=versions(), adapted_from=adapted_from)
         if resume:
             record.require_same(out)
         elif (out / FILE).exists():
             raise FileExistsError(f"'{out}' holds a run already; continue it with --resume or choose another --out.")
         record.write(make_folder(out))
-        for session in sessions.values():
-            session.standardise(inplace=True)
-        fit(model, list(sessions.values()), out, recipe,
+        sessions = [recipe.standardised(session) for session in sessions]
+        fit(model, sessions, out, recipe,
             resume=resume, progress=progress, logger=logger, callbacks=callbacks)  # fmt: skip
-        return cls(model, {session.name: session for session in sessions.values()}, recipe, out, record)
+        return cls(model, {session.name: session for session in sessions}, recipe, out, record)
 
     def history(self, session: str | None = None) -> History | None:
         """Reads the validation scores of the training.
@@ -277,8 +279,8 @@ class Run:
         return [shlex.join(fit_command), "synapsnet evaluate again", "synapsnet report again"]
 
 
-def _load_session(fitted: FittedSession, folder: Path) -> Session:
-    """Reads a recording of a run; both may have been moved together."""
+def _load_session(fitted: FittedSession, folder: Path, recipe: Recipe) -> Session:
+    """Reads a recording of a run, and divides and standardises it; run and recording may have been moved together."""
     paths = [Path(fitted.path), folder / fitted.relative_path]
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
@@ -292,7 +294,7 @@ def _load_session(fitted: FittedSession, folder: Path) -> Session:
             f"'{path}' is not the recording of the fit in '{folder}', or was converted again with other options (got "
             f"{session}); restore the original file, or fit again."
         )
-    return session.standardise(inplace=True)
+    return recipe.standardised(recipe.prepare(session))
 
 
 def _options(values: Mapping[str, Any]) -> list[str]:

@@ -90,7 +90,11 @@ def score(model: Forecaster, session: Session, split: Split, *, targets: int = 1
         targets: Number of targets P that the model was trained with.
         first: Position of the first scored bin in each segment.
     """
-    forecast = forecast_session(model, split.test, targets, first=first)
+    return score_of(forecast_session(model, split.test, targets, first=first), model, session, split)
+
+
+def score_of(forecast: SessionForecast, model: Forecaster, session: Session, split: Split) -> Score:
+    """Scores the forecast of the test part that a model made, and its connectivity; see :func:`score`."""
     true_connectivity = session.true_connectivity
     connectivity = None
     if true_connectivity is not None:

@@ -44,7 +44,9 @@ class Table:
             table.add_column(name, justify="right" if column else "left", no_wrap=True)
         for row in self.rows:
             table.add_row(*row)
-        console.print(table)
+        # A table wider than the terminal would lose its last columns.
+        needed = table.__rich_measure__(console, console.options.update(max_width=1000)).maximum
+        Console(highlight=False, width=max(console.width, needed)).print(table)
         for note in self.notes:
             console.print(note)
 

@@ -5,6 +5,7 @@ import csv
 import logging
 import math
 import os
+import re
 import shutil
 import time
 import warnings
@@ -47,17 +48,18 @@ def fit(
     r"""Fits a forecaster to sessions and returns it at the epoch with the best validation correlation.
 
     Minimises the model's loss (most often the mean squared error of the forecast plus a penalty) with Adam, a batch of
-    windows of one session at a time (SynapsNet, Appendix A.1). Every session is split 80/10/10 in time. A GPU is used
-    if there is one. A model with a closed-form solution needs no epochs. Random numbers depend only on the recipe's
-    seed and the number of the epoch: an interrupted and resumed fit gives the same model, bit by bit, as one without
-    interruption.
+    windows of one session at a time (SynapsNet, Appendix A.1). Every session is divided by its own parts
+    (:meth:`~synapsnet_pyg.data.session.Session.split`), by default 80/10/10 in time. A GPU is used if there is one. A
+    model with a closed-form solution needs no epochs. Random numbers depend only on the recipe's seed and the number
+    of the epoch: an interrupted and resumed fit gives the same model, bit by bit, as one without interruption.
 
     Args:
         model: Untrained forecaster for these sessions. Its initial weights depend on the seed set before it was built.
         sessions: Recordings, standardised.
         out: Folder for ``best.ckpt``, ``last.ckpt`` and ``history.csv``, created if needed;
             :func:`~synapsnet_pyg.models.checkpoint.load_model` loads the model of ``best.ckpt``.
-        recipe: Epochs, targets, learning rate and other settings; by default the paper's.
+        recipe: Epochs, targets, learning rate and other settings; by default the paper's. Its protocol and fold do not
+            change these sessions, which :func:`~synapsnet_pyg.data.protocols.prepare` divides.
         resume: Whether to continue from ``last.ckpt``, if there is one.
         progress: Whether to show a bar and a line for each epoch on standard error.
         logger: Logger of Lightning, such as ``lightning.pytorch.loggers.CSVLogger(folder)``, or several. It receives
@@ -225,14 +227,21 @@ class _Training(LightningModule):
         self._batches = 0
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        return torch.optim.Adam(learned, lr=self.recipe.learning_rate, fused=True)
+        rate, slow = self.recipe.learning_rate, self.model.slow
+        learned = [(name, value) for name, value in self.model.named_parameters() if value.requires_grad]
+        groups = [
+            {"params": [value for name, value in learned if bool(re.search(slow, name)) == is_slow], "factor": factor}
+            for is_slow, factor in ((False, 1.0), (True, 0.1))
+        ]
+        return torch.optim.Adam([group for group in groups if group["params"]], lr=rate, fused=True)
 
     def on_train_epoch_start(self) -> None:
         # Random numbers and learning rate depend on the number of the epoch alone: a resumed fit restores neither.
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.current_epoch)
         for group in self.optimizers().param_groups:
-            group["lr"] = self.recipe.learning_rate * 0.5 ** (self.current_epoch // self.recipe.halve_every)
+            group["lr"] = (
+                group["factor"] * self.recipe.learning_rate * 0.5 ** (self.current_epoch // self.recipe.halve_every)
+            )
         self._error, self._batches = torch.zeros((), device=self.device), 0
         self._started = time.monotonic()
 

@@ -8,7 +8,7 @@ from scipy.stats import ttest_rel
 
 from synapsnet_pyg.benchmarks import forecasting, variants
 from synapsnet_pyg.benchmarks.forecast_results import Row, summarise
-from synapsnet_pyg.benchmarks.forecasting import compare_forecasts, plan
+from synapsnet_pyg.benchmarks.forecasting import CrossValidation, compare_forecasts, plan
 from synapsnet_pyg.benchmarks.variants import Variant
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.metrics import paired_p
@@ -180,3 +180,46 @@ def test_refuses_before_anything_is_run(paths, tmp_path):
         compare_forecasts(paths, tmp_path / "out", [Variant("x", "synapsnet", {"window": 100})])
     assert not (tmp_path / "out").exists()
     assert forecasting is not None
+
+
+def test_folds_are_jobs_of_their_own_and_scores_are_means_over_them(paths, tmp_path):
+    out = tmp_path / "out"
+    result = compare_forecasts(paths[:2], out, [Variant("var1", "var1")], cross_validation=CrossValidation(3))
+    assert not result.failed
+    assert result.protocol["folds"] == ["1/3 gap 5", "2/3 gap 5", "3/3 gap 5"]
+    assert len(result.rows) == 3 * 2 * len(ANCHORS)
+    own = [row for row in result.rows if row.label == "var1"]
+    means = [np.mean([row.scores.mse for row in own if row.session == name]) for name in ("one", "two")]
+    (entry,) = [entry for entry in result.summary if entry.label == "var1"]
+    assert entry.mse == pytest.approx(np.mean(means))
+    assert len({row.scores.mse for row in own}) == len(own), "each fold has other bins"
+    assert "fold" in result.session_table().header
+    assert "mean over 3 folds" in result.short_table().title
+    folds = [Run.load(folder).sessions["one"] for folder in sorted(out.glob("runs/var1/all*/fold-*"))]
+    assert [t for session in folds for t in session.part_bins("test").tolist()] == list(range(200))
+
+
+def test_a_protocol_sets_the_window_of_models_that_have_one(paths, tmp_path):
+    sessions = {path: Session.load(path) for path in paths[:1]}
+    given = [Variant("gru", "gru"), Variant("own", "gru", {"window": 6}), Variant("ridge_var", "ridge_var")]
+    jobs = plan(sessions, tmp_path, given, preset=Preset("paper", {"protocol": "zapbench"}))
+    windows = {job.variant.label: job.variant.arguments.get("window") for job in jobs}
+    assert (windows["gru"], windows["own"], windows["ridge_var"]) == (4, 6, None)
+    assert {job.recipe.protocol for job in jobs} == {"zapbench"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "folds", "message"),
+    [
+        ({"protocol": "poco"}, None, r"more than 48 bins in the validation part of session 'one'"),
+        ({}, CrossValidation(40), r"200 bins for 40 folds"),
+        ({}, CrossValidation(3, trials=True), r"has 1 for 3 folds"),
+        ({}, CrossValidation(2), "at least 3 folds"),
+    ],
+)
+def test_tells_what_does_not_fit_before_any_job(paths, tmp_path, changes, folds, message):
+    with pytest.raises(ValueError, match=message):
+        compare_forecasts(
+            paths[:1], tmp_path / "out", [Variant("gru", "gru")], preset=Preset("fast", changes), cross_validation=folds
+        )
+    assert not (tmp_path / "out").exists()

@@ -74,8 +74,9 @@ def test_evaluate_as_json(fitted, capsys):
     assert summary["mean"] == pytest.approx(np.mean([m["var1"]["correlation"] for m in scores["sessions"].values()]))
 
 
-def test_evaluate_as_tables(fitted, capsys):
-    _, out, _ = run(capsys, "evaluate", fitted / "run")
+def test_evaluate_as_tables(fitted, capsys, tmp_path):
+    _, out, _ = run(capsys, "evaluate", fitted / "run", "--neurons", tmp_path / "neurons.csv")
+    assert [row["session"] for row in read_csv(tmp_path / "neurons.csv")] == ["sim0"] * 9 + ["sim1"] * 10
     for wanted in ("sim0: test part", "synapsnet", "var5", "AUPRC", "over 2 sessions", "9 of 9 neurons"):
         assert wanted in out
 
@@ -554,6 +555,7 @@ def test_scores_of_each_epoch_go_to_a_logger(fitted, capsys, tmp_path):
         ("fit a.h5 --out x --epochs 0", "Expected epochs of at least 1 (got 0)"),
         ("connectivity x --out y --fdr 0.1", "Expected --significance beside --fdr"),
         ("connectivity x --out y --significance --fdr 5", "Expected --fdr between 0 and 1, such as 0.05 (got 5.0)"),
+        ("evaluate nowhere --neurons table", "Expected a file name that ends in .csv (got 'table')"),
         ("evaluate nowhere", "Expected the folder of a run, which 'synapsnet fit' makes ('nowhere' is not there)"),
     ],
 )
@@ -575,3 +577,19 @@ def test_blocks_and_signs_refuse_what_does_not_fit(fitted, capsys):
     assert "between 0 and 1" in refused(capsys, "signs", fitted / "run", "--fdr", "2")
     assert not (fitted / "run" / "blocks").exists()
     assert not (fitted / "run" / "signs").exists()
+
+
+def test_parts_of_a_table_are_used(tmp_path, capsys):
+    make_session(segment=torch.tensor([[0, 30], [30, 50], [50, 120]])).save(tmp_path / "s.h5")
+    (tmp_path / "trials.csv").write_text("trial,split\n1,test\n2,validation\n3,train\n")
+    table = ("--table", tmp_path / "trials.csv")
+    status, out, _ = run(capsys, "divide", tmp_path / "s.h5", tmp_path / "p.h5", *table, "--column", "split")
+    assert status == 0
+    assert "train 70, validation 20, test 30 bins" in out
+    assert Session.load(tmp_path / "p.h5").segment_part == ["test", "validation", "train"]
+    assert "a column 'part'" in refused(capsys, "divide", tmp_path / "s.h5", tmp_path / "p.h5", *table)
+    message = refused(
+        capsys, "benchmark", "forecasting", tmp_path / "s.h5", "--out", tmp_path / "b", "--protocol", "mine"
+    )
+    assert "poco" in message
+    assert "of 5" in refused(capsys, "fit", tmp_path / "s.h5", "--out", tmp_path / "r", "--fold", "9/5")

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 from helpers import told
@@ -83,6 +85,15 @@ def test_all_recordings_of_a_folder(tmp_path):
     assert dataset[0].num_neurons == 2
     with pytest.raises(ValueError, match=r"one recording in .* \(found m1, m2"):
         read_session(tmp_path / "data")
+
+
+def test_pickles_are_never_loaded(tmp_path):
+    path = tmp_path / "data" / "fish.pkl"
+    path.parent.mkdir()
+    path.write_bytes(pickle.dumps({"M": np.ones((2, 3))}))
+    for place in (path, path.parent):
+        with pytest.raises(ValueError, match=r"fish\.pkl'.* never loaded.*numpy\.savez\('session\.npz', M=traces\)"):
+            recordings_at(place)
 
 
 def test_nothing_that_can_be_read(tmp_path):

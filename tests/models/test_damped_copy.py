@@ -8,7 +8,7 @@ from synapsnet_pyg.models.forecasting import forecast_horizons
 
 
 def solved(session, horizon):
-    model = DampedCopy([session], horizon)
+    model = DampedCopy([session], horizon=horizon)
     model.initialise({session.name: session}, {session.name: session})
     return model
 

@@ -1,14 +1,17 @@
 """The contract that every model keeps: a new one is tested by being listed in the registry."""
 
+from inspect import signature
+
 import pytest
 import torch
-from helpers import make_session, suited_to
+from helpers import SMALL, make_session, suited_to
 
 from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.models.checkpoint import load_model, save_model
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.models.forecasting import forecast_horizons, forecast_session, methods_of, roll_out
-from synapsnet_pyg.models.registry import MODELS, build_model
+from synapsnet_pyg.models.poco import POCO
+from synapsnet_pyg.models.registry import MODELS, build_model, model_class
 from synapsnet_pyg.nn.common_drive import CommonDrive
 
 B, P = 4, 3
@@ -23,7 +26,7 @@ def sessions(name: str = "synapsnet"):
 
 
 def fitted(name: str) -> Forecaster:
-    model = build_model(name, sessions(name))
+    model = build_model(name, sessions(name), SMALL.get(name))
     split = {session.name: session.split(0.5, 0.25, 0.25) for session in sessions(name)}
     model.initialise({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
     return model
@@ -53,6 +56,9 @@ def test_gradient_reaches_every_parameter(name):
         if isinstance(module, CommonDrive):  # at rest until the start finds something for it to do
             torch.nn.init.normal_(module.receivers)
             torch.nn.init.normal_(module.senders)
+        if isinstance(module, POCO):  # does not listen to the population at the start
+            torch.nn.init.normal_(module.scale.weight)
+            torch.nn.init.normal_(module.shift.weight)
     forecasts = [model(batch_of(model, session)) for session in sessions(name)]
     loss = sum(f.activity.square().mean() + f.penalty for f in forecasts)
     parameters = dict(model.named_parameters())
@@ -115,7 +121,7 @@ def test_same_result_in_evaluation_mode(name):
 
 @every_model
 def test_overfits_one_batch(name):
-    model = build_model(name, sessions(name))
+    model = build_model(name, sessions(name), SMALL.get(name))
     if not list(model.parameters()):
         pytest.skip("has nothing to train")
     if name == "dlinear":
@@ -155,6 +161,7 @@ def test_roll_out_feeds_forecasts_back(name):
     second = window._replace(
         activity=torch.cat([window.activity, ahead[..., :1]], -1)[..., 1:],
         behaviour=torch.cat([window.behaviour, window.behaviour[:, -1:]], 1)[:, 1:],
+        bin=window.bin + 1,
     )
     torch.testing.assert_close(ahead[..., 1:2], model(second).activity)
     with pytest.raises(ValueError, match="horizon of at least 1"):
@@ -255,6 +262,28 @@ def test_the_first_of_many_bins_is_the_forecast_of_one_bin(name):
     model.initialise({session.name: session}, {session.name: session})
     one, many = forecast_session(model, session, 3), forecast_horizons(model, session, 4, 3)
     torch.testing.assert_close(many.at(1).forecast, one.forecast[:, : len(many.bins)])
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if "horizon" in signature(model_class(name)).parameters])
+def test_direct_models_forecast_many_bins_of_one_neuron(name, tmp_path):
+    session = suited_to(name, make_session(N=1, T=90, K=0)).standardise()
+    model = build_model(name, [session], {"window": 4, "horizon": 3, **SMALL.get(name, {})})
+    split = session.split(0.5, 0.25, 0.25)
+    model.initialise({"demo": split.train}, {"demo": split.validation})
+    model.eval()
+    window = windows_of(session, 4, 2, horizon=3)[0].gather(torch.arange(B))
+    forecast = model(window)
+    assert forecast.future.shape == window.future.shape == (B, 1, 2, 3)
+    assert torch.equal(forecast.future[..., 0], forecast.activity)
+    newest = window.activity.clone()
+    newest[..., -1] += 1
+    torch.testing.assert_close(model(window._replace(activity=newest)).future[:, :, 0], forecast.future[:, :, 0])
+    save_model(model, tmp_path / "model.ckpt")
+    again = load_model(tmp_path / "model.ckpt")
+    assert again.horizon == 3
+    assert torch.equal(again(window).future, forecast.future)
+    if list(model.parameters()):
+        model.train().loss(model(window), window).backward()
 
 
 def test_a_direct_model_learns_all_its_bins():

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers import make_session, suited_to, two_neuron_chain
+from helpers import SMALL, make_session, suited_to, two_neuron_chain
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import windows_of
@@ -15,7 +15,7 @@ N = 4
 
 
 def fitted(name: str, session: Session):
-    model = build_model(name, [session])
+    model = build_model(name, [session], SMALL.get(name))
     split = session.split(0.5, 0.25, 0.25)
     model.initialise({session.name: split.train}, {session.name: split.validation})
     return model.double().eval()
@@ -79,7 +79,19 @@ def test_a_subset_of_windows_and_training_mode_stay_as_they_were():
 
 
 # What NeuPRINT hears of the others is no pair; the rest look at each neuron alone.
-WITHOUT_PAIRS = {"neuprint", "mean", "copy", "damped_copy", "ar5", "linear", "nlinear", "dlinear"}
+WITHOUT_PAIRS = {
+    "neuprint",
+    "mean",
+    "copy",
+    "psth",
+    "damped_copy",
+    "ar5",
+    "linear",
+    "nlinear",
+    "dlinear",
+    "mlp",
+    "tide",
+}
 
 
 @pytest.mark.parametrize("name", sorted(MODELS.keys() - WITHOUT_PAIRS))
@@ -88,12 +100,12 @@ def test_orientation_on_a_two_neuron_chain(name):
     session = suited_to(name, two_neuron_chain()).standardise()
     split = session.split()
     small = ("generator_size", "encoder_size", "controller_size", "num_factors", "num_inputs")
-    model = build_model(name, [session], dict.fromkeys(small, 16) if name == "lfads" else {})
+    model = build_model(name, [session], dict.fromkeys(small, 16) if name == "lfads" else SMALL.get(name))
     model.initialise({session.name: split.train}, {session.name: split.validation})
     windows = windows_of(split.train, model.window)[0]
     learned = list(model.parameters())
     optimiser = torch.optim.Adam(learned, lr=1e-2) if learned else None
-    for step in range((120 if name in ("amag", "lfads", "netformer") else 30) if optimiser else 0):
+    for step in range((120 if name in ("amag", "era_mlp", "lfads", "netformer", "poco") else 30) if optimiser else 0):
         window = windows.gather(torch.arange(64 * step, 64 * (step + 1)) % len(windows))
         optimiser.zero_grad()
         model.loss(model(window), window).backward()

@@ -22,7 +22,7 @@ def test_fast_gru_equals_its_definition_gradients_included(monkeypatch, block, t
     dynamics = Dynamics(2, K, D, hidden_size=6, dropout=0.0).double()
     series, behaviour, embedding = inputs()
     leaves = [*series, behaviour, embedding, *dynamics.parameters()]
-    weights = torch.randn(B, N, targets, dtype=torch.float64)
+    weights = torch.randn(B, N, targets, 1, dtype=torch.float64)
     results = []
     for forward in (dynamics._plain_forward, lambda *a: dynamics._fast_forward(dynamics.sequence, *a)):
         forecast = forward(series, behaviour, embedding, targets)

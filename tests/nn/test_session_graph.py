@@ -39,7 +39,7 @@ def test_direct_forecast_is_the_linear_paths():
         torch.nn.init.normal_(parameter)
     received = graph.received(activity, graph.current(activity, behaviour))
     direct = graph.direct(activity, received, behaviour, P)
-    assert direct.shape == (B, N, P)
+    assert direct.shape == (B, N, P, 1)
     assert torch.equal(direct, graph.linear_path(activity, received, behaviour, P))
     assert SessionGraph(N, K, linear_path=False).direct(activity, received, behaviour, P) == 0
 

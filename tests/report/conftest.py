@@ -7,6 +7,7 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.report.session_results import collect_results
 from synapsnet_pyg.runs.evaluation import Evaluation, NeuronCounts
+from synapsnet_pyg.runs.horizon_evaluation import evaluate_horizons
 from synapsnet_pyg.runs.recipe import Preset
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.simulations.population import simulate_population
@@ -48,7 +49,7 @@ def no_scores() -> Evaluation:
 
 @pytest.fixture(scope="session")
 def results(run, no_scores):
-    return collect_results(run, "known <b>", no_scores)
+    return collect_results(run, "known <b>", no_scores, evaluate_horizons(run, 4))
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +72,7 @@ def full_titles() -> tuple[str, ...]:
         "Training",
         "Scores beside simple forecasts",
         "Forecasts",
+        "Forecasts further ahead",
         "Significant edges",
         "Connectivity",
         "Graph",

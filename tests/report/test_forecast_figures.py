@@ -1,6 +1,6 @@
 import numpy as np
 
-from synapsnet_pyg.report.forecast_figures import components_figure, raster_figure, traces_figure
+from synapsnet_pyg.report.forecast_figures import components_figure, fans_figure, raster_figure, traces_figure
 
 
 def test_traces_show_the_excerpt(results):
@@ -20,3 +20,15 @@ def test_the_raster_is_in_the_order_of_the_neurons(results):
     assert np.allclose(record.plotly.data[0].z, results.excerpt.truth[order.order])
     assert "ordered by area" in record.sentence
     assert "ordered by" not in raster_figure(results.session, results.excerpt, None).sentence
+
+
+def test_fans_start_at_the_recorded_activity(results):
+    fans = results.fans
+    record = fans_figure(results.session, fans)
+    for row in range(len(fans.truth)):
+        recorded, ahead = record.plotly.data[2 * row : 2 * row + 2]
+        at = dict(zip(recorded.x, recorded.y, strict=True))
+        lines = np.array(ahead.y).reshape(len(fans.fans[0]), fans.horizon + 2)
+        assert np.isnan(lines[:, -1]).all()  # one forecast ends before the next begins
+        assert np.allclose(lines[:, 0], [at[second] for second in fans.fan_seconds[:, 0]])
+    assert [text.get_text() for text in record.static.axes[0].get_yticklabels()][-1] == "population mean"

@@ -10,7 +10,12 @@ from synapsnet_pyg.runs.run import Run
 def test_draws_what_there_is(tmp_path):
     sessions = [make_session(N=4, name=name, area=["V1", "V1", "LM", "LM"]).standardise() for name in ("a", "b/c")]
     files = draw_run(Run.of(Copy(sessions), sessions), ["b/c"], tmp_path)
-    assert [path.name for path in files] == ["b_c-connectivity.png", "b_c-forecast.png"]
+    assert [path.name for path in files] == [
+        "b_c-connectivity.png",
+        "b_c-forecast.png",
+        "b_c-neurons-against-baseline.png",
+        "b_c-neurons-by-area.png",
+    ]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in files)
 
 

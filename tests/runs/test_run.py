@@ -9,6 +9,7 @@ from helpers import make_session
 
 from synapsnet_pyg.cli.main import main
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.runs.evaluation import evaluate
 from synapsnet_pyg.runs.recipe import Preset, Recipe
 from synapsnet_pyg.runs.run import History, Run
 from synapsnet_pyg.runs.run_file import FittedSession, RunRecord
@@ -120,3 +121,31 @@ def test_a_recording_that_changed_is_refused(run, tmp_path):
     (folder / "one.h5").unlink()
     with pytest.raises(FileNotFoundError, match="put it back there"):
         Run.load(folder / "run")
+
+
+def test_a_protocol_and_a_fold_are_kept_with_the_run(tmp_path):
+    make_session(T=400, name="one").save(tmp_path / "one.h5")
+    recipe = Recipe(protocol="poco", fold="2/4 gap 7")
+    fitted = Run.fit([tmp_path / "one.h5"], tmp_path / "run", "var1", recipe=recipe, progress=False)
+    loaded = Run.load(tmp_path / "run")
+    assert loaded.recipe == recipe
+    session = loaded.sessions["one"]
+    assert torch.equal(session.activity, fitted.sessions["one"].activity)
+    assert session.num_behaviours == 0
+    assert session.part_bins("test").tolist() == list(range(100, 200))
+    torch.testing.assert_close(session.activity.mean(1), torch.zeros(5), atol=1e-5, rtol=0)
+    assert shlex.split(loaded.commands()[0])[-4:] == ["--protocol", "poco", "--fold", "2/4 gap 7"]
+    with pytest.raises(ValueError, match=r"fold 2/4 gap 7 \(got 3/4\)"):
+        Run.fit([tmp_path / "one.h5"], tmp_path / "run", "var1", recipe=recipe.changed(fold="3/4"), resume=True)
+
+
+def test_parts_of_the_segments_in_place_of_the_usual_ones_give_the_same_run(tmp_path):
+    make_session(T=200, name="one").save(tmp_path / "usual.h5")
+    segment, parts = torch.tensor([[0, 160], [160, 180], [180, 200]]), ["train", "validation", "test"]
+    make_session(T=200, name="one", segment=segment, segment_part=parts).save(tmp_path / "own.h5")
+    preset = Preset("fast", {"epochs": 2})
+    ours, theirs = (
+        Run.fit([tmp_path / f"{name}.h5"], tmp_path / name, arguments={"hidden_size": 6}, recipe=preset, progress=False)
+        for name in ("own", "usual")
+    )
+    assert evaluate(ours).sessions == evaluate(theirs).sessions

@@ -1,0 +1,154 @@
+"""Start of SynapsNet from least squares, and the parameters of earlier versions in today's form."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.data.session import SessionInfo
+from synapsnet_pyg.data.windows import Window
+from synapsnet_pyg.nn.population_path import lags_of
+from synapsnet_pyg.nn.session_graph import SessionGraph
+from synapsnet_pyg.regression.linear_stages import (
+    HistoryMoments,
+    Parts,
+    graph_share,
+    history_moments,
+    own_history,
+    population_stage,
+    shared_history,
+)
+from synapsnet_pyg.regression.linear_start import linear_start
+
+
+@torch.no_grad()
+def start_from_least_squares(graphs: Mapping[str, SessionGraph], parts: Mapping[str, Parts]) -> None:
+    r"""Sets the linear parts of all sessions from ridge regressions of one another's rest.
+
+    1. A kernel of each neuron's own history, the same for all neurons of all sessions, and each neuron's difference.
+    2. The graph: :func:`~synapsnet_pyg.regression.linear_start.linear_start` solves edges and common drive beside the
+       neurons' own activity. The share of this forecast that helps on the validation part scales the kernel of the
+       current, and thereby the connectivity in units of an effect.
+    3. Principal components of the population and behaviour at several lags.
+
+    Args:
+        graphs: Session name -> parameters of the session.
+        parts: Session name -> its training and validation part.
+
+    Raises:
+        ValueError: A part has no segment of more bins than window and horizon together.
+    """
+    moments = {
+        name: (history_moments(p.train, p.window, p.horizon), history_moments(p.validation, p.window, p.horizon))
+        for name, p in parts.items()
+    }
+    shared = shared_history([m[0] for m in moments.values()], [m[1] for m in moments.values()])
+    for name, graph in graphs.items():
+        _start(graph, parts[name], moments[name], shared)
+
+
+def _start(graph: SessionGraph, parts: Parts, moments: tuple[HistoryMoments, HistoryMoments], shared: Tensor) -> None:
+    """Sets the linear parts of one session."""
+    path, connectivity, drive = graph.linear_path, graph.functional_connectivity, graph.common_drive
+    assert path is not None
+    if path.history is not None:
+        path.history.copy_(own_history(*moments, shared))
+    path.kernel.zero_()
+    if connectivity is not None and drive is not None:
+        start = linear_start(
+            parts.train,
+            parts.validation,
+            len(path.kernel),
+            pairs=connectivity.allowed(),
+            own=path.history is not None,
+            behaviour=path.behaviour is not None,
+            latents=graph.latents,
+        )
+        connectivity.set_matrix(start.edges.to(path.intercept), (1 - start.edge_probability).to(path.intercept))
+        drive.set(start.receivers, start.senders)
+        own = (drive.receivers * drive.senders.t()).sum(1)  # the drive's effect of a neuron on itself
+        kernel = start.kernel.to(path.kernel)
+
+        def received(window: Window) -> Tensor:
+            """Returns the forecast of edges and drive, without effects of a neuron on itself."""
+            summed = graph.received(window.activity, graph.current(window.activity, window.behaviour))
+            assert summed is not None
+            return (summed - own[:, None] * window.activity) @ kernel
+
+        share = graph_share(parts, _forecast(graph), received)
+        path.kernel.copy_(kernel[:, None] * share.to(kernel))
+        if path.history is not None:
+            path.history.sub_(own[:, None, None] * path.kernel)
+    population = graph.population_path
+    if population is None and path.behaviour is None:
+        return
+    stage = population_stage(
+        parts,
+        _forecast(graph),
+        components=0 if population is None else len(population.axes),
+        behaviour=path.behaviour is not None,
+    )
+    if population is not None:
+        population.axes.copy_(stage.axes)
+        population.weight.copy_(stage.population)
+    if path.behaviour is not None:
+        path.behaviour.copy_(stage.behaviour)
+
+
+def _forecast(graph: SessionGraph) -> Callable[[Window], Tensor]:
+    """Returns a function from a batch of windows to the linear forecast of a session so far [B, N, H]."""
+
+    def forecast(window: Window) -> Tensor:
+        """Forecasts the bins after the newest one."""
+        received = graph.received(window.activity, graph.current(window.activity, window.behaviour))
+        behaviour = window.behaviour if graph.linear_path is None or graph.linear_path.behaviour is not None else None
+        seen = window.behaviour[..., :0] if behaviour is None else behaviour
+        direct = graph.direct(window.activity, received, seen, 1)
+        assert isinstance(direct, Tensor)
+        return direct[:, :, 0]
+
+    return forecast
+
+
+def upgraded_linear_path(state: Mapping[str, object]) -> dict[str, object]:
+    r"""Returns saved parameters with the linear path of earlier versions in today's form.
+
+    There the weights of a neuron's own activity were :math:`\kappa_l \rho_i`, behaviour had the newest lag alone, and
+    there was one horizon.
+
+    Args:
+        state: Saved name -> value.
+    """
+    upgraded = dict(state)
+    for name, kernel in state.items():
+        prefix = name.removesuffix("linear_path.kernel")
+        if prefix == name or not isinstance(kernel, Tensor) or kernel.dim() == 2:
+            continue
+        upgraded[name] = kernel[:, None]
+        intercept, own = state[f"{prefix}linear_path.intercept"], upgraded.pop(f"{prefix}linear_path.own", None)
+        assert isinstance(intercept, Tensor)
+        upgraded[f"{prefix}linear_path.intercept"] = intercept[:, None]
+        if isinstance(own, Tensor):
+            upgraded[f"{prefix}linear_path.history"] = (own[:, None] * kernel)[..., None]
+        if isinstance(newest := state.get(f"{prefix}linear_path.behaviour"), Tensor):
+            older = newest.new_zeros(len(newest), (len(lags_of(len(kernel))) - 1) * newest.shape[1])
+            upgraded[f"{prefix}linear_path.behaviour"] = torch.cat([newest, older], dim=1)[:, None]
+    for name, mean in state.items():
+        prefix = name.removesuffix("activity_mean")
+        if prefix != name and isinstance(mean, Tensor):
+            upgraded.setdefault(f"{prefix}dispersion", mean.new_zeros(len(mean), 1))
+    return upgraded
+
+
+def default_penalty_weight(session: SessionInfo) -> float:
+    r"""Returns the default weight of the penalty of a session, :math:`\lambda = \sqrt{\log N / T} / N`.
+
+    With this weight the lasso keeps chance correlations out (Bickel, Ritov and Tsybakov 2009), so that the weights of
+    a short recording are penalised more than those of a long one.
+
+    Args:
+        session: Session, or its :class:`~synapsnet_pyg.data.session.SessionInfo`, with N neurons and T bins.
+    """
+    N, T = len(session.neuron_id), max(session.num_bins, 1)
+    return math.sqrt(math.log(max(N, 2)) / T) / N

@@ -1,0 +1,243 @@
+"""Linear forecast of several bins in stages: own history, graph, population and behaviour.
+
+Each stage is a ridge regression of what the stages before leave over, and is scaled by a factor between 0 and 1. Ridge,
+rank and factor are chosen on the validation part by squared error over all horizons. Where a recording drifts, a later
+stage is thus shrunk instead of spoiling the forecast.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.windows import Window, windows_of
+from synapsnet_pyg.nn.population_path import lagged, lags_of
+
+SHARED_RIDGES = [10.0**k for k in range(7)]
+OWN_RIDGES = [10.0 ** (k / 2) for k in range(11)]
+POPULATION_RIDGES = [10.0 ** (k / 2) for k in range(2, 13)]
+SMALLEST_GRAPH_SHARE = 0.1
+"""The graph keeps this share of its forecast, so that its weights keep the meaning of an effect."""
+
+
+class HistoryMoments(NamedTuple):
+    """Sums over bins of each neuron's own last W bins u and of the H bins y that follow."""
+
+    uu: Tensor
+    """Sums of u u' [N, W, W]."""
+    uy: Tensor
+    """Sums of u y' [N, W, H]."""
+    yy: Tensor
+    """Sums of y squared [N, H]."""
+    bins: int
+    """Number of bins."""
+
+    def error(self, weights: Tensor) -> float:
+        """Returns the mean squared error of weights [N, W, H] or [W, H]."""
+        fitted = ((self.uu @ weights - 2 * self.uy) * weights).sum()
+        return float(self.yy.sum() + fitted) / (self.bins * self.yy.numel())
+
+
+def windows_in_batches(part: Session, window: int, horizon: int) -> Iterator[Window]:
+    """Yields all windows of a part with one target, as many at a time as keep the memory small.
+
+    Raises:
+        ValueError: No segment has so many bins.
+    """
+    groups = windows_of(part, window, horizon=horizon)
+    if not groups:
+        raise ValueError(
+            f"Expected a segment of at least {window + horizon} bins in session '{part.name}' (all are shorter)."
+        )
+    batch = max(1, 2**22 // (part.num_neurons * (window + horizon)))
+    for index in torch.arange(len(groups[0])).split(batch):
+        yield groups[0].gather(index)
+
+
+def history_moments(part: Session, window: int, horizon: int = 1) -> HistoryMoments:
+    """Computes the moments of each neuron's own history; no window crosses a segment's border.
+
+    Args:
+        part: Part of a session, standardised.
+        window: Number of past bins W.
+        horizon: Number of bins ahead H.
+
+    Raises:
+        ValueError: No segment has so many bins.
+    """
+    N, zeros = part.num_neurons, part.activity.new_zeros
+    uu, uy = zeros(N, window, window, dtype=torch.float64), zeros(N, window, horizon, dtype=torch.float64)
+    yy, bins = zeros(N, horizon, dtype=torch.float64), 0
+    for batch in windows_in_batches(part, window, horizon):
+        u = batch.activity.transpose(0, 1).double()  # [N, B, W]
+        y = batch.ahead[:, :, 0].transpose(0, 1).double()
+        uu.baddbmm_(u.transpose(1, 2), u)
+        uy.baddbmm_(u.transpose(1, 2), y)
+        yy += y.square().sum(1)
+        bins += len(batch.activity)
+    return HistoryMoments(uu, uy, yy, bins)
+
+
+def shared_history(train: Sequence[HistoryMoments], validation: Sequence[HistoryMoments]) -> Tensor:
+    r"""Solves one kernel for all neurons of all sessions, :math:`y_h = \sum_w \rho_{wh} a(t - w)`.
+
+    Args:
+        train: Moments of the training part of each session.
+        validation: Moments of the validation part of each session.
+
+    Returns:
+        Weights [W, H] with the ridge of the smallest error on validation.
+    """
+    uu, uy = sum(m.uu.sum(0) for m in train), sum(m.uy.sum(0) for m in train)
+    assert isinstance(uu, Tensor)
+    assert isinstance(uy, Tensor)
+    candidates = [torch.linalg.solve(uu + ridge * torch.eye(len(uu)).to(uu), uy) for ridge in SHARED_RIDGES]
+    return min(candidates, key=lambda weights: sum(m.error(weights) for m in validation))
+
+
+def own_history(train: HistoryMoments, validation: HistoryMoments, shared: Tensor) -> Tensor:
+    r"""Solves how each neuron's history differs from the shared kernel, as a ridge regression of the rest.
+
+    The difference acts on all bins, or on changes between bins only. The latter cannot pull a drifting neuron towards
+    its mean in the training part.
+
+    Args:
+        train: Moments of the training part.
+        validation: Moments of the validation part.
+        shared: Kernel of all neurons [W, H].
+
+    Returns:
+        Weights [N, W, H] of the history, the shared kernel included.
+    """
+    W = len(shared)
+    identity = torch.eye(W).to(shared)
+    changes = identity[:, 1:] - identity[:, :-1]  # [W, W - 1]
+    rest, held_out = train.uy - train.uu @ shared, validation.uy - validation.uu @ shared
+    best, smallest = shared.expand(len(rest), -1, -1), validation.error(shared)
+    for basis in (changes, identity) if W > 1 else (identity,):
+        uu, uy = basis.t() @ train.uu @ basis, basis.t() @ rest
+        for ridge in OWN_RIDGES:
+            own = basis @ torch.linalg.solve(uu + ridge * torch.eye(uu.shape[-1]).to(uu), uy)
+            share = _share((own * held_out).sum(), (own * (validation.uu @ own)).sum())
+            error = validation.error(shared + share * own)
+            if error < smallest:
+                best, smallest = shared + share * own, error
+    return best
+
+
+class Parts(NamedTuple):
+    """Training and validation part of a session, and the windows that a forecast reads of them."""
+
+    train: Session
+    validation: Session
+    window: int
+    """Number of past bins W."""
+    horizon: int
+    """Number of bins ahead H."""
+
+
+def graph_share(parts: Parts, forecast: Callable[[Window], Tensor], graph: Callable[[Window], Tensor]) -> Tensor:
+    """Returns the share of the graph's forecast for each horizon [H] that is best on validation.
+
+    Args:
+        parts: Parts of a session.
+        forecast: Function from a batch of windows to the forecast before this stage [B, N, H].
+        graph: Function from a batch of windows to the forecast of the graph for one bin [B, N].
+    """
+    product, power = torch.zeros(parts.horizon, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    for batch in windows_in_batches(parts.validation, parts.window, parts.horizon):
+        received = graph(batch).double()[..., None]
+        rest = (batch.ahead[:, :, 0] - forecast(batch)).double()
+        product += (received * rest).sum((0, 1)).cpu()
+        power += received.square().sum().cpu()
+    return _share(product, power, SMALLEST_GRAPH_SHARE)
+
+
+class PopulationStage(NamedTuple):
+    """Reduced-rank regression on principal components and behaviour."""
+
+    axes: Tensor
+    """Principal axes [k, N]."""
+    population: Tensor
+    """Weights of the components at each lag, newest first [N, H, lags k]."""
+    behaviour: Tensor
+    """Weights of the behaviours at each lag, newest first [N, H, lags K]."""
+
+
+class _Rest(NamedTuple):
+    """Sums over bins of features f [lags k, then lags K] and of what is left to forecast, r [N H]."""
+
+    ff: Tensor
+    fr: Tensor
+
+
+def population_stage(
+    parts: Parts, forecast: Callable[[Window], Tensor], *, components: int, behaviour: bool = True
+) -> PopulationStage:
+    """Regresses what is left to forecast on principal components of the population and on behaviour, at several lags.
+
+    Args:
+        parts: Parts of a session.
+        forecast: Function from a batch of windows to the forecast before this stage [B, N, H].
+        components: Largest number of principal components; 0: behaviour alone.
+        behaviour: Whether behaviour is an input.
+    """
+    train, N, H = parts.train, parts.train.num_neurons, parts.horizon
+    K, lags = train.num_behaviours if behaviour else 0, lags_of(parts.window)
+    components = min(components, N)
+    axes = _principal_axes(train, components)
+    tested = [k for k in (2, 4, 8, 16, 32, 64, 128) if k < components] + [components]
+    seen, held_out = (_rest(part, parts, forecast, axes, K) for part in (train, parts.validation))
+    best = torch.zeros(len(lags) * (components + K), N * H, dtype=torch.float64)
+    smallest = 0.0  # change of the squared error on validation
+    for k in tested:
+        # Components come in the order of lags, then of axes: the first k of each lag are kept.
+        kept = torch.cat([torch.arange(len(lags) * components).reshape(len(lags), -1)[:, :k].flatten(),
+                          torch.arange(len(lags) * components, len(best))])  # fmt: skip
+        if not len(kept):
+            continue
+        ff, fr = held_out.ff[kept][:, kept], held_out.fr[kept]
+        values, vectors = torch.linalg.eigh(seen.ff[kept][:, kept])
+        projected, rotated, target = vectors.t() @ seen.fr[kept], vectors.t() @ ff @ vectors, vectors.t() @ fr
+        for ridge in POPULATION_RIDGES:
+            weights = projected / (values.clamp_min(0) + ridge)[:, None]
+            product, power = (weights * target).sum(), (weights * (rotated @ weights)).sum()
+            share = _share(product, power)
+            change = float(share.square() * power - 2 * share * product)
+            if change < smallest:
+                smallest = change
+                best.zero_()[kept] = share * (vectors @ weights)
+    found = best.t().reshape(N, H, -1).to(train.activity)
+    return PopulationStage(axes, found[..., : len(lags) * components], found[..., len(lags) * components :])
+
+
+def _principal_axes(part: Session, components: int) -> Tensor:
+    """Computes the first principal axes of the activity [k, N]; its mean is zero."""
+    covariance = torch.zeros(part.num_neurons, part.num_neurons, dtype=torch.float64, device=part.activity.device)
+    for begin, end in part.segment.tolist():
+        for chunk in part.activity[:, begin:end].split(4096, dim=1):
+            covariance.addmm_(chunk.double(), chunk.double().t())
+    return torch.linalg.eigh(covariance).eigenvectors.flip(1)[:, :components].t().to(part.activity)
+
+
+def _rest(part: Session, parts: Parts, forecast: Callable[[Window], Tensor], axes: Tensor, K: int) -> _Rest:
+    """Computes the sums over the bins of a part."""
+    lags = lags_of(parts.window)
+    F = len(lags) * (len(axes) + K)
+    ff = torch.zeros(F, F, dtype=torch.float64)
+    fr = torch.zeros(F, part.num_neurons * parts.horizon, dtype=torch.float64)
+    for batch in windows_in_batches(part, parts.window, parts.horizon):
+        features = [lagged(axes @ batch.activity, lags, 1)]
+        features += [lagged(batch.behaviour.transpose(1, 2), lags, 1)] if K else []
+        f = torch.cat(features, dim=1)[..., 0].double().cpu()
+        r = (batch.ahead[:, :, 0] - forecast(batch)).double().flatten(1).cpu()
+        ff.addmm_(f.t(), f)
+        fr.addmm_(f.t(), r)
+    return _Rest(ff, fr)
+
+
+def _share(product: Tensor, power: Tensor, smallest: float = 0.0) -> Tensor:
+    """Returns the factor of a forecast with the smallest error, between ``smallest`` and 1."""
+    return (product / power.clamp_min(1e-12)).clamp(smallest, 1.0)
