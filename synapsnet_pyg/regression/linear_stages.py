@@ -1,10 +1,12 @@
 """Linear forecast of several bins in stages: own history, graph, population and behaviour.
 
 Each stage is a ridge regression of what the stages before leave over, and is scaled by a factor between 0 and 1. Ridge,
-rank and factor are chosen on the validation part by squared error over all horizons. Where a recording drifts, a later
-stage is thus shrunk instead of spoiling the forecast.
+rank and factor follow from the squared error over all horizons on the validation part. Where a recording drifts, a
+later stage is thus shrunk instead of spoiling the forecast. A validation part of few bins cannot tell similar
+candidates apart: the weights of all of them are averaged, each by its likelihood (:class:`Average`).
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -20,6 +22,32 @@ OWN_RIDGES = [10.0 ** (k / 2) for k in range(11)]
 POPULATION_RIDGES = [10.0 ** (k / 2) for k in range(2, 13)]
 SMALLEST_GRAPH_SHARE = 0.1
 """The graph keeps this share of its forecast, so that its weights keep the meaning of an effect."""
+
+
+class Average:
+    r"""Mean of candidates, weighted by the likelihood of the validation part.
+
+    .. math::
+        \bar w = \sum_c \pi_c w_c, \qquad \pi_c \propto e_c^{-n / 2}
+
+    with the squared error :math:`e_c` of candidate c and n bins. Errors of neurons and horizons in one bin count once,
+    since they are correlated. Candidates are added one by one; only their mean is kept.
+
+    Args:
+        bins: Number of bins n.
+    """
+
+    def __init__(self, bins: int) -> None:
+        self.bins, self.mean, self.total, self.smallest = bins, torch.zeros(()), 0.0, math.inf
+
+    def add(self, candidate: Tensor, error: float) -> None:
+        """Adds a candidate with its squared error on validation."""
+        if error < self.smallest:
+            self.total *= (max(error, 1e-300) / self.smallest) ** (self.bins / 2)
+            self.smallest = max(error, 1e-300)
+        weight = (self.smallest / max(error, 1e-300)) ** (self.bins / 2)
+        self.total += weight
+        self.mean = self.mean + (weight / self.total) * (candidate - self.mean)
 
 
 class HistoryMoments(NamedTuple):
@@ -115,16 +143,16 @@ def own_history(train: HistoryMoments, validation: HistoryMoments, shared: Tenso
     identity = torch.eye(W).to(shared)
     changes = identity[:, 1:] - identity[:, :-1]  # [W, W - 1]
     rest, held_out = train.uy - train.uu @ shared, validation.uy - validation.uu @ shared
-    best, smallest = shared.expand(len(rest), -1, -1), validation.error(shared)
+    average = Average(validation.bins)
+    average.add(shared.expand(len(rest), -1, -1), validation.error(shared))
     for basis in (changes, identity) if W > 1 else (identity,):
         uu, uy = basis.t() @ train.uu @ basis, basis.t() @ rest
         for ridge in OWN_RIDGES:
             own = basis @ torch.linalg.solve(uu + ridge * torch.eye(uu.shape[-1]).to(uu), uy)
             share = _share((own * held_out).sum(), (own * (validation.uu @ own)).sum())
-            error = validation.error(shared + share * own)
-            if error < smallest:
-                best, smallest = shared + share * own, error
-    return best
+            candidate = shared + share * own
+            average.add(candidate, validation.error(candidate))
+    return average.mean
 
 
 class Parts(NamedTuple):
@@ -171,6 +199,8 @@ class _Rest(NamedTuple):
 
     ff: Tensor
     fr: Tensor
+    rr: float
+    bins: int
 
 
 def population_stage(
@@ -190,12 +220,13 @@ def population_stage(
     axes = _principal_axes(train, components)
     tested = [k for k in (2, 4, 8, 16, 32, 64, 128) if k < components] + [components]
     seen, held_out = (_rest(part, parts, forecast, axes, K) for part in (train, parts.validation))
-    best = torch.zeros(len(lags) * (components + K), N * H, dtype=torch.float64)
-    smallest = 0.0  # change of the squared error on validation
+    candidate = torch.zeros(len(lags) * (components + K), N * H, dtype=torch.float64)
+    average = Average(held_out.bins)
+    average.add(candidate, held_out.rr)
     for k in tested:
         # Components come in the order of lags, then of axes: the first k of each lag are kept.
         kept = torch.cat([torch.arange(len(lags) * components).reshape(len(lags), -1)[:, :k].flatten(),
-                          torch.arange(len(lags) * components, len(best))])  # fmt: skip
+                          torch.arange(len(lags) * components, len(candidate))])  # fmt: skip
         if not len(kept):
             continue
         ff, fr = held_out.ff[kept][:, kept], held_out.fr[kept]
@@ -205,11 +236,10 @@ def population_stage(
             weights = projected / (values.clamp_min(0) + ridge)[:, None]
             product, power = (weights * target).sum(), (weights * (rotated @ weights)).sum()
             share = _share(product, power)
-            change = float(share.square() * power - 2 * share * product)
-            if change < smallest:
-                smallest = change
-                best.zero_()[kept] = share * (vectors @ weights)
-    found = best.t().reshape(N, H, -1).to(train.activity)
+            candidate = torch.zeros_like(candidate)
+            candidate[kept] = share * (vectors @ weights)
+            average.add(candidate, held_out.rr + float(share.square() * power - 2 * share * product))
+    found = average.mean.t().reshape(N, H, -1).to(train.activity)
     return PopulationStage(axes, found[..., : len(lags) * components], found[..., len(lags) * components :])
 
 
@@ -227,7 +257,7 @@ def _rest(part: Session, parts: Parts, forecast: Callable[[Window], Tensor], axe
     lags = lags_of(parts.window)
     F = len(lags) * (len(axes) + K)
     ff = torch.zeros(F, F, dtype=torch.float64)
-    fr = torch.zeros(F, part.num_neurons * parts.horizon, dtype=torch.float64)
+    fr, rr, bins = torch.zeros(F, part.num_neurons * parts.horizon, dtype=torch.float64), 0.0, 0
     for batch in windows_in_batches(part, parts.window, parts.horizon):
         features = [lagged(axes @ batch.activity, lags, 1)]
         features += [lagged(batch.behaviour.transpose(1, 2), lags, 1)] if K else []
@@ -235,7 +265,8 @@ def _rest(part: Session, parts: Parts, forecast: Callable[[Window], Tensor], axe
         r = (batch.ahead[:, :, 0] - forecast(batch)).double().flatten(1).cpu()
         ff.addmm_(f.t(), f)
         fr.addmm_(f.t(), r)
-    return _Rest(ff, fr)
+        rr, bins = rr + float(r.square().sum()), bins + len(f)
+    return _Rest(ff, fr, rr, bins)
 
 
 def _share(product: Tensor, power: Tensor, smallest: float = 0.0) -> Tensor:

@@ -231,7 +231,7 @@ class _Training(LightningModule):
         learned = [(name, value) for name, value in self.model.named_parameters() if value.requires_grad]
         groups = [
             {"params": [value for name, value in learned if bool(re.search(slow, name)) == is_slow], "factor": factor}
-            for is_slow, factor in ((False, 1.0), (True, 0.1))
+            for is_slow, factor in ((False, 1.0), (True, 0.01))
         ]
         return torch.optim.Adam([group for group in groups if group["params"]], lr=rate, fused=True)
 
