@@ -57,8 +57,9 @@ fit(model, [session], folder, recipe)
 
 # %% [markdown]
 # ## The forecast
-# `evaluate` scores the model on the test part, and five simple forecasts with it: mean, copy of the last bin,
-# autoregression (`ar5`) and vector autoregression (`var1`, `var5`). Linear forecasts are strong, so always compare.
+# `evaluate` scores the model on the test part, and simple forecasts with it: mean, copy of the last bin, also damped
+# (`damped_copy`), autoregression (`ar5`; `linear` with weights that neurons share, `linear_rrr` corrected by the
+# population) and vector autoregression (`var1`, `var5`). Linear forecasts are strong, so always compare.
 # Since the session knows its true connectivity, that is scored too.
 
 # %%

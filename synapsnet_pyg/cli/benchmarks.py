@@ -44,8 +44,8 @@ def benchmark_forecasting(
         sessions: Session files, or folders of them.
         out: Folder of the benchmark, created if needed.
         models: Names of models and of estimators that forecast, separated by commas; those of the paper's Table 1 if
-            not given, and of a sweep synapsnet and neuprint. The anchors mean, copy, ar5, var1 and var5 are always
-            added.
+            not given, and of a sweep synapsnet and neuprint. The anchors mean, copy, damped_copy, ar5, linear,
+            linear_rrr, var1 and var5 are always added.
         context: Number of past bins that models with an argument window see; the protocol's if not given, of paper the
             models' defaults.
         horizon: Number of bins ahead, the protocol's if not given; above 1 all models are scored at each horizon up to

@@ -44,6 +44,13 @@ MODELS = {
     "ar5": RegisteredModel("synapsnet_pyg.models.linear.Autoregression", {"lags": 5}),
     "var1": RegisteredModel("synapsnet_pyg.models.linear.VectorAutoregression", {"lags": 1}),
     "var5": RegisteredModel("synapsnet_pyg.models.linear.VectorAutoregression", {"lags": 5}),
+    "damped_copy": RegisteredModel("synapsnet_pyg.models.damped_copy.DampedCopy"),
+    "linear": RegisteredModel("synapsnet_pyg.models.own_past.OwnPast", {"from_newest": False}),
+    "nlinear": RegisteredModel("synapsnet_pyg.models.own_past.OwnPast", {"from_newest": True}),
+    "dlinear": RegisteredModel("synapsnet_pyg.models.dlinear.DLinear"),
+    "linear_rrr": RegisteredModel("synapsnet_pyg.models.linear_rrr.LinearRRR"),
+    "low_rank_ar": RegisteredModel("synapsnet_pyg.models.low_rank_ar.LowRankAR"),
+    "lds": RegisteredModel("synapsnet_pyg.models.lds.LDS"),
     "ridge_var": RegisteredModel(_ESTIMATED, {"estimator": "ridge_var"}),
     "soft_ridge": RegisteredModel(_ESTIMATED, {"estimator": "soft_ridge"}),
     "lasso_var": RegisteredModel(_ESTIMATED, {"estimator": "lasso_var"}),
@@ -52,7 +59,7 @@ MODELS = {
 }
 """Name -> class and fixed arguments of the model."""
 
-ANCHORS = ("mean", "copy", "ar5", "var1", "var5")
+ANCHORS = ("mean", "copy", "damped_copy", "ar5", "linear", "linear_rrr", "var1", "var5")
 """Names of the simple models that every table of scores compares the trained model with."""
 
 PARTS = {

@@ -19,6 +19,7 @@ from synapsnet_pyg.cli.main import COMMANDS, _command_parser, main
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.registry import DATASETS
 from synapsnet_pyg.models.checkpoint import load_model
+from synapsnet_pyg.models.registry import ANCHORS
 from synapsnet_pyg.simulations.registry import SIMULATIONS
 
 GROUPS = ("activity", "spikes", "time", "behaviour", "neurons")
@@ -61,7 +62,7 @@ def test_evaluate_as_json(fitted, capsys):
     assert status == 0
     assert list(scores["sessions"]) == ["sim0", "sim1"]
     for models in scores["sessions"].values():
-        assert list(models) == ["synapsnet", "mean", "copy", "ar5", "var1", "var5"]
+        assert list(models) == ["synapsnet", *ANCHORS]
         for score in models.values():
             assert score.keys() == {"correlation", "mse", "pc_correlation", "connectivity"}
             assert score["connectivity"].keys() == {"pearson", "spearman", "auroc", "auprc"}

@@ -56,8 +56,8 @@ def test_short_trials_leave_out_the_anchors_that_need_more(tmp_path):
     )
     run = Run.fit([tmp_path / "a.h5"], tmp_path / "run", "var1")
     scores = evaluate(run)
-    assert scores.left_out == ["ar5", "var5"]
-    assert list(scores.sessions["a"]) == ["var1", "mean", "copy", "psth"]
+    assert scores.left_out == ["ar5", "linear", "linear_rrr", "var5"]
+    assert list(scores.sessions["a"]) == ["var1", "mean", "copy", "damped_copy", "psth"]
 
 
 def test_table_over_sessions_of_which_one_knows_its_wiring(tmp_path, capsys):
