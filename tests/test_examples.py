@@ -25,6 +25,7 @@ SMALL = {
     "examples/train_minimal.py": "1500 40 12",
     "benchmarks/intake.py": "--spikes 3000 --neurons 9 --gigabytes 0.001",
     "benchmarks/intervals.py": "session.h5 --models copy --horizon 2",
+    "benchmarks/latency.py": "--neurons 5 --models copy --horizons 1 --bins 100 --steps 5",
     "benchmarks/memory.py": "--neurons 20 --bins 3000",
     "benchmarks/neuron_signs.py": "--seeds 0 --recordings none",
     "benchmarks/perturbation.py": "--neurons 20 --bins 2000 --epochs 1 --horizon 2 --driven 3 --starts 100",
