@@ -1,5 +1,6 @@
 """Forecasts of a recording that is still running, bin by bin."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -134,7 +135,7 @@ class Online:
     def _checked(self, activity: Tensor | npt.ArrayLike) -> Tensor:
         """Returns the activity (N) of a bin as a tensor."""
         newest = torch.as_tensor(activity).to(self._mean)
-        if newest.shape != self._mean.shape or not bool(newest.isfinite().all()):
+        if newest.shape != self._mean.shape or not math.isfinite(float(newest.sum())):
             raise ValueError(
                 f"Expected finite activity of {len(self._mean)} neurons (got shape {list(newest.shape)}"
                 f"{'' if newest.shape != self._mean.shape else ' with NaN or infinity'}); "

@@ -151,7 +151,7 @@ def count_cdf(mean: Array, fano: Array, largest: int) -> Array:
     return np.minimum(cdf, 1.0, out=cdf)
 
 
-def count_quantiles(mean: Array, fano: Array, probability: Array, largest: int = 15) -> tuple[Array, Array]:
+def count_quantiles(mean: Array, fano: Array, probability: Array, largest: int = 7) -> tuple[Array, Array]:
     """Computes quantiles of negative binomial counts.
 
     Args:
@@ -164,14 +164,14 @@ def count_quantiles(mean: Array, fano: Array, probability: Array, largest: int =
         Smallest counts with at least the probability below or on them [n, Q], and the share of the probability of
         these counts that is needed to reach the probability [n, Q].
     """
-    cdf = count_cdf(mean, fano, largest).T  # [n, K + 2]
-    values = (cdf[:, None, 1:-1] < probability[..., None]).sum(-1)  # at most K
-    low, high = np.take_along_axis(cdf, values, 1), np.take_along_axis(cdf, values + 1, 1)
-    share = np.clip((probability - low) / np.maximum(high - low, 1e-300), 0, 1)
-    counts = values.astype(float)
-    beyond = cdf[:, -1] < probability.max(1)
+    cdf, reached = count_cdf(mean, fano, largest), probability.T  # [K + 2, n], [Q, n]
+    values = (cdf[1:-1, None] < reached).sum(0)  # at most K
+    low, high = np.take_along_axis(cdf, values, 0), np.take_along_axis(cdf, values + 1, 0)
+    share = np.clip((reached - low) / np.maximum(high - low, 1e-300), 0, 1).T
+    counts = values.T.astype(float)
+    beyond = cdf[-1] < reached.max(0)
     if largest < LARGEST_COUNT and beyond.any():
-        further = count_quantiles(mean[beyond], fano[beyond], probability[beyond], 5 * largest)
+        further = count_quantiles(mean[beyond], fano[beyond], probability[beyond], 4 * largest)
         counts[beyond], share[beyond] = further
     return counts, share
 
