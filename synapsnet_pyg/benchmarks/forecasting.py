@@ -16,6 +16,7 @@ from synapsnet_pyg.benchmarks.variants import Variant, named
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import Json, atomic_path, file_name, make_folder
 from synapsnet_pyg.models.registry import ANCHORS, build_model, model_class
+from synapsnet_pyg.runs.intervals import IntervalScore, forecast_intervals, score_intervals
 from synapsnet_pyg.runs.recipe import Preset, Recipe
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.run_file import FILE, versions
@@ -32,11 +33,15 @@ class ForecastResult:
     seconds: float
     """Duration of the fit."""
     sessions: Mapping[str, Score]
+    intervals: Mapping[str, IntervalScore]
+    """Session name -> coverage and width of the intervals."""
 
     def to_json(self) -> Json:
         """Returns name -> value, ready for JSON; the scores by session."""
-        scores = {name: score.to_json() for name, score in self.sessions.items()}
-        return {"first": self.first, "seconds": self.seconds, "sessions": scores}
+        scores, intervals = (
+            {name: score.to_json() for name, score in each.items()} for each in (self.sessions, self.intervals)
+        )
+        return {"first": self.first, "seconds": self.seconds, "sessions": scores, "intervals": intervals}
 
 
 @dataclass(frozen=True)
@@ -87,14 +92,21 @@ class ForecastJob:
             name: score(run.model, session, session.split(), targets=run.targets, first=self.first)
             for name, session in run.sessions.items()
         }
-        return ForecastResult(self.first, float(finished.read_text()), scores)
+        intervals = {
+            name: score_intervals(
+                session, forecast_intervals(run.model, session.split(), targets=run.targets, first=self.first)
+            )
+            for name, session in run.sessions.items()
+        }
+        return ForecastResult(self.first, float(finished.read_text()), scores, intervals)
 
     def read(self, values: Mapping[str, Any]) -> ForecastResult | None:
-        """Reads the scores; None if other bins were scored."""
-        if values["first"] != self.first:
+        """Reads the scores; None if other bins were scored, or no intervals."""
+        if values["first"] != self.first or "intervals" not in values:
             return None
         scores = {name: Score.from_json(score) for name, score in values["sessions"].items()}
-        return ForecastResult(values["first"], values["seconds"], scores)
+        intervals = {name: IntervalScore.from_json(score) for name, score in values["intervals"].items()}
+        return ForecastResult(values["first"], values["seconds"], scores, intervals)
 
     def describe(self, result: ForecastResult) -> str:
         """Returns mean correlation over sessions and duration of the fit as text."""
@@ -213,7 +225,15 @@ def _benchmark(
 ) -> ForecastBenchmark:
     """Collects scores and settings of all jobs."""
     rows = [
-        Row(job.variant.label, job.fit, session=name, seed=job.recipe.seed, scores=scores, seconds=result.seconds)
+        Row(
+            job.variant.label,
+            job.fit,
+            session=name,
+            seed=job.recipe.seed,
+            scores=scores,
+            seconds=result.seconds,
+            intervals=result.intervals[name],
+        )
         for job, result in results_of(jobs)
         for name, scores in result.sessions.items()
     ]

@@ -1,7 +1,7 @@
 """Evaluation of a run and of the anchors on the test parts."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
 from torch import Tensor
@@ -12,6 +12,7 @@ from synapsnet_pyg.metrics import MeanSem, mean_and_sem
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.registry import ANCHORS, build_model
+from synapsnet_pyg.runs.intervals import IntervalScore, forecast_intervals, score_intervals
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.scores import Score, number_or_none, scored_neurons
 from synapsnet_pyg.runs.scores import score as score_model
@@ -36,12 +37,14 @@ class Evaluation:
         summary: Model -> score -> mean and standard error over sessions, of every score that is a number.
         neurons: Session name -> numbers of neurons.
         left_out: Anchors whose window is longer than the segments.
+        intervals: Session name -> coverage and width of the fitted model's intervals.
     """
 
     sessions: dict[str, dict[str, Score]]
     summary: dict[str, dict[str, MeanSem]]
     neurons: dict[str, NeuronCounts]
     left_out: list[str]
+    intervals: dict[str, IntervalScore] = field(default_factory=dict)
 
     def to_json(self) -> Json:
         """Returns all scores and counts, ready for JSON; None replaces NaN."""
@@ -53,6 +56,7 @@ class Evaluation:
             },
             "neurons": {session: asdict(counts) for session, counts in self.neurons.items()},
             "left_out": self.left_out,
+            "intervals": {session: score.to_json() for session, score in self.intervals.items()},
         }
 
 
@@ -84,7 +88,11 @@ def evaluate(run: Run) -> Evaluation:
         s: _count_neurons(session, forecast_session(shortest, split[s].test, first=first).truth)
         for s, session in run.sessions.items()
     }
-    return Evaluation(sessions, _summary(sessions), neurons, left_out)
+    intervals = {
+        s: score_intervals(session, forecast_intervals(run.model, split[s], targets=run.targets, first=first))
+        for s, session in run.sessions.items()
+    }
+    return Evaluation(sessions, _summary(sessions), neurons, left_out, intervals)
 
 
 def _with_anchors(run: Run, split: dict[str, Split]) -> _Models:

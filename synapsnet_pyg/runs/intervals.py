@@ -1,8 +1,8 @@
 """Intervals of a session's forecasts, their coverage and their score."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -232,6 +232,15 @@ class IntervalScore:
         }
         return {**by_level, "quantile_loss": [number_or_none(value) for value in self.quantile_loss]}
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "IntervalScore":
+        """Reads the scores of :meth:`to_json`."""
+        coverage, width, error = (
+            {level: [_nan_for_none(value) for value in each] for level, each in values[key].items()}
+            for key in ("coverage", "width", "neuron_error")
+        )
+        return cls(coverage, width, error, [_nan_for_none(value) for value in values["quantile_loss"]])
+
     def sentence(self, horizon: int = 1) -> str:
         """Returns coverage and mean width at one horizon, such as the first, in a sentence."""
         levels = [f"{100 * float(level):g}" for level in self.coverage]
@@ -240,6 +249,11 @@ class IntervalScore:
         )
         listed = f"{', '.join(levels[:-1])} and {levels[-1]}" if len(levels) > 1 else levels[0]
         return f"Coverage of {listed} % intervals: {covered}; mean width {width} standard deviations."
+
+
+def _nan_for_none(value: float | None) -> float:
+    """Returns a number; NaN replaces None."""
+    return float("nan") if value is None else value
 
 
 def score_intervals(session: Session, given: IntervalForecast) -> IntervalScore:
