@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("sessions", nargs="+", type=Path, help="session files, or folders of them")
     parser.add_argument("--models", nargs="+", default=["copy", "ar5", "var1"], help="models in closed form")
     parser.add_argument("--horizon", type=int, default=1, help="number of bins ahead H; the table shows 1 and H")
+    parser.add_argument("--out", type=Path, help="stem of the files of the table (.md, .csv, .tex)")
     given = parser.parse_args()
     rows, errors = [], []
     files = [file for path in given.sessions for file in (sorted(path.rglob("*.h5")) if path.is_dir() else [path])]
@@ -55,9 +56,11 @@ def main() -> None:
     worst = "; ".join(
         f"{h} bins ahead: {max(error for ahead, error in errors if ahead == h):.3f}" for h in sorted({1, given.horizon})
     )
-    Table(
-        "Coverage of 50, 80 and 95 % intervals on test parts", header, rows, [f"Largest error of a coverage: {worst}."]
-    ).print()
+    note = f"Largest error of a coverage: {worst}."
+    table = Table("Coverage of 50, 80 and 95 % intervals on test parts", header, rows, [note])
+    table.print()
+    if given.out is not None:
+        table.write(given.out)
 
 
 if __name__ == "__main__":
