@@ -88,6 +88,12 @@ from .results.graphs import to_pandas as to_pandas
 from .runs.evaluation import evaluate as evaluate
 from .runs.horizon_evaluation import evaluate_horizons as evaluate_horizons
 from .runs.in_memory import fit_in_memory as fit_in_memory
+from .runs.intervals import Intervals as Intervals
+from .runs.intervals import coverage as coverage
+from .runs.intervals import forecast_intervals as forecast_intervals
+from .runs.intervals import score_intervals as score_intervals
+from .runs.online import Online as Online
+from .runs.online import OnlineForecast as OnlineForecast
 from .runs.recipe import Preset as Preset
 from .runs.recipe import Recipe as Recipe
 from .runs.run import Run as Run

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers import make_session
 from on_disk import write_allen, write_bugeon
 
 import synapsnet_pyg
@@ -23,6 +24,8 @@ SMALL = {
     "examples/first_steps.py": "",
     "examples/train_minimal.py": "1500 40 12",
     "benchmarks/intake.py": "--spikes 3000 --neurons 9 --gigabytes 0.001",
+    "benchmarks/intervals.py": "session.h5 --models copy --horizon 2",
+    "benchmarks/latency.py": "--neurons 5 --models copy --horizons 1 --bins 100 --steps 5",
     "benchmarks/memory.py": "--neurons 20 --bins 3000",
     "benchmarks/neuron_signs.py": "--seeds 0 --recordings none",
     "benchmarks/perturbation.py": "--neurons 20 --bins 2000 --epochs 1 --horizon 2 --driven 3 --starts 100",
@@ -98,6 +101,8 @@ def test_runs_from_top_to_bottom(script, tmp_path):
     if script == "examples/allen_neuropixels.py":
         for session in (715093703, 719161530):
             write_allen(tmp_path / "allen" / f"session_{session}.nwb", session)
+    if script == "benchmarks/intervals.py":
+        make_session().save(tmp_path / "session.h5")
     assert output(script, SMALL[script].split(), tmp_path)
     files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert script not in WRITTEN or files == WRITTEN[script]

@@ -1,7 +1,7 @@
 """Results of the forecasting benchmark: scores, their summary, tables and figures."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -10,6 +10,7 @@ import numpy as np
 
 from synapsnet_pyg.files import Json
 from synapsnet_pyg.metrics import mean_and_sem, paired_p
+from synapsnet_pyg.runs.intervals import IntervalScore
 from synapsnet_pyg.runs.score_tables import PCS, score_texts
 from synapsnet_pyg.runs.scores import Score, number_or_none
 from synapsnet_pyg.runs.tables import Table, number_text, p_text, plus_minus_text
@@ -33,11 +34,13 @@ class Row:
     scores: Score
     seconds: float
     fold: str | None = None
+    intervals: IntervalScore | None = None
 
     def to_json(self) -> Json:
         """Returns name -> value of the row, ready for JSON."""
+        intervals = None if self.intervals is None else self.intervals.to_json()
         return {**{key: getattr(self, key) for key in ("label", "fit", "session", "seed", "fold")},
-                "scores": self.scores.to_json(), "seconds": self.seconds}  # fmt: skip
+                "scores": self.scores.to_json(), "intervals": intervals, "seconds": self.seconds}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class SummaryEntry:
         mse_sem: Standard error of the mean squared error; None for a single session.
         mse_p: p-value of the squared errors against those of the next best variant; None if there are too few
             sessions.
+        coverage: Level -> coverage of the intervals one bin ahead, mean over sessions and seeds.
     """
 
     label: str
@@ -72,6 +76,7 @@ class SummaryEntry:
     mse: float | None = None
     mse_sem: float | None = None
     mse_p: float | None = None
+    coverage: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -133,7 +138,18 @@ def _entry(
         correlation_sem=number_or_none(correlation.sem),
         mse=number_or_none(mse.mean),
         mse_sem=number_or_none(mse.sem),
+        coverage=_coverage([row.intervals for row in own_rows if row.intervals is not None]),
     )
+
+
+def _coverage(scores: Sequence[IntervalScore]) -> dict[str, float]:
+    """Returns level -> mean coverage one bin ahead, over the scores that are numbers."""
+    values: dict[str, list[float]] = {}
+    for score in scores:
+        for level, each in score.coverage.items():
+            if each[0] == each[0]:
+                values.setdefault(level, []).append(each[0])
+    return {level: float(np.mean(each)) for level, each in values.items()}
 
 
 def _ranked(
@@ -217,6 +233,7 @@ class ForecastBenchmark:
                 p_text(entry.correlation_p),
                 plus_minus_text(entry.mse, entry.mse_sem, 4),
                 p_text(entry.mse_p),
+                " ".join(f"{value:.2f}" for value in entry.coverage.values()) or "-",
                 f"{entry.seconds:.0f}",
             ]
             for entry in self.summary
@@ -226,10 +243,13 @@ class ForecastBenchmark:
             "standardised.",
             f"Parts by {self.protocol['split']}.",
             "p: two-sided paired t-test over sessions against the next best model with the same kind of fit.",
+            "coverage: share of the test bins within the 50, 80 and 95 % interval of the forecast.",
             f"By `{self.command}`.",
             *(f"FAILED: {Path(folder).relative_to(out)}: {error}" for folder, error in self.failed.items()),
         ]
-        return Table(self._title, ["model", "sessions", "corr", "p", "MSE", "p (MSE)", "fit (s)"], rows, notes)
+        return Table(
+            self._title, ["model", "sessions", "corr", "p", "MSE", "p (MSE)", "coverage", "fit (s)"], rows, notes
+        )
 
     def short_table(self) -> Table:
         """Returns the table of the summary with fewer columns, for a narrow terminal."""

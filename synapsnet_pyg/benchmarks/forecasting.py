@@ -29,6 +29,7 @@ from synapsnet_pyg.files import Json, atomic_path, file_name, make_folder
 from synapsnet_pyg.models.registry import ANCHORS, build_model, model_class
 from synapsnet_pyg.runs.horizon_scores import score_by_method
 from synapsnet_pyg.runs.horizon_tables import label_of
+from synapsnet_pyg.runs.intervals import IntervalScore, forecast_intervals, score_intervals
 from synapsnet_pyg.runs.recipe import Preset, Recipe
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.run_file import FILE, versions
@@ -45,14 +46,18 @@ class ForecastResult:
     seconds: float
     """Duration of the fit."""
     sessions: Mapping[str, Score]
+    intervals: Mapping[str, IntervalScore]
+    """Session name -> coverage and width of the intervals."""
     ahead: SessionScores = field(default_factory=dict)
     """Scores of each session several bins ahead; empty for a horizon of 1."""
 
     def to_json(self) -> Json:
         """Returns name -> value, ready for JSON; the scores by session."""
-        scores = {name: score.to_json() for name, score in self.sessions.items()}
+        scores, intervals = (
+            {name: score.to_json() for name, score in each.items()} for each in (self.sessions, self.intervals)
+        )
         ahead = {"ahead": scores_to_json(self.ahead)} if self.ahead else {}
-        return {"first": self.first, "seconds": self.seconds, "sessions": scores, **ahead}
+        return {"first": self.first, "seconds": self.seconds, "sessions": scores, "intervals": intervals, **ahead}
 
 
 @dataclass(frozen=True)
@@ -115,14 +120,22 @@ class ForecastJob:
             )
             for name, session in (run.sessions.items() if self.horizon > 1 else ())
         }
-        return ForecastResult(self.first, float(finished.read_text()), scores, ahead)
+        intervals = {
+            name: score_intervals(
+                session, forecast_intervals(run.model, session.split(), targets=run.targets, first=self.first)
+            )
+            for name, session in run.sessions.items()
+        }
+        return ForecastResult(self.first, float(finished.read_text()), scores, intervals, ahead)
 
     def read(self, values: Mapping[str, Any]) -> ForecastResult | None:
-        """Reads the scores; None if other bins were scored."""
-        if values["first"] != self.first:
+        """Reads the scores; None if other bins were scored, or no intervals."""
+        if values["first"] != self.first or "intervals" not in values:
             return None
         scores = {name: Score.from_json(score) for name, score in values["sessions"].items()}
-        return ForecastResult(values["first"], values["seconds"], scores, scores_from_json(values.get("ahead", {})))
+        intervals = {name: IntervalScore.from_json(score) for name, score in values["intervals"].items()}
+        ahead = scores_from_json(values.get("ahead", {}))
+        return ForecastResult(values["first"], values["seconds"], scores, intervals, ahead)
 
     def describe(self, result: ForecastResult) -> str:
         """Returns mean correlation over sessions and duration of the fit as text."""
@@ -303,6 +316,7 @@ def _benchmark(
             scores=scores,
             seconds=result.seconds,
             fold=job.recipe.fold,
+            intervals=result.intervals[name],
         )
         for job, result in results_of(jobs)
         for name, scores in result.sessions.items()

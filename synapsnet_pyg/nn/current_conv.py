@@ -50,6 +50,8 @@ def dense_current(connectivity: Tensor, activity: Tensor) -> Tensor:
     Returns:
         Input current :math:`(B, N, L)`.
     """
+    if len(activity) == 1:  # a single window, as in a closed loop
+        return (connectivity @ activity[0])[None]
     # One product over all windows and bins; memory stays ordered [L, B, N], as the dynamics reads it.
     return (activity.permute(2, 0, 1) @ connectivity.t()).permute(1, 2, 0)
 

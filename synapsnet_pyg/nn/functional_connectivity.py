@@ -72,6 +72,7 @@ class FunctionalConnectivity(torch.nn.Module):
             self.conv = CurrentConv()
         self.register_buffer("scale", torch.tensor(1.0))
         self.register_buffer("penalty_scale", torch.ones_like(self.weight))
+        self._kept: tuple[tuple[int, ...], Tensor] | None = None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -88,7 +89,20 @@ class FunctionalConnectivity(torch.nn.Module):
         return current
 
     def edge_weight(self) -> Tensor:
-        """Returns the weights: [N, N] for a complete graph, [E] for given edges."""
+        """Returns the weights: [N, N] for a complete graph, [E] for given edges.
+
+        In inference mode they are kept until a parameter changes, since a forecast of one bin takes less time than
+        they do.
+        """
+        if not torch.is_inference_mode_enabled():
+            return self._scaled_weight()
+        state = (self.weight.data_ptr(), self.weight._version, self.scale.data_ptr(), self.scale._version)
+        if self._kept is None or self._kept[0] != state:
+            self._kept = state, self._scaled_weight()
+        return self._kept[1]
+
+    def _scaled_weight(self) -> Tensor:
+        """Returns scale times parameters, zero where a pair has no weight."""
         weight = self.scale * self.weight
         return weight if self.mask is None else weight.masked_fill(self.mask, 0.0)
 

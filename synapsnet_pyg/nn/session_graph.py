@@ -187,9 +187,12 @@ class SessionGraph(torch.nn.Module):
         return self.activity_mean[:, None, None], self.activity_scale[:, None, None], self.dispersion[:, None]
 
     def penalty(self) -> Tensor | float:
-        r"""Returns :math:`\lambda \|A \odot P\|` with the penalty scales P of the edges; zero without connectivity."""
+        r"""Returns :math:`\lambda \|A \odot P\|` with the penalty scales P of the edges; zero without connectivity.
+
+        It is zero too where no gradient is recorded, because training alone adds it.
+        """
         graph = self.functional_connectivity
-        if graph is None or self.penalty_weight == 0:
+        if graph is None or self.penalty_weight == 0 or not torch.is_grad_enabled():
             return 0.0
         return self.penalty_weight * self.norm(graph.edge_weight() * graph.penalty_scale)
 

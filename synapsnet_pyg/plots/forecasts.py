@@ -19,6 +19,7 @@ def draw_forecast_traces(
     *,
     labels: Sequence[str] = (),
     breaks: Sequence[int] = (),
+    bands: np.ndarray | None = None,
 ) -> Axes:
     """Draws true activity and its forecast over time, one neuron above the other.
 
@@ -29,14 +30,20 @@ def draw_forecast_traces(
         forecast: Their forecast [n, M].
         labels: Names of the neurons [n].
         breaks: Indices of bins at which a new segment begins: lines end there, and a mark is set.
+        bands: Lower and upper ends of a narrow and a wide interval of the forecasts [4, n, M]; None: no intervals.
     """
     floor = 0.0
     ticks = []
     broken = np.insert(seconds, breaks, np.nan)
     for row, (x, y) in enumerate(zip(truth, forecast, strict=True)):
-        offset = floor - float(max(x.max(), y.max()))
+        offset = floor - float(max(x.max(), y.max(), *(() if bands is None else [bands[:, row].max()])))
         floor = offset + float(min(x.min(), y.min())) - 0.5
         ticks.append(offset + float(x.mean()))
+        if bands is not None:
+            floor = min(floor, offset + float(bands[:, row].min()) - 0.5)
+            for low, high in (bands[2:, row], bands[:2, row]):
+                bottom, top = (np.insert(end.astype(float), breaks, np.nan) + offset for end in (low, high))
+                ax.fill_between(broken, bottom, top, color=ORANGE, alpha=0.2, lw=0)
         for values, colour, width, name in ((x, "0.6", 0.8, "true"), (y, ORANGE, 1.2, "forecast one bin ahead")):
             trace = np.insert(values.astype(float), breaks, np.nan) + offset
             ax.plot(broken, trace, color=colour, lw=width, label=name if row == 0 else None)

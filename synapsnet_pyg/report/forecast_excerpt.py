@@ -8,6 +8,7 @@ import torch
 from synapsnet_pyg.metrics import correlation, principal_components
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.results.figures import breaks_between
+from synapsnet_pyg.runs.intervals import forecast_intervals, score_intervals
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.scores import scored_neurons
 
@@ -22,6 +23,10 @@ class ForecastExcerpt:
     """Standardised activity [N, M]."""
     forecast: np.ndarray
     """Forecast of the activity [N, M]."""
+    bands: np.ndarray
+    """Lower and upper ends of the 50 % and the 95 % interval of the three chosen neurons, standardised [4, 3, M]."""
+    coverage: str
+    """Coverage and width of the intervals over the whole test part, in a sentence."""
     breaks: list[int]
     """Indices of bins at which another segment begins."""
     score: np.ndarray
@@ -48,6 +53,7 @@ def forecast_excerpt(run: Run, name: str, bins: int = 300) -> ForecastExcerpt | 
     session = run.sessions[name]
     test = session.split().test
     forecast = forecast_session(run.model, test, run.targets)
+    given = forecast_intervals(run.model, session.split(), targets=run.targets)
     score = correlation(forecast.truth, forecast.forecast)
     scored = scored_neurons(session, forecast.truth)
     score[~scored] = torch.nan
@@ -58,13 +64,19 @@ def forecast_excerpt(run: Run, name: str, bins: int = 300) -> ForecastExcerpt | 
     scale = true_components.std(1, keepdim=True).clamp(min=1e-12)
     shown = forecast.bins[:bins]
     M = len(shown)
+    chosen = {"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
+    rows = list(chosen.values())
+    ends = torch.stack([end(level) for level in (0.5, 0.95) for end in (given.intervals.lower, given.intervals.upper)])
+    mean, deviation = session.activity_mean[rows, None], session.activity_scale[rows, None]
     return ForecastExcerpt(
         seconds=(session.part_bins("test")[shown] * session.bin_size).numpy(),
         truth=forecast.truth[:, :M].numpy(),
         forecast=forecast.forecast[:, :M].numpy(),
+        bands=((ends[:, rows, :M, 0] - mean) / deviation).numpy(),
+        coverage=score_intervals(session, given).sentence(),
         breaks=breaks_between(test, shown),
         score=score.numpy(),
-        chosen={"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]},
+        chosen=chosen,
         true_components=(true_components / scale)[:, :M].numpy(),
         forecast_components=(forecast_components / scale)[:, :M].numpy(),
     )

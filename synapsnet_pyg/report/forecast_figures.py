@@ -50,7 +50,8 @@ def traces_figure(session: Session, excerpt: ForecastExcerpt) -> ReportFigure:
     sentence = (
         f"The first {len(excerpt.seconds)} bins of the test part, true (grey) and forecast one bin ahead (orange), for "
         "the neurons with the best, the median and the worst forecast of all that are scored. A forecast varies less "
-        "than the truth, because the random part of each bin cannot be forecast."
+        "than the truth, because the random part of each bin cannot be forecast. Shaded: intervals of 50 and 95 %, "
+        f"which learn from each bin. {excerpt.coverage}"
     )
     rows = list(excerpt.chosen.values())
     truth, forecast = excerpt.truth[rows], excerpt.forecast[rows]
@@ -61,8 +62,8 @@ def traces_figure(session: Session, excerpt: ForecastExcerpt) -> ReportFigure:
     return ReportFigure(
         "forecast",
         sentence,
-        _plotly_traces(excerpt, truth, forecast, titles=titles),
-        _static_traces(excerpt, truth, forecast, labels=labels),
+        _plotly_traces(excerpt, truth, forecast, titles=titles, bands=excerpt.bands),
+        _static_traces(excerpt, truth, forecast, labels=labels, bands=excerpt.bands),
     )
 
 
@@ -83,12 +84,26 @@ def components_figure(excerpt: ForecastExcerpt) -> ReportFigure:
 
 
 def _plotly_traces(
-    excerpt: ForecastExcerpt, truth: np.ndarray, forecast: np.ndarray, *, titles: Sequence[str]
+    excerpt: ForecastExcerpt,
+    truth: np.ndarray,
+    forecast: np.ndarray,
+    *,
+    titles: Sequence[str],
+    bands: np.ndarray | None = None,
 ) -> PlotlyFigure:
-    """Draws truth and forecast [n, M] of several time series, one above the other."""
+    """Draws truth and forecast [n, M] of several time series, one above the other, and intervals [4, n, M]."""
     figure = make_grid(90 + 140 * len(truth), rows=len(truth), titles=titles, vertical_spacing=0.1, shared=True)
     x = np.insert(excerpt.seconds, excerpt.breaks, np.nan)
     for row, pair in enumerate(zip(truth, forecast, strict=True), start=1):
+        for level, (low, high) in () if bands is None else (("95 %", bands[2:, row - 1]), ("50 %", bands[:2, row - 1])):
+            ends = {"x": x, "mode": "lines", "line_width": 0, "legendgroup": level, "row": row, "col": 1}
+            figure.add_scatter(
+                y=np.insert(low.astype(float), excerpt.breaks, np.nan), showlegend=False, hoverinfo="skip", **ends
+            )
+            figure.add_scatter(
+                y=np.insert(high.astype(float), excerpt.breaks, np.nan), fill="tonexty",
+                fillcolor="rgba(217, 96, 26, 0.2)", name=level, showlegend=row == 1, hoverinfo="skip", **ends,
+            )  # fmt: skip
         for values, name, colour, width in zip(pair, ("true", "forecast"), (TRUE, FORECAST), (1.2, 1.6), strict=True):
             figure.add_scatter(
                 x=x, y=np.insert(values.astype(float), excerpt.breaks, np.nan), mode="lines", name=name,
@@ -101,10 +116,16 @@ def _plotly_traces(
 
 
 def _static_traces(
-    excerpt: ForecastExcerpt, truth: np.ndarray, forecast: np.ndarray, *, labels: Sequence[str]
+    excerpt: ForecastExcerpt,
+    truth: np.ndarray,
+    forecast: np.ndarray,
+    *,
+    labels: Sequence[str],
+    bands: np.ndarray | None = None,
 ) -> StaticFigure:
+    """Draws the same with matplotlib."""
     figure, (ax,) = make_figure(10, 4)
-    draw_forecast_traces(ax, excerpt.seconds, truth, forecast, labels=labels, breaks=excerpt.breaks)
+    draw_forecast_traces(ax, excerpt.seconds, truth, forecast, labels=labels, breaks=excerpt.breaks, bands=bands)
     return figure
 
 

@@ -13,6 +13,7 @@ from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.psth import has_trials
 from synapsnet_pyg.models.registry import ANCHORS, build_model
+from synapsnet_pyg.runs.intervals import IntervalScore, forecast_intervals, score_intervals
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.score_details import ScoreDetails, score_details
 from synapsnet_pyg.runs.scores import Score, number_or_none, score_of, scored_neurons
@@ -38,6 +39,7 @@ class Evaluation:
         neurons: Session name -> numbers of neurons.
         left_out: Anchors whose window is longer than the segments.
         details: Session name -> intervals, test against the best baseline, ceiling, scores of neurons.
+        intervals: Session name -> coverage and width of the fitted model's intervals.
     """
 
     sessions: dict[str, dict[str, Score]]
@@ -45,6 +47,7 @@ class Evaluation:
     neurons: dict[str, NeuronCounts]
     left_out: list[str]
     details: dict[str, ScoreDetails] = field(default_factory=dict)
+    intervals: dict[str, IntervalScore] = field(default_factory=dict)
 
     def to_json(self) -> Json:
         """Returns all scores and counts, ready for JSON; None replaces NaN."""
@@ -57,6 +60,7 @@ class Evaluation:
             "neurons": {session: asdict(counts) for session, counts in self.neurons.items()},
             "left_out": self.left_out,
             "details": {session: details.to_json() for session, details in self.details.items()},
+            "intervals": {session: score.to_json() for session, score in self.intervals.items()},
         }
 
 
@@ -78,7 +82,7 @@ def evaluate(run: Run) -> Evaluation:
     split = run.split()
     models, left_out = with_anchors(run, split)
     first = max(model.window for model in models.values())
-    sessions, neurons, details = {}, {}, {}
+    sessions, neurons, details, intervals = {}, {}, {}, {}
     for s, session in run.sessions.items():
         test = split[s].test
         forecasts = {
@@ -88,7 +92,9 @@ def evaluate(run: Run) -> Evaluation:
         sessions[s] = {m: score_of(forecasts[m], model, session, split[s]) for m, model in models.items()}
         neurons[s] = _count_neurons(session, forecasts[run.kind].truth)
         details[s] = score_details(session, test, forecasts, window=first)
-    return Evaluation(sessions, _summary(sessions), neurons, left_out, details)
+        found = forecast_intervals(run.model, split[s], targets=run.targets, first=first)
+        intervals[s] = score_intervals(session, found)
+    return Evaluation(sessions, _summary(sessions), neurons, left_out, details, intervals)
 
 
 def with_anchors(run: Run, split: dict[str, Split], horizon: int = 1) -> ComparedModels:

@@ -19,6 +19,8 @@ def print_scores(scores: Evaluation) -> None:
     """Prints a table of each session, a summary over sessions, and the meaning of the columns."""
     for name, models in scores.sessions.items():
         session_table(name, models, scores.neurons[name], scores.details.get(name)).print()
+        if name in scores.intervals:
+            print(scores.intervals[name].sentence())
         print()
     if len(scores.sessions) > 1:
         summary_table(scores.summary, len(scores.sessions)).print()

@@ -7,8 +7,13 @@ def test_traces_show_the_excerpt(results):
     session, excerpt = results.session, results.excerpt
     record = traces_figure(session, excerpt)
     rows = list(excerpt.chosen.values())
-    assert np.allclose([trace.y for trace in record.plotly.data[::2]], excerpt.truth[rows])
-    assert np.allclose([trace.y for trace in record.plotly.data[1::2]], excerpt.forecast[rows])
+    by_name = {name: [trace.y for trace in record.plotly.data if trace.name == name] for name in ("true", "forecast")}
+    assert np.allclose(by_name["true"], excerpt.truth[rows])
+    assert np.allclose(by_name["forecast"], excerpt.forecast[rows])
+    upper = [trace.y for trace in record.plotly.data if trace.name == "95 %"]
+    assert np.allclose(upper, excerpt.bands[3])
+    assert len(record.static.axes[0].collections) == 2 * len(rows)  # intervals of two levels
+    assert excerpt.coverage in record.sentence
     assert len(record.static.axes[0].lines) == 2 * len(rows) + 1  # with the bar of three deviations
     components = components_figure(excerpt)
     assert np.allclose([trace.y for trace in components.plotly.data[::2]], excerpt.true_components)

@@ -31,6 +31,15 @@ def test_constant_neurons_are_left_out_and_counted(tmp_path):
     assert score_forecast(session, forecast).correlation == pytest.approx(sum(counted) / 3, abs=1e-6)
 
 
+def test_intervals_of_the_fitted_model_are_scored(tmp_path, capsys):
+    make_session(T=400).save(tmp_path / "a.h5")
+    scores = evaluate(Run.fit([tmp_path / "a.h5"], tmp_path / "run", "ar5"))
+    assert 0.6 < scores.intervals["demo"].coverage["0.8"][0] < 0.95
+    assert scores.to_json()["intervals"]["demo"]["coverage"].keys() == {"0.5", "0.8", "0.95"}
+    print_scores(scores)
+    assert "Coverage of 50, 80 and 95 % intervals: 0." in capsys.readouterr().out
+
+
 def test_all_models_are_scored_on_the_same_bins():
     session = make_session(T=200).standardise()
     split = session.split()
