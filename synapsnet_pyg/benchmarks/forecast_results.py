@@ -164,7 +164,8 @@ class ForecastBenchmark:
         versions: Package -> version.
         protocol: Split, first scored bin, recipe and seeds.
         sessions: Session name -> numbers of neurons and bins, and bin size.
-        variants: Label -> model and arguments.
+        variants: Label -> model, arguments and tuned values of the recipe.
+        tuned: Label -> number of trials by which the model was tuned, or that its fit chooses on validation.
         rows: Scores of each variant, session and seed.
         summary: Means over sessions.
         failed: Folder of a failed job -> reason.
@@ -177,6 +178,7 @@ class ForecastBenchmark:
     protocol: Mapping[str, Any]
     sessions: Mapping[str, Mapping[str, float]]
     variants: Mapping[str, Mapping[str, Any]]
+    tuned: Mapping[str, str]
     rows: Sequence[Row]
     summary: Sequence[SummaryEntry]
     failed: Mapping[str, str]
@@ -190,6 +192,7 @@ class ForecastBenchmark:
             "protocol": self.protocol,
             "sessions": self.sessions,
             "variants": self.variants,
+            "tuned": self.tuned,
             "summary": [asdict(entry) for entry in self.summary],
             "scores": [row.to_json() for row in self.rows],
             "failed": self.failed,
@@ -218,6 +221,7 @@ class ForecastBenchmark:
                 plus_minus_text(entry.mse, entry.mse_sem, 4),
                 p_text(entry.mse_p),
                 f"{entry.seconds:.0f}",
+                self.tuned[entry.label],
             ]
             for entry in self.summary
         ]
@@ -226,10 +230,12 @@ class ForecastBenchmark:
             "standardised.",
             f"Parts by {self.protocol['split']}.",
             "p: two-sided paired t-test over sessions against the next best model with the same kind of fit.",
+            "tuned: trials of `synapsnet tune`, 0 for the defaults; on validation: each fit chooses a penalty there.",
             f"By `{self.command}`.",
             *(f"FAILED: {Path(folder).relative_to(out)}: {error}" for folder, error in self.failed.items()),
         ]
-        return Table(self._title, ["model", "sessions", "corr", "p", "MSE", "p (MSE)", "fit (s)"], rows, notes)
+        header = ["model", "sessions", "corr", "p", "MSE", "p (MSE)", "fit (s)", "tuned"]
+        return Table(self._title, header, rows, notes)
 
     def short_table(self) -> Table:
         """Returns the table of the summary with fewer columns, for a narrow terminal."""
