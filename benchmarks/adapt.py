@@ -5,7 +5,8 @@
 The model is fitted to all sessions but the last, which is the new one. Of its training part the newest minutes alone
 are used, for the standardisation too; validation and test part stay whole. Adapting keeps what sessions share (of
 SynapsNet the dynamics and the latent state, frozen) and learns the rest; training from nothing learns all by the same
-recipe, the fast one for as many bins. Without session files four sessions of a simulated two-photon animal are taken.
+recipe, the fast one, with as many steps for few minutes as for all. Without session files four sessions of a simulated
+two-photon animal are taken.
 """
 
 import argparse
@@ -57,7 +58,7 @@ def main() -> None:
     parser.add_argument("--model", default="synapsnet", help="model whose dynamics sessions share")
     parser.add_argument("--minutes", type=float, nargs="+", default=[1, 2, 4, 8], help="minutes of the new session")
     parser.add_argument("--seeds", type=int, default=1, help="number of fits for each number of minutes")
-    parser.add_argument("--epochs", type=int, help="number of epochs of all fits; the fast recipe's if not given")
+    parser.add_argument("--epochs", type=int, help="number of epochs with all minutes; the fast recipe's if not given")
     parser.add_argument("--bins", type=int, default=5160, help="number of bins of a simulated session")
     parser.add_argument("--recorded", type=int, default=120, help="number of neurons of a simulated session")
     parser.add_argument("--out", type=Path, default=Path("adapt"), help="new folder of the runs, table and figure")
@@ -69,26 +70,28 @@ def main() -> None:
         simulate_calcium(number, bins=given.bins, recorded=given.recorded).save(out / f"calcium-{number}.h5")
         paths.append(str(out / f"calcium-{number}.h5"))
     start = time.monotonic()
-    preset = Preset("fast", {"epochs": given.epochs, "patience": 10})
+    changes = {} if given.epochs is None else {"epochs": given.epochs, "halve_every": max(1, given.epochs // 4)}
+    preset = Preset("fast", {**changes, "patience": 10})
     Run.fit(paths[:-1], out / "fitted", given.model, recipe=preset, progress=False)
     notes = [f"{given.model} was fitted to {len(paths) - 1} sessions in {time.monotonic() - start:.0f} s.",
              f"Test correlation, mean of {given.seeds} seed(s); in brackets seconds of a fit on one core.",
              f"By `python benchmarks/adapt.py`, sessions {', '.join(Path(path).stem for path in paths)}."]  # fmt: skip
 
     new, rows = Session.load(paths[-1]), []
+    whole, usual = len(new.part_bins("train")), preset.recipe([new])
     curves: dict[str, dict[float, list[float]]] = {way: {} for way in WAYS}
     for minutes in given.minutes:
-        bins = min(round(60 * minutes / new.bin_size), len(new.part_bins("train")))
+        bins = min(round(60 * minutes / new.bin_size), whole)
         short = out / f"newest-{minutes:g}.h5"
         newest(new, bins).save(short)
-        fast = Recipe.fast(round(bins / 0.8)).changed(epochs=given.epochs)
+        # As many steps as with the whole training part: an epoch of fewer bins has fewer.
+        steps = {name: round(getattr(usual, name) * whole / bins) for name in ("epochs", "halve_every", "patience")}
         row = [f"{bins * new.bin_size / 60:.1f}", str(bins)]
         for way in WAYS:
             seconds = []
             for seed in range(1 if way == "var1" else given.seeds):
                 folder = out / f"{way.replace(' ', '-')}-{minutes:g}-{seed}"
-                # Epochs of few bins have few steps: patience for as many steps as in a long recording.
-                recipe = fast.changed(seed=seed, patience=max(10, fast.epochs // 10))
+                recipe = usual.changed(**steps, seed=seed)
                 run, taken = fitted_in(way, out / "fitted", str(short), folder, recipe=recipe, kind=given.model)
                 (session,) = run.sessions.values()
                 result = score(run.model, session, session.split(), targets=run.targets, first=5)

@@ -86,6 +86,8 @@ def benchmark_forecasting(
 
     if sum([sweep is not None, ablations, dynamics]) > 1 or (models and (ablations or dynamics)):
         raise ValueError("Expected one of --models, --sweep, --ablations and --dynamics (--sweep goes with --models).")
+    if tuned and (sweep is not None or ablations or dynamics):
+        raise ValueError("Expected --tuned without --sweep, --ablations and --dynamics, which change one thing alone.")
     kind, variants = _variants(listed(models), sweep, ablations, dynamics)
     changes = {
         "epochs": epochs,

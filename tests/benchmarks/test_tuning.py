@@ -89,6 +89,9 @@ def test_fit_and_benchmark_take_the_best(path, tmp_path, capsys):
     ]  # fmt: skip
     error = refused(capsys, "benchmark", "forecasting", path, "--tuned", out, "--out", tmp_path / "compared")
     assert "context 6, horizon 2" in error
+    assert "without --sweep" in refused(
+        capsys, "benchmark", "forecasting", path, "--tuned", out, "--out", tmp_path / "compared", "--ablations"
+    )
 
 
 def test_what_cannot_be_tuned_is_refused(path, tmp_path):
