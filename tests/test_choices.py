@@ -68,8 +68,8 @@ def test_presets_are_those_registered(command: str) -> None:
     assert set(PRESETS) <= names_in(action.help)
 
 
-def test_presets_are_asked_for_by_three_commands() -> None:
-    assert sum("--preset" in options for options in OPTIONS.values()) == 3
+def test_presets_are_asked_for_by_four_commands() -> None:
+    assert sum("--preset" in options for options in OPTIONS.values()) == 4
 
 
 def test_methods_of_the_recovery_are_models_and_estimators() -> None:

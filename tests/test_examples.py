@@ -23,6 +23,7 @@ SMALL = {
     "examples/edges_to_trust.py": "1500 40 12 --epochs 2 --frames 400",
     "examples/first_steps.py": "",
     "examples/train_minimal.py": "1500 40 12",
+    "benchmarks/adapt.py": "--bins 300 --recorded 9 --minutes 0.5 0.9 --epochs 1",
     "benchmarks/intake.py": "--spikes 3000 --neurons 9 --gigabytes 0.001",
     "benchmarks/intervals.py": "session.h5 --models copy --horizon 2",
     "benchmarks/latency.py": "--neurons 5 --models copy --horizons 1 --bins 100 --steps 5",

@@ -100,6 +100,7 @@ TESTED_ELSEWHERE = {
     "experiments/stdp.py": "test_golden.py, as a command",
     "models/baselines.py": "models/test_forecaster.py, the contract of all models",
     "models/checkpoint.py": "models/test_forecaster.py, the contract of all models",
+    "models/synapsnet_start.py": "models/test_synapsnet.py, the start of that model",
     "models/forecasting.py": "models/test_forecaster.py, the contract of all models",
     "nn/clipped_gru.py": "models/test_lfads.py, in its model",
     "nn/graph_wavenet.py": "models/test_gwnet.py, in its model",

@@ -180,7 +180,8 @@ class ForecastBenchmark:
         versions: Package -> version.
         protocol: Split, first scored bin, recipe and seeds.
         sessions: Session name -> numbers of neurons and bins, and bin size.
-        variants: Label -> model and arguments.
+        variants: Label -> model, arguments and tuned values of the recipe.
+        tuned: Label -> number of trials by which the model was tuned, or that its fit chooses on validation.
         rows: Scores of each variant, session and seed.
         summary: Means over sessions.
         failed: Folder of a failed job -> reason.
@@ -193,6 +194,7 @@ class ForecastBenchmark:
     protocol: Mapping[str, Any]
     sessions: Mapping[str, Mapping[str, float]]
     variants: Mapping[str, Mapping[str, Any]]
+    tuned: Mapping[str, str]
     rows: Sequence[Row]
     summary: Sequence[SummaryEntry]
     failed: Mapping[str, str]
@@ -206,6 +208,7 @@ class ForecastBenchmark:
             "protocol": self.protocol,
             "sessions": self.sessions,
             "variants": self.variants,
+            "tuned": self.tuned,
             "summary": [asdict(entry) for entry in self.summary],
             "scores": [row.to_json() for row in self.rows],
             "failed": self.failed,
@@ -235,6 +238,7 @@ class ForecastBenchmark:
                 p_text(entry.mse_p),
                 " ".join(f"{value:.2f}" for value in entry.coverage.values()) or "-",
                 f"{entry.seconds:.0f}",
+                self.tuned[entry.label],
             ]
             for entry in self.summary
         ]
@@ -244,12 +248,12 @@ class ForecastBenchmark:
             f"Parts by {self.protocol['split']}.",
             "p: two-sided paired t-test over sessions against the next best model with the same kind of fit.",
             "coverage: share of the test bins within the 50, 80 and 95 % interval of the forecast.",
+            "tuned: trials of `synapsnet tune`, 0 for the defaults; on validation: each fit chooses a penalty there.",
             f"By `{self.command}`.",
             *(f"FAILED: {Path(folder).relative_to(out)}: {error}" for folder, error in self.failed.items()),
         ]
-        return Table(
-            self._title, ["model", "sessions", "corr", "p", "MSE", "p (MSE)", "coverage", "fit (s)"], rows, notes
-        )
+        header = ["model", "sessions", "corr", "p", "MSE", "p (MSE)", "coverage", "fit (s)", "tuned"]
+        return Table(self._title, header, rows, notes)
 
     def short_table(self) -> Table:
         """Returns the table of the summary with fewer columns, for a narrow terminal."""

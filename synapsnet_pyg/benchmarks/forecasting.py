@@ -21,7 +21,7 @@ from synapsnet_pyg.benchmarks.horizon_results import (
     scores_to_json,
 )
 from synapsnet_pyg.benchmarks.jobs import JobsFailed, Workers, errors_of, results_of, run_jobs
-from synapsnet_pyg.benchmarks.variants import Variant, named, over_horizons
+from synapsnet_pyg.benchmarks.variants import Variant, named, over_horizons, with_tuned
 from synapsnet_pyg.data.division import Fold
 from synapsnet_pyg.data.protocols import protocol_named
 from synapsnet_pyg.data.session import Session
@@ -212,7 +212,7 @@ def plan(
     def each_fold(variant: Variant, seed: int, fit: Fit, fitted: _FittedSessions) -> list[ForecastJob]:
         """Returns the jobs of one fit."""
         folder = out / "runs" / file_name(variant.label) / file_name(fitted.name)
-        recipe = preset.recipe([sessions[path] for path in fitted.fingerprints], seed=seed)
+        recipe = preset.recipe([sessions[path] for path in fitted.fingerprints], seed=seed).changed(**variant.recipe)
         return [
             ForecastJob(
                 folder / (f"seed-{seed}" if fold is None else f"fold-{file_name(fold)}-seed-{seed}"),
@@ -252,6 +252,7 @@ def compare_forecasts(
     context: int | None = None,
     horizon: int | None = None,
     cross_validation: CrossValidation | None = None,
+    tuned: Sequence[str | Path] = (),
     workers: Workers = Workers(),  # noqa: B008
 ) -> ForecastBenchmark:
     """Fits and scores every variant and anchor on the same windows, and writes tables, figure and one JSON file.
@@ -271,6 +272,7 @@ def compare_forecasts(
         horizon: Number of bins ahead H; above 1 tables, a figure and JSON over horizons are written too. None: the
             protocol's.
         cross_validation: Folds of each session; None: the parts of the protocol.
+        tuned: Folders of :func:`~synapsnet_pyg.benchmarks.tuning.tune`, whose models take their best hyper-parameters.
         workers: Number and place of the processes.
 
     Raises:
@@ -284,6 +286,7 @@ def compare_forecasts(
     if context is None and name != "paper":  # whose context is the models' default
         context = protocol_named(name).context
     horizon = protocol_named(name).horizon if horizon is None else horizon
+    variants = with_tuned(variants, tuned, protocol=name, context=context, horizon=horizon)
     jobs = plan(sessions, out, variants, seeds=range(seeds), preset=preset, multi=multi,
                 context=context, horizon=horizon, cross_validation=cross_validation)  # fmt: skip
     run_jobs(jobs, make_folder(out), workers)
@@ -341,7 +344,11 @@ def _benchmark(
             session.name: {"neurons": session.num_neurons, "bins": session.num_bins, "bin_size": session.bin_size}
             for session in sessions
         },
-        variants={job.variant.label: {"model": job.variant.kind, **job.variant.arguments} for job in jobs},
+        variants={
+            job.variant.label: {"model": job.variant.kind, **job.variant.arguments, **job.variant.recipe}
+            for job in jobs
+        },
+        tuned={job.variant.label: job.variant.tuned for job in jobs},
         rows=rows,
         summary=summarise(rows),
         failed=errors_of(jobs),

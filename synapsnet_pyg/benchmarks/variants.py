@@ -1,9 +1,13 @@
 """Variants: models with their arguments, one for each row of a benchmark."""
 
+import json
 from collections.abc import Mapping, Sequence
 from inspect import signature
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from synapsnet_pyg.connectivity.estimated_forecaster import EstimatedForecaster
+from synapsnet_pyg.models.linear import VectorAutoregression
 from synapsnet_pyg.models.registry import model_class
 
 PAPER_MODELS = ("synapsnet", "neuprint", "gwnet", "lfads", "lstm", "gru", "rnn")
@@ -18,11 +22,60 @@ class Variant(NamedTuple):
     kind: str
     """Name of the model or estimator."""
     arguments: Mapping[str, Any] = {}
+    recipe: Mapping[str, Any] = {}
+    """Values of the recipe that were tuned, which take precedence over those of the benchmark."""
+    trials: int = 0
+    """Number of trials by which the model was tuned; 0: its defaults."""
+
+    @property
+    def tuned(self) -> str:
+        """Number of trials by which the model was tuned, or ``on validation`` if its fit chooses a penalty there."""
+        if not self.trials and issubclass(model_class(self.kind), VectorAutoregression | EstimatedForecaster):
+            return "on validation"
+        return str(self.trials)
 
 
 def named(kinds: Sequence[str]) -> list[Variant]:
     """Returns models or estimators with their default arguments."""
     return [Variant(kind, kind) for kind in kinds]
+
+
+def with_tuned(
+    variants: Sequence[Variant], folders: Sequence[str | Path], *, protocol: str, context: int | None, horizon: int
+) -> list[Variant]:
+    """Returns variants in which tuned models have their best hyper-parameters; models that are missing are added.
+
+    Args:
+        variants: Models with their arguments.
+        folders: Folders of :func:`~synapsnet_pyg.benchmarks.tuning.tune`.
+        protocol: Name of the protocol of the comparison.
+        context: Number of past bins of the comparison; None: the models' defaults.
+        horizon: Number of bins ahead of the comparison.
+
+    Raises:
+        FileNotFoundError: A folder holds no search.
+        ValueError: A search had another protocol, context or horizon, or two are of one model.
+    """
+    tuned: dict[str, Variant] = {}
+    for folder in folders:
+        path = Path(folder) / "tune.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"Expected a folder of 'synapsnet tune' (there is no '{path}').")
+        values = json.loads(path.read_text())
+        now = {"protocol": protocol, "context": context, "horizon": horizon}
+        then = {"protocol": values.get("protocol", "paper"), "context": values["context"], "horizon": values["horizon"]}
+        if now != then:
+            text = ", ".join(f"{key} {'default' if value is None else value}" for key, value in then.items())
+            raise ValueError(
+                f"Expected --protocol, --context and --horizon of the search in '{folder}' (it has {text})."
+            )
+        kind = values["model"]
+        if kind in tuned:
+            raise ValueError(f"Expected one folder for each tuned model (got two of '{kind}').")
+        tuned[kind] = Variant(kind, kind, values["arguments"], values["recipe"], values["trials"])
+    labels = {variant.label for variant in variants}
+    replaced = [tuned.get(variant.label, variant) for variant in variants]
+    return [*replaced, *(variant for kind, variant in tuned.items() if kind not in labels)]
 
 
 def over_horizons(variants: Sequence[Variant], context: int | None, horizon: int) -> list[Variant]:

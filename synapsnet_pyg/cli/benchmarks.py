@@ -33,6 +33,7 @@ def benchmark_forecasting(
     protocol: ProtocolName = "paper",
     cross_validate: int | None = None,
     folds: FoldsName = "blocks",
+    tuned: str | None = None,
     jobs: int = 1,
     cluster: ClusterName = "local",
 ) -> None:
@@ -69,6 +70,8 @@ def benchmark_forecasting(
         cross_validate: Number of folds K, 3 or more: each bin is in one test part, and scores are means over folds.
         folds: Folds of --cross-validate: blocks (in time, with gaps of the largest context between parts) or trials
             (whole segments at random).
+        tuned: Folders of synapsnet tune, separated by commas: their models take their best hyper-parameters. The table
+            says by how many trials each model was tuned.
         jobs: Number of fits at once.
         cluster: Place of the fits: local (this machine) or slurm.
 
@@ -83,6 +86,8 @@ def benchmark_forecasting(
 
     if sum([sweep is not None, ablations, dynamics]) > 1 or (models and (ablations or dynamics)):
         raise ValueError("Expected one of --models, --sweep, --ablations and --dynamics (--sweep goes with --models).")
+    if tuned and (sweep is not None or ablations or dynamics):
+        raise ValueError("Expected --tuned without --sweep, --ablations and --dynamics, which change one thing alone.")
     kind, variants = _variants(listed(models), sweep, ablations, dynamics)
     changes = {
         "epochs": epochs,
@@ -102,6 +107,7 @@ def benchmark_forecasting(
         context=context,
         horizon=horizon,
         cross_validation=None if cross_validate is None else CrossValidation(cross_validate, folds == "trials"),
+        tuned=listed(tuned),
         workers=Workers(jobs, cluster),
     )
     result.short_table().print()
@@ -130,6 +136,71 @@ def _variants(models: list[str], sweep: str | None, ablations: bool, dynamics: b
         raise ValueError(f"Expected --sweep window=1,2,5 or embedding=4,8,16 (got '{sweep}').")
     chosen = variants.sweep(models or ["synapsnet", "neuprint"], size, list(map(int, numbers)))
     return ("window" if size == "window" else "embedding"), chosen
+
+
+def tune(
+    sessions: list[str],
+    *,
+    out: str,
+    model: str = "synapsnet",
+    trials: int = 30,
+    timeout: float | None = None,
+    jobs: int = 1,
+    preset: PresetName = "fast",
+    epochs: int | None = None,
+    patience: int | None = 10,
+    targets: int | None = None,
+    context: int | None = None,
+    horizon: int | None = None,
+    protocol: ProtocolName = "paper",
+    space: str | None = None,
+    seed: int = 0,
+) -> None:
+    """Search the hyper-parameters of a model that forecast the validation parts best, by Optuna.
+
+    Give the same command again to continue, also in several shells at once. The first trial has the defaults. The score
+    is the correlation of the next bin, or for several bins ahead the squared error. Test parts are not used.
+
+    Args:
+        sessions: Session files, or folders of them, fitted together in each trial.
+        out: Folder of the search, created if needed: tune.db, best.yaml for fit --config, tune.md and tune.csv.
+        model: Name of the model: {models}, or package.module.Class of your own.
+        trials: Number of trials in all, those of earlier calls included.
+        timeout: Number of hours after which no further trial begins; no limit if not given.
+        jobs: Number of trials at once.
+        preset: Training recipe of all trials: paper or fast.
+        epochs: Number of passes over the training windows; the preset's if not given.
+        patience: Number of epochs without a better validation correlation after which a fit stops.
+        targets: Number of bins that each training window forecasts, one step ahead each; the preset's if not given.
+        context: Number of past bins; if not given it is the protocol's, of paper one of the hyper-parameters (window).
+        horizon: Number of bins ahead; the protocol's if not given.
+        protocol: Division of each session, context and horizon of a published comparison, as in benchmark forecasting:
+            paper, poco, zapbench, zapbench-long or spikeprophecy.
+        space: YAML file of hyper-parameters in place of the model's own: each has a list of choices or
+            {{low: 1e-4, high: 1e-2, log: true}}. Names of a recipe, such as learning_rate, go to the recipe, others to
+            the model.
+        seed: Seed of the search and of all fits.
+
+    Example:
+        synapsnet tune m1.h5 --model gru --trials 30 --out tuned-gru
+        synapsnet fit m1.h5 --config tuned-gru/best.yaml --out run
+        synapsnet benchmark forecasting m1.h5 --tuned tuned-gru --out compared
+    """
+    from synapsnet_pyg.benchmarks import tuning
+    from synapsnet_pyg.benchmarks.search_spaces import read_space
+    from synapsnet_pyg.runs.recipe import Preset
+
+    changes = {"epochs": epochs, "patience": patience, "targets": targets, "protocol": protocol, "seed": seed}
+    search = tuning.Search.of(
+        session_files(sessions),
+        model,
+        None if space is None else read_space(space),
+        preset=Preset(preset, changes),
+        context=context,
+        horizon=horizon,
+    )
+    tuning.tune(search, Path(out), trials=trials, hours=timeout, jobs=jobs).print()
+    print(f"written to {out}: best.yaml, tune.md, .csv, .tex; now: synapsnet fit SESSIONS --config {out}/best.yaml")
 
 
 def benchmark_connectivity(

@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{called}: error: {' '.join(str(error).split())}{hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        again = {"fit": " with --resume", "adapt": " with --resume", "benchmark": ""}.get(
+        again = {"fit": " with --resume", "adapt": " with --resume", "benchmark": "", "tune": ""}.get(
             command.__name__.partition("_")[0]
         )
         hint = "" if again is None else f"; the same command{again} continues after the last whole epoch"

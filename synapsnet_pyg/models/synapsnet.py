@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from synapsnet_pyg.data.innovations import decay_of, innovative_session, innovative_window, with_decay
+from synapsnet_pyg.data.innovations import decay_of, innovative_window, with_decay
 from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window, every_window, spread
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
@@ -16,10 +16,9 @@ from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.evaluating import evaluating
 from synapsnet_pyg.nn.functional_connectivity import absolute_sum
 from synapsnet_pyg.nn.latent_state import state_gru
-from synapsnet_pyg.nn.losses import DISTRIBUTIONS, squared_error
+from synapsnet_pyg.nn.losses import DISTRIBUTIONS, poisson, squared_error
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
 from synapsnet_pyg.nn.session_graph import SessionGraph
-from synapsnet_pyg.regression.linear_stages import Parts
 
 _MAX_WINDOWS = 4096
 """Largest number of windows from which the connectivity is computed."""
@@ -181,6 +180,7 @@ class SynapsNet(Forecaster):
                 components=components,
                 state=self.state,
                 state_dropout=state_dropout,
+                dispersed=loss not in (squared_error, poisson),
                 horizon=horizon,
                 deconvolve=deconvolve,
                 modulation=modulation,
@@ -215,18 +215,8 @@ class SynapsNet(Forecaster):
                 graph.decay.fill_(decay_of(train[name]))
         if not self.linear_path:
             return False
-        start_from_least_squares(
-            {name: self.graph(name) for name in self.sessions},
-            {
-                s: Parts(
-                    innovative_session(train[s], self.graph(s).decay),
-                    innovative_session(validation[s], self.graph(s).decay),
-                    self.arguments["window"],
-                    self.horizon,
-                )
-                for s in self.sessions
-            },
-        )
+        graphs = {name: self.graph(name) for name in self.sessions}
+        start_from_least_squares(graphs, train, validation, self.arguments["window"], self.horizon)
         if self.dynamics.readout.weight.requires_grad:  # else it is frozen, adopted from a fitted model
             self.dynamics.readout.weight.mul_(0.1)
             self.dynamics.readout.bias.zero_()

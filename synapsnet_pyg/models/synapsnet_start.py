@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.data.session import SessionInfo
+from synapsnet_pyg.data.innovations import innovative_session
+from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
 from synapsnet_pyg.nn.population_path import lags_of
 from synapsnet_pyg.nn.session_graph import SessionGraph
@@ -15,6 +16,7 @@ from synapsnet_pyg.regression.linear_stages import (
     Parts,
     graph_share,
     history_moments,
+    independent_errors,
     own_history,
     population_stage,
     shared_history,
@@ -23,7 +25,13 @@ from synapsnet_pyg.regression.linear_start import linear_start
 
 
 @torch.no_grad()
-def start_from_least_squares(graphs: Mapping[str, SessionGraph], parts: Mapping[str, Parts]) -> None:
+def start_from_least_squares(
+    graphs: Mapping[str, SessionGraph],
+    train: Mapping[str, Session],
+    validation: Mapping[str, Session],
+    window: int,
+    horizon: int,
+) -> None:
     r"""Sets the linear parts of all sessions from ridge regressions of one another's rest.
 
     1. A kernel of each neuron's own history, the same for all neurons of all sessions, and each neuron's difference.
@@ -34,11 +42,23 @@ def start_from_least_squares(graphs: Mapping[str, SessionGraph], parts: Mapping[
 
     Args:
         graphs: Session name -> parameters of the session.
-        parts: Session name -> its training and validation part.
+        train: Session name -> training part.
+        validation: Session name -> validation part.
+        window: Number of past bins W.
+        horizon: Number of bins ahead H.
 
     Raises:
         ValueError: A part has no segment of more bins than window and horizon together.
     """
+    parts = {
+        name: Parts(
+            innovative_session(train[name], graph.decay),
+            innovative_session(validation[name], graph.decay),
+            window,
+            horizon,
+        )
+        for name, graph in graphs.items()
+    }
     moments = {
         name: (history_moments(p.train, p.window, p.horizon), history_moments(p.validation, p.window, p.horizon))
         for name, p in parts.items()
@@ -52,9 +72,12 @@ def _start(graph: SessionGraph, parts: Parts, moments: tuple[HistoryMoments, His
     """Sets the linear parts of one session."""
     path, connectivity, drive = graph.linear_path, graph.functional_connectivity, graph.common_drive
     assert path is not None
-    if path.history is not None:
-        path.history.copy_(own_history(*moments, shared))
     path.kernel.zero_()
+    if path.history is not None:
+        path.history.copy_(shared)
+    independent = independent_errors(parts, _forecast(graph))
+    if path.history is not None:
+        path.history.copy_(own_history(*moments, shared, independent=independent))
     if connectivity is not None and drive is not None:
         start = linear_start(
             parts.train,
@@ -72,6 +95,7 @@ def _start(graph: SessionGraph, parts: Parts, moments: tuple[HistoryMoments, His
 
         def received(window: Window) -> Tensor:
             """Returns the forecast of edges and drive, without effects of a neuron on itself."""
+            window = _as(graph, window)
             summed = graph.received(window.activity, graph.current(window.activity, window.behaviour))
             assert summed is not None
             return (summed - own[:, None] * window.activity) @ kernel
@@ -88,6 +112,7 @@ def _start(graph: SessionGraph, parts: Parts, moments: tuple[HistoryMoments, His
         _forecast(graph),
         components=0 if population is None else len(population.axes),
         behaviour=path.behaviour is not None,
+        independent=independent,
     )
     if population is not None:
         population.axes.copy_(stage.axes)
@@ -101,6 +126,7 @@ def _forecast(graph: SessionGraph) -> Callable[[Window], Tensor]:
 
     def forecast(window: Window) -> Tensor:
         """Forecasts the bins after the newest one."""
+        window = _as(graph, window)
         received = graph.received(window.activity, graph.current(window.activity, window.behaviour))
         behaviour = window.behaviour if graph.linear_path is None or graph.linear_path.behaviour is not None else None
         seen = window.behaviour[..., :0] if behaviour is None else behaviour
@@ -109,6 +135,12 @@ def _forecast(graph: SessionGraph) -> Callable[[Window], Tensor]:
         return direct[:, :, 0]
 
     return forecast
+
+
+def _as(graph: SessionGraph, window: Window) -> Window:
+    """Returns a window in the precision of the model."""
+    dtype = graph.activity_mean.dtype
+    return window._replace(activity=window.activity.to(dtype), behaviour=window.behaviour.to(dtype))
 
 
 def upgraded_linear_path(state: Mapping[str, object]) -> dict[str, object]:

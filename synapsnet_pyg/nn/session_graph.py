@@ -47,6 +47,7 @@ class SessionGraph(torch.nn.Module):
         components: Largest number of principal components of the population path; 0: there is none.
         state: GRU of the latent state, shared by all sessions; None: there is no latent state.
         state_dropout: Share of neurons and of states that training hides.
+        dispersed: Whether the loss learns a dispersion of each neuron and horizon; else it is zero.
         horizon: Number of bins ahead H of the direct forecast.
         deconvolve: Whether the session has a decay of slow activity, which the model takes out.
         modulation: Whether behaviour scales the sending and receiving of neurons.
@@ -72,6 +73,9 @@ class SessionGraph(torch.nn.Module):
     activity_scale: Tensor
     """Deviation of each neuron's activity before standardisation [N]."""
 
+    dispersion: Tensor
+    """Number of each neuron and horizon that a likelihood learns [N, H]."""
+
     decay: Tensor | None
     """Share of its value that activity keeps from bin to bin; None: it is not taken out."""
 
@@ -89,6 +93,7 @@ class SessionGraph(torch.nn.Module):
         components: int = 0,
         state: torch.nn.GRU | None = None,
         state_dropout: float = 0.5,
+        dispersed: bool = False,
         horizon: int = 1,
         deconvolve: bool = False,
         modulation: bool = False,
@@ -116,7 +121,11 @@ class SessionGraph(torch.nn.Module):
         self.register_buffer("decay", torch.tensor(0.0) if deconvolve else None)
         self.register_buffer("activity_mean", torch.zeros(N))
         self.register_buffer("activity_scale", torch.ones(N))
-        self.dispersion = torch.nn.Parameter(torch.zeros(N, horizon))
+        dispersion = torch.zeros(N, horizon)
+        if dispersed:
+            self.dispersion = torch.nn.Parameter(dispersion)
+        else:
+            self.register_buffer("dispersion", dispersion)
 
     def current(self, activity: Tensor, behaviour: Tensor) -> Tensor | None:
         """Returns the input current of every neuron at every position [B, N, L]; None without connectivity."""

@@ -30,22 +30,22 @@ class Average:
     .. math::
         \bar w = \sum_c \pi_c w_c, \qquad \pi_c \propto e_c^{-n / 2}
 
-    with the squared error :math:`e_c` of candidate c and n bins. Errors of neurons and horizons in one bin count once,
-    since they are correlated. Candidates are added one by one; only their mean is kept.
+    with the squared error :math:`e_c` of candidate c and n independent errors (:func:`independent_errors`). Candidates
+    are added one by one; only their mean is kept.
 
     Args:
-        bins: Number of bins n.
+        number: Number of independent errors n.
     """
 
-    def __init__(self, bins: int) -> None:
-        self.bins, self.mean, self.total, self.smallest = bins, torch.zeros(()), 0.0, math.inf
+    def __init__(self, number: float) -> None:
+        self.number, self.mean, self.total, self.smallest = number, torch.zeros(()), 0.0, math.inf
 
     def add(self, candidate: Tensor, error: float) -> None:
         """Adds a candidate with its squared error on validation."""
         if error < self.smallest:
-            self.total *= (max(error, 1e-300) / self.smallest) ** (self.bins / 2)
+            self.total *= (max(error, 1e-300) / self.smallest) ** (self.number / 2)
             self.smallest = max(error, 1e-300)
-        weight = (self.smallest / max(error, 1e-300)) ** (self.bins / 2)
+        weight = (self.smallest / max(error, 1e-300)) ** (self.number / 2)
         self.total += weight
         self.mean = self.mean + (weight / self.total) * (candidate - self.mean)
 
@@ -125,7 +125,9 @@ def shared_history(train: Sequence[HistoryMoments], validation: Sequence[History
     return min(candidates, key=lambda weights: sum(m.error(weights) for m in validation))
 
 
-def own_history(train: HistoryMoments, validation: HistoryMoments, shared: Tensor) -> Tensor:
+def own_history(
+    train: HistoryMoments, validation: HistoryMoments, shared: Tensor, *, independent: float | None = None
+) -> Tensor:
     r"""Solves how each neuron's history differs from the shared kernel, as a ridge regression of the rest.
 
     The difference acts on all bins, or on changes between bins only. The latter cannot pull a drifting neuron towards
@@ -135,6 +137,7 @@ def own_history(train: HistoryMoments, validation: HistoryMoments, shared: Tenso
         train: Moments of the training part.
         validation: Moments of the validation part.
         shared: Kernel of all neurons [W, H].
+        independent: Number of independent errors on validation. None: the number of bins.
 
     Returns:
         Weights [N, W, H] of the history, the shared kernel included.
@@ -143,7 +146,7 @@ def own_history(train: HistoryMoments, validation: HistoryMoments, shared: Tenso
     identity = torch.eye(W).to(shared)
     changes = identity[:, 1:] - identity[:, :-1]  # [W, W - 1]
     rest, held_out = train.uy - train.uu @ shared, validation.uy - validation.uu @ shared
-    average = Average(validation.bins)
+    average = Average(validation.bins if independent is None else independent)
     average.add(shared.expand(len(rest), -1, -1), validation.error(shared))
     for basis in (changes, identity) if W > 1 else (identity,):
         uu, uy = basis.t() @ train.uu @ basis, basis.t() @ rest
@@ -183,6 +186,39 @@ def graph_share(parts: Parts, forecast: Callable[[Window], Tensor], graph: Calla
     return _share(product, power, SMALLEST_GRAPH_SHARE)
 
 
+def independent_errors(parts: Parts, forecast: Callable[[Window], Tensor]) -> float:
+    r"""Returns the number of independent errors of a forecast on the validation part.
+
+    .. math::
+        n = \frac{T}{1 + 2 \sum_k \rho_k}\, \frac{(\mathrm{tr}\, C)^2}{\mathrm{tr}\, C^2}
+
+    with the covariance C of the neurons' errors one bin ahead in T bins. The second ratio is the number of independent
+    neurons: N for the noise of spikes, few where a population moves as one. The first is the number of independent
+    bins, with the autocorrelation :math:`\rho` of the squared error up to its first value below zero.
+
+    Args:
+        parts: Parts of a session.
+        forecast: Function from a batch of windows to a forecast [B, N, H].
+    """
+    errors = torch.cat(
+        [
+            (batch.target[..., 0] - forecast(batch)[..., 0]).double()
+            for batch in windows_in_batches(parts.validation, parts.window, parts.horizon)
+        ]
+    )
+    gram = errors @ errors.t() if len(errors) < errors.shape[1] else errors.t() @ errors
+    neurons = float(gram.trace().square() / gram.square().sum().clamp_min(1e-12))
+    power = errors.square().sum(1)
+    power = power - power.mean()
+    memory = 0.0
+    for lag in range(1, len(power)):
+        correlation = float((power[lag:] * power[:-lag]).sum() / power.square().sum().clamp_min(1e-12))
+        if correlation <= 0:
+            break
+        memory += correlation
+    return len(errors) / (1 + 2 * memory) * neurons
+
+
 class PopulationStage(NamedTuple):
     """Reduced-rank regression on principal components and behaviour."""
 
@@ -204,7 +240,12 @@ class _Rest(NamedTuple):
 
 
 def population_stage(
-    parts: Parts, forecast: Callable[[Window], Tensor], *, components: int, behaviour: bool = True
+    parts: Parts,
+    forecast: Callable[[Window], Tensor],
+    *,
+    components: int,
+    behaviour: bool = True,
+    independent: float | None = None,
 ) -> PopulationStage:
     """Regresses what is left to forecast on principal components of the population and on behaviour, at several lags.
 
@@ -213,6 +254,7 @@ def population_stage(
         forecast: Function from a batch of windows to the forecast before this stage [B, N, H].
         components: Largest number of principal components; 0: behaviour alone.
         behaviour: Whether behaviour is an input.
+        independent: Number of independent errors on validation. None: the number of bins.
     """
     train, N, H = parts.train, parts.train.num_neurons, parts.horizon
     K, lags = train.num_behaviours if behaviour else 0, lags_of(parts.window)
@@ -221,7 +263,7 @@ def population_stage(
     tested = [k for k in (2, 4, 8, 16, 32, 64, 128) if k < components] + [components]
     seen, held_out = (_rest(part, parts, forecast, axes, K) for part in (train, parts.validation))
     candidate = torch.zeros(len(lags) * (components + K), N * H, dtype=torch.float64)
-    average = Average(held_out.bins)
+    average = Average(held_out.bins if independent is None else independent)
     average.add(candidate, held_out.rr)
     for k in tested:
         # Components come in the order of lags, then of axes: the first k of each lag are kept.

@@ -94,7 +94,7 @@ def evaluate(run: Run) -> Evaluation:
         details[s] = score_details(session, test, forecasts, window=first)
         found = forecast_intervals(run.model, split[s], targets=run.targets, first=first)
         intervals[s] = score_intervals(session, found)
-    return Evaluation(sessions, _summary(sessions), neurons, left_out, details, intervals)
+    return Evaluation(sessions, _summary(sessions), neurons, left_out, details=details, intervals=intervals)
 
 
 def with_anchors(run: Run, split: dict[str, Split], horizon: int = 1) -> ComparedModels:

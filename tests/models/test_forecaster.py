@@ -13,6 +13,7 @@ from synapsnet_pyg.models.forecasting import forecast_horizons, forecast_session
 from synapsnet_pyg.models.poco import POCO
 from synapsnet_pyg.models.registry import MODELS, build_model, model_class
 from synapsnet_pyg.nn.common_drive import CommonDrive
+from synapsnet_pyg.nn.latent_state import LatentState
 
 B, P = 4, 3
 every_model = pytest.mark.parametrize("name", sorted(MODELS))
@@ -56,6 +57,8 @@ def test_gradient_reaches_every_parameter(name):
         if isinstance(module, CommonDrive):  # at rest until the start finds something for it to do
             torch.nn.init.normal_(module.receivers)
             torch.nn.init.normal_(module.senders)
+        if isinstance(module, LatentState):  # not heard at the start
+            torch.nn.init.normal_(module.hearing.weight)
         if isinstance(module, POCO):  # does not listen to the population at the start
             torch.nn.init.normal_(module.scale.weight)
             torch.nn.init.normal_(module.shift.weight)

@@ -11,6 +11,7 @@ from synapsnet_pyg.regression.linear_stages import (
     Parts,
     graph_share,
     history_moments,
+    independent_errors,
     own_history,
     population_stage,
     shared_history,
@@ -113,14 +114,23 @@ def test_population_stage_forecasts_a_shared_drive():
 
 
 def test_average_weighs_candidates_by_their_likelihood():
-    average = Average(bins=10)
+    average = Average(10)
     errors = [3.0, 2.0, 2.5]
     for value, error in zip([1.0, 5.0, 7.0], errors, strict=True):
         average.add(torch.tensor(value), error)
     weights = [math.exp(-5 * math.log(error)) for error in errors]
     expected = sum(w * v for w, v in zip(weights, [1.0, 5.0, 7.0], strict=True)) / sum(weights)
     assert float(average.mean) == pytest.approx(expected)
-    sharp = Average(bins=100_000)
+    sharp = Average(100_000)
     for value, error in [(1.0, 2.0), (2.0, 1.9), (3.0, 0.0)]:
         sharp.add(torch.tensor(value), error)
     assert float(sharp.mean) == 3.0
+
+
+def test_errors_of_a_population_that_moves_as_one_count_once():
+    random = torch.Generator().manual_seed(1)
+    alone = Session(torch.randn(8, 3000, generator=random), bin_size=0.1)
+    together = Session(torch.randn(1, 3000, generator=random).expand(8, -1).contiguous(), bin_size=0.1)
+    for session, neurons in ((alone, 8), (together, 1)):
+        number = independent_errors(Parts(session, session, W, H), lambda w: torch.zeros_like(w.ahead[:, :, 0]))
+        assert number == pytest.approx(neurons * (3000 - W - H + 1), rel=0.05)

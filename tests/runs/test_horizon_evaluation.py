@@ -46,7 +46,7 @@ def test_anchors_that_do_not_fit_are_left_out():
     trials = make_session(T=240, segment=torch.stack([starts, starts + 8], 1))
     run = var_run(trials)
     assert evaluate_horizons(run, 3).left_out == []
-    assert evaluate_horizons(run, 4).left_out == ["ar5", "var5"]
+    assert evaluate_horizons(run, 4).left_out == ["ar5", "linear", "linear_rrr", "var5"]
     assert longest_horizon(run) == 1
     assert longest_horizon(var_run(make_session(T=200))) == 7
     with pytest.raises(ValueError, match="shorter context or horizon"):

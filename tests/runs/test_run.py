@@ -51,7 +51,7 @@ def test_history_is_read(run, tmp_path):
     (tmp_path / "history.csv").write_text("epoch,validation_correlation\n0,0.25\n1,0.5\n")
     (tmp_path / "one").mkdir()
     elsewhere = Run(run.model, run.sessions, run.recipe, tmp_path, run.record)
-    assert elsewhere.history() == History([0, 1], [0.25, 0.5])
+    assert elsewhere.history() == History([0, 1], [0.25, 0.5], best=1)
     assert elsewhere.history("one") is None
     assert run.history().epochs == [0, 1, 2]
 
