@@ -55,6 +55,7 @@ from .models.amag import AMAG as AMAG
 from .models.forecaster import Forecast as Forecast
 from .models.forecaster import Forecaster as Forecaster
 from .models.forecasting import forecast_horizons as forecast_horizons
+from .models.forecasting import forecast_quantiles as forecast_quantiles
 from .models.forecasting import forecast_session as forecast_session
 from .models.gwnet import GWNet as GWNet
 from .models.lfads import LFADS as LFADS

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
@@ -163,6 +164,15 @@ class Forecaster(torch.nn.Module):
         if forecast.future is None:
             return torch.nn.functional.mse_loss(forecast.activity, window.target) + forecast.penalty
         return torch.nn.functional.mse_loss(forecast.future, window.ahead) + forecast.penalty
+
+    def distribution(self, forecast: Tensor, session: str) -> Distribution | None:
+        """Returns the distribution of the bins ahead in the units of the recording; None without a likelihood.
+
+        Args:
+            forecast: Forecast :math:`(B, N, P, H)`, standardised.
+            session: Name of the session.
+        """
+        return None
 
     def connectivity(self, session: Session) -> Tensor:
         r"""Returns the functional connectivity :math:`(N, N)`: ``[i, j]`` is the effect of neuron j on neuron i.

@@ -1,6 +1,6 @@
 """Forecasts of whole sessions, one step or many steps ahead."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster, evaluating
+from synapsnet_pyg.nn.quantiles import distribution_quantiles
 
 Method = Literal["direct", "rolled"]
 """How a model forecasts several bins: by a direct forecast of each, or by feeding its forecasts back."""
@@ -155,6 +156,47 @@ def _is_direct(model: Forecaster, horizon: int, method: Method | None) -> bool:
             f"{model.horizon}); build it with horizon={horizon}, or feed its forecasts back with method='rolled'."
         )
     return method != "rolled" and model.horizon >= horizon
+
+
+@torch.no_grad()
+def forecast_quantiles(
+    model: Forecaster,
+    session: Session,
+    probabilities: Sequence[float],
+    horizon: int = 1,
+    targets: int = 1,
+    *,
+    first: int | None = None,
+) -> Tensor:
+    """Returns quantiles of the bins ahead by the likelihood with which a model was trained.
+
+    They are as right as the likelihood is; intervals that keep their coverage on any recording are those of
+    :func:`~synapsnet_pyg.runs.intervals.forecast_intervals`.
+
+    Args:
+        model: Forecaster with a likelihood, such as ``SynapsNet(loss=gaussian)``.
+        session: Session standardised as in training.
+        probabilities: Q probabilities between 0 and 1.
+        horizon: Number of bins ahead H, at most that of the model.
+        targets: Number of targets P of each window, as in training.
+        first: Position of the first forecast bin in each segment.
+
+    Returns:
+        Quantiles in the units of the recording [N, M, H, Q], for the bins of :func:`forecast_horizons`.
+
+    Raises:
+        ValueError: The model has no likelihood, or does not forecast so many bins directly; or no segment is long enough.
+    """
+    ahead = forecast_horizons(model, session, horizon, targets, method="direct", first=first)
+    full = torch.zeros(*ahead.forecast.shape[:2], model.horizon).to(ahead.forecast)
+    full[..., :horizon] = ahead.forecast
+    distribution = model.distribution(full[None], session.name)
+    if distribution is None:
+        raise ValueError(
+            f"Expected a model with a likelihood (got {type(model).__name__} without one); train SynapsNet with "
+            "loss='gaussian', 'poisson' or 'negative_binomial'."
+        )
+    return distribution_quantiles(distribution, probabilities)[0, :, :, :horizon]
 
 
 @torch.no_grad()

@@ -7,11 +7,12 @@ from helpers import close, make_session, read_csv
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window, every_window, windows_of
 from synapsnet_pyg.models.checkpoint import describe, load_model
-from synapsnet_pyg.models.forecasting import forecast_session
+from synapsnet_pyg.models.forecasting import forecast_quantiles, forecast_session
 from synapsnet_pyg.models.jacobian import jacobians
 from synapsnet_pyg.models.synapsnet import SynapsNet, default_penalty_weight
 from synapsnet_pyg.nn.dynamics import DYNAMICS
 from synapsnet_pyg.nn.functional_connectivity import PENALTIES
+from synapsnet_pyg.nn.losses import gaussian, negative_binomial, poisson
 from synapsnet_pyg.regression.linear_start import exponential_kernel
 from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.training import fit
@@ -573,3 +574,24 @@ def test_the_decay_of_an_indicator_is_taken_out_inside_the_model():
     assert float((forecast.truth - forecast.forecast).square().mean()) < 0.3
     longer = forecast_session(model, test, targets=16)
     torch.testing.assert_close(longer.forecast[:, -50:], forecast.forecast[:, -50:], atol=0.2, rtol=0)
+
+
+def test_quantiles_of_a_likelihood_are_in_the_units_of_the_recording():
+    session = make_session(N=4, T=300)
+    session.activity = torch.poisson(2 + torch.linspace(0, 3, 4)[:, None].expand(-1, 300))
+    session = session.standardise()
+    train, validation, test = session.split()
+    with pytest.raises(ValueError, match="with a likelihood"):
+        forecast_quantiles(SynapsNet([session]), test, [0.5])
+    for loss in (gaussian, poisson, negative_binomial):
+        model = small_model(session, loss=loss, horizon=3)
+        model.initialise({"demo": train}, {"demo": validation})
+        if loss is negative_binomial:
+            torch.nn.init.constant_(model.graphs[0].dispersion, -5.0)
+        quantiles = forecast_quantiles(model, test, [0.05, 0.5, 0.95], horizon=2)
+        counts = test.activity * session.activity_scale[:, None] + session.activity_mean[:, None]
+        truth = counts.unfold(1, 2, 1)[:, model.window :]
+        assert quantiles.shape == (*truth.shape, 3)
+        inside = ((truth >= quantiles[..., 0]) & (truth <= quantiles[..., 2])).float().mean()
+        assert 0.84 < float(inside) < 0.99
+        assert bool((quantiles.diff(dim=-1) >= 0).all())
