@@ -116,7 +116,6 @@ TESTED_ELSEWHERE = {
     "runs/cost.py": "cli/test_cli.py and test_golden.py, as the command 'inspect'",
     "runs/in_memory.py": "test_golden.py and test_examples.py, in experiments",
     "runs/progress.py": "runs/test_training.py, in a fit",
-    "runs/run_file.py": "runs/test_run.py, in a run",
     "runs/score_tables.py": "runs/test_evaluation.py, with the scores",
     "runs/scores.py": "runs/test_evaluation.py, with the scores",
     "runs/tables.py": "benchmarks/test_forecasting.py and test_golden.py, as tables of results",

@@ -185,7 +185,7 @@ def forecast_quantiles(
         Quantiles in the units of the recording [N, M, H, Q], for the bins of :func:`forecast_horizons`.
 
     Raises:
-        ValueError: The model has no likelihood, or does not forecast so many bins directly; or no segment is long enough.
+        ValueError: The model has no likelihood, or does not forecast so many bins directly; or segments are short.
     """
     ahead = forecast_horizons(model, session, horizon, targets, method="direct", first=first)
     full = torch.zeros(*ahead.forecast.shape[:2], model.horizon).to(ahead.forecast)

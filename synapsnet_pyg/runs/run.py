@@ -17,7 +17,7 @@ from synapsnet_pyg.models.checkpoint import load_model
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.runs.recipe import Preset, Recipe
-from synapsnet_pyg.runs.run_file import FILE, FittedSession, RunRecord, validation_score, versions
+from synapsnet_pyg.runs.run_file import FILE, FittedSession, RunRecord, best_epoch, versions
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -255,11 +255,10 @@ class Run:
             return None
         with (folder / "history.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
-        scores = [validation_score(row, self.model.horizon) for row in rows]
         return History(
             [int(row["epoch"]) for row in rows],
             [float(row["validation_correlation"]) for row in rows],
-            best=max(range(len(scores)), key=scores.__getitem__, default=0),
+            best=best_epoch(rows, self.model.horizon) if rows else 0,
         )
 
     def commands(self) -> list[str]:

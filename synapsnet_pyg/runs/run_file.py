@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -141,6 +141,29 @@ def versions() -> dict[str, str]:
     """Returns the versions of Python and the packages that results depend on."""
     packages = ("synapsnet_pyg", "torch", "torch_geometric", "numpy")
     return {"python": platform.python_version(), **{package: version(package) for package in packages}}
+
+
+MARGIN = 0.01
+"""Share by which an epoch must be better than a solved start to replace it: the best of many epochs is so by chance."""
+
+
+def best_epoch(rows: Sequence[Mapping[str, Any]], horizon: int) -> int:
+    """Returns the index of the epoch that a fit keeps, by :func:`validation_score`.
+
+    A model that starts from a solution has an epoch 0, which is kept unless a later one is better by 1 %.
+
+    Args:
+        rows: Rows of ``history.csv``.
+        horizon: Number of bins that the model forecasts directly.
+    """
+    scores = [validation_score(row, horizon) for row in rows]
+    solved = int(rows[0]["epoch"]) == 0
+    best = 0
+    for index, score in enumerate(scores):
+        margin = MARGIN * abs(scores[0]) if solved and best == 0 else 0.0
+        if score > scores[best] + margin or (scores[best] != scores[best] and score == score):
+            best = index
+    return best
 
 
 def validation_score(row: Mapping[str, Any], horizon: int) -> float:

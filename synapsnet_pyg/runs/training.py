@@ -31,7 +31,7 @@ from synapsnet_pyg.models.forecasting import SessionForecast, forecast_horizons,
 from synapsnet_pyg.models.per_session import PerSession
 from synapsnet_pyg.runs.progress import EpochProgress
 from synapsnet_pyg.runs.recipe import Recipe
-from synapsnet_pyg.runs.run_file import validation_score
+from synapsnet_pyg.runs.run_file import best_epoch, validation_score
 from synapsnet_pyg.runs.scores import score_forecast
 
 
@@ -277,7 +277,6 @@ class _Training(LightningModule):
             for forecast in self._forecasts(part.validation)
         ]
         validation = sum(score.correlation for score in scores) / len(scores)
-        best = max((validation_score(row, self.model.horizon) for row in self.history), default=-math.inf)
         self.history.append(
             {
                 "epoch": epoch,
@@ -288,9 +287,7 @@ class _Training(LightningModule):
                 "seconds": time.monotonic() - self._started,
             }
         )
-        if (
-            not validation_score(self.history[-1], self.model.horizon) <= best
-        ):  # always true of the first epoch, even if its score is NaN
+        if best_epoch(self.history, self.model.horizon) == len(self.history) - 1:
             save_model(self.model, self.out / "best.ckpt")
         with atomic_path(self.out / "history.csv") as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.history[0])
