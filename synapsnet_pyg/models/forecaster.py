@@ -74,8 +74,6 @@ class Forecaster(torch.nn.Module):
     arguments: dict[str, Any]
     one_session: ClassVar[bool] = False
     """True if a model of this class knows a single session; several sessions then have a model each."""
-    slow: str = "$^"
-    """Regular expression of the names of parameters that start from a solution and learn at a tenth of the rate."""
     shared: ClassVar[tuple[str, ...]] = ()
     """Names of the parts that all sessions share; :meth:`adopt` copies them."""
     renamed: ClassVar[Mapping[str, str]] = {}
@@ -136,6 +134,13 @@ class Forecaster(torch.nn.Module):
             True if the model can forecast now. Training then keeps these parameters unless a later epoch is better.
         """
         return False
+
+    def learning_rates(self) -> dict[str, float]:
+        """Returns regular expression of parameter names -> factor of the learning rate; others have the factor 1.
+
+        Training asks after :meth:`initialise`. No name may match two expressions.
+        """
+        return {}
 
     def adopt(self, other: "Forecaster") -> None:
         """Copies the parts that sessions share from a fitted model of the same class, and freezes them.

@@ -163,7 +163,6 @@ class SynapsNet(Forecaster):
         super().__init__(sessions, window + deconvolve, horizon)
         self.error, self.linear_path, self.use_activity = loss, linear_path, use_activity
         self.use_connectivity, self.use_behaviour = use_connectivity, use_behaviour
-        self.slow = r"functional_connectivity|common_drive|linear_path" if linear_path else "$^"
         known = list(self.sessions.values())
         edges, behaviours = edge_index or {}, self.num_behaviours if use_behaviour else 0
         self.state = state_gru(state_size) if state_size and linear_path and use_connectivity else None
@@ -221,6 +220,14 @@ class SynapsNet(Forecaster):
             self.dynamics.readout.weight.mul_(0.1)
             self.dynamics.readout.bias.zero_()
         return True
+
+    def learning_rates(self) -> dict[str, float]:
+        r"""Returns the factor :math:`q^2` of each session's graph, with q its share of the linear forecast.
+
+        Where edges explain little beside history and population, gradient steps would fit noise to them.
+        """
+        parts = r"(functional_connectivity|common_drive|linear_path)\."
+        return {rf"graphs\.{g}\.{parts}": float(graph.edge_share) ** 2 for g, graph in enumerate(self.graphs)}
 
     def forward(self, window: Window) -> Forecast:
         """Forecasts the H bins after each of the window's last P positions."""

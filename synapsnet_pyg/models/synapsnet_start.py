@@ -20,6 +20,7 @@ from synapsnet_pyg.regression.linear_stages import (
     own_history,
     population_stage,
     shared_history,
+    validation_error,
 )
 from synapsnet_pyg.regression.linear_start import linear_start
 
@@ -100,25 +101,37 @@ def _start(graph: SessionGraph, parts: Parts, moments: tuple[HistoryMoments, His
             assert summed is not None
             return (summed - own[:, None] * window.activity) @ kernel
 
-        share = graph_share(parts, _forecast(graph), received)
+        before, edges_only = _forecast(graph), connectivity.matrix()
+
+        def from_edges(window: Window) -> Tensor:
+            """Returns the forecast of edges alone."""
+            window = _as(graph, window)
+            return (window.activity @ kernel) @ edges_only.t()
+
+        alone = graph_share(parts, before, from_edges).to(kernel)
+        with_history = validation_error(parts, before)
+        with_edges = validation_error(parts, lambda window: before(window) + from_edges(window)[..., None] * alone)
+        share = graph_share(parts, before, received)
         path.kernel.copy_(kernel[:, None] * share.to(kernel))
         if path.history is not None:
             path.history.sub_(own[:, None, None] * path.kernel)
     population = graph.population_path
-    if population is None and path.behaviour is None:
-        return
-    stage = population_stage(
-        parts,
-        _forecast(graph),
-        components=0 if population is None else len(population.axes),
-        behaviour=path.behaviour is not None,
-        independent=independent,
-    )
-    if population is not None:
-        population.axes.copy_(stage.axes)
-        population.weight.copy_(stage.population)
-    if path.behaviour is not None:
-        path.behaviour.copy_(stage.behaviour)
+    if population is not None or path.behaviour is not None:
+        stage = population_stage(
+            parts,
+            _forecast(graph),
+            components=0 if population is None else len(population.axes),
+            behaviour=path.behaviour is not None,
+            independent=independent,
+        )
+        if population is not None:
+            population.axes.copy_(stage.axes)
+            population.weight.copy_(stage.population)
+        if path.behaviour is not None:
+            path.behaviour.copy_(stage.behaviour)
+    if connectivity is not None and drive is not None:
+        gained = with_history - validation_error(parts, _forecast(graph))
+        graph.edge_share.fill_(min(max((with_history - with_edges) / max(gained, 1e-12), 0.0), 1.0))
 
 
 def _forecast(graph: SessionGraph) -> Callable[[Window], Tensor]:
@@ -170,6 +183,7 @@ def upgraded_linear_path(state: Mapping[str, object]) -> dict[str, object]:
         prefix = name.removesuffix("activity_mean")
         if prefix != name and isinstance(mean, Tensor):
             upgraded.setdefault(f"{prefix}dispersion", mean.new_zeros(len(mean), 1))
+            upgraded.setdefault(f"{prefix}edge_share", mean.new_ones(()))
     return upgraded
 
 

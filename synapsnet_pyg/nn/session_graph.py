@@ -73,6 +73,9 @@ class SessionGraph(torch.nn.Module):
     activity_scale: Tensor
     """Deviation of each neuron's activity before standardisation [N]."""
 
+    edge_share: Tensor
+    """Share of the edges in what linear stages explain beyond each neuron's history; 1 without them."""
+
     dispersion: Tensor
     """Number of each neuron and horizon that a likelihood learns [N, H]."""
 
@@ -121,6 +124,7 @@ class SessionGraph(torch.nn.Module):
         self.register_buffer("decay", torch.tensor(0.0) if deconvolve else None)
         self.register_buffer("activity_mean", torch.zeros(N))
         self.register_buffer("activity_scale", torch.ones(N))
+        self.register_buffer("edge_share", torch.tensor(1.0))
         dispersion = torch.zeros(N, horizon)
         if dispersed:
             self.dispersion = torch.nn.Parameter(dispersion)

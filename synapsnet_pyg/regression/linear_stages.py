@@ -186,6 +186,15 @@ def graph_share(parts: Parts, forecast: Callable[[Window], Tensor], graph: Calla
     return _share(product, power, SMALLEST_GRAPH_SHARE)
 
 
+def validation_error(parts: Parts, forecast: Callable[[Window], Tensor]) -> float:
+    """Returns the mean squared error of a forecast [B, N, H] on the validation part."""
+    total, count = 0.0, 0
+    for batch in windows_in_batches(parts.validation, parts.window, parts.horizon):
+        error = (batch.ahead[:, :, 0] - forecast(batch)).double()
+        total, count = total + float(error.square().sum()), count + error.numel()
+    return total / count
+
+
 def independent_errors(parts: Parts, forecast: Callable[[Window], Tensor]) -> float:
     r"""Returns the number of independent errors of a forecast on the validation part.
 

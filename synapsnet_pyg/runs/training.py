@@ -233,13 +233,15 @@ class _Training(LightningModule):
         self._batches = 0
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        rate, slow = self.recipe.learning_rate, self.model.slow
-        learned = [(name, value) for name, value in self.model.named_parameters() if value.requires_grad]
-        groups = [
-            {"params": [value for name, value in learned if bool(re.search(slow, name)) == is_slow], "factor": factor}
-            for is_slow, factor in ((False, 1.0), (True, 0.01))
-        ]
-        return torch.optim.Adam([group for group in groups if group["params"]], lr=rate, fused=True)
+        learned = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
+        groups = []
+        for pattern, factor in self.model.learning_rates().items():
+            matched = [learned.pop(name) for name in list(learned) if re.search(pattern, name)]
+            groups += [{"params": matched, "factor": factor}] if matched else []
+        groups.append({"params": list(learned.values()), "factor": 1.0})
+        return torch.optim.Adam(
+            [group for group in groups if group["params"]], lr=self.recipe.learning_rate, fused=True
+        )
 
     def on_train_epoch_start(self) -> None:
         # Random numbers and learning rate depend on the number of the epoch alone: a resumed fit restores neither.
@@ -263,7 +265,7 @@ class _Training(LightningModule):
             raise FloatingPointError(
                 f"The training error is no longer finite in epoch {self.current_epoch + 1}; use a lower learning rate."
             )
-        self.keep(self.current_epoch + 1, error, self.optimizers().param_groups[0]["lr"])
+        self.keep(self.current_epoch + 1, error, self.optimizers().param_groups[-1]["lr"])
         for logger in self.trainer.loggers:
             logger.log_metrics({key: value for key, value in self.history[-1].items() if key != "epoch"},
                                step=self.current_epoch + 1)  # fmt: skip

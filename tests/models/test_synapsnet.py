@@ -489,7 +489,7 @@ def test_loads_the_parameters_of_version_0_1_0(tmp_path):
         model.graphs[g].dispersion.data.zero_()
         values = {"kernel": kernel, "own": own, "behaviour": behaviour, "intercept": path.intercept[:, 0].detach()}
         old |= {f"linear_path.{g}.{name}": value for name, value in values.items()}
-    assert len(old) == len(state) - len(sessions)
+    assert len(old) == len(state) - 2 * len(sessions)
     again.load_state_dict(SynapsNet.upgrade(old))
     description = {
         "name": "synapsnet",
