@@ -227,7 +227,8 @@ class SynapsNet(Forecaster):
         Where edges explain little beside history and population, gradient steps would fit noise to them.
         """
         parts = r"(functional_connectivity|common_drive|linear_path)\."
-        return {rf"graphs\.{g}\.{parts}": float(graph.edge_share) ** 2 for g, graph in enumerate(self.graphs)}
+        shares = [float(self.graph(name).edge_share) for name in self.sessions]
+        return {rf"graphs\.{g}\.{parts}": share**2 for g, share in enumerate(shares)}
 
     def forward(self, window: Window) -> Forecast:
         """Forecasts the H bins after each of the window's last P positions."""

@@ -238,10 +238,8 @@ class _Training(LightningModule):
         for pattern, factor in self.model.learning_rates().items():
             matched = [learned.pop(name) for name in list(learned) if re.search(pattern, name)]
             groups += [{"params": matched, "factor": factor}] if matched else []
-        groups.append({"params": list(learned.values()), "factor": 1.0})
-        return torch.optim.Adam(
-            [group for group in groups if group["params"]], lr=self.recipe.learning_rate, fused=True
-        )
+        groups += [{"params": list(learned.values()), "factor": 1.0}] if learned else []
+        return torch.optim.Adam(groups, lr=self.recipe.learning_rate, fused=True)
 
     def on_train_epoch_start(self) -> None:
         # Random numbers and learning rate depend on the number of the epoch alone: a resumed fit restores neither.
