@@ -175,7 +175,7 @@ def plan(
     preset: Preset = Preset(),  # noqa: B008
     multi: bool = True,
     context: int | None = None,
-    horizon: int = 1,
+    horizon: int | None = None,
     cross_validation: CrossValidation | None = None,
 ) -> list[ForecastJob]:
     """Returns all jobs of a benchmark: every variant, seed and fold on every session, and the anchors.
@@ -187,14 +187,16 @@ def plan(
         seeds: Seeds of the fits; anchors are fitted with the first seed only.
         preset: Recipe of all fits.
         multi: Whether models with dynamics that sessions share are also fitted to all sessions together.
-        context: Number of past bins C that models with an argument ``window`` see. None: their defaults.
-        horizon: Number of bins ahead H; models with an argument ``horizon`` forecast all of them directly.
+        context: Number of past bins C that models with an argument ``window`` see. None: the protocol's.
+        horizon: Number of bins ahead H; models with an argument ``horizon`` forecast all of them directly. None: the
+            protocol's.
         cross_validation: Folds of each session, with gaps of the largest context; None: the parts of the protocol.
 
     Raises:
         ValueError: A model, an argument or a session is invalid.
     """
     recipe = preset.recipe(list(sessions.values()))  # raises an error if a number is out of range
+    context, horizon = _sizes(recipe.protocol, context, horizon)
     variants, anchors = (over_horizons(given, context, horizon) for given in (variants, named(ANCHORS)))
     recordings = [recipe.prepare(session) for session in sessions.values()]
     models = [build_model(variant.kind, recordings[:1], variant.arguments) for variant in [*variants, *anchors]]
@@ -240,6 +242,14 @@ def plan(
     return jobs
 
 
+def _sizes(protocol: str, context: int | None, horizon: int | None) -> tuple[int | None, int]:
+    """Returns context and horizon, those of the protocol where none is given; None: the models' default context."""
+    sizes = protocol_named(protocol)
+    if context is None and protocol != "paper":  # whose context is the models' default
+        context = sizes.context
+    return context, sizes.horizon if horizon is None else horizon
+
+
 def compare_forecasts(
     paths: Sequence[str],
     out: Path,
@@ -283,9 +293,7 @@ def compare_forecasts(
         raise ValueError(f"Expected at least 1 seed (got {seeds}).")
     sessions = {str(Path(path).resolve()): Session.load(path) for path in paths}
     name = preset.recipe(list(sessions.values())).protocol
-    if context is None and name != "paper":  # whose context is the models' default
-        context = protocol_named(name).context
-    horizon = protocol_named(name).horizon if horizon is None else horizon
+    context, horizon = _sizes(name, context, horizon)
     variants = with_tuned(variants, tuned, protocol=name, context=context, horizon=horizon)
     jobs = plan(sessions, out, variants, seeds=range(seeds), preset=preset, multi=multi,
                 context=context, horizon=horizon, cross_validation=cross_validation)  # fmt: skip
