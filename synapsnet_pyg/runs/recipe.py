@@ -162,8 +162,4 @@ class Preset:
             ValueError: There is no such preset, or a number is out of range.
         """
         bins = sum(session.num_bins for session in sessions)
-        recipe, given = Recipe.preset(self.name, bins, len(sessions)), {**self.changes, **further}
-        if self.name == "fast" and given.get("epochs"):  # as many halvings over more or fewer epochs
-            halve_every = max(1, round(recipe.halve_every * given["epochs"] / recipe.epochs))
-            recipe = recipe.changed(halve_every=halve_every)
-        return recipe.changed(**given)
+        return Recipe.preset(self.name, bins, len(sessions)).changed(**{**self.changes, **further})
