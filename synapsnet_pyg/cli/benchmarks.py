@@ -26,6 +26,7 @@ def benchmark_forecasting(
     patience: int | None = 10,
     targets: int | None = None,
     learning_rate: float | None = None,
+    halve_every: int | None = None,
     sweep: str | None = None,
     ablations: bool = False,
     dynamics: bool = False,
@@ -59,6 +60,7 @@ def benchmark_forecasting(
         targets: Number of bins that each training window forecasts, one step ahead each; the preset's if not given.
             It is not a horizon: see --horizon.
         learning_rate: Learning rate of the first epochs; the preset's if not given.
+        halve_every: Number of epochs after which the learning rate is halved; the preset's if not given.
         sweep: Sizes to compare: window=1,2,5,10,20 (figure 6) or embedding=4,8,16,32,64,128 (figure 7).
         ablations: Compare SynapsNet with SynapsNet without each of its parts (Table 2).
         dynamics: Compare SynapsNet with RNN, GRU, LSTM and Transformer inside (Table 3).
@@ -94,6 +96,7 @@ def benchmark_forecasting(
         "patience": patience,
         "targets": targets,
         "learning_rate": learning_rate,
+        "halve_every": halve_every,
         "protocol": protocol,
     }
     result = compare_forecasts(

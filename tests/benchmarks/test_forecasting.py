@@ -202,7 +202,7 @@ def test_folds_are_jobs_of_their_own_and_scores_are_means_over_them(paths, tmp_p
 def test_a_protocol_sets_the_window_of_models_that_have_one(paths, tmp_path):
     sessions = {path: Session.load(path) for path in paths[:1]}
     given = [Variant("gru", "gru"), Variant("own", "gru", {"window": 6}), Variant("ridge_var", "ridge_var")]
-    jobs = plan(sessions, tmp_path, given, preset=Preset("paper", {"protocol": "zapbench"}))
+    jobs = plan(sessions, tmp_path, given, preset=Preset("paper", {"protocol": "zapbench"}), horizon=2)
     windows = {job.variant.label: job.variant.arguments.get("window") for job in jobs}
     assert (windows["gru"], windows["own"], windows["ridge_var"]) == (4, 6, None)
     assert {job.recipe.protocol for job in jobs} == {"zapbench"}
