@@ -111,8 +111,13 @@ def ablations() -> list[Variant]:
     """Returns SynapsNet, and SynapsNet without each of its parts (Table 2)."""
     parts = ("embedding", "activity", "connectivity", "behaviour")
     without = [Variant(f"without {part}", "synapsnet", {f"use_{part}": False}) for part in parts]
-    linear = Variant("without linear path", "synapsnet", {"linear_path": False})
-    return [Variant("synapsnet", "synapsnet"), *without, linear]
+    beyond: dict[str, Mapping[str, Any]] = {
+        "linear path": {"linear_path": False},
+        "population path": {"components": 0},
+        "latent state": {"state_size": 0},
+    }
+    without += [Variant(f"without {part}", "synapsnet", arguments) for part, arguments in beyond.items()]
+    return [Variant("synapsnet", "synapsnet"), *without]
 
 
 def recovery_ablations() -> list[Variant]:

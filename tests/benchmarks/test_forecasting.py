@@ -168,7 +168,15 @@ def test_every_part_of_table_2_and_3_is_there():
         f"synapsnet, {kind}" for kind in ("gru", "rnn", "lstm", "transformer, 1 layer", "transformer, 2 layer")
     ]
     left_out = {next(iter(variant.arguments)) for variant in variants.ablations()[1:]}
-    assert left_out == {"use_embedding", "use_activity", "use_connectivity", "use_behaviour", "linear_path"}
+    assert left_out == {
+        "use_embedding",
+        "use_activity",
+        "use_connectivity",
+        "use_behaviour",
+        "linear_path",
+        "components",
+        "state_size",
+    }
 
 
 def test_refuses_before_anything_is_run(paths, tmp_path):
