@@ -1,6 +1,7 @@
 """Results of the forecasting benchmark over horizons: scores, tables and the best model at each horizon."""
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +127,7 @@ class HorizonResults:
             notes: Further lines below each table.
             with_errors: Whether standard errors follow the means; a terminal is too narrow for them.
         """
-        sizes = " or ".join(f"{size:g}" for size in sorted(set(self.bin_size.values())))
+        sizes = " or ".join(sorted({f"{size:.3g}" for size in self.bin_size.values()}))
         title = f"Forecasting: {{}} over bins ahead, of {sizes} s"
         tables = {}
         for key in TITLES:
@@ -136,8 +137,35 @@ class HorizonResults:
                 for model, values in summary.items()
             }
             table = horizon_table(title, key, self.means(key), cells=cells)
-            tables[key] = Table(table.title, table.header, table.rows, [*table.notes, *notes])
+            all_bins = self.overall(key)
+            rows = [
+                [*row, plus_minus_text(all_bins[row[0]].mean, all_bins[row[0]].sem if with_errors else None)]
+                for row in table.rows
+            ]
+            explained = "all: of the squared errors of all bins ahead" if key == "against_copy" else "all: mean"
+            tables[key] = Table(table.title, [*table.header, "all"], rows, [*table.notes, f"{explained}.", *notes])
         return tables
+
+    def overall(self, key: str) -> dict[str, MeanSem]:
+        """Computes title -> mean and standard error over sessions of a score of all bins ahead together.
+
+        The score against copy is that of the summed squared errors, as POCO's; of other scores it is the mean.
+
+        Args:
+            key: Name of a score.
+        """
+        by_title: dict[str, dict[str, list[float]]] = {}
+        for row in self.rows:
+            if key == "against_copy":
+                copied = [s.mse / (1 - s.against_copy) if s.against_copy < 1 else math.nan for s in row.scores]
+                value = 1 - sum(score.mse for score in row.scores) / sum(copied)
+            else:
+                value = sum(getattr(score, key) for score in row.scores) / len(row.scores)
+            by_title.setdefault(row.title, {}).setdefault(row.session, []).append(value)
+        return {
+            title: mean_and_sem(mean_and_sem(values).mean for values in sessions.values())
+            for title, sessions in by_title.items()
+        }
 
     def write(self, out: Path, kind: str, note: str) -> None:
         """Writes a table of each score as Markdown, CSV and LaTeX, and all scores as one CSV.

@@ -78,8 +78,8 @@ def test_means_over_seeds_then_sessions_and_the_best(tmp_path):
     assert told["scores"][2]["scores"][1]["correlation"] is None
     table = results.tables(["by hand"])["correlation"]
     assert table.title == "Forecasting: correlation over bins ahead, of 0.1 s"
-    assert table.rows[1] == ["b", "0.350 +- 0.050", "0.250 +- 0.050"]
-    assert table.notes == ["Best: 1-2: b (multi-session).", "by hand"]
+    assert table.rows[1] == ["b", "0.350 +- 0.050", "0.250 +- 0.050", "0.300 +- 0.000"]
+    assert table.notes == ["Best: 1-2: b (multi-session).", "all: mean.", "by hand"]
     results.write(tmp_path, "forecasting", "by hand")
     with (tmp_path / "forecasting-horizons.csv").open() as file:
         written = list(csv.DictReader(file))
@@ -133,3 +133,15 @@ def test_benchmark_over_horizons_goes_on_where_it_was(paths, tmp_path):
     assert after[1:] == before[1:]
     with pytest.raises(ValueError, match=r"other settings: horizon 4 \(got 5\)"):
         compare_forecasts(paths[:1], out, variants[1:], **options | {"horizon": 5})
+
+
+def test_all_bins_together_are_scored_by_their_summed_errors():
+    copied, errors = [1.0, 2.0, 4.0], [0.9, 1.5, 2.0]
+    by_bin = [
+        HorizonScore(*scores(0.5)[0])._replace(mse=e, against_copy=1 - e / c)
+        for e, c in zip(errors, copied, strict=True)
+    ]
+    results = HorizonResults(3, {"one": 0.1}, [HorizonRow("ours", "single", "one", 0, by_bin)])
+    assert results.overall("against_copy")["ours"].mean == pytest.approx(1 - 4.4 / 7)
+    assert results.overall("mse")["ours"].mean == pytest.approx(4.4 / 3)
+    assert results.tables()["against_copy"].header[-1] == "all"
