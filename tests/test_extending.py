@@ -141,7 +141,7 @@ def test_a_figure_of_the_report(monkeypatch):
 
     monkeypatch.setattr(sections, "SESSION_SECTIONS", (*sections.SESSION_SECTIONS, returned))
     scores = {"copy": Score(0.5, 1.0, [], None)}
-    results = SessionResults(make_session(), scores, NeuronCounts(5, 5, 0, 0), [], None, None, None)
+    results = SessionResults(make_session(), scores, NeuronCounts(5, 5, 0, 0), [], None, None, None, None, None)
     assert session_chapter(results).sections[-1].title == "Returned weights"
     assert replace(results, left_out=["var5"]).left_out == ["var5"]
 

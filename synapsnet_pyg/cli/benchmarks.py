@@ -162,7 +162,8 @@ def tune(
     """Search the hyper-parameters of a model that forecast the validation parts best, by Optuna.
 
     Give the same command again to continue, also in several shells at once. The first trial has the defaults. The score
-    is the correlation of the next bin, or for several bins ahead the squared error. Test parts are not used.
+    is the correlation of the next bin, or for several bins ahead the squared error. Test parts are not used. The best
+    arguments are for 'fit --config FOLDER/best.yaml' and 'benchmark forecasting --tuned FOLDER'.
 
     Args:
         sessions: Session files, or folders of them, fitted together in each trial.
@@ -186,8 +187,7 @@ def tune(
 
     Example:
         synapsnet tune m1.h5 --model gru --trials 30 --out tuned-gru
-        synapsnet fit m1.h5 --config tuned-gru/best.yaml --out run
-        synapsnet benchmark forecasting m1.h5 --tuned tuned-gru --out compared
+        synapsnet tune m1.h5 --model tide --context 20 --horizon 8 --trials 30 --jobs 2 --out tuned-tide
     """
     from synapsnet_pyg.benchmarks import tuning
     from synapsnet_pyg.benchmarks.search_spaces import read_space

@@ -67,8 +67,6 @@ class SynapsNet(Forecaster):
     adaptive penalty out, ``components=0`` the population path, ``state_size=0`` the latent state. The table of
     ablations shows the contribution of each part.
 
-    Choices that the paper leaves open are arguments. A batch's loss includes the penalty of its session only.
-
     Args:
         sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
         window: Number of past bins W.

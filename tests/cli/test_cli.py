@@ -351,7 +351,11 @@ def test_a_model_without_weights_tells_its_effects_all_the_same(fitted, capsys, 
     assert run(capsys, "figures", out, "--out", tmp_path / "figures")[0] == 0
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
     curves = {"training.png"} if model == "neuprint" else {"sim0-training.png", "sim1-training.png"}
-    pictures = {f"{name}-{what}.png" for name in ("sim0", "sim1") for what in ("connectivity", "forecast")}
+    pictures = {
+        f"{name}-{what}.png"
+        for name in ("sim0", "sim1")
+        for what in ("connectivity", "forecast", "neurons-against-baseline")
+    }
     assert drawn == pictures | curves
     assert run(capsys, "connectivity", out, "--out", tmp_path / "effects", "--format", "csv")[0] == 0
     assert {path.name for path in (tmp_path / "effects").iterdir()} == {"sim0-edges.csv", "sim1-edges.csv"}
