@@ -141,9 +141,7 @@ def _forecast(graph: SessionGraph) -> Callable[[Window], Tensor]:
         """Forecasts the bins after the newest one."""
         window = _as(graph, window)
         received = graph.received(window.activity, graph.current(window.activity, window.behaviour))
-        behaviour = window.behaviour if graph.linear_path is None or graph.linear_path.behaviour is not None else None
-        seen = window.behaviour[..., :0] if behaviour is None else behaviour
-        direct = graph.direct(window.activity, received, seen, 1)
+        direct = graph.direct(window.activity, received, window.behaviour, 1)
         assert isinstance(direct, Tensor)
         return direct[:, :, 0]
 
