@@ -92,11 +92,10 @@ class IntervalTracker:
             forecast: Forecast (H, N) made after the newest bin, in the units of the recording.
         """
         centre, width = self.spread.around(forecast)
-        score = np.sort(self.score, -1)
         row = self._now % self.horizon
-        self._forecast[row], self._centre[row], self._width[row], self._score[row] = forecast, centre, width, score
-        self._made[row] = True
-        return self.spread.quantiles(centre, width, score)
+        self._forecast[row], self._centre[row], self._width[row] = forecast, centre, width
+        self._score[row], self._made[row] = self.score, True
+        return self.spread.quantiles(centre, width, self.score)
 
     def observe(self, truth: Array) -> None:
         """Learns from the next bin.
@@ -117,6 +116,8 @@ class IntervalTracker:
         own = np.clip(2 / n, 0.004, 0.1)[..., None]
         pooled = self._pooled_gain * np.einsum("hnq,n->hq", error, self._pool)[:, None]
         self.score -= (known / self._ahead)[..., None] * self._weight * (own * error + pooled)
+        # Scores that have crossed change places, so that the next error of a quantile corrects this quantile.
+        self.score.sort(-1)
         rate = np.maximum(1 / (n + 1), 0.7 / np.clip(n / 4, 20, 500))
         self.spread.update(truth, self._forecast[row, column], known * rate)
         self._seen += known

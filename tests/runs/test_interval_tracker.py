@@ -80,6 +80,22 @@ def test_a_narrow_interval_lies_within_a_wide_one():
     assert (np.diff(given.values) >= 0).all()
 
 
+def test_rare_events_keep_their_coverage():
+    """Most truths lie in a narrow gap between quantiles, so that quantiles cross again and again."""
+    random = np.random.default_rng(4)
+    activity = random.exponential(3.0, (3000, 10)) * (random.random((3000, 10)) < 0.2)
+    forecast = 0.3 * random.random((3000, 10))
+    tracker = IntervalTracker(activity[:500].mean(0), activity[:500].std(0), levels=(0.5, 0.8, 0.95))
+    ends = []
+    for t in range(3000):
+        ends.append(tracker.intervals(forecast[t][None]).values[0])
+        tracker.observe(activity[t])
+    lower, upper = np.stack(ends)[:, :, 0], np.stack(ends)[:, :, -1]
+    inside = (lower < activity) & (activity <= upper)
+    assert inside[500:].mean() == pytest.approx(0.95, abs=0.02)
+    assert upper.max() < 40 > -lower.min()
+
+
 @pytest.mark.parametrize("wrong", [{"levels": (1.0,)}, {"levels": ()}, {"horizon": 0}])
 def test_wrong_arguments(wrong):
     with pytest.raises(ValueError, match="levels between 0 and 1"):
