@@ -3,7 +3,7 @@
     synapsnet benchmark forecasting SESSION.h5 --horizon 16 --out results
     python benchmarks/horizons.py results --model synapsnet --horizons 1 4 16
 
-Differences are paired over the same test bins, with intervals of the block bootstrap (`BlockBootstrap`).
+Differences are paired over the same test bins, with 95 % intervals of the block bootstrap (`BlockBootstrap`).
 """
 
 import argparse
@@ -79,7 +79,7 @@ def main() -> None:
                 level += as_good
             print(f"{name}: done", flush=True)
     header = ["session", "neurons", "bins ahead", given.model, "best other", "its score", "difference", "p"]
-    note = f"{given.model} is first, or as good within the 95 % interval of the difference, in {level} of {len(rows)} rows."
+    note = f"{given.model} is first, or as good within the interval of the difference, in {level} of {len(rows)} rows."
     table = Table("Correlation several bins ahead, against the best of the others", header, rows, [note])
     table.print()
     if given.out is not None:

@@ -11,6 +11,8 @@ from helpers import make_session
 from on_disk import write_allen, write_bugeon
 
 import synapsnet_pyg
+from synapsnet_pyg.benchmarks.forecasting import compare_forecasts
+from synapsnet_pyg.benchmarks.variants import named
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -24,6 +26,7 @@ SMALL = {
     "examples/first_steps.py": "",
     "examples/train_minimal.py": "1500 40 12",
     "benchmarks/adapt.py": "--bins 300 --recorded 9 --minutes 0.5 0.9 --epochs 1",
+    "benchmarks/horizons.py": "results --model ar5 --horizons 1 2",
     "benchmarks/intake.py": "--spikes 3000 --neurons 9 --gigabytes 0.001",
     "benchmarks/intervals.py": "session.h5 --models copy --horizon 2",
     "benchmarks/latency.py": "--neurons 5 --models copy --horizons 1 --bins 100 --steps 5",
@@ -102,8 +105,10 @@ def test_runs_from_top_to_bottom(script, tmp_path):
     if script == "examples/allen_neuropixels.py":
         for session in (715093703, 719161530):
             write_allen(tmp_path / "allen" / f"session_{session}.nwb", session)
-    if script == "benchmarks/intervals.py":
+    if script in ("benchmarks/horizons.py", "benchmarks/intervals.py"):
         make_session().save(tmp_path / "session.h5")
+    if script == "benchmarks/horizons.py":
+        compare_forecasts([str(tmp_path / "session.h5")], tmp_path / "results", named(["copy"]), horizon=2)
     assert output(script, SMALL[script].split(), tmp_path)
     files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert script not in WRITTEN or files == WRITTEN[script]

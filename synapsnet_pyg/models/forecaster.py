@@ -135,6 +135,10 @@ class Forecaster(torch.nn.Module):
         """
         return False
 
+    def begin_training(self) -> None:
+        """Changes a start that could forecast into one to train from, before the first epoch. Here it does nothing."""
+        return
+
     def learning_rates(self) -> dict[str, float]:
         """Returns regular expression of parameter names -> factor of the learning rate; others have the factor 1.
 

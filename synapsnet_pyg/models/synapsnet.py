@@ -10,8 +10,8 @@ from torch.distributions import Distribution
 from synapsnet_pyg.data.innovations import decay_of, innovative_window, with_decay
 from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window, every_window, spread
+from synapsnet_pyg.models import synapsnet_start as start
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
-from synapsnet_pyg.models.synapsnet_start import default_penalty_weight, start_from_least_squares, upgraded_linear_path
 from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.evaluating import evaluating
 from synapsnet_pyg.nn.functional_connectivity import absolute_sum
@@ -46,8 +46,8 @@ class SynapsNet(Forecaster):
 
       Their weights and A are solved by ridge regression before training
       (:func:`~synapsnet_pyg.models.synapsnet_start.start_from_least_squares`): each neuron's history, the graph, then
-      principal components of the population and behaviour at several lags. A recording that is too short or too slow
-      for the dynamics is then forecast as well as by a linear model, and the input current has the scale of an effect.
+      principal components of the population and behaviour at several lags. A recording that is too short for the
+      dynamics is then forecast as well as by a linear model, and the input current has the scale of an effect.
     - A latent state :math:`s` of the population (:class:`~synapsnet_pyg.nn.latent_state.LatentState`), recurrent and of
       few dimensions, is read from and heard by all neurons: the common drive with memory. It is no connectivity.
     - The H bins ahead can be forecast directly (``horizon``), with a read-out and linear weights for each.
@@ -80,19 +80,18 @@ class SynapsNet(Forecaster):
         penalty: Norm of the weights in force, a function of the tensor of weights; see
             :mod:`synapsnet_pyg.nn.functional_connectivity`. The paper writes :math:`\|A\|_2`; the sum of absolute
             values recovers known connectivity better (``synapsnet benchmark connectivity``) and is the default.
-        penalty_weight: Factor :math:`\lambda` of the penalty, not given in the paper. None:
-            :func:`default_penalty_weight` of each session. 0 switches the penalty off.
+        penalty_weight: Factor :math:`\lambda` of the penalty, not given in the paper; 0 switches it off. None:
+            :func:`~synapsnet_pyg.models.synapsnet_start.default_penalty_weight` of each session.
         loss: Error of the forecast, of :data:`synapsnet_pyg.nn.losses.LOSSES`; the paper's is the squared error.
             Likelihoods give a :meth:`distribution`.
         self_connections: Whether :math:`A_{ii}` is learned too.
         initial_scale: Scale of the first weights, see
             :class:`~synapsnet_pyg.nn.functional_connectivity.FunctionalConnectivity`.
-        linear_path: Whether there are linear forecasts, a common drive and a latent state beside the dynamics. Not in
-            the paper.
+        linear_path: Whether linear forecasts, common drive and latent state stand beside it. Not in the paper.
         components: Largest number of principal components of the population path. 0: none.
         state_size: Number of dimensions of the latent state. 0: none.
-        state_dropout: Share of neurons and of states that training hides, see
-            :class:`~synapsnet_pyg.nn.latent_state.LatentState`.
+        state_dropout: Share of neurons and of states that training hides where edges explain nothing. None:
+            :func:`~synapsnet_pyg.models.synapsnet_start.default_state_dropout`.
         latents: Largest number of latents in the common drive of a session. 0: none, with equal penalties for all
             weights.
         deconvolve: Whether the decay of slow activity is taken out, estimated before training. The model then sees
@@ -149,7 +148,7 @@ class SynapsNet(Forecaster):
         latents: int = 8,
         components: int = 32,
         state_size: int = 128,
-        state_dropout: float = 0.7,
+        state_dropout: float | None = None,
         deconvolve: bool = False,
         modulation: bool = False,
         edge_index: Mapping[str, Tensor] | None = None,
@@ -176,7 +175,7 @@ class SynapsNet(Forecaster):
                 latents=latents,
                 components=components,
                 state=self.state,
-                state_dropout=state_dropout,
+                state_dropout=start.default_state_dropout(info) if state_dropout is None else state_dropout,
                 dispersed=loss not in (squared_error, poisson),
                 horizon=horizon,
                 deconvolve=deconvolve,
@@ -184,7 +183,7 @@ class SynapsNet(Forecaster):
                 self_connections=self_connections,
                 initial_scale=initial_scale,
                 norm=penalty,
-                penalty_weight=default_penalty_weight(info) if penalty_weight is None else penalty_weight,
+                penalty_weight=start.default_penalty_weight(info) if penalty_weight is None else penalty_weight,
             )
             for info in known
         )
@@ -213,20 +212,21 @@ class SynapsNet(Forecaster):
         if not self.linear_path:
             return False
         graphs = {name: self.graph(name) for name in self.sessions}
-        start_from_least_squares(graphs, train, validation, self.arguments["window"], self.horizon)
+        start.start_from_least_squares(graphs, train, validation, self.arguments["window"], self.horizon)
         if self.dynamics.readout.weight.requires_grad:  # else it is frozen, adopted from a fitted model
             self.dynamics.readout.weight.mul_(0.1)
             self.dynamics.readout.bias.zero_()
         return True
 
-    def learning_rates(self) -> dict[str, float]:
-        r"""Returns the factor :math:`q^2` of each session's graph, with q its share of the linear forecast.
+    def begin_training(self) -> None:
+        """Keeps of the linear forecasts from the population what holds outside the training part."""
+        for graph in map(self.graph, self.sessions):
+            graph.begin_training()
 
-        Where edges explain little beside history and population, gradient steps would fit noise to them.
-        """
+    def learning_rates(self) -> dict[str, float]:
+        """Returns a factor of each session's graph: where edges explain little, gradient steps would fit noise."""
         parts = r"(functional_connectivity|common_drive|linear_path)\."
-        shares = [float(self.graph(name).edge_share) for name in self.sessions]
-        return {rf"graphs\.{g}\.{parts}": share**2 for g, share in enumerate(shares)}
+        return {rf"graphs\.{g}\.{parts}": float(self.graph(name).edge_odds()) for g, name in enumerate(self.sessions)}
 
     def forward(self, window: Window) -> Forecast:
         """Forecasts the H bins after each of the window's last P positions."""
@@ -397,4 +397,4 @@ class SynapsNet(Forecaster):
     @classmethod
     def upgrade(cls, state: Mapping[str, object]) -> dict[str, object]:
         """Returns saved parameters under the names and in the form of this version."""
-        return upgraded_linear_path(super().upgrade(state))
+        return start.upgraded_linear_path(super().upgrade(state))

@@ -129,6 +129,7 @@ def _start(graph: SessionGraph, parts: Parts, moments: tuple[HistoryMoments, His
             population.weight.copy_(stage.population)
         if path.behaviour is not None:
             path.behaviour.copy_(stage.behaviour)
+        graph.held_share.fill_(stage.held)
     if connectivity is not None and drive is not None:
         gained = with_history - validation_error(parts, _forecast(graph))
         graph.edge_share.fill_(min(max((with_history - with_edges) / max(gained, 1e-12), 0.0), 1.0))
@@ -196,3 +197,16 @@ def default_penalty_weight(session: SessionInfo) -> float:
     """
     N, T = len(session.neuron_id), max(session.num_bins, 1)
     return math.sqrt(math.log(max(N, 2)) / T) / N
+
+
+def default_state_dropout(session: SessionInfo) -> float:
+    r"""Returns the share of neurons that training hides from the latent state of a session, :math:`64 N / (64 N + T)`.
+
+    Of many neurons in few bins a state learns noise. The number was chosen on recordings of 171 neurons in 15,536 bins
+    (0.4 to 0.5 was best) and of 1,000 neurons in 4,600 bins (0.7 to 0.8).
+
+    Args:
+        session: Session, or its :class:`~synapsnet_pyg.data.session.SessionInfo`, with N neurons and T bins.
+    """
+    weights = 64 * len(session.neuron_id)
+    return weights / (weights + max(session.num_bins, 1))

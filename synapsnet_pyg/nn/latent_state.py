@@ -30,14 +30,15 @@ class LatentState(torch.nn.Module):
         self, num_neurons: int, num_behaviours: int, gru: torch.nn.GRU, *, horizon: int = 1, dropout: float = 0.5
     ) -> None:
         super().__init__()
-        self.horizon = horizon
+        self.horizon, self.dropout = horizon, dropout
         self.reading = torch.nn.Linear(num_neurons + num_behaviours, gru.input_size)
         self.hearing = torch.nn.Linear(gru.hidden_size, num_neurons * horizon)
-        self.dropout = torch.nn.Dropout(dropout)
         torch.nn.init.zeros_(self.hearing.weight)
         torch.nn.init.zeros_(self.hearing.bias)
 
-    def forward(self, gru: torch.nn.Module, activity: Tensor, behaviour: Tensor, targets: int) -> Tensor:
+    def forward(
+        self, gru: torch.nn.Module, activity: Tensor, behaviour: Tensor, targets: int, *, told: Tensor | float = 1.0
+    ) -> Tensor:
         """Returns the forecast of the H bins after each of the last P positions.
 
         Args:
@@ -45,11 +46,19 @@ class LatentState(torch.nn.Module):
             activity: Activity of L bins.
             behaviour: Behaviour in these bins.
             targets: Number of positions P.
+            told: Factor of what dropout shows, from 0 to 1; a fifth is always shown.
         """
+        shown = torch.as_tensor((1 - self.dropout) * told).clamp(min=0.2)
         seen = torch.cat([activity.transpose(1, 2), behaviour], dim=-1)
-        states = gru(self.reading(self.dropout(seen)))[0][:, -targets:]
-        heard: Tensor = self.hearing(self.dropout(states))
+        states = gru(self.reading(self._partly(seen, shown)))[0][:, -targets:]
+        heard: Tensor = self.hearing(self._partly(states, shown))
         return heard.unflatten(-1, (-1, self.horizon)).transpose(1, 2)
+
+    def _partly(self, values: Tensor, shown: Tensor) -> Tensor:
+        """Returns values of which training shows a share, scaled as in dropout; all of them outside training."""
+        if not self.training:
+            return values
+        return values * (torch.rand_like(values) < shown) / shown
 
 
 def state_gru(size: int, inputs: int = 32) -> torch.nn.GRU:

@@ -46,7 +46,7 @@ class SessionGraph(torch.nn.Module):
         latents: Largest number of latent inputs of the common drive.
         components: Largest number of principal components of the population path; 0: there is none.
         state: GRU of the latent state, shared by all sessions; None: there is no latent state.
-        state_dropout: Share of neurons and of states that training hides.
+        state_dropout: Share of neurons and of states that training hides where edges explain nothing.
         dispersed: Whether the loss learns a dispersion of each neuron and horizon; else it is zero.
         horizon: Number of bins ahead H of the direct forecast.
         deconvolve: Whether the session has a decay of slow activity, which the model takes out.
@@ -75,6 +75,9 @@ class SessionGraph(torch.nn.Module):
 
     edge_share: Tensor
     """Share of the edges in what linear stages explain beyond each neuron's history; 1 without them."""
+
+    held_share: Tensor
+    """Share of what population and behaviour explain in the training part that holds on the validation part."""
 
     dispersion: Tensor
     """Number of each neuron and horizon that a likelihood learns [N, H]."""
@@ -125,6 +128,7 @@ class SessionGraph(torch.nn.Module):
         self.register_buffer("activity_mean", torch.zeros(N))
         self.register_buffer("activity_scale", torch.ones(N))
         self.register_buffer("edge_share", torch.tensor(1.0))
+        self.register_buffer("held_share", torch.tensor(1.0), persistent=False)  # of the start alone
         dispersion = torch.zeros(N, horizon)
         if dispersed:
             self.dispersion = torch.nn.Parameter(dispersion)
@@ -185,8 +189,32 @@ class SessionGraph(torch.nn.Module):
         if self.population_path is not None:
             total = total + self.population_path(activity, targets)
         if self.latent_state is not None and state is not None:
-            total = total + self.latent_state(state, activity, behaviour, targets)
+            told = 1 - self.edge_odds()
+            total = total + self.latent_state(state, activity, behaviour, targets, told=told)
         return total
+
+    def edge_odds(self) -> Tensor:
+        r"""Returns :math:`q^2 / (q^2 + (1 - q)^2)` of the share q of the edges, the factor of their learning rate.
+
+        The rest of one multiplies what training shows the latent state, which would learn noise where edges explain
+        most.
+        """
+        edges, rest = self.edge_share.square(), (1 - self.edge_share).square()
+        return edges / (edges + rest)
+
+    @torch.no_grad()
+    def begin_training(self) -> None:
+        r"""Multiplies the weights of population and behaviour by :math:`1 - (1 - h)(1 - q)`.
+
+        h is the share of what they explain in the training part that holds on the validation part, q the share of the
+        edges. Least squares fits noise of the training part too. There it leaves over less than elsewhere, and a state
+        that learns from this rest would miss what the population does.
+        """
+        kept = 1 - (1 - self.held_share) * (1 - self.edge_share)
+        if self.population_path is not None:
+            self.population_path.weight.mul_(kept)
+        if self.linear_path is not None and self.linear_path.behaviour is not None:
+            self.linear_path.behaviour.mul_(kept)
 
     def gains(self, behaviour: Tensor) -> tuple[Tensor, Tensor] | None:
         """Returns the newest gains of receiving and of sending [B, N] each; None without modulation."""

@@ -237,6 +237,8 @@ class PopulationStage(NamedTuple):
     """Weights of the components at each lag, newest first [N, H, lags k]."""
     behaviour: Tensor
     """Weights of the behaviours at each lag, newest first [N, H, lags K]."""
+    held: float
+    """Share of what the stage explains in the training part that holds on the validation part, from 0 to 1."""
 
 
 class _Rest(NamedTuple):
@@ -246,6 +248,10 @@ class _Rest(NamedTuple):
     fr: Tensor
     rr: float
     bins: int
+
+    def explained(self, weights: Tensor) -> float:
+        """Returns by how much weights [F, N H] lower the squared error of a bin."""
+        return float((weights * (2 * self.fr - self.ff @ weights)).sum()) / self.bins
 
 
 def population_stage(
@@ -290,8 +296,9 @@ def population_stage(
             candidate = torch.zeros_like(candidate)
             candidate[kept] = share * (vectors @ weights)
             average.add(candidate, held_out.rr + float(share.square() * power - 2 * share * product))
-    found = average.mean.t().reshape(N, H, -1).to(train.activity)
-    return PopulationStage(axes, found[..., : len(lags) * components], found[..., len(lags) * components :])
+    found, split = average.mean.t().reshape(N, H, -1).to(train.activity), len(lags) * components
+    held = held_out.explained(average.mean) / max(seen.explained(average.mean), 1e-12)
+    return PopulationStage(axes, found[..., :split], found[..., split:], min(max(held, 0.0), 1.0))
 
 
 def _principal_axes(part: Session, components: int) -> Tensor:

@@ -112,6 +112,7 @@ def fit(
     module = _Training(model, split, recipe, out)
     if can_forecast:
         module.keep(epoch=0, train_mse=math.nan)
+        model.begin_training()
     if not resumed or not _patience_is_over(
         read_checkpoint(out / "last.ckpt")["history"], recipe.patience, model.horizon
     ):

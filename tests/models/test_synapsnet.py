@@ -9,7 +9,8 @@ from synapsnet_pyg.data.windows import Window, every_window, windows_of
 from synapsnet_pyg.models.checkpoint import describe, load_model
 from synapsnet_pyg.models.forecasting import forecast_quantiles, forecast_session
 from synapsnet_pyg.models.jacobian import jacobians
-from synapsnet_pyg.models.synapsnet import SynapsNet, default_penalty_weight
+from synapsnet_pyg.models.synapsnet import SynapsNet
+from synapsnet_pyg.models.synapsnet_start import default_penalty_weight, default_state_dropout
 from synapsnet_pyg.nn.dynamics import DYNAMICS
 from synapsnet_pyg.nn.functional_connectivity import PENALTIES
 from synapsnet_pyg.nn.losses import gaussian, negative_binomial, poisson
@@ -595,3 +596,9 @@ def test_quantiles_of_a_likelihood_are_in_the_units_of_the_recording():
         inside = ((truth >= quantiles[..., 0]) & (truth <= quantiles[..., 2])).float().mean()
         assert 0.84 < float(inside) < 0.99
         assert bool((quantiles.diff(dim=-1) >= 0).all())
+
+
+def test_many_neurons_in_few_bins_hide_more_of_the_state():
+    few, many = make_session(N=3, T=6400), make_session(N=30, T=640)
+    assert default_state_dropout(few) == pytest.approx(3 / 103)
+    assert default_state_dropout(many) == pytest.approx(3 / 4)

@@ -77,3 +77,21 @@ def test_without_edge_leaves_the_graph_as_it_is(edges):
     mask[1, 1] = 1
     with pytest.raises(ValueError, match="got 1 -> 1"):
         graph.without_edges(mask)
+
+
+@pytest.mark.parametrize(
+    ("edges", "held", "kept", "odds"), [(0.0, 0.3, 0.3, 0.0), (1.0, 0.3, 1.0, 1.0), (0.25, 0.6, 0.7, 0.1)]
+)
+def test_training_begins_with_what_holds(edges, held, kept, odds):
+    graph = SessionGraph(5, num_behaviours=2, window=3, components=4)
+    assert graph.population_path is not None
+    assert graph.linear_path is not None
+    population, behaviour = torch.randn_like(graph.population_path.weight), torch.randn(5, 1, 6)
+    graph.population_path.weight.copy_(population)
+    graph.linear_path.behaviour = behaviour.clone()
+    graph.edge_share.fill_(edges)
+    graph.held_share.fill_(held)
+    graph.begin_training()
+    torch.testing.assert_close(graph.population_path.weight, kept * population)
+    torch.testing.assert_close(graph.linear_path.behaviour, kept * behaviour)
+    assert float(graph.edge_odds()) == pytest.approx(odds)

@@ -112,6 +112,26 @@ def test_population_stage_forecasts_a_shared_drive():
     assert float((explained - direct)[[i for i in range(N) if i != 3]].abs().max()) < 0.12
     assert float(stage.behaviour[3, 0, 1]) == pytest.approx(float(1 / session.activity_scale[3]), abs=0.1)
 
+    assert stage.held > 0.9
+
+
+def test_what_holds_of_a_population_stage_is_measured_on_validation():
+    random = torch.Generator().manual_seed(1)
+    activity = torch.randn(30, 400, generator=random)
+    activity[:, 1:] += torch.randn(30, 1, generator=random) * activity[:5, :-1].mean(0)
+    train, validation, _ = Session(activity, bin_size=0.1).standardise().split()
+    parts = Parts(train, validation, W, H)
+    stage = population_stage(parts, lambda w: torch.zeros_like(w.ahead[:, :, 0]), components=20, behaviour=False)
+
+    def explained(part: Session) -> float:
+        past, _, future = brute_force(part)
+        z = torch.cat([stage.axes.double() @ past[..., -lag] for lag in lags_of(W)])
+        rest = future - torch.einsum("nhf,fm->nmh", stage.population.double(), z)
+        return float((future.square() - rest.square()).sum((0, 2)).mean())
+
+    assert 0.02 < stage.held < 0.9
+    assert stage.held == pytest.approx(explained(validation) / explained(train), rel=1e-4)
+
 
 def test_average_weighs_candidates_by_their_likelihood():
     average = Average(10)
