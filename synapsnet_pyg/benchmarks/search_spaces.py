@@ -49,7 +49,7 @@ SPACES: dict[str, Space] = {
         "latents": (0, 4, 8, 16),
         "components": (0, 16, 32, 64),
         "state_size": (0, 32, 64, 128),
-        "state_dropout": Range(0.2, 0.7),
+        "state_dropout": Range(0.2, 0.8),
     },
     "neuprint": {
         **RATE,
