@@ -13,8 +13,10 @@ from pathlib import Path
 
 import torch
 
+from synapsnet_pyg.benchmarks.forecast_results import titled
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.forecasting import HorizonForecast, SessionForecast, forecast_horizons, methods_of
+from synapsnet_pyg.models.registry import ANCHORS
 from synapsnet_pyg.runs.horizon_tables import label_of
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.score_intervals import BlockBootstrap
@@ -29,12 +31,16 @@ def forecasts_of(results: Path, horizon: int) -> tuple[dict[str, Session], dict[
     forecasts: dict[str, dict[str, HorizonForecast]] = {}
     for file in sorted(results.glob("runs/*/*/seed-0/run.json")):
         run, label = Run.load(file.parent), file.parents[2].name
-        methods = methods_of(run.model, horizon)
+        methods, fit = (
+            methods_of(run.model, horizon),
+            "single" if label in ANCHORS or len(run.sessions) == 1 else "multi",
+        )
         for name, session in run.sessions.items():
-            sessions[name] = session
+            sessions[name], test = session, session.split().test
             for method in methods:
-                forecasts.setdefault(name, {})[label_of(label, method, methods)] = forecast_horizons(
-                    run.model, session.split().test, horizon, run.targets, method=method, first=first
+                title = titled(label_of(label, method, methods), fit)
+                forecasts.setdefault(name, {})[title] = forecast_horizons(
+                    run.model, test, horizon, run.targets, method=method, first=first
                 )
     return sessions, forecasts
 
@@ -45,8 +51,9 @@ def compared(session: Session, forecasts: Mapping[str, SessionForecast], ours: s
     The ways of one model count as one: its better way is compared.
     """
     scores = {title: score_forecast(session, forecast).correlation for title, forecast in forecasts.items()}
-    mine = max((title for title in scores if title.startswith(ours)), key=lambda title: scores[title])
-    best = max((title for title in scores if not title.startswith(ours)), key=lambda title: scores[title])
+    ways = [title for title in scores if title.removesuffix(" (rolled out)") == ours]
+    others = [title for title in scores if title not in ways]
+    mine, best = (max(titles, key=lambda title: scores[title]) for titles in (ways, others))
     some = next(iter(forecasts.values()))
     bootstrap = BlockBootstrap(
         {title: forecasts[title] for title in (mine, best)},

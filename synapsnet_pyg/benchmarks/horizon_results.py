@@ -106,11 +106,8 @@ class HorizonResults:
 
     def _mean(self, title: str, key: str, h: int) -> MeanSem:
         """Computes mean and standard error over sessions of a score h + 1 bins ahead."""
-        by_session: dict[str, list[float]] = {}
-        for row in self.rows:
-            if row.title == title and (value := getattr(row.scores[h], key)) == value:
-                by_session.setdefault(row.session, []).append(value)
-        return mean_and_sem(mean_and_sem(values).mean for values in by_session.values())
+        values = [(row.session, getattr(row.scores[h], key)) for row in self.rows if row.title == title]
+        return _over_sessions([(session, value) for session, value in values if value == value])
 
     def means(self, key: str) -> dict[str, list[float]]:
         """Computes title -> mean over sessions for each horizon, NaN where it is not defined.
@@ -154,18 +151,15 @@ class HorizonResults:
         Args:
             key: Name of a score.
         """
-        by_title: dict[str, dict[str, list[float]]] = {}
+        by_title: dict[str, list[tuple[str, float]]] = {}
         for row in self.rows:
             if key == "against_copy":
                 copied = [s.mse / (1 - s.against_copy) if s.against_copy < 1 else math.nan for s in row.scores]
                 value = 1 - sum(score.mse for score in row.scores) / sum(copied)
             else:
                 value = sum(getattr(score, key) for score in row.scores) / len(row.scores)
-            by_title.setdefault(row.title, {}).setdefault(row.session, []).append(value)
-        return {
-            title: mean_and_sem(mean_and_sem(values).mean for values in sessions.values())
-            for title, sessions in by_title.items()
-        }
+            by_title.setdefault(row.title, []).append((row.session, value))
+        return {title: _over_sessions(values) for title, values in by_title.items()}
 
     def write(self, out: Path, kind: str, note: str) -> None:
         """Writes a table of each score as Markdown, CSV and LaTeX, and all scores as one CSV.
@@ -203,3 +197,11 @@ def _mean_over_horizons(values: Sequence[MeanSem]) -> float:
     """Computes the mean over horizons that have a score; minus infinity if none has."""
     known = [value.mean for value in values if value.mean == value.mean]
     return sum(known) / len(known) if known else float("-inf")
+
+
+def _over_sessions(values: Sequence[tuple[str, float]]) -> MeanSem:
+    """Computes mean and standard error over sessions of pairs of session and score; seeds are averaged first."""
+    by_session: dict[str, list[float]] = {}
+    for session, value in values:
+        by_session.setdefault(session, []).append(value)
+    return mean_and_sem(mean_and_sem(scores).mean for scores in by_session.values())

@@ -48,16 +48,16 @@ class LatentState(torch.nn.Module):
             targets: Number of positions P.
             told: Factor of what dropout shows, from 0 to 1; a fifth is always shown.
         """
-        shown = torch.as_tensor((1 - self.dropout) * told).clamp(min=0.2)
         seen = torch.cat([activity.transpose(1, 2), behaviour], dim=-1)
-        states = gru(self.reading(self._partly(seen, shown)))[0][:, -targets:]
-        heard: Tensor = self.hearing(self._partly(states, shown))
+        states = gru(self.reading(self._partly(seen, told)))[0][:, -targets:]
+        heard: Tensor = self.hearing(self._partly(states, told))
         return heard.unflatten(-1, (-1, self.horizon)).transpose(1, 2)
 
-    def _partly(self, values: Tensor, shown: Tensor) -> Tensor:
+    def _partly(self, values: Tensor, told: Tensor | float) -> Tensor:
         """Returns values of which training shows a share, scaled as in dropout; all of them outside training."""
         if not self.training:
             return values
+        shown = torch.as_tensor((1 - self.dropout) * told).clamp(min=0.2)
         return values * (torch.rand_like(values) < shown) / shown
 
 

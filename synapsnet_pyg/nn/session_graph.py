@@ -189,7 +189,7 @@ class SessionGraph(torch.nn.Module):
         if self.population_path is not None:
             total = total + self.population_path(activity, targets)
         if self.latent_state is not None and state is not None:
-            told = 1 - self.edge_odds()
+            told = 1 - self.edge_odds() if self.training else 1.0
             total = total + self.latent_state(state, activity, behaviour, targets, told=told)
         return total
 

@@ -111,7 +111,6 @@ def test_population_stage_forecasts_a_shared_drive():
     direct = loads.square() * drive.var() / (loads.square() * drive.var() + 1) * 0.81
     assert float((explained - direct)[[i for i in range(N) if i != 3]].abs().max()) < 0.12
     assert float(stage.behaviour[3, 0, 1]) == pytest.approx(float(1 / session.activity_scale[3]), abs=0.1)
-
     assert stage.held > 0.9
 
 
