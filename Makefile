@@ -19,13 +19,11 @@ test: $(READY)
 	$(BIN)/ruff check -q .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: $(READY)
 	$(BIN)/pytest -m slow
 
-# One thread each: where other jobs share the cores, threads that wait for each other cost more than they bring.
-demo: export OMP_NUM_THREADS ?= 1
 demo: $(READY)
 	rm -rf demo
 	mkdir -p demo

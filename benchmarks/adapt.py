@@ -13,8 +13,6 @@ import argparse
 import time
 from pathlib import Path
 
-import torch
-
 from synapsnet_pyg.data.division import Piece, divided
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_split import PARTS
@@ -64,7 +62,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("adapt"), help="new folder of the runs, table and figure")
     given = parser.parse_args()
 
-    torch.set_num_threads(1)
     out, paths = make_folder(given.out), list(given.sessions)
     for number in range(0 if paths else 4):
         simulate_calcium(number, bins=given.bins, recorded=given.recorded).save(out / f"calcium-{number}.h5")

@@ -11,8 +11,6 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-
 from synapsnet_pyg.benchmarks.forecast_results import titled
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.forecasting import HorizonForecast, SessionForecast, forecast_horizons, methods_of
@@ -94,5 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     main()

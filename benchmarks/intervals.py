@@ -9,8 +9,6 @@ import argparse
 import time
 from pathlib import Path
 
-import torch
-
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.runs.intervals import IntervalScore, forecast_intervals, score_intervals
@@ -64,5 +62,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     main()

@@ -15,6 +15,7 @@ import torch
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.registry import build_model
+from synapsnet_pyg.nn.threads import threads
 from synapsnet_pyg.runs.online import Online
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.tables import Table
@@ -79,5 +80,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    main()
+    with threads(1):
+        main()

@@ -3,12 +3,18 @@
 The stub beside this file, ``__init__.pyi``, is the only list of public names: editors read it, and so does this file.
 """
 
+import os
 import re
+import sys
 from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
 __version__ = "0.2.0.dev0"
+if "torch" not in sys.modules:
+    # Threads of OpenMP spin while they wait for each other, at the cost of other processes and of themselves.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 _MODULE = {
     name: module

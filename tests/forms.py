@@ -87,6 +87,7 @@ def without_numbers(text: str, folder: Path | None = None, keys: bool = False) -
     text = re.sub(rf"(?<=minus )({'|'.join(MODELS)})(?=, the best)", "MODEL", text)
     text = re.sub(r"^(Best by correlation|Nothing is forecast here): .*", "VERDICT", text)  # numbers decide it too
     text = re.sub(r"(?<=, p )[=<] ", "", text)
+    text = re.sub(r"(?<=about )([\d.]+) (min|h)(?= here)", r"\1 s", text)  # a busy machine takes longer
     text = re.sub(r"(?<!\S)-(?!\S)", "#", NUMBER.sub("#", text))  # an undefined score stands as '-'
     text = re.sub(
         r"(?<=epoch # )\s*train MSE # validation correlation # \*", "train MSE # validation correlation #", text

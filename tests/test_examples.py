@@ -38,6 +38,7 @@ SMALL = {
     "benchmarks/speed.py": "--neurons 12 --batch 3 --targets 4 --rounds 1",
     "benchmarks/speed_curbd.py": "--neurons 12 --bins 90 --rounds 1",
     "benchmarks/speed_netformer.py": "--neurons 12 --bins 300 --window 6 --embedding 5 --steps 2",
+    "benchmarks/threads.py": "--neurons 12 --batch 3 --loads 1 --rounds 1",
     "benchmarks/speed_rivals.py": "--neurons 12 --batch 3 --rounds 1",
 }
 """Script -> arguments that make it short."""

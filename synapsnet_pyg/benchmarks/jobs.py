@@ -198,11 +198,11 @@ def run_job(job: Job[Any]) -> None:
 
 def run_in_process(jobs: Sequence[Job[Any]]) -> None:
     """Runs jobs one after the other on one thread, in one of several processes."""
-    import torch
+    from synapsnet_pyg.nn.threads import threads
 
-    torch.set_num_threads(1)
-    for job in jobs:
-        run_job(job)
+    with threads(1):
+        for job in jobs:
+            run_job(job)
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:

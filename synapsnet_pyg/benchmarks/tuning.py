@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from synapsnet_pyg.benchmarks.search_spaces import RECIPE_KEYS, Range, Space, space_of
@@ -23,6 +22,7 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import Json, atomic_path, first_difference, make_folder, optional_import
 from synapsnet_pyg.models.forecasting import forecast_horizons, forecast_session
 from synapsnet_pyg.models.registry import build_model
+from synapsnet_pyg.nn.threads import threads
 from synapsnet_pyg.runs.recipe import Preset
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.scores import score_forecast
@@ -208,8 +208,8 @@ def tune(search: Search, out: Path, *, trials: int = 30, hours: float | None = N
 
 def _work_alone(search: Search, out: Path, trials: int, hours: float | None) -> None:
     """Runs trials on one thread, in one of several processes."""
-    torch.set_num_threads(1)
-    _work(search, _study(search, out), out, trials, hours=hours)
+    with threads(1):
+        _work(search, _study(search, out), out, trials, hours=hours)
 
 
 def _work(search: Search, study: Any, out: Path, trials: int, *, hours: float | None) -> None:

@@ -10,6 +10,7 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster, evaluating
 from synapsnet_pyg.nn.quantiles import distribution_quantiles
+from synapsnet_pyg.nn.threads import threads
 
 Method = Literal["direct", "rolled"]
 """How a model forecasts several bins: by a direct forecast of each, or by feeding its forecasts back."""
@@ -26,6 +27,7 @@ class SessionForecast(NamedTuple):
     """Forecast activity of these bins [N, M]."""
 
 
+@threads()
 @torch.no_grad()
 def forecast_session(
     model: Forecaster, session: Session, targets: int = 1, *, first: int | None = None, batch_size: int = 32
@@ -82,6 +84,7 @@ def methods_of(model: Forecaster, horizon: int) -> list[Method]:
     return ["direct", "rolled"] if model.horizon >= horizon > 1 else ["rolled"] if horizon > 1 else ["direct"]
 
 
+@threads()
 @torch.no_grad()
 def forecast_horizons(
     model: Forecaster,
@@ -158,6 +161,7 @@ def _is_direct(model: Forecaster, horizon: int, method: Method | None) -> bool:
     return method != "rolled" and model.horizon >= horizon
 
 
+@threads()
 @torch.no_grad()
 def forecast_quantiles(
     model: Forecaster,

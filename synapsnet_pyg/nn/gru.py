@@ -1,14 +1,19 @@
 """GRU shared by all neurons, computed a few windows at a time so that states stay in the cache of a CPU."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from synapsnet_pyg.nn.threads import in_threads
+
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _BLOCK = 2400
 """Number of sequences computed together; three gates of 40 units then fill about one megabyte, a core's cache."""
+LARGEST = 2**27
+"""Largest number of values that are kept for the gradient, half a gigabyte. Of more, blocks are computed again."""
 
 
 def node_gru(
@@ -27,9 +32,10 @@ def node_gru(
     differs:
 
     - The embedding is constant over bins, so its part of the gates, :math:`W_E E_i + b`, is computed once.
-    - Gates are rows of [3H, sequences], and a few windows are computed at a time. Each step then works on contiguous
-      memory in the cache, instead of reading tens of megabytes for each operation. Only the read-out is written to
-      main memory.
+    - Gates are rows of [3H, sequences], and a few windows, or a part of a large population, are computed at a time.
+      Each step then works on contiguous memory in the cache, instead of reading tens of megabytes for each operation.
+      Blocks are computed in threads (:mod:`synapsnet_pyg.nn.threads`). What the gradient needs is kept up to half a
+      gigabyte; of more, each block is computed again, so that memory does not grow with the population.
     - :math:`\tanh x = 2 \sigma(2x) - 1`, since PyTorch's vectorised sigmoid is ten times faster than its tanh.
 
     Args:
@@ -87,86 +93,142 @@ class _NodeGRU(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, mask: Tensor | None, targets: int, keep: bool, *weights: Tensor) -> Tensor:
-        """Returns the read-out; keeps gates and states for the gradient if ``keep``.
+        """Returns the read-out; keeps gates and states for the gradient if ``keep`` and there is room.
 
         Weights are c, W_x, W_h, b_n and w of the equations, in this order.
         """
-        constant, weight_x, weight_h, bias_n, readout = weights
         L, _, S = inputs.shape
-        H, N = len(constant) // 3, constant.shape[1]
-        weight_rz, weight_n, bias_n = weight_h[: 2 * H], weight_h[2 * H :], bias_n[:, None]
+        rows, N = weights[0].shape
+        keep = keep and (rows + 2 * rows // 3) * L * S <= LARGEST
         result = inputs.new_empty(targets, S)
-        saved = []
-        for block in _blocks(S, N):
-            x, weight_y = inputs[..., block], _masked(readout, mask, block)
-            width = x.shape[-1]
-            # Without a backward pass each bin's gates and states overwrite older ones.
-            kept, states = (L, L + 1) if keep else (1, 2)
-            gates, q, h = x.new_empty(kept, 3 * H, width), x.new_empty(kept, H, width), x.new_empty(states, H, width)
-            h[0] = 0
-            for t in range(L):
-                before, after = h[t % states], h[(t + 1) % states]
-                g = torch.mm(weight_x, x[t], out=gates[t % kept])
-                g.view(3 * H, -1, N).add_(constant[:, None])
-                candidate = torch.addmm(bias_n, weight_n, before, out=q[t % kept])
-                rz = g[: 2 * H].addmm_(weight_rz, before).sigmoid_()
-                n = g[2 * H :].addcmul_(rz[:H], candidate).mul_(2).sigmoid_().mul_(2).sub_(1)
-                torch.lerp(n, before, rz[H:], out=after)
-                if t >= L - targets:
-                    result[t - L + targets, block] = (after * weight_y).sum(0)
-            if keep:
-                saved += [gates, q, h]
-        ctx.save_for_backward(*(inputs, constant, weight_x, weight_h, readout, mask), *saved)
+
+        def run(block: slice) -> tuple[Tensor, ...]:
+            """Computes one block; returns what is kept of it."""
+            x, factors, used = inputs[..., block], _part(mask, block), _of(weights, block)
+            states, result[:, block] = _recurrence(x, factors, used, targets, keep=keep)
+            return states if keep else ()
+
+        saved = in_threads(run, _blocks(S, N))
+        ctx.save_for_backward(inputs, mask, *weights, *(tensor for block in saved for tensor in block))
         return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_result: Tensor) -> tuple[Tensor | None, ...]:
         """Returns the gradients of all arguments of :meth:`forward`."""
-        inputs, constant, weight_x, weight_h, readout, mask, *saved = ctx.saved_tensors
-        (L, _, S), (rows, N), P = inputs.shape, constant.shape, len(grad_result)
-        H = rows // 3
-        grad_inputs, grad_constant = torch.empty_like(inputs), torch.zeros_like(constant)
-        grad_weight_x, grad_weight_h = torch.zeros_like(weight_x), torch.zeros_like(weight_h)
-        grad_bias_n, grad_readout = inputs.new_zeros(H), torch.zeros_like(readout)
-        for b, block in enumerate(_blocks(S, N)):
-            x, weight_y = inputs[..., block], _masked(readout, mask, block)
-            gates, q, h = saved[3 * b : 3 * b + 3]
-            width = x.shape[-1]
-            grad_gates, grad_h, grad_y = x.new_empty(3 * H, width), x.new_zeros(H, width), x.new_zeros(H, width)
-            grad_gates_h, sum_gates = torch.empty_like(grad_gates), torch.zeros_like(grad_gates)
-            for t in reversed(range(L)):
-                if t >= L - P:
-                    grad_out = grad_result[t - L + P, block]
-                    grad_h.addcmul_(weight_y, grad_out)
-                    grad_y.addcmul_(h[t + 1], grad_out)
-                r, z, n = gates[t].split(H)
-                grad_n = torch.mul(grad_h, 1 - z, out=grad_gates[2 * H :])
-                torch.mul(grad_n, z, out=grad_gates[H : 2 * H]).mul_(h[t] - n)
-                grad_n.addcmul_(grad_n * n, n, value=-1)
-                grad_q = torch.mul(grad_n, r, out=grad_gates_h[2 * H :])
-                grad_r = torch.mul(grad_q, q[t], out=grad_gates[:H])
-                grad_r.addcmul_(grad_r, r, value=-1)
-                grad_gates_h[: 2 * H] = grad_gates[: 2 * H]
+        inputs, mask, *saved = ctx.saved_tensors
+        weights, saved = saved[:5], saved[5:]
+        grad_inputs, P = torch.empty_like(inputs), len(grad_result)
 
-                sum_gates += grad_gates
-                grad_bias_n += grad_q.sum(1)
-                grad_weight_x.addmm_(grad_gates, x[t].t())
-                grad_weight_h.addmm_(grad_gates_h, h[t].t())
-                torch.mm(weight_x.t(), grad_gates, out=grad_inputs[t, :, block])
-                grad_h = grad_h.mul_(z).addmm_(weight_h.t(), grad_gates_h)
-            grad_constant += sum_gates.view(3 * H, -1, N).sum(1)
-            grad_readout += (grad_y if mask is None else grad_y * mask[:, block]).sum(1)
-        grad_weights = (grad_constant, grad_weight_x, grad_weight_h, grad_bias_n, grad_readout)
+        def run(numbered: tuple[int, slice]) -> tuple[Tensor, ...]:
+            """Computes the gradients of one block, whose gates and states are computed again if they were not kept."""
+            b, block = numbered
+            x, factors, used = inputs[..., block], _part(mask, block), _of(weights, block)
+            states = saved[3 * b : 3 * b + 3]
+            if not states:
+                states, _ = _recurrence(x, factors, used, P, keep=True)
+            grad_inputs[..., block], *grads = _gradient(x, factors, used, states, grad_result[:, block])
+            return tuple(grads)
+
+        blocks = _blocks(inputs.shape[2], weights[0].shape[1])
+        grad_weights = tuple(torch.zeros_like(values) for values in weights)
+        # Always summed in the same order, so that the number of threads does not change the numbers.
+        for block, grads in zip(blocks, in_threads(run, list(enumerate(blocks))), strict=True):
+            for total, grad in zip(_of(grad_weights, block), grads, strict=True):
+                total += grad
         return grad_inputs, None, None, None, *grad_weights
 
 
-def _masked(readout: Tensor, mask: Tensor | None, block: slice) -> Tensor:
-    """Returns the read-out weights of a block's sequences times dropout's factors [H, width], or [H, 1] without."""
-    return readout[:, None] if mask is None else readout[:, None] * mask[:, block]
+def _recurrence(
+    x: Tensor, mask: Tensor | None, weights: Sequence[Tensor], targets: int, *, keep: bool
+) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Computes gates, candidates q and states of inputs [L, C, width], and the read-out [P, width] of the last states.
+
+    Gates and states of all bins are returned if ``keep``; else each bin's overwrite older ones.
+    """
+    constant, weight_x, weight_h, bias_n, readout = weights
+    L, _, width = x.shape
+    H, N = len(constant) // 3, constant.shape[1]
+    weight_rz, weight_n, bias_n = weight_h[: 2 * H], weight_h[2 * H :], bias_n[:, None]
+    kept, states = (L, L + 1) if keep else (1, 2)
+    gates, q, h = x.new_empty(kept, 3 * H, width), x.new_empty(kept, H, width), x.new_empty(states, H, width)
+    h[0] = 0
+    result, weight_y = x.new_empty(targets, width), _masked(readout, mask)
+    for t in range(L):
+        before, after = h[t % states], h[(t + 1) % states]
+        g = torch.mm(weight_x, x[t], out=gates[t % kept])
+        g.view(3 * H, -1, N).add_(constant[:, None])
+        candidate = torch.addmm(bias_n, weight_n, before, out=q[t % kept])
+        rz = g[: 2 * H].addmm_(weight_rz, before).sigmoid_()
+        n = g[2 * H :].addcmul_(rz[:H], candidate).mul_(2).sigmoid_().mul_(2).sub_(1)
+        torch.lerp(n, before, rz[H:], out=after)
+        if t >= L - targets:
+            result[t - L + targets] = (after * weight_y).sum(0)
+    return (gates, q, h), result
+
+
+def _gradient(
+    x: Tensor, mask: Tensor | None, weights: Sequence[Tensor], states: Sequence[Tensor], grad_result: Tensor
+) -> tuple[Tensor, ...]:
+    """Computes the gradients of inputs [L, C, width] and of the weights."""
+    constant, weight_x, weight_h, _, readout = weights
+    (gates, q, h), weight_y = states, _masked(readout, mask)
+    (L, _, width), P = x.shape, len(grad_result)
+    H, N = len(constant) // 3, constant.shape[1]
+    grad_x, grad_bias_n = torch.empty_like(x), x.new_zeros(H)
+    grad_weight_x, grad_weight_h = torch.zeros_like(weight_x), torch.zeros_like(weight_h)
+    grad_gates, grad_h, grad_y = x.new_empty(3 * H, width), x.new_zeros(H, width), x.new_zeros(H, width)
+    grad_gates_h, sum_gates = torch.empty_like(grad_gates), torch.zeros_like(grad_gates)
+    for t in reversed(range(L)):
+        if t >= L - P:
+            grad_out = grad_result[t - L + P]
+            grad_h.addcmul_(weight_y, grad_out)
+            grad_y.addcmul_(h[t + 1], grad_out)
+        r, z, n = gates[t].split(H)
+        grad_n = torch.mul(grad_h, 1 - z, out=grad_gates[2 * H :])
+        torch.mul(grad_n, z, out=grad_gates[H : 2 * H]).mul_(h[t] - n)
+        grad_n.addcmul_(grad_n * n, n, value=-1)
+        grad_q = torch.mul(grad_n, r, out=grad_gates_h[2 * H :])
+        grad_r = torch.mul(grad_q, q[t], out=grad_gates[:H])
+        grad_r.addcmul_(grad_r, r, value=-1)
+        grad_gates_h[: 2 * H] = grad_gates[: 2 * H]
+
+        sum_gates += grad_gates
+        grad_bias_n += grad_q.sum(1)
+        grad_weight_x.addmm_(grad_gates, x[t].t())
+        grad_weight_h.addmm_(grad_gates_h, h[t].t())
+        torch.mm(weight_x.t(), grad_gates, out=grad_x[t])
+        grad_h = grad_h.mul_(z).addmm_(weight_h.t(), grad_gates_h)
+    grad_constant = sum_gates.view(3 * H, -1, N).sum(1)
+    grad_readout = (grad_y if mask is None else grad_y * mask).sum(1)
+    return grad_x, grad_constant, grad_weight_x, grad_weight_h, grad_bias_n, grad_readout
+
+
+def _part(values: Tensor | None, block: slice) -> Tensor | None:
+    """Returns the values of a block's sequences, which are the last dimension; None for None."""
+    return None if values is None else values[..., block]
+
+
+def _of(weights: Sequence[Tensor], block: slice) -> tuple[Tensor, ...]:
+    """Returns the weights with the columns of c that belong to the neurons of a block."""
+    constant, *others = weights
+    first = block.start % constant.shape[1]
+    return constant[:, first : first + block.stop - block.start], *others
+
+
+def _masked(readout: Tensor, mask: Tensor | None) -> Tensor:
+    """Returns the read-out weights of some sequences times dropout's factors [H, width], or [H, 1] without."""
+    return readout[:, None] if mask is None else readout[:, None] * mask
 
 
 def _blocks(sequences: int, neurons: int) -> list[slice]:
-    """Returns blocks of whole windows, each of at most :data:`_BLOCK` sequences where possible."""
-    step = max(1, _BLOCK // neurons) * neurons
-    return [slice(start, min(start + step, sequences)) for start in range(0, sequences, step)]
+    """Returns blocks of at most :data:`_BLOCK` sequences: whole windows, or parts of a window with more neurons."""
+    if neurons <= _BLOCK:
+        step = _BLOCK // neurons * neurons
+        return [slice(start, min(start + step, sequences)) for start in range(0, sequences, step)]
+    step = -(-neurons // -(-neurons // _BLOCK))  # parts of nearly equal size
+    return [
+        slice(window + start, window + min(start + step, neurons))
+        for window in range(0, sequences, neurons)
+        for start in range(0, neurons, step)
+    ]

@@ -8,6 +8,8 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.datasets.inspection import Rows
 from synapsnet_pyg.models.synapsnet import SynapsNet
+from synapsnet_pyg.nn.gru import LARGEST
+from synapsnet_pyg.nn.threads import threads
 from synapsnet_pyg.runs.recipe import PRESETS, Recipe
 
 
@@ -33,6 +35,7 @@ def cost_of_fit(session: Session) -> Rows:
     return rows
 
 
+@threads()
 def _seconds_of_step(model: SynapsNet, window: Window) -> float:
     """Returns the shortest of three forward and backward passes."""
     seconds = []
@@ -49,8 +52,8 @@ def _megabytes(model: SynapsNet, session: Session, recipe: Recipe) -> float:
     parameters = sum(p.numel() for p in model.parameters()) * 4 * 4  # with gradient and Adam's two moments
     length = 5 + recipe.targets - 1
     hidden_size = int(model.arguments["hidden_size"])
-    batch = recipe.batch_size * session.num_neurons * length * 5 * hidden_size * 4
-    return (session.activity.numel() * 4 + parameters + batch) / 1e6
+    kept = min(recipe.batch_size * session.num_neurons * length * 5 * hidden_size, LARGEST)
+    return (session.activity.numel() * 4 + parameters + kept * 4) / 1e6
 
 
 def _duration(seconds: float) -> str:

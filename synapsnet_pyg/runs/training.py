@@ -29,6 +29,7 @@ from synapsnet_pyg.models.checkpoint import describe, read_checkpoint, save_mode
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import SessionForecast, forecast_horizons, forecast_session
 from synapsnet_pyg.models.per_session import PerSession
+from synapsnet_pyg.nn.threads import threads
 from synapsnet_pyg.runs.progress import EpochProgress
 from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.run_file import best_epoch, validation_score
@@ -123,6 +124,7 @@ def fit(
     return model.eval()
 
 
+@threads()
 def _train(
     module: "_Training", resumed: bool, logger: Logger | Sequence[Logger] | None, callbacks: Sequence[Callback]
 ) -> None:

@@ -3,6 +3,7 @@ import torch
 
 from synapsnet_pyg.nn import gru
 from synapsnet_pyg.nn.dynamics import Dynamics
+from synapsnet_pyg.nn.threads import threads
 from synapsnet_pyg.nn.transformer import Transformer
 
 B, N, L, K, D, P = 3, 5, 7, 2, 4, 3
@@ -15,10 +16,12 @@ def inputs(dtype=torch.float64):
     return series, behaviour, embedding
 
 
-@pytest.mark.parametrize("block", [1, 2 * N, 10_000])
+@pytest.mark.parametrize("block", [1, N - 2, 2 * N, 10_000])
 @pytest.mark.parametrize("targets", [1, P, L])
-def test_fast_gru_equals_its_definition_gradients_included(monkeypatch, block, targets):
+@pytest.mark.parametrize("largest", [0, 2**27])
+def test_fast_gru_equals_its_definition_gradients_included(monkeypatch, block, targets, largest):
     monkeypatch.setattr(gru, "_BLOCK", block)
+    monkeypatch.setattr(gru, "LARGEST", largest)
     dynamics = Dynamics(2, K, D, hidden_size=6, dropout=0.0).double()
     series, behaviour, embedding = inputs()
     leaves = [*series, behaviour, embedding, *dynamics.parameters()]
@@ -29,6 +32,35 @@ def test_fast_gru_equals_its_definition_gradients_included(monkeypatch, block, t
         results.append([forecast, *torch.autograd.grad((forecast * weights).sum(), leaves)])
     for plain, fast in zip(*results, strict=True):
         torch.testing.assert_close(fast, plain, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("largest", [0, 2**27])
+def test_the_number_of_threads_does_not_change_a_bit(monkeypatch, largest):
+    monkeypatch.setattr(gru, "_BLOCK", 2)
+    monkeypatch.setattr(gru, "LARGEST", largest)
+    dynamics = Dynamics(2, K, D, hidden_size=6, dropout=0.0)
+    series, behaviour, embedding = inputs(torch.float32)
+    results = []
+    for number in (1, 2, 3):
+        with threads(number):
+            forecast = dynamics(series, behaviour, embedding, P)
+            results.append([forecast, *torch.autograd.grad(forecast.square().sum(), [*series, *dynamics.parameters()])])
+    for one, *others in zip(*results, strict=True):
+        assert all(torch.equal(one, other) for other in others)
+
+
+def test_gates_are_kept_only_where_there_is_room(monkeypatch):
+    dynamics = Dynamics(2, K, D, hidden_size=6, dropout=0.0)
+    series, behaviour, embedding = inputs(torch.float32)
+    saved = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: saved.append(x.numel()) or x, lambda x: x):
+        monkeypatch.setattr(gru, "LARGEST", 5 * 6 * L * B * N)  # three gates, candidate and state of 6 units
+        dynamics(series, behaviour, embedding, P)
+        kept, saved[:] = max(saved), []
+        monkeypatch.setattr(gru, "LARGEST", 5 * 6 * L * B * N - 1)
+        dynamics(series, behaviour, embedding, P)
+    assert kept == 3 * 6 * L * B * N
+    assert max(saved) < kept / 4
 
 
 def test_fast_gru_drops_the_same_states(monkeypatch):
