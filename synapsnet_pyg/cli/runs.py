@@ -16,6 +16,7 @@ def fit(
     out: str,
     model: str = "synapsnet",
     preset: PresetName = "paper",
+    connectivity: Literal["auto", "dense", "sparse", "low-rank+sparse"] | None = None,
     window: int | None = None,
     targets: int | None = None,
     epochs: int | None = None,
@@ -39,6 +40,9 @@ def fit(
         model: Name of the model: {models}, or package.module.Class of your own. Estimators
             ({forecasting_estimators}) are solved in closed form, without epochs.
         preset: Training recipe: paper (one target a window, 100 epochs) or fast (16 targets, 12 epochs or more).
+        connectivity: Graph of SynapsNet: all pairs (dense), or for each neuron the 300 likeliest senders, without
+            (sparse) or with a common drive (low-rank+sparse); auto, the default, is dense for at most 2,500 neurons,
+            else low-rank+sparse.
         window: Number of past bins that a forecast sees; the protocol's if not given, of paper the model's default.
         targets: Number of bins that each training window forecasts, one step ahead each; the preset's if not given.
             It is not a horizon: for forecasts further ahead see evaluate --horizon.
@@ -79,7 +83,8 @@ def fit(
         "protocol": protocol,
         "fold": fold,
     }
-    arguments = dict(model_args or {}) | ({} if window is None else {"window": window})
+    given = {"window": window, "connectivity": connectivity}
+    arguments = dict(model_args or {}) | {name: value for name, value in given.items() if value is not None}
     if protocol != "paper":
         size = PROTOCOLS[protocol]
         arguments = dict(over_horizons([Variant(model, model, arguments)], size.context, size.horizon)[0].arguments)

@@ -10,6 +10,7 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window, every_window, spread
 from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.evaluating import evaluating
+from synapsnet_pyg.nn.functional_connectivity import FunctionalConnectivity
 
 
 def mean_jacobian(
@@ -77,15 +78,17 @@ def _summed_jacobian(model: torch.nn.Module, window: Window, change: Tensor, row
         forecast: Tensor = model(window._replace(activity=activity)).activity
         return forecast[..., -1].sum(0)
 
-    with evaluating(model), _plain_dynamics(model):
+    with evaluating(model), _plain_modules(model):
         jacobian: Tensor = torch.func.jacrev(summed_forecast, chunk_size=rows)(change)
     return jacobian.detach()
 
 
 @contextmanager
-def _plain_dynamics(model: torch.nn.Module) -> Iterator[None]:
-    """Switches off the fast GRU, whose derivative cannot be taken for many outputs at once."""
-    fast = [module for module in model.modules() if isinstance(module, Dynamics) and module.fast]
+def _plain_modules(model: torch.nn.Module) -> Iterator[None]:
+    """Switches off fast GRU and fast current, whose derivatives cannot be taken for many outputs at once."""
+    fast = [
+        module for module in model.modules() if isinstance(module, Dynamics | FunctionalConnectivity) and module.fast
+    ]
     for module in fast:
         module.fast = False
     try:

@@ -59,13 +59,11 @@ class SynapsNet(Forecaster):
     - Slow activity, such as that of a calcium indicator, can be freed of its decay inside the model
       (``deconvolve=True``). With :math:`\gamma` the share that activity keeps from bin to bin
       (:func:`~synapsnet_pyg.data.innovations.decay_of`), all parts see :math:`a(t) - \gamma\, a(t - 1)`, and
-      :math:`\gamma\, a(t)` is added to their forecast. A spike of the sender then counts once, not as long as its trace
-      lasts.
+      :math:`\gamma\, a(t)` is added to their forecast. A spike then counts once, not as long as its trace lasts.
     - The penalty of a weight is multiplied by the probability that there is no edge (an adaptive lasso, Zou 2006).
 
     ``linear_path=False`` is the paper's model, without latent state; ``latents=0`` leaves the common drive and the
-    adaptive penalty out, ``components=0`` the population path, ``state_size=0`` the latent state. The table of
-    ablations shows the contribution of each part.
+    adaptive penalty out, ``components=0`` the population path, ``state_size=0`` the latent state.
 
     Args:
         sessions: Sessions to be known by the model, or their :class:`~synapsnet_pyg.data.session.SessionInfo`.
@@ -74,36 +72,34 @@ class SynapsNet(Forecaster):
         embedding_dim: Size of the embeddings D.
         hidden_size: Size of the hidden state of the dynamics.
         num_layers: Number of layers of the dynamics.
-        dynamics: Class of the dynamics: :class:`torch.nn.GRU`, :class:`torch.nn.LSTM`, :class:`torch.nn.RNN` or
-            :class:`~synapsnet_pyg.nn.transformer.Transformer` (Table 3).
+        dynamics: Class of the dynamics, of :data:`synapsnet_pyg.nn.dynamics.DYNAMICS` (Table 3).
         dropout: Share of hidden units set to zero in training, see :class:`~synapsnet_pyg.nn.dynamics.Dynamics`.
-        penalty: Norm of the weights in force, a function of the tensor of weights; see
-            :mod:`synapsnet_pyg.nn.functional_connectivity`. The paper writes :math:`\|A\|_2`; the sum of absolute
-            values recovers known connectivity better (``synapsnet benchmark connectivity``) and is the default.
+        penalty: Norm of the weights, a function; see :mod:`synapsnet_pyg.nn.functional_connectivity`. The paper writes
+            :math:`\|A\|_2`; the sum of absolute values recovers known connectivity better and is the default.
         penalty_weight: Factor :math:`\lambda` of the penalty, not given in the paper; 0 switches it off. None:
             :func:`~synapsnet_pyg.models.synapsnet_start.default_penalty_weight` of each session.
-        loss: Error of the forecast, of :data:`synapsnet_pyg.nn.losses.LOSSES`; the paper's is the squared error.
-            Likelihoods give a :meth:`distribution`.
+        loss: Error of the forecast, of :data:`synapsnet_pyg.nn.losses.LOSSES`; likelihoods give a :meth:`distribution`.
         self_connections: Whether :math:`A_{ii}` is learned too.
         initial_scale: Scale of the first weights, see
             :class:`~synapsnet_pyg.nn.functional_connectivity.FunctionalConnectivity`.
-        linear_path: Whether linear forecasts, common drive and latent state stand beside it. Not in the paper.
+        linear_path: Whether linear forecasts, common drive and latent state stand beside it.
         components: Largest number of principal components of the population path. 0: none.
         state_size: Number of dimensions of the latent state. 0: none.
-        state_dropout: Share of neurons and of states that training hides where edges explain nothing. None:
+        state_dropout: Share of neurons and states that training hides where edges explain nothing; None:
             :func:`~synapsnet_pyg.models.synapsnet_start.default_state_dropout`.
-        latents: Largest number of latents in the common drive of a session. 0: none, with equal penalties for all
-            weights.
+        latents: Largest number of latents in the common drive. 0: none, with equal penalties for all weights.
         deconvolve: Whether the decay of slow activity is taken out, estimated before training. The model then sees
-            one bin more, from which the first innovation follows; the input current has one position less. Not in the
-            paper.
+            one bin more, from which the first innovation follows; the input current has one position less.
         modulation: Whether behaviour scales the sending and receiving of each neuron, so that the connectivity
-            changes with it (:class:`~synapsnet_pyg.nn.modulation.Modulation`). Not in the paper.
-        edge_index: Session name -> edges :math:`(2, E)` that may carry a weight; sessions without an entry have
-            complete graphs.
-        use_embedding: Whether the dynamics sees the embedding; False: "without neuronal embeddings" (Table 2).
-        use_activity: Whether the model sees each neuron's own activity; False: "without previous activity".
-        use_connectivity: Whether neurons see each other; False: "without functional connectivity".
+            changes with it (:class:`~synapsnet_pyg.nn.modulation.Modulation`).
+        connectivity: Graph of a session: of all pairs (dense), or of candidates with the largest lagged covariance
+            (:func:`~synapsnet_pyg.regression.candidate_edges.candidate_edges`) without (sparse) or with a common drive
+            (low-rank+sparse). auto: dense for at most 2,500 neurons, else low-rank+sparse.
+        senders: Number of candidates of each receiver.
+        edge_index: Session name -> edges :math:`(2, E)` that may carry a weight, in place of ``connectivity``.
+        use_embedding: Whether the dynamics sees the embedding (Table 2, as the next three).
+        use_activity: Whether the model sees each neuron's own activity.
+        use_connectivity: Whether neurons see each other.
         use_behaviour: Whether the model sees the behaviour.
 
     Shapes:
@@ -151,17 +147,22 @@ class SynapsNet(Forecaster):
         state_dropout: float | None = None,
         deconvolve: bool = False,
         modulation: bool = False,
+        connectivity: str = "auto",
+        senders: int = 300,
         edge_index: Mapping[str, Tensor] | None = None,
         use_embedding: bool = True,
         use_activity: bool = True,
         use_connectivity: bool = True,
         use_behaviour: bool = True,
     ) -> None:
-        super().__init__(sessions, window + deconvolve, horizon)
+        super().__init__(sessions := list(sessions), window + deconvolve, horizon)
         self.error, self.linear_path, self.use_activity = loss, linear_path, use_activity
         self.use_connectivity, self.use_behaviour = use_connectivity, use_behaviour
         known = list(self.sessions.values())
-        edges, behaviours = edge_index or {}, self.num_behaviours if use_behaviour else 0
+        given, behaviours = edge_index or {}, self.num_behaviours if use_behaviour else 0
+        kind = connectivity if use_connectivity else "dense"
+        edges = start.chosen_edges(sessions, kind, given=given, senders=senders)
+        self.arguments["edge_index"] = edges or None  # a saved model keeps its candidates
         self.state = state_gru(state_size) if state_size and linear_path and use_connectivity else None
         self.graphs = torch.nn.ModuleList(
             SessionGraph(
@@ -169,10 +170,11 @@ class SynapsNet(Forecaster):
                 behaviours,
                 window,
                 edge_index=edges.get(info.name),
+                screened=info.name in edges.keys() - given.keys(),
                 use_connectivity=use_connectivity,
                 use_activity=use_activity,
                 linear_path=linear_path,
-                latents=latents,
+                latents=0 if connectivity == "sparse" else latents,
                 components=components,
                 state=self.state,
                 state_dropout=start.default_state_dropout(info) if state_dropout is None else state_dropout,
@@ -312,8 +314,7 @@ class SynapsNet(Forecaster):
     def connectivity_at(self, window: Window) -> Tensor:
         r"""Returns the functional connectivity in each window :math:`(B, N, N)`: A times the gains of the window.
 
-        The mean over windows is :meth:`connectivity`. The gain of each receiver changes from window to window; with
-        modulation the gain of each sender does too. The common drive is left out.
+        The mean over windows is :meth:`connectivity`. With modulation the gain of each sender changes too.
         """
         if not self.use_connectivity:
             return super().connectivity_at(window)
@@ -341,8 +342,7 @@ class SynapsNet(Forecaster):
         Args:
             session: Name of the session.
             edges: Mask of these edges :math:`(N, N)`, ``[i, j]`` the edge from j to i.
-            silent: Activity of each neuron :math:`(N)` that removed edges send all the time. None: zero, which is the
-                mean of standardised activity; the weights are then zero.
+            silent: Activity of each neuron :math:`(N)` that removed edges send all the time. None: zero, the mean.
 
         Raises:
             KeyError: The model does not know the session.

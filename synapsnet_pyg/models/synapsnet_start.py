@@ -1,7 +1,7 @@
 """Start of SynapsNet from least squares, and the parameters of earlier versions in today's form."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -11,6 +11,8 @@ from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
 from synapsnet_pyg.nn.population_path import lags_of
 from synapsnet_pyg.nn.session_graph import SessionGraph
+from synapsnet_pyg.regression.candidate_edges import candidate_edges
+from synapsnet_pyg.regression.edge_start import EdgeStart, edge_start
 from synapsnet_pyg.regression.linear_stages import (
     HistoryMoments,
     Parts,
@@ -23,6 +25,10 @@ from synapsnet_pyg.regression.linear_stages import (
     validation_error,
 )
 from synapsnet_pyg.regression.linear_start import linear_start
+
+CONNECTIVITY = ("auto", "dense", "sparse", "low-rank+sparse")
+MOST_DENSE = 2500
+"""Largest number of neurons with a complete graph by default: of more, its start alone takes many minutes."""
 
 
 @torch.no_grad()
@@ -69,6 +75,40 @@ def start_from_least_squares(
         _start(graph, parts[name], moments[name], shared)
 
 
+def chosen_edges(
+    sessions: Iterable[Session | SessionInfo], connectivity: str, *, given: Mapping[str, Tensor], senders: int
+) -> dict[str, Tensor]:
+    """Returns the edges that may carry a weight in each session with a sparse connectivity.
+
+    Args:
+        sessions: Sessions.
+        connectivity: Argument of :class:`~synapsnet_pyg.models.synapsnet.SynapsNet`.
+        given: Session name -> edges that the user gave.
+        senders: Number of candidates of each receiver.
+
+    Returns:
+        Session name -> edges :math:`(2, E)`; sessions without an entry have complete graphs.
+
+    Raises:
+        ValueError: There is no such connectivity, or candidates cannot be chosen because there is no recording.
+    """
+    if connectivity not in CONNECTIVITY:
+        raise ValueError(f"Expected a connectivity among {', '.join(CONNECTIVITY)} (got '{connectivity}').")
+    edges = dict(given)
+    for session in sessions:
+        dense = connectivity == "dense" or (connectivity == "auto" and len(session.neuron_id) <= MOST_DENSE)
+        if dense or session.name in given:
+            continue
+        if not isinstance(session, Session):
+            raise ValueError(
+                f"Expected the recording of session '{session.name}' to choose edges of its {len(session.neuron_id)} "
+                "neurons (got its description alone); give the session, edge_index or connectivity='dense'."
+            )
+        standard = session if "activity_scale" in session else session.standardise()
+        edges[session.name] = candidate_edges(standard.split().train, senders)
+    return edges
+
+
 def _start(graph: SessionGraph, parts: Parts, moments: tuple[HistoryMoments, HistoryMoments], shared: Tensor) -> None:
     """Sets the linear parts of one session."""
     path, connectivity, drive = graph.linear_path, graph.functional_connectivity, graph.common_drive
@@ -80,16 +120,8 @@ def _start(graph: SessionGraph, parts: Parts, moments: tuple[HistoryMoments, His
     if path.history is not None:
         path.history.copy_(own_history(*moments, shared, independent=independent))
     if connectivity is not None and drive is not None:
-        start = linear_start(
-            parts.train,
-            parts.validation,
-            len(path.kernel),
-            pairs=connectivity.allowed(),
-            own=path.history is not None,
-            behaviour=path.behaviour is not None,
-            latents=graph.latents,
-        )
-        connectivity.set_matrix(start.edges.to(path.intercept), (1 - start.edge_probability).to(path.intercept))
+        start = _solved(graph, parts)
+        connectivity.set_weights(start.weight.to(path.intercept), (1 - start.edge_probability).to(path.intercept))
         drive.set(start.receivers, start.senders)
         own = (drive.receivers * drive.senders.t()).sum(1)  # the drive's effect of a neuron on itself
         kernel = start.kernel.to(path.kernel)
@@ -101,12 +133,12 @@ def _start(graph: SessionGraph, parts: Parts, moments: tuple[HistoryMoments, His
             assert summed is not None
             return (summed - own[:, None] * window.activity) @ kernel
 
-        before, edges_only = _forecast(graph), connectivity.matrix()
+        before = _forecast(graph)
 
         def from_edges(window: Window) -> Tensor:
             """Returns the forecast of edges alone."""
             window = _as(graph, window)
-            return (window.activity @ kernel) @ edges_only.t()
+            return connectivity((window.activity @ kernel)[..., None])[..., 0]
 
         alone = graph_share(parts, before, from_edges).to(kernel)
         with_history = validation_error(parts, before)
@@ -133,6 +165,36 @@ def _start(graph: SessionGraph, parts: Parts, moments: tuple[HistoryMoments, His
     if connectivity is not None and drive is not None:
         gained = with_history - validation_error(parts, _forecast(graph))
         graph.edge_share.fill_(min(max((with_history - with_edges) / max(gained, 1e-12), 0.0), 1.0))
+
+
+def _solved(graph: SessionGraph, parts: Parts) -> EdgeStart:
+    """Returns the linear forecast of the graph: of all pairs together, or along given edges."""
+    path, connectivity = graph.linear_path, graph.functional_connectivity
+    assert path is not None
+    assert connectivity is not None
+    train, validation, window = parts.train, parts.validation, len(path.kernel)
+    own, behaviour = path.history is not None, path.behaviour is not None
+    if connectivity.edges is not None:
+        return edge_start(
+            train,
+            validation,
+            window,
+            connectivity.edges,
+            own=own,
+            behaviour=behaviour,
+            latents=graph.latents,
+            screened=graph.screened,
+        )
+    pairs = connectivity.allowed()
+    start = linear_start(train, validation, window, pairs=pairs, own=own, behaviour=behaviour, latents=graph.latents)
+    return EdgeStart(
+        kernel=start.kernel,
+        weight=start.edges,
+        edge_probability=start.edge_probability,
+        receivers=start.receivers,
+        senders=start.senders,
+        shrunk=start.shrunk,
+    )
 
 
 def _forecast(graph: SessionGraph) -> Callable[[Window], Tensor]:

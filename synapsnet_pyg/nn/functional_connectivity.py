@@ -7,6 +7,7 @@ from torch import Tensor
 from torch_geometric import EdgeIndex
 
 from synapsnet_pyg.nn.current_conv import CurrentConv, dense_current
+from synapsnet_pyg.nn.sparse_current import SortedEdges, sorted_edges, sparse_current
 
 
 class FunctionalConnectivity(torch.nn.Module):
@@ -14,7 +15,8 @@ class FunctionalConnectivity(torch.nn.Module):
 
     Without ``edge_index`` the graph is complete and the weights are a matrix :math:`A \in \mathbb{R}^{N \times N}`
     (SynapsNet, section 2.2). With it, the given edges alone exist and each has one weight. Memory and time then grow
-    with :math:`E` instead of :math:`N^2`.
+    with :math:`E` instead of :math:`N^2`, by :func:`~synapsnet_pyg.nn.sparse_current.sparse_current`; ``fast = False``
+    switches to :class:`~synapsnet_pyg.nn.current_conv.CurrentConv`, which gives equal numbers.
 
     A weight is ``scale`` times its parameter. ``penalty_scale`` holds a factor for each weight, with which the weight
     enters the penalty; all factors start at one.
@@ -55,7 +57,7 @@ class FunctionalConnectivity(torch.nn.Module):
         initial_scale: float = 0.1,
     ) -> None:
         super().__init__()
-        self.num_neurons, self.initial_scale = num_neurons, initial_scale
+        self.num_neurons, self.initial_scale, self.fast = num_neurons, initial_scale, True
         if edge_index is None:
             self.register_buffer("mask", None if self_connections else torch.eye(num_neurons, dtype=torch.bool), False)
             self.register_buffer("edges", None)
@@ -68,8 +70,11 @@ class FunctionalConnectivity(torch.nn.Module):
                 )
             self.register_buffer("mask", None)
             self.register_buffer("edges", _sorted_by_receiver(edge_index, self_connections, num_neurons))
-            self.weight = torch.nn.Parameter(torch.empty(self.edges.shape[1]))  # type: ignore[union-attr]
+            assert self.edges is not None
+            self.weight = torch.nn.Parameter(torch.empty(self.edges.shape[1]))
             self.conv = CurrentConv()
+            for name, values in sorted_edges(self.edges, num_neurons)._asdict().items():
+                self.register_buffer(f"sorted_{name}", values, persistent=False)
         self.register_buffer("scale", torch.tensor(1.0))
         self.register_buffer("penalty_scale", torch.ones_like(self.weight))
         self._kept: tuple[tuple[int, ...], Tensor] | None = None
@@ -84,6 +89,9 @@ class FunctionalConnectivity(torch.nn.Module):
         if self.edges is None:
             return dense_current(self.edge_weight(), activity)
         N = self.num_neurons
+        if self.fast:
+            edges = SortedEdges(*(self.get_buffer(f"sorted_{name}") for name in SortedEdges._fields))
+            return sparse_current(edges, self.edge_weight(), activity)
         edge_index = EdgeIndex(self.edges, sparse_size=(N, N), sort_order="col")
         current: Tensor = self.conv(activity, edge_index, self.edge_weight())
         return current
@@ -122,20 +130,17 @@ class FunctionalConnectivity(torch.nn.Module):
         return allowed
 
     @torch.no_grad()
-    def set_matrix(self, matrix: Tensor, penalty_scale: Tensor) -> None:
-        """Sets the weights and their factors in the penalty; pairs without a weight are left out.
+    def set_weights(self, weight: Tensor, penalty_scale: Tensor) -> None:
+        """Sets the weights and their factors in the penalty.
 
         Adam moves every parameter by about the learning rate in a step, however small the parameter. Weights near 0.01
         would be noise after ten steps. The parameters are therefore the weights divided by five times the typical
         weight, so that a step is small in comparison.
 
         Args:
-            matrix: Weights A :math:`(N, N)`.
-            penalty_scale: Factor of each weight in the penalty :math:`(N, N)`.
+            weight: Weights, :math:`(N, N)` for a complete graph, :math:`(E)` for given edges.
+            penalty_scale: Factor of each weight in the penalty, of the same shape.
         """
-        weight, penalty_scale = (
-            values if self.edges is None else values[self.edges[1], self.edges[0]] for values in (matrix, penalty_scale)
-        )
         self.penalty_scale.copy_(penalty_scale)
         self.scale.copy_((5 * weight.square().mean().sqrt()).clamp(1e-6, 1))
         self.weight.copy_(weight / self.scale)

@@ -43,6 +43,7 @@ class SessionGraph(torch.nn.Module):
         use_connectivity: Whether there is a functional connectivity; modulation and common drive need it.
         use_activity: Whether the linear path sees each neuron's own activity.
         linear_path: Whether there are a linear path and a common drive.
+        screened: Whether the edges are the likeliest of all pairs, chosen from the recording.
         latents: Largest number of latent inputs of the common drive.
         components: Largest number of principal components of the population path; 0: there is none.
         state: GRU of the latent state, shared by all sessions; None: there is no latent state.
@@ -95,6 +96,7 @@ class SessionGraph(torch.nn.Module):
         use_connectivity: bool = True,
         use_activity: bool = True,
         linear_path: bool = True,
+        screened: bool = False,
         latents: int = 8,
         components: int = 0,
         state: torch.nn.GRU | None = None,
@@ -110,7 +112,7 @@ class SessionGraph(torch.nn.Module):
     ) -> None:
         super().__init__()
         N, K, graph = num_neurons, num_behaviours, use_connectivity
-        self.latents, self.norm, self.penalty_weight = latents, norm, penalty_weight
+        self.screened, self.latents, self.norm, self.penalty_weight = screened, latents, norm, penalty_weight
         self.functional_connectivity = (
             FunctionalConnectivity(N, edge_index, self_connections=self_connections, initial_scale=initial_scale)
             if graph

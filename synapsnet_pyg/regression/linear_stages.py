@@ -16,6 +16,7 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.nn.population_path import lagged, lags_of
+from synapsnet_pyg.regression.principal_axes import principal_axes
 
 SHARED_RIDGES = [10.0**k for k in range(7)]
 OWN_RIDGES = [10.0 ** (k / 2) for k in range(11)]
@@ -274,7 +275,7 @@ def population_stage(
     train, N, H = parts.train, parts.train.num_neurons, parts.horizon
     K, lags = train.num_behaviours if behaviour else 0, lags_of(parts.window)
     components = min(components, N)
-    axes = _principal_axes(train, components)
+    axes = principal_axes(train, components)
     tested = [k for k in (2, 4, 8, 16, 32, 64, 128) if k < components] + [components]
     seen, held_out = (_rest(part, parts, forecast, axes, K) for part in (train, parts.validation))
     candidate = torch.zeros(len(lags) * (components + K), N * H, dtype=torch.float64)
@@ -299,15 +300,6 @@ def population_stage(
     found, split = average.mean.t().reshape(N, H, -1).to(train.activity), len(lags) * components
     held = held_out.explained(average.mean) / max(seen.explained(average.mean), 1e-12)
     return PopulationStage(axes, found[..., :split], found[..., split:], min(max(held, 0.0), 1.0))
-
-
-def _principal_axes(part: Session, components: int) -> Tensor:
-    """Computes the first principal axes of the activity [k, N]; its mean is zero."""
-    covariance = torch.zeros(part.num_neurons, part.num_neurons, dtype=torch.float64, device=part.activity.device)
-    for begin, end in part.segment.tolist():
-        for chunk in part.activity[:, begin:end].split(4096, dim=1):
-            covariance.addmm_(chunk.double(), chunk.double().t())
-    return torch.linalg.eigh(covariance).eigenvectors.flip(1)[:, :components].t().to(part.activity)
 
 
 def _rest(part: Session, parts: Parts, forecast: Callable[[Window], Tensor], axes: Tensor, K: int) -> _Rest:

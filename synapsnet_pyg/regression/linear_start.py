@@ -11,6 +11,11 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.regression.least_squares import Moments, SelectiveRidge, masked_ridge, moments, selective_ridge
 from synapsnet_pyg.regression.sparse_low_rank import FEWEST, sparse_low_rank
 
+EXPONENTS = range(12, 1, -1)
+"""Candidates for twice the decadic logarithm of a ridge, on the scale of sums over bins."""
+DECAYS = (0.5, 1.0, 1.5, 2.0, 3.0)
+"""Candidates for the number of bins in which the kernel falls to 1/e, beside the newest bin alone."""
+
 
 @dataclass(frozen=True)
 class LinearStart:
@@ -186,8 +191,8 @@ def _best_regression(train: Session, validation: Session, window: int, terms: _T
         best = selective_ridge(seen, held_out, allowed=terms.allowed, penalised=terms.penalised, exponents=exponents)
         return _Regression(kernel, best, seen, held_out)
 
-    newest = solve(0.0, range(12, 1, -1))
-    others = [solve(decay, [newest.best.exponent]) for decay in (0.5, 1.0, 1.5, 2.0, 3.0) if window > 1]
+    newest = solve(0.0, EXPONENTS)
+    others = [solve(decay, [newest.best.exponent]) for decay in DECAYS if window > 1]
     return max([newest, *others], key=lambda fit: fit.best.correlation)
 
 

@@ -1,6 +1,7 @@
 """Separation of estimated weights into few edges, a common drive and noise."""
 
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import NamedTuple
 
 import torch
@@ -44,6 +45,44 @@ class EdgeMixture(NamedTuple):
         total = float((p * square).sum() / p.sum().clamp_min(1e-9))
         density = min(max(float(p.mean()), 1e-4), 0.5)
         return EdgeMixture(density, max(total - null, 1e-2 * null), null)
+
+    def update_from_largest(self, z: Tensor, pairs: int) -> "EdgeMixture":
+        r"""Returns the mixture of all pairs after one step of expectation maximisation on the largest values alone.
+
+        Null weights among the largest are extreme ones. Taken for all there are, they would hide that true edges stand
+        out. The other pairs, not seen, lie below the threshold c that as many null weights exceed as are seen. Of a
+        normal distribution with deviation s
+
+        .. math::
+            P(|z| < c) = 2 \Phi(c / s) - 1, \qquad
+            \langle z^2 \,|\, |z| < c \rangle = s^2 \Big(1 - \frac{2 (c / s)\, \varphi(c / s)}{P(|z| < c)}\Big)
+
+        lies there. The null variance is at least 1, that of weights divided by right standard errors.
+
+        Args:
+            z: Weights of the pairs with the largest values, divided by their standard errors.
+            pairs: Number of all pairs.
+        """
+        p, square, hidden = self.edge_probability(z), z.square(), pairs - len(z)
+        nulls = (1 - self.density) * pairs
+        seen = min(max((len(z) - float(p.sum())) / nulls, 1e-9), 1 - 1e-9)
+        threshold = NormalDist(sigma=self.null_variance**0.5).inv_cdf(1 - seen / 2)
+        null_below, null_square = _below(threshold, self.null_variance)
+        edge_below, edge_square = _below(threshold, self.edge_variance + self.null_variance)
+        joint = self.density * edge_below
+        hidden_edges = hidden * joint / max(joint + (1 - self.density) * null_below, 1e-12)
+        edges = float(p.sum()) + hidden_edges
+        total = (float((p * square).sum()) + hidden_edges * edge_square) / max(edges, 1e-9)
+        null = (float(((1 - p) * square).sum()) + (hidden - hidden_edges) * null_square) / max(pairs - edges, 1e-9)
+        null = max(null, 1.0)
+        return EdgeMixture(min(max(edges / pairs, 1e-6), 0.5), max(total - null, 1e-2 * null), null)
+
+
+def _below(threshold: float, variance: float) -> tuple[float, float]:
+    """Returns the share of a normal distribution within a threshold of zero, and the mean square there."""
+    normal, u = NormalDist(), threshold / variance**0.5
+    share = max(2 * normal.cdf(u) - 1, 1e-12)
+    return share, max(variance * (1 - 2 * u * normal.pdf(u) / share), 0.0)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def test_parts_that_are_left_out():
 def test_penalty_multiplies_each_weight_by_its_scale():
     graph = SessionGraph(N, norm=frobenius, penalty_weight=0.5)
     scale = torch.rand(N, N)
-    graph.functional_connectivity.set_matrix(graph.matrix().detach(), scale)
+    graph.functional_connectivity.set_weights(graph.matrix().detach(), scale)
     torch.testing.assert_close(graph.penalty(), 0.5 * (graph.matrix() * scale).norm())
     assert SessionGraph(N).penalty() == 0
 

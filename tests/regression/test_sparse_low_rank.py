@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from synapsnet_pyg.regression.sparse_low_rank import sparse_low_rank
+from synapsnet_pyg.regression.sparse_low_rank import EdgeMixture, sparse_low_rank
 
 N = 60
 
@@ -70,3 +70,19 @@ def test_silent_neurons_change_nothing_else():
     assert found.edges.isfinite().all()
     assert found.edges[3].abs().max() < 1e-3
     assert len(found.senders) == 1
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 1.0])
+def test_the_largest_values_alone_tell_the_mixture_of_all_pairs(share):
+    """A known mixture, of which only the largest values are seen; taken for all, they would hide that edges are few."""
+    random = np.random.default_rng(3)
+    pairs, density, edge_variance = 200_000, 0.04, 36.0
+    z = random.standard_normal(pairs) + np.where(random.random(pairs) < density, 6.0 * random.standard_normal(pairs), 0)
+    largest = torch.from_numpy(np.sort(np.abs(z))[-int(share * pairs) :])
+    mixture = naive = EdgeMixture(density=0.1, edge_variance=10.0, null_variance=1.0)
+    for _ in range(60):
+        mixture, naive = mixture.update_from_largest(largest, pairs), naive.update(largest)
+    assert mixture.null_variance == pytest.approx(1.0, abs=0.05)
+    assert mixture.density == pytest.approx(density, abs=0.005)
+    assert mixture.edge_variance == pytest.approx(edge_variance, rel=0.1)
+    assert (naive.null_variance > 1.5) == (share < 1)

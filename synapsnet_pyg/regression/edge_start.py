@@ -1,0 +1,296 @@
+"""Linear forecast along given edges, of any number of neurons.
+
+Each receiver has a ridge regression of its own on its senders, a few hundred at most, computed in blocks of receivers.
+Nothing of the size N x N is held.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.nn.threads import in_threads
+from synapsnet_pyg.regression.linear_start import DECAYS, EXPONENTS, exponential_kernel
+from synapsnet_pyg.regression.principal_axes import principal_axes
+from synapsnet_pyg.regression.sparse_low_rank import FEWEST, EdgeMixture
+
+_TRIED = 128
+"""Largest number of receivers on which ridge, kernel and number of latents are chosen."""
+_KEPT = 0.9
+"""Least share of what edges add to the forecast of the validation part that posterior means must keep."""
+_BLOCK = 2**25
+"""Largest number of values of the inputs of a block of receivers."""
+
+
+class EdgeStart(NamedTuple):
+    r"""Linear forecast :math:`\sum_l \kappa_l (\rho_i a_i + \sum_j A_{ij} a_j + H_i)(t - l) + d_i \cdot b(t) + c_i`."""
+
+    kernel: Tensor
+    """Weights of the last bins [W], newest last."""
+    weight: Tensor
+    """Weight of each edge, without the common drive [E]; of a complete graph [N, N]."""
+    edge_probability: Tensor
+    """Posterior probability of each edge, in the same shape; zero if it was not estimated."""
+    receivers: Tensor
+    """Weights [N, k] with which neurons receive the k latents of the common drive; k may be 0."""
+    senders: Tensor
+    """Weights [k, N] with which neurons send to the latents."""
+    shrunk: bool
+    """True if the weights are posterior means."""
+
+
+def edge_start(
+    train: Session,
+    validation: Session,
+    window: int,
+    edge_index: Tensor,
+    *,
+    own: bool = True,
+    behaviour: bool = True,
+    latents: int = 8,
+    screened: bool = False,
+) -> EdgeStart:
+    """Solves the linear forecast along given edges by ridge regression, with latents and posterior means.
+
+    Inputs of a receiver are its senders (with a ridge), its own activity, latents and behaviour (without). Latents are
+    the first principal components: a common drive, beside which edges explain what single senders add. Ridge, kernel
+    and number of latents are those with the largest correlation on validation, over at most 128 receivers. Empirical
+    Bayes (:class:`~synapsnet_pyg.regression.sparse_low_rank.EdgeMixture`) shrinks the weights and gives each edge a
+    probability, unless this loses more than a tenth of what edges add to the forecast of the validation part.
+
+    Args:
+        train: Training part, standardised.
+        validation: Validation part, standardised in the same way.
+        window: Number of past bins W.
+        edge_index: Edges :math:`(2, E)`, sorted by receiver.
+        own: Whether a neuron's own activity is an input.
+        behaviour: Whether the behaviour is an input.
+        latents: Largest number of latents.
+        screened: Whether the edges are those of :func:`~synapsnet_pyg.regression.candidate_edges.candidate_edges`, the
+            likeliest of all pairs.
+
+    Raises:
+        ValueError: A part has no segment of two bins.
+    """
+    N = train.num_neurons
+    axes = principal_axes(train, min(latents, N // 4) if N >= FEWEST else 0)
+    inputs = _Inputs(_padded(edge_index, N), axes, own, behaviour)
+    tried = torch.linspace(0, N - 1, min(N, _TRIED)).long()
+
+    def tries(decay: float) -> tuple[Tensor, _Sums, _Sums]:
+        """Returns a kernel, and the sums of both parts over the receivers on which it is tried."""
+        kernel = exponential_kernel(window, decay).to(train.activity)
+        seen, held_out = (inputs.sums(inputs.series(part, kernel), tried) for part in (train, validation))
+        return kernel, seen, held_out
+
+    newest = tries(0.0)
+    chosen = _best_ridge(*newest, len(axes), EXPONENTS)
+    for count in (count for count in (4, 2, 1, 0) if count < len(axes)):
+        other = _best_ridge(*newest, count, [chosen.exponent])
+        chosen = max(chosen, other, key=lambda choice: choice.correlation)
+    for decay in DECAYS if window > 1 else ():
+        other = _best_ridge(*tries(decay), chosen.latents, [chosen.exponent])
+        chosen = max(chosen, other, key=lambda choice: choice.correlation)
+    series = inputs.series(train, chosen.kernel)
+    blocks = torch.arange(N).split(max(1, _BLOCK // (inputs.size * train.num_bins)))
+
+    def solve(receivers: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns coefficients and standard errors of some receivers [b, m]."""
+        return inputs.sums(series, receivers).solve(chosen.ridge, chosen.latents, errors=True)
+
+    solved = in_threads(solve, blocks)
+    coefficients, errors = (torch.cat(values) for values in zip(*solved, strict=True))
+    real = inputs.senders < N
+    weight, error = coefficients[:, : real.shape[1]][real], errors[:, : real.shape[1]][real]
+    first = real.shape[1] + own
+    start = EdgeStart(
+        kernel=chosen.kernel,
+        weight=weight.to(axes),
+        edge_probability=torch.zeros_like(weight).to(axes),
+        receivers=coefficients[:, first : first + chosen.latents].to(axes),
+        senders=axes[: chosen.latents],
+        shrunk=False,
+    )
+    if len(weight) < FEWEST * (FEWEST - 1):
+        return start
+    mixture, z = EdgeMixture(density=0.1, edge_variance=10.0, null_variance=1.0), weight / error
+    for _ in range(40):
+        mixture = mixture.update_from_largest(z, N * (N - 1)) if screened else mixture.update(z)
+    shrinkage, only_edges = torch.zeros_like(coefficients), torch.zeros_like(coefficients, dtype=torch.bool)
+    shrinkage[:, : real.shape[1]][real] = mixture.shrinkage(z)
+    only_edges[:, : real.shape[1]] = True
+    held_out = inputs.sums(inputs.series(validation, chosen.kernel), tried)
+    none, shrunk, whole = (
+        held_out.correlation(torch.where(only_edges, factor * coefficients, coefficients)[tried])
+        for factor in (torch.zeros_like(shrinkage), shrinkage, torch.ones_like(shrinkage))
+    )
+    if shrunk < none + _KEPT * (whole - none):
+        return start
+    return start._replace(
+        weight=mixture.posterior_mean(z).mul(error).to(axes),
+        edge_probability=mixture.edge_probability(z).to(axes),
+        shrunk=True,
+    )
+
+
+class _Series(NamedTuple):
+    """Time series of a part, centred."""
+
+    filtered: Tensor
+    """Activity before each target, weighted by a kernel; the last row is zero [N + 1, T]."""
+    common: Tensor
+    """Latents and behaviour before each target [k + K, T]."""
+    target: Tensor
+    """Activity [N, T]."""
+
+
+def _centred(series: Tensor) -> Tensor:
+    """Returns time series [n, T] without their means."""
+    return series - series.mean(1, keepdim=True)
+
+
+def _filtered(activity: Tensor, kernel: Tensor) -> Tensor:
+    """Returns the kernel's weighted sum of the bins up to each one [N, T], scaled where the segment has fewer bins."""
+    summed, present = torch.zeros_like(activity), torch.zeros_like(activity[0])
+    for age, weight in enumerate(kernel.flip(0).tolist()):
+        if weight and age < activity.shape[1]:
+            summed[:, age:] += weight * activity[:, : activity.shape[1] - age]
+            present[age:] += weight
+    return summed * (kernel.sum() / present)
+
+
+class _Sums(NamedTuple):
+    """Mean products over bins of the inputs (edges, own activity, latents, behaviour) and targets of some receivers."""
+
+    uu: Tensor
+    """Products of inputs [b, m, m]."""
+    uy: Tensor
+    """Products of inputs and target [b, m]."""
+    yy: Tensor
+    """Mean square of the target [b]."""
+    bins: int
+    """Number of bins."""
+    edges: Tensor
+    """Mask of the inputs that are edges [b, m]."""
+    first_latent: int
+    """Number of the first latent among the inputs."""
+    num_latents: int
+    """Number of latents among the inputs."""
+
+    def solve(self, ridge: float, latents: int, *, errors: bool = False) -> tuple[Tensor, Tensor]:
+        """Returns coefficients and, if asked for, their standard errors, with the first few latents alone [b, m]."""
+        unused = torch.zeros_like(self.edges)
+        unused[:, self.first_latent + latents : self.first_latent + self.num_latents] = True
+        unused |= self.uu.diagonal(dim1=1, dim2=2) < 1e-12
+        penalty = torch.where(self.edges, ridge / self.bins, 1e-9)
+        matrix = self.uu.masked_fill(unused[:, None] | unused[:, :, None], 0.0)
+        factor = torch.linalg.cholesky(matrix + torch.where(unused, 1.0, penalty).diag_embed())
+        coefficients = torch.cholesky_solve((self.uy * ~unused)[..., None], factor)[..., 0]
+        if not errors:
+            return coefficients, coefficients
+        inverse = torch.cholesky_inverse(factor)
+        spread = (inverse @ matrix * inverse).sum(2) / self.bins
+        fitted = (coefficients * (matrix @ coefficients[..., None])[..., 0]).sum(1)
+        residual = self.yy - 2 * (coefficients * self.uy).sum(1) + fitted
+        return coefficients, (residual.clamp_min(1e-12)[:, None] * spread.clamp_min(1e-12)).sqrt()
+
+    def correlation(self, coefficients: Tensor) -> float:
+        """Returns the correlation of forecast and target, mean over receivers; zero where either is constant."""
+        joint = (coefficients * self.uy).sum(1)
+        product = (coefficients * (self.uu @ coefficients[..., None])[..., 0]).sum(1) * self.yy
+        return float(torch.where(product > 1e-20, joint / product.clamp_min(1e-20).sqrt(), 0.0).mean())
+
+
+class _Inputs(NamedTuple):
+    """Inputs of all receivers."""
+
+    senders: Tensor
+    """Senders of each receiver; N fills the rows of those that have fewer [N, most]."""
+    axes: Tensor
+    """Axes of the latents [k, N]."""
+    own: bool
+    """Whether a neuron's own activity is an input."""
+    behaviour: bool
+    """Whether the behaviour is an input."""
+
+    @property
+    def size(self) -> int:
+        """Largest number of inputs without behaviour."""
+        return self.senders.shape[1] + self.own + len(self.axes)
+
+    def series(self, part: Session, kernel: Tensor) -> _Series:
+        """Returns the time series of a part; no target lies in the first bin of a segment."""
+        filtered, behaviour, target = [], [], []
+        for begin, end in part.segment.tolist():
+            if end - begin > 1:
+                filtered.append(_filtered(part.activity[:, begin : end - 1], kernel))
+                behaviour.append(part.behaviour[begin : end - 1].t())
+                target.append(part.activity[:, begin + 1 : end])
+        if not target:
+            raise ValueError(f"Expected a segment of more than 1 bins in session '{part.name}' (all are shorter).")
+        sent, seen, received = (_centred(torch.cat(values, dim=1)) for values in (filtered, behaviour, target))
+        common = torch.cat([self.axes @ sent, seen] if self.behaviour else [self.axes @ sent])
+        return _Series(torch.cat([sent, torch.zeros_like(sent[:1])]), common, received)
+
+    def sums(self, series: _Series, receivers: Tensor) -> _Sums:
+        """Computes the mean products of some receivers."""
+        senders, T = self.senders[receivers], series.target.shape[1]
+        inputs = torch.cat(
+            [
+                series.filtered[senders],
+                series.filtered[receivers][:, None][:, : int(self.own)],
+                series.common.expand(len(receivers), -1, -1),
+            ],
+            dim=1,
+        )
+        target = series.target[receivers]
+        edges = torch.zeros(inputs.shape[:2], dtype=torch.bool, device=inputs.device)
+        edges[:, : senders.shape[1]] = senders < len(self.senders)
+        return _Sums(
+            uu=(inputs @ inputs.transpose(1, 2)).double() / T,
+            uy=(inputs @ target[..., None])[..., 0].double() / T,
+            yy=target.double().square().mean(1),
+            bins=T,
+            edges=edges,
+            first_latent=senders.shape[1] + self.own,
+            num_latents=len(self.axes),
+        )
+
+
+class _Choice(NamedTuple):
+    """Choice on validation."""
+
+    kernel: Tensor
+    exponent: int
+    latents: int
+    correlation: float
+
+    @property
+    def ridge(self) -> float:
+        """Ridge on the edges, on the scale of sums over bins."""
+        return 10 ** (self.exponent / 2)
+
+
+def _best_ridge(kernel: Tensor, seen: _Sums, held_out: _Sums, latents: int, exponents: Sequence[int]) -> _Choice:
+    """Chooses a ridge; the search ends after three candidates without a better one."""
+    best, worse = _Choice(kernel, exponents[0], latents, -torch.inf), 0
+    for exponent in exponents:
+        correlation = held_out.correlation(seen.solve(10 ** (exponent / 2), latents)[0])
+        worse += 1
+        if correlation > best.correlation:
+            best, worse = _Choice(kernel, exponent, latents, correlation), 0
+        if worse == 3:
+            break
+    return best
+
+
+def _padded(edge_index: Tensor, num_neurons: int) -> Tensor:
+    """Returns the senders of each receiver, filled up with ``num_neurons`` [N, most]."""
+    sender, receiver = edge_index
+    degree = torch.bincount(receiver, minlength=num_neurons)
+    place = torch.arange(len(receiver), device=receiver.device) - (degree.cumsum(0) - degree)[receiver]
+    senders = torch.full((num_neurons, int(degree.max()) if len(receiver) else 0), num_neurons, device=receiver.device)
+    senders[receiver, place] = sender
+    return senders
