@@ -60,11 +60,13 @@ def candidate_edges(train: Session, number: int = 300, *, latents: int = 8, lags
 
 
 def _without(series: Tensor, common: Tensor) -> Tensor:
-    """Returns centred series [..., T] without their projection on orthonormal rows [q, T]."""
-    series = series - series.mean(-1, keepdim=True)
-    return series - (series @ common.t()) @ common
+    """Takes from series [..., T], in place, their means and their projections on orthonormal rows [q, T]."""
+    series -= series.mean(-1, keepdim=True)
+    flat = series.view(-1, series.shape[-1])
+    flat.addmm_(flat @ common.t(), common, alpha=-1)
+    return series
 
 
 def _scaled(series: Tensor) -> Tensor:
-    """Returns series [n, T] divided by their norm; a constant series is zero."""
-    return series / series.norm(dim=1, keepdim=True).clamp_min(1e-6)
+    """Divides series [n, T], in place, by their norms; a constant series is zero."""
+    return series.div_(series.norm(dim=1, keepdim=True).clamp_min(1e-6))

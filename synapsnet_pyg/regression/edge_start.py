@@ -82,7 +82,7 @@ def edge_start(
     def tries(decay: float) -> tuple[Tensor, _Sums, _Sums]:
         """Returns a kernel, and the sums of both parts over the receivers on which it is tried."""
         kernel = exponential_kernel(window, decay).to(train.activity)
-        seen, held_out = (inputs.sums(inputs.series(part, kernel), tried) for part in (train, validation))
+        seen, held_out = (inputs.sums(inputs.of(part, kernel), tried) for part in (train, validation))
         return kernel, seen, held_out
 
     newest = tries(0.0)
@@ -93,12 +93,12 @@ def edge_start(
     for decay in DECAYS if window > 1 else ():
         other = _best_ridge(*tries(decay), chosen.latents, [chosen.exponent])
         chosen = max(chosen, other, key=lambda choice: choice.correlation)
-    series = inputs.series(train, chosen.kernel)
+    seen = inputs.of(train, chosen.kernel)
     blocks = torch.arange(N).split(max(1, _BLOCK // (inputs.size * train.num_bins)))
 
     def solve(receivers: Tensor) -> tuple[Tensor, Tensor]:
         """Returns coefficients and standard errors of some receivers [b, m]."""
-        return inputs.sums(series, receivers).solve(chosen.ridge, chosen.latents, errors=True)
+        return inputs.sums(seen, receivers).solve(chosen.ridge, chosen.latents, errors=True)
 
     solved = in_threads(solve, blocks)
     coefficients, errors = (torch.cat(values) for values in zip(*solved, strict=True))
@@ -121,7 +121,7 @@ def edge_start(
     shrinkage, only_edges = torch.zeros_like(coefficients), torch.zeros_like(coefficients, dtype=torch.bool)
     shrinkage[:, : real.shape[1]][real] = mixture.shrinkage(z)
     only_edges[:, : real.shape[1]] = True
-    held_out = inputs.sums(inputs.series(validation, chosen.kernel), tried)
+    held_out = inputs.sums(inputs.of(validation, chosen.kernel), tried)
     none, shrunk, whole = (
         held_out.correlation(torch.where(only_edges, factor * coefficients, coefficients)[tried])
         for factor in (torch.zeros_like(shrinkage), shrinkage, torch.ones_like(shrinkage))
@@ -135,25 +135,42 @@ def edge_start(
     )
 
 
-class _Series(NamedTuple):
-    """Time series of a part, centred."""
+class _Part(NamedTuple):
+    """Part of a session with what its receivers share."""
 
-    filtered: Tensor
-    """Activity before each target, weighted by a kernel; the last row is zero [N + 1, T]."""
+    part: Session
+    kernel: Tensor
+    """Weights of the last bins [W], newest last."""
     common: Tensor
-    """Latents and behaviour before each target [k + K, T]."""
-    target: Tensor
-    """Activity [N, T]."""
+    """Latents and behaviour before each target, centred [k + K, T]."""
 
 
-def _centred(series: Tensor) -> Tensor:
-    """Returns time series [n, T] without their means."""
-    return series - series.mean(1, keepdim=True)
+def _before_targets(part: Session, kernel: Tensor, series: Tensor) -> Tensor:
+    """Returns time series [n, bins] weighted by a kernel before each target, centred [n, T].
+
+    No target lies in the first bin of a segment.
+    """
+    segments = [(begin, end) for begin, end in part.segment.tolist() if end - begin > 1]
+    if not segments:
+        raise ValueError(f"Expected a segment of more than 1 bins in session '{part.name}' (all are shorter).")
+    return _centred([_filtered(series[:, begin : end - 1], kernel) for begin, end in segments])
+
+
+def _targets(part: Session, receivers: Tensor) -> Tensor:
+    """Returns the activity of some receivers in all bins but the first of each segment, centred [b, T]."""
+    activity = part.activity[receivers]
+    return _centred([activity[:, begin + 1 : end] for begin, end in part.segment.tolist()])
+
+
+def _centred(pieces: list[Tensor]) -> Tensor:
+    """Returns pieces of time series side by side, without their means."""
+    series = torch.cat(pieces, dim=1)
+    return series.sub_(series.mean(1, keepdim=True))
 
 
 def _filtered(activity: Tensor, kernel: Tensor) -> Tensor:
     """Returns the kernel's weighted sum of the bins up to each one [N, T], scaled where the segment has fewer bins."""
-    summed, present = torch.zeros_like(activity), torch.zeros_like(activity[0])
+    summed, present = torch.zeros_like(activity), activity.new_zeros(activity.shape[1])
     for age, weight in enumerate(kernel.flip(0).tolist()):
         if weight and age < activity.shape[1]:
             summed[:, age:] += weight * activity[:, : activity.shape[1] - age]
@@ -220,34 +237,25 @@ class _Inputs(NamedTuple):
         """Largest number of inputs without behaviour."""
         return self.senders.shape[1] + self.own + len(self.axes)
 
-    def series(self, part: Session, kernel: Tensor) -> _Series:
-        """Returns the time series of a part; no target lies in the first bin of a segment."""
-        filtered, behaviour, target = [], [], []
-        for begin, end in part.segment.tolist():
-            if end - begin > 1:
-                filtered.append(_filtered(part.activity[:, begin : end - 1], kernel))
-                behaviour.append(part.behaviour[begin : end - 1].t())
-                target.append(part.activity[:, begin + 1 : end])
-        if not target:
-            raise ValueError(f"Expected a segment of more than 1 bins in session '{part.name}' (all are shorter).")
-        sent, seen, received = (_centred(torch.cat(values, dim=1)) for values in (filtered, behaviour, target))
-        common = torch.cat([self.axes @ sent, seen] if self.behaviour else [self.axes @ sent])
-        return _Series(torch.cat([sent, torch.zeros_like(sent[:1])]), common, received)
+    def of(self, part: Session, kernel: Tensor) -> _Part:
+        """Returns a part with its latents and behaviour."""
+        shared = [_before_targets(part, kernel, self.axes @ part.activity)]
+        newest = torch.zeros_like(kernel)
+        newest[-1] = 1.0
+        shared += [_before_targets(part, newest, part.behaviour.t())] if self.behaviour else []
+        return _Part(part, kernel, torch.cat(shared))
 
-    def sums(self, series: _Series, receivers: Tensor) -> _Sums:
+    def sums(self, seen: _Part, receivers: Tensor) -> _Sums:
         """Computes the mean products of some receivers."""
-        senders, T = self.senders[receivers], series.target.shape[1]
-        inputs = torch.cat(
-            [
-                series.filtered[senders],
-                series.filtered[receivers][:, None][:, : int(self.own)],
-                series.common.expand(len(receivers), -1, -1),
-            ],
-            dim=1,
-        )
-        target = series.target[receivers]
+        part, kernel, common = seen
+        senders, real = self.senders[receivers], self.senders[receivers] < part.num_neurons
+        single = torch.cat([senders.clamp_max(part.num_neurons - 1), receivers[:, None][:, : int(self.own)]], dim=1)
+        inputs = _before_targets(part, kernel, part.activity[single.flatten()]).view(*single.shape, -1)
+        inputs[:, : senders.shape[1]] *= real[..., None]
+        inputs = torch.cat([inputs, common.expand(len(receivers), -1, -1)], dim=1)
+        target, T = _targets(part, receivers), inputs.shape[2]
         edges = torch.zeros(inputs.shape[:2], dtype=torch.bool, device=inputs.device)
-        edges[:, : senders.shape[1]] = senders < len(self.senders)
+        edges[:, : senders.shape[1]] = real
         return _Sums(
             uu=(inputs @ inputs.transpose(1, 2)).double() / T,
             uy=(inputs @ target[..., None])[..., 0].double() / T,

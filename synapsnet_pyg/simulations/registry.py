@@ -31,6 +31,10 @@ SIMULATIONS = {
         "synapsnet_pyg.simulations.neuropixels:simulate_neuropixels",
         "spike counts in six visual areas, sessions of one animal",
     ),
+    "large": RegisteredSimulation(
+        "synapsnet_pyg.simulations.large_population:simulate_large_population",
+        "spike counts of 10,000 or more neurons with few senders each",
+    ),
     "toy-systems": RegisteredSimulation(
         "synapsnet_pyg.simulations.toy_systems:simulate_toy_system", "five variables with known weights (NetFormer)"
     ),
