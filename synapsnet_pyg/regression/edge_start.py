@@ -20,7 +20,7 @@ _TRIED = 128
 """Largest number of receivers on which ridge, kernel and number of latents are chosen."""
 _KEPT = 0.9
 """Least share of what edges add to the forecast of the validation part that posterior means must keep."""
-_BLOCK = 2**25
+_BLOCK = 2**23
 """Largest number of values of the inputs of a block of receivers."""
 
 
@@ -94,7 +94,7 @@ def edge_start(
         other = _best_ridge(*tries(decay), chosen.latents, [chosen.exponent])
         chosen = max(chosen, other, key=lambda choice: choice.correlation)
     seen = inputs.of(train, chosen.kernel)
-    blocks = torch.arange(N).split(max(1, _BLOCK // (inputs.size * train.num_bins)))
+    blocks = torch.arange(N).split(inputs.block(train))
 
     def solve(receivers: Tensor) -> tuple[Tensor, Tensor]:
         """Returns coefficients and standard errors of some receivers [b, m]."""
@@ -187,10 +187,10 @@ class _Sums(NamedTuple):
     """Products of inputs and target [b, m]."""
     yy: Tensor
     """Mean square of the target [b]."""
-    bins: int
-    """Number of bins."""
     edges: Tensor
     """Mask of the inputs that are edges [b, m]."""
+    bins: int
+    """Number of bins."""
     first_latent: int
     """Number of the first latent among the inputs."""
     num_latents: int
@@ -232,10 +232,9 @@ class _Inputs(NamedTuple):
     behaviour: bool
     """Whether the behaviour is an input."""
 
-    @property
-    def size(self) -> int:
-        """Largest number of inputs without behaviour."""
-        return self.senders.shape[1] + self.own + len(self.axes)
+    def block(self, part: Session) -> int:
+        """Returns the number of receivers whose inputs are held at once."""
+        return max(1, _BLOCK // ((self.senders.shape[1] + self.own + len(self.axes)) * part.num_bins))
 
     def of(self, part: Session, kernel: Tensor) -> _Part:
         """Returns a part with its latents and behaviour."""
@@ -247,6 +246,13 @@ class _Inputs(NamedTuple):
 
     def sums(self, seen: _Part, receivers: Tensor) -> _Sums:
         """Computes the mean products of some receivers."""
+        blocks = receivers.split(self.block(seen.part))
+        parts = in_threads(lambda block: self._sums(seen, block), blocks)
+        uu, uy, yy, edges = (torch.cat(values) for values in zip(*(part[:4] for part in parts), strict=True))
+        return parts[0]._replace(uu=uu, uy=uy, yy=yy, edges=edges)
+
+    def _sums(self, seen: _Part, receivers: Tensor) -> _Sums:
+        """Computes the mean products of a block of receivers."""
         part, kernel, common = seen
         senders, real = self.senders[receivers], self.senders[receivers] < part.num_neurons
         single = torch.cat([senders.clamp_max(part.num_neurons - 1), receivers[:, None][:, : int(self.own)]], dim=1)
