@@ -107,7 +107,7 @@ def main() -> None:
     graph = model.graph(session.name).functional_connectivity
     assert graph is not None
     weights = significance.posterior_mean.nan_to_num() / model.gain(train)[:, None]
-    graph.set_matrix(weights, torch.ones_like(weights))
+    graph.set_weights(weights, torch.ones_like(weights))
     print("\nThe edges removed again, with posterior means of the test of edges as weights:\n")
     print(heading)
     print_agreement("posterior mean, counts", removal(model, session, edges, horizon, counts=True), truth)
