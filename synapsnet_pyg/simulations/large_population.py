@@ -5,8 +5,10 @@ import torch
 
 from synapsnet_pyg.data.session import Session
 
-_EXCITATORY = 0.8
-"""Share of the types whose neurons excite."""
+_EXCITATORY = 0.5
+"""Share of the types whose neurons excite; with more, the population would excite itself to its largest rate."""
+_TYPICAL = 0.25
+"""Count of a bin at which senders neither excite nor inhibit; without it, types would be silent or saturated."""
 _WARM_UP = 100
 """Number of bins before the first recorded one."""
 
@@ -25,7 +27,7 @@ def simulate_large_population(
     r"""Simulates spike counts of a large population with known wiring, in memory that grows with its edges.
 
     .. math::
-        R_i(t) &= \max\Big(\tanh\big(\bar R_i + \sum_{j \in S_i} A_{ij} x_j(t-1) + w_i^B \cdot B(t-1)
+        R_i(t) &= \max\Big(\tanh\big(\bar R_i + \sum_{j \in S_i} A_{ij} (x_j(t-1) - 0.25) + w_i^B \cdot B(t-1)
                   + w_i^V \cdot V(t-1) - s_i x_i(t-1) + n_i(t)\big), 0\Big) \\
         x_i(t) &\sim \mathrm{Poisson}(R_i(t))
 
@@ -68,7 +70,7 @@ def simulate_large_population(
     activity, behaviour = np.zeros((neurons, bins), np.float32), np.zeros((bins, 2), np.float32)
     for t in range(-_WARM_UP, bins):
         received = baseline + by_behaviour @ slow[0] + hidden_drive * by_task @ slow[1] - inhibition * counts
-        received[receivers] += np.add.reduceat(weight * counts[edge_index[0]], first)
+        received[receivers] += np.add.reduceat(weight * (counts[edge_index[0]] - _TYPICAL), first)
         received += 0.1 * random.standard_normal(neurons)
         slow = keep * slow + np.sqrt(1 - keep**2) * random.standard_normal((2, 2))
         counts = random.poisson(np.maximum(np.tanh(received), 0.0)).astype(float)
