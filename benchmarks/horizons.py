@@ -29,10 +29,8 @@ def forecasts_of(results: Path, horizon: int) -> tuple[dict[str, Session], dict[
     forecasts: dict[str, dict[str, HorizonForecast]] = {}
     for file in sorted(results.glob("runs/*/*/seed-0/run.json")):
         run, label = Run.load(file.parent), file.parents[2].name
-        methods, fit = (
-            methods_of(run.model, horizon),
-            "single" if label in ANCHORS or len(run.sessions) == 1 else "multi",
-        )
+        methods = methods_of(run.model, horizon)
+        fit = "single" if label in ANCHORS or len(run.sessions) == 1 else "multi"
         for name, session in run.sessions.items():
             sessions[name], test = session, session.split().test
             for method in methods:

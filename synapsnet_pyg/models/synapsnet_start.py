@@ -193,7 +193,6 @@ def _solved(graph: SessionGraph, parts: Parts) -> EdgeStart:
         edge_probability=start.edge_probability,
         receivers=start.receivers,
         senders=start.senders,
-        shrunk=start.shrunk,
     )
 
 

@@ -50,7 +50,6 @@ def candidate_edges(train: Session, number: int = 300, *, latents: int = 8, lags
         gram.diagonal(dim1=1, dim2=2).add_(1e-6 * len(now))
         weights = torch.linalg.solve(gram, own @ left[..., None])
         covariance = _scaled(left - (weights.transpose(1, 2) @ own)[:, 0]) @ sent.t()
-        covariance[torch.arange(len(receivers)), receivers] = 0.0
         covariance = covariance.abs_()
         covariance[torch.arange(len(receivers)), receivers] = -1.0
         return covariance.topk(number, dim=1).indices.sort(dim=1).values

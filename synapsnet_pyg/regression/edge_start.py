@@ -12,6 +12,7 @@ from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.nn.threads import in_threads
+from synapsnet_pyg.regression.least_squares import best_choice, filtered
 from synapsnet_pyg.regression.linear_start import DECAYS, EXPONENTS, exponential_kernel
 from synapsnet_pyg.regression.principal_axes import principal_axes
 from synapsnet_pyg.regression.sparse_low_rank import FEWEST, EdgeMixture
@@ -37,8 +38,6 @@ class EdgeStart(NamedTuple):
     """Weights [N, k] with which neurons receive the k latents of the common drive; k may be 0."""
     senders: Tensor
     """Weights [k, N] with which neurons send to the latents."""
-    shrunk: bool
-    """True if the weights are posterior means."""
 
 
 def edge_start(
@@ -98,7 +97,7 @@ def edge_start(
 
     def solve(receivers: Tensor) -> tuple[Tensor, Tensor]:
         """Returns coefficients and standard errors of some receivers [b, m]."""
-        return inputs.sums(seen, receivers).solve(chosen.ridge, chosen.latents, errors=True)
+        return inputs.sums(seen, receivers).solve_with_errors(chosen.ridge, chosen.latents)
 
     solved = in_threads(solve, blocks)
     coefficients, errors = (torch.cat(values) for values in zip(*solved, strict=True))
@@ -111,7 +110,6 @@ def edge_start(
         edge_probability=torch.zeros_like(weight).to(axes),
         receivers=coefficients[:, first : first + chosen.latents].to(axes),
         senders=axes[: chosen.latents],
-        shrunk=False,
     )
     if len(weight) < FEWEST * (FEWEST - 1):
         return start
@@ -121,9 +119,8 @@ def edge_start(
     shrinkage, only_edges = torch.zeros_like(coefficients), torch.zeros_like(coefficients, dtype=torch.bool)
     shrinkage[:, : real.shape[1]][real] = mixture.shrinkage(z)
     only_edges[:, : real.shape[1]] = True
-    held_out = inputs.sums(inputs.of(validation, chosen.kernel), tried)
     none, shrunk, whole = (
-        held_out.correlation(torch.where(only_edges, factor * coefficients, coefficients)[tried])
+        chosen.held_out.correlation(torch.where(only_edges, factor * coefficients, coefficients)[tried])
         for factor in (torch.zeros_like(shrinkage), shrinkage, torch.ones_like(shrinkage))
     )
     if shrunk < none + _KEPT * (whole - none):
@@ -131,7 +128,6 @@ def edge_start(
     return start._replace(
         weight=mixture.posterior_mean(z).mul(error).to(axes),
         edge_probability=mixture.edge_probability(z).to(axes),
-        shrunk=True,
     )
 
 
@@ -153,7 +149,7 @@ def _before_targets(part: Session, kernel: Tensor, series: Tensor) -> Tensor:
     segments = [(begin, end) for begin, end in part.segment.tolist() if end - begin > 1]
     if not segments:
         raise ValueError(f"Expected a segment of more than 1 bins in session '{part.name}' (all are shorter).")
-    return _centred([_filtered(series[:, begin : end - 1], kernel) for begin, end in segments])
+    return _centred([filtered(series[:, begin : end - 1], kernel) for begin, end in segments])
 
 
 def _targets(part: Session, receivers: Tensor) -> Tensor:
@@ -166,16 +162,6 @@ def _centred(pieces: list[Tensor]) -> Tensor:
     """Returns pieces of time series side by side, without their means."""
     series = torch.cat(pieces, dim=1)
     return series.sub_(series.mean(1, keepdim=True))
-
-
-def _filtered(activity: Tensor, kernel: Tensor) -> Tensor:
-    """Returns the kernel's weighted sum of the bins up to each one [N, T], scaled where the segment has fewer bins."""
-    summed, present = torch.zeros_like(activity), activity.new_zeros(activity.shape[1])
-    for age, weight in enumerate(kernel.flip(0).tolist()):
-        if weight and age < activity.shape[1]:
-            summed[:, age:] += weight * activity[:, : activity.shape[1] - age]
-            present[age:] += weight
-    return summed * (kernel.sum() / present)
 
 
 class _Sums(NamedTuple):
@@ -196,22 +182,33 @@ class _Sums(NamedTuple):
     num_latents: int
     """Number of latents among the inputs."""
 
-    def solve(self, ridge: float, latents: int, *, errors: bool = False) -> tuple[Tensor, Tensor]:
-        """Returns coefficients and, if asked for, their standard errors, with the first few latents alone [b, m]."""
+    def solve(self, ridge: float, latents: int) -> Tensor:
+        """Returns coefficients with the first few latents alone [b, m]."""
+        _, factor, products = self._equations(ridge, latents)
+        return torch.cholesky_solve(products[..., None], factor)[..., 0]
+
+    def solve_with_errors(self, ridge: float, latents: int) -> tuple[Tensor, Tensor]:
+        """Returns coefficients and their standard errors, with the first few latents alone [b, m]."""
+        matrix, factor, products = self._equations(ridge, latents)
+        coefficients = torch.cholesky_solve(products[..., None], factor)[..., 0]
+        inverse = torch.cholesky_inverse(factor)
+        spread = (inverse @ matrix * inverse).sum(2) / self.bins
+        fitted = (coefficients * (matrix @ coefficients[..., None])[..., 0]).sum(1)
+        residual = self.yy - 2 * (coefficients * self.uy).sum(1) + fitted
+        return coefficients, (residual.clamp_min(1e-12)[:, None] * spread.clamp_min(1e-12)).sqrt()
+
+    def _equations(self, ridge: float, latents: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns products of the inputs in use, Cholesky factor of these with the ridge, and products with the target.
+
+        Later latents and inputs that are zero are not in use: their coefficients are zero.
+        """
         unused = torch.zeros_like(self.edges)
         unused[:, self.first_latent + latents : self.first_latent + self.num_latents] = True
         unused |= self.uu.diagonal(dim1=1, dim2=2) < 1e-12
         penalty = torch.where(self.edges, ridge / self.bins, 1e-9)
         matrix = self.uu.masked_fill(unused[:, None] | unused[:, :, None], 0.0)
         factor = torch.linalg.cholesky(matrix + torch.where(unused, 1.0, penalty).diag_embed())
-        coefficients = torch.cholesky_solve((self.uy * ~unused)[..., None], factor)[..., 0]
-        if not errors:
-            return coefficients, coefficients
-        inverse = torch.cholesky_inverse(factor)
-        spread = (inverse @ matrix * inverse).sum(2) / self.bins
-        fitted = (coefficients * (matrix @ coefficients[..., None])[..., 0]).sum(1)
-        residual = self.yy - 2 * (coefficients * self.uy).sum(1) + fitted
-        return coefficients, (residual.clamp_min(1e-12)[:, None] * spread.clamp_min(1e-12)).sqrt()
+        return matrix, factor, self.uy * ~unused
 
     def correlation(self, coefficients: Tensor) -> float:
         """Returns the correlation of forecast and target, mean over receivers; zero where either is constant."""
@@ -279,6 +276,7 @@ class _Choice(NamedTuple):
     kernel: Tensor
     exponent: int
     latents: int
+    held_out: _Sums
     correlation: float
 
     @property
@@ -288,16 +286,11 @@ class _Choice(NamedTuple):
 
 
 def _best_ridge(kernel: Tensor, seen: _Sums, held_out: _Sums, latents: int, exponents: Sequence[int]) -> _Choice:
-    """Chooses a ridge; the search ends after three candidates without a better one."""
-    best, worse = _Choice(kernel, exponents[0], latents, -torch.inf), 0
-    for exponent in exponents:
-        correlation = held_out.correlation(seen.solve(10 ** (exponent / 2), latents)[0])
-        worse += 1
-        if correlation > best.correlation:
-            best, worse = _Choice(kernel, exponent, latents, correlation), 0
-        if worse == 3:
-            break
-    return best
+    """Chooses a ridge."""
+    return best_choice(
+        _Choice(kernel, exponent, latents, held_out, held_out.correlation(seen.solve(10 ** (exponent / 2), latents)))
+        for exponent in exponents
+    )
 
 
 def _padded(edge_index: Tensor, num_neurons: int) -> Tensor:

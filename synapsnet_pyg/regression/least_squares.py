@@ -1,8 +1,8 @@
 """Least squares from sums over bins, the solver of all linear estimators and models."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -123,9 +123,8 @@ def moments(session: Session, lags: int = 1, *, kernel: Tensor | None = None, ch
             if kernel is None:
                 seen = [session.activity[:, start - lag : stop - lag] for lag in range(1, lags + 1)]
             else:
-                seen = [
-                    _filtered(session.activity[:, max(begin, start - len(kernel)) : stop - 1], kernel, stop - start)
-                ]
+                before = session.activity[:, max(begin, start - len(kernel)) : stop - 1]
+                seen = [filtered(before, kernel)[:, start - stop :]]
             U = torch.cat([*seen, session.behaviour[start - 1 : stop - 1].t()]).double()
             Y = session.activity[:, start:stop].double()
             count += stop - start
@@ -159,11 +158,18 @@ def newest_bins(window: Window, lags: int) -> tuple[list[Tensor], Tensor]:
     return lagged, window.behaviour[:, L - P :].transpose(1, 2)
 
 
-def _filtered(activity: Tensor, kernel: Tensor, bins: int) -> Tensor:
-    """Returns the kernel's weighted sum before each of the last ``bins`` bins [N, bins], scaled if bins are missing."""
-    missing = len(kernel) - 1 + bins - activity.shape[1]
-    present = torch.nn.functional.pad(torch.ones_like(activity[0]), (missing, 0)).unfold(0, len(kernel), 1) @ kernel
-    summed = torch.nn.functional.pad(activity, (missing, 0)).unfold(1, len(kernel), 1) @ kernel
+def filtered(activity: Tensor, kernel: Tensor) -> Tensor:
+    """Returns the kernel's weighted sum of the bins up to each one [N, T], scaled where fewer bins come before it.
+
+    Args:
+        activity: Activity of bins that follow each other :math:`(N, T)`.
+        kernel: Weights of the last bins :math:`(W)`, newest last.
+    """
+    summed, present = torch.zeros_like(activity), activity.new_zeros(activity.shape[1])
+    for age, weight in enumerate(kernel.flip(0).tolist()):
+        if weight and age < activity.shape[1]:
+            summed[:, age:] += weight * activity[:, : activity.shape[1] - age]
+            present[age:] += weight
     return summed * (kernel.sum() / present)
 
 
@@ -237,14 +243,39 @@ def selective_ridge(
         penalised: Mask of the coefficients with a ridge [N, U].
         exponents: Candidates for :math:`2 \log_{10} \lambda`, largest first.
     """
-    solution = torch.zeros_like(seen.yu)
-    best, worse = SelectiveRidge(solution, 0, -torch.inf), 0
-    for exponent in exponents:  # each from the solution before
-        solution = masked_ridge(seen, allowed, 10 ** (exponent / 2) * penalised, start=solution)
-        correlation = float(held_out.correlation(solution).mean())
-        worse += 1
-        if correlation > best.correlation:
-            best, worse = SelectiveRidge(solution, exponent, correlation), 0
+
+    def solutions() -> Iterator[SelectiveRidge]:
+        """Yields the solution of each candidate, found from the solution before."""
+        solution = torch.zeros_like(seen.yu)
+        for exponent in exponents:
+            solution = masked_ridge(seen, allowed, 10 ** (exponent / 2) * penalised, start=solution)
+            yield SelectiveRidge(solution, exponent, float(held_out.correlation(solution).mean()))
+
+    return best_choice(solutions())
+
+
+class _Scored(Protocol):
+    """Choice with a score."""
+
+    @property
+    def correlation(self) -> float:
+        """Correlation of forecast and target on validation."""
+        ...
+
+
+ScoredT = TypeVar("ScoredT", bound=_Scored)
+
+
+def best_choice(choices: Iterable[ScoredT]) -> ScoredT:
+    """Returns the choice with the largest correlation; the search ends after three choices without a better one.
+
+    Args:
+        choices: Choices, computed when they are asked for; at least one.
+    """
+    remaining, worse = iter(choices), 0
+    best = next(remaining)
+    for choice in remaining:
+        best, worse = (choice, 0) if choice.correlation > best.correlation else (best, worse + 1)
         if worse == 3:
             break
     return best
