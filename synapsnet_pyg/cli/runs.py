@@ -28,6 +28,10 @@ def fit(
     protocol: ProtocolName = "paper",
     fold: str | None = None,
     model_args: dict[str, Any] | None = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    precision: Literal["32-true", "bf16-mixed"] = "32-true",
+    devices: int = 1,
+    nodes: int = 1,
     resume: bool = False,
     logger: Literal["csv", "tensorboard", "wandb"] | None = None,
 ) -> None:
@@ -58,6 +62,10 @@ def fit(
         fold: Fold in place of the protocol's parts: 2/5 (second of five blocks in time is the test part), 2/5 gap 48
             (bins between parts; the protocol's context if not given) or 2/5 trials (segments at random).
         model_args: Any argument of the model, as in --model-args.hidden_size 64.
+        device: Where to compute: cuda (a GPU), cpu, or auto, a GPU if there is one.
+        precision: Bits of matrix products: 32-true, or bf16-mixed for 16 of them, faster on a GPU.
+        devices: Number of processes on each machine, each with its own device; they share the sessions.
+        nodes: Number of machines.
         resume: Continue an interrupted run, given the same command again; --epochs may be larger.
         logger: Logger that receives the scores of each epoch, in the folder of the run: csv, tensorboard or wandb
             (Weights & Biases); history.csv is always written.
@@ -69,6 +77,7 @@ def fit(
     from synapsnet_pyg.benchmarks.variants import Variant, over_horizons
     from synapsnet_pyg.data.protocols import PROTOCOLS
     from synapsnet_pyg.runs import recipe
+    from synapsnet_pyg.runs.hardware import Hardware
     from synapsnet_pyg.runs.run import Run
     from synapsnet_pyg.runs.training import make_logger
 
@@ -94,6 +103,7 @@ def fit(
         model,
         arguments=arguments,
         recipe=recipe.Preset(preset, changes),
+        hardware=Hardware(device, precision, devices, nodes),
         resume=resume,
         logger=None if logger is None else make_logger(logger, out),
     )
@@ -108,6 +118,7 @@ def adapt(
     epochs: int | None = None,
     patience: int | None = None,
     seed: int = 0,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
     resume: bool = False,
 ) -> None:
     """Take a fitted run to a new session: its dynamics stay, connectivity and embeddings are learned.
@@ -120,15 +131,18 @@ def adapt(
         patience: Number of epochs without a better validation correlation after which training stops; the run's if
             not given.
         seed: Seed of the weights' start, the order of windows and dropout.
+        device: Where to compute: cuda (a GPU), cpu, or auto, a GPU if there is one.
         resume: Continue an interrupted run, given the same command again.
 
     Example:
         synapsnet adapt run tuesday.h5 --out run-tuesday
         synapsnet adapt run tuesday.h5 --out run-tuesday --epochs 5 --seed 1
     """
+    from synapsnet_pyg.runs.hardware import Hardware
     from synapsnet_pyg.runs.run import Run
 
-    Run.adapt(run, session, out, changes={"epochs": epochs, "patience": patience, "seed": seed}, resume=resume)
+    changes = {"epochs": epochs, "patience": patience, "seed": seed}
+    Run.adapt(run, session, out, changes=changes, hardware=Hardware(device), resume=resume)
     print(f"fitted run in {out}; now: synapsnet evaluate {out}")
 
 

@@ -16,6 +16,7 @@ from synapsnet_pyg.files import file_name, make_folder
 from synapsnet_pyg.models.checkpoint import load_model
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.registry import build_model
+from synapsnet_pyg.runs.hardware import Hardware
 from synapsnet_pyg.runs.recipe import Preset, Recipe
 from synapsnet_pyg.runs.run_file import FILE, FittedSession, RunRecord, best_epoch, versions
 
@@ -121,6 +122,7 @@ class Run:
         *,
         arguments: Mapping[str, Any] | None = None,
         recipe: Recipe | Preset = Recipe(),  # noqa: B008
+        hardware: Hardware = Hardware(),  # noqa: B008
         resume: bool = False,
         progress: bool = True,
         logger: "Logger | None" = None,
@@ -135,6 +137,7 @@ class Run:
             arguments: Arguments of the model.
             recipe: Recipe of the fit, or a preset that depends on the length of the recordings. Its seed also sets the
                 initial weights.
+            hardware: Devices and precision.
             resume: Whether to continue an interrupted fit of the same settings.
             progress: Whether to show a bar and a line for each epoch on standard error.
             logger: Logger of Lightning.
@@ -151,7 +154,7 @@ class Run:
         torch.manual_seed(chosen.seed)
         model = build_model(kind, sessions, arguments)
         return cls._fit(model, sessions, fitted, Path(out), chosen,
-                        kind=kind, arguments=arguments or {}, resume=resume, progress=progress,
+                        kind=kind, arguments=arguments or {}, hardware=hardware, resume=resume, progress=progress,
                         logger=logger, callbacks=callbacks)  # fmt: skip
 
     @classmethod
@@ -162,6 +165,7 @@ class Run:
         out: str | os.PathLike[str],
         *,
         changes: Mapping[str, Any] | None = None,
+        hardware: Hardware = Hardware(),  # noqa: B008
         resume: bool = False,
         progress: bool = True,
         logger: "Logger | None" = None,
@@ -176,6 +180,7 @@ class Run:
             path: Session file.
             out: Folder of the new run.
             changes: New values of the run's recipe by name; None keeps a value.
+            hardware: Devices and precision.
             resume: Whether to continue an interrupted fit of the same settings.
             progress: Whether to show a bar and a line for each epoch on standard error.
             logger: Logger of Lightning.
@@ -207,7 +212,8 @@ class Run:
         origin = str(Path(folder).resolve())
         return cls._fit(model, [session], fitted, Path(out), recipe,
                         kind=record.kind, arguments=record.arguments, adapted_from=origin,
-                        resume=resume, progress=progress, logger=logger, callbacks=callbacks)  # fmt: skip
+                        hardware=hardware, resume=resume, progress=progress,
+                        logger=logger, callbacks=callbacks)  # fmt: skip
 
     @classmethod
     def _fit(
@@ -221,6 +227,7 @@ class Run:
         kind: str,
         arguments: Mapping[str, Any],
         adapted_from: str | None = None,
+        hardware: Hardware = Hardware(),  # noqa: B008
         resume: bool = False,
         progress: bool = True,
         logger: "Logger | None" = None,
@@ -237,7 +244,7 @@ class Run:
             raise FileExistsError(f"'{out}' holds a run already; continue it with --resume or choose another --out.")
         record.write(make_folder(out))
         sessions = [recipe.standardised(session) for session in sessions]
-        fit(model, sessions, out, recipe,
+        fit(model, sessions, out, recipe, hardware=hardware,
             resume=resume, progress=progress, logger=logger, callbacks=callbacks)  # fmt: skip
         return cls(model, {session.name: session for session in sessions}, recipe, out, record)
 

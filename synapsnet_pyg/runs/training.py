@@ -30,6 +30,7 @@ from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import SessionForecast, forecast_horizons, forecast_session
 from synapsnet_pyg.models.per_session import PerSession
 from synapsnet_pyg.nn.threads import threads
+from synapsnet_pyg.runs.hardware import Hardware
 from synapsnet_pyg.runs.progress import EpochProgress
 from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.run_file import best_epoch, validation_score
@@ -42,6 +43,7 @@ def fit(
     out: str | os.PathLike[str],
     recipe: Recipe = Recipe(),  # noqa: B008 (frozen)
     *,
+    hardware: Hardware = Hardware(),  # noqa: B008 (frozen)
     resume: bool = False,
     progress: bool = True,
     logger: Logger | Sequence[Logger] | None = None,
@@ -54,9 +56,9 @@ def fit(
 
     Minimises the model's loss (most often the mean squared error of the forecast plus a penalty) with Adam, a batch of
     windows of one session at a time (SynapsNet, Appendix A.1). Every session is divided by its own parts
-    (:meth:`~synapsnet_pyg.data.session.Session.split`), by default 80/10/10 in time. A GPU is used if there is one. A
-    model with a closed-form solution needs no epochs. Random numbers depend only on the recipe's seed and the number
-    of the epoch: an interrupted and resumed fit gives the same model, bit by bit, as one without interruption.
+    (:meth:`~synapsnet_pyg.data.session.Session.split`), by default 80/10/10 in time. A model with a closed-form
+    solution needs no epochs. Random numbers depend only on the recipe's seed and the number of the epoch: a fit that
+    was interrupted and resumed gives the same model, bit by bit, as one without interruption.
 
     Args:
         model: Untrained forecaster for these sessions. Its initial weights depend on the seed set before it was built.
@@ -65,6 +67,7 @@ def fit(
             :func:`~synapsnet_pyg.models.checkpoint.load_model` loads the model of ``best.ckpt``.
         recipe: Epochs, targets, learning rate and other settings; by default the paper's. Its protocol and fold do not
             change these sessions, which :func:`~synapsnet_pyg.data.protocols.prepare` divides.
+        hardware: Devices and precision; by default a GPU if there is one.
         resume: Whether to continue from ``last.ckpt``, if there is one.
         progress: Whether to show a bar and a line for each epoch on standard error.
         logger: Logger of Lightning, such as ``lightning.pytorch.loggers.CSVLogger(folder)``, or several. It receives
@@ -97,10 +100,11 @@ def fit(
     if isinstance(model, PerSession):
         for session in sessions:  # one after the other, each in its own folder
             part, folder = model.part(session.name), out / file_name(session.name)
-            fit(part, [session], folder, recipe, resume=resume, progress=progress, logger=logger, callbacks=callbacks)
+            fit(part, [session], folder, recipe, hardware=hardware,
+                resume=resume, progress=progress, logger=logger, callbacks=callbacks)  # fmt: skip
         save_model(model, out / "best.ckpt")
         return model.eval()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = hardware.torch_device
     # PyG moves a graph in place: copies keep the caller's sessions on their device.
     split = {session.name: copy.copy(session).to(device).split() for session in sessions}
     resumed = resume and (out / "last.ckpt").is_file()
@@ -118,7 +122,7 @@ def fit(
         read_checkpoint(out / "last.ckpt")["history"], recipe.patience, model.horizon
     ):
         progress_bar = [EpochProgress(recipe.epochs)] if progress else []
-        _train(module, resumed, logger, [*progress_bar, *callbacks])
+        _train(module, resumed, hardware, logger=logger, callbacks=[*progress_bar, *callbacks])
     best = read_checkpoint(out / "best.ckpt")["state_dict"]
     model.cpu().load_state_dict({key.removeprefix("model."): value for key, value in best.items()})
     return model.eval()
@@ -126,7 +130,12 @@ def fit(
 
 @threads()
 def _train(
-    module: "_Training", resumed: bool, logger: Logger | Sequence[Logger] | None, callbacks: Sequence[Callback]
+    module: "_Training",
+    resumed: bool,
+    hardware: Hardware,
+    *,
+    logger: Logger | Sequence[Logger] | None,
+    callbacks: Sequence[Callback],
 ) -> None:
     """Runs the epochs, or the remaining ones of a resumed fit, and writes ``best.ckpt`` and ``last.ckpt``."""
     recipe, last = module.recipe, module.out / "last.ckpt"
@@ -149,8 +158,10 @@ def _train(
         warnings.filterwarnings("ignore", module=r"lightning\.")
         _silence_lightning()
         trainer = Trainer(
-            accelerator="gpu" if torch.cuda.is_available() else "cpu",
-            devices=1,
+            accelerator="gpu" if hardware.torch_device.type == "cuda" else "cpu",
+            precision=hardware.precision,
+            devices=hardware.devices,
+            num_nodes=hardware.nodes,
             max_epochs=recipe.epochs,
             limit_val_batches=0,
             num_sanity_val_steps=0,
