@@ -1,22 +1,24 @@
 """Three tests of every edge: beyond chance, beyond common senders, and beyond what time reversal leaves unchanged."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.analysis.lagged_effects import Evidence, LaggedEffects
+from synapsnet_pyg.analysis.lagged_effects import Estimate, Evidence, LaggedEffects
 from synapsnet_pyg.analysis.quantiles import quartile_deviation
 from synapsnet_pyg.analysis.student import two_sided_p
-from synapsnet_pyg.regression.sparse_low_rank import FEWEST, EdgeMixture, sparse_low_rank
+from synapsnet_pyg.regression.pairs import AllPairs, PairMatrix, Pairs
+from synapsnet_pyg.regression.sparse_low_rank import FEWEST, EdgeMixture, Squares, common_drive
 
 
 class Standardised(NamedTuple):
     """Effects over their standard errors, without common drive."""
 
     z: Tensor
-    """Standard normal for pairs without an edge: [N, N], zero on the diagonal."""
+    """Standard normal for pairs without an edge."""
     mixture: EdgeMixture
     """Distribution of the values before they were divided by the deviation of pairs without an edge."""
     latents: int
@@ -33,8 +35,8 @@ class EdgeTests:
     """Tests of every pair for one kernel over lags.
 
     Attributes:
-        amplitude: Amplitude of the kernel in the effects, before the common drive is subtracted [N, N].
-        error: Its standard error, without the deviation of pairs without an edge [N, N].
+        amplitude: Amplitude of the kernel in the effects, before the common drive is subtracted.
+        error: Its standard error, without the deviation of pairs without an edge.
         past: Effects given the past.
         present: Effects given the past and the same bin of all other neurons.
         contrast: Differences of the effects and those of the reversed recording.
@@ -47,79 +49,88 @@ class EdgeTests:
     contrast: Standardised
 
     def weakest(self) -> Tensor:
-        """Returns the value of the three that is nearest to zero, zero if their signs differ: [N, N]."""
+        """Returns the value of the three that is nearest to zero, zero if their signs differ."""
         values = torch.stack([self.past.z, self.present.z, self.contrast.z])
         agree = (values.sign() == values[0].sign()).all(0)
         return torch.where(agree, values[0].sign() * values.abs().amin(0), 0.0)
 
 
-def run_tests(effects: LaggedEffects, kernel: Tensor | int, inflation: Tensor, *, reverse: bool = False) -> EdgeTests:
+def run_tests(
+    effects: LaggedEffects, kernel: Tensor | int, inflation: "Inflation", *, forwards: EdgeTests | None = None
+) -> EdgeTests:
     """Computes the three tests of every pair.
 
     Args:
         effects: Effects of a session.
         kernel: Kernel over lags [L], or a single lag, counted from 1.
-        inflation: Factor of the standard errors from slow activity [N, N].
-        reverse: Whether to test the recording backwards.
+        inflation: Factor of the standard errors from slow activity.
+        forwards: Tests of the recording, if it is to be tested backwards.
     """
 
-    def estimate(evidence: Evidence) -> tuple[Tensor, Tensor]:
-        """Returns effects and standard errors."""
+    def estimate(evidence: Evidence) -> tuple[Estimate, PairMatrix]:
+        """Returns effects, and effects over their errors."""
         if isinstance(kernel, int):
-            effect, error = evidence.at_lag(kernel, effects.bins)
+            of_pairs = evidence.at_lag(kernel, effects.bins)
         else:
-            effect, error = evidence.filtered(kernel, effects.bins)
-        return effect, error * inflation
+            of_pairs = evidence.filtered(kernel, effects.bins)
+        return of_pairs, inflation.divided(of_pairs.z)
 
-    forth, back = effects.past, effects.reverse
-    if reverse:
-        forth, back = back, forth
-    amplitude, error = estimate(forth)
-    present, present_error = estimate(effects.reverse_present if reverse else effects.present)
-    backwards, backwards_error = estimate(back)
-    z = amplitude / error
-    return EdgeTests(
-        amplitude=amplitude,
-        error=error,
-        past=standardise(z),
-        present=standardise(present / present_error),
+    forth, z = estimate(effects.past if forwards is None else effects.reverse)
+    _, present = estimate(effects.present if forwards is None else effects.reverse_present)
+    if forwards is None:
+        half = torch.full_like(effects.past.variance, 0.5**0.25)  # of receiver and of sender: 0.5 ** 0.5
         # Errors of the forecast and of the reversed forecast are nearly independent.
-        contrast=standardise((z - backwards / backwards_error) / 2**0.5),
+        contrast = standardise(z.plus(estimate(effects.reverse)[1], -1.0).scaled(half, half))
+    else:
+        contrast = forwards.contrast._replace(z=-forwards.contrast.z)
+    return EdgeTests(
+        amplitude=forth.effect.values,
+        error=forth.error * inflation.values(effects.pairs),
+        past=standardise(z),
+        present=standardise(present),
+        contrast=contrast,
     )
 
 
-def standardise(z: Tensor) -> Standardised:
+def standardise(z: PairMatrix) -> Standardised:
     """Subtracts a common drive of low rank from effects over errors, and scales pairs without an edge to variance 1.
 
     Fewer than :data:`~synapsnet_pyg.regression.sparse_low_rank.FEWEST` neurons have no common drive, and their mixture
     is estimated with a few pseudo-pairs.
     """
-    off = ~torch.eye(len(z), dtype=torch.bool)
-    if len(z) >= FEWEST:
-        parts = sparse_low_rank(z, torch.ones_like(z))
-        rest, mixture, latents = z - parts.receivers @ parts.senders, parts.mixture, len(parts.senders)
+    if z.pairs.num_neurons >= FEWEST:
+        receivers, senders, mixture = common_drive(z)
+        rest, latents = z.values - z.pairs.product(receivers, senders), len(senders)
     else:
-        rest, mixture, latents = z, mixture_of(z[off]), 0
+        rest, mixture, latents = z.values, mixture_of(*z.pairs.flat(z.values)), 0
     result = Standardised(rest, mixture, latents)
-    return result._replace(z=(rest / result.deviation).fill_diagonal_(0))
+    return result._replace(z=z.pairs.clear(rest / result.deviation))
 
 
-def mixture_of(values: Tensor, *, iterations: int = 60, prior: float = 10.0) -> EdgeMixture:
+def mixture_of(
+    values: Tensor, weight: Tensor | None = None, *, iterations: int = 60, prior: float = 10.0
+) -> EdgeMixture:
     """Estimates the mixture of edges and other pairs, with pseudo-pairs of which one in ten is an edge.
 
     Pairs without an edge have a variance of at least 1, so that a value that chance explains is no probable edge.
 
     Args:
-        values: Effects over their standard errors.
+        values: Effects over their standard errors :math:`(M)`.
+        weight: Number of pairs for which each stands :math:`(M)`; None: one.
         iterations: Number of EM steps.
         prior: Number of pseudo-pairs.
     """
-    mixture, count = EdgeMixture(density=0.1, edge_variance=10.0, null_variance=1.0), len(values)
+    mixture, (square, number) = (
+        EdgeMixture(density=0.1, edge_variance=10.0, null_variance=1.0),
+        Squares.of(values, weight),
+    )
+    count = float(number.sum())
     for _ in range(iterations):
-        edge, square = mixture.edge_probability(values), values.square()
-        density = (float(edge.sum()) + 0.1 * prior) / (count + prior)
-        null = max(1.0, (float(((1 - edge) * square).sum()) + prior) / (float((1 - edge).sum()) + prior))
-        total = (float((edge * square).sum()) + 11 * 0.1 * prior) / (float(edge.sum()) + 0.1 * prior)
+        edge = number * mixture.edge_probability(square.sqrt())
+        edges = float(edge.sum())
+        density = (edges + 0.1 * prior) / (count + prior)
+        null = max(1.0, (float(((number - edge) * square).sum()) + prior) / (count - edges + prior))
+        total = (float((edge * square).sum()) + 11 * 0.1 * prior) / (edges + 0.1 * prior)
         mixture = EdgeMixture(min(density, 0.5), max(total - null, 1e-2 * null), null)
     return mixture
 
@@ -130,13 +141,14 @@ def population_kernel(effects: LaggedEffects) -> Tensor:
     It is the first eigenvector of the effects' products over lags, minus what chance and unrecorded influences
     contribute, without negative values, values below a twentieth, and values that chance explains.
     """
-    L, off = effects.lags, ~torch.eye(effects.past.coefficients.shape[1], dtype=torch.bool)
+    L = effects.lags
     first = torch.zeros(L, dtype=torch.float64)
     first[0] = 1
-    if L == 1 or not bool(off.any()):
+    if L == 1 or effects.pairs.count == 0:
         return first
-    error = torch.stack([effects.past.at_lag(lag, effects.bins)[1][off] for lag in range(1, L + 1)])
-    effect = torch.stack([matrix[off] for matrix in effects.past.coefficients])
+    flat = effects.pairs.flat
+    error = torch.stack([flat(effects.past.at_lag(lag, effects.bins).error)[0] for lag in range(1, L + 1)])
+    effect = torch.stack([flat(matrix.values)[0] for matrix in effects.past.coefficients])
     # That of the lag with the fewest edges, which alone would widen the middle of the distribution.
     deviation = max(1.0, float(quartile_deviation((effect / error).numpy()).min()))
     covariance = effects.past.covariance
@@ -149,36 +161,57 @@ def population_kernel(effects: LaggedEffects) -> Tensor:
     return kernel / kernel.max() if float(kernel.max()) > 0 else first
 
 
-def effects_by_sign(effects: LaggedEffects, amplitude: Tensor, error: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
-    """Computes effects summed over lags, and their standard errors [N, N], with one kernel for each sign.
+def effects_by_sign(effects: LaggedEffects, tests: EdgeTests, kernel: Tensor) -> tuple[Tensor, Tensor]:
+    """Computes effects summed over lags, and their standard errors, with one kernel for each sign.
 
     Inhibition often lasts longer than excitation, and is limited where rates are low. The kernel of a sign is the mean
     time course of the effects with that sign that are more than four standard errors from zero; with fewer than ten of
     them it is the common kernel.
 
     Args:
-        effects: Effects of a session.
-        amplitude: Amplitude of the common kernel in each pair [N, N].
-        error: Its standard error [N, N].
+        effects: Effects of a session at several lags.
+        tests: Tests of the common kernel.
         kernel: Common kernel over lags [L].
     """
-    off = ~torch.eye(len(amplitude), dtype=torch.bool)
+    amplitude, pairs = tests.amplitude, effects.pairs
     results = []
     for sign in (1, -1):
-        strong = (sign * amplitude / error > 4) & off
+        strong = pairs.clear((sign * amplitude / tests.error > 4).double()) > 0
         shape = kernel
-        if int(strong.sum()) >= 10 and len(kernel) > 1:
-            course = (effects.past.coefficients[:, strong] * amplitude[strong]).sum(1).clamp_min(0)
+        if int(strong.sum()) >= 10:
+            of_strong = torch.stack([matrix.values[strong] for matrix in effects.past.coefficients])
+            course = (of_strong * amplitude[strong]).sum(1).clamp_min(0)
             shape = torch.where(course >= 0.05 * course.max(), course, 0.0) / course.max()
-        part, part_error = effects.past.filtered(shape, effects.bins)
-        results.append((part * shape.sum(), part_error * shape.sum()))
+        part = effects.past.filtered(shape, effects.bins)
+        results.append((part.effect.values * shape.sum(), part.error * shape.sum()))
     positive = amplitude >= 0
     effect, spread = (torch.where(positive, results[0][k], results[1][k]) for k in (0, 1))
     return effect, spread
 
 
-def inflation_of(effects: LaggedEffects, trial: int = 1) -> Tensor:
-    r"""Computes the factor by which slow activity increases the standard error of an effect, at least 1: [N, N].
+class Inflation(NamedTuple):
+    """Factor by which slow activity increases the standard error of an effect, at least 1."""
+
+    receiver: Tensor
+    """Factor of each receiver [N]."""
+    sender: Tensor
+    """Factor of each sender [N]."""
+
+    def values(self, pairs: Pairs) -> Tensor:
+        """Returns the factor of each held pair; of some pairs each neuron's own is at least 1, too."""
+        if isinstance(pairs, AllPairs):
+            return pairs.outer(self.receiver, self.sender).clamp_min(1.0)
+        return pairs.outer(self.receiver.clamp_min(1.0), self.sender.clamp_min(1.0))
+
+    def divided(self, z: PairMatrix) -> PairMatrix:
+        """Returns effects over errors without it, divided by it."""
+        if isinstance(z.pairs, AllPairs):
+            return PairMatrix(z.pairs, z.values / self.values(z.pairs))
+        return z.scaled(1 / self.receiver.clamp_min(1.0), 1 / self.sender.clamp_min(1.0))
+
+
+def inflation_of(effects: LaggedEffects, trial: int = 1) -> Inflation:
+    r"""Computes the factor by which slow activity increases the standard error of an effect, at least 1.
 
     .. math::
         n_{ij}^2 = \frac{\langle (\sum_t r_i(t)\, \tilde a_j(t + s))^2 \rangle_s}
@@ -194,31 +227,29 @@ def inflation_of(effects: LaggedEffects, trial: int = 1) -> Tensor:
         effects: Effects of a session.
         trial: Length of a trial in bins; 1: no trials.
     """
-    errors, unique = effects.errors, effects.unique
-    T = effects.bins // trial * trial
-    scale = torch.outer(errors.norm(dim=1), unique.norm(dim=1)).clamp_min(1e-12).double() / effects.bins**0.5
-    if trial == 1:
-        power = [_power(rows) for rows in (errors, unique)]
-        square = (power[0] @ power[1].t()).double() / errors.shape[1] ** 2
-    else:
-        folded = [rows[:, :T].unflatten(1, (-1, trial)) for rows in (errors, unique)]
-        spectrum = [torch.fft.fft(rows, dim=1) for rows in folded]
-        trials = T // trial
-        square = sum(
-            (spectrum[0][:, f] @ spectrum[1][:, f].t().conj()).abs().square().double() for f in range(trials)
-        ) / float(trials**2)
-    variance = square / scale.square()
-    receiver, sender = variance.mean(1, keepdim=True), variance.mean(0, keepdim=True)
-    return (receiver * sender / variance.mean().clamp_min(1e-12)).sqrt().clamp_min(1.0)
+    T, blocks = effects.bins // trial * trial, torch.arange(len(effects.errors)).split(256)
 
+    def spectra(rows: Tensor) -> Iterator[Tensor]:
+        """Yields the spectra over trials [n, F, trial] of some neurons, divided by the length of their series."""
+        for block in blocks:
+            folded = rows[block, :T].unflatten(1, (-1, trial))
+            yield torch.fft.fft(folded, dim=1) / rows[block].norm(dim=1).clamp_min(1e-12)[:, None, None]
 
-def _power(rows: Tensor) -> Tensor:
-    """Returns power spectra [N, F] whose sums are those over all frequencies, negative ones included."""
-    power = torch.fft.rfft(rows).abs().square()
-    last = power.shape[1] - 1 if rows.shape[1] % 2 == 0 else power.shape[1]
-    weight = torch.ones_like(power[0])
-    weight[1:last] = 2
-    return power * weight.sqrt()
+    def mean(rows: Tensor) -> Tensor:
+        """Returns the products of the bins of a trial [F, trial, trial], mean over neurons."""
+        parts = [torch.einsum("nfa,nfb->fab", s, s.conj()) for s in spectra(rows)]
+        return torch.stack(parts).sum(0) / len(rows)
+
+    def with_mean(rows: Tensor, other: Tensor) -> Tensor:
+        """Returns the factor of each neuron, mean over all others [N]."""
+        parts = [torch.einsum("nfa,fba,nfb->n", s, other, s.conj()).real for s in spectra(rows)]
+        return torch.cat(parts).double()
+
+    of_errors, of_unique = mean(effects.errors), mean(effects.unique)
+    scale = effects.bins / (T // trial) ** 2
+    overall = (scale * (of_errors * of_unique.transpose(1, 2)).sum().real).double().clamp_min(1e-12)
+    receiver, sender = with_mean(effects.errors, of_unique.conj()), with_mean(effects.unique, of_errors.conj())
+    return Inflation((scale * receiver / overall**0.5).sqrt(), (scale * sender / overall**0.5).sqrt())
 
 
 def two_sided(z: Tensor, excess: Tensor) -> Tensor:
@@ -233,7 +264,7 @@ def combined_p(p_values: Tensor, weights: Tensor) -> Tensor:
         p = \frac{1}{2} - \frac{1}{\pi} \arctan \sum_k w_k \tan\big(\pi (\tfrac{1}{2} - p_k)\big)
 
     Args:
-        p_values: p-values of K tests :math:`(K, N, N)`.
+        p_values: p-values of K tests, in the first dimension.
         weights: Weights w of the tests with sum 1 :math:`(K)`.
 
     References:
@@ -246,5 +277,5 @@ def combined_p(p_values: Tensor, weights: Tensor) -> Tensor:
     # Near 0 the tangent is 1 / (pi p), which keeps its precision; a p-value of 1 must not outweigh all others.
     p = p_values.clamp(max=0.999)
     tangent = torch.where(p > 1e-12, torch.tan(torch.pi * (0.5 - p)), 1 / (torch.pi * p.clamp_min(1e-300)))
-    total = (weights[:, None, None] * tangent if p.dim() == 3 else weights[:, None] * tangent).sum(0)
+    total = torch.tensordot(weights, tangent, dims=1)
     return torch.where(total < 1e12, 0.5 - torch.atan(total) / torch.pi, 1 / (torch.pi * total)).clamp(0, 1)

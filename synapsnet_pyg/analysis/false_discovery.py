@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
-def benjamini_hochberg(p: ArrayLike) -> np.ndarray:
+def benjamini_hochberg(p: ArrayLike, tests: int | None = None) -> np.ndarray:
     r"""Computes the q-value of each test: the smallest false discovery rate at which it is significant.
 
     .. math::
@@ -15,6 +15,7 @@ def benjamini_hochberg(p: ArrayLike) -> np.ndarray:
 
     Args:
         p: p-values from 0 to 1, of any shape; NaN does not count in :math:`m`.
+        tests: Number of tests m, if these are the ones with the smallest p-values; None: these are all.
 
     Returns:
         q-values of the same shape, NaN where ``p`` is.
@@ -36,7 +37,7 @@ def benjamini_hochberg(p: ArrayLike) -> np.ndarray:
         raise ValueError(f"Expected p-values from 0 to 1 (got {values.min():g} to {values.max():g}).")
     descending = np.argsort(-values, kind="stable")
     rank = np.arange(len(values), 0, -1)
-    ordered = np.minimum.accumulate(values[descending] * len(values) / rank)
+    ordered = np.minimum.accumulate(np.minimum(values[descending] * (tests or len(values)) / rank, 1))
     q = np.full_like(p, np.nan)
     restored = np.empty_like(values)
     restored[descending] = ordered

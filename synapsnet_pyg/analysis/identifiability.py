@@ -7,6 +7,7 @@ from torch import Tensor
 
 from synapsnet_pyg.analysis.significance import EdgeSignificance
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,8 @@ class Identifiability:
 
     Attributes:
         variance_inflation: Factor [N] by which shared activity increases the squared standard error of each sender's
-            weights; 1 if no other sender shares its activity.
+            weights; 1 if no other sender shares its activity. None for more neurons than the matrix of all correlations
+            allows.
         largest_correlation: Largest absolute correlation of two senders.
         bins_per_sender: Number of bins over the number of inputs of a receiver.
         latents: Number of shared signals that no recorded neuron explains; None if edges were not tested.
@@ -23,7 +25,7 @@ class Identifiability:
             (:class:`~synapsnet_pyg.analysis.significance.EdgeSignificance`); None if edges were not tested.
     """
 
-    variance_inflation: Tensor
+    variance_inflation: Tensor | None
     largest_correlation: float
     bins_per_sender: float
     latents: int | None = None
@@ -32,16 +34,20 @@ class Identifiability:
     @property
     def message(self) -> str:
         """Sentences with these numbers."""
-        inflation = self.variance_inflation
-        median, inflated = float(inflation.median()), int((inflation > 5).sum())
         lines = [
-            f"There are {self.bins_per_sender:.0f} bins for each weight of a receiver"
-            + (", too few to estimate weights separately." if self.bins_per_sender < 10 else "."),
-            f"Senders share activity with others: a typical error is {median**0.5:.2f} times as large as it would be "
-            f"without; {inflated} of {len(inflation)} neurons have errors more than 2.2 times as large, and the two "
-            f"most alike correlate at {self.largest_correlation:.2f}. Which of two alike drives a third is hard to "
-            "decide.",
+            f"There are {self.bins_per_sender:.{0 if self.bins_per_sender >= 1 else 1}f} bins for each weight of a "
+            "receiver" + (", too few to estimate weights separately." if self.bins_per_sender < 10 else ".")
         ]
+        if (inflation := self.variance_inflation) is None:
+            lines.append(f"The two senders most alike correlate at {self.largest_correlation:.2f}.")
+        else:
+            median, inflated = float(inflation.median()), int((inflation > 5).sum())
+            lines.append(
+                f"Senders share activity with others: a typical error is {median**0.5:.2f} times as large as it would "
+                f"be without; {inflated} of {len(inflation)} neurons have errors more than 2.2 times as large, and the "
+                f"two most alike correlate at {self.largest_correlation:.2f}. Which of two alike drives a third is "
+                "hard to decide."
+            )
         if self.latents is not None and self.null_deviation is not None:
             signals = "1 shared signal was" if self.latents == 1 else f"{self.latents} shared signals were"
             hint = ", a sign of neurons that were not recorded." if self.null_deviation > 1.05 else "."
@@ -64,15 +70,30 @@ def identifiability(session: Session, significance: EdgeSignificance | None = No
         significance: Result of the significance test of the edges; None: not tested.
     """
     varying = [rows[rows.amax(1) > rows.amin(1)] for rows in (session.activity, session.behaviour.t())]
-    known, inputs = varying[0], torch.cat(varying).double()
-    correlation = torch.corrcoef(inputs)
-    inverse = torch.linalg.pinv(correlation, hermitian=True)
-    N = len(known)
-    off = correlation[:N, :N].abs().fill_diagonal_(0)
+    N, inputs = len(varying[0]), torch.cat(varying)
+    inflation = None
+    if session.num_neurons <= MOST_DENSE:
+        correlation = torch.corrcoef(inputs.double())
+        inflation = torch.linalg.pinv(correlation, hermitian=True).diagonal()[:N].float()
+        largest = float(correlation[:N, :N].abs().fill_diagonal_(0).max()) if N > 1 else 0.0
+    else:
+        largest = _largest_correlation(varying[0])
     return Identifiability(
-        variance_inflation=inverse.diagonal()[:N].float(),
-        largest_correlation=float(off.max()) if N > 1 else 0.0,
+        variance_inflation=inflation,
+        largest_correlation=largest,
         bins_per_sender=session.num_bins / len(inputs),
         latents=None if significance is None else significance.latents,
         null_deviation=None if significance is None else significance.null_deviation,
     )
+
+
+def _largest_correlation(rows: Tensor) -> float:
+    """Returns the largest absolute correlation of two rows [N, T], in blocks of rows."""
+    scaled = rows - rows.mean(1, keepdim=True)
+    scaled /= scaled.norm(dim=1, keepdim=True)
+    largest = 0.0
+    for block in torch.arange(len(rows)).split(512):
+        found = (scaled[block] @ scaled.t()).abs_()
+        found[torch.arange(len(block)), block] = 0
+        largest = max(largest, float(found.max()))
+    return largest

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from synapsnet_pyg.data.innovations import decay_of, innovations
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import blocks
 from synapsnet_pyg.metrics import principal_axes
+from synapsnet_pyg.regression.pairs import AllPairs, PairMatrix, Pairs
 from synapsnet_pyg.regression.shrinkage import shrink
 
 BINS_PER_SIGNAL = 20
@@ -20,6 +22,27 @@ FEWEST_BINS = 50
 """Fewest bins with which effects are estimated."""
 
 
+class Estimate(NamedTuple):
+    """Effects of all pairs and their standard errors, products of a factor of each receiver and each sender."""
+
+    effect: PairMatrix
+    """Effects of the pairs."""
+    receiver: Tensor
+    """Factor of each receiver [N]."""
+    sender: Tensor
+    """Factor of each sender [N]."""
+
+    @property
+    def error(self) -> Tensor:
+        """Standard errors of the held pairs."""
+        return self.effect.pairs.outer(self.receiver, self.sender)
+
+    @property
+    def z(self) -> PairMatrix:
+        """Effects over their standard errors."""
+        return self.effect.scaled(1 / self.receiver, 1 / self.sender)
+
+
 @dataclass(frozen=True)
 class Evidence:
     r"""Coefficients of one regression for every pair, at L lags, with what their errors need.
@@ -27,15 +50,15 @@ class Evidence:
     The covariance of the coefficients of one pair over lags is :math:`\sigma_i^2 C_j / T`.
     """
 
-    coefficients: Tensor
-    """Effect of j, l bins earlier, on i, in float64: [L, N, N]."""
+    coefficients: tuple[PairMatrix, ...]
+    """Effect of j, l bins earlier, on i, for each lag l."""
     variance: Tensor
     r"""Variance :math:`\sigma_i^2` of each receiver's errors [N]."""
     covariance: Tensor
     """Covariance C over lags of each sender's coefficients, without the factor of the receiver [N, L, L]."""
 
-    def filtered(self, kernel: Tensor, bins: int) -> tuple[Tensor, Tensor]:
-        r"""Returns the amplitude [N, N] of a kernel over lags in each pair's coefficients, and its standard error.
+    def filtered(self, kernel: Tensor, bins: int) -> Estimate:
+        r"""Returns the amplitude of a kernel over lags in each pair's coefficients, and its standard error.
 
         .. math::
             \hat e_{ij} = \frac{\kappa^\top C_j^{-1} D_{ij}}{\kappa^\top C_j^{-1} \kappa}, \qquad
@@ -46,14 +69,17 @@ class Evidence:
             bins: Number of bins T.
         """
         solved = torch.linalg.solve(self.covariance, kernel.expand(len(self.covariance), -1)[..., None])[..., 0]
-        norm = solved @ kernel
-        amplitude = torch.einsum("jl,lij->ij", solved / norm[:, None], self.coefficients)
-        return amplitude, (torch.outer(self.variance, 1 / norm) / bins).sqrt()
+        norm, one = solved @ kernel, torch.ones_like(self.variance)
+        parts = zip(self.coefficients, (solved / norm[:, None]).t(), strict=True)
+        first, *others = (coefficients.scaled(one, weight) for coefficients, weight in parts)
+        for other in others:
+            first = first.plus(other)
+        return Estimate(first, (self.variance / bins).sqrt(), norm.rsqrt())
 
-    def at_lag(self, lag: int, bins: int) -> tuple[Tensor, Tensor]:
-        """Returns the effects at one lag, counted from 1, and their standard errors [N, N]."""
+    def at_lag(self, lag: int, bins: int) -> Estimate:
+        """Returns the effects at one lag, counted from 1, and their standard errors."""
         spread = self.covariance[:, lag - 1, lag - 1]
-        return self.coefficients[lag - 1], (torch.outer(self.variance, spread) / bins).sqrt()
+        return Estimate(self.coefficients[lag - 1], (self.variance / bins).sqrt(), spread.sqrt())
 
 
 @dataclass(frozen=True)
@@ -67,7 +93,7 @@ class LaggedEffects:
         reverse: Regression of each neuron's bin on later bins, the recording backwards. A symmetric relation, such as
             an unrecorded input to both, looks alike in both directions.
         reverse_present: The recording backwards with the other neurons' same bin as further inputs.
-        same_bin: Partial correlation of two neurons in the same bin, given all other signals: [N, N].
+        same_bin: Partial correlation of two neurons in the same bin, given all other signals.
         errors: Errors of the regression on the past [N, T].
         unique: Unique activity of each sender one bin earlier: the part that no other input explains, scaled such that
             its mean product with an error is an effect [N, T].
@@ -78,10 +104,15 @@ class LaggedEffects:
     present: Evidence
     reverse: Evidence
     reverse_present: Evidence
-    same_bin: Tensor
+    same_bin: PairMatrix
     errors: Tensor
     unique: Tensor
     decay: float
+
+    @property
+    def pairs(self) -> Pairs:
+        """Pairs whose effects are held."""
+        return self.same_bin.pairs
 
     @property
     def bins(self) -> int:
@@ -121,24 +152,8 @@ def lagged_effects(session: Session) -> LaggedEffects:
         Dahlhaus, Eichler and Sandkühler 1997 (partial correlations of point processes); Haufe, Nikulin, Müller and
         Nolte 2013 (time reversal).
     """
-    decay = decay_of(session)
-    activity = innovations(session, decay)
-    if decay > 0:
-        activity = activity / activity.std(1, keepdim=True).clamp_min(1e-6)
-    N, known = session.num_neurons, [session.behaviour.t()]
-    functions = _shared_signals(session, activity)
-    if session.num_bins >= BINS_PER_SIGNAL * (2 * N + session.num_behaviours + len(functions)):
-        known.append(functions)
-    others = sum(map(len, known))
-    lags = min(MAX_LAGS, max(1, (session.num_bins // BINS_PER_SIGNAL - others) // N - 1))
-    joint = torch.cat(known)
-    T = sum(stop - start for start, stop in blocks(session, past=lags + (decay > 0)))
-    if T < FEWEST_BINS:
-        raise ValueError(
-            f"Expected at least {FEWEST_BINS} bins to test edges (session '{session.name}' has {T} with "
-            "their past); use a longer recording or longer segments."
-        )
-    stacks = _Stacks(session, activity, joint, lags, past=lags + (decay > 0))
+    stacks = _Stacks.of(session)
+    N, T, lags = session.num_neurons, stacks.bins, stacks.lags
     mean, precision = stacks.precision(T)
     newest, oldest = slice(0, N), slice(N * lags, N * (lags + 1))
     earlier = [slice(N * lag, N * (lag + 1)) for lag in range(1, lags + 1)]
@@ -154,18 +169,77 @@ def lagged_effects(session: Session) -> LaggedEffects:
         present=_given_all(precision, newest, earlier),
         reverse=reverse,
         reverse_present=_given_all(precision, oldest, later),
-        same_bin=same_bin,
+        same_bin=PairMatrix(AllPairs(N), same_bin),
         errors=errors,
         unique=unique,
-        decay=decay,
+        decay=stacks.decay,
     )
 
 
-class _Stacks:
-    """Stacked signals of all regressions, a few thousand bins at a time."""
+def signals(session: Session, lags: int) -> tuple[list[Tensor], Tensor, float]:
+    """Returns the signals of all regressions: activity at lags 0 to L [N, T] each, known signals [K, T], and the decay.
 
-    def __init__(self, session: Session, activity: Tensor, known: Tensor, lags: int, *, past: int) -> None:
-        self.session, self.activity, self.known, self.lags, self.past = session, activity, known, lags, past
+    Args:
+        session: Training part, standardised.
+        lags: Number of lags L.
+
+    Raises:
+        ValueError: There are fewer than :data:`FEWEST_BINS` bins.
+    """
+    stacks = _Stacks.of(session, lags)
+    N = session.num_neurons
+    whole = torch.cat(list(stacks), dim=1)
+    return list(whole[: N * (lags + 1)].split(N)), whole[N * (lags + 1) :], stacks.decay
+
+
+@dataclass(frozen=True)
+class _Stacks:
+    """Stacked signals of all regressions, a few thousand bins at a time.
+
+    Attributes:
+        session: Training part.
+        activity: Its activity without decay [N, T].
+        known: Known signals [K, T].
+        lags: Number of lags L.
+        decay: Decay that was taken out.
+    """
+
+    session: Session
+    activity: Tensor
+    known: Tensor
+    lags: int
+    decay: float
+
+    @classmethod
+    def of(cls, session: Session, lags: int | None = None) -> "_Stacks":
+        """Prepares the signals; without a number of lags there are as many as the bins allow."""
+        decay = decay_of(session)
+        activity = innovations(session, decay)
+        if decay > 0:
+            activity = activity / activity.std(1, keepdim=True).clamp_min(1e-6)
+        N, known = session.num_neurons, [session.behaviour.t()]
+        functions = _shared_signals(session, activity)
+        if session.num_bins >= BINS_PER_SIGNAL * (2 * N + session.num_behaviours + len(functions)):
+            known.append(functions)
+        others = sum(map(len, known))
+        lags = lags or min(MAX_LAGS, max(1, (session.num_bins // BINS_PER_SIGNAL - others) // N - 1))
+        stacks = cls(session, activity, torch.cat(known), lags, decay)
+        if stacks.bins < FEWEST_BINS:
+            raise ValueError(
+                f"Expected at least {FEWEST_BINS} bins to test edges (session '{session.name}' has {stacks.bins} with "
+                "their past); use a longer recording or longer segments."
+            )
+        return stacks
+
+    @property
+    def past(self) -> int:
+        """Number of bins before each bin that are needed."""
+        return self.lags + (self.decay > 0)
+
+    @property
+    def bins(self) -> int:
+        """Number of bins T."""
+        return sum(stop - start for start, stop in blocks(self.session, past=self.past))
 
     def __iter__(self) -> Iterator[Tensor]:
         """Yields the signals [M, chunk]: newest bin, L earlier bins, known signals."""
@@ -225,15 +299,20 @@ def _given_inputs(precision: Tensor, target: slice, senders: list[slice]) -> tup
     removed = [torch.stack([(inside[:, a] * coefficients[:, b]).sum(0) for b in senders], -1) for a in senders]
     blocks_of_inverse = _over_lags(precision, senders) + torch.stack(removed, -2)
     variance = torch.linalg.inv(own).diagonal()
-    evidence = Evidence(torch.stack([coefficients[:, block] for block in senders]), variance, blocks_of_inverse)
+    evidence = Evidence(_matrices([coefficients[:, block] for block in senders]), variance, blocks_of_inverse)
     return evidence, coefficients[:, keep]
 
 
 def _given_all(precision: Tensor, target: slice, senders: list[slice]) -> Evidence:
     """Returns the regression of each signal of a block on all other signals, the block's own included."""
     own = precision[target, target].diagonal()
-    coefficients = torch.stack([-precision[target, block] / own[:, None] for block in senders])
+    coefficients = _matrices([-precision[target, block] / own[:, None] for block in senders])
     return Evidence(coefficients, 1 / own, _over_lags(precision, senders))
+
+
+def _matrices(coefficients: list[Tensor]) -> tuple[PairMatrix, ...]:
+    """Returns coefficients of all pairs [N, N], at each lag."""
+    return tuple(PairMatrix(AllPairs(len(matrix)), matrix) for matrix in coefficients)
 
 
 def _over_lags(precision: Tensor, senders: list[slice]) -> Tensor:

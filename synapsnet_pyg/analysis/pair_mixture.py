@@ -6,9 +6,16 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.analysis.quantiles import quartile_deviation
+from synapsnet_pyg.regression.pairs import AllPairs, Pairs
 
 _SWAP = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64)
 """Exchange of the two neurons of a pair."""
+_TRIANGLE = tuple(torch.triu_indices(3, 3))
+"""Rows and columns of a symmetric matrix [3, 3] that tell it whole."""
+_TIMES = torch.tensor([1.0, 2.0, 2.0, 1.0, 2.0, 1.0], dtype=torch.float64)
+"""How often each of them occurs in it."""
+_MOST = 2**18
+"""Largest number of pairs on which the mixture is estimated; of more, as many are drawn at random."""
 
 
 class _Mixture(NamedTuple):
@@ -32,15 +39,17 @@ class _Mixture(NamedTuple):
         d = self.density
         return torch.tensor([(1 - d) ** 2, d * (1 - d), d * (1 - d), d * d], dtype=torch.float64)
 
-    def responsibilities(self, views: Tensor) -> Tensor:
-        """Returns the posterior probabilities of the four cases for views [P, 3]: [P, 4]."""
+    def responsibilities(self, products: Tensor) -> Tensor:
+        """Returns the posterior probabilities of the four cases for products of views [6, P]: [4, P]."""
         covariances = self.covariances()
-        inverse = torch.linalg.inv(covariances)
-        exponent = torch.einsum("pa,kab,pb->pk", views, inverse, views)
-        return torch.softmax(self.shares().log() - 0.5 * torch.logdet(covariances) - 0.5 * exponent, dim=1)
+        inverse = torch.linalg.inv(covariances)[:, *_TRIANGLE] * _TIMES
+        constant = self.shares().log() - 0.5 * torch.logdet(covariances)
+        return torch.softmax(torch.addmm(constant[:, None], inverse, products, alpha=-0.5), dim=0)
 
 
-def pair_posterior_mean(effect: Tensor, same_bin: Tensor, *, iterations: int = 100) -> Tensor:
+def pair_posterior_mean(
+    effect: Tensor, same_bin: Tensor, pairs: Pairs | None = None, *, iterations: int = 100
+) -> Tensor:
     r"""Computes the posterior mean of every effect from its estimate, that of the reverse edge, and the same bin.
 
     An edge with a delay below the bin acts in the same bin and in the next. Within the bin the data show that two
@@ -58,6 +67,7 @@ def pair_posterior_mean(effect: Tensor, same_bin: Tensor, *, iterations: int = 1
     Args:
         effect: Effects over their standard errors z :math:`(N, N)`.
         same_bin: Symmetric partial correlations within the bin over their standard errors s :math:`(N, N)`.
+        pairs: Pairs of these values, if they are not all :math:`(E)`; None: all.
         iterations: Number of EM steps.
 
     Returns:
@@ -71,29 +81,35 @@ def pair_posterior_mean(effect: Tensor, same_bin: Tensor, *, iterations: int = 1
         >>> bool(mean[3, 5] > 6) and bool(mean[5, 3].abs() < 1)
         True
     """
-    N = len(effect)
-    first, second = torch.triu_indices(N, N, 1)
-    views = torch.stack([effect[first, second], effect[second, first], same_bin[first, second]], 1).double()
-    mixture = _start(views)
-    for _ in range(iterations if len(views) else 0):
-        mixture = _step(mixture, views)
-    covariances, share = mixture.covariances(), mixture.responsibilities(views)
-    solved = torch.einsum("kab,pb->pka", torch.linalg.inv(covariances), views)
-    forth, back = mixture.edge, _SWAP @ mixture.edge @ _SWAP
-    mean = torch.zeros(N, N, dtype=torch.float64)
-    mean[first, second] = (share[:, [1, 3]] * (solved[:, [1, 3]] @ forth[0])).sum(1)
-    mean[second, first] = (share[:, [2, 3]] * (solved[:, [2, 3]] @ back[1])).sum(1)
+    pairs = pairs or AllPairs(len(effect))
+    one, other = pairs.once()
+    views = torch.stack([effect[one], effect[other], same_bin[one]]).double()
+    products = views[_TRIANGLE[0]] * views[_TRIANGLE[1]]
+    weight = None if pairs.weight is None else pairs.weight[one].double()
+    drawn: Tensor | slice = slice(None)
+    if views.shape[1] > _MOST:
+        drawn = torch.randint(views.shape[1], (_MOST,), generator=torch.Generator().manual_seed(0))
+    seen = products[:, drawn], torch.ones(views[0, drawn].shape).double() if weight is None else weight[drawn]
+    mixture = _start(views[:, drawn], seen[1])
+    for _ in range(iterations if views.shape[1] else 0):
+        mixture = _step(mixture, *seen)
+    share = mixture.responsibilities(products)
+    # Rows: weights of the three views in the effect of the first neuron's edge, of each case, and of the second's.
+    inverse, turned = torch.linalg.inv(mixture.covariances()), _SWAP @ mixture.edge @ _SWAP
+    mean = torch.zeros_like(effect, dtype=torch.float64)
+    mean[one] = sum(share[k] * ((mixture.edge @ inverse[k])[0] @ views) for k in (1, 3))
+    mean[other] = sum(share[k] * ((turned @ inverse[k])[1] @ views) for k in (2, 3))
     return mean
 
 
-def _start(views: Tensor) -> _Mixture:
+def _start(views: Tensor, weight: Tensor) -> _Mixture:
     """Returns the start of EM: noise from the middle of the distribution, an edge's effect from what is beyond it."""
     noise = torch.ones(3, dtype=torch.float64)
-    if len(views) >= 20:
-        both = torch.cat([views[:, 0], views[:, 1]])
-        next_bin, same_bin = (max(1.0, float(quartile_deviation(x.numpy())) ** 2) for x in (both, views[:, 2]))
+    if views.shape[1] >= 20:
+        both = torch.cat([views[0], views[1]])
+        next_bin, same_bin = (max(1.0, float(quartile_deviation(x.numpy())) ** 2) for x in (both, views[2]))
         noise = torch.tensor([next_bin, next_bin, same_bin], dtype=torch.float64)
-    beyond = views.t() @ views / max(len(views), 1) - noise.diag()
+    beyond = (views * weight) @ views.t() / max(float(weight.sum()), 1) - noise.diag()
     effect = max(float(beyond[0, 0] + beyond[1, 1]) / 2, 1e-2)
     joint = float(beyond[0, 2] + beyond[1, 2]) / 2
     same = max(float(beyond[2, 2]) / 2, joint**2 / effect, 1e-3)
@@ -101,18 +117,17 @@ def _start(views: Tensor) -> _Mixture:
     return _Mixture(0.07, noise, edge / 0.14)
 
 
-def _step(mixture: _Mixture, views: Tensor, prior: float = 5.0) -> _Mixture:
+def _step(mixture: _Mixture, products: Tensor, weight: Tensor, prior: float = 5.0) -> _Mixture:
     """Returns the mixture after one step of EM, with a few pseudo-pairs so that few neurons are enough."""
-    share = mixture.responsibilities(views)
-    one, two, both = share[:, 1], share[:, 2], share[:, 3]
-    density = float((one + two + 2 * both).sum() + 0.1 * prior) / (2 * len(views) + 2 * prior)
-    none = share[:, 0]
-    square = torch.einsum("p,pa->a", none, views.square()) + prior
-    noise = square / (none.sum() + prior)
+    share = mixture.responsibilities(products) * weight
+    none, one, two, both = share.sum(1).tolist()
+    moments = torch.zeros(4, 3, 3, dtype=torch.float64)
+    moments[:, *_TRIANGLE] = moments[:, *_TRIANGLE[::-1]] = share @ products.t()
+    pairs = float(weight.sum())
+    density = (one + two + 2 * both + 0.1 * prior) / (2 * pairs + 2 * prior)
+    noise = (moments[0].diagonal() + prior) / (none + prior)
     noise[:2] = noise[:2].mean()
-    turned = views @ _SWAP
-    product = torch.einsum("p,pa,pb->ab", one, views, views) + torch.einsum("p,pa,pb->ab", two, turned, turned)
-    count = one.sum() + two.sum()
+    product, count = moments[1] + _SWAP @ moments[2] @ _SWAP, one + two
     beyond = (product + prior * (noise.diag() + mixture.edge)) / (count + prior) - noise.diag()
     value, axes = torch.linalg.eigh((beyond + beyond.t()) / 2)
     value = value.clamp_min(0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.analysis.candidate_effects import candidate_effects
 from synapsnet_pyg.analysis.edge_tests import (
     EdgeTests,
     combined_p,
@@ -20,6 +21,9 @@ from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
 from synapsnet_pyg.analysis.lagged_effects import LaggedEffects, lagged_effects
 from synapsnet_pyg.analysis.pair_mixture import pair_posterior_mean
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
+from synapsnet_pyg.regression.candidate_edges import candidate_edges
+from synapsnet_pyg.regression.pairs import PairMatrix, Pairs, SomePairs
 
 FEWEST_EVENTS = 30.0
 """Fewest events of a neuron whose edges are tested."""
@@ -32,8 +36,9 @@ _BOOTSTRAP_BLOCKS = 50
 class EdgeSignificance:
     """Statistics of every edge.
 
-    Matrices are [N, N]; ``[i, j]`` belongs to the edge from j to i; the diagonal and pairs that were not tested are
-    NaN.
+    Values of pairs are matrices [N, N], ``[i, j]`` of the edge from j to i; the diagonal and pairs that were not tested
+    are NaN. Of a large population they are vectors [E], of the candidates in ``edge_index`` alone; all other pairs
+    count as tested and not significant.
 
     Attributes:
         effect: Effect of j on i before shrinkage, summed over lags.
@@ -55,6 +60,9 @@ class EdgeSignificance:
             them.
         rare: Number of neurons with too few events to be tested.
         decay: Share of its value that activity keeps from bin to bin and that was taken out; 0: none.
+        tested: Number of tested pairs.
+        num_neurons: Number of neurons N.
+        edge_index: Sender and receiver of the candidates [2, E]; None: values are matrices of all pairs.
     """
 
     effect: Tensor
@@ -74,9 +82,12 @@ class EdgeSignificance:
     latents: int
     rare: int
     decay: float
+    tested: int
+    num_neurons: int
+    edge_index: Tensor | None = None
 
     def edges(self, rate: float = 0.05) -> Tensor:
-        """Returns the pairs with a significant edge, booleans [N, N].
+        """Returns the pairs with a significant edge, booleans [N, N], or [E] of candidates.
 
         Args:
             rate: False discovery rate, the expected share of false ones among these edges.
@@ -100,11 +111,6 @@ class EdgeSignificance:
         threshold = float(self.p_value[called].max())
         false = int((self.reverse_p <= threshold).sum())
         return min(1.0, max(rate, false / count))
-
-    @property
-    def tested(self) -> int:
-        """Number of tested pairs."""
-        return int(self.p_value.isfinite().sum())
 
     def trusted(self, rate: float = 0.05) -> bool:
         """Returns True if edges called at a rate may be called significant: not above twice the rate is false."""
@@ -143,8 +149,15 @@ class EdgeSignificance:
             lines.append(f"{self.rare} neurons are too rare to test: they have fewer than {FEWEST_EVENTS:g} events.")
         return " ".join(lines)
 
+    def matrix(self, values: Tensor) -> Tensor:
+        """Returns values of pairs as a matrix [N, N], a sparse one (``torch.sparse_coo``) of candidates."""
+        if self.edge_index is None:
+            return values
+        size = (self.num_neurons, self.num_neurons)
+        return torch.sparse_coo_tensor(self.edge_index.flip(0), values, size, is_coalesced=True, check_invariants=False)
+
     def edge_fields(self) -> dict[str, Tensor]:
-        """Returns column -> matrix of the statistics that tables and files have for each weight."""
+        """Returns column -> values of the statistics that tables and files have for each weight."""
         names = ("posterior_mean", "effect", "error", "p_value", "q_value", "edge_probability", "sign_stability")
         return {name: getattr(self, name) for name in (*names, "lag", "same_bin", "same_bin_q")}
 
@@ -182,11 +195,16 @@ def edge_significance(
     fewer than :data:`FEWEST_EVENTS` events, and pairs with fewer than :data:`FEWEST_COINCIDENCES` expected
     coincidences, are not tested. With several lags each lag is tested too, and the p-values are combined.
 
+    Of more than :data:`~synapsnet_pyg.nn.functional_connectivity.MOST_DENSE` neurons, or with a sparse ``learned``, the
+    candidates alone are tested, in both directions, at one lag
+    (:func:`~synapsnet_pyg.analysis.candidate_effects.candidate_effects`): the edges of ``learned``, or the likeliest
+    senders of each neuron. They were chosen in the same recording; their q-values therefore count all pairs as tested.
+
     Args:
         session: Training part, standardised.
-        learned: Connectivity of a model that was fitted to this part :math:`(N, N)`. The posterior mean is then the
-            mean of both estimates, whose errors are partly independent, the learned one scaled to the other. The test
-            is the same. None: there is no model.
+        learned: Connectivity of a model that was fitted to this part :math:`(N, N)`, sparse or not. The posterior mean
+            is then the mean of both estimates, whose errors are partly independent, the learned one scaled to the
+            other. The test is the same. None: there is no model.
         resamples: Number of block-bootstrap samples for ``sign_stability``, 10 or more.
         seed: Seed of the samples.
 
@@ -199,50 +217,55 @@ def edge_significance(
     """
     if resamples < 10:
         raise ValueError(f"Expected at least 10 resamples (got {resamples}).")
-    effects = lagged_effects(session)
+    effects = _effects(session, learned)
+    pairs = effects.pairs
     inflation = inflation_of(effects, _trial(session, effects.bins))
     kernel = population_kernel(effects)
     tests = [run_tests(effects, kernel, inflation)]
     if effects.lags > 1:
         tests += [run_tests(effects, lag, inflation) for lag in range(1, effects.lags + 1)]
-    weights = _weights(tests)
-    excess = torch.outer(_kurtosis(effects.errors), _kurtosis(effects.unique)) / effects.bins
+    excess = pairs.outer(_kurtosis(effects.errors), _kurtosis(effects.unique)) / effects.bins
     events = _events(session)
-    tested = _tested(events, session.num_bins)
+    tested = _tested(pairs, events, session.num_bins)
+    number = _number_tested(events, session.num_bins)
 
-    p = combined_p(torch.stack([two_sided(test.weakest(), excess) for test in tests]), weights)
+    p = combined_p(torch.stack([two_sided(test.weakest(), excess) for test in tests]), _weights(tests))
     p = torch.where(tested, p, torch.nan)
     summed = tests[0]
-    same_bin = standardise(effects.same_bin * effects.bins**0.5)
-    same_p = torch.where(tested & tested.t(), two_sided(same_bin.z, excess.maximum(excess.t())), torch.nan)
-    total, spread = effects_by_sign(effects, summed.amplitude, summed.error, kernel)
-    spread = spread * inflation
-    signed = standardise(total / spread)
+    root = torch.full_like(effects.past.variance, effects.bins**0.25)
+    same_bin = standardise(effects.same_bin.scaled(root, root))
+    same_p = torch.where(tested & pairs.transposed(tested),
+                         two_sided(same_bin.z, excess.maximum(pairs.transposed(excess))), torch.nan)  # fmt: skip
+    total, spread, signed = summed.amplitude, summed.error, summed.past
+    if effects.lags > 1:
+        total, spread = effects_by_sign(effects, summed, kernel)
+        spread = spread * inflation.values(pairs)
+        signed = standardise(PairMatrix(pairs, total / spread))
     error = spread * signed.deviation
     z = -torch.special.ndtri((p / 2).clamp(1e-300, 0.5)).nan_to_num(0.0)
-    mean = pair_posterior_mean(signed.z * signed.deviation, same_bin.z * same_bin.deviation) * spread
+    mean = pair_posterior_mean(signed.z * signed.deviation, same_bin.z * same_bin.deviation, pairs) * spread
     if learned is not None:
-        mean = _mean_with(mean, learned, tested)
+        mean = _mean_with(mean, _at(pairs, learned), tested)
     # An edge is seen in the recording backwards, too, from its receiver to its sender.
-    backwards = run_tests(effects, kernel, inflation, reverse=True)
-    explained = two_sided(summed.past.z.t(), excess) <= 0.05
+    backwards = run_tests(effects, kernel, inflation, forwards=summed)
+    explained = two_sided(pairs.transposed(summed.past.z), excess) <= 0.05
     by_lag = torch.stack([test.weakest().abs() for test in tests[1:] or tests])
 
-    def pairs(matrix: Tensor) -> Tensor:
-        """Returns a matrix in float32 with NaN for pairs that were not tested."""
-        return torch.where(tested, matrix, torch.nan).float()
+    def of_tested(values: Tensor) -> Tensor:
+        """Returns values in float32 with NaN for pairs that were not tested."""
+        return torch.where(tested, values, torch.nan).float()
 
     return EdgeSignificance(
-        effect=pairs(signed.z * error),
-        error=pairs(error),
-        p_value=pairs(p),
-        q_value=pairs(_q(p)),
-        edge_probability=pairs(mixture_of(z[tested]).edge_probability(z)),
-        posterior_mean=pairs(mean),
-        sign_stability=pairs(_sign_stability(effects, summed, resamples, seed)),
-        lag=pairs(by_lag.argmax(0) + 1.0),
-        same_bin=pairs(effects.same_bin),
-        same_bin_q=pairs(_q(same_p, symmetric=True)),
+        effect=of_tested(signed.z * error),
+        error=of_tested(error),
+        p_value=of_tested(p),
+        q_value=of_tested(_q(pairs, p, number)),
+        edge_probability=of_tested(mixture_of(z[tested]).edge_probability(z)),
+        posterior_mean=of_tested(mean),
+        sign_stability=of_tested(_sign_stability(effects, summed, resamples, seed)),
+        lag=of_tested(by_lag.argmax(0) + 1.0),
+        same_bin=of_tested(effects.same_bin.values),
+        same_bin_q=of_tested(_q(pairs, same_p, number // 2, symmetric=True)),
         reverse_p=torch.where(tested & ~explained, two_sided(backwards.weakest(), excess), torch.nan),
         kernel=kernel.float(),
         density=summed.past.mixture.density,
@@ -250,17 +273,38 @@ def edge_significance(
         latents=summed.past.latents,
         rare=int((events < FEWEST_EVENTS).sum()),
         decay=effects.decay,
+        tested=number,
+        num_neurons=pairs.num_neurons,
+        edge_index=pairs.edge_index if isinstance(pairs, SomePairs) else None,
     )
 
 
+def _effects(session: Session, learned: Tensor | None) -> LaggedEffects:
+    """Returns the effects of all pairs, or of the candidates of a large population."""
+    if session.num_neurons <= MOST_DENSE and (learned is None or not learned.is_sparse):
+        return lagged_effects(session)
+    candidates = candidate_edges(session) if learned is None else learned.coalesce().indices().flip(0)
+    return candidate_effects(session, candidates)
+
+
+def _at(pairs: Pairs, learned: Tensor) -> Tensor:
+    """Returns learned weights, a matrix [N, N], of the held pairs."""
+    if not isinstance(pairs, SomePairs):
+        return learned.detach()
+    sparse = learned.detach().coalesce()
+    values = sparse.values().new_zeros(len(pairs.weight))
+    values[pairs.at(sparse.indices().flip(0))] = sparse.values()
+    return values
+
+
 def _mean_with(mean: Tensor, learned: Tensor, tested: Tensor) -> Tensor:
-    """Returns the mean of posterior means and learned weights, which are scaled to them by least squares [N, N]."""
-    ours, theirs = mean[tested], learned.detach().to(mean)[tested]
+    """Returns the mean of posterior means and learned weights, which are scaled to them by least squares."""
+    ours, theirs = mean[tested], learned.to(mean)[tested]
     power = float(theirs.square().sum())
     if power == 0:
         return mean
     scale = max(float((ours * theirs).sum()) / power, 0.0)
-    return (mean + scale * learned.detach().to(mean)) / 2
+    return (mean + scale * learned.to(mean)) / 2
 
 
 def _weights(tests: list[EdgeTests]) -> Tensor:
@@ -286,19 +330,28 @@ def _events(session: Session) -> Tensor:
     return torch.where(centred.abs().amax(1) > 1e-6, events, 0.0)
 
 
-def _tested(events: Tensor, bins: int) -> Tensor:
-    """Returns the pairs with enough events to be tested, booleans [N, N]."""
-    enough = events >= FEWEST_EVENTS
-    coincidences = torch.outer(events, events) / bins
-    return (enough[:, None] & enough & (coincidences >= FEWEST_COINCIDENCES)).fill_diagonal_(False)
+def _tested(pairs: Pairs, events: Tensor, bins: int) -> Tensor:
+    """Returns the pairs with enough events to be tested, and that stand for no others, as booleans."""
+    enough = torch.where(events >= FEWEST_EVENTS, events, 0.0).double()
+    tested = pairs.clear(pairs.outer(enough, enough) / bins) >= FEWEST_COINCIDENCES
+    return tested if pairs.weight is None else tested & (pairs.weight == 1)
 
 
-def _q(p: Tensor, *, symmetric: bool = False) -> Tensor:
-    """Returns q-values of p-values [N, N]; of a symmetric matrix each pair counts once."""
+def _number_tested(events: Tensor, bins: int) -> int:
+    """Returns the number of all pairs with enough events to be tested."""
+    enough = events[events >= FEWEST_EVENTS].double().sort().values
+    partners = len(enough) - torch.searchsorted(enough, FEWEST_COINCIDENCES * bins / enough)
+    return int(partners.sum()) - int((enough.square() >= FEWEST_COINCIDENCES * bins).sum())
+
+
+def _q(pairs: Pairs, p: Tensor, tests: int, *, symmetric: bool = False) -> Tensor:
+    """Returns q-values of p-values; of symmetric ones each pair counts once."""
     if not symmetric:
-        return torch.from_numpy(benjamini_hochberg(p.numpy()))
-    q = torch.from_numpy(benjamini_hochberg(p.triu(1).masked_fill(torch.ones_like(p).tril() > 0, torch.nan).numpy()))
-    return torch.where(q.isnan(), q.t(), q)
+        return torch.from_numpy(benjamini_hochberg(p.numpy(), tests))
+    one, other = pairs.once()
+    q = torch.full_like(p, torch.nan)
+    q[one] = q[other] = torch.from_numpy(benjamini_hochberg(p[one].numpy(), tests))
+    return q
 
 
 def _trial(session: Session, bins: int) -> int:
@@ -308,24 +361,23 @@ def _trial(session: Session, bins: int) -> int:
 
 
 def _sign_stability(effects: LaggedEffects, tests: EdgeTests, resamples: int, seed: int) -> Tensor:
-    """Returns the share of block-bootstrap samples in which an effect keeps its sign: [N, N].
+    """Returns the share of block-bootstrap samples in which an effect keeps its sign.
 
     A sample draws blocks of time with replacement. Its deviation from the effect is scaled such that it is as large as
     the standard error, which unrecorded influences increase.
     """
-    errors, unique = effects.errors, effects.unique
-    N, T = errors.shape
+    pairs, T = effects.pairs, effects.bins
     count = min(_BOOTSTRAP_BLOCKS, T // 2)
-    parts = zip(errors.tensor_split(count, 1), unique.tensor_split(count, 1), strict=True)
-    sums = torch.stack([part @ other.t() for part, other in parts]).flatten(1)
-    sums = sums - sums.mean(0)
     random = torch.Generator().manual_seed(seed)
     drawn = torch.randint(count, (resamples, count), generator=random)
     times = torch.zeros(resamples, count).scatter_add_(1, drawn, torch.ones(resamples, count))
-    # Blocks that are drawn at random have this deviation.
-    z, spread = tests.past.z.flatten().to(sums), sums.square().sum(0).sqrt().clamp_min(1e-12)
-    same = torch.zeros_like(z)
-    for columns in torch.arange(N * N).split(1 << 18):
-        sampled = z[columns] + times @ (sums[:, columns] / spread[columns])
-        same[columns] = (sampled.sign() == z[columns].sign()).to(same).mean(0)
-    return same.view(N, N).double()
+    stability = torch.zeros_like(tests.past.z, dtype=torch.float32)
+    for receivers in torch.arange(pairs.num_neurons).split(64):
+        part = pairs.of_receivers(int(receivers[0]), int(receivers[-1]) + 1)
+        sums = pairs.sums_over(effects.errors.tensor_split(count, 1), effects.unique.tensor_split(count, 1), receivers)
+        sums = sums - sums.mean(0)
+        # Blocks that are drawn at random have this deviation.
+        z, spread = tests.past.z[part].to(sums), sums.square().sum(0).sqrt().clamp_min(1e-12)
+        sampled = z + torch.tensordot(times, sums / spread, dims=1)
+        stability[part] = (sampled.sign() == z.sign()).to(sums).mean(0)
+    return stability.double()

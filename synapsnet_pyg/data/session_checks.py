@@ -251,5 +251,6 @@ def check_connectivity(num_neurons: int, connectivity: Tensor) -> None:
     N = num_neurons
     if connectivity.shape != (N, N):
         raise ValueError(f"Expected a connectivity of shape [{N}, {N}] (got {list(connectivity.shape)}).")
-    if not bool(connectivity.isfinite().all()):
+    weights = connectivity.coalesce().values() if connectivity.is_sparse else connectivity
+    if not bool(weights.isfinite().all()):
         raise ValueError("Expected finite weights (got NaN or infinity); set them to zero or fit anew.")

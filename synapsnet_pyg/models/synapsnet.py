@@ -12,6 +12,7 @@ from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window, every_window, spread
 from synapsnet_pyg.models import synapsnet_start as start
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
+from synapsnet_pyg.nn.current_conv import scaled_rows
 from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.evaluating import evaluating
 from synapsnet_pyg.nn.functional_connectivity import absolute_sum
@@ -274,9 +275,7 @@ class SynapsNet(Forecaster):
     def raw_connectivity(self, session: Session | str) -> Tensor:
         """Returns the parameter A [N, N]. Its sign and scale have no meaning alone; see :meth:`connectivity`.
 
-        Raises:
-            KeyError: The model does not know the session.
-            ValueError: The model has no connectivity.
+        Raises an error as that method does, and a ValueError if the model has no connectivity.
         """
         return self.graph(session if isinstance(session, str) else session.name).matrix()
 
@@ -289,7 +288,8 @@ class SynapsNet(Forecaster):
             g_i = \Big\langle \frac{\partial \hat a_i(t+1)}{\partial I_i(t)} \Big\rangle
 
         The loss determines neither sign nor scale of A, since the dynamics can undo both. The product of A with the
-        mean gain :math:`g` over the windows of ``session`` does not depend on them.
+        mean gain :math:`g` over the windows of ``session`` does not depend on them. Along given or screened edges of
+        more than 2,500 neurons the matrix is sparse (``torch.sparse_coo``).
 
         Args:
             session: Training part, standardised as in training.
@@ -302,7 +302,7 @@ class SynapsNet(Forecaster):
             return super().connectivity(session)
         raw = self.raw_connectivity(session)
         if self.graph(session.name).modulation is None:
-            return self.gain(session)[:, None] * raw
+            return scaled_rows(raw, self.gain(session))
         # Gains of both ends multiply each weight, so that their mean over windows is one matrix product.
         scale, count = torch.zeros_like(raw), 0
         for window in spread(every_window(session, self.window), _MAX_WINDOWS):

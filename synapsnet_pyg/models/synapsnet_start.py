@@ -9,6 +9,7 @@ from torch import Tensor
 from synapsnet_pyg.data.innovations import innovative_session
 from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
+from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
 from synapsnet_pyg.nn.population_path import lags_of
 from synapsnet_pyg.nn.session_graph import SessionGraph
 from synapsnet_pyg.regression.candidate_edges import candidate_edges
@@ -27,8 +28,6 @@ from synapsnet_pyg.regression.linear_stages import (
 from synapsnet_pyg.regression.linear_start import linear_start
 
 CONNECTIVITY = ("auto", "dense", "sparse", "low-rank+sparse")
-MOST_DENSE = 2500
-"""Largest number of neurons with a complete graph by default: of more, its start alone takes many minutes."""
 
 
 @torch.no_grad()

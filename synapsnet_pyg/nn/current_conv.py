@@ -58,5 +58,24 @@ def dense_current(connectivity: Tensor, activity: Tensor) -> Tensor:
 
 def edges_of(connectivity: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the nonzero entries of a matrix [N, N]: edge_index [2, E] sorted by receiver, and edge_weight [E]."""
+    if connectivity.is_sparse:
+        connectivity = connectivity.coalesce()
+        some = connectivity.values() != 0
+        return connectivity.indices().flip(0)[:, some], connectivity.values()[some]
     receiver, sender = connectivity.nonzero(as_tuple=True)
     return torch.stack([sender, receiver]), connectivity[receiver, sender]
+
+
+def scaled_rows(connectivity: Tensor, factor: Tensor) -> Tensor:
+    """Returns a matrix [N, N], sparse or not, with each row times a factor [N]."""
+    if not connectivity.is_sparse:
+        return factor[:, None] * connectivity
+    connectivity = connectivity.coalesce()
+    return sparse_like(connectivity, connectivity.values() * factor[connectivity.indices()[0]])
+
+
+def sparse_like(connectivity: Tensor, values: Tensor) -> Tensor:
+    """Returns a sparse matrix with other values at the same places."""
+    return torch.sparse_coo_tensor(
+        connectivity.indices(), values, connectivity.shape, is_coalesced=True, check_invariants=False
+    )

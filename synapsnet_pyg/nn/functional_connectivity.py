@@ -9,6 +9,10 @@ from torch_geometric import EdgeIndex
 from synapsnet_pyg.nn.current_conv import CurrentConv, dense_current
 from synapsnet_pyg.nn.sparse_current import SortedEdges, sorted_edges, sparse_current
 
+MOST_DENSE = 2500
+"""Largest number of neurons that are treated as matrices of all pairs: a complete graph by default, tests of all pairs,
+results as full matrices. Of more they take many minutes and gigabytes."""
+
 
 class FunctionalConnectivity(torch.nn.Module):
     r"""Learnable weights of the edges of one session, and the input current along them.
@@ -115,9 +119,17 @@ class FunctionalConnectivity(torch.nn.Module):
         return weight if self.mask is None else weight.masked_fill(self.mask, 0.0)
 
     def matrix(self) -> Tensor:
-        """Returns the weights as [N, N], ``[i, j]`` from j to i, for complete graphs and given edges alike."""
+        """Returns the weights as [N, N], ``[i, j]`` from j to i, for complete graphs and given edges alike.
+
+        Of given edges among more than :data:`MOST_DENSE` neurons it is a sparse matrix (``torch.sparse_coo``).
+        """
         if self.edges is None:
             return self.edge_weight()
+        if self.num_neurons > MOST_DENSE:
+            size = (self.num_neurons, self.num_neurons)
+            return torch.sparse_coo_tensor(
+                self.edges.flip(0), self.edge_weight(), size, is_coalesced=True, check_invariants=False
+            )
         matrix = self.weight.new_zeros(self.num_neurons, self.num_neurons)
         return matrix.index_put((self.edges[1], self.edges[0]), self.edge_weight())
 

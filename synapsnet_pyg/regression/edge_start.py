@@ -15,7 +15,7 @@ from synapsnet_pyg.nn.threads import in_threads
 from synapsnet_pyg.regression.least_squares import best_choice, filtered
 from synapsnet_pyg.regression.linear_start import DECAYS, EXPONENTS, exponential_kernel
 from synapsnet_pyg.regression.principal_axes import principal_axes
-from synapsnet_pyg.regression.sparse_low_rank import FEWEST, EdgeMixture
+from synapsnet_pyg.regression.sparse_low_rank import FEWEST, EdgeMixture, Squares
 
 _TRIED = 128
 """Largest number of receivers on which ridge, kernel and number of latents are chosen."""
@@ -114,8 +114,9 @@ def edge_start(
     if len(weight) < FEWEST * (FEWEST - 1):
         return start
     mixture, z = EdgeMixture(density=0.1, edge_variance=10.0, null_variance=1.0), weight / error
+    squares = Squares.of(z)
     for _ in range(40):
-        mixture = mixture.update_from_largest(z, N * (N - 1)) if screened else mixture.update(z)
+        mixture = mixture.update_from_largest(z, N * (N - 1)) if screened else mixture.update(squares)
     shrinkage, only_edges = torch.zeros_like(coefficients), torch.zeros_like(coefficients, dtype=torch.bool)
     shrinkage[:, : real.shape[1]][real] = mixture.shrinkage(z)
     only_edges[:, : real.shape[1]] = True

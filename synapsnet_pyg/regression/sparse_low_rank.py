@@ -1,14 +1,51 @@
 """Separation of estimated weights into few edges, a common drive and noise."""
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from scipy.sparse.linalg import LinearOperator, svds
 from torch import Tensor
+
+from synapsnet_pyg.regression.pairs import AllPairs, PairMatrix
 
 FEWEST = 8
 """Fewest neurons for which the parameters of the mixture can be estimated."""
+
+
+_CLASSES = 4096
+"""Number of classes into which many values are sorted by their size."""
+_WIDTH = 0.01
+"""Width of a class, in standard errors."""
+
+
+class Squares(NamedTuple):
+    """Squares of many values, those of nearly equal size taken together."""
+
+    square: Tensor
+    """Mean square of each class [C], in float64."""
+    number: Tensor
+    """Number of values of each class [C]."""
+
+    @classmethod
+    def of(cls, z: Tensor, weight: Tensor | None = None) -> "Squares":
+        """Sorts values into classes; few values have a class each.
+
+        Args:
+            z: Values :math:`(M)`.
+            weight: Number of values for which each stands :math:`(M)`; None: one.
+        """
+        if len(z) <= _CLASSES:
+            return cls(z.double().square(), torch.ones_like(z).double() if weight is None else weight.double())
+        place = (z.abs() / _WIDTH).clamp_max(_CLASSES - 1).int()
+        square = z.square() if weight is None else z.square() * weight
+        total = torch.bincount(place, square, minlength=_CLASSES).double()
+        count = torch.bincount(place, weight, minlength=_CLASSES).double()
+        some = count > 0
+        return cls(total[some] / count[some], count[some])
 
 
 class EdgeMixture(NamedTuple):
@@ -24,11 +61,13 @@ class EdgeMixture(NamedTuple):
 
     def edge_probability(self, z: Tensor) -> Tensor:
         """Returns the posterior probability of an edge for each value."""
-        if self.density == 1:
-            return torch.ones_like(z)
+        return torch.ones_like(z) if self.density == 1 else self._probability(z.square())
+
+    def _probability(self, square: Tensor) -> Tensor:
+        """Returns the posterior probability of an edge for squares, which are overwritten."""
         total = self.edge_variance + self.null_variance
         odds = self.density / (1 - self.density) * (self.null_variance / total) ** 0.5
-        return torch.sigmoid(torch.log(torch.tensor(odds)) + z.square() * (1 / self.null_variance - 1 / total) / 2)
+        return square.mul_((1 / self.null_variance - 1 / total) / 2).add_(math.log(odds)).sigmoid_()
 
     def posterior_mean(self, z: Tensor) -> Tensor:
         """Returns the posterior mean of the edge for each value."""
@@ -38,12 +77,13 @@ class EdgeMixture(NamedTuple):
         """Returns the ratio of posterior mean and value for each value."""
         return self.edge_probability(z) / (1 + self.null_variance / self.edge_variance)
 
-    def update(self, z: Tensor) -> "EdgeMixture":
-        """Returns the mixture after one step of expectation maximisation on the values."""
-        p, square = self.edge_probability(z), z.square()
-        null = max(float(((1 - p) * square).sum() / (1 - p).sum().clamp_min(1e-9)), 1e-6)
-        total = float((p * square).sum() / p.sum().clamp_min(1e-9))
-        density = min(max(float(p.mean()), 1e-4), 0.5)
+    def update(self, squares: Squares) -> "EdgeMixture":
+        """Returns the mixture after one step of expectation maximisation."""
+        p = self._probability(squares.square.clone())
+        edge, no_edge = squares.number * p, squares.number * (1 - p)
+        null = max(float((no_edge * squares.square).sum() / no_edge.sum().clamp_min(1e-9)), 1e-6)
+        total = float((edge * squares.square).sum() / edge.sum().clamp_min(1e-9))
+        density = min(max(float(edge.sum() / squares.number.sum()), 1e-4), 0.5)
         return EdgeMixture(density, max(total - null, 1e-2 * null), null)
 
     def update_from_largest(self, z: Tensor, pairs: int) -> "EdgeMixture":
@@ -142,25 +182,8 @@ def sparse_low_rank(weights: Tensor, error: Tensor, *, max_rank: int = 8, iterat
         return SparseLowRank(weights * pairs, pairs, weights[:, :0], weights[:0], EdgeMixture(1.0, float("inf"), 1.0))
     scale = _rank_one(error)
     z = (weights.double() / scale).fill_diagonal_(0)
-    off = ~torch.eye(N, dtype=torch.bool, device=z.device)
-    mixture = EdgeMixture(density=0.1, edge_variance=10.0, null_variance=1.0)
-    receivers, senders = z.new_zeros(N, 0), z.new_zeros(0, N)
-    while True:
-        for _ in range(iterations if len(senders) else 5):
-            low_rank = receivers @ senders
-            mixture = mixture.update((z - low_rank)[off])
-            # The diagonal is unknown. Filled with the low-rank part, it does not change the low-rank part.
-            rest = torch.where(off, z - mixture.posterior_mean(z - low_rank), low_rank)
-            if len(senders):
-                senders = torch.linalg.qr((senders @ rest.t() @ rest).t()).Q.t()
-                receivers = rest @ senders.t()
-        residual = torch.where(off, rest - receivers @ senders, 0.0)
-        _, size, axes = torch.linalg.svd(residual)
-        noise = 2 * N**0.5 * float(residual[off].std()) * (1 + 2 * N ** (-2 / 3))
-        if len(senders) == min(max_rank, N // 4) or float(size[0]) < noise:
-            break
-        senders = torch.cat([senders, axes[:1]])
-        receivers = torch.cat([receivers, residual @ axes[:1].t()], dim=1)
+    drive = common_drive(PairMatrix(AllPairs(N), z), max_rank=max_rank, iterations=iterations)
+    receivers, senders, mixture = drive
     z = z - receivers @ senders
     sender_scale, receiver_scale = scale[:1] / scale[0, 0], scale[:, :1]
     return SparseLowRank(
@@ -170,6 +193,99 @@ def sparse_low_rank(weights: Tensor, error: Tensor, *, max_rank: int = 8, iterat
         senders=(senders * sender_scale).to(weights),
         mixture=mixture,
     )
+
+
+class CommonDrive(NamedTuple):
+    """Common drive in a matrix of values, with the distribution of what is left."""
+
+    receivers: Tensor
+    """Weights [N, k] of the receivers, in the dtype of the values."""
+    senders: Tensor
+    """Weights [k, N] of the senders, orthonormal."""
+    mixture: EdgeMixture
+    """Distribution of the values without the drive."""
+
+
+def common_drive(z: PairMatrix, *, max_rank: int = 8, iterations: int = 40) -> CommonDrive:
+    """Finds the common drive in weights over their standard errors, as :func:`sparse_low_rank` describes.
+
+    Steps of EM on the values alternate with steps of subspace iteration on the matrix without edges, until both stand
+    still. Values of nearly equal size are taken together in EM.
+
+    Args:
+        z: Weights divided by their standard errors, of at least :data:`FEWEST` neurons.
+        max_rank: Largest rank.
+        iterations: Largest number of steps for each rank.
+    """
+    pairs, values = z.pairs, z.values.float()
+    N = pairs.num_neurons
+    z = PairMatrix(pairs, values, z.products)
+    mixture = EdgeMixture(density=0.1, edge_variance=10.0, null_variance=1.0)
+    receivers, senders = values.new_zeros(N, 0), values.new_zeros(0, N)
+    while True:
+        for _ in range(iterations if len(senders) else 1):
+            rest = values - pairs.product(receivers, senders) if len(senders) else values
+            squares, before = Squares.of(*pairs.flat(rest)), (*mixture, *receivers.norm(dim=0).tolist())
+            for _ in range(5):
+                mixture = mixture.update(squares)
+            mean = mixture.posterior_mean(rest)
+            if len(senders):
+                # The diagonal is unknown. Filled with the low-rank part, it does not change the low-rank part.
+                without_edges, own = z.without(mean), (receivers * senders.t()).sum(1, keepdim=True)
+                left = without_edges.times(senders.t()) + own * senders.t()
+                basis = without_edges.times(left, transposed=True) + own * left
+                senders = torch.linalg.qr(basis).Q.t()
+                receivers = without_edges.times(senders.t()) + own * senders.t()
+            after = (*mixture, *receivers.norm(dim=0).tolist())
+            if all(abs(a - b) < 1e-4 * abs(b) for a, b in zip(after, before, strict=True)):
+                break
+        residual, weight = pairs.flat(rest - mean)
+        noise = 2 * N**0.5 * _deviation(residual, weight) * (1 + 2 * N ** (-2 / 3))
+        added = _leading(z.without(mean), receivers, senders, noise, min(max_rank, N // 4) - len(senders))
+        if not len(added):
+            return CommonDrive(receivers, senders, mixture)
+        senders = torch.cat([senders, added])
+        own = (receivers * senders[: receivers.shape[1]].t()).sum(1, keepdim=True)
+        receivers = z.without(mean).times(senders.t()) + own * senders.t()
+
+
+def _deviation(values: Tensor, weight: Tensor | None) -> float:
+    """Returns the standard deviation of values, each of which stands for some."""
+    if weight is None:
+        return float(values.std())
+    mean = float((values * weight).sum() / weight.sum())
+    return float((weight * (values - mean).square()).sum() / weight.sum()) ** 0.5
+
+
+def _leading(matrix: PairMatrix, receivers: Tensor, senders: Tensor, noise: float, most: int) -> Tensor:
+    """Returns the right singular vectors [k, N] of a matrix minus a low-rank one whose singular values exceed noise."""
+    N = len(receivers)
+    if most < 1:
+        return senders[:0]
+    own = (receivers * senders.t()).sum(1, keepdim=True)
+
+    def times(v: Tensor, *, transposed: bool = False) -> Tensor:
+        """Returns the matrix minus the low-rank one, both without diagonal, times vectors [N, k]."""
+        low_rank = senders.t() @ (receivers.t() @ v) if transposed else receivers @ (senders @ v)
+        return matrix.times(v, transposed=transposed) - low_rank + own * v
+
+    if matrix.products is None:
+        operator = LinearOperator(
+            (N, N),
+            matvec=lambda v: times(torch.from_numpy(v).view(N, 1))[:, 0].numpy(),
+            rmatvec=lambda v: times(torch.from_numpy(v).view(N, 1), transposed=True)[:, 0].numpy(),
+            dtype=np.dtype("float32"),
+        )
+        start = np.random.default_rng(0).standard_normal(N).astype("float32")
+        _, size, axes = svds(operator, k=min(most, N - 2), tol=1e-3, v0=start)
+    else:  # subspace iteration, which reads the rows of the products once for many vectors
+        basis = torch.randn(N, 2 * most, generator=torch.Generator().manual_seed(0)).to(receivers)
+        for _ in range(6):
+            basis = torch.linalg.qr(times(times(basis), transposed=True)).Q
+        _, size, turned = (part.numpy() for part in torch.linalg.svd(times(basis), full_matrices=False))
+        axes = turned @ basis.t().numpy()
+    order = np.argsort(-size)[:most]
+    return torch.from_numpy(axes[order[size[order] >= noise]].copy())
 
 
 def _rank_one(error: Tensor) -> Tensor:

@@ -12,8 +12,9 @@ from synapsnet_pyg.analysis.identifiability import identifiability
 from synapsnet_pyg.analysis.significance import EdgeSignificance, edge_significance
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import make_folder
+from synapsnet_pyg.nn.current_conv import edges_of, sparse_like
 from synapsnet_pyg.results.connectivity_files import format_of, save_connectivity
-from synapsnet_pyg.results.graphs import strongest
+from synapsnet_pyg.results.graphs import strongest, values_at
 from synapsnet_pyg.runs.run import Run
 
 EDGE_COLUMNS = (
@@ -65,7 +66,11 @@ class ConnectivityResult:
         """
         if "q_value" not in self.edge_fields:
             raise ValueError("Expected tested edges (got no 'q_value'); pass significance=True.")
-        return torch.where(self.edge_fields["q_value"] <= rate, self.connectivity, 0.0)
+        if not self.connectivity.is_sparse:
+            return torch.where(self.edge_fields["q_value"] <= rate, self.connectivity, 0.0)
+        weights = self.connectivity.coalesce()
+        q = values_at(self.edge_fields["q_value"], weights.indices().flip(0))
+        return sparse_like(weights, torch.where(q <= rate, weights.values(), 0.0))
 
 
 def connectivity_results(
@@ -135,7 +140,7 @@ def save_connectivity_results(
             path = save_connectivity(
                 run.sessions[name], matrix, make_folder(folder), format=format, edge_fields=result.edge_fields
             )
-            edges = "all weights" if every_weight else f"{int(kept[name].count_nonzero())} edges"
+            edges = "all weights" if every_weight else f"{len(edges_of(kept[name])[1])} edges"
             lines.append(f"written to {path}: {edges}")
         if result.message:
             lines.append(f"{name}: {result.message}")
@@ -143,7 +148,7 @@ def save_connectivity_results(
 
 
 def edge_fields_of(edges: EdgeSignificance) -> dict[str, Tensor]:
-    """Returns column -> values [N, N] of tested edges, without NaN.
+    """Returns column -> values [N, N] of tested edges, without NaN; sparse matrices of a large population.
 
     A pair that was not tested has p- and q-values of 1 and a sign stability of 0.5; its other values are 0.
 
@@ -151,7 +156,8 @@ def edge_fields_of(edges: EdgeSignificance) -> dict[str, Tensor]:
         edges: Result of the test of these edges.
     """
     untested = {"p_value": 1.0, "q_value": 1.0, "same_bin_q": 1.0, "sign_stability": 0.5}
-    return {name: matrix.nan_to_num(untested.get(name, 0.0)) for name, matrix in edges.edge_fields().items()}
+    filled = {name: values.nan_to_num(untested.get(name, 0.0)) for name, values in edges.edge_fields().items()}
+    return {name: edges.matrix(values) for name, values in filled.items()}
 
 
 def check_sessions(runs: Sequence[Run]) -> None:

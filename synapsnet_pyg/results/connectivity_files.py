@@ -18,6 +18,8 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_checks import check_connectivity
 from synapsnet_pyg.files import atomic_path, file_name, optional_import, shorten
+from synapsnet_pyg.nn.current_conv import edges_of
+from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
 from synapsnet_pyg.results.graphs import (
     RESERVED_BY_GEXF,
     check_edge_fields,
@@ -28,6 +30,7 @@ from synapsnet_pyg.results.graphs import (
     to_networkx,
     to_pandas,
     to_scipy,
+    values_at,
 )
 
 EdgeFields = Mapping[str, Tensor]
@@ -57,7 +60,11 @@ class ConnectivityFormat(ABC):
 
 
 class NumPyMatrix(ConnectivityFormat):
-    """NumPy arrays: matrix ``connectivity`` [receiver, sender], ``neuron_id`` and the edge fields."""
+    """NumPy arrays: matrix ``connectivity`` [receiver, sender], ``neuron_id`` and the edge fields.
+
+    Of a sparse matrix they are the lists ``sender``, ``receiver`` (rows of ``neuron_id``, from 0) and ``weight`` of its
+    entries, and the edge fields of these.
+    """
 
     extension = ".npz"
     every_weight = True
@@ -66,14 +73,26 @@ class NumPyMatrix(ConnectivityFormat):
         """Writes every weight, self-connections included."""
         check_connectivity(session.num_neurons, connectivity)
         check_edge_fields(session, edge_fields)
+        ids = np.array(session.neuron_id, dtype=np.str_)
+        if connectivity.is_sparse:
+            edge_index, weight = edges_of(connectivity.detach().cpu())
+            fields = {name: values_at(matrix.cpu(), edge_index).numpy() for name, matrix in edge_fields.items()}
+            sender, receiver = edge_index.numpy()
+            lists = {"sender": sender, "receiver": receiver, "weight": weight.numpy(), "neuron_id": ids, **fields}
+            np.savez_compressed(path, **lists)
+            return
         arrays = {name: matrix.detach().cpu().numpy() for name, matrix in edge_fields.items()}
         arrays["connectivity"] = connectivity.detach().cpu().numpy()
-        arrays["neuron_id"] = np.array(session.neuron_id, dtype=np.str_)
+        arrays["neuron_id"] = ids
         np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 
     def read(self, path: Path, session: Session) -> Tensor:
         """Reads the matrix, also from a file of :class:`SciPyMatrix`, which has the same suffix."""
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            if "sender" in file:
+                ids = file["neuron_id"]
+                ends = (ids[file[end]].tolist() for end in ("sender", "receiver"))
+                return connectivity_from_edges(session, zip(*ends, file["weight"].tolist(), strict=True))
             if "connectivity" not in file:
                 return SciPyMatrix().read(path, session)
             matrix, ids = file["connectivity"], file["neuron_id"].tolist()
@@ -166,7 +185,13 @@ class SciPyMatrix(ConnectivityFormat):
     def read(self, path: Path, session: Session) -> Tensor:
         """Reads the matrix, whose rows must be in the session's order."""
         matrix = optional_import("scipy.sparse", "analysis").load_npz(path)
-        return torch.from_numpy(matrix.toarray()).to(session.activity)
+        if session.num_neurons <= MOST_DENSE:
+            return torch.from_numpy(matrix.toarray()).to(session.activity)
+        entries = matrix.tocoo()
+        indices = torch.from_numpy(np.stack([entries.row, entries.col])).long()
+        return torch.sparse_coo_tensor(
+            indices, torch.from_numpy(entries.data).to(session.activity), matrix.shape, check_invariants=True
+        ).coalesce()
 
 
 FORMATS: dict[str, ConnectivityFormat] = {

@@ -1,6 +1,7 @@
 """Connectivity as graphs and tables.
 
-Matrices are [receiver, sender], edges run from sender to receiver; no other file converts between the two.
+Matrices are [receiver, sender], edges run from sender to receiver; no other file converts between the two. Matrices of
+large populations are sparse (``torch.sparse_coo``), and so are the fields of their edges.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,6 +17,7 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_checks import check_connectivity
 from synapsnet_pyg.files import optional_import, shorten
 from synapsnet_pyg.nn.current_conv import edges_of
+from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +52,8 @@ def strongest(connectivity: Tensor, threshold: float = 0.0, top_k: int | None = 
     """
     if threshold < 0 or (top_k is not None and top_k < 1):
         raise ValueError(f"Expected threshold >= 0 and top_k >= 1 (got {threshold} and {top_k}).")
+    if connectivity.is_sparse:
+        return _strongest_of(connectivity.detach().cpu().coalesce(), threshold, top_k)
     kept = connectivity.detach().cpu().clone().fill_diagonal_(0)
     kept[kept.abs() < threshold] = 0
     if top_k is not None and top_k < int(kept.count_nonzero()):
@@ -57,6 +61,37 @@ def strongest(connectivity: Tensor, threshold: float = 0.0, top_k: int | None = 
         chosen = flat.abs().topk(top_k).indices
         kept = torch.zeros_like(flat).index_copy(0, chosen, flat[chosen]).view_as(kept)
     return kept
+
+
+def _strongest_of(connectivity: Tensor, threshold: float, top_k: int | None) -> Tensor:
+    """Returns the kept edges of a sparse matrix."""
+    indices, weights = connectivity.indices(), connectivity.values()
+    size = torch.where(indices[0] == indices[1], 0.0, weights.abs())
+    kept = ((size >= threshold) & (size > 0)).nonzero()[:, 0]
+    if top_k is not None and top_k < len(kept):
+        kept = kept[size[kept].topk(top_k).indices].sort().values
+    return torch.sparse_coo_tensor(
+        indices[:, kept], weights[kept], connectivity.shape, is_coalesced=True, check_invariants=False
+    )
+
+
+def values_at(matrix: Tensor, edge_index: Tensor) -> Tensor:
+    """Returns the values of edges [E] in a matrix [N, N]; NaN where a sparse one has none.
+
+    Args:
+        matrix: Values of pairs :math:`(N, N)`, sparse or not.
+        edge_index: Sender and receiver of each edge :math:`(2, E)`.
+    """
+    sender, receiver = edge_index
+    if not matrix.is_sparse:
+        return matrix[receiver, sender]
+    matrix = matrix.coalesce()
+    key = matrix.indices()[0] * matrix.shape[1] + matrix.indices()[1]
+    wanted = receiver * matrix.shape[1] + sender
+    place = torch.searchsorted(key, wanted).clamp_max(max(len(key) - 1, 0))
+    if not len(key):
+        return torch.full((len(wanted),), torch.nan)
+    return torch.where(key[place] == wanted, matrix.values()[place], torch.nan)
 
 
 def to_networkx(
@@ -170,7 +205,9 @@ def to_scipy(session: Session, connectivity: Tensor) -> "csr_array":
         [0.0, 1.5]
     """
     check_connectivity(session.num_neurons, connectivity)
-    return optional_import("scipy.sparse", "analysis").csr_array(strongest(connectivity).numpy())
+    sparse, N = optional_import("scipy.sparse", "analysis"), session.num_neurons
+    (sender, receiver), weight = edges_of(strongest(connectivity))
+    return sparse.csr_array((weight.numpy(), (receiver.numpy(), sender.numpy())), shape=(N, N))
 
 
 def to_pandas(
@@ -234,14 +271,21 @@ def endpoint_columns(
 def connectivity_from_edges(session: Session, edges: Iterable[tuple[str, str, float | str]]) -> Tensor:
     """Returns the connectivity [N, N] of edges, each given as sender id, receiver id and weight.
 
+    It is sparse for more than :data:`~synapsnet_pyg.nn.functional_connectivity.MOST_DENSE` neurons.
+
     Raises:
         ValueError: An edge has a neuron that is not in the session.
     """
     edges = list(edges)
     sender = neuron_rows(session, [j for j, _, _ in edges])
     receiver = neuron_rows(session, [i for _, i, _ in edges])
-    connectivity = session.activity.new_zeros(session.num_neurons, session.num_neurons)
-    connectivity[receiver, sender] = connectivity.new_tensor([float(weight) for _, _, weight in edges])
+    N, weight = session.num_neurons, session.activity.new_tensor([float(weight) for _, _, weight in edges])
+    if N > MOST_DENSE:
+        return torch.sparse_coo_tensor(
+            torch.tensor([receiver, sender]), weight, (N, N), check_invariants=False
+        ).coalesce()
+    connectivity = session.activity.new_zeros(N, N)
+    connectivity[receiver, sender] = weight
     return connectivity
 
 
@@ -295,6 +339,5 @@ def _edges(session: Session, connectivity: Tensor, edge_fields: Mapping[str, Ten
     edge_fields = edge_fields or {}
     check_edge_fields(session, edge_fields)
     edge_index, edge_weight = edges_of(strongest(connectivity))
-    sender, receiver = edge_index
-    others = {name: matrix.detach().cpu()[receiver, sender] for name, matrix in edge_fields.items()}
+    others = {name: values_at(matrix.detach().cpu(), edge_index) for name, matrix in edge_fields.items()}
     return _Edges(edge_index, {"weight": edge_weight, **others})

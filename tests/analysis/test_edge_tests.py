@@ -12,6 +12,7 @@ from synapsnet_pyg.analysis.edge_tests import (
 )
 from synapsnet_pyg.analysis.lagged_effects import lagged_effects
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.regression.pairs import AllPairs, PairMatrix
 
 
 def slow(N: int, T: int) -> Session:
@@ -28,7 +29,8 @@ def test_all_shifts_at_once_are_every_shift_by_hand(trial):
     scale = torch.outer(errors.square().sum(1), unique.square().sum(1)) / effects.bins
     variance = torch.stack(shifted).mean(0) / scale
     pooled = variance.mean(1, keepdim=True) * variance.mean(0) / variance.mean()
-    torch.testing.assert_close(inflation_of(effects, trial), pooled.sqrt().clamp_min(1), rtol=1e-4, atol=0)
+    found = inflation_of(effects, trial).values(effects.pairs)
+    torch.testing.assert_close(found, pooled.sqrt().clamp_min(1), rtol=1e-4, atol=0)
 
 
 def test_the_cauchy_combination_is_exact_for_independent_tests():
@@ -48,7 +50,7 @@ def test_a_common_drive_is_subtracted_and_the_rest_scaled():
     random = torch.Generator().manual_seed(0)
     noise = 1.5 * torch.randn(40, 40, dtype=torch.float64, generator=random)
     drive = 3 * torch.outer(*torch.randn(2, 40, dtype=torch.float64, generator=random))
-    result = standardise(noise + drive)
+    result = standardise(PairMatrix(AllPairs(40), noise + drive))
     assert result.latents == 1
     assert result.deviation == pytest.approx(1.5, rel=0.1)
     assert float(result.z[~torch.eye(40, dtype=torch.bool)].std()) == pytest.approx(1, rel=0.1)

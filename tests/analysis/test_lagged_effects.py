@@ -35,7 +35,8 @@ def test_given_the_past_it_is_least_squares(session):
     expected, error = least_squares(newest, torch.cat(earlier))
     for lag in range(1, effects.lags + 1):
         block = slice(3 * (lag - 1), 3 * lag)
-        effect, standard_error = effects.past.at_lag(lag, effects.bins)
+        estimate = effects.past.at_lag(lag, effects.bins)
+        effect, standard_error = estimate.effect.values, estimate.error
         torch.testing.assert_close(effect, expected[:, block], atol=8e-3, rtol=0)  # shrinkage of the covariance
         torch.testing.assert_close(standard_error, error[:, block], rtol=0.03, atol=0)
 
@@ -46,7 +47,8 @@ def test_given_the_same_bin_too_it_is_least_squares_with_the_others_as_inputs(se
     for i in range(3):
         others = [k for k in range(3) if k != i]
         expected, error = least_squares(newest[i : i + 1], torch.cat([newest[others], *earlier]))
-        effect, standard_error = effects.present.at_lag(1, effects.bins)
+        estimate = effects.present.at_lag(1, effects.bins)
+        effect, standard_error = estimate.effect.values, estimate.error
         torch.testing.assert_close(effect[i], expected[0, 2:5], atol=8e-3, rtol=0)
         # A strong effect has a wider error here, by its partial correlation.
         assert (standard_error[i] / error[0, 2:5] >= 0.98).all()
@@ -57,9 +59,9 @@ def test_backwards_it_is_the_regression_of_the_reversed_recording(session):
     effects = lagged_effects(session)
     backwards = lagged_effects(Session(session.activity.flip(1), bin_size=0.1))
     for name, other in (("reverse", "past"), ("reverse_present", "present"), ("past", "reverse")):
-        torch.testing.assert_close(
-            getattr(effects, name).coefficients, getattr(backwards, other).coefficients, atol=1e-4, rtol=0
-        )
+        both = (getattr(effects, name).coefficients, getattr(backwards, other).coefficients)
+        for one, another in zip(*both, strict=True):
+            torch.testing.assert_close(one.values, another.values, atol=1e-4, rtol=0)
 
 
 def test_a_kernel_over_lags_is_the_best_linear_combination():
@@ -72,7 +74,8 @@ def test_a_kernel_over_lags_is_the_best_linear_combination():
     filtered = sum(k * rows for k, rows in zip(kernel.tolist(), earlier, strict=True))
     own = torch.stack([rows[0] for rows in earlier])
     expected, error = least_squares(newest[:1], torch.cat([own, filtered[1:2]]))
-    amplitude, standard_error = effects.past.filtered(kernel, effects.bins)
+    estimate = effects.past.filtered(kernel, effects.bins)
+    amplitude, standard_error = estimate.effect.values, estimate.error
     assert float(amplitude[0, 1]) == pytest.approx(float(expected[0, -1]), abs=2e-3)
     assert float(standard_error[0, 1]) == pytest.approx(float(error[0, -1]), rel=0.02)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from synapsnet_pyg.regression.sparse_low_rank import EdgeMixture, sparse_low_rank
+from synapsnet_pyg.regression.sparse_low_rank import EdgeMixture, Squares, sparse_low_rank
 
 N = 60
 
@@ -81,7 +81,7 @@ def test_the_largest_values_alone_tell_the_mixture_of_all_pairs(share):
     largest = torch.from_numpy(np.sort(np.abs(z))[-int(share * pairs) :])
     mixture = naive = EdgeMixture(density=0.1, edge_variance=10.0, null_variance=1.0)
     for _ in range(60):
-        mixture, naive = mixture.update_from_largest(largest, pairs), naive.update(largest)
+        mixture, naive = mixture.update_from_largest(largest, pairs), naive.update(Squares.of(largest))
     assert mixture.null_variance == pytest.approx(1.0, abs=0.05)
     assert mixture.density == pytest.approx(density, abs=0.005)
     assert mixture.edge_variance == pytest.approx(edge_variance, rel=0.1)
