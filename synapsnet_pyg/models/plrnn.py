@@ -99,7 +99,8 @@ class PLRNN(Forecaster):
         Args:
             activity: Activity :math:`(..., N)`.
         """
-        inferred: Tensor = (activity - self.readout.bias) @ torch.linalg.pinv(self.readout.weight).t()
+        with torch.autocast(activity.device.type, enabled=False):  # the inverse has no gradient in 16 bits
+            inferred: Tensor = (activity - self.readout.bias) @ torch.linalg.pinv(self.readout.weight).t()
         return inferred
 
     def step(self, state: Tensor) -> Tensor:

@@ -58,7 +58,9 @@ def sparse_current(edges: SortedEdges, edge_weight: Tensor, activity: Tensor) ->
         Input current :math:`(B, N, L)`.
     """
     B, N, L = activity.shape
-    current: Tensor = _SparseProduct.apply(edge_weight, activity.transpose(0, 1).reshape(N, B * L), *edges)
+    values = activity.transpose(0, 1).reshape(N, B * L).to(edge_weight.dtype)
+    with torch.autocast(activity.device.type, enabled=False):  # sparse matrices have no products in 16 bits
+        current: Tensor = _SparseProduct.apply(edge_weight, values, *edges)
     return current.view(N, B, L).transpose(0, 1)
 
 
