@@ -4,9 +4,9 @@
 
 Every model of the registry is compared with the CPU: its start, forecasts, loss and gradients. The kernels of the GRU
 are compared with the plain computation, and scores in bfloat16 with those in float32. Then training steps, fits of a
-session of the paper's size (600 neurons, 4,100 bins) and one epoch of 71,721 neurons in 7,900 bins are timed. ``--quick``
-leaves the large population out; with ``--device cpu`` it makes all sizes tiny, to try the script. The exit status is 1
-if a check failed, 2 without a GPU.
+session of the paper's size (600 neurons, 4,100 bins) and one epoch of 71,721 neurons in 7,900 bins are timed.
+``--quick`` leaves the large population out; with ``--device cpu`` it makes all sizes tiny, to try the script. The exit
+status is 1 if a check failed, 2 without a GPU.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.registry import MODELS, build_model
 from synapsnet_pyg.models.synapsnet import SynapsNet
 from synapsnet_pyg.nn.dynamics import Dynamics
+from synapsnet_pyg.nn.threads import threads
 from synapsnet_pyg.runs.hardware import PRECISIONS, Hardware
 from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.tables import Table
@@ -37,7 +38,10 @@ from synapsnet_pyg.runs.training import fit
 from synapsnet_pyg.simulations.population import simulate_population
 
 VARIANTS = {
-    **{name: (name, {"plrnn": {"hidden_size": 128}, "lds": {"steps": 5, "latents": 2}}.get(name, {})) for name in MODELS},
+    **{
+        name: (name, {"plrnn": {"hidden_size": 128}, "lds": {"steps": 5, "latents": 2}}.get(name, {}))
+        for name in MODELS
+    },
     "synapsnet, sparse": ("synapsnet", {"connectivity": "sparse", "senders": 5}),
     "synapsnet, low-rank+sparse": ("synapsnet", {"connectivity": "low-rank+sparse", "senders": 5}),
     "synapsnet, horizon 3": ("synapsnet", {"horizon": 3, "modulation": True, "deconvolve": True}),
@@ -77,13 +81,13 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def compared_models(device: torch.device) -> Iterator[Check]:
+def compared_models(device: torch.device, bins: int) -> Iterator[Check]:
     """Yields the largest difference between device and CPU for each model, or the error that it raises."""
     for name, (kind, arguments) in VARIANTS.items():
-        session = simulate_population(300, neurons=20, recorded=12).standardise()
+        session = simulate_population(bins, neurons=20, recorded=12).standardise()
         try:
             yield within(f"{name}: start, forecast, loss, gradients", model_distances(kind, arguments, session, device))
-        except Exception as error:  # noqa: BLE001 (each model is checked, whatever others do)
+        except Exception as error:
             yield Check(name, f"{type(error).__name__}: {str(error).splitlines()[0][:90]}", "no error", failed=True)
 
 
@@ -148,16 +152,16 @@ def timed_steps(device: torch.device, neurons: int, bins: int, rounds: int) -> I
     for targets in (1, 16):
         windows = windows_of(session, 5, targets)[0]
         batches = torch.randint(len(windows), (rounds, 32))
-        ways: dict[str, Callable[[int], None]] = {}
+        ways: dict[str, Callable[[Window], None]] = {}
         for way, fast, precision in (("plain", False, PRECISIONS[0]), ("fused", True, PRECISIONS[0]),
                                      ("fused, bf16", True, PRECISIONS[1])):  # fmt: skip
             model = SynapsNet([session]).to(device)
             model.dynamics.fast = fast
             optimiser = torch.optim.Adam(model.parameters(), fused=True)
 
-            def step(turn: int, model: SynapsNet = model, optimiser: torch.optim.Optimizer = optimiser,
+            def step(window: Window, model: SynapsNet = model, optimiser: torch.optim.Optimizer = optimiser,
                      precision: str = precision) -> None:  # fmt: skip
-                train_step(model, optimiser, windows.gather(batches[turn]), precision)
+                train_step(model, optimiser, window, precision)
 
             ways[way] = step
         seconds: dict[str, list[float]] = {way: [] for way in ways}
@@ -168,7 +172,7 @@ def timed_steps(device: torch.device, neurons: int, bins: int, rounds: int) -> I
                 if device.type == "cuda":
                     torch.cuda.reset_peak_memory_stats()
                 began = time.perf_counter()
-                step(turn)
+                step(windows.gather(batches[turn]))
                 wait(device)
                 seconds[way].append(time.perf_counter() - began)
                 memory[way] = torch.cuda.max_memory_allocated() / 1e9 if device.type == "cuda" else 0.0
@@ -242,7 +246,7 @@ def large_fit(device: torch.device, neurons: int, bins: int) -> Iterator[Check]:
 def all_checks(device: str, *, quick: bool) -> Iterator[Check]:
     """Yields all checks, in the order of their importance."""
     place, tiny = torch.device(device), device == "cpu" and quick
-    yield from compared_models(place)
+    yield from compared_models(place, 150 if tiny else 600)
     yield from compared_kernels(place, 7 if tiny else 600)
     yield from timed_steps(place, 12 if tiny else 600, 200 if tiny else 4100, rounds=2 if tiny else 40)
     yield from compared_precisions(device, 20 if tiny else 200, 400 if tiny else 4100, epochs=1 if tiny else 12)
@@ -264,9 +268,10 @@ def main() -> None:
         sys.exit(2)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     began, checks = time.perf_counter(), []
-    for check in all_checks(given.device, quick=given.quick):
-        print(f"{time.perf_counter() - began:6.0f} s  {check.name}: {check.value}", flush=True)
-        checks.append(check)
+    with threads():
+        for check in all_checks(given.device, quick=given.quick):
+            print(f"{time.perf_counter() - began:6.0f} s  {check.name}: {check.value}", flush=True)
+            checks.append(check)
     card = torch.cuda.get_device_name() if given.device == "cuda" else "CPU"
     rows = [[c.name, c.value, c.limit, "FAILED" if c.failed else "ok" if c.limit else ""] for c in checks]
     notes = [f"torch {torch.__version__}; differences relative to the largest value; ~: extrapolated."]

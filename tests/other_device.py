@@ -27,9 +27,7 @@ class OtherTensor(torch.Tensor):
     @staticmethod
     def __new__(cls, values):
         strides = values.stride() if values.layout == torch.strided else None  # else a sparse matrix
-        return torch.Tensor._make_wrapper_subclass(
-            cls, values.shape, strides=strides, dtype=values.dtype, device=OTHER
-        )
+        return torch.Tensor._make_wrapper_subclass(cls, values.shape, strides=strides, dtype=values.dtype, device=OTHER)
 
     def __init__(self, values):
         self.values_on_cpu = values
@@ -108,7 +106,7 @@ def _makes_wait(packet, args, kwargs, given, here):
     if packet is aten.copy_:
         crosses = isinstance(args[0], OtherTensor) != isinstance(args[1], OtherTensor)
         to_cpu = not isinstance(args[0], OtherTensor)
-        return crosses and (to_cpu or not (len(args) > 2 and args[2]) and not kwargs.get("non_blocking"))
+        return crosses and (to_cpu or not (args[2:] or (kwargs.get("non_blocking", False),))[0])
     if packet is aten._to_copy and kwargs.get("device") is not None:
         to_cpu, from_cpu = torch.device(kwargs["device"]).type == "cpu", bool(here)
         return (crosses and to_cpu) or (from_cpu and not to_cpu and not kwargs.get("non_blocking"))

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.nn.full_precision import full_precision
 from synapsnet_pyg.nn.gru import node_gru
 from synapsnet_pyg.nn.transformer import Transformer
 
@@ -22,8 +23,8 @@ class Dynamics(torch.nn.Module):
     keep their order.
 
     A single-layer GRU with one horizon runs through :func:`~synapsnet_pyg.nn.gru.node_gru`, which gives equal numbers
-    about three times faster on a CPU; on a GPU it needs Triton and an A100 or newer. Other models and GPUs use the plain
-    computation. ``fast = False`` switches to it. Where training multiplies in 16 bits, states keep 32.
+    about three times faster on a CPU; on a GPU it needs Triton and an A100, H100 or B200. Other models and GPUs use the
+    plain computation. ``fast = False`` switches to it. Where training multiplies in 16 bits, states keep 32.
 
     Args:
         num_series: Number of inputs that differ between neurons and bins; 2 with activity and current.
@@ -102,10 +103,10 @@ class Dynamics(torch.nn.Module):
         self, gru: torch.nn.GRU, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int
     ) -> Tensor:
         """Forecasts by :func:`node_gru`, whose results come as [P, B N]."""
-        B, N, device, dtype = len(behaviour), len(embedding), behaviour.device.type, gru.weight_hh_l0.dtype
+        B, N, device, dtype = len(behaviour), len(embedding), behaviour.device.type, self.readout.weight.dtype
         mask = self._dropout_mask(embedding.new_ones(gru.hidden_size, B * N))
         half = torch.is_autocast_enabled(device)
-        with torch.autocast(device, enabled=False):  # the recurrent state keeps the precision of the weights
+        with full_precision(behaviour.device):  # the recurrent state keeps the precision of the weights
             forecast = node_gru(
                 gru,
                 self.readout.weight[0],
@@ -122,16 +123,12 @@ class Dynamics(torch.nn.Module):
         """Returns True if :mod:`~synapsnet_pyg.nn.triton_gru` can compute the GRU on a device."""
         if device.type != "cuda" or find_spec("triton") is None:
             return False
-        from synapsnet_pyg.nn.triton_gru import LARGEST_INPUTS, LARGEST_SIZE, SHARED
+        from synapsnet_pyg.nn.triton_gru import CAPABILITIES, LARGEST_INPUTS, LARGEST_SIZE
 
-        gru, chip = self.sequence, torch.cuda.get_device_properties(device)
+        gru = self.sequence
         assert isinstance(gru, torch.nn.GRU)
-        inputs = gru.input_size - embedding.shape[1]
-        return (
-            gru.hidden_size <= LARGEST_SIZE
-            and inputs <= LARGEST_INPUTS
-            and chip.shared_memory_per_block_optin >= SHARED
-        )
+        fits = gru.hidden_size <= LARGEST_SIZE and gru.input_size - embedding.shape[1] <= LARGEST_INPUTS
+        return fits and torch.cuda.get_device_capability(device) in CAPABILITIES
 
     def _dropout_mask(self, ones: Tensor) -> Tensor | None:
         """Returns dropout's factors in the shape of ``ones``; None without dropout."""

@@ -28,7 +28,9 @@ LARGEST_SIZE = 64
 LARGEST_INPUTS = 32
 """Largest number of varying inputs."""
 SHARED = 160 * 1024
-"""Memory of the chip in bytes that the largest sizes need; an A100 or H100 has it."""
+"""Memory of the chip in bytes that the largest sizes need."""
+CAPABILITIES = ((8, 0), (9, 0), (10, 0), (10, 3))
+"""Compute capabilities of the cards that have it: A100, H100, B200 and B300; others have 99 kilobytes."""
 LARGEST = 2**30
 """Largest number of values that are kept for the gradient."""
 _SEQUENCES = 16
@@ -39,25 +41,17 @@ _WARPS = 8
 @triton.jit
 def _product(a: tl.tensor, b: tl.tensor, HALF: tl.constexpr) -> tl.tensor:
     """Returns the product of two matrices."""
-    if HALF:
-        product = tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16))
-    else:
-        product = tl.dot(a, b, input_precision="tf32x3")
-    return product
+    return tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16)) if HALF else tl.dot(a, b, input_precision="tf32x3")
 
 
 @triton.jit
-def _tile(  # noqa: PLR0917 (kernels have no keyword-only arguments)
-    start: tl.tensor, columns: tl.tensor, rows: tl.tensor, width: tl.tensor, inside: tl.tensor
-) -> tl.tensor:
+def _tile(start: tl.tensor, columns: tl.tensor, rows: tl.tensor, width: tl.tensor, inside: tl.tensor) -> tl.tensor:
     """Loads columns of a matrix, whose rows have a width, transposed: [columns, rows], zero where not ``inside``."""
     return tl.load(start + rows[None, :] * width + columns[:, None], mask=inside, other=0.0)
 
 
 @triton.jit
-def _weight(  # noqa: PLR0917
-    start: tl.tensor, rows: tl.tensor, columns: tl.tensor, R: tl.tensor, C: tl.tensor
-) -> tl.tensor:
+def _weight(start: tl.tensor, rows: tl.tensor, columns: tl.tensor, R: tl.tensor, C: tl.tensor) -> tl.tensor:
     """Loads a matrix [R, C], filled up with zeros."""
     inside = (rows[:, None] < R) & (columns[None, :] < C)
     return tl.load(start + rows[:, None] * C + columns[None, :], mask=inside, other=0.0)
@@ -177,8 +171,8 @@ class _TritonGRU(torch.autograd.Function):
         of_inputs, total = [], [torch.zeros_like(values) for values in weights]
         for block in (slice(start, start + width) for start in range(0, S, width)):
             x, factors = inputs[..., block].contiguous(), None if mask is None else mask[..., block].contiguous()
-            _, *kept = _run(x, factors, weights, len(grad_result), half=ctx.half, keep=True)
-            of_x, *grads = _gradients(x, factors, weights, kept, grad_result[:, block], half=ctx.half)
+            _, *kept_here = _run(x, factors, weights, len(grad_result), half=ctx.half, keep=True)
+            of_x, *grads = _gradients(x, factors, weights, kept_here, grad_result[:, block], half=ctx.half)
             of_inputs.append(of_x)
             total = [one + other for one, other in zip(total, grads, strict=True)]
         return torch.cat(of_inputs, dim=2), None, None, None, *total
@@ -189,7 +183,7 @@ def _run(
 ) -> tuple[Tensor, ...]:
     """Returns the read-out [P, S]; if ``keep``, also gates r, z, n and q [L, 4H, S] and states [L, H, S]."""
     constant, weight_x, weight_h, bias_n, readout = weights
-    (L, C, S), (rows, N), H = inputs.shape, constant.shape, len(readout)
+    (L, C, S), N, H = inputs.shape, constant.shape[1], len(readout)
     result = inputs.new_empty(targets, S)
     kept = (inputs.new_empty(L, 4 * H, S), inputs.new_empty(L, H, S)) if keep else ()
     gates, states = kept or (inputs, inputs)

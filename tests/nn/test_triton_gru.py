@@ -1,17 +1,16 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 from synapsnet_pyg.nn.dynamics import Dynamics
 
-H100 = SimpleNamespace(shared_memory_per_block_optin=232_448)
 SCRIPT = Path(__file__).parents[1] / "triton_gru_on_cpu.py"
 needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="needs Triton, the extra 'gpu' (290 MB)")
 
@@ -19,9 +18,8 @@ needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="needs Tri
 @needs_triton
 def test_kernels_equal_the_definition_gradients_included():
     """Interpreted on the CPU; all sizes differ and none is a power of two but one, the largest."""
-    done = subprocess.run(
-        [sys.executable, SCRIPT], env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True, check=False
-    )
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    done = subprocess.run([sys.executable, SCRIPT], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     distances = json.loads(done.stdout)
     assert len(distances) == 6
@@ -35,8 +33,8 @@ def test_kernels_equal_the_definition_gradients_included():
                                                                    (40, 31, False)])  # fmt: skip
 def test_sizes_that_fit_on_the_chip_have_a_kernel(monkeypatch, hidden_size, behaviours, kernel):
     dynamics, gpu = Dynamics(2, behaviours, 4, hidden_size=hidden_size), torch.device("cuda")
-    for chip, enough in ((H100, True), (SimpleNamespace(shared_memory_per_block_optin=101_376), False)):
-        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _, chip=chip: chip)
+    for capability, enough in (((9, 0), True), ((8, 9), False)):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, capability=capability: capability)
         assert dynamics._has_kernel(gpu, torch.zeros(5, 4)) == (kernel and enough)
 
 
@@ -67,4 +65,4 @@ def test_kernels_of_the_largest_sizes_compile_for_an_h100(name, half, tmp_path):
     cubin.write_bytes(compiled.asm["cubin"])
     command = [knobs.nvidia.cuobjdump.path, "--dump-resource-usage", cubin]
     usage = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "STACK:0" in usage, "registers hold all numbers"
+    assert int(re.search(r"STACK:(\d+)", usage)[1]) <= 64, "registers hold all numbers but a few"
