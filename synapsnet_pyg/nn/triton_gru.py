@@ -172,9 +172,9 @@ class _TritonGRU(torch.autograd.Function):
         for block in (slice(start, start + width) for start in range(0, S, width)):
             x, factors = inputs[..., block].contiguous(), None if mask is None else mask[..., block].contiguous()
             _, *kept_here = _run(x, factors, weights, len(grad_result), half=ctx.half, keep=True)
-            of_x, *grads = _gradients(x, factors, weights, kept_here, grad_result[:, block], half=ctx.half)
+            of_x, *of_weights = _gradients(x, factors, weights, kept_here, grad_result[:, block], half=ctx.half)
             of_inputs.append(of_x)
-            total = [one + other for one, other in zip(total, grads, strict=True)]
+            total = [one + other for one, other in zip(total, of_weights, strict=True)]
         return torch.cat(of_inputs, dim=2), None, None, None, *total
 
 

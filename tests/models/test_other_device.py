@@ -11,6 +11,7 @@ from other_device import OTHER, OtherDevice
 from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.models.forecasting import forecast_horizons, forecast_session
 from synapsnet_pyg.models.registry import build_model
+from synapsnet_pyg.nn.threads import threads
 from synapsnet_pyg.runs.scores import score_forecast
 
 P = 3
@@ -28,6 +29,7 @@ def fitted(name, arguments, session, device):
 
 
 @pytest.mark.parametrize(("name", "arguments"), CASES)
+@threads(1)
 def test_a_fit_mixes_no_devices_and_a_step_does_not_wait(name, arguments):
     arguments = {**arguments, **QUICK.get(name, {})}
     session = suited_to(name, make_session(N=9, T=150)).standardise()

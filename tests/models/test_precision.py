@@ -9,9 +9,11 @@ from model_cases import CASES
 
 from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.models.registry import build_model
+from synapsnet_pyg.nn.threads import threads
 
 
 @pytest.mark.parametrize(("name", "arguments"), CASES)
+@threads(1)
 def test_half_precision_hardly_changes_a_step(name, arguments):
     torch.manual_seed(0)
     session = suited_to(name, make_session(N=9, T=150)).standardise()

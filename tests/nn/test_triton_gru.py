@@ -18,7 +18,7 @@ needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="needs Tri
 @needs_triton
 def test_kernels_equal_the_definition_gradients_included():
     """Interpreted on the CPU; all sizes differ and none is a power of two but one, the largest."""
-    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, SCRIPT], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     distances = json.loads(done.stdout)
