@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from helpers import make_session
 from on_disk import write_allen, write_bugeon
 
@@ -26,6 +27,7 @@ SMALL = {
     "examples/first_steps.py": "",
     "examples/train_minimal.py": "1500 40 12",
     "benchmarks/adapt.py": "--bins 300 --recorded 9 --minutes 0.5 0.9 --epochs 1",
+    "benchmarks/gpu_check.py": "--device cpu --quick",
     "benchmarks/horizons.py": "results --model ar5 --horizons 1 2",
     "benchmarks/intake.py": "--spikes 3000 --neurons 9 --gigabytes 0.001",
     "benchmarks/intervals.py": "session.h5 --models copy --horizon 2",
@@ -154,6 +156,14 @@ def test_benchmarks_are_scripts(script):
 
 def test_the_script_that_is_not_run_here_has_a_help():
     assert "usage:" in output("benchmarks/same_numbers.py", ["--help"], ROOT)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
+def test_the_check_of_a_gpu_says_that_there_is_none(tmp_path):
+    command = [sys.executable, ROOT / "benchmarks" / "gpu_check.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "--device cpu" in done.stderr
 
 
 def test_my_forecaster_fits_on_a_screen():

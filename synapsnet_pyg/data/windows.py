@@ -81,7 +81,8 @@ class Windows:
         Args:
             which: Numbers of the windows :math:`(B)`, from 0 to M - 1.
         """
-        start = self.start[which].to(self._activity.device)
+        # Without waiting: the step before may still run on the device.
+        start = self.start[which].to(self._activity.device, non_blocking=True)
         future = None
         if self._future is not None:
             future = self._future[:, start].transpose(0, 1).unfold(2, self.horizon, 1)

@@ -72,7 +72,7 @@ class Mamba(Forecaster):
         inputs = window.activity.transpose(1, 2)
         if self.use_behaviour:
             inputs = torch.cat([inputs, window.behaviour], dim=-1)
-        hidden = self.enter(inputs)
+        hidden = self.enter(inputs).to(inputs.dtype)  # a sum over layers, exact where training multiplies in 16 bits
         for layer, norm in zip(self.layers, self.norms, strict=False):
             hidden = hidden + layer(norm(hidden))
         newest = self.dropout(self.norms[-1](hidden[:, -window.target.shape[-1] :]))

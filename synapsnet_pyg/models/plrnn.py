@@ -8,6 +8,7 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
+from synapsnet_pyg.nn.full_precision import full_precision
 
 
 class PLRNN(Forecaster):
@@ -99,7 +100,8 @@ class PLRNN(Forecaster):
         Args:
             activity: Activity :math:`(..., N)`.
         """
-        inferred: Tensor = (activity - self.readout.bias) @ torch.linalg.pinv(self.readout.weight).t()
+        with full_precision(activity.device):  # the inverse has no gradient in 16 bits
+            inferred: Tensor = (activity - self.readout.bias) @ torch.linalg.pinv(self.readout.weight).t()
         return inferred
 
     def step(self, state: Tensor) -> Tensor:

@@ -105,7 +105,7 @@ class POCO(Forecaster):
         bins = torch.nn.functional.pad(past, (-past.shape[-1] % size, 0)).unflatten(-1, (-1, size))
         tokens = self.token(bins) + neuron[:, None]  # [S, N, tokens, D]
         N, count = tokens.shape[1:3]
-        time = size * torch.arange(count).to(past)
+        time = size * torch.arange(count, dtype=past.dtype, device=past.device)
         end = time.new_full((N,), size * count)
         state: Tensor = self.perceiver(tokens.flatten(1, 2), time.repeat(N), neuron, end, size * count)
         return state

@@ -94,7 +94,7 @@ def has_trials(session: Session) -> bool:
 
 def _sums(session: Session) -> tuple[Tensor, Tensor]:
     """Returns the sum of activity over segments at each place [N, U] and the number of segments there [U]."""
-    length = session.segment[:, 1] - session.segment[:, 0]
+    length = (session.segment[:, 1] - session.segment[:, 0]).cpu()
     U = int(length.max()) if len(length) else 0
     sums = torch.zeros(session.num_neurons, U, dtype=torch.float64)
     for begin, end in session.segment.tolist():

@@ -104,7 +104,8 @@ def chosen_edges(
                 "neurons (got its description alone); give the session, edge_index or connectivity='dense'."
             )
         standard = session if "activity_scale" in session else session.standardise()
-        edges[session.name] = candidate_edges(standard.split().train, senders)
+        # Chosen on the session's device, kept with the first parameters on the CPU.
+        edges[session.name] = candidate_edges(standard.split().train, senders).cpu()
     return edges
 
 

@@ -45,6 +45,10 @@ class ClippedGRU(torch.nn.Module):
         H = hidden.shape[1]
         reset, keep = torch.sigmoid(projected[:, : 2 * H] + self.gates(hidden)).chunk(2, dim=1)
         candidate = torch.tanh(projected[:, 2 * H :] + self.candidate(reset * hidden))
+        candidate, keep = (
+            candidate.to(hidden.dtype),
+            keep.to(hidden.dtype),
+        )  # the state keeps the precision of its start
         return torch.lerp(candidate, hidden, keep).clamp(-self.clip, self.clip)
 
     def run(self, inputs: Tensor, hidden: Tensor, *, reverse: bool = False) -> Tensor:

@@ -1,10 +1,12 @@
 """Dynamical model f, shared by all neurons, that forecasts a neuron from its inputs."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.nn.full_precision import full_precision
 from synapsnet_pyg.nn.gru import node_gru
 from synapsnet_pyg.nn.transformer import Transformer
 
@@ -20,8 +22,9 @@ class Dynamics(torch.nn.Module):
     (SynapsNet, section 2.2, "Dynamical model"). Parts that a model leaves out are missing from the inputs; the others
     keep their order.
 
-    On a CPU a single-layer GRU with one horizon runs through :func:`~synapsnet_pyg.nn.gru.node_gru`, which gives equal
-    numbers about three times faster. Others, and a GPU, use the plain computation. ``fast = False`` switches to it.
+    A single-layer GRU with one horizon runs through :func:`~synapsnet_pyg.nn.gru.node_gru`, which gives equal numbers
+    about three times faster on a CPU; on a GPU it needs Triton and an A100, H100 or B200. Other models and GPUs use the
+    plain computation. ``fast = False`` switches to it. Where training multiplies in 16 bits, states keep 32.
 
     Args:
         num_series: Number of inputs that differ between neurons and bins; 2 with activity and current.
@@ -74,7 +77,7 @@ class Dynamics(torch.nn.Module):
         """Forecasts the H bins that follow each of the last P positions [B, N, P, H]."""
         gru = self.sequence
         simple = type(gru) is torch.nn.GRU and gru.num_layers == 1 and self.readout.out_features == 1
-        if self.fast and simple and behaviour.device.type == "cpu":
+        if self.fast and simple and (behaviour.device.type == "cpu" or self._has_kernel(behaviour.device, embedding)):
             assert isinstance(gru, torch.nn.GRU)
             return self._fast_forward(gru, series, behaviour, embedding, targets)
         return self._plain_forward(series, behaviour, embedding, targets)
@@ -100,10 +103,32 @@ class Dynamics(torch.nn.Module):
         self, gru: torch.nn.GRU, series: list[Tensor], behaviour: Tensor, embedding: Tensor, targets: int
     ) -> Tensor:
         """Forecasts by :func:`node_gru`, whose results come as [P, B N]."""
-        B, N = len(behaviour), len(embedding)
+        B, N, device, dtype = len(behaviour), len(embedding), behaviour.device.type, self.readout.weight.dtype
         mask = self._dropout_mask(embedding.new_ones(gru.hidden_size, B * N))
-        forecast = node_gru(gru, self.readout.weight[0], series, behaviour, embedding, mask=mask, targets=targets)
+        half = torch.is_autocast_enabled(device)
+        with full_precision(behaviour.device):  # the recurrent state keeps the precision of the weights
+            forecast = node_gru(
+                gru,
+                self.readout.weight[0],
+                [values.to(dtype) for values in series],
+                behaviour.to(dtype),
+                embedding,
+                mask=mask,
+                targets=targets,
+                half=half,
+            )
         return (forecast.reshape(targets, B, N).permute(1, 2, 0) + self.readout.bias)[..., None]
+
+    def _has_kernel(self, device: torch.device, embedding: Tensor) -> bool:
+        """Returns True if :mod:`~synapsnet_pyg.nn.triton_gru` can compute the GRU on a device."""
+        if device.type != "cuda" or find_spec("triton") is None:
+            return False
+        from synapsnet_pyg.nn.triton_gru import CAPABILITIES, LARGEST_INPUTS, LARGEST_SIZE
+
+        gru = self.sequence
+        assert isinstance(gru, torch.nn.GRU)
+        fits = gru.hidden_size <= LARGEST_SIZE and gru.input_size - embedding.shape[1] <= LARGEST_INPUTS
+        return fits and torch.cuda.get_device_capability(device) in CAPABILITIES
 
     def _dropout_mask(self, ones: Tensor) -> Tensor | None:
         """Returns dropout's factors in the shape of ``ones``; None without dropout."""

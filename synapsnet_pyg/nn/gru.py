@@ -25,6 +25,7 @@ def node_gru(
     *,
     mask: Tensor | None = None,
     targets: int = 1,
+    half: bool = False,
 ) -> Tensor:
     r"""Computes a single-layer GRU over the inputs [series..., behaviour, embedding] and a linear read-out.
 
@@ -46,6 +47,7 @@ def node_gru(
         embedding: Embeddings :math:`(N, D)`.
         mask: Dropout's factors of the states :math:`(H, B N)`, shared by all targets, or None.
         targets: Number of last states P with a read-out.
+        half: Whether a GPU multiplies in bfloat16; states stay float32.
 
     Returns:
         Read-out :math:`w^\top h` of the last P states :math:`(P, B N)`, sequences ordered by window, then neuron.
@@ -64,13 +66,12 @@ def node_gru(
     # The reset gate multiplies the hidden bias of the candidate, which must therefore stay separate.
     bias = bias_ih + torch.cat([bias_hh[: 2 * H], torch.zeros_like(bias_hh[2 * H :])])
     constant = (embedding @ weight_ih[:, varying:].t() + bias).t().contiguous()
-    result: Tensor = _NodeGRU.apply(
-        inputs,
-        mask,
-        targets,
-        torch.is_grad_enabled(),
-        *(constant, weight_ih[:, :varying].contiguous(), weight_hh, bias_hh[2 * H :], readout),
-    )
+    weights = (constant, weight_ih[:, :varying].contiguous(), weight_hh, bias_hh[2 * H :], readout)
+    if inputs.device.type != "cpu":
+        from synapsnet_pyg.nn.triton_gru import triton_gru  # needs Triton, which a machine without a GPU may lack
+
+        return triton_gru(inputs, mask, targets, half, *weights)
+    result: Tensor = _NodeGRU.apply(inputs, mask, targets, torch.is_grad_enabled(), *weights)
     return result
 
 

@@ -73,7 +73,7 @@ class Perceiver(torch.nn.Module):
             span: Number of bins over which the latents are spread.
         """
         M = len(self.latents)
-        time = torch.arange(M).to(input_time) * (span / M)
+        time = torch.arange(M, dtype=input_time.dtype, device=input_time.device) * (span / M)
         latents = self.latents.expand(len(inputs), -1, -1)
         latents = latents + self.read_inputs(latents, inputs, time, input_time)
         latents = latents + self.after_inputs(latents)

@@ -39,7 +39,8 @@ def recent(series: Tensor, length: int, targets: int) -> Tensor:
     """
     first = series.shape[-1] - targets - length + 1
     # An index, unlike unfold, has a derivative for many outputs at once.
-    return series[..., first + torch.arange(targets)[:, None] + torch.arange(length)]
+    position, bin = (torch.arange(number, device=series.device) for number in (targets, length))
+    return series[..., first + position[:, None] + bin]
 
 
 class PopulationPath(torch.nn.Module):

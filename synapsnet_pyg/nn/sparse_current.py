@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from synapsnet_pyg.nn.full_precision import full_precision
+
 
 class SortedEdges(NamedTuple):
     """Edges sorted by receiver, then by sender, and the same edges in the order of their senders."""
@@ -58,7 +60,9 @@ def sparse_current(edges: SortedEdges, edge_weight: Tensor, activity: Tensor) ->
         Input current :math:`(B, N, L)`.
     """
     B, N, L = activity.shape
-    current: Tensor = _SparseProduct.apply(edge_weight, activity.transpose(0, 1).reshape(N, B * L), *edges)
+    values = activity.transpose(0, 1).reshape(N, B * L).to(edge_weight.dtype)
+    with full_precision(activity.device):  # sparse matrices have no products in 16 bits
+        current: Tensor = _SparseProduct.apply(edge_weight, values, *edges)
     return current.view(N, B, L).transpose(0, 1)
 
 

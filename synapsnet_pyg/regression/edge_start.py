@@ -76,7 +76,7 @@ def edge_start(
     N = train.num_neurons
     axes = principal_axes(train, min(latents, N // 4) if N >= FEWEST else 0)
     inputs = _Inputs(_padded(edge_index, N), axes, own, behaviour)
-    tried = torch.linspace(0, N - 1, min(N, _TRIED)).long()
+    tried = torch.linspace(0, N - 1, min(N, _TRIED)).long().to(axes.device)
 
     def tries(decay: float) -> tuple[Tensor, _Sums, _Sums]:
         """Returns a kernel, and the sums of both parts over the receivers on which it is tried."""
@@ -93,7 +93,7 @@ def edge_start(
         other = _best_ridge(*tries(decay), chosen.latents, [chosen.exponent])
         chosen = max(chosen, other, key=lambda choice: choice.correlation)
     seen = inputs.of(train, chosen.kernel)
-    blocks = torch.arange(N).split(inputs.block(train))
+    blocks = torch.arange(N, device=axes.device).split(inputs.block(train))
 
     def solve(receivers: Tensor) -> tuple[Tensor, Tensor]:
         """Returns coefficients and standard errors of some receivers [b, m]."""

@@ -108,6 +108,7 @@ def fit(
     # PyG moves a graph in place: copies keep the caller's sessions on their device.
     split = {session.name: copy.copy(session).to(device).split() for session in sessions}
     resumed = resume and (out / "last.ckpt").is_file()
+    # The start in float64 is computed there too: sums over bins are large products, and nothing need be moved twice.
     can_forecast = not resumed and model.to(device).initialise(
         {s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()}
     )

@@ -1,9 +1,15 @@
 """Tests of devices and precision of a fit."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from synapsnet_pyg.runs.hardware import Hardware
+from synapsnet_pyg.models.synapsnet import SynapsNet
+from synapsnet_pyg.runs.hardware import PRECISIONS, Hardware
+from synapsnet_pyg.runs.recipe import Recipe
+from synapsnet_pyg.runs.training import fit
+from synapsnet_pyg.simulations.population import simulate_population
 
 
 def test_a_gpu_is_used_if_there_is_one() -> None:
@@ -21,3 +27,19 @@ def test_impossible_hardware_is_refused(wrong: dict[str, object]) -> None:
 def test_a_missing_gpu_is_told() -> None:
     with pytest.raises(ValueError, match="--device cpu"):
         Hardware("cuda")
+
+
+@pytest.mark.parametrize("arguments", [{}, {"connectivity": "low-rank+sparse", "senders": 3}])
+def test_half_precision_gives_close_scores(tmp_path: Path, arguments: dict[str, object]) -> None:
+    """A fit on the CPU; validation, checkpoint and recurrent state stay in 32 bits."""
+    session, scores = simulate_population(600, neurons=30, recorded=12).standardise(), []
+    for precision in PRECISIONS:
+        torch.manual_seed(0)
+        model = SynapsNet([session], **arguments)
+        recipe = Recipe(epochs=2, targets=16)
+        fit(model, [session], tmp_path / precision, recipe, hardware=Hardware("cpu", precision), progress=False)
+        assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+        last = (tmp_path / precision / "history.csv").read_text().splitlines()[-1].split(",")
+        scores.append([float(value) for value in last[1:4]])
+    assert scores[0] != scores[1]
+    assert scores[0] == pytest.approx(scores[1], rel=0.02)
