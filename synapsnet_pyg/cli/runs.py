@@ -77,6 +77,7 @@ def fit(
     from synapsnet_pyg.benchmarks.variants import Variant, over_horizons
     from synapsnet_pyg.data.protocols import PROTOCOLS
     from synapsnet_pyg.runs import recipe
+    from synapsnet_pyg.runs.distributed import is_first
     from synapsnet_pyg.runs.hardware import Hardware
     from synapsnet_pyg.runs.run import Run
     from synapsnet_pyg.runs.training import make_logger
@@ -107,7 +108,8 @@ def fit(
         resume=resume,
         logger=None if logger is None else make_logger(logger, out),
     )
-    print(f"fitted run in {out}; now: synapsnet evaluate {out}")
+    if is_first():
+        print(f"fitted run in {out}; now: synapsnet evaluate {out}")
 
 
 def adapt(
