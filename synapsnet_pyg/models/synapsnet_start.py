@@ -9,8 +9,8 @@ from torch import Tensor
 from synapsnet_pyg.data.innovations import innovative_session
 from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
+from synapsnet_pyg.nn.gather import gather
 from synapsnet_pyg.nn.population_path import lags_of
-from synapsnet_pyg.nn.processes import gather
 from synapsnet_pyg.nn.session_graph import SessionGraph
 from synapsnet_pyg.regression.candidate_edges import candidate_edges
 from synapsnet_pyg.regression.edge_start import EdgeStart, edge_start

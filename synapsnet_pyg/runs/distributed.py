@@ -8,141 +8,18 @@ it minimises the mean loss of R batches, as one process does that accumulates th
 shares all parameters, each process instead has its part of every batch, and the fit is that of one process.
 """
 
-import logging
-import os
-import signal
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from lightning import Trainer
-from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, distributed
-from torch.nn import Module, Parameter
+from torch.nn import Module
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.shares import ShareSampler, owners
 from synapsnet_pyg.data.windows import EpochSampler
 from synapsnet_pyg.models.forecaster import Forecaster
-from synapsnet_pyg.nn.processes import gather, sharing
-from synapsnet_pyg.runs.hardware import Hardware
-
-
-class SharedStrategy(DDPStrategy):
-    """Processes of Lightning's DDP without its exchange of gradients, which :class:`Shards` does.
-
-    DDP's own exchange would send the gradients of all sessions in each step.
-    """
-
-    def configure_ddp(self) -> None:
-        """Leaves the module as it is."""
-
-
-@dataclass(frozen=True)
-class Processes:
-    """Processes of one fit, as one of them sees them.
-
-    Attributes:
-        rank: Number of this process.
-        size: Number of processes.
-    """
-
-    rank: int = 0
-    size: int = 1
-
-    @property
-    def is_first(self) -> bool:
-        """Whether this process writes files and messages."""
-        return self.rank == 0
-
-    def wait(self) -> None:
-        """Waits until all processes have come here."""
-        if self.size > 1:
-            distributed.barrier()
-
-    def gather(self, value: Any) -> list[Any]:
-        """Returns the values of all processes."""
-        with sharing(self.size > 1):
-            return gather(value)
-
-
-_started: list[SharedStrategy] = []
-"""Strategy whose launcher started the other processes of this machine, if this process did."""
-
-
-def join(hardware: Hardware) -> Processes:
-    """Starts the other processes of a fit, unless torchrun, Slurm or an earlier call did, and joins them.
-
-    Lightning runs the command of this process again for each further device of the machine. All processes therefore
-    do the same up to this call. Later the first one alone writes files and messages.
-
-    Raises:
-        ValueError: The number of started processes differs from that of the hardware.
-    """
-    size = hardware.devices * hardware.nodes
-    started = int(os.environ["WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else size
-    if started != size:
-        raise ValueError(f"Expected --devices times --nodes to be {started}, the processes of torchrun (got {size}).")
-    if size > 1 and not distributed.is_initialized():
-        silence_lightning()
-        strategy = SharedStrategy()
-        Trainer(
-            accelerator="gpu" if hardware.torch_device.type == "cuda" else "cpu",
-            devices=hardware.devices,
-            num_nodes=hardware.nodes,
-            strategy=strategy,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        assert strategy.launcher is not None
-        strategy.launcher.launch(strategy.setup_environment)
-        _started.append(strategy)
-        if distributed.get_rank():
-            warnings.simplefilter("ignore")  # the first process tells
-    return Processes(distributed.get_rank(), size) if size > 1 else Processes()
-
-
-def silence_lightning() -> None:
-    """Hides the messages of Lightning below errors."""
-    for name in ("pytorch", "pytorch.utilities.rank_zero", "fabric", "fabric.utilities.rank_zero"):
-        logging.getLogger(f"lightning.{name}").setLevel(logging.ERROR)
-
-
-def is_first() -> bool:
-    """Returns whether this process writes files and messages."""
-    return not distributed.is_initialized() or distributed.get_rank() == 0
-
-
-@contextmanager
-def one_error() -> Iterator[None]:
-    """Ends all processes with the error of the one that fails first; the others say nothing. Also a decorator."""
-    try:
-        yield
-    except BaseException:
-        if distributed.is_initialized():
-            fails_first = _fails_first()
-            for strategy in _started:
-                assert strategy.launcher is not None
-                strategy.launcher.kill(signal.SIGKILL)
-            if not fails_first:
-                raise SystemExit(2) from None
-        raise
-
-
-def _fails_first() -> bool:
-    """Returns whether no other process has failed before this one."""
-    rank = str(distributed.get_rank())
-    try:
-        store = distributed.distributed_c10d._get_default_store()
-        failed: bytes = store.compare_set("synapsnet_failed", "", rank)
-    except Exception:  # the first process keeps the store, and has ended
-        return False
-    return failed.decode() == rank
+from synapsnet_pyg.runs.processes import Processes
 
 
 class Shards:
@@ -241,7 +118,7 @@ class Shards:
             optimizer.state.pop(parameter, None)
 
 
-def _tensors(module: Module) -> Iterator[Tensor | Parameter]:
+def _tensors(module: Module) -> Iterator[Tensor]:
     """Yields all parameters and buffers, also those that are not saved."""
     yield from module.parameters()
     yield from module.buffers()

@@ -234,7 +234,7 @@ class Run:
         callbacks: Sequence[Any] = (),
     ) -> "Run":
         """Writes ``run.json`` and trains the model."""
-        from synapsnet_pyg.runs.distributed import join, one_error  # Lightning takes seconds to import
+        from synapsnet_pyg.runs.processes import join, one_error  # Lightning takes seconds to import
         from synapsnet_pyg.runs.training import check_fit, fit
 
         check_fit(model, sessions)

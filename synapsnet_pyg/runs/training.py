@@ -1,4 +1,4 @@
-"""Training of a forecaster. Only this file and the progress bar depend on Lightning."""
+"""Training of a forecaster. Only this file, the processes and the progress bar depend on Lightning."""
 
 import copy
 import csv
@@ -28,10 +28,11 @@ from synapsnet_pyg.models.checkpoint import describe, read_checkpoint, save_mode
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import SessionForecast, forecast_horizons, forecast_session
 from synapsnet_pyg.models.per_session import PerSession
-from synapsnet_pyg.nn.processes import sharing
+from synapsnet_pyg.nn.gather import sharing
 from synapsnet_pyg.nn.threads import threads
-from synapsnet_pyg.runs.distributed import Shards, SharedStrategy, join, one_error, silence_lightning
+from synapsnet_pyg.runs.distributed import Shards
 from synapsnet_pyg.runs.hardware import Hardware
+from synapsnet_pyg.runs.processes import SharedStrategy, join, one_error, silence_lightning
 from synapsnet_pyg.runs.progress import EpochProgress
 from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.run_file import best_epoch, validation_score

@@ -18,8 +18,9 @@ from synapsnet_pyg.models.checkpoint import load_model
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.models.synapsnet import SynapsNet
 from synapsnet_pyg.runs import training
-from synapsnet_pyg.runs.distributed import Processes, Shards, join, one_error
+from synapsnet_pyg.runs.distributed import Shards
 from synapsnet_pyg.runs.hardware import Hardware
+from synapsnet_pyg.runs.processes import Processes, join, one_error
 from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.training import fit
 

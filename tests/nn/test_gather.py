@@ -1,6 +1,6 @@
 import torch
 
-from synapsnet_pyg.nn.processes import gather, sharing
+from synapsnet_pyg.nn.gather import gather, sharing
 
 
 def test_one_process_has_its_own_value_alone():
