@@ -1,11 +1,12 @@
 """Fits by several processes, one on each device of one or more machines.
 
 If the model has parameters of single sessions (:attr:`~synapsnet_pyg.models.forecaster.Forecaster.per_session`, such
-as the connectivity) and there is a session for each process, every process keeps the recordings, activations,
-gradients and moments of Adam of its own sessions. Gradients of the other parameters alone travel, so that neither
-traffic nor memory grows with the number of sessions. Processes can only work at once if a step takes a batch of each:
-it minimises the mean loss of R batches, as one process does that accumulates them. With fewer sessions, or a model that
-shares all parameters, each process instead has its part of every batch, and the fit is that of one process.
+as the connectivity) and there is a session for each process, every process keeps the activations, gradients and moments
+of Adam of its own sessions, and their recordings on its device. Gradients of the other parameters alone travel: those
+of the dynamics, and of the embeddings, since a neuron may be in sessions of two processes. Processes can only work at
+once if a step takes a batch of each: it minimises the mean loss of R batches, as one process does that accumulates
+them. With fewer sessions, or a model that shares all parameters, each process instead has its part of every batch, and
+the fit is that of one process, up to random numbers of dropout and the statistics of batch normalisation.
 """
 
 from collections.abc import Iterator, Sequence

@@ -70,7 +70,8 @@ def fit(
             :func:`~synapsnet_pyg.models.checkpoint.load_model` loads the model of ``best.ckpt``.
         recipe: Epochs, targets, learning rate and other settings; by default the paper's. Its protocol and fold do not
             change these sessions, which :func:`~synapsnet_pyg.data.protocols.prepare` divides.
-        hardware: Devices and precision; by default a GPU if there is one.
+        hardware: Devices and precision; by default a GPU if there is one. Several processes divide the sessions or the
+            batches (:mod:`~synapsnet_pyg.runs.distributed`), which changes dropout and, of sessions, the steps.
         resume: Whether to continue from ``last.ckpt``, if there is one.
         progress: Whether to show a bar and a line for each epoch on standard error.
         logger: Logger of Lightning, such as ``lightning.pytorch.loggers.CSVLogger(folder)``, or several. It receives
