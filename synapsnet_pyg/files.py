@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -101,6 +102,27 @@ def require_memory(needed: int, label: str) -> None:
         raise ValueError(
             f"Expected {label} to fit into memory (they need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are "
             "free); take longer bins, fewer neurons or a part of the time."
+        )
+
+
+def require_disk_space(folder: Path, needed: int) -> None:
+    """Raises an error if a folder takes no files, or its disk has too little space for checkpoints.
+
+    Args:
+        folder: Folder, which exists.
+        needed: Number of bytes.
+
+    Raises:
+        OSError: The folder is not writable, or less space is free.
+    """
+    with atomic_path(folder / ".room") as temporary:
+        temporary.write_bytes(b"x")
+    (folder / ".room").unlink()
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OSError(
+            f"Expected {needed / 1e6:.0f} MB of free disk for the checkpoints in '{folder}' (got {free / 1e6:.0f} MB); "
+            "free some space or choose another folder."
         )
 
 

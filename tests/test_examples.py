@@ -37,6 +37,7 @@ SMALL = {
     "benchmarks/perturbation.py": "--neurons 20 --bins 2000 --epochs 1 --horizon 2 --driven 3 --starts 100",
     "benchmarks/recovery_growth.py": "--seeds 1 --neurons 24 --bins 300 400 500 --epochs 1 --out growth",
     "benchmarks/scale.py": "--neurons 9 12 --extrapolate 40 --senders 3 --bins 300 --epochs 1 --models sparse nlinear",
+    "benchmarks/sessions.py": "--sessions 2 --neurons 9 --bins 300 --senders 3 --epochs 1",
     "benchmarks/significance.py": "--neurons 12 --bins 600",
     "benchmarks/speed.py": "--neurons 12 --batch 3 --targets 4 --rounds 1",
     "benchmarks/speed_curbd.py": "--neurons 12 --bins 90 --rounds 1",

@@ -115,6 +115,7 @@ TESTED_ELSEWHERE = {
     ),
     "runs/cost.py": "cli/test_cli.py and test_golden.py, as the command 'inspect'",
     "runs/in_memory.py": "test_golden.py and test_examples.py, in experiments",
+    "runs/processes.py": "runs/test_distributed.py, in fits of two processes",
     "runs/progress.py": "runs/test_training.py, in a fit",
     "runs/score_tables.py": "runs/test_evaluation.py, with the scores",
     "runs/scores.py": "runs/test_evaluation.py, with the scores",

@@ -64,7 +64,8 @@ def fit(
         model_args: Any argument of the model, as in --model-args.hidden_size 64.
         device: Where to compute: cuda (a GPU), cpu, or auto, a GPU if there is one.
         precision: Bits of matrix products: 32-true, or bf16-mixed for 16 of them, faster on a GPU.
-        devices: Number of processes on each machine, each with its own device; they share the sessions.
+        devices: Number of processes on each machine, each with its own device. They divide the sessions, and a step
+            takes a batch of each; if there are fewer sessions than processes, they divide every batch.
         nodes: Number of machines.
         resume: Continue an interrupted run, given the same command again; --epochs may be larger.
         logger: Logger that receives the scores of each epoch, in the folder of the run: csv, tensorboard or wandb
@@ -78,6 +79,7 @@ def fit(
     from synapsnet_pyg.data.protocols import PROTOCOLS
     from synapsnet_pyg.runs import recipe
     from synapsnet_pyg.runs.hardware import Hardware
+    from synapsnet_pyg.runs.processes import join
     from synapsnet_pyg.runs.run import Run
     from synapsnet_pyg.runs.training import make_logger
 
@@ -97,17 +99,19 @@ def fit(
     if protocol != "paper":
         size = PROTOCOLS[protocol]
         arguments = dict(over_horizons([Variant(model, model, arguments)], size.context, size.horizon)[0].arguments)
+    hardware = Hardware(device, precision, devices, nodes)
     Run.fit(
         session_files(sessions),
         out,
         model,
         arguments=arguments,
         recipe=recipe.Preset(preset, changes),
-        hardware=Hardware(device, precision, devices, nodes),
+        hardware=hardware,
         resume=resume,
         logger=None if logger is None else make_logger(logger, out),
     )
-    print(f"fitted run in {out}; now: synapsnet evaluate {out}")
+    if join(hardware).is_first:
+        print(f"fitted run in {out}; now: synapsnet evaluate {out}")
 
 
 def adapt(

@@ -76,6 +76,10 @@ class Forecaster(torch.nn.Module):
     """True if a model of this class knows a single session; several sessions then have a model each."""
     shared: ClassVar[tuple[str, ...]] = ()
     """Names of the parts that all sessions share; :meth:`adopt` copies them."""
+    per_session: ClassVar[tuple[str, ...]] = ()
+    """Names of module lists with one item for each session, whose parameters no other session uses, while every session
+    uses all other parameters. :meth:`initialise` then sets the items of the sessions that it is given. Processes of a
+    fit divide the sessions of such a model among themselves."""
     renamed: ClassVar[Mapping[str, str]] = {}
     """Regular expressions of parameter names of earlier versions -> the names of this version."""
     earlier: ClassVar[Mapping[str, Any]] = {}

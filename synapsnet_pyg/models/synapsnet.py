@@ -115,6 +115,7 @@ class SynapsNet(Forecaster):
     """
 
     shared = ("dynamics", "state")
+    per_session = ("graphs",)
     earlier: ClassVar[Mapping[str, Any]] = {"components": 0, "state_size": 0}
     renamed: ClassVar[Mapping[str, str]] = {
         r"^functional_connectivity\.(\d+)\.unit$": r"graphs.\1.functional_connectivity.scale",
@@ -205,8 +206,8 @@ class SynapsNet(Forecaster):
     @torch.no_grad()
     def initialise(self, train: Mapping[str, Session], validation: Mapping[str, Session]) -> bool:
         """Starts linear forecasts, graph and common drive from least squares; returns False without a linear path."""
-        for name in self.sessions:
-            graph = self.graph(name)
+        graphs = {name: self.graph(name) for name in train}
+        for name, graph in graphs.items():
             if "activity_scale" in train[name]:
                 graph.activity_mean.copy_(train[name].activity_mean)
                 graph.activity_scale.copy_(train[name].activity_scale)
@@ -214,7 +215,6 @@ class SynapsNet(Forecaster):
                 graph.decay.fill_(decay_of(train[name]))
         if not self.linear_path:
             return False
-        graphs = {name: self.graph(name) for name in self.sessions}
         start.start_from_least_squares(graphs, train, validation, self.arguments["window"], self.horizon)
         if self.dynamics.readout.weight.requires_grad:  # else it is frozen, adopted from a fitted model
             self.dynamics.readout.weight.mul_(0.1)

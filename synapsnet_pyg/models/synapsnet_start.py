@@ -10,6 +10,7 @@ from synapsnet_pyg.data.innovations import innovative_session
 from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
+from synapsnet_pyg.nn.gather import gather
 from synapsnet_pyg.nn.population_path import lags_of
 from synapsnet_pyg.nn.session_graph import SessionGraph
 from synapsnet_pyg.regression.candidate_edges import candidate_edges
@@ -69,7 +70,8 @@ def start_from_least_squares(
         name: (history_moments(p.train, p.window, p.horizon), history_moments(p.validation, p.window, p.horizon))
         for name, p in parts.items()
     }
-    shared = shared_history([m[0] for m in moments.values()], [m[1] for m in moments.values()])
+    everyone = [pair for known in gather(moments) for pair in known.values()]
+    shared = shared_history([pair[0] for pair in everyone], [pair[1] for pair in everyone])
     for name, graph in graphs.items():
         _start(graph, parts[name], moments[name], shared)
 

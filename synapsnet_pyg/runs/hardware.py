@@ -1,4 +1,4 @@
-"""Where and how exactly a fit computes; it changes no setting of the model or its recipe."""
+"""Devices and precision of a fit; they change no setting of the model or its recipe."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,9 @@ class Hardware:
     Args:
         device: ``cpu``, ``cuda`` (a GPU), or ``auto``: a GPU if there is one.
         precision: ``32-true``: all numbers have 32 bits. ``bf16-mixed``: matrix products have 16.
-        devices: Number of processes on each machine, each with its own device.
+        devices: Number of processes on each machine, each with its own device. They divide the sessions of models
+            that keep parameters of each, and a step takes a batch of each process; otherwise they divide every batch
+            (:mod:`~synapsnet_pyg.runs.distributed`).
         nodes: Number of machines.
 
     Raises:

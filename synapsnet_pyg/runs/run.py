@@ -234,15 +234,22 @@ class Run:
         callbacks: Sequence[Any] = (),
     ) -> "Run":
         """Writes ``run.json`` and trains the model."""
-        from synapsnet_pyg.runs.training import check_fit, fit  # Lightning takes seconds to import
+        from synapsnet_pyg.runs.processes import join, one_error  # Lightning takes seconds to import
+        from synapsnet_pyg.runs.training import check_fit, fit
 
         check_fit(model, sessions)
         record = RunRecord(kind, dict(arguments), fitted, recipe=recipe, versions=versions(), adapted_from=adapted_from)
-        if resume:
-            record.require_same(out)
-        elif (out / FILE).exists():
-            raise FileExistsError(f"'{out}' holds a run already; continue it with --resume or choose another --out.")
-        record.write(make_folder(out))
+        processes = join(hardware)
+        with one_error():
+            if processes.is_first:
+                if resume:
+                    record.require_same(out)
+                elif (out / FILE).exists():
+                    raise FileExistsError(
+                        f"'{out}' holds a run already; continue it with --resume or choose another --out."
+                    )
+                record.write(make_folder(out))
+            processes.wait()
         sessions = [recipe.standardised(session) for session in sessions]
         fit(model, sessions, out, recipe, hardware=hardware,
             resume=resume, progress=progress, logger=logger, callbacks=callbacks)  # fmt: skip

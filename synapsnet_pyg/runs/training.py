@@ -1,12 +1,10 @@
-"""Training of a forecaster. Only this file and the progress bar depend on Lightning."""
+"""Training of a forecaster. Only this file, the processes and the progress bar depend on Lightning."""
 
 import copy
 import csv
-import logging
 import math
 import os
 import re
-import shutil
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -23,20 +21,25 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from synapsnet_pyg.data.session import Session, Split
+from synapsnet_pyg.data.shares import Share
 from synapsnet_pyg.data.windows import EpochSampler, Window, Windows, windows_of
-from synapsnet_pyg.files import atomic_path, file_name, make_folder, optional_import
+from synapsnet_pyg.files import atomic_path, file_name, make_folder, optional_import, require_disk_space
 from synapsnet_pyg.models.checkpoint import describe, read_checkpoint, save_model, write_checkpoint
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import SessionForecast, forecast_horizons, forecast_session
 from synapsnet_pyg.models.per_session import PerSession
+from synapsnet_pyg.nn.gather import sharing
 from synapsnet_pyg.nn.threads import threads
+from synapsnet_pyg.runs.distributed import Shards
 from synapsnet_pyg.runs.hardware import Hardware
+from synapsnet_pyg.runs.processes import SharedStrategy, join, one_error, silence_lightning
 from synapsnet_pyg.runs.progress import EpochProgress
 from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.run_file import best_epoch, validation_score
 from synapsnet_pyg.runs.scores import score_forecast
 
 
+@one_error()
 def fit(
     model: Forecaster,
     sessions: Sequence[Session],
@@ -67,7 +70,8 @@ def fit(
             :func:`~synapsnet_pyg.models.checkpoint.load_model` loads the model of ``best.ckpt``.
         recipe: Epochs, targets, learning rate and other settings; by default the paper's. Its protocol and fold do not
             change these sessions, which :func:`~synapsnet_pyg.data.protocols.prepare` divides.
-        hardware: Devices and precision; by default a GPU if there is one.
+        hardware: Devices and precision; by default a GPU if there is one. Several processes divide the sessions or the
+            batches (:mod:`~synapsnet_pyg.runs.distributed`), which changes dropout and, of sessions, the steps.
         resume: Whether to continue from ``last.ckpt``, if there is one.
         progress: Whether to show a bar and a line for each epoch on standard error.
         logger: Logger of Lightning, such as ``lightning.pytorch.loggers.CSVLogger(folder)``, or several. It receives
@@ -93,37 +97,50 @@ def fit(
             f"Expected standardised sessions (got raw {', '.join(raw)}); use session = session.standardise(), here and "
             "for forecasts."
         )
-    out = make_folder(out)
-    if not resume and ((out / "best.ckpt").exists() or (out / "last.ckpt").exists()):
-        raise FileExistsError(f"'{out}' holds a fit already; continue it with resume=True or choose another folder.")
-    _require_disk_space(out, model)
+    processes, out = join(hardware), Path(out)
+    if processes.is_first:
+        make_folder(out)
+        if not resume and ((out / "best.ckpt").exists() or (out / "last.ckpt").exists()):
+            raise FileExistsError(
+                f"'{out}' holds a fit already; continue it with resume=True or choose another folder."
+            )
+        # Weights and Adam's two moments, in the best, the last and one temporary checkpoint.
+        require_disk_space(out, 3 * 3 * sum(p.numel() * p.element_size() for p in model.parameters()))
+    processes.wait()
     if isinstance(model, PerSession):
         for session in sessions:  # one after the other, each in its own folder
             part, folder = model.part(session.name), out / file_name(session.name)
             fit(part, [session], folder, recipe, hardware=hardware,
                 resume=resume, progress=progress, logger=logger, callbacks=callbacks)  # fmt: skip
-        save_model(model, out / "best.ckpt")
+        if processes.is_first:
+            save_model(model, out / "best.ckpt")
         return model.eval()
-    device = hardware.torch_device
+    shards, device = Shards(model, sessions, processes), hardware.torch_device
     # PyG moves a graph in place: copies keep the caller's sessions on their device.
-    split = {session.name: copy.copy(session).to(device).split() for session in sessions}
+    split = {session.name: copy.copy(session).to(device).split() for session in sessions if session.name in shards.held}
     resumed = resume and (out / "last.ckpt").is_file()
+    started = {s: p for s, p in split.items() if s in shards.own or not model.per_session}
     # The start in float64 is computed there too: sums over bins are large products, and nothing need be moved twice.
-    can_forecast = not resumed and model.to(device).initialise(
-        {s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()}
-    )
+    with sharing(processes.size > 1):
+        can_forecast = not resumed and model.to(device).initialise(
+            {s: p.train for s, p in started.items()}, {s: p.validation for s, p in started.items()}
+        )
+    if not resumed:
+        shards.spread()
     if not list(model.parameters()):
-        save_model(model.cpu(), out / "best.ckpt")
-        return model
-    module = _Training(model, split, recipe, out)
+        if processes.is_first:
+            save_model(model.cpu(), out / "best.ckpt")
+        return model.cpu()
+    module = _Training(model, split, recipe, out, shards=shards)
     if can_forecast:
         module.keep(epoch=0, train_mse=math.nan)
         model.begin_training()
     if not resumed or not _patience_is_over(
         read_checkpoint(out / "last.ckpt")["history"], recipe.patience, model.horizon
     ):
-        progress_bar = [EpochProgress(recipe.epochs)] if progress else []
+        progress_bar = [EpochProgress(recipe.epochs)] if progress and processes.is_first else []
         _train(module, resumed, hardware, logger=logger, callbacks=[*progress_bar, *callbacks])
+    processes.wait()
     best = read_checkpoint(out / "best.ckpt")["state_dict"]
     model.cpu().load_state_dict({key.removeprefix("model."): value for key, value in best.items()})
     return model.eval()
@@ -150,19 +167,21 @@ def _train(
     ]
     loader = DataLoader(
         _Gathered(windows),
-        sampler=EpochSampler(windows, recipe.batch_size, recipe.seed),
+        sampler=module.shards.sampler(EpochSampler(windows, recipe.batch_size, recipe.seed)),
         batch_size=None,
         collate_fn=_unchanged,
         generator=torch.Generator(),  # the default one would change the random numbers of dropout
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\.")
-        _silence_lightning()
+        silence_lightning()
         trainer = Trainer(
             accelerator="gpu" if hardware.torch_device.type == "cuda" else "cpu",
             precision=hardware.precision,
             devices=hardware.devices,
             num_nodes=hardware.nodes,
+            strategy=SharedStrategy() if module.shards.processes.size > 1 else "auto",
+            use_distributed_sampler=False,
             max_epochs=recipe.epochs,
             limit_val_batches=0,
             num_sanity_val_steps=0,
@@ -239,13 +258,16 @@ def check_fit(model: Forecaster, sessions: Sequence[Session]) -> None:
 class _Training(LightningModule):
     """Training steps of a forecaster, with a validation after each epoch."""
 
-    def __init__(self, model: Forecaster, split: Mapping[str, Split], recipe: Recipe, out: Path) -> None:
+    def __init__(
+        self, model: Forecaster, split: Mapping[str, Split], recipe: Recipe, out: Path, *, shards: Shards
+    ) -> None:
         super().__init__()
-        self.model, self.split, self.recipe, self.out = model, split, recipe, out
+        self.model, self.split, self.recipe, self.out, self.shards = model, split, recipe, out, shards
         self.history: list[dict[str, float]] = []
         self._started = time.monotonic()
         self._error = torch.tensor(0.0)
         self._batches = 0
+        self._weight = 1.0
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         learned = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
@@ -256,9 +278,12 @@ class _Training(LightningModule):
         groups += [{"params": list(learned.values()), "factor": 1.0}] if learned else []
         return torch.optim.Adam(groups, lr=self.recipe.learning_rate, fused=True)
 
+    def on_train_start(self) -> None:
+        self.shards.forget_moments(self.optimizers(use_pl_optimizer=False))
+
     def on_train_epoch_start(self) -> None:
         # Random numbers and learning rate depend on the number of the epoch alone: a resumed fit restores neither.
-        torch.manual_seed(self.recipe.seed * 1_000_003 + self.current_epoch)
+        torch.manual_seed(self.recipe.seed * 1_000_003 + self.current_epoch + (self.shards.processes.rank << 40))
         for group in self.optimizers().param_groups:
             group["lr"] = (
                 group["factor"] * self.recipe.learning_rate * 0.5 ** (self.current_epoch // self.recipe.halve_every)
@@ -266,14 +291,18 @@ class _Training(LightningModule):
         self._error, self._batches = torch.zeros((), device=self.device), 0
         self._started = time.monotonic()
 
-    def training_step(self, window: Window) -> Tensor:
+    def training_step(self, drawn: tuple[Window, float]) -> Tensor:
+        window, self._weight = drawn
         forecast = self.model(window)
-        self._error += torch.nn.functional.mse_loss(forecast.activity.detach(), window.target)
+        self._error += self._weight * torch.nn.functional.mse_loss(forecast.activity.detach(), window.target)
         self._batches += 1
-        return self.model.loss(forecast, window)
+        return self._weight * self.model.loss(forecast, window)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        self.shards.exchange_gradients(self._weight)
 
     def on_train_epoch_end(self) -> None:
-        error = float(self._error) / self._batches
+        error = sum(self.shards.processes.gather(float(self._error))) / self._batches
         if not torch.isfinite(torch.tensor(error)):
             raise FloatingPointError(
                 f"The training error is no longer finite in epoch {self.current_epoch + 1}; use a lower learning rate."
@@ -286,28 +315,33 @@ class _Training(LightningModule):
 
     def keep(self, epoch: int, train_mse: float, learning_rate: float = 0.0) -> None:
         """Validates the model, adds a row to the history, and saves the model if it is the best so far."""
-        scores = [
-            score_forecast(part.validation, forecast)
-            for part in self.split.values()
-            for forecast in self._forecasts(part.validation)
-        ]
-        validation = sum(score.correlation for score in scores) / len(scores)
+        own = {name: self._scores(self.split[name].validation) for name in self.shards.own}
+        everyone = {name: scores for part in self.shards.processes.gather(own) for name, scores in part.items()}
+        scores = [score for name in self.shards.names for score in everyone[name]]
         self.history.append(
             {
                 "epoch": epoch,
                 "train_mse": train_mse,
-                "validation_correlation": validation,
-                "validation_mse": sum(score.mse for score in scores) / len(scores),
+                "validation_correlation": sum(correlation for correlation, _ in scores) / len(scores),
+                "validation_mse": sum(mse for _, mse in scores) / len(scores),
                 "learning_rate": learning_rate,
                 "seconds": time.monotonic() - self._started,
             }
         )
+        self.shards.spread()
+        if not self.shards.processes.is_first:
+            return
         if best_epoch(self.history, self.model.horizon) == len(self.history) - 1:
             save_model(self.model, self.out / "best.ckpt")
         with atomic_path(self.out / "history.csv") as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.history[0])
             writer.writeheader()
             writer.writerows(self.history)
+
+    def _scores(self, part: Session) -> list[tuple[float, float]]:
+        """Returns correlation and mean squared error of the forecasts of a part."""
+        scores = [score_forecast(part, forecast) for forecast in self._forecasts(part)]
+        return [(score.correlation, score.mse) for score in scores]
 
     def _forecasts(self, part: Session) -> Sequence[SessionForecast]:
         """Returns the forecast of a part for each number of bins that the model forecasts directly."""
@@ -319,25 +353,33 @@ class _Training(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["description"] = describe(self.model)
         checkpoint["history"] = self.history
+        checkpoint["batches_per_step"] = self.shards.batches_per_step
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        self.shards.add_moments(checkpoint["optimizer_states"][0]["state"], optimizer)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        begun, now = checkpoint.get("batches_per_step", 1), self.shards.batches_per_step
+        if begun != now:
+            raise ValueError(
+                f"'{self.out}' was begun with steps of {begun} batches (got {now}), one for each process; resume it "
+                "with as many devices and nodes."
+            )
         self.history = checkpoint["history"]
 
 
-class _Gathered(Dataset[Window]):
-    """Data set of windows, gathered on the device of the recording."""
+class _Gathered(Dataset[tuple[Window, float]]):
+    """Data set of windows and their weight in a step, gathered on the device of the recording."""
 
     def __init__(self, windows: Sequence[Windows]) -> None:
         self.windows = windows
 
-    def __getitem__(self, drawn: tuple[int, Tensor]) -> Window:
-        group, rows = drawn
-        return self.windows[group].gather(rows)
+    def __getitem__(self, share: Share) -> tuple[Window, float]:
+        return self.windows[share.group].gather(share.rows), share.weight
 
 
-def _unchanged(window: Any) -> Any:
+def _unchanged(drawn: Any) -> Any:
     """Returns a batch of windows: the data set has collated it already."""
-    return window
+    return drawn
 
 
 class _AtomicCheckpointIO(TorchCheckpointIO):
@@ -348,24 +390,3 @@ class _AtomicCheckpointIO(TorchCheckpointIO):
 
     def load_checkpoint(self, path: Any, *_: Any, **__: Any) -> dict[str, Any]:
         return read_checkpoint(path)
-
-
-def _require_disk_space(out: Path, model: Forecaster) -> None:
-    """Raises an error before training if the disk has too little space for the checkpoints."""
-    with atomic_path(out / ".room") as temporary:
-        temporary.write_bytes(b"x")
-    (out / ".room").unlink()
-    # Weights and Adam's two moments, in the best, the last and one temporary checkpoint.
-    needed = 3 * 3 * sum(p.numel() * p.element_size() for p in model.parameters())
-    free = shutil.disk_usage(out).free
-    if free < needed:
-        raise OSError(
-            f"Expected {needed / 1e6:.0f} MB of free disk for the checkpoints in '{out}' (got {free / 1e6:.0f} MB); "
-            "free some space or choose another folder."
-        )
-
-
-def _silence_lightning() -> None:
-    """Hides the messages of Lightning below errors."""
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.ERROR)
