@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from synapsnet_pyg.nn import dynamics as dynamics_file
 from synapsnet_pyg.nn import gru
 from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.threads import threads
@@ -49,18 +50,27 @@ def test_the_number_of_threads_does_not_change_a_bit(monkeypatch, largest):
         assert all(torch.equal(one, other) for other in others)
 
 
-def test_gates_are_kept_only_where_there_is_room(monkeypatch):
-    dynamics = Dynamics(2, K, D, hidden_size=6, dropout=0.0)
+@pytest.mark.parametrize("training", [False, True])
+def test_gates_are_kept_only_where_there_is_room(monkeypatch, training):
+    dynamics = Dynamics(2, K, D, hidden_size=6, dropout=0.0).train(training)
     series, behaviour, embedding = inputs(torch.float32)
     saved = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda x: saved.append(x.numel()) or x, lambda x: x):
-        monkeypatch.setattr(gru, "LARGEST", 5 * 6 * L * B * N)  # three gates, candidate and state of 6 units
-        dynamics(series, behaviour, embedding, P)
-        kept, saved[:] = max(saved), []
-        monkeypatch.setattr(gru, "LARGEST", 5 * 6 * L * B * N - 1)
-        dynamics(series, behaviour, embedding, P)
-    assert kept == 3 * 6 * L * B * N
-    assert max(saved) < kept / 4
+    for room in (5 * 6 * L * B * N, 5 * 6 * L * B * N - 1):  # three gates, candidate and state of 6 units
+        monkeypatch.setattr(gru, "LARGEST", room)
+        forecast = dynamics(series, behaviour, embedding, P)
+        node = next(node for node in nodes(forecast.grad_fn) if hasattr(node, "kept"))
+        saved.append(sum(tensor.numel() for block in node.kept for tensor in block))
+    assert saved[0] >= 5 * 6 * L * B * N
+    assert saved[1] == 0
+
+
+def nodes(root):
+    """Yields all nodes of a graph of gradients."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += [following for following, _ in node.next_functions if following is not None]
 
 
 def test_fast_gru_drops_the_same_states(monkeypatch):
@@ -69,8 +79,9 @@ def test_fast_gru_drops_the_same_states(monkeypatch):
     series, behaviour, embedding = inputs()
     mask = (torch.rand(6, B * N) < 0.5).double() * 2
     results = []
-    for forward, given in ((dynamics._plain_forward, mask.t()[:, None]), (dynamics.forward, mask)):
-        monkeypatch.setattr(dynamics, "_dropout_mask", lambda _, given=given: given)
+    monkeypatch.setattr(dynamics, "_dropout_mask", lambda _: mask.t()[:, None])
+    monkeypatch.setattr(dynamics_file, "dropout_factors", lambda *_, **__: mask)
+    for forward in (dynamics._plain_forward, dynamics.forward):
         forecast = forward(series, behaviour, embedding, P)
         results.append([forecast, *torch.autograd.grad(forecast.square().sum(), [*series, *dynamics.parameters()])])
     for plain, fast in zip(*results, strict=True):
