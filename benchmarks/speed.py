@@ -4,7 +4,8 @@
 
 The plain implementation follows the definition: all inputs are concatenated for every neuron and bin and passed to
 torch.nn.GRU. A check at the start shows that loss and gradients are the same. The two run in turns, and medians are
-compared.
+compared. In the same turns run the matrix products of a step alone, on memory in the cache of a core: a step cannot
+take less time.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import torch
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window, windows_of
 from synapsnet_pyg.models.synapsnet import SynapsNet
+from synapsnet_pyg.nn.threads import threads
 
 
 def make_plain(model: SynapsNet) -> None:
@@ -35,6 +37,33 @@ def train_step(model: SynapsNet, optimiser: torch.optim.Optimizer, draw: Callabl
     return loss.detach()
 
 
+def products(neurons: int, batch: int, length: int, inputs: int, hidden: int = 40) -> Callable[[], None]:
+    """Returns a function that computes the matrix products of a step: of the GRU and the input current, and gradients.
+
+    Args:
+        neurons: Number of neurons N.
+        batch: Number of windows B.
+        length: Number of bins L of a window.
+        inputs: Number of inputs of a neuron that change with time.
+        hidden: Number of units of the GRU.
+    """
+    sequences = 2400 // neurons * neurons or neurons
+    weight, states = torch.randn(3 * hidden, hidden + inputs), torch.randn(hidden + inputs, sequences)
+    gates, grad_states, grad_weight = weight @ states, torch.empty_like(states), torch.empty_like(weight)
+    connectivity, activity = torch.randn(neurons, neurons), torch.randn(neurons, batch * length)
+    current, grad_connectivity = connectivity @ activity, torch.empty_like(connectivity)
+
+    def run() -> None:
+        for _ in range(round(length * batch * neurons / sequences)):
+            torch.mm(weight, states, out=gates)
+            torch.mm(weight.t(), gates, out=grad_states)
+            torch.mm(gates, states.t(), out=grad_weight)
+        torch.mm(connectivity, activity, out=current)
+        torch.mm(current, activity.t(), out=grad_connectivity)
+
+    return run
+
+
 def main() -> None:
     """Runs the benchmark and prints its results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -43,7 +72,14 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=5, help="number of past bins W")
     parser.add_argument("--targets", type=int, nargs="*", default=[16, 32], help="numbers of targets P")
     parser.add_argument("--rounds", type=int, default=9, help="number of turns")
+    parser.add_argument("--threads", type=int, default=1, help="number of threads")
     given = parser.parse_args()
+    with threads(given.threads):
+        compare(given)
+
+
+def compare(given: argparse.Namespace) -> None:
+    """Compares numbers, then durations."""
     session = Session(torch.randn(given.neurons, 4000), torch.randn(4000, 2), bin_size=1 / 30)
 
     def draw(targets: int) -> Window:
@@ -59,32 +95,40 @@ def main() -> None:
             make_plain(model)
         losses.append(train_step(model, torch.optim.SGD(model.parameters(), 0.0), lambda: draw(1)))
         gradients.append([p.grad.clone() for p in model.parameters()])
-    worst = max(float((a - b).abs().max() / a.abs().max()) for a, b in zip(*gradients, strict=True))
+    worst = max(float((a - b).abs().max() / a.abs().max().clamp_min(1e-9)) for a, b in zip(*gradients, strict=True))
     print(f"same loss to {float((losses[0] - losses[1]).abs()):.1e}, same gradients to {worst:.1e} of their largest")
 
-    contenders: dict[str, tuple[int, Callable[[], torch.Tensor]]] = {}
-    choices = [("plain", 1, True), ("ours", 1, False), *((f"ours, P = {p}", p, False) for p in given.targets)]
-    for name, targets, plain in choices:
+    contenders: dict[str, Callable[[], object]] = {}
+    for targets, plain in [(1, True), (1, False), *((p, False) for p in given.targets)]:
         model = SynapsNet([session], given.window)
         if plain:
             make_plain(model)
+        else:
+            length = given.window + targets - 1
+            contenders[f"products, P = {targets}"] = products(
+                given.neurons, given.batch, length, inputs=2 + session.behaviour.shape[1]
+            )
         optimiser = torch.optim.Adam(model.parameters(), fused=True)
-        contenders[name] = targets, lambda m=model, o=optimiser, p=targets: train_step(m, o, lambda: draw(p))
+        contenders[f"{'plain' if plain else 'ours'}, P = {targets}"] = lambda m=model, o=optimiser, p=targets: (
+            train_step(m, o, lambda: draw(p))
+        )
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    for turn in range(given.rounds + 1):
-        for name, (_, run) in contenders.items():
-            started = time.perf_counter()
-            run()
-            if turn:  # the first is a warm-up
-                times[name].append(time.perf_counter() - started)
-    print(f"N = {given.neurons}, B = {given.batch}, W = {given.window}, {torch.get_num_threads()} threads")
-    plain_time = statistics.median(times["plain"])
-    for name, (targets, _) in contenders.items():
-        median = statistics.median(times[name])
+    for turn in range(given.rounds + 2):
+        for name, run in contenders.items():
+            seconds = timed(run)
+            if turn > 1:  # the first ones are warm-ups
+                times[name].append(seconds)
+    median = {name: statistics.median(values) for name, values in times.items()}
+    print(f"N = {given.neurons}, B = {given.batch}, W = {given.window}, {given.threads} threads")
+    plain = median["plain, P = 1"]
+    print(f"plain, P = 1    {plain * 1e3:7.1f} ms a step")
+    for targets in (1, *given.targets):
+        ours, alone = median[f"ours, P = {targets}"], median[f"products, P = {targets}"]
         gathering = statistics.median(timed(lambda p=targets: draw(p)) for _ in range(5))
         print(
-            f"{name:14s} {median * 1e3:7.1f} ms a step, {plain_time / median * targets:5.2f} x plain per target, "
-            f"loading {gathering / median:.2%} of the step"
+            f"ours, P = {targets:<5d} {ours * 1e3:7.1f} ms a step, {plain / ours * targets:5.2f} x plain per target, "
+            f"products alone {alone * 1e3:.1f} ms, {ours / alone:.2f} x as long, loading "
+            f"{gathering / ours:.2%} of the step"
         )
 
 

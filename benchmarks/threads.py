@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32, help="number of windows B in a step")
     parser.add_argument("--window", type=int, default=5, help="number of past bins W")
     parser.add_argument("--targets", type=int, nargs="+", default=[1, 16], help="numbers of targets P in a window")
-    parser.add_argument("--loads", type=int, nargs="+", default=[0, 1, 3], help="numbers of busy processes")
+    parser.add_argument("--loads", type=int, nargs="+", default=[0, 1, 3, 6], help="numbers of busy processes")
     parser.add_argument("--ways", nargs="+", choices=list(WAYS)[1:], default=list(WAYS)[1:], help="what is compared")
     parser.add_argument("--rounds", type=int, default=7, help="number of turns")
     parser.add_argument("--out", type=Path, default=Path("threads"), help="folder of the table")

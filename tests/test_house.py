@@ -104,7 +104,7 @@ TESTED_ELSEWHERE = {
     "models/forecasting.py": "models/test_forecaster.py, the contract of all models",
     "nn/clipped_gru.py": "models/test_lfads.py, in its model",
     "nn/graph_wavenet.py": "models/test_gwnet.py, in its model",
-    "nn/gru.py": "nn/test_dynamics.py, with the dynamics that use it",
+    **dict.fromkeys(("nn/gru.py", "nn/fused_gru.py"), "nn/test_dynamics.py, with the dynamics that use them"),
     "nn/neuron_attention.py": "models/test_netformer.py, in its model",
     "nn/transformer.py": "nn/test_dynamics.py and models/test_neuprint.py",
     "plots/perturbation.py": "results/test_perturbation.py, as a figure of results",

@@ -84,7 +84,14 @@ def candidate_effects(session: Session, edge_index: Tensor) -> LaggedEffects:
     def compute(block: Tensor) -> None:
         """Computes rows and pairs of a block of consecutive receivers."""
         a, b = newest[block], before[block]
-        through = _Rows(c * (a @ past), c * (b @ future), a @ whole, b @ whole, b @ past, a @ future)
+        through = _Rows(
+            errors=c * (a @ past),
+            reverse=c * (b @ future),
+            newest=a @ whole,
+            before=b @ whole,
+            unique=b @ past,
+            unique_reverse=a @ future,
+        )
         errors[block], unique[block] = through.errors, through.unique
         products = [
             (through.errors, a), (through.reverse, b), (through.newest, a), (through.before, b), (through.unique, b),
@@ -108,7 +115,7 @@ def candidate_effects(session: Session, edge_index: Tensor) -> LaggedEffects:
         """Returns the products of two sides through a matrix; ``scale`` is that of the values that were computed."""
         left, right = sides
         factor = torch.full((N,), beta, dtype=newest.dtype)
-        product = Product(factor, left, middle, right, one.to(newest), diagonal.to(newest))
+        product = Product(factor, left, middle, right, sender=one.to(newest), own=diagonal.to(newest))
         return PairMatrix(pairs, scale * values[number].double(), (product,))
 
     given_past = matrix(0, past, (newest, before), crossed[0] / c, beta / c)

@@ -23,7 +23,7 @@ class Dynamics(torch.nn.Module):
     keep their order.
 
     A single-layer GRU with one horizon runs through :func:`~synapsnet_pyg.nn.gru.node_gru`, which gives equal numbers
-    about three times faster on a CPU; on a GPU it needs Triton and an A100, H100 or B200. Other models and GPUs use the
+    several times faster on a CPU; on a GPU it needs Triton and an A100, H100 or B200. Other models and GPUs use the
     plain computation. ``fast = False`` switches to it. Where training multiplies in 16 bits, states keep 32.
 
     Args:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from synapsnet_pyg.nn import fused_gru, memory
 from synapsnet_pyg.nn.threads import in_threads
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -38,6 +39,8 @@ def node_gru(
       Blocks are computed in threads (:mod:`synapsnet_pyg.nn.threads`). What the gradient needs is kept up to half a
       gigabyte; of more, each block is computed again, so that memory does not grow with the population.
     - :math:`\tanh x = 2 \sigma(2x) - 1`, since PyTorch's vectorised sigmoid is ten times faster than its tanh.
+    - In training in single precision, numba computes the gates in one pass over memory
+      (:mod:`synapsnet_pyg.nn.fused_gru`), where it is installed. Results then differ by rounding.
 
     Args:
         gru: GRU that holds the weights, in PyTorch's gate order r, z, n.
@@ -71,8 +74,17 @@ def node_gru(
         from synapsnet_pyg.nn.triton_gru import triton_gru  # needs Triton, which a machine without a GPU may lack
 
         return triton_gru(inputs, mask, targets, half, *weights)
-    result: Tensor = _NodeGRU.apply(inputs, mask, targets, torch.is_grad_enabled(), *weights)
+    result: Tensor = _NodeGRU.apply(inputs, mask, (targets, torch.is_grad_enabled(), _compiled(gru, inputs)), *weights)
     return result
+
+
+def _compiled(gru: torch.nn.GRU, inputs: Tensor) -> bool:
+    """Returns whether compiled loops are used: in training in single precision, if numba is installed.
+
+    Forecasts never use them. They need neither the package nor the time to load it.
+    """
+    training = gru.training and torch.is_grad_enabled() and inputs.dtype == torch.float32
+    return training and fused_gru.loops() is not None
 
 
 class _NodeGRU(torch.autograd.Function):
@@ -93,68 +105,82 @@ class _NodeGRU(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, mask: Tensor | None, targets: int, keep: bool, *weights: Tensor) -> Tensor:
-        """Returns the read-out; keeps gates and states for the gradient if ``keep`` and there is room.
+    def forward(
+        ctx: Any, inputs: Tensor, mask: Tensor | None, settings: tuple[int, bool, bool], *weights: Tensor
+    ) -> Tensor:
+        """Returns the read-out; keeps gates and states for the gradient if it is wanted and there is room.
 
-        Weights are c, W_x, W_h, b_n and w of the equations, in this order.
+        Settings are the number of targets, whether a gradient is wanted, and whether compiled loops are used. Weights
+        are c, W_x, W_h, b_n and w of the equations, in this order.
         """
-        L, _, S = inputs.shape
-        rows, N = weights[0].shape
-        keep = keep and (rows + 2 * rows // 3) * L * S <= LARGEST
-        result = inputs.new_empty(targets, S)
+        (targets, wanted, ctx.compiled), (L, _, S), (rows, N) = settings, inputs.shape, weights[0].shape
+        keep = wanted and (rows + 2 * rows // 3) * L * S <= LARGEST
+        recurrence = fused_gru.recurrence if ctx.compiled else _recurrence
+        result = inputs.new_zeros(targets, S)
 
         def run(block: slice) -> tuple[Tensor, ...]:
             """Computes one block; returns what is kept of it."""
-            x, factors, used = inputs[..., block], _part(mask, block), _of(weights, block)
-            states, result[:, block] = _recurrence(x, factors, used, targets, keep=keep)
-            return states if keep else ()
+            states = recurrence(inputs, mask, _of(weights, block), block, result, keep=keep)
+            if keep:
+                return states
+            memory.give(*states)
+            return ()
 
-        saved = in_threads(run, _blocks(S, N))
-        ctx.save_for_backward(inputs, mask, *weights, *(tensor for block in saved for tensor in block))
+        ctx.kept = in_threads(run, _blocks(S, N))
+        ctx.save_for_backward(inputs, mask, *weights)
         return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_result: Tensor) -> tuple[Tensor | None, ...]:
         """Returns the gradients of all arguments of :meth:`forward`."""
-        inputs, mask, *saved = ctx.saved_tensors
-        weights, saved = saved[:5], saved[5:]
-        grad_inputs, P = torch.empty_like(inputs), len(grad_result)
+        inputs, mask, *weights = ctx.saved_tensors
+        recurrence, gradient = (fused_gru.recurrence, fused_gru.gradient) if ctx.compiled else (_recurrence, _gradient)
+        grads = grad_result.contiguous(), torch.empty_like(inputs)
+        blocks = _blocks(inputs.shape[2], weights[0].shape[1])
+        # Each block's states are used up by its gradient. A second gradient computes them again.
+        kept, ctx.kept = ctx.kept, [()] * len(blocks)
 
         def run(numbered: tuple[int, slice]) -> tuple[Tensor, ...]:
             """Computes the gradients of one block, whose gates and states are computed again if they were not kept."""
             b, block = numbered
-            x, factors, used = inputs[..., block], _part(mask, block), _of(weights, block)
-            states = saved[3 * b : 3 * b + 3]
+            used, states = _of(weights, block), kept[b]
             if not states:
-                states, _ = _recurrence(x, factors, used, P, keep=True)
-            grad_inputs[..., block], *grads = _gradient(x, factors, used, states, grad_result[:, block])
-            return tuple(grads)
+                states = recurrence(inputs, mask, used, block, torch.zeros_like(grad_result), keep=True)
+            weight_grads = gradient(inputs, mask, used, block, states, grads=grads)
+            memory.give(*states)
+            return weight_grads
 
-        blocks = _blocks(inputs.shape[2], weights[0].shape[1])
         grad_weights = tuple(torch.zeros_like(values) for values in weights)
         # Always summed in the same order, so that the number of threads does not change the numbers.
-        for block, grads in zip(blocks, in_threads(run, list(enumerate(blocks))), strict=True):
-            for total, grad in zip(_of(grad_weights, block), grads, strict=True):
+        for block, weight_grads in zip(blocks, in_threads(run, list(enumerate(blocks))), strict=True):
+            for total, grad in zip(_of(grad_weights, block), weight_grads, strict=True):
                 total += grad
-        return grad_inputs, None, None, None, *grad_weights
+        return grads[1], None, None, *grad_weights
 
 
 def _recurrence(
-    x: Tensor, mask: Tensor | None, weights: Sequence[Tensor], targets: int, *, keep: bool
-) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Computes gates, candidates q and states of inputs [L, C, width], and the read-out [P, width] of the last states.
+    inputs: Tensor, mask: Tensor | None, weights: Sequence[Tensor], block: slice, result: Tensor, *, keep: bool
+) -> tuple[Tensor, ...]:
+    """Computes gates, candidates q and states of a block, and writes its read-out.
 
-    Gates and states of all bins are returned if ``keep``; else each bin's overwrite older ones.
+    Args:
+        inputs: Inputs of all sequences :math:`(L, C, B N)`.
+        mask: Dropout's factors of all sequences :math:`(H, B N)`, or None.
+        weights: c, with the columns of the block's neurons, W_x, W_h, b_n and w of the equations.
+        block: Sequences of the block.
+        result: Read-out of all sequences :math:`(P, B N)`, to be written.
+        keep: Whether gates and states of all bins are returned; else each bin's overwrite older ones.
     """
     constant, weight_x, weight_h, bias_n, readout = weights
+    x, P = inputs[..., block], len(result)
     L, _, width = x.shape
     H, N = len(constant) // 3, constant.shape[1]
     weight_rz, weight_n, bias_n = weight_h[: 2 * H], weight_h[2 * H :], bias_n[:, None]
     kept, states = (L, L + 1) if keep else (1, 2)
-    gates, q, h = x.new_empty(kept, 3 * H, width), x.new_empty(kept, H, width), x.new_empty(states, H, width)
+    gates, q, h = (memory.take(x, *shape, width) for shape in ((kept, 3 * H), (kept, H), (states, H)))
     h[0] = 0
-    result, weight_y = x.new_empty(targets, width), _masked(readout, mask)
+    weight_y = _masked(readout, mask, block)
     for t in range(L):
         before, after = h[t % states], h[(t + 1) % states]
         g = torch.mm(weight_x, x[t], out=gates[t % kept])
@@ -163,26 +189,45 @@ def _recurrence(
         rz = g[: 2 * H].addmm_(weight_rz, before).sigmoid_()
         n = g[2 * H :].addcmul_(rz[:H], candidate).mul_(2).sigmoid_().mul_(2).sub_(1)
         torch.lerp(n, before, rz[H:], out=after)
-        if t >= L - targets:
-            result[t - L + targets] = (after * weight_y).sum(0)
-    return (gates, q, h), result
+        if t >= L - P:
+            result[t - L + P, block] = (after * weight_y).sum(0)
+    return gates, q, h
 
 
 def _gradient(
-    x: Tensor, mask: Tensor | None, weights: Sequence[Tensor], states: Sequence[Tensor], grad_result: Tensor
+    inputs: Tensor,
+    mask: Tensor | None,
+    weights: Sequence[Tensor],
+    block: slice,
+    states: Sequence[Tensor],
+    *,
+    grads: tuple[Tensor, Tensor],
 ) -> tuple[Tensor, ...]:
-    """Computes the gradients of inputs [L, C, width] and of the weights."""
+    """Computes the gradients of a block's inputs and of the weights.
+
+    Args:
+        inputs: Inputs of all sequences :math:`(L, C, B N)`.
+        mask: Dropout's factors of all sequences :math:`(H, B N)`, or None.
+        weights: c, with the columns of the block's neurons, W_x, W_h, b_n and w of the equations.
+        block: Sequences of the block.
+        states: Gates, candidates and states of :func:`_recurrence`.
+        grads: Gradients of the read-out of all sequences :math:`(P, B N)`, and of the inputs, to be written.
+
+    Returns:
+        Gradients of the weights.
+    """
     constant, weight_x, weight_h, _, readout = weights
-    (gates, q, h), weight_y = states, _masked(readout, mask)
-    (L, _, width), P = x.shape, len(grad_result)
+    (gates, q, h), (grad_result, grad_inputs), weight_y = states, grads, _masked(readout, mask, block)
+    x, P = inputs[..., block], len(grad_result)
+    L, _, width = x.shape
     H, N = len(constant) // 3, constant.shape[1]
-    grad_x, grad_bias_n = torch.empty_like(x), x.new_zeros(H)
+    grad_bias_n = x.new_zeros(H)
     grad_weight_x, grad_weight_h = torch.zeros_like(weight_x), torch.zeros_like(weight_h)
     grad_gates, grad_h, grad_y = x.new_empty(3 * H, width), x.new_zeros(H, width), x.new_zeros(H, width)
     grad_gates_h, sum_gates = torch.empty_like(grad_gates), torch.zeros_like(grad_gates)
     for t in reversed(range(L)):
         if t >= L - P:
-            grad_out = grad_result[t - L + P]
+            grad_out = grad_result[t - L + P, block]
             grad_h.addcmul_(weight_y, grad_out)
             grad_y.addcmul_(h[t + 1], grad_out)
         r, z, n = gates[t].split(H)
@@ -198,16 +243,11 @@ def _gradient(
         grad_bias_n += grad_q.sum(1)
         grad_weight_x.addmm_(grad_gates, x[t].t())
         grad_weight_h.addmm_(grad_gates_h, h[t].t())
-        torch.mm(weight_x.t(), grad_gates, out=grad_x[t])
+        torch.mm(weight_x.t(), grad_gates, out=grad_inputs[t, :, block])
         grad_h = grad_h.mul_(z).addmm_(weight_h.t(), grad_gates_h)
     grad_constant = sum_gates.view(3 * H, -1, N).sum(1)
-    grad_readout = (grad_y if mask is None else grad_y * mask).sum(1)
-    return grad_x, grad_constant, grad_weight_x, grad_weight_h, grad_bias_n, grad_readout
-
-
-def _part(values: Tensor | None, block: slice) -> Tensor | None:
-    """Returns the values of a block's sequences, which are the last dimension; None for None."""
-    return None if values is None else values[..., block]
+    grad_readout = (grad_y if mask is None else grad_y * mask[:, block]).sum(1)
+    return grad_constant, grad_weight_x, grad_weight_h, grad_bias_n, grad_readout
 
 
 def _of(weights: Sequence[Tensor], block: slice) -> tuple[Tensor, ...]:
@@ -217,9 +257,9 @@ def _of(weights: Sequence[Tensor], block: slice) -> tuple[Tensor, ...]:
     return constant[:, first : first + block.stop - block.start], *others
 
 
-def _masked(readout: Tensor, mask: Tensor | None) -> Tensor:
-    """Returns the read-out weights of some sequences times dropout's factors [H, width], or [H, 1] without."""
-    return readout[:, None] if mask is None else readout[:, None] * mask
+def _masked(readout: Tensor, mask: Tensor | None, block: slice) -> Tensor:
+    """Returns the read-out weights of a block's sequences times dropout's factors [H, S], or [H, 1] without."""
+    return readout[:, None] if mask is None else readout[:, None] * mask[:, block]
 
 
 def _blocks(sequences: int, neurons: int) -> list[slice]:

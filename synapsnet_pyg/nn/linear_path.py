@@ -5,6 +5,9 @@ from torch import Tensor
 
 from synapsnet_pyg.nn.population_path import lagged, lags_of, recent
 
+_LARGEST_BAND = 64
+"""Largest number of positions for which a kernel is applied as a band matrix, of which all entries are multiplied."""
+
 
 class LinearPath(torch.nn.Module):
     r"""Linear forecast with a few weights for each neuron; the dynamics beside it forecasts the rest.
@@ -51,12 +54,11 @@ class LinearPath(torch.nn.Module):
 
     def forward(self, activity: Tensor, current: Tensor | None, behaviour: Tensor, targets: int) -> Tensor:
         """Returns the linear forecast of the H bins after each of the last P positions."""
-        W = len(self.kernel)
         total = self.intercept[:, None].expand(len(activity), -1, targets, -1)
         if self.history is not None:
-            total = total + torch.einsum("bnpw,nwh->bnph", recent(activity, W, targets), self.history)
+            total = total + _weighted_history(activity, self.history, targets)
         if current is not None:
-            total = total + recent(current, W, targets) @ self.kernel
+            total = total + _filtered(current, self.kernel, targets)
         if self.behaviour is not None:
             features = lagged(behaviour.transpose(1, 2), self.lags, targets)
             total = total + torch.einsum("nhf,bfp->bnph", self.behaviour, features)
@@ -66,3 +68,42 @@ class LinearPath(torch.nn.Module):
         """Returns the sizes for ``repr(model)``."""
         weights = sum(values.numel() for values in self.state_dict().values())
         return f"{len(self.intercept)} neurons, {weights} weights"
+
+
+def _weighted_history(activity: Tensor, history: Tensor, targets: int) -> Tensor:
+    """Returns the sum of the last W bins at each of P positions, weighted for each neuron [B, N, P, H].
+
+    Args:
+        activity: Activity :math:`(B, N, L)`.
+        history: Weights :math:`(N, W, H)`.
+        targets: Number of positions P.
+    """
+    W, first = history.shape[1], activity.shape[-1] - targets - history.shape[1] + 1
+    if targets == 1:
+        return torch.einsum("bnpw,nwh->bnph", recent(activity, W, 1), history)
+    # A bin of all windows after the other, without a copy of the W bins at each position.
+    total = activity[..., first : first + targets, None] * history[:, :1]
+    for bin in range(1, W):
+        start = first + bin
+        total = torch.addcmul(total, activity[..., start : start + targets, None], history[:, bin : bin + 1])
+    return total
+
+
+def _filtered(current: Tensor, kernel: Tensor, targets: int) -> Tensor:
+    """Returns the sum of the last W bins at each of P positions, weighted by a kernel [B, N, P, H].
+
+    Args:
+        current: Input current :math:`(B, N, L)`.
+        kernel: Weights :math:`(W, H)`.
+        targets: Number of positions P.
+    """
+    (W, H), L = kernel.shape, current.shape[-1]
+    if targets == 1 or targets > _LARGEST_BAND:
+        return recent(current, W, targets) @ kernel
+    # A product with a band matrix [L, P H], which has the kernel below the first bin of each position.
+    position = torch.arange(L, device=current.device)[:, None] - torch.arange(
+        L - targets - W + 1, L - W + 1, device=current.device
+    )
+    outside = (position < 0) | (position >= W)
+    band = kernel[position.clamp(0, W - 1)].masked_fill(outside[..., None], 0.0)
+    return (current @ band.view(L, -1)).view(*current.shape[:2], targets, H)

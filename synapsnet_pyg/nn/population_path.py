@@ -38,6 +38,8 @@ def recent(series: Tensor, length: int, targets: int) -> Tensor:
         targets: Number of positions P.
     """
     first = series.shape[-1] - targets - length + 1
+    if targets == 1:
+        return series[..., None, first:]
     # An index, unlike unfold, has a derivative for many outputs at once.
     position, bin = (torch.arange(number, device=series.device) for number in (targets, length))
     return series[..., first + position[:, None] + bin]

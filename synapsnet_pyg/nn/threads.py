@@ -15,6 +15,8 @@ from typing import TypeVar
 
 import torch
 
+from synapsnet_pyg.nn import memory
+
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
@@ -28,6 +30,8 @@ _here = threading.local()
 def threads(number: int | None = None) -> Iterator[None]:
     """Gives torch one thread and :func:`in_threads` several, in a ``with`` statement or as a decorator.
 
+    The memory of one step is kept for the next (:mod:`synapsnet_pyg.nn.memory`).
+
     Args:
         number: Number of threads of :func:`in_threads`. None: that of the statement around this one; without one, of
             ``OMP_NUM_THREADS`` if it is set, else the number of cores, at most four.
@@ -37,7 +41,8 @@ def threads(number: int | None = None) -> Iterator[None]:
     _number = number or _number or _default_number()
     torch.set_num_threads(1)
     try:
-        yield
+        with memory.reused():
+            yield
     finally:
         torch.set_num_threads(before[0])
         _number = before[1]

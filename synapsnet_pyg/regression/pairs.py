@@ -238,7 +238,7 @@ class Product(NamedTuple):
 
     def transposed(self) -> "Product":
         """Returns the transposed matrix."""
-        return Product(self.sender, self.right, self.middle, self.left, self.receiver, self.own)
+        return self._replace(receiver=self.sender, left=self.right, right=self.left, sender=self.receiver)
 
 
 class PairMatrix:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from synapsnet_pyg.nn import gru
+from synapsnet_pyg.nn import fused_gru, gru
 from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.threads import threads
 from synapsnet_pyg.nn.transformer import Transformer
@@ -49,18 +49,27 @@ def test_the_number_of_threads_does_not_change_a_bit(monkeypatch, largest):
         assert all(torch.equal(one, other) for other in others)
 
 
-def test_gates_are_kept_only_where_there_is_room(monkeypatch):
-    dynamics = Dynamics(2, K, D, hidden_size=6, dropout=0.0)
+@pytest.mark.parametrize("training", [False, True])
+def test_gates_are_kept_only_where_there_is_room(monkeypatch, training):
+    dynamics = Dynamics(2, K, D, hidden_size=6, dropout=0.0).train(training)
     series, behaviour, embedding = inputs(torch.float32)
     saved = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda x: saved.append(x.numel()) or x, lambda x: x):
-        monkeypatch.setattr(gru, "LARGEST", 5 * 6 * L * B * N)  # three gates, candidate and state of 6 units
-        dynamics(series, behaviour, embedding, P)
-        kept, saved[:] = max(saved), []
-        monkeypatch.setattr(gru, "LARGEST", 5 * 6 * L * B * N - 1)
-        dynamics(series, behaviour, embedding, P)
-    assert kept == 3 * 6 * L * B * N
-    assert max(saved) < kept / 4
+    for room in (5 * 6 * L * B * N, 5 * 6 * L * B * N - 1):  # three gates, candidate and state of 6 units
+        monkeypatch.setattr(gru, "LARGEST", room)
+        forecast = dynamics(series, behaviour, embedding, P)
+        node = next(node for node in nodes(forecast.grad_fn) if hasattr(node, "kept"))
+        saved.append(sum(tensor.numel() for block in node.kept for tensor in block))
+    assert saved[0] >= 5 * 6 * L * B * N
+    assert saved[1] == 0
+
+
+def nodes(root):
+    """Yields all nodes of a graph of gradients."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += [following for following, _ in node.next_functions if following is not None]
 
 
 def test_fast_gru_drops_the_same_states(monkeypatch):
@@ -75,6 +84,60 @@ def test_fast_gru_drops_the_same_states(monkeypatch):
         results.append([forecast, *torch.autograd.grad(forecast.square().sum(), [*series, *dynamics.parameters()])])
     for plain, fast in zip(*results, strict=True):
         torch.testing.assert_close(fast, plain, rtol=1e-10, atol=1e-12)
+
+
+def results(dynamics, given, targets, mask=None):
+    """Returns forecast and gradients in training."""
+    series, behaviour, embedding = given
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dynamics, "_dropout_mask", lambda _: mask)
+        forecast = dynamics.train()(series, behaviour, embedding, targets)
+    leaves = [*series, behaviour, embedding, *dynamics.parameters()]
+    return [forecast.detach(), *torch.autograd.grad(forecast.square().sum(), leaves)]
+
+
+@pytest.mark.parametrize("largest", [0, 2**27])
+@pytest.mark.parametrize(("block", "neurons", "targets"), [(2400, 5, 1), (600, 300, P), (500, 1201, L), (1, 3, 1)])
+def test_compiled_loops_give_the_numbers_of_torch(monkeypatch, block, neurons, targets, largest):
+    monkeypatch.setattr(gru, "_BLOCK", block)
+    monkeypatch.setattr(gru, "LARGEST", largest)
+    torch.manual_seed(0)
+    dynamics = Dynamics(2, K, D, hidden_size=13, dropout=0.5)
+    series = [torch.randn(B, neurons, L, requires_grad=True) for _ in range(2)]
+    given = series, torch.randn(B, L, K, requires_grad=True), torch.randn(neurons, D, requires_grad=True)
+    mask = (torch.rand(13, B * neurons) < 0.5).float() * 2
+    assert fused_gru.loops() is not None
+    for factors in (mask, None):
+        compiled = results(dynamics, given, targets, factors)
+        with monkeypatch.context() as patch:
+            patch.setattr(fused_gru, "loops", lambda: None)
+            plain = results(dynamics, given, targets, factors)
+        for one, other in zip(compiled, plain, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-5, atol=2e-6 * float(other.abs().max()))
+
+
+def test_a_second_gradient_equals_the_first():
+    """The first one uses up the states that were kept."""
+    dynamics = Dynamics(2, K, D, hidden_size=6, dropout=0.0)
+    series, behaviour, embedding = inputs(torch.float32)
+    forecast = dynamics(series, behaviour, embedding, P).square().sum()
+    one, other = (torch.autograd.grad(forecast, list(dynamics.parameters()), retain_graph=True) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_what_is_not_finite_stays_visible():
+    dynamics = Dynamics(1, 0, 0, hidden_size=6, dropout=0.0)
+    series = torch.zeros(1, 9, 4)
+    series[0, 4, 2] = torch.nan
+    forecast = dynamics([series], torch.zeros(1, 4, 0), torch.zeros(9, 0), 1)
+    assert forecast.isnan().flatten().tolist() == [False] * 4 + [True] + [False] * 4
+
+
+def test_large_inputs_saturate_as_in_torch():
+    dynamics = Dynamics(1, 0, 0, hidden_size=6, dropout=0.0)
+    series = torch.tensor([-3e30, -1e4, -300.0, 300.0, 1e4, 3e30]).view(1, 6, 1).expand(1, 6, 4)
+    given = [series], torch.zeros(1, 4, 0), torch.zeros(6, 0), 1
+    torch.testing.assert_close(dynamics(*given), dynamics._plain_forward(*given), rtol=1e-5, atol=1e-6)
 
 
 def test_fast_gru_without_gradients():

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from synapsnet_pyg.nn import linear_path
 from synapsnet_pyg.nn.linear_path import LinearPath
 
 B, N, L, K, W, P, H = 2, 5, 9, 3, 4, 2, 6
@@ -27,6 +28,16 @@ def test_equals_the_sum_written_out(left_out):
         expected[:, :, p] += path.intercept
     forecast = path(activity, None if left_out == "current" else current, behaviour, P)
     torch.testing.assert_close(forecast, expected)
+
+
+def test_long_windows_of_targets_give_the_same_sums(monkeypatch):
+    """A band matrix is used for few positions alone."""
+    activity, current, behaviour = torch.randn(B, N, L), torch.randn(B, N, L), torch.randn(B, L, K)
+    path = LinearPath(N, K, W, H)
+    torch.nn.init.normal_(path.kernel)
+    band = path(activity, current, behaviour, P)
+    monkeypatch.setattr(linear_path, "_LARGEST_BAND", 1)
+    torch.testing.assert_close(path(activity, current, behaviour, P), band)
 
 
 def test_starts_from_the_newest_current_alone():
