@@ -113,7 +113,6 @@ TESTED_ELSEWHERE = {
         ("report/connectivity_analysis.py", "report/page.py", "report/plotly_canvas.py"),
         "report/test_report.py, parts of a page",
     ),
-    "runs/cost.py": "cli/test_cli.py and test_golden.py, as the command 'inspect'",
     "runs/in_memory.py": "test_golden.py and test_examples.py, in experiments",
     "runs/progress.py": "runs/test_training.py, in a fit",
     "runs/score_tables.py": "runs/test_evaluation.py, with the scores",

@@ -191,9 +191,10 @@ def _best_regression(train: Session, validation: Session, window: int, terms: _T
         best = selective_ridge(seen, held_out, allowed=terms.allowed, penalised=terms.penalised, exponents=exponents)
         return _Regression(kernel, best, seen, held_out)
 
-    newest = solve(0.0, EXPONENTS)
-    others = [solve(decay, [newest.best.exponent]) for decay in DECAYS if window > 1]
-    return max([newest, *others], key=lambda fit: fit.best.correlation)
+    best = newest = solve(0.0, EXPONENTS)
+    for decay in DECAYS if window > 1 else ():  # one by one: each holds several matrices of all pairs
+        best = max(best, solve(decay, [newest.best.exponent]), key=lambda fit: fit.best.correlation)
+    return best
 
 
 def _unseparated(kernel: Tensor, coefficients: Tensor, seen: Moments, ridge: float) -> LinearStart:
