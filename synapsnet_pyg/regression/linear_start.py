@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.progress import steps
 from synapsnet_pyg.regression.least_squares import Moments, SelectiveRidge, masked_ridge, moments, selective_ridge
 from synapsnet_pyg.regression.sparse_low_rank import FEWEST, sparse_low_rank
 
@@ -192,7 +193,8 @@ def _best_regression(train: Session, validation: Session, window: int, terms: _T
         return _Regression(kernel, best, seen, held_out)
 
     best = newest = solve(0.0, EXPONENTS)
-    for decay in DECAYS if window > 1 else ():  # one by one: each holds several matrices of all pairs
+    # One by one: each holds several matrices of all pairs.
+    for decay in steps("linear start", DECAYS if window > 1 else ()):
         best = max(best, solve(decay, [newest.best.exponent]), key=lambda fit: fit.best.correlation)
     return best
 
