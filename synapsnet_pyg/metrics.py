@@ -235,7 +235,11 @@ def principal_components(truth: Tensor, forecast: Tensor, components: int = 3) -
 
 def principal_axes(centred: Tensor, components: int) -> Tensor:
     """Computes the first principal axes [components, N] in float64 of time series [N, T] without their means."""
-    # A matrix [N, N] has few rows: a recording has more bins than neurons.
+    if components < centred.shape[1] < len(centred):  # few bins: their matrix has the same eigenvalues
+        axes = centred @ torch.linalg.eigh((centred.t() @ centred).double()).eigenvectors.flip(1)[:, :components].to(
+            centred
+        )
+        return (axes / axes.norm(dim=0).clamp_min(1e-12)).double().t()
     return torch.linalg.eigh((centred @ centred.t()).double()).eigenvectors.flip(1)[:, :components].t()
 
 

@@ -16,6 +16,7 @@ from synapsnet_pyg.data.windows import Window, every_window
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.models.forecasting import roll_out
 from synapsnet_pyg.nn.evaluating import evaluating
+from synapsnet_pyg.progress import steps
 
 
 class Effect(NamedTuple):
@@ -228,7 +229,7 @@ def responses(
 
     with evaluating(model):
         unperturbed = rolled_out(model, lambda newest, step: newest)
-    for perturbation, other in zip(perturbations, changed, strict=True):
+    for perturbation, other in steps("perturb", list(zip(perturbations, changed, strict=True))):
         shown = partial(perturbation.shown, session=session)
         with evaluating(model):
             perturbed = rolled_out(other, shown)

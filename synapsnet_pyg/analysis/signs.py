@@ -122,7 +122,7 @@ def neuron_signs(
     has_receivers = precision.sum(0) > 0
     mean, mean_same_bin = (np.where(has_receivers, (weight * values).sum(0), np.nan) for values in (effect, same_bin))
     loaded = weight * error
-    variance = np.einsum("ij,ik,kj->j", loaded, _error_correlation(model, session, targets), loaded)
+    variance = (loaded * (_error_correlation(model, session, targets) @ loaded)).sum(0)
     mean_error = np.where(has_receivers, np.sqrt(variance.clip(0)), np.nan)
 
     square = np.square(same_bin).sum(0)

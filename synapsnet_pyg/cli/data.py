@@ -124,12 +124,13 @@ def divide(session: str, out: str, *, table: str, column: str = "part") -> None:
     print(f"{counts} bins\nwritten to {target}")
 
 
-def inspect(path: str, *, figure: str | None = None) -> None:
+def inspect(path: str, *, figure: str | None = None, device: Literal["auto", "cpu", "cuda"] = "auto") -> None:
     """Describe a recording: sizes, rates, silent neurons, behaviour, segments, cost of a fit.
 
     Args:
         path: Session file, NWB file, arrays, or a folder of recordings.
         figure: PNG file to write: activity of all neurons of a session, and its behaviour.
+        device: Device of the fit whose time and memory are told: cuda (a GPU), cpu, or auto, a GPU if there is one.
 
     Example:
         synapsnet inspect m1.h5
@@ -139,11 +140,12 @@ def inspect(path: str, *, figure: str | None = None) -> None:
     from synapsnet_pyg.data.session import Session
     from synapsnet_pyg.data.session_file import is_session_file
     from synapsnet_pyg.datasets.inspection import inspect_path
-    from synapsnet_pyg.runs.cost import cost_of_fit
+    from synapsnet_pyg.runs.cost import cost_rows
+    from synapsnet_pyg.runs.hardware import Hardware
 
     rows = inspect_path(path, target)
     if is_session_file(path):
-        rows += cost_of_fit(Session.load(path))
+        rows += cost_rows(Session.load(path), Hardware(device))
     width = max(len(label) for label, _ in rows)
     for label, value in rows:
         print(f"{label:{width}s}  {value}")

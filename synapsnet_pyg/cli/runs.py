@@ -45,8 +45,8 @@ def fit(
             ({forecasting_estimators}) are solved in closed form, without epochs.
         preset: Training recipe: paper (one target a window, 100 epochs) or fast (16 targets, 12 epochs or more).
         connectivity: Graph of SynapsNet: all pairs (dense), or for each neuron the 300 likeliest senders, without
-            (sparse) or with a common drive (low-rank+sparse); auto, the default, is dense for at most 2,500 neurons,
-            else low-rank+sparse.
+            (sparse) or with a common drive (low-rank+sparse); auto, the default, is dense for at most 2,500 neurons if
+            that takes at most half of the free memory, else low-rank+sparse.
         window: Number of past bins that a forecast sees; the protocol's if not given, of paper the model's default.
         targets: Number of bins that each training window forecasts, one step ahead each; the preset's if not given.
             It is not a horizon: for forecasts further ahead see evaluate --horizon.

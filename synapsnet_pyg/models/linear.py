@@ -8,7 +8,7 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
-from synapsnet_pyg.regression.least_squares import RIDGES, moments, newest_bins, ridge_regression
+from synapsnet_pyg.regression.least_squares import RIDGES, newest_bins, pairs_of_bins, ridge_regression
 
 
 class VectorAutoregression(Forecaster):
@@ -98,14 +98,9 @@ class Autoregression(Forecaster):
             ValueError: A part has no segment of more than p bins.
         """
         for s, name in enumerate(self.sessions):
-            part = train[name]
-            solutions = []
-            for row in part.activity:
-                alone = Session(row[None], part.behaviour, bin_size=part.bin_size, segment=part.segment, name=name)
-                # A tiny ridge keeps the regression of a constant neuron solvable.
-                solutions.append(moments(alone, self.lags).solution(1e-6))
-            setattr(self, f"coefficients_{s}", torch.cat([c for c, _ in solutions]).to(part.activity))
-            setattr(self, f"intercept_{s}", torch.cat([c for _, c in solutions]).to(part.activity))
+            coefficients, intercept = _own_regressions(train[name], self.lags)
+            setattr(self, f"coefficients_{s}", coefficients.to(train[name].activity))
+            setattr(self, f"intercept_{s}", intercept.to(train[name].activity))
         return True
 
     def forward(self, window: Window) -> Forecast:
@@ -119,3 +114,40 @@ class Autoregression(Forecaster):
     def connectivity(self, session: Session) -> Tensor:
         """Returns a diagonal matrix of the coefficients of lag 1, since no neuron drives another."""
         return torch.diag(self.get_buffer(f"coefficients_{self.index_of(session.name)}")[:, 0])
+
+
+def _own_regressions(part: Session, lags: int) -> tuple[Tensor, Tensor]:
+    """Solves the least squares of each neuron on its own last p bins and the behaviour.
+
+    Args:
+        part: Training part.
+        lags: Number of past bins p.
+
+    Returns:
+        Coefficients [N, p + K] and intercepts [N].
+
+    Raises:
+        ValueError: There is no segment of more than p bins.
+    """
+    N, U = part.num_neurons, lags + part.num_behaviours
+    zeros = part.activity.new_zeros
+    u, y = zeros(N, U, dtype=torch.float64), zeros(N, dtype=torch.float64)
+    uu, uy, bins = zeros(N, U, U, dtype=torch.float64), zeros(N, U, dtype=torch.float64), 0
+    for pairs in pairs_of_bins(part, lags, chunk=max(1, 2**22 // (N * U))):
+        own = torch.stack(pairs.seen, dim=1)
+        inputs = torch.cat([own, pairs.behaviour.expand(N, -1, -1)], dim=1).double()  # [N, U, n]
+        target = pairs.target.double()
+        uu.baddbmm_(inputs, inputs.transpose(1, 2))
+        uy += (inputs @ target[..., None])[..., 0]
+        u, y, bins = u + inputs.sum(2), y + target.sum(1), bins + target.shape[1]
+    u, y = u / bins, y / bins
+    # A tiny ridge keeps the regression of a constant neuron solvable.
+    covariance = uu / bins - u[:, :, None] * u[:, None] + torch.eye(U).to(uu) * (1e-6 / bins)
+    cross = (uy / bins - y[:, None] * u)[..., None]
+    factor, failed = torch.linalg.cholesky_ex(covariance)
+    coefficients = torch.cholesky_solve(cross, factor)
+    if bool(failed.any()):  # dependent inputs: the solution of least norm
+        rows = failed.nonzero()[:, 0]
+        coefficients[rows] = torch.linalg.pinv(covariance[rows], hermitian=True) @ cross[rows]
+    coefficients = coefficients[..., 0]
+    return coefficients, y - (coefficients * u).sum(1)

@@ -93,8 +93,10 @@ def principal_components(session: Session, number: int) -> Tensor:
         number: Number of components k.
     """
     products = session.activity.new_zeros(session.num_neurons, session.num_neurons)
-    for begin, end in session.segment.tolist():
-        products += session.activity[:, begin:end] @ session.activity[:, begin:end].t()
+    bins = torch.cat([torch.arange(begin, end) for begin, end in session.segment.tolist()])
+    for chunk in bins.to(products.device).split(4096):  # of many short segments: the matrix is written once
+        activity = session.activity[:, chunk]
+        products.addmm_(activity, activity.t())
     return torch.linalg.eigh(products).eigenvectors[:, -number:].flip(1)
 
 

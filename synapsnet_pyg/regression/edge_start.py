@@ -12,6 +12,7 @@ from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.nn.threads import in_threads
+from synapsnet_pyg.progress import counted, steps
 from synapsnet_pyg.regression.least_squares import best_choice, filtered
 from synapsnet_pyg.regression.linear_start import DECAYS, EXPONENTS, exponential_kernel
 from synapsnet_pyg.regression.principal_axes import principal_axes
@@ -89,17 +90,21 @@ def edge_start(
     for count in (count for count in (4, 2, 1, 0) if count < len(axes)):
         other = _best_ridge(*newest, count, [chosen.exponent])
         chosen = max(chosen, other, key=lambda choice: choice.correlation)
-    for decay in DECAYS if window > 1 else ():
+    for decay in steps("choose kernel", DECAYS if window > 1 else ()):
         other = _best_ridge(*tries(decay), chosen.latents, [chosen.exponent])
         chosen = max(chosen, other, key=lambda choice: choice.correlation)
     seen = inputs.of(train, chosen.kernel)
     blocks = torch.arange(N, device=axes.device).split(inputs.block(train))
 
-    def solve(receivers: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns coefficients and standard errors of some receivers [b, m]."""
-        return inputs.sums(seen, receivers).solve_with_errors(chosen.ridge, chosen.latents)
+    with counted("linear start", len(blocks)) as done:
 
-    solved = in_threads(solve, blocks)
+        def solve(receivers: Tensor) -> tuple[Tensor, Tensor]:
+            """Returns coefficients and standard errors of some receivers [b, m]."""
+            solved = inputs.sums(seen, receivers).solve_with_errors(chosen.ridge, chosen.latents)
+            done()
+            return solved
+
+        solved = in_threads(solve, blocks)
     coefficients, errors = (torch.cat(values) for values in zip(*solved, strict=True))
     real = inputs.senders < N
     weight, error = coefficients[:, : real.shape[1]][real], errors[:, : real.shape[1]][real]

@@ -111,12 +111,51 @@ def moments(session: Session, lags: int = 1, *, kernel: Tensor | None = None, ch
         (-1.0, 1.0)
     """
     N, K = session.num_neurons, session.num_behaviours
-    zeros, past = session.activity.new_zeros, lags if kernel is None else 1
+    zeros = session.activity.new_zeros
     M = N * (lags if kernel is None else 1) + K
     u, uu = zeros(M, dtype=torch.float64), zeros(M, M, dtype=torch.float64)
     y, yy = zeros(N, dtype=torch.float64), zeros(N, dtype=torch.float64)
     yu = zeros(N, M, dtype=torch.float64)
     count = 0
+    for pairs in pairs_of_bins(session, lags, kernel=kernel, chunk=chunk):
+        U, Y = torch.cat([*pairs.seen, pairs.behaviour]).double(), pairs.target.double()
+        count += Y.shape[1]
+        u += U.sum(1)
+        y += Y.sum(1)
+        uu.addmm_(U, U.t())
+        yu.addmm_(Y, U.t())
+        yy += Y.square().sum(1)
+    return Moments(bins=count, u=u / count, y=y / count, uu=uu / count, yu=yu / count, yy=yy / count)
+
+
+class BinPairs(NamedTuple):
+    """Inputs and targets of n bins."""
+
+    seen: list[Tensor]
+    """Activity of each lag before the target, newest first [N, n], or its weighted sum alone."""
+    behaviour: Tensor
+    """Behaviour of the bin before the target [K, n]."""
+    target: Tensor
+    """Activity of the bins [N, n]."""
+
+
+def pairs_of_bins(
+    session: Session, lags: int = 1, *, kernel: Tensor | None = None, chunk: int = 4096
+) -> Iterator[BinPairs]:
+    """Yields the inputs and targets of :func:`moments`, those of several short segments together.
+
+    Args:
+        session: Session, or a part of its split.
+        lags: Number of bins before the target that are inputs.
+        kernel: Weights of the last bins, newest last, in place of ``lags``.
+        chunk: Number of bins, about: matrices of as many inputs are then read and written once for all of them.
+
+    Raises:
+        ValueError: Every segment is too short.
+    """
+    past = lags if kernel is None else 1
+    waiting: list[BinPairs] = []
+    found = False
     for begin, end in session.segment.tolist():
         for start in range(begin + past, end, chunk):
             stop = min(start + chunk, end)
@@ -125,17 +164,25 @@ def moments(session: Session, lags: int = 1, *, kernel: Tensor | None = None, ch
             else:
                 before = session.activity[:, max(begin, start - len(kernel)) : stop - 1]
                 seen = [filtered(before, kernel)[:, start - stop :]]
-            U = torch.cat([*seen, session.behaviour[start - 1 : stop - 1].t()]).double()
-            Y = session.activity[:, start:stop].double()
-            count += stop - start
-            u += U.sum(1)
-            y += Y.sum(1)
-            uu.addmm_(U, U.t())
-            yu.addmm_(Y, U.t())
-            yy += Y.square().sum(1)
-    if count == 0:
+            behaviour = session.behaviour[start - 1 : stop - 1].t()
+            waiting.append(BinPairs(seen, behaviour, session.activity[:, start:stop]))
+            found = True
+            if sum(pairs.target.shape[1] for pairs in waiting) >= chunk:
+                yield _joined(waiting)
+                waiting = []
+    if waiting:
+        yield _joined(waiting)
+    if not found:
         raise ValueError(f"Expected a segment of more than {past} bins in session '{session.name}' (all are shorter).")
-    return Moments(bins=count, u=u / count, y=y / count, uu=uu / count, yu=yu / count, yy=yy / count)
+
+
+def _joined(pairs: Sequence[BinPairs]) -> BinPairs:
+    """Returns pairs of several pieces of a recording side by side."""
+    if len(pairs) == 1:
+        return pairs[0]
+    seen = [torch.cat(values, dim=1) for values in zip(*(each.seen for each in pairs), strict=True)]
+    behaviour, target = (torch.cat(values, dim=1) for values in zip(*(each[1:] for each in pairs), strict=True))
+    return BinPairs(seen, behaviour, target)
 
 
 def newest_bins(window: Window, lags: int) -> tuple[list[Tensor], Tensor]:
@@ -204,6 +251,9 @@ def ridge_regression(
     Raises:
         ValueError: A part has no segment of more than p bins.
     """
+    bins = sum(max(end - begin - lags, 0) for begin, end in train.segment.tolist())
+    if 0 < bins < train.num_neurons * lags + train.num_behaviours and min(ridges) > 0:
+        return _ridge_of_few_bins(train, validation, lags, ridges)
     seen = moments(train, lags)
     best = ridges[0]
     if len(ridges) > 1:
@@ -211,6 +261,35 @@ def ridge_regression(
         errors = [held_out.squared_error(*seen.solution(ridge)) for ridge in ridges]
         best = ridges[int(torch.tensor(errors).argmin())]
     return RidgeSolution(*seen.solution(best), best)
+
+
+def _ridge_of_few_bins(train: Session, validation: Session, lags: int, ridges: Sequence[float]) -> RidgeSolution:
+    r"""Solves :func:`ridge_regression` for fewer bins than inputs, with a matrix of bins in place of inputs.
+
+    .. math::
+        Y_0 U_0^\top (U_0 U_0^\top + \lambda)^{-1} = Y_0 (U_0^\top U_0 + \lambda)^{-1} U_0^\top
+
+    Eigenvectors of the matrix of bins solve it for all candidates.
+    """
+    U, Y = _whole(train, lags)
+    u, y = U.mean(1, keepdim=True), Y.mean(1, keepdim=True)
+    U, Y = U.sub_(u), Y.sub_(y)
+    values, vectors = torch.linalg.eigh(U.t() @ U)
+    values, target = values.clamp_min(0), Y @ vectors
+    best = ridges[0]
+    if len(ridges) > 1:
+        held_U, held_Y = _whole(validation, lags)
+        turned = vectors.t() @ (U.t() @ held_U.sub_(u))
+        errors = [float((held_Y - y - (target / (values + ridge)) @ turned).square().sum()) for ridge in ridges]
+        best = ridges[int(torch.tensor(errors).argmin())]
+    coefficients = ((target / (values + best)) @ vectors.t()) @ U.t()
+    return RidgeSolution(coefficients, (y - coefficients @ u)[:, 0], best)
+
+
+def _whole(session: Session, lags: int) -> tuple[Tensor, Tensor]:
+    """Returns inputs [U, T] and targets [N, T] of all bins, in float64."""
+    pairs = _joined(list(pairs_of_bins(session, lags)))
+    return torch.cat([*pairs.seen, pairs.behaviour]).double(), pairs.target.double()
 
 
 class SelectiveRidge(NamedTuple):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.progress import steps
 from synapsnet_pyg.regression.least_squares import Moments, SelectiveRidge, masked_ridge, moments, selective_ridge
 from synapsnet_pyg.regression.sparse_low_rank import FEWEST, sparse_low_rank
 
@@ -191,9 +192,11 @@ def _best_regression(train: Session, validation: Session, window: int, terms: _T
         best = selective_ridge(seen, held_out, allowed=terms.allowed, penalised=terms.penalised, exponents=exponents)
         return _Regression(kernel, best, seen, held_out)
 
-    newest = solve(0.0, EXPONENTS)
-    others = [solve(decay, [newest.best.exponent]) for decay in DECAYS if window > 1]
-    return max([newest, *others], key=lambda fit: fit.best.correlation)
+    best = newest = solve(0.0, EXPONENTS)
+    # One by one: each holds several matrices of all pairs.
+    for decay in steps("linear start", DECAYS if window > 1 else ()):
+        best = max(best, solve(decay, [newest.best.exponent]), key=lambda fit: fit.best.correlation)
+    return best
 
 
 def _unseparated(kernel: Tensor, coefficients: Tensor, seen: Moments, ridge: float) -> LinearStart:

@@ -4,11 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from synapsnet_pyg.files import atomic_path, make_folder
+from synapsnet_pyg.progress import steps
 from synapsnet_pyg.report.page import FIGURES, SCRIPT, TABLES, chapter_html, page_html
 from synapsnet_pyg.report.plotly_canvas import plotly_script
 from synapsnet_pyg.report.sections import Chapter, run_chapter, session_chapter
 from synapsnet_pyg.report.session_results import collect_results
-from synapsnet_pyg.runs.evaluation import evaluate
+from synapsnet_pyg.runs.evaluation import evaluate, with_anchors
 from synapsnet_pyg.runs.horizon_evaluation import evaluate_horizons, longest_horizon
 from synapsnet_pyg.runs.run import Run
 
@@ -35,11 +36,15 @@ def write_report(run: Run, folder: Path, session: str | None = None) -> list[Pat
     names = run.session_names(session)
     for part in (folder, folder / FIGURES, folder / TABLES):
         make_folder(part)
-    scores = evaluate(run)
+    compared = with_anchors(run, run.split())
+    scores = evaluate(run, compared)
     horizon = longest_horizon(run)
-    ahead = evaluate_horizons(run, horizon, most_neuron_bins=MOST_NEURON_BINS) if horizon > 1 else None
+    ahead = (
+        evaluate_horizons(run, horizon, most_neuron_bins=MOST_NEURON_BINS, compared=compared) if horizon > 1 else None
+    )
+    del compared  # large; the chapters do not need it
     chapters, bodies, written = [], [], []
-    for name in [None, *names]:
+    for name in steps("report", [None, *names]):
         if name is None:
             chapter = run_chapter(run, names, scores)
         else:
@@ -62,7 +67,7 @@ def _write_files(chapter: Chapter, folder: Path) -> list[Path]:
     """Writes the figures and tables of a chapter; returns their paths."""
     written = []
     for section in chapter.sections:
-        for figure in section.figures:
+        for figure in steps(f"draw: {section.title}", section.figures):
             for ending in ("png", "svg"):
                 path = folder / FIGURES / f"{chapter.prefix}-{figure.name}.{ending}"
                 with atomic_path(path) as temporary:

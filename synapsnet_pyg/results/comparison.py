@@ -21,6 +21,7 @@ from synapsnet_pyg.files import file_name, make_folder
 from synapsnet_pyg.plots.canvas import Figure, make_figure
 from synapsnet_pyg.plots.connectivity import draw_block_matrix
 from synapsnet_pyg.plots.differences import draw_against_null, draw_intervals, draw_z_values
+from synapsnet_pyg.progress import steps
 from synapsnet_pyg.results.dynamic_connectivity import MOST_GROUPS
 from synapsnet_pyg.results.graphs import endpoint_columns
 from synapsnet_pyg.results.saving import save_figure, save_table
@@ -158,7 +159,7 @@ def save_comparisons(
     for pair in pairs:
         _check_groups(pair.session, group_by)
     results = []
-    for pair in pairs:
+    for pair in steps("compare", pairs):
         comparison = compare_conditions(pair, group_by=group_by, draws=draws, seed=seed)
         own = tuple(_halves_agreement(pair, s) for s in (0, 1)) if whole else ()
         results.append(ComparisonResult(pair, comparison, whole, own))

@@ -13,6 +13,7 @@ from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.plots.canvas import Figure, make_figure
 from synapsnet_pyg.plots.connectivity import draw_matrix, draw_true_against_learned
 from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_training_curve
+from synapsnet_pyg.progress import steps
 from synapsnet_pyg.results.neuron_scores import draw_neuron_scores
 from synapsnet_pyg.runs.evaluation import evaluate
 from synapsnet_pyg.runs.run import History, Run
@@ -38,7 +39,7 @@ def draw_run(run: Run, sessions: Sequence[str], folder: Path) -> list[Path]:
     """
     figures: dict[str, Figure] = {}
     scores = evaluate(run)
-    for name in sessions:
+    for name in steps("draw", sessions):
         prefix = file_name(name)
         figures[f"{prefix}-connectivity.png"] = _draw_connectivity(run, name)
         figures[f"{prefix}-forecast.png"] = _draw_forecasts(run, name)

@@ -16,6 +16,7 @@ from synapsnet_pyg.files import atomic_path, file_name, make_folder, optional_im
 from synapsnet_pyg.plots.canvas import Figure, make_figure
 from synapsnet_pyg.plots.connectivity import draw_matrix
 from synapsnet_pyg.plots.perturbation import ResponseCurves, draw_responses
+from synapsnet_pyg.progress import steps
 from synapsnet_pyg.results.connectivity import check_sessions
 from synapsnet_pyg.results.saving import save_figure
 from synapsnet_pyg.runs.run import Run
@@ -112,7 +113,7 @@ def save_perturbations(
         optional_import("pyarrow", "analysis")
     check_sessions(runs)
     lines = []
-    for name in _sessions(runs[0], asked, session):
+    for name in steps("perturb", _sessions(runs[0], asked, session)):
         part = runs[0].sessions[name]
         perturbations = asked.perturbations(part)
         effects = effect_intervals(

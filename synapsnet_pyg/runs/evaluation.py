@@ -13,6 +13,7 @@ from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.psth import has_trials
 from synapsnet_pyg.models.registry import ANCHORS, build_model
+from synapsnet_pyg.progress import steps
 from synapsnet_pyg.runs.intervals import IntervalScore, forecast_intervals, score_intervals
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.score_details import ScoreDetails, score_details
@@ -73,17 +74,22 @@ class ComparedModels(NamedTuple):
     """Anchors whose window is longer than the segments."""
 
 
-def evaluate(run: Run) -> Evaluation:
+def evaluate(run: Run, compared: ComparedModels | None = None) -> Evaluation:
     """Scores a run's model and every anchor on the same test bins of every session.
+
+    Args:
+        run: Fitted run.
+        compared: Models of :func:`with_anchors`; None: they are fitted.
 
     Raises:
         ValueError: A test part is too short for the model.
     """
     split = run.split()
-    models, left_out = with_anchors(run, split)
+    models, left_out = with_anchors(run, split) if compared is None else compared
     first = max(model.window for model in models.values())
     sessions, neurons, details, intervals = {}, {}, {}, {}
-    for s, session in run.sessions.items():
+    for s in steps("evaluate", list(run.sessions)):
+        session = run.sessions[s]
         test = split[s].test
         forecasts = {
             m: forecast_session(model, test, run.targets if m == run.kind else 1, first=first)
@@ -107,7 +113,7 @@ def with_anchors(run: Run, split: dict[str, Split], horizon: int = 1) -> Compare
     """
     models, left_out, longest = {run.kind: run.model}, [], usable_length(split)
     in_trials = all(has_trials(session) for session in run.sessions.values())
-    for anchor in (*ANCHORS, "psth") if in_trials else ANCHORS:
+    for anchor in steps("fit simple forecast", (*ANCHORS, "psth") if in_trials else ANCHORS):
         model = build_model(anchor, run.model.sessions.values())
         if model.window + horizon > longest:
             left_out.append(anchor)
@@ -115,6 +121,20 @@ def with_anchors(run: Run, split: dict[str, Split], horizon: int = 1) -> Compare
             model.initialise({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
             models[anchor] = model
     return ComparedModels(models, left_out)
+
+
+def within_horizon(compared: ComparedModels, split: dict[str, Split], horizon: int) -> ComparedModels:
+    """Leaves out the anchors whose window and horizon are longer than the segments.
+
+    Args:
+        compared: Models of :func:`with_anchors`.
+        split: Session name -> parts of the session.
+        horizon: Number of bins ahead H.
+    """
+    longest, (fitted, *anchors) = usable_length(split), compared.models
+    kept = [name for name in anchors if compared.models[name].window + horizon <= longest]
+    left_out = [name for name in (*ANCHORS, "psth") if name in {*compared.left_out, *anchors} - {*kept}]
+    return ComparedModels({name: compared.models[name] for name in (fitted, *kept)}, left_out)
 
 
 def usable_length(split: dict[str, Split]) -> int:

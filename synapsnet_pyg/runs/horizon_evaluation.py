@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from synapsnet_pyg.data.session import Split
 from synapsnet_pyg.files import Json
-from synapsnet_pyg.runs.evaluation import usable_length, with_anchors
+from synapsnet_pyg.progress import steps
+from synapsnet_pyg.runs.evaluation import ComparedModels, usable_length, with_anchors, within_horizon
 from synapsnet_pyg.runs.horizon_scores import HorizonScores, score_by_method
 from synapsnet_pyg.runs.horizon_tables import horizon_table, label_of
 from synapsnet_pyg.runs.run import Run
@@ -78,7 +79,9 @@ class HorizonEvaluation:
             print(f"left out, because segments are too short: {', '.join(self.left_out)}")
 
 
-def evaluate_horizons(run: Run, horizon: int, *, most_neuron_bins: int | None = None) -> HorizonEvaluation:
+def evaluate_horizons(
+    run: Run, horizon: int, *, most_neuron_bins: int | None = None, compared: ComparedModels | None = None
+) -> HorizonEvaluation:
     """Scores a run's model and every anchor up to H bins ahead, on forecasts from the same test bins.
 
     A model forecasts directly if it can; other models feed their forecasts back.
@@ -88,6 +91,7 @@ def evaluate_horizons(run: Run, horizon: int, *, most_neuron_bins: int | None = 
         horizon: Number of bins ahead H.
         most_neuron_bins: Largest number of neurons times bins of each test part, to bound the time; the part ends
             where it is reached. None: the whole part.
+        compared: Models of :func:`~synapsnet_pyg.runs.evaluation.with_anchors`; None: they are fitted.
 
     Raises:
         ValueError: A test part is too short, or the horizon below 1.
@@ -95,20 +99,28 @@ def evaluate_horizons(run: Run, horizon: int, *, most_neuron_bins: int | None = 
     whole_split = split = run.split()
     if most_neuron_bins is not None:
         split = {s: _shortened(parts, most_neuron_bins) for s, parts in split.items()}
-    models, left_out = with_anchors(run, split, horizon)
+    if compared is None:
+        models, left_out = with_anchors(run, split, horizon)
+    else:
+        models, left_out = within_horizon(compared, split, horizon)
     first = max(model.window for model in models.values())
     sessions = {
         s: {
             label_of(m, method, by_method): scores
-            for m, model in models.items()
+            for m in steps(f"forecast {horizon} bins of {s} with", list(models))
             for by_method in [
                 score_by_method(
-                    model, session, split[s], horizon, targets=run.targets if m == run.kind else 1, first=first
+                    models[m],
+                    run.sessions[s],
+                    split[s],
+                    horizon,
+                    targets=run.targets if m == run.kind else 1,
+                    first=first,
                 )
             ]
             for method, scores in by_method.items()
         }
-        for s, session in run.sessions.items()
+        for s in steps("forecast further ahead", list(run.sessions))
     }
     return HorizonEvaluation(
         horizon,

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shlex
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from synapsnet_pyg.files import file_name, make_folder
 from synapsnet_pyg.models.checkpoint import load_model
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.registry import build_model
+from synapsnet_pyg.runs.cost import FitCost, affordable, cost_sentence
 from synapsnet_pyg.runs.hardware import Hardware
 from synapsnet_pyg.runs.recipe import Preset, Recipe
 from synapsnet_pyg.runs.run_file import FILE, FittedSession, RunRecord, best_epoch, versions
@@ -145,16 +147,26 @@ class Run:
 
         Raises:
             FileExistsError: The folder holds a run or other files.
-            ValueError: An argument or a file is invalid, or the resumed run has other settings.
+            ValueError: An argument or a file is invalid, the resumed run has other settings, or SynapsNet needs more
+                memory than is free.
         """
         recorded = [Session.load(path) for path in paths]
         chosen = recipe.recipe(recorded) if isinstance(recipe, Preset) else recipe
         fitted = [FittedSession.of(session, path, Path(out)) for session, path in zip(recorded, paths, strict=True)]
         sessions = [chosen.prepare(session) for session in recorded]
+        given = dict(arguments or {})
+        if kind == "synapsnet":
+            if resume and (Path(out) / FILE).is_file():  # a graph that memory chose stays as it was begun
+                begun = RunRecord.read(Path(out)).arguments
+                given = {key: begun[key] for key in ("connectivity",) if key in begun} | given
+            cost = affordable(FitCost(sessions, chosen, given, hardware))
+            given = dict(cost.arguments)
+            if progress:
+                print(f"expected: {cost_sentence(cost)}", file=sys.stderr)
         torch.manual_seed(chosen.seed)
-        model = build_model(kind, sessions, arguments)
+        model = build_model(kind, sessions, given)
         return cls._fit(model, sessions, fitted, Path(out), chosen,
-                        kind=kind, arguments=arguments or {}, hardware=hardware, resume=resume, progress=progress,
+                        kind=kind, arguments=given, hardware=hardware, resume=resume, progress=progress,
                         logger=logger, callbacks=callbacks)  # fmt: skip
 
     @classmethod

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from synapsnet_pyg.models.synapsnet import SynapsNet
+from synapsnet_pyg.runs import hardware
 from synapsnet_pyg.runs.hardware import PRECISIONS, Hardware
 from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.training import fit
@@ -43,3 +44,25 @@ def test_half_precision_gives_close_scores(tmp_path: Path, arguments: dict[str, 
         scores.append([float(value) for value in last[1:4]])
     assert scores[0] != scores[1]
     assert scores[0] == pytest.approx(scores[1], rel=0.02)
+
+
+def test_free_memory_is_positive() -> None:
+    assert 0 < Hardware("cpu").free_memory < float("inf")
+
+
+@pytest.mark.parametrize(
+    ("line", "folder", "limit", "used"),
+    [("0::/job/step", "job", "memory.max", "memory.current"),
+     ("4:cpu,memory:/job", "memory/job", "memory.limit_in_bytes", "memory.usage_in_bytes")],
+)  # fmt: skip
+def test_limits_of_control_groups_count(tmp_path: Path, line: str, folder: str, limit: str, used: str) -> None:
+    table, group = tmp_path / "cgroup", tmp_path / folder
+    table.write_text(f"{line}\n1:name=other:/\n")
+    assert hardware._free_in_groups(table, tmp_path) == []
+    group.mkdir(parents=True)
+    (group / limit).write_text("8000\n")
+    (group / used).write_text("5000\n")
+    (group / "memory.stat").write_text("anon 2000\ninactive_file 1000\n")
+    assert hardware._free_in_groups(table, tmp_path) == [4000]
+    (group / limit).write_text("max\n")
+    assert hardware._free_in_groups(table, tmp_path) == []
