@@ -248,7 +248,7 @@ def inflation_of(effects: LaggedEffects, trial: int = 1) -> Inflation:
     of_errors, of_unique = mean(effects.errors), mean(effects.unique)
     scale = effects.bins / (T // trial) ** 2
     overall = (scale * (of_errors * of_unique.transpose(1, 2)).sum().real).double().clamp_min(1e-12)
-    receiver, sender = with_mean(effects.errors, of_unique.conj()), with_mean(effects.unique, of_errors.conj())
+    receiver, sender = with_mean(effects.errors, of_unique), with_mean(effects.unique, of_errors)
     return Inflation((scale * receiver / overall**0.5).sqrt(), (scale * sender / overall**0.5).sqrt())
 
 
@@ -277,5 +277,5 @@ def combined_p(p_values: Tensor, weights: Tensor) -> Tensor:
     # Near 0 the tangent is 1 / (pi p), which keeps its precision; a p-value of 1 must not outweigh all others.
     p = p_values.clamp(max=0.999)
     tangent = torch.where(p > 1e-12, torch.tan(torch.pi * (0.5 - p)), 1 / (torch.pi * p.clamp_min(1e-300)))
-    total = torch.tensordot(weights, tangent, dims=1)
+    total = torch.tensordot(weights.to(tangent), tangent, dims=1)
     return torch.where(total < 1e12, 0.5 - torch.atan(total) / torch.pi, 1 / (torch.pi * total)).clamp(0, 1)

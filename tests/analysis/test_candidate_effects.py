@@ -62,6 +62,7 @@ def test_pairs_that_are_no_candidates_count_as_tested(session, monkeypatch):
     every = edge_significance(session)
     assert some.tested == every.tested
     kept = some.p_value.isfinite()
-    assert int(kept.sum()) == 4  # each candidate in both directions
+    testable = every.p_value[[5, 3, 7, 1], [3, 5, 1, 7]].isfinite()  # each candidate in both directions
+    assert int(kept.sum()) == int(testable.sum()) >= 2
     smallest = float(some.p_value[kept].min())
     assert float(some.q_value[kept].min()) == pytest.approx(min(1.0, smallest * some.tested), rel=1e-3)
