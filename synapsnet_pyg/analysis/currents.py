@@ -7,6 +7,7 @@ from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_checks import check_connectivity
+from synapsnet_pyg.nn.current_conv import edges_of
 
 _BLOCK = 4096
 """Number of bins whose currents are held in memory at a time."""
@@ -94,11 +95,12 @@ def shuffle_senders(connectivity: Tensor, seed: int = 0) -> Tensor:
     """Shuffles the senders of every neuron's weights: the null of an input current.
 
     Args:
-        connectivity: Weights :math:`(N, N)`.
+        connectivity: Weights :math:`(N, N)`, sparse or not.
         seed: Seed of the order.
 
     Returns:
-        Weights :math:`(N, N)`; each row has its entries in random order, the diagonal is unchanged.
+        Weights :math:`(N, N)`; each row has its entries in random order, the diagonal is unchanged. Of a sparse matrix
+        each entry has a random sender.
 
     Raises:
         ValueError: The matrix is not square.
@@ -109,6 +111,8 @@ def shuffle_senders(connectivity: Tensor, seed: int = 0) -> Tensor:
                 [5., 4., 3.],
                 [7., 6., 8.]])
     """
+    if connectivity.is_sparse:
+        return _shuffled_edges(connectivity.coalesce(), seed)
     if connectivity.dim() != 2 or connectivity.shape[0] != connectivity.shape[1]:
         raise ValueError(f"Expected connectivity of shape [N, N] (got {list(connectivity.shape)}).")
     N = len(connectivity)
@@ -117,6 +121,14 @@ def shuffle_senders(connectivity: Tensor, seed: int = 0) -> Tensor:
     result = connectivity.clone()
     result[others] = connectivity[others].view(N, -1).gather(1, order.to(connectivity.device)).flatten()
     return result
+
+
+def _shuffled_edges(connectivity: Tensor, seed: int) -> Tensor:
+    """Gives each weight of a sparse matrix another sender at random."""
+    N, receiver = len(connectivity), connectivity.indices()[0]
+    moved = torch.randint(1, N, receiver.shape, generator=torch.Generator().manual_seed(seed))
+    indices = torch.stack([receiver, (receiver + moved) % N])
+    return torch.sparse_coo_tensor(indices, connectivity.values(), (N, N), check_invariants=False).coalesce()
 
 
 def _check(session: Session, connectivity: Tensor, max_delay: int) -> None:
@@ -135,10 +147,16 @@ def _correlation(session: Session, connectivity: Tensor, delays: list[int]) -> T
 
     Means and deviations are those of the bins that enter the sum at that delay.
     """
-    weights = connectivity.detach().double().clone().fill_diagonal_(0)
+    if connectivity.is_sparse:
+        edge_index, weight = edges_of(connectivity.detach().double())
+        others = edge_index[0] != edge_index[1]
+        size = connectivity.shape
+        weights = torch.sparse_coo_tensor(edge_index.flip(0)[:, others], weight[others], size, check_invariants=False)
+    else:
+        weights = connectivity.detach().double().clone().fill_diagonal_(0)
     # Sums of current and activity, of their squares and of their product.
-    sums = weights.new_zeros(5, session.num_neurons, len(delays))
-    count = weights.new_zeros(len(delays))
+    sums = torch.zeros(5, session.num_neurons, len(delays), dtype=torch.float64)
+    count = torch.zeros(len(delays), dtype=torch.float64)
     for begin, end in session.segment.tolist():
         for start in range(begin, end, _BLOCK):
             stop = min(start + _BLOCK, end)

@@ -156,6 +156,19 @@ class EdgeSignificance:
         size = (self.num_neurons, self.num_neurons)
         return torch.sparse_coo_tensor(self.edge_index.flip(0), values, size, is_coalesced=True, check_invariants=False)
 
+    def require_all_pairs(self, purpose: str) -> "EdgeSignificance":
+        """Returns itself, or raises a ValueError if candidates alone were tested.
+
+        Args:
+            purpose: What needs tests of all pairs, in words.
+        """
+        if self.edge_index is not None:
+            raise ValueError(
+                f"Expected at most {MOST_DENSE} neurons for {purpose}, which take tests of all pairs (got "
+                f"{self.num_neurons}); choose neurons with 'synapsnet convert', such as those of one area."
+            )
+        return self
+
     def edge_fields(self) -> dict[str, Tensor]:
         """Returns column -> values of the statistics that tables and files have for each weight."""
         names = ("posterior_mean", "effect", "error", "p_value", "q_value", "edge_probability", "sign_stability")

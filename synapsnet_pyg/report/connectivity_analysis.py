@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 
 from synapsnet_pyg.analysis.blocks import Blocks, connectivity_blocks
@@ -16,10 +17,12 @@ from synapsnet_pyg.analysis.significance import EdgeSignificance, edge_significa
 from synapsnet_pyg.analysis.signs import NeuronSigns, neuron_signs
 from synapsnet_pyg.connectivity.lagged_correlation import LaggedCorrelation
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.nn.current_conv import edges_of, sparse_like
 from synapsnet_pyg.report.graph import Graph, strongest_graph
 from synapsnet_pyg.report.neuron_order import NeuronOrder, fields_with_groups, group_neurons
 from synapsnet_pyg.results.connectivity import edge_fields_of
-from synapsnet_pyg.results.graphs import strongest, to_pandas
+from synapsnet_pyg.results.graphs import strongest, to_pandas, values_at
+from synapsnet_pyg.results.strongest_part import StrongestPart
 from synapsnet_pyg.runs.run import Run
 
 PERMUTATIONS = 200
@@ -34,7 +37,7 @@ class Significance:
 
     edges: EdgeSignificance
     significant: Tensor
-    """Pairs that are edges at the false discovery rate, booleans [N, N]."""
+    """Pairs that are edges at the false discovery rate, booleans [N, N], or [E] of candidates."""
     table: pd.DataFrame
     """Table with a row for each significant edge, smallest p-value first."""
     counts: np.ndarray
@@ -59,8 +62,14 @@ class Significance:
 class ConnectivityAnalysis:
     """Results on the connectivity of one session."""
 
+    session: Session
+    """Session of the drawn neurons: all, or those of a large population with the strongest edges."""
+    shown: str
+    """Sentence that says which neurons are drawn; empty if all are."""
     matrices: dict[str, Tensor]
     """Kind of connectivity -> weights [N, N]; the learned connectivity comes first."""
+    p_value: Tensor | None
+    """p-value of each drawn pair [N, N]; None if edges were not tested."""
     neuron_order: NeuronOrder
     graph: Graph | None
     """Significant edges in space; None without any."""
@@ -77,7 +86,8 @@ class ConnectivityAnalysis:
     """Signs of the neurons; None if the edges were not tested."""
     neurons: pd.DataFrame | None
     """Results of each neuron from its significant edges, largest hub score first; None without such edges."""
-    reciprocity: pd.DataFrame
+    reciprocity: pd.DataFrame | None
+    """Reciprocity of weights and edges; None of a large population."""
     distance: DistanceProfile | None
     """Weight against distance; None if positions are not known."""
 
@@ -94,7 +104,10 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
     """
     session = run.sessions[name]
     train, _, test = session.split()
-    learned = run.model.connectivity(train).detach().cpu().clone().fill_diagonal_(0)
+    connectivity = run.model.connectivity(train).detach().cpu()
+    if connectivity.is_sparse:
+        return _of_large_population(session, connectivity)
+    learned = connectivity.clone().fill_diagonal_(0)
     if not bool(learned.any()):
         return None
     kinds = _kinds(session, learned)
@@ -107,7 +120,10 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
         neurons = neuron_table(session, edges, edge=significant).assign(**{order.by: order.group})
         neurons = neurons.sort_values("hub_rank", kind="stable")
     return ConnectivityAnalysis(
+        session=session,
+        shown="",
         matrices=_shown_matrices(kinds, significance),
+        p_value=None if significance is None else significance.edges.p_value,
         neuron_order=order,
         graph=graph,
         currents=_currents(test, kinds | {"learned, shuffled": shuffle_senders(learned)}),
@@ -125,6 +141,47 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
         distance=weight_by_distance(session, learned, edge=significant, permutations=PERMUTATIONS)
         if session.neuron_fields.get("position") is not None
         else None,
+    )
+
+
+def _of_large_population(session: Session, learned: Tensor) -> ConnectivityAnalysis | None:
+    """Analyses a sparse connectivity: all its edges, and matrices and graph of the neurons with the strongest ones."""
+    if not bool(learned.coalesce().values().any()):
+        return None
+    significance, untested = _test_edges(session, learned)
+    fields = {} if significance is None else edge_fields_of(significance.edges)
+    edges = None
+    if significance is not None and significance.any:
+        called = learned.coalesce()
+        q_value = values_at(fields["q_value"], called.indices().flip(0))
+        edges = sparse_like(called, torch.where(q_value <= FALSE_DISCOVERY_RATE, called.values(), 0.0))
+    part = StrongestPart.of(session, learned if edges is None else edges)
+    kinds = {"learned connectivity": part.matrix(learned)}
+    if edges is not None:
+        mean = part.matrix(fields["posterior_mean"])
+        kinds["posterior mean of its significant edges"] = mean * (part.matrix(edges) != 0)
+    kinds["correlation one bin apart"] = LaggedCorrelation(lag=1).fit(part.session.split().train).connectivity_
+    if (truth := part.truth(session)) is not None:
+        kinds["true connectivity"] = truth
+    drawn = part.matrix(learned if edges is None else edges)
+    return ConnectivityAnalysis(
+        session=part.session,
+        shown=part.sentence,
+        matrices=kinds,
+        p_value=part.matrix(fields["p_value"], fill=1.0) if fields else None,
+        neuron_order=group_neurons(part.session, drawn),
+        graph=None if edges is None else strongest_graph(part.session, drawn),
+        currents=_currents(
+            session.split().test, {"learned connectivity": learned, "learned, shuffled": shuffle_senders(learned)}
+        ),
+        significance=significance,
+        untested=untested,
+        edges=to_pandas(session, strongest(learned, top_k=10 * session.num_neurons), edge_fields=fields),
+        blocks={},
+        signs=None,
+        neurons=None,
+        reciprocity=None,
+        distance=None,
     )
 
 
@@ -153,7 +210,7 @@ def _currents(test: Session, matrices: dict[str, Tensor]) -> dict[str, CurrentCo
     return {
         kind: current_cross_correlation(test, matrix, max_delay=min(10, max(1, longest - 2)))
         for kind, matrix in matrices.items()
-        if bool(matrix.clone().fill_diagonal_(0).any())
+        if len(edges_of(strongest(matrix))[1])
     }
 
 
@@ -191,13 +248,18 @@ def _test_edges(session: Session, learned: Tensor) -> tuple[Significance | None,
 
 def _significant_edges(session: Session, edges: EdgeSignificance, learned: Tensor) -> pd.DataFrame:
     """Returns the significant edges, smallest p-value first; equal ones by effect over error, largest first."""
-    receiver, sender = edges.edges(FALSE_DISCOVERY_RATE).nonzero(as_tuple=True)
+    called = edges.edges(FALSE_DISCOVERY_RATE)
+    if edges.edge_index is None:
+        receiver, sender = called.nonzero(as_tuple=True)
+    else:
+        sender, receiver = edges.edge_index[:, called]
     columns = {"weight": learned, **edge_fields_of(edges)}
+    edge_index = torch.stack([sender, receiver])
     table = pd.DataFrame(
         {
             "source": [session.neuron_id[j] for j in sender.tolist()],
             "target": [session.neuron_id[i] for i in receiver.tolist()],
-            **{name: values[receiver, sender].tolist() for name, values in columns.items()},
+            **{name: values_at(values, edge_index).nan_to_num().tolist() for name, values in columns.items()},
         }
     )
     ratio = (table["effect"] / table["error"]).abs()

@@ -30,6 +30,7 @@ def matrices_figure(session: Session, analysis: ConnectivityAnalysis) -> ReportF
         "correlation also contains activity that both neurons share with others. Neurons are ordered by "
         f"{order.field_name}{louvain if order.by == 'community' else ''}."
         + (" Each cell shows the strongest of a square of pairs." if session.num_neurons > 300 else "")
+        + (f" {analysis.shown}" if analysis.shown else "")
     )
     return ReportFigure("connectivity", sentence, _plotly_matrices(session, analysis), _static_matrices(analysis))
 
@@ -69,9 +70,7 @@ def _quantity(kind: str) -> str:
 
 def _p_values(analysis: ConnectivityAnalysis, cells: Cells) -> np.ndarray | None:
     """Returns the p-value of each cell of a drawn matrix; None if edges were not tested."""
-    if analysis.significance is None:
-        return None
-    return analysis.significance.edges.p_value.numpy()[cells.receiver, cells.sender]
+    return None if analysis.p_value is None else analysis.p_value.numpy()[cells.receiver, cells.sender]
 
 
 def _mark_groups(figure: PlotlyFigure, order: NeuronOrder, *, cells: int, panels: int) -> None:

@@ -226,7 +226,7 @@ def _connectivity(results: SessionResults) -> Section | None:
     """Returns the section of connectivity matrices."""
     if results.connectivity is None:
         return None
-    figures = [matrices_figure(results.session, results.connectivity)]
+    figures = [matrices_figure(results.connectivity.session, results.connectivity)]
     return Section("Connectivity", figures=figures, tables=[ReportTable("edges", results.connectivity.edges)])
 
 
@@ -234,7 +234,8 @@ def _graph(results: SessionResults) -> Section | None:
     """Returns the section of the significant edges in space; None without such edges."""
     if results.connectivity is None or results.connectivity.graph is None:
         return None
-    return Section("Graph", figures=[graph_figure(results.session, results.connectivity, results.connectivity.graph)])
+    analysis = results.connectivity
+    return Section("Graph", figures=[graph_figure(analysis.session, analysis, results.connectivity.graph)])
 
 
 def _currents(results: SessionResults) -> Section | None:
@@ -320,6 +321,7 @@ def _neurons(results: SessionResults) -> Section | None:
     if results.connectivity is None or results.connectivity.neurons is None:
         return None
     neurons, table = results.connectivity.neurons, results.connectivity.reciprocity
+    assert table is not None
     weights = table.set_index("of").loc["weights"]
     sentence = (
         "The neurons with the largest hub score (PageRank: large for neurons that drive neurons that drive others). "

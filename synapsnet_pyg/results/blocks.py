@@ -68,7 +68,7 @@ def group_results(
     blocks = {}
     for run in runs:
         for name, split in run.split().items():
-            edges = edge_significance(split.train, resamples=10)
+            edges = edge_significance(split.train, resamples=10).require_all_pairs("effects from group to group")
             blocks[name] = connectivity_blocks(
                 split.train, edges.effect.nan_to_num(), field, bins=bins, error=edges.error, edge=edges.edges()
             )

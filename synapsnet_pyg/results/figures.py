@@ -15,6 +15,7 @@ from synapsnet_pyg.plots.connectivity import draw_matrix, draw_true_against_lear
 from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_training_curve
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.results.neuron_scores import draw_neuron_scores
+from synapsnet_pyg.results.strongest_part import StrongestPart
 from synapsnet_pyg.runs.evaluation import evaluate
 from synapsnet_pyg.runs.run import History, Run
 from synapsnet_pyg.runs.scores import scored_neurons
@@ -71,15 +72,21 @@ def breaks_between(session: Session, bins: Tensor) -> list[int]:
 def _draw_connectivity(run: Run, name: str) -> Figure:
     """Draws the learned connectivity of a session, beside the true connectivity if it is known."""
     session = run.sessions[name]
-    learned, truth = run.model.connectivity(session.split().train), session.true_connectivity
+    learned, title = run.model.connectivity(session.split().train), name
+    if learned.is_sparse:
+        part = StrongestPart.of(session, learned)
+        title = f"{name}, {len(part.neurons)} neurons with the strongest edges"
+        learned, truth, session = part.matrix(learned), part.truth(session), part.session
+    else:
+        truth = session.true_connectivity
     areas = session.neuron_fields.get("area")
     areas = areas if isinstance(areas, list) else None
     if truth is None:
         figure, (ax,) = make_figure(5.8, 4.6)
-        draw_matrix(ax, learned, f"{name}: learned connectivity", groups=areas)
+        draw_matrix(ax, learned, f"{title}: learned connectivity", groups=areas)
         return figure
     figure, (left, middle, right) = make_figure(14, 4.4, columns=3)
-    draw_matrix(left, truth, f"{name}: true connectivity", groups=areas)
+    draw_matrix(left, truth, f"{title}: true connectivity", groups=areas)
     draw_matrix(middle, learned, "learned connectivity", groups=areas)
     draw_true_against_learned(right, truth, learned)
     return figure

@@ -165,7 +165,7 @@ def _weight_errors(runs: Sequence[Run], name: str) -> Tensor:
     """Returns the standard errors [N, N] of the weights of a session; for untested neurons the largest of them."""
     train = runs[0].sessions[name].split().train
     try:
-        errors = edge_significance(train, resamples=10).error
+        errors = edge_significance(train, resamples=10).require_all_pairs("intervals of responses").error
     except ValueError as error:
         raise ValueError(f"{error} --states-only leaves the errors of the weights out.") from None
     if not bool(errors.isfinite().any()):

@@ -53,7 +53,7 @@ def sign_results(run: Run, field: str | None = None, *, rate: float = 0.05) -> d
         for session in run.sessions.values():
             groups_of(session, field, None)
     for name, split in run.split().items():
-        edges = edge_significance(split.train, resamples=10)
+        edges = edge_significance(split.train, resamples=10).require_all_pairs("signs of neurons")
         signs = neuron_signs(run.model, split.train, edges, targets=run.targets, rate=rate)
         groups = None if field is None else signs_by_group(split.train, signs, field)
         results[name] = SignResults(signs, field, groups)

@@ -11,6 +11,7 @@ from synapsnet_pyg.files import Json
 from synapsnet_pyg.metrics import connectivity_score, correlation, pc_correlation, squared_error
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import SessionForecast, forecast_session
+from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
 
 CONNECTIVITY_SCORES = ("pearson", "spearman", "auroc", "auprc")
 
@@ -94,11 +95,14 @@ def score(model: Forecaster, session: Session, split: Split, *, targets: int = 1
 
 
 def score_of(forecast: SessionForecast, model: Forecaster, session: Session, split: Split) -> Score:
-    """Scores the forecast of the test part that a model made, and its connectivity; see :func:`score`."""
-    true_connectivity = session.true_connectivity
+    """Scores the forecast of the test part that a model made, and its connectivity; see :func:`score`.
+
+    The connectivity of more than :data:`~synapsnet_pyg.nn.functional_connectivity.MOST_DENSE` neurons is not scored.
+    """
+    truth = session.true_connectivity if session.num_neurons <= MOST_DENSE else None
     connectivity = None
-    if true_connectivity is not None:
-        recovered = connectivity_score(model.connectivity(split.train), true_connectivity)._asdict()
+    if truth is not None:
+        recovered = connectivity_score(model.connectivity(split.train), truth)._asdict()
         connectivity = {key: recovered[key] for key in CONNECTIVITY_SCORES}
     kept = scored_neurons(session, forecast.truth)
     along_axes = pc_correlation(forecast.truth[kept], forecast.forecast[kept]).tolist() if bool(kept.any()) else []
