@@ -7,10 +7,7 @@ time left, below the bar of the loop around it. Elsewhere, as in Python, in a lo
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    pass
+from typing import TypeVar
 
 ItemT = TypeVar("ItemT")
 

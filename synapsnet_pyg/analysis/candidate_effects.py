@@ -9,6 +9,7 @@ from torch import Tensor
 from synapsnet_pyg.analysis.lagged_effects import Evidence, LaggedEffects, signals
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.nn.threads import in_threads, threads
+from synapsnet_pyg.progress import steps
 from synapsnet_pyg.regression.pairs import PairMatrix, Product, SomePairs
 
 MOST_BINS = 2**14
@@ -106,7 +107,8 @@ def candidate_effects(session: Session, edge_index: Tensor) -> LaggedEffects:
         for number, (left, right) in enumerate(sides):
             values[number, place] = (left @ right.t())[receiver - block[0], sender]
 
-    in_threads(compute, torch.arange(N).split(_BLOCK))
+    for blocks in steps("effects", torch.arange(N).split(8 * _BLOCK)):
+        in_threads(compute, blocks.split(_BLOCK))
     (of_errors, of_reverse, of_newest, of_before, of_unique, of_unique_reverse, *crossed) = own.double()
     inverse_newest, inverse_before = (1 - beta * of_newest) / c, (1 - beta * of_before) / c
     one = torch.ones_like(of_errors)

@@ -22,6 +22,7 @@ from synapsnet_pyg.analysis.lagged_effects import LaggedEffects, lagged_effects
 from synapsnet_pyg.analysis.pair_mixture import pair_posterior_mean
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
+from synapsnet_pyg.progress import steps
 from synapsnet_pyg.regression.candidate_edges import candidate_edges
 from synapsnet_pyg.regression.pairs import PairMatrix, Pairs, SomePairs
 
@@ -234,9 +235,8 @@ def edge_significance(
     pairs = effects.pairs
     inflation = inflation_of(effects, _trial(session, effects.bins))
     kernel = population_kernel(effects)
-    tests = [run_tests(effects, kernel, inflation)]
-    if effects.lags > 1:
-        tests += [run_tests(effects, lag, inflation) for lag in range(1, effects.lags + 1)]
+    kernels = [kernel, *(range(1, effects.lags + 1) if effects.lags > 1 else ())]
+    tests = [run_tests(effects, each, inflation) for each in steps("test edges", kernels)]
     excess = pairs.outer(_kurtosis(effects.errors), _kurtosis(effects.unique)) / effects.bins
     events = _events(session)
     tested = _tested(pairs, events, session.num_bins)

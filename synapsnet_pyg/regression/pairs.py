@@ -74,7 +74,7 @@ class Pairs(ABC):
 
 
 class AllPairs(Pairs):
-    """All pairs; values are matrices [N, N], ``[i, j]`` of the effect of j on i, with a diagonal of no meaning."""
+    """Every pair; values are matrices [N, N], ``[i, j]`` of the effect of j on i, with a diagonal of no meaning."""
 
     def __init__(self, num_neurons: int) -> None:
         self.num_neurons = num_neurons

@@ -161,7 +161,7 @@ def _of_large_population(session: Session, learned: Tensor) -> ConnectivityAnaly
         mean = part.matrix(fields["posterior_mean"])
         kinds["posterior mean of its significant edges"] = mean * (part.matrix(edges) != 0)
     kinds["correlation one bin apart"] = LaggedCorrelation(lag=1).fit(part.session.split().train).connectivity_
-    if (truth := part.truth(session)) is not None:
+    if (truth := part.session.true_connectivity) is not None:
         kinds["true connectivity"] = truth
     drawn = part.matrix(learned if edges is None else edges)
     return ConnectivityAnalysis(

@@ -13,6 +13,7 @@ from synapsnet_pyg.analysis.significance import EdgeSignificance, edge_significa
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import make_folder
 from synapsnet_pyg.nn.current_conv import edges_of, sparse_like
+from synapsnet_pyg.progress import steps
 from synapsnet_pyg.results.connectivity_files import format_of, save_connectivity
 from synapsnet_pyg.results.graphs import strongest, values_at
 from synapsnet_pyg.runs.run import Run
@@ -94,7 +95,8 @@ def connectivity_results(
         ValueError: The runs have different sessions, or a session is too short for the test.
     """
     check_sessions(runs)
-    return {name: _result(runs, split.train, rate if significance else None) for name, split in runs[0].split().items()}
+    sessions = steps("connectivity", runs[0].split().items())
+    return {name: _result(runs, split.train, rate if significance else None) for name, split in sessions}
 
 
 def save_connectivity_results(

@@ -76,9 +76,8 @@ def _draw_connectivity(run: Run, name: str) -> Figure:
     if learned.is_sparse:
         part = StrongestPart.of(session, learned)
         title = f"{name}, {len(part.neurons)} neurons with the strongest edges"
-        learned, truth, session = part.matrix(learned), part.truth(session), part.session
-    else:
-        truth = session.true_connectivity
+        learned, session = part.matrix(learned), part.session
+    truth = session.true_connectivity
     areas = session.neuron_fields.get("area")
     areas = areas if isinstance(areas, list) else None
     if truth is None:

@@ -1,10 +1,11 @@
 """The neurons of a large population with the strongest edges, which a figure can show."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.data.protocols import with_neurons
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.nn.current_conv import edges_of
 from synapsnet_pyg.results.graphs import strongest, values_at
@@ -46,22 +47,9 @@ class StrongestPart(NamedTuple):
         for ends in edge_index:
             strength.index_add_(0, ends, weight.abs().double())
         neurons = strength.topk(min(most, N)).indices.sort().values
-        fields: dict[str, Any] = {
-            name: values[neurons] if isinstance(values, Tensor) else [values[i] for i in neurons.tolist()]
-            for name, values in session.neuron_fields.items()
-        }
-        part = Session(
-            session.activity[neurons],
-            session.behaviour,
-            bin_size=session.bin_size,
-            name=session.name,
-            segment=session.segment,
-            segment_part=session.segment_part,
-            segment_context=session.segment_context,
-            neuron_id=[session.neuron_id[i] for i in neurons.tolist()],
-            behaviour_name=list(session.behaviour_name),
-            **fields,
-        )
+        chosen = torch.zeros(N, dtype=torch.bool)
+        chosen[neurons] = True
+        part = with_neurons(session, chosen)
         return cls(part, neurons, N)
 
     def matrix(self, values: Tensor, fill: float = 0.0) -> Tensor:
@@ -69,18 +57,6 @@ class StrongestPart(NamedTuple):
         M = len(self.neurons)
         pairs = torch.stack([self.neurons.repeat(M), self.neurons.repeat_interleave(M)])
         return values_at(values, pairs).nan_to_num(fill).view(M, M)
-
-    def truth(self, session: Session) -> Tensor | None:
-        """Returns the true weights of these neurons' pairs [M, M]; None if the whole session knows none."""
-        if "edge_index" not in session:
-            return None
-        place = torch.full((self.whole,), -1)
-        place[self.neurons] = torch.arange(len(self.neurons))
-        sender, receiver = place[session.edge_index]
-        inside = (sender >= 0) & (receiver >= 0)
-        truth = torch.zeros(len(self.neurons), len(self.neurons))
-        truth[receiver[inside], sender[inside]] = session.edge_weight[inside]
-        return truth
 
     @property
     def sentence(self) -> str:

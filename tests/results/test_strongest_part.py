@@ -15,10 +15,5 @@ def test_the_neurons_with_the_strongest_edges_are_chosen_with_their_fields_and_t
     expected = weights[[1, 3, 5]][:, [1, 3, 5]]
     torch.testing.assert_close(part.matrix(weights.to_sparse_coo()), expected)
     truth = session.true_connectivity[[1, 3, 5]][:, [1, 3, 5]]
-    torch.testing.assert_close(part.truth(session), truth)
+    torch.testing.assert_close(part.session.true_connectivity, truth)
     assert "7 neurons" in part.sentence
-
-
-def test_without_true_edges_there_is_no_truth():
-    session = make_session(N=4, T=40, K=0)
-    assert StrongestPart.of(session, torch.eye(4).roll(1, 0).to_sparse_coo()).truth(session) is None
