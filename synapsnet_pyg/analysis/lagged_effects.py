@@ -218,9 +218,10 @@ class _Stacks:
         if decay > 0:
             activity = activity / activity.std(1, keepdim=True).clamp_min(1e-6)
         N, known = session.num_neurons, [session.behaviour.t()]
-        functions = _shared_signals(session, activity)
-        if session.num_bins >= BINS_PER_SIGNAL * (2 * N + session.num_behaviours + len(functions)):
-            known.append(functions)
+        room = session.num_bins // BINS_PER_SIGNAL - 2 * N - session.num_behaviours
+        if room > 0:  # else there is no need to find them, which takes minutes in a large population
+            functions = _shared_signals(session, activity)
+            known += [functions] if len(functions) <= room else []
         others = sum(map(len, known))
         lags = lags or min(MAX_LAGS, max(1, (session.num_bins // BINS_PER_SIGNAL - others) // N - 1))
         stacks = cls(session, activity, torch.cat(known), lags, decay)
