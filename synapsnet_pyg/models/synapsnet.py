@@ -20,9 +20,10 @@ from synapsnet_pyg.nn.latent_state import state_gru
 from synapsnet_pyg.nn.losses import DISTRIBUTIONS, poisson, squared_error
 from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
 from synapsnet_pyg.nn.session_graph import SessionGraph
+from synapsnet_pyg.nn.threads import threads
 
-_MAX_WINDOWS = 4096
-"""Largest number of windows from which the connectivity is computed."""
+_MAX_WINDOWS, _MAX_SLOPES = 4096, 2**23
+"""Largest numbers of windows, and of windows times neurons, from which the connectivity is computed."""
 
 
 class SynapsNet(Forecaster):
@@ -321,18 +322,16 @@ class SynapsNet(Forecaster):
         receiving, sending = self._gains(window)
         return receiving[:, :, None] * self.raw_connectivity(window.session) * sending[:, None]
 
-    def gain(self, session: Session, *, max_windows: int = _MAX_WINDOWS) -> Tensor:
+    @threads()
+    def gain(self, session: Session, *, max_windows: int | None = None) -> Tensor:
         r"""Returns the mean derivative :math:`g` (N) of each neuron's forecast by its own newest input current.
 
         Args:
-            session: Training part, standardised as in training.
-            max_windows: Largest number of windows; more are thinned out evenly.
-
-        Raises:
-            ValueError: No segment is longer than the window.
+            session: Training part, standardised as in training, with a segment longer than the window.
+            max_windows: Largest number of windows; more are thinned out evenly. None: fewer for a large population.
         """
-        slopes = [self._slope(window) for window in spread(every_window(session, self.window), max_windows)]
-        return torch.cat(slopes).mean(0)
+        most = max_windows or min(_MAX_WINDOWS, _MAX_SLOPES // session.num_neurons)
+        return torch.cat([self._slope(window) for window in spread(every_window(session, self.window), most)]).mean(0)
 
     def without_edges(
         self, session: str, edges: Tensor, *, silent: Tensor | None = None
