@@ -40,8 +40,8 @@ def distance(B, N, L, P, K, H, *, masked, half):
     mask = (torch.rand(H, B * N) < 0.5).float() * 2 if masked else None
     leaves = [*series, *([behaviour] if K else []), embedding, *dynamics.parameters()]
     weights, results = torch.randn(B, N, P, 1), []
-    gru._NodeGRU.apply = lambda inputs, mask, targets, _, *weights: triton_gru.triton_gru(
-        inputs, mask, targets, half, *weights
+    gru._NodeGRU.apply = lambda inputs, mask, settings, *weights: triton_gru.triton_gru(
+        inputs, mask, settings[0], half, *weights
     )
     for forward, given in ((dynamics._plain_forward, mask if mask is None else mask.t()[:, None]),
                            (lambda *a: dynamics._fast_forward(dynamics.sequence, *a), mask)):  # fmt: skip

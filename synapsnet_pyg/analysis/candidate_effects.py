@@ -35,7 +35,6 @@ class _Rows(NamedTuple):
     """The newest bin through the inverse of the reversed recording's inputs."""
 
 
-@threads()
 def candidate_effects(session: Session, edge_index: Tensor) -> LaggedEffects:
     r"""Estimates the effects of some pairs at one lag.
 
@@ -107,8 +106,9 @@ def candidate_effects(session: Session, edge_index: Tensor) -> LaggedEffects:
         for number, (left, right) in enumerate(sides):
             values[number, place] = (left @ right.t())[receiver - block[0], sender]
 
-    for blocks in steps("effects", torch.arange(N).split(8 * _BLOCK)):
-        in_threads(compute, blocks.split(_BLOCK))
+    with threads():
+        for blocks in steps("effects", torch.arange(N).split(8 * _BLOCK)):
+            in_threads(compute, blocks.split(_BLOCK))
     (of_errors, of_reverse, of_newest, of_before, of_unique, of_unique_reverse, *crossed) = own.double()
     inverse_newest, inverse_before = (1 - beta * of_newest) / c, (1 - beta * of_before) / c
     one = torch.ones_like(of_errors)

@@ -176,10 +176,13 @@ def sparse_low_rank(weights: Tensor, error: Tensor, *, max_rank: int = 8, iterat
         >>> bool(separated.edge_probability[3, 5] > 0.99)
         True
     """
-    N = len(weights)
+    N, given = len(weights), weights
+    weights, error = weights.cpu(), error.cpu()  # the solver of singular vectors is SciPy's
     if N < FEWEST:
         pairs = torch.ones_like(weights).fill_diagonal_(0)
-        return SparseLowRank(weights * pairs, pairs, weights[:, :0], weights[:0], EdgeMixture(1.0, float("inf"), 1.0))
+        edges, none = (weights * pairs).to(given), given[:, :0]
+        mixture = EdgeMixture(1.0, float("inf"), 1.0)
+        return SparseLowRank(edges, pairs.to(given), receivers=none, senders=none.t(), mixture=mixture)
     scale = _rank_one(error)
     z = (weights.double() / scale).fill_diagonal_(0)
     drive = common_drive(PairMatrix(AllPairs(N), z), max_rank=max_rank, iterations=iterations)
@@ -187,10 +190,10 @@ def sparse_low_rank(weights: Tensor, error: Tensor, *, max_rank: int = 8, iterat
     z = z - receivers @ senders
     sender_scale, receiver_scale = scale[:1] / scale[0, 0], scale[:, :1]
     return SparseLowRank(
-        edges=(mixture.posterior_mean(z) * scale).fill_diagonal_(0).to(weights),
-        edge_probability=mixture.edge_probability(z).fill_diagonal_(0).to(weights),
-        receivers=(receivers * receiver_scale).to(weights),
-        senders=(senders * sender_scale).to(weights),
+        edges=(mixture.posterior_mean(z) * scale).fill_diagonal_(0).to(given),
+        edge_probability=mixture.edge_probability(z).fill_diagonal_(0).to(given),
+        receivers=(receivers * receiver_scale).to(given),
+        senders=(senders * sender_scale).to(given),
         mixture=mixture,
     )
 
@@ -209,25 +212,25 @@ class CommonDrive(NamedTuple):
 def common_drive(z: PairMatrix, *, max_rank: int = 8, iterations: int = 40) -> CommonDrive:
     """Finds the common drive in weights over their standard errors, as :func:`sparse_low_rank` describes.
 
-    Steps of EM on the values alternate with steps of subspace iteration on the matrix without edges, until both stand
-    still. Values of nearly equal size are taken together in EM.
+    Steps of EM on the values alternate with steps of subspace iteration on the matrix without edges; of a large
+    population one of the latter follows five of the former. Values of nearly equal size are taken together in EM.
 
     Args:
         z: Weights divided by their standard errors, of at least :data:`FEWEST` neurons.
         max_rank: Largest rank.
-        iterations: Largest number of steps for each rank.
+        iterations: Number of EM steps for each rank.
     """
     pairs, values = z.pairs, z.values.float()
     N = pairs.num_neurons
     z = PairMatrix(pairs, values, z.products)
-    tolerance = 1e-4 if z.products is None else 2e-3  # products with vectors take seconds in a large population
+    em_steps = 1 if z.products is None else 5  # products with vectors take seconds in a large population
     mixture = EdgeMixture(density=0.1, edge_variance=10.0, null_variance=1.0)
     receivers, senders = values.new_zeros(N, 0), values.new_zeros(0, N)
     while True:
-        for _ in range(iterations if len(senders) else 1):
+        for _ in range(iterations // em_steps if len(senders) else 1):
             rest = values - pairs.product(receivers, senders) if len(senders) else values
-            squares, before = Squares.of(*pairs.flat(rest)), (*mixture, *receivers.norm(dim=0).tolist())
-            for _ in range(5):
+            squares = Squares.of(*pairs.flat(rest))
+            for _ in range(em_steps if len(senders) else 5):
                 mixture = mixture.update(squares)
             mean = mixture.posterior_mean(rest)
             if len(senders):
@@ -237,9 +240,6 @@ def common_drive(z: PairMatrix, *, max_rank: int = 8, iterations: int = 40) -> C
                 basis = without_edges.times(left, transposed=True) + own * left
                 senders = torch.linalg.qr(basis).Q.t()
                 receivers = without_edges.times(senders.t()) + own * senders.t()
-            after = (*mixture, *receivers.norm(dim=0).tolist())
-            if all(abs(a - b) < tolerance * abs(b) for a, b in zip(after, before, strict=True)):
-                break
         residual, weight = pairs.flat(rest - mean)
         noise = 2 * N**0.5 * _deviation(residual, weight) * (1 + 2 * N ** (-2 / 3))
         added = _leading(z.without(mean), receivers, senders, noise, min(max_rank, N // 4) - len(senders))

@@ -154,20 +154,18 @@ class Run:
         chosen = recipe.recipe(recorded) if isinstance(recipe, Preset) else recipe
         fitted = [FittedSession.of(session, path, Path(out)) for session, path in zip(recorded, paths, strict=True)]
         sessions = [chosen.prepare(session) for session in recorded]
-        given = dict(arguments or {})
+        given, expected = dict(arguments or {}), ""
         if kind == "synapsnet":
             if resume and (Path(out) / FILE).is_file():  # a graph that memory chose stays as it was begun
                 begun = RunRecord.read(Path(out)).arguments
                 given = {key: begun[key] for key in ("connectivity",) if key in begun} | given
             cost = affordable(FitCost(sessions, chosen, given, hardware))
-            given = dict(cost.arguments)
-            if progress:
-                print(f"expected: {cost_sentence(cost)}", file=sys.stderr)
+            given, expected = dict(cost.arguments), f"expected: {cost_sentence(cost)}"
         torch.manual_seed(chosen.seed)
         model = build_model(kind, sessions, given)
         return cls._fit(model, sessions, fitted, Path(out), chosen,
-                        kind=kind, arguments=given, hardware=hardware, resume=resume, progress=progress,
-                        logger=logger, callbacks=callbacks)  # fmt: skip
+                        kind=kind, arguments=given, expected=expected, hardware=hardware, resume=resume,
+                        progress=progress, logger=logger, callbacks=callbacks)  # fmt: skip
 
     @classmethod
     def adapt(
@@ -239,6 +237,7 @@ class Run:
         kind: str,
         arguments: Mapping[str, Any],
         adapted_from: str | None = None,
+        expected: str = "",
         hardware: Hardware = Hardware(),  # noqa: B008
         resume: bool = False,
         progress: bool = True,
@@ -261,6 +260,8 @@ class Run:
                         f"'{out}' holds a run already; continue it with --resume or choose another --out."
                     )
                 record.write(make_folder(out))
+                if progress and expected:
+                    print(expected, file=sys.stderr)
             processes.wait()
         sessions = [recipe.standardised(session) for session in sessions]
         fit(model, sessions, out, recipe, hardware=hardware,
