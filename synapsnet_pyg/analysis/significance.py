@@ -209,8 +209,9 @@ def edge_significance(
     fewer than :data:`FEWEST_EVENTS` events, and pairs with fewer than :data:`FEWEST_COINCIDENCES` expected
     coincidences, are not tested. With several lags each lag is tested too, and the p-values are combined.
 
-    Of more than :data:`~synapsnet_pyg.nn.functional_connectivity.MOST_DENSE` neurons, or with a sparse ``learned``, the
-    candidates alone are tested, in both directions, at one lag
+    With a sparse ``learned``, or without one and more than
+    :data:`~synapsnet_pyg.nn.functional_connectivity.MOST_DENSE` neurons, candidates alone are tested, in both
+    directions, at one lag
     (:func:`~synapsnet_pyg.analysis.candidate_effects.candidate_effects`): the edges of ``learned``, or the likeliest
     senders of each neuron. They were chosen in the same recording; their q-values therefore count all pairs as tested.
 
@@ -294,7 +295,7 @@ def edge_significance(
 
 def _effects(session: Session, learned: Tensor | None) -> LaggedEffects:
     """Returns the effects of all pairs, or of the candidates of a large population."""
-    if session.num_neurons <= MOST_DENSE and (learned is None or not learned.is_sparse):
+    if session.num_neurons <= MOST_DENSE if learned is None else not learned.is_sparse:
         return lagged_effects(session)
     candidates = candidate_edges(session) if learned is None else learned.coalesce().indices().flip(0)
     return candidate_effects(session, candidates)

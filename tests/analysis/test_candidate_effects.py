@@ -5,6 +5,7 @@ import torch
 from helpers import make_session
 
 from synapsnet_pyg.analysis import candidate_effects as module
+from synapsnet_pyg.analysis import significance as significance_module
 from synapsnet_pyg.analysis.candidate_effects import candidate_effects
 from synapsnet_pyg.analysis.lagged_effects import lagged_effects
 from synapsnet_pyg.analysis.significance import edge_significance
@@ -66,3 +67,9 @@ def test_pairs_that_are_no_candidates_count_as_tested(session, monkeypatch):
     assert int(kept.sum()) == int(testable.sum()) >= 2
     smallest = float(some.p_value[kept].min())
     assert float(some.q_value[kept].min()) == pytest.approx(min(1.0, smallest * some.tested), rel=1e-3)
+
+
+def test_a_full_connectivity_of_many_neurons_is_tested_whole(session, monkeypatch):
+    monkeypatch.setattr(significance_module, "MOST_DENSE", N - 1)
+    assert edge_significance(session, learned=torch.ones(N, N)).edge_index is None
+    assert edge_significance(session).edge_index is not None
