@@ -100,11 +100,10 @@ def candidate_effects(session: Session, edge_index: Tensor) -> LaggedEffects:
         own[:, block] = torch.stack([(left * right).sum(1) for left, right in products])
         # Products of all pairs, of which few are kept: faster than gathering the senders of each receiver.
         place = pairs.of_receivers(int(block[0]), int(block[-1]) + 1)
-        sender, receiver = pairs.edge_index[:, place]
         sides = [(through.errors, before), (through.newest, before), (through.reverse, newest),
                  (through.before, newest), (through.newest, newest)]  # fmt: skip
         for number, (left, right) in enumerate(sides):
-            values[number, place] = (left @ right.t())[receiver - block[0], sender]
+            values[number, place] = pairs.of_rows(left @ right.t(), block)
 
     with threads():
         for blocks in steps("effects", torch.arange(N).split(8 * _BLOCK)):

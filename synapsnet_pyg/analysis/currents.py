@@ -7,7 +7,7 @@ from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_checks import check_connectivity
-from synapsnet_pyg.nn.current_conv import edges_of
+from synapsnet_pyg.nn.current_conv import edges_of, sparse_matrix
 
 _BLOCK = 4096
 """Number of bins whose currents are held in memory at a time."""
@@ -127,8 +127,7 @@ def _shuffled_edges(connectivity: Tensor, seed: int) -> Tensor:
     """Gives each weight of a sparse matrix another sender at random."""
     N, receiver = len(connectivity), connectivity.indices()[0]
     moved = torch.randint(1, N, receiver.shape, generator=torch.Generator().manual_seed(seed))
-    indices = torch.stack([receiver, (receiver + moved) % N])
-    return torch.sparse_coo_tensor(indices, connectivity.values(), (N, N), check_invariants=False).coalesce()
+    return sparse_matrix(torch.stack([(receiver + moved) % N, receiver]), connectivity.values(), N)
 
 
 def _check(session: Session, connectivity: Tensor, max_delay: int) -> None:
@@ -150,8 +149,7 @@ def _correlation(session: Session, connectivity: Tensor, delays: list[int]) -> T
     if connectivity.is_sparse:
         edge_index, weight = edges_of(connectivity.detach().double())
         others = edge_index[0] != edge_index[1]
-        size = connectivity.shape
-        weights = torch.sparse_coo_tensor(edge_index.flip(0)[:, others], weight[others], size, check_invariants=False)
+        weights = sparse_matrix(edge_index[:, others], weight[others], session.num_neurons, ordered=True)
     else:
         weights = connectivity.detach().double().clone().fill_diagonal_(0)
     # Sums of current and activity, of their squares and of their product.

@@ -21,6 +21,7 @@ from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
 from synapsnet_pyg.analysis.lagged_effects import LaggedEffects, lagged_effects
 from synapsnet_pyg.analysis.pair_mixture import pair_posterior_mean
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.nn.current_conv import sparse_matrix
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.regression.candidate_edges import candidate_edges
@@ -154,8 +155,7 @@ class EdgeSignificance:
         """Returns values of pairs as a matrix [N, N], a sparse one (``torch.sparse_coo``) of candidates."""
         if self.edge_index is None:
             return values
-        size = (self.num_neurons, self.num_neurons)
-        return torch.sparse_coo_tensor(self.edge_index.flip(0), values, size, is_coalesced=True, check_invariants=False)
+        return sparse_matrix(self.edge_index, values, self.num_neurons, ordered=True)
 
     def require_all_pairs(self, purpose: str) -> "EdgeSignificance":
         """Returns itself, or raises a ValueError if candidates alone were tested.
@@ -385,10 +385,11 @@ def _sign_stability(effects: LaggedEffects, tests: EdgeTests, resamples: int, se
     random = torch.Generator().manual_seed(seed)
     drawn = torch.randint(count, (resamples, count), generator=random)
     times = torch.zeros(resamples, count).scatter_add_(1, drawn, torch.ones(resamples, count))
+    series = list(zip(effects.errors.tensor_split(count, 1), effects.unique.tensor_split(count, 1), strict=True))
     stability = torch.zeros_like(tests.past.z, dtype=torch.float32)
     for receivers in torch.arange(pairs.num_neurons).split(64):
         part = pairs.of_receivers(int(receivers[0]), int(receivers[-1]) + 1)
-        sums = pairs.sums_over(effects.errors.tensor_split(count, 1), effects.unique.tensor_split(count, 1), receivers)
+        sums = torch.stack([pairs.of_rows(a[receivers] @ b.t(), receivers) for a, b in series])
         sums = sums - sums.mean(0)
         # Blocks that are drawn at random have this deviation.
         z, spread = tests.past.z[part].to(sums), sums.square().sum(0).sqrt().clamp_min(1e-12)

@@ -76,6 +76,38 @@ def scaled_rows(connectivity: Tensor, factor: Tensor) -> Tensor:
 
 def sparse_like(connectivity: Tensor, values: Tensor) -> Tensor:
     """Returns a sparse matrix with other values at the same places."""
+    return sparse_matrix(connectivity.indices().flip(0), values, len(connectivity), ordered=True)
+
+
+def sparse_matrix(edge_index: Tensor, weight: Tensor, num_neurons: int, *, ordered: bool = False) -> Tensor:
+    """Returns edges as a sparse matrix [N, N] (``torch.sparse_coo``, coalesced).
+
+    Args:
+        edge_index: Sender and receiver of each edge :math:`(2, E)`.
+        weight: Weights :math:`(E)`; those of an edge that comes twice are added.
+        num_neurons: Number of neurons N.
+        ordered: Whether the edges are sorted by receiver, then by sender, and none comes twice.
+    """
+    size = (num_neurons, num_neurons)
     return torch.sparse_coo_tensor(
-        connectivity.indices(), values, connectivity.shape, is_coalesced=True, check_invariants=False
-    )
+        edge_index.flip(0), weight, size, is_coalesced=ordered or None, check_invariants=False
+    ).coalesce()
+
+
+def values_at(matrix: Tensor, edge_index: Tensor) -> Tensor:
+    """Returns the values of edges [E] in a matrix [N, N]; NaN where a sparse one has none.
+
+    Args:
+        matrix: Values of pairs :math:`(N, N)`, sparse or not.
+        edge_index: Sender and receiver of each edge :math:`(2, E)`.
+    """
+    sender, receiver = edge_index
+    if not matrix.is_sparse:
+        return matrix[receiver, sender]
+    matrix = matrix.coalesce()
+    key = matrix.indices()[0] * matrix.shape[1] + matrix.indices()[1]
+    wanted = receiver * matrix.shape[1] + sender
+    place = torch.searchsorted(key, wanted).clamp_max(max(len(key) - 1, 0))
+    if not len(key):
+        return torch.full((len(wanted),), torch.nan)
+    return torch.where(key[place] == wanted, matrix.values()[place], torch.nan)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric import EdgeIndex
 
-from synapsnet_pyg.nn.current_conv import CurrentConv, dense_current
+from synapsnet_pyg.nn.current_conv import CurrentConv, dense_current, sparse_matrix
 from synapsnet_pyg.nn.sparse_current import SortedEdges, sorted_edges, sparse_current
 
 MOST_DENSE = 2500
@@ -126,10 +126,7 @@ class FunctionalConnectivity(torch.nn.Module):
         if self.edges is None:
             return self.edge_weight()
         if self.num_neurons > MOST_DENSE:
-            size = (self.num_neurons, self.num_neurons)
-            return torch.sparse_coo_tensor(
-                self.edges.flip(0), self.edge_weight(), size, is_coalesced=True, check_invariants=False
-            )
+            return sparse_matrix(self.edges, self.edge_weight(), self.num_neurons, ordered=True)
         matrix = self.weight.new_zeros(self.num_neurons, self.num_neurons)
         return matrix.index_put((self.edges[1], self.edges[0]), self.edge_weight())
 

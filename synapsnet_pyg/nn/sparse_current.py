@@ -74,7 +74,7 @@ class _SparseProduct(torch.autograd.Function):
         """Returns the product [N, C]."""
         ctx.save_for_backward(weight, values, *edges)
         first, sender, *_ = edges
-        return _csr(first, sender, weight) @ values
+        return csr_matrix(first, sender, weight) @ values
 
     @staticmethod
     @once_differentiable
@@ -84,14 +84,14 @@ class _SparseProduct(torch.autograd.Function):
         first, sender, first_sent, receiver_sent, order = edges
         grad_weight = grad_values = None
         if ctx.needs_input_grad[0]:
-            pattern = _csr(first, sender, torch.zeros_like(weight))
+            pattern = csr_matrix(first, sender, torch.zeros_like(weight))
             grad_weight = torch.sparse.sampled_addmm(pattern, grad.contiguous(), values.t(), beta=0.0).values()
         if ctx.needs_input_grad[1]:
-            grad_values = _csr(first_sent, receiver_sent, weight[order]) @ grad.contiguous()
+            grad_values = csr_matrix(first_sent, receiver_sent, weight[order]) @ grad.contiguous()
         return grad_weight, grad_values, *(None for _ in edges)
 
 
-def _csr(first: Tensor, column: Tensor, values: Tensor) -> Tensor:
+def csr_matrix(first: Tensor, column: Tensor, values: Tensor) -> Tensor:
     """Returns a square sparse matrix from the first entry of each row, columns and values."""
     size = (len(first) - 1, len(first) - 1)
     with warnings.catch_warnings():

@@ -1,12 +1,12 @@
 """Values of pairs of neurons: of all pairs as a matrix, or of some pairs of a population too large for it."""
 
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from synapsnet_pyg.nn.sparse_current import csr_matrix
 
 Index = Tensor | tuple[Tensor, Tensor]
 
@@ -56,17 +56,8 @@ class Pairs(ABC):
         """Returns the places of the pairs whose receivers are ``first`` to ``stop - 1``, in the first dimension."""
 
     @abstractmethod
-    def sums_over(self, left: Sequence[Tensor], right: Sequence[Tensor], receivers: Tensor) -> Tensor:
-        """Returns the products of series, summed over each block of time, for the pairs of consecutive receivers.
-
-        Args:
-            left: Series of the receivers in each of C blocks of time [N, T / C].
-            right: Series of the senders in each block.
-            receivers: Numbers of consecutive receivers.
-
-        Returns:
-            Sums, blocks first, then the pairs of :meth:`of_receivers`.
-        """
+    def of_rows(self, rows: Tensor, receivers: Tensor) -> Tensor:
+        """Returns the values of the pairs of some consecutive receivers from their rows [n, N] of a matrix."""
 
     @abstractmethod
     def times(self, values: Tensor, vectors: Tensor) -> Tensor:
@@ -109,9 +100,9 @@ class AllPairs(Pairs):
         """Returns the rows of the receivers."""
         return slice(first, stop)
 
-    def sums_over(self, left: Sequence[Tensor], right: Sequence[Tensor], receivers: Tensor) -> Tensor:
-        """Returns sums over blocks of time [C, receivers, N]."""
-        return torch.stack([a[receivers] @ b.t() for a, b in zip(left, right, strict=True)])
+    def of_rows(self, rows: Tensor, receivers: Tensor) -> Tensor:
+        """Returns the rows."""
+        return rows
 
     def times(self, values: Tensor, vectors: Tensor) -> Tensor:
         """Returns the matrix of these values times vectors."""
@@ -183,18 +174,14 @@ class SomePairs(Pairs):
         """Returns the places of the pairs of the receivers."""
         return slice(int(self._start[first]), int(self._start[stop]))
 
-    def sums_over(self, left: Sequence[Tensor], right: Sequence[Tensor], receivers: Tensor) -> Tensor:
-        """Returns sums over blocks of time [C, pairs of the receivers]."""
+    def of_rows(self, rows: Tensor, receivers: Tensor) -> Tensor:
+        """Returns the values of the held pairs of the receivers."""
         sender, receiver = self.edge_index[:, self.of_receivers(int(receivers[0]), int(receivers[-1]) + 1)]
-        place = receiver - receivers[0], sender
-        return torch.stack([(a[receivers] @ b.t())[place] for a, b in zip(left, right, strict=True)])
+        return rows[receiver - receivers[0], sender]
 
     def _matrix(self, values: Tensor) -> Tensor:
         """Returns the sparse matrix of these values."""
-        N = self.num_neurons
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-            return torch.sparse_csr_tensor(self._start, self.edge_index[0], values, (N, N), check_invariants=False)
+        return csr_matrix(self._start, self.edge_index[0], values)
 
     def at(self, edge_index: Tensor) -> Tensor:
         """Returns the places of given pairs :math:`(2, M)`.

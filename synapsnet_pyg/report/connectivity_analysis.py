@@ -17,11 +17,11 @@ from synapsnet_pyg.analysis.significance import EdgeSignificance, edge_significa
 from synapsnet_pyg.analysis.signs import NeuronSigns, neuron_signs
 from synapsnet_pyg.connectivity.lagged_correlation import LaggedCorrelation
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.nn.current_conv import edges_of, sparse_like
+from synapsnet_pyg.nn.current_conv import edges_of, values_at
 from synapsnet_pyg.report.graph import Graph, strongest_graph
 from synapsnet_pyg.report.neuron_order import NeuronOrder, fields_with_groups, group_neurons
-from synapsnet_pyg.results.connectivity import edge_fields_of
-from synapsnet_pyg.results.graphs import strongest, to_pandas, values_at
+from synapsnet_pyg.results.connectivity import ConnectivityResult, edge_fields_of
+from synapsnet_pyg.results.graphs import strongest, to_pandas
 from synapsnet_pyg.results.strongest_part import StrongestPart
 from synapsnet_pyg.runs.run import Run
 
@@ -152,9 +152,7 @@ def _of_large_population(session: Session, learned: Tensor) -> ConnectivityAnaly
     fields = {} if significance is None else edge_fields_of(significance.edges)
     edges = None
     if significance is not None and significance.any:
-        called = learned.coalesce()
-        q_value = values_at(fields["q_value"], called.indices().flip(0))
-        edges = sparse_like(called, torch.where(q_value <= FALSE_DISCOVERY_RATE, called.values(), 0.0))
+        edges = ConnectivityResult(learned, fields).significant(FALSE_DISCOVERY_RATE)
     part = StrongestPart.of(session, learned if edges is None else edges)
     kinds = {"learned connectivity": part.matrix(learned)}
     if edges is not None:

@@ -12,10 +12,10 @@ from synapsnet_pyg.analysis.identifiability import identifiability
 from synapsnet_pyg.analysis.significance import EdgeSignificance, edge_significance
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import make_folder
-from synapsnet_pyg.nn.current_conv import edges_of, sparse_like
+from synapsnet_pyg.nn.current_conv import edges_of, sparse_like, values_at
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.results.connectivity_files import format_of, save_connectivity
-from synapsnet_pyg.results.graphs import strongest, values_at
+from synapsnet_pyg.results.graphs import strongest
 from synapsnet_pyg.runs.run import Run
 
 EDGE_COLUMNS = (

@@ -18,7 +18,7 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_checks import check_connectivity
 from synapsnet_pyg.files import atomic_path, file_name, optional_import, shorten
-from synapsnet_pyg.nn.current_conv import edges_of
+from synapsnet_pyg.nn.current_conv import edges_of, values_at
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
 from synapsnet_pyg.results.graphs import (
     RESERVED_BY_GEXF,
@@ -30,7 +30,6 @@ from synapsnet_pyg.results.graphs import (
     to_networkx,
     to_pandas,
     to_scipy,
-    values_at,
 )
 
 EdgeFields = Mapping[str, Tensor]

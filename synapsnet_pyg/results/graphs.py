@@ -16,7 +16,7 @@ from torch_geometric.data import Data
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_checks import check_connectivity
 from synapsnet_pyg.files import optional_import, shorten
-from synapsnet_pyg.nn.current_conv import edges_of
+from synapsnet_pyg.nn.current_conv import edges_of, sparse_matrix, values_at
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
 
 if TYPE_CHECKING:
@@ -70,28 +70,7 @@ def _strongest_of(connectivity: Tensor, threshold: float, top_k: int | None) -> 
     kept = ((size >= threshold) & (size > 0)).nonzero()[:, 0]
     if top_k is not None and top_k < len(kept):
         kept = kept[size[kept].topk(top_k).indices].sort().values
-    return torch.sparse_coo_tensor(
-        indices[:, kept], weights[kept], connectivity.shape, is_coalesced=True, check_invariants=False
-    )
-
-
-def values_at(matrix: Tensor, edge_index: Tensor) -> Tensor:
-    """Returns the values of edges [E] in a matrix [N, N]; NaN where a sparse one has none.
-
-    Args:
-        matrix: Values of pairs :math:`(N, N)`, sparse or not.
-        edge_index: Sender and receiver of each edge :math:`(2, E)`.
-    """
-    sender, receiver = edge_index
-    if not matrix.is_sparse:
-        return matrix[receiver, sender]
-    matrix = matrix.coalesce()
-    key = matrix.indices()[0] * matrix.shape[1] + matrix.indices()[1]
-    wanted = receiver * matrix.shape[1] + sender
-    place = torch.searchsorted(key, wanted).clamp_max(max(len(key) - 1, 0))
-    if not len(key):
-        return torch.full((len(wanted),), torch.nan)
-    return torch.where(key[place] == wanted, matrix.values()[place], torch.nan)
+    return sparse_matrix(indices.flip(0)[:, kept], weights[kept], len(connectivity), ordered=True)
 
 
 def to_networkx(
@@ -281,9 +260,7 @@ def connectivity_from_edges(session: Session, edges: Iterable[tuple[str, str, fl
     receiver = neuron_rows(session, [i for _, i, _ in edges])
     N, weight = session.num_neurons, session.activity.new_tensor([float(weight) for _, _, weight in edges])
     if N > MOST_DENSE:
-        return torch.sparse_coo_tensor(
-            torch.tensor([receiver, sender]), weight, (N, N), check_invariants=False
-        ).coalesce()
+        return sparse_matrix(torch.tensor([sender, receiver]), weight, N)
     connectivity = session.activity.new_zeros(N, N)
     connectivity[receiver, sender] = weight
     return connectivity

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from synapsnet_pyg.data.protocols import with_neurons
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.nn.current_conv import edges_of
-from synapsnet_pyg.results.graphs import strongest, values_at
+from synapsnet_pyg.nn.current_conv import edges_of, values_at
+from synapsnet_pyg.results.graphs import strongest
 
 MOST_SHOWN = 1000
 """Largest number of neurons of a large population whose connectivity is drawn."""
