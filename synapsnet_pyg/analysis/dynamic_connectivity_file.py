@@ -12,7 +12,7 @@ from torch import Tensor
 
 from synapsnet_pyg.analysis.running_summaries import ConnectivityBatch
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import atomic_path
+from synapsnet_pyg.files.hdf5 import atomic_hdf5
 
 FORMAT = "synapsnet dynamic connectivity"
 VERSION = 1
@@ -68,7 +68,7 @@ def write_dynamic_connectivity(
         OSError: The folder is missing, not writable or full; an older file at ``path`` is unchanged.
     """
     M, N = len(bins), session.num_neurons
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_hdf5(path) as (file, check):
         file.attrs.update(format=FORMAT, version=VERSION, name=session.name, bin_size=session.bin_size)
         file["bins"] = bins.numpy()
         file.create_dataset("neuron_id", data=session.neuron_id, dtype=h5py.string_dtype())
@@ -85,6 +85,7 @@ def write_dynamic_connectivity(
         for batch in batches:
             weights[written : written + len(batch.bins)] = batch.connectivity.float().cpu().numpy()
             written += len(batch.bins)
+            check()
 
 
 def read_dynamic_connectivity(path: str | os.PathLike[str]) -> SavedConnectivity:

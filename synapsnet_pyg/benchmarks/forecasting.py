@@ -98,7 +98,7 @@ class ForecastJob:
     def run(self) -> ForecastResult:
         """Fits the model, unless the folder holds a finished fit, and scores it."""
         start, finished = time.monotonic(), self.folder / "finished"
-        if not finished.exists():
+        if not finished.exists() or not finished.read_text().strip():  # earlier versions could leave it empty
             Run.fit(
                 list(self.fingerprints),
                 self.folder,
@@ -108,7 +108,8 @@ class ForecastJob:
                 resume=(self.folder / FILE).exists(),
                 progress=False,
             )
-            finished.write_text(f"{time.monotonic() - start:.1f}\n")
+            with atomic_path(finished) as temporary:
+                temporary.write_text(f"{time.monotonic() - start:.1f}\n")
         run = Run.load(self.folder)
         scores = {
             name: score(run.model, session, session.split(), targets=run.targets, first=self.first)

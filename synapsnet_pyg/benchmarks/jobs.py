@@ -172,7 +172,8 @@ def read_result(job: Job[ResultT]) -> ResultT | None:
 def read_error(job: Job[Any]) -> str:
     """Reads the reason of a failure in one line; ``killed`` if the process could not write it."""
     path = job.folder / "error.txt"
-    return path.read_text().splitlines()[0] if path.is_file() else "killed"
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return lines[0] if lines else "killed"
 
 
 def results_of(jobs: Iterable[Job[ResultT]]) -> list[tuple[Any, ResultT]]:
@@ -193,7 +194,8 @@ def run_job(job: Job[Any]) -> None:
         _write_json(job.folder / "result.json", job.run().to_json())
     except Exception as error:  # any error: the other jobs continue
         message = " ".join(str(error).split()) or type(error).__name__
-        (job.folder / "error.txt").write_text(f"{message}\n\n{traceback.format_exc()}")
+        with atomic_path(job.folder / "error.txt") as temporary:
+            temporary.write_text(f"{message}\n\n{traceback.format_exc()}")
 
 
 def run_in_process(jobs: Sequence[Job[Any]]) -> None:

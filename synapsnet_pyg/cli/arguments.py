@@ -6,6 +6,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
+from synapsnet_pyg.files import visible
+
 PresetName = Literal["paper", "fast"]
 ProtocolName = Literal["paper", "poco", "zapbench", "zapbench-long", "spikeprophecy"]
 FoldsName = Literal["blocks", "trials"]
@@ -138,7 +140,7 @@ def session_files(paths: list[str]) -> list[str]:
     """Returns files as they are, and the session files in folders."""
     files: list[str] = []
     for path in paths:
-        inside = sorted(map(str, Path(path).glob("*.h5"))) if Path(path).is_dir() else [path]
+        inside = [*map(str, visible(Path(path), "*.h5"))] if Path(path).is_dir() else [path]
         if not inside:
             raise FileNotFoundError(f"Expected session files in '{path}' (there are none).")
         files += inside

@@ -23,7 +23,7 @@ from synapsnet_pyg.cli.arguments import (
     session_file,
 )
 from synapsnet_pyg.datasets.registry import DATASETS, READERS, open_dataset
-from synapsnet_pyg.files import file_name, shorten
+from synapsnet_pyg.files import file_name, shorten, visible
 
 if TYPE_CHECKING:
     from synapsnet_pyg.data.session import Session
@@ -305,7 +305,7 @@ def prepare(
             shutil.copyfile(kept, temporary)
         print(session)
         _print_notes(session)
-    others = set(folder.glob("*.h5")) - set(targets)
+    others = set(visible(folder, "*.h5")) - set(targets)
     if others:
         print(
             f"warning: '{folder}' holds {len(others)} other session files too; name those to be fitted.",

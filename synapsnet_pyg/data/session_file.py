@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.conversions import text
-from synapsnet_pyg.files import atomic_path
+from synapsnet_pyg.files.hdf5 import atomic_hdf5
 
 FORMAT = "synapsnet session"
 VERSION = 1
@@ -42,7 +42,7 @@ def write_session_file(
     Raises:
         OSError: The folder is missing, not writable or full; an older file at ``path`` is untouched.
     """
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_hdf5(path) as (file, _):
         file.attrs.update(format=FORMAT, version=VERSION, name=name, bin_size=bin_size)
         for key, value in fields.items():
             _write(file, key, value)

@@ -11,7 +11,7 @@ from synapsnet_pyg.data.session_file import is_session_file
 from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.datasets.lab_recordings import recordings_at
 from synapsnet_pyg.datasets.registry import PUBLIC_DATASETS, dataset_class
-from synapsnet_pyg.files import atomic_path, shorten, typed_path
+from synapsnet_pyg.files import atomic_path, shorten, typed_path, visible
 from synapsnet_pyg.intake.notes import DataWarning
 from synapsnet_pyg.plots.canvas import make_stacked_figure
 from synapsnet_pyg.plots.forecasts import draw_behaviour_traces, draw_heat_map
@@ -127,7 +127,7 @@ def _summary(values: Tensor | list[str]) -> str:
 def _recordings(path: str | Path) -> Rows:
     """Describes the session files of a folder, or the recordings in a file or folder, with the command to read them."""
     if Path(path).is_dir():
-        sessions = [file for file in sorted(Path(path).glob("*.h5")) if is_session_file(file)]
+        sessions = [file for file in visible(Path(path), "*.h5") if is_session_file(file)]
         if sessions:
             return [(file.name, _short(file)) for file in sessions]
         if rows := public_sets(Path(path)):

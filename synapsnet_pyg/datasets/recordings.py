@@ -17,7 +17,7 @@ from torch_geometric.data import Dataset
 from tqdm import tqdm
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import Json, atomic_path, make_folder, shorten
+from synapsnet_pyg.files import Json, atomic_path, make_folder, shorten, visible
 from synapsnet_pyg.intake.notes import DataWarning
 
 FORMAT = 2
@@ -184,7 +184,7 @@ class RecordingDataset(Dataset):
             return self._names_of_kept()
         except BaseException:
             # Without any session, remove the new folders and the records of sessions that were left out.
-            if new and not any(self._folder.glob("*.h5")):
+            if new and not visible(self._folder, "*.h5"):
                 for record in self._folder.glob("*.json"):
                     record.unlink()
                 with suppress(OSError):

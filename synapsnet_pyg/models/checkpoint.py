@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from synapsnet_pyg.data.session import SessionInfo
-from synapsnet_pyg.files import atomic_path
+from synapsnet_pyg.files import atomic_stream
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.registry import build_model, model_class, part_name
 
@@ -38,11 +38,8 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: str | os.PathLike[str]
     Raises:
         OSError: The folder is missing, not writable or full.
     """
-    with atomic_path(path) as temporary:
-        try:
-            torch.save(checkpoint, temporary)
-        except RuntimeError as error:  # torch raises it for a full disk
-            raise OSError(f"Expected room to write '{path}' (got: {error}).") from None
+    with atomic_stream(path) as stream:
+        torch.save(checkpoint, stream)
 
 
 def load_model(path: str | os.PathLike[str]) -> Forecaster:

@@ -11,6 +11,7 @@ from torch.distributions import Distribution
 
 from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
+from synapsnet_pyg.files import require_distinct
 from synapsnet_pyg.models.jacobian import jacobians, mean_jacobian
 from synapsnet_pyg.models.registry import kind_of, part_name
 from synapsnet_pyg.nn.evaluating import evaluating as evaluating
@@ -108,6 +109,7 @@ class Forecaster(torch.nn.Module):
             if session.name in self.sessions:
                 raise ValueError(f"Expected sessions of different names ('{session.name}' comes twice); rename one.")
             self.sessions[session.name] = SessionInfo.of(session)
+        require_distinct(self.sessions)
         names = {tuple(info.behaviour_name) for info in self.sessions.values()}
         if len(names) > 1:
             raise ValueError(

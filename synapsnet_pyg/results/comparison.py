@@ -17,7 +17,7 @@ from synapsnet_pyg.analysis.pattern_agreement import PatternAgreement, pattern_a
 from synapsnet_pyg.analysis.refit import refit
 from synapsnet_pyg.analysis.states import block_matrix
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import file_name, make_folder
+from synapsnet_pyg.files import file_name, make_folder, visible
 from synapsnet_pyg.plots.canvas import Figure, make_figure
 from synapsnet_pyg.plots.connectivity import draw_block_matrix
 from synapsnet_pyg.plots.differences import draw_against_null, draw_intervals, draw_z_values
@@ -77,7 +77,7 @@ def sessions_to_compare(paths: Sequence[str | os.PathLike[str]]) -> list[Session
     """
     sessions: list[Session] = []
     for path in map(Path, paths):
-        files = [path] if path.is_file() else sorted(path.glob("*.h5"))
+        files = [path] if path.is_file() else visible(path, "*.h5")
         if files and not (path / FILE).is_file():
             sessions += [Session.load(file).standardise(inplace=True) for file in files]
         else:

@@ -1,0 +1,24 @@
+"""Files: written completely or not at all, their names, and the memory that they need."""
+
+from synapsnet_pyg.files.memory import free_memory, require_memory
+from synapsnet_pyg.files.names import file_name, require_distinct, shorten, typed_path, visible
+from synapsnet_pyg.files.packages import optional_import
+from synapsnet_pyg.files.settings import Json, first_difference
+from synapsnet_pyg.files.writing import atomic_path, atomic_stream, make_folder, require_disk_space
+
+__all__ = [
+    "Json",
+    "atomic_path",
+    "atomic_stream",
+    "file_name",
+    "first_difference",
+    "free_memory",
+    "make_folder",
+    "optional_import",
+    "require_disk_space",
+    "require_distinct",
+    "require_memory",
+    "shorten",
+    "typed_path",
+    "visible",
+]

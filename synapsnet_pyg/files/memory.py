@@ -1,0 +1,42 @@
+"""Memory that is free, and what needs more."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+
+def require_memory(needed: int, label: str) -> None:
+    """Raises an error if an array would not fit into the memory that is free.
+
+    Args:
+        needed: Number of bytes.
+        label: Description of the array in the message.
+
+    Raises:
+        ValueError: Less memory is free, or allowed to this process.
+    """
+    free = free_memory()
+    if needed > free:
+        raise ValueError(
+            f"Expected {label} to fit into memory (they need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are "
+            "free); take longer bins, fewer neurons or a part of the time."
+        )
+
+
+def free_memory() -> float:
+    """Returns the number of bytes that this process may still take; infinity if the system does not say."""
+    free = float("inf")
+    with suppress(OSError, ValueError, StopIteration, ImportError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = 1024.0 * int(next(line for line in lines if line.startswith("MemAvailable")).split()[1])
+    with suppress(OSError, ValueError, ImportError):
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            free = min(free, limit - pages * os.sysconf("SC_PAGE_SIZE"))
+    with suppress(OSError, ValueError):
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
+        free = min(free, limit - int(Path("/sys/fs/cgroup/memory.current").read_text()))
+    return free

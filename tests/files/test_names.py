@@ -1,0 +1,37 @@
+import pytest
+
+from synapsnet_pyg.files import file_name, require_distinct, shorten, visible
+
+
+def test_names_of_sessions_become_names_of_files():
+    assert file_name("mouse-3.día") == "mouse-3.día"
+    assert file_name("mouse 3/left").startswith("mouse_3_left-")
+
+
+def test_odd_names_are_names_of_files_of_their_own():
+    odd = ["", ".", "..", "...", "a/b", "a_b", "a b", "a\\b", ".hidden", "end.", "CON", "nul.txt", "x" * 300, "x" * 301]
+    odd += ["..\\..", "a\nb", "\x1b[0m", "e\u0301", "é", "~", "-rf", "*", "\udcff"]
+    names = [file_name(name) for name in odd]
+    assert len(set(names)) == len(odd)
+    for name in names:
+        assert name not in ("", ".", "..")
+        assert not name.startswith(".")
+        assert "/" not in name
+        assert len(name.encode()) < 255
+
+
+def test_names_that_one_file_may_hold_are_refused():
+    require_distinct(["M1", "M2"])
+    with pytest.raises(ValueError, match="more than capital letters"):
+        require_distinct(["M1", "M2", "m1"])
+
+
+def test_hidden_files_are_not_seen(tmp_path):
+    for name in ("b.h5", "a.h5", ".c.h5", "._a.h5", "d.txt"):
+        (tmp_path / name).touch()
+    assert [path.name for path in visible(tmp_path, "*.h5")] == ["a.h5", "b.h5"]
+
+
+def test_many_values_are_shortened():
+    assert shorten([1, 2, 3]) == "1, 2, 3"
+    assert shorten(list("abcdefg"), 2) == "a, b and 5 more"
