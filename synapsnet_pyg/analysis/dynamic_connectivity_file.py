@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,14 @@ from torch import Tensor
 
 from synapsnet_pyg.analysis.running_summaries import ConnectivityBatch
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files.hdf5 import atomic_hdf5
+from synapsnet_pyg.files.checksums import DamagedFileError
+from synapsnet_pyg.files.hdf5 import Field, OwnFile, atomic_hdf5, open_hdf5
+from synapsnet_pyg.intake.notes import warn
 
 FORMAT = "synapsnet dynamic connectivity"
 VERSION = 1
+
+_WEIGHTS = Field("f", 3)
 
 _CHUNK = 2**17
 """Number of weights in one chunk of a file, half a megabyte."""
@@ -40,14 +45,14 @@ class SavedConnectivity:
     bins: Tensor
 
     def __iter__(self) -> Iterator[ConnectivityBatch]:
-        try:
-            with h5py.File(self.path, "r") as file:
-                weights = file["connectivity"]
-                for chunk in range(0, len(self.bins), weights.chunks[0]):
-                    windows = slice(chunk, chunk + weights.chunks[0])
-                    yield ConnectivityBatch(self.bins[windows], torch.from_numpy(weights[windows]))
-        except OSError as error:
-            raise _unreadable(self.path, error) from None
+        with _open(self.path) as own:
+            weights = own.dataset("connectivity", _WEIGHTS, whole=False)
+            for chunk in range(0, len(self.bins), weights.chunks[0]):
+                windows = slice(chunk, chunk + weights.chunks[0])
+                batch = torch.from_numpy(weights[windows])
+                if not bool(batch.isfinite().all()):
+                    raise DamagedFileError(f"Expected finite 'connectivity' in '{self.path}' (got NaN or infinity).")
+                yield ConnectivityBatch(self.bins[windows], batch)
 
 
 def write_dynamic_connectivity(
@@ -68,8 +73,8 @@ def write_dynamic_connectivity(
         OSError: The folder is missing, not writable or full; an older file at ``path`` is unchanged.
     """
     M, N = len(bins), session.num_neurons
-    with atomic_hdf5(path) as (file, check):
-        file.attrs.update(format=FORMAT, version=VERSION, name=session.name, bin_size=session.bin_size)
+    with atomic_hdf5(path, FORMAT) as (file, check):
+        file.attrs.update(version=VERSION, name=session.name, bin_size=session.bin_size)
         file["bins"] = bins.numpy()
         file.create_dataset("neuron_id", data=session.neuron_id, dtype=h5py.string_dtype())
         weights = file.create_dataset(
@@ -101,28 +106,26 @@ def read_dynamic_connectivity(path: str | os.PathLike[str]) -> SavedConnectivity
         ValueError: The file has another format, is incomplete or damaged.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"Expected a dynamic connectivity file (there is no file '{path}').")
-    try:
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT or int(file.attrs["version"]) > VERSION:
-                raise ValueError("of another program or a newer version")
-            saved = SavedConnectivity(
-                path=path,
-                name=str(file.attrs["name"]),
-                bin_size=float(file.attrs["bin_size"]),
-                neuron_id=[neuron.decode("utf-8") for neuron in file["neuron_id"][()]],
-                bins=torch.from_numpy(np.asarray(file["bins"][()])),
+    with _open(path) as own:
+        bins, N = own.read("bins", Field("i", 1)), len(own.texts("neuron_id"))
+        shape = (len(bins), N, N)
+        weights = own.dataset("connectivity", _WEIGHTS, whole=False)
+        if weights.shape != shape or weights.chunks is None or weights.chunks[1:] != (N, N):
+            raise DamagedFileError(
+                f"Expected 'connectivity' of '{path}' to be {list(shape)}, in chunks of whole windows (got "
+                f"{list(weights.shape)}); save it anew."
             )
-            shape, N = tuple(file["connectivity"].shape), len(saved.neuron_id)
-            if shape != (len(saved.bins), N, N) or file["connectivity"].chunks is None:
-                raise ValueError(f"connectivity {list(shape)} for {len(saved.bins)} windows of {N} neurons")
-    except (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError) as error:
-        raise _unreadable(path, error) from None
-    return saved
+        if not own.sealed:
+            warn(f"'{path}' has no checksum (an earlier version wrote it), so damage cannot be seen; save it anew.")
+        return SavedConnectivity(
+            path=path,
+            name=own.attribute("name", str),
+            bin_size=own.attribute("bin_size", float),
+            neuron_id=own.texts("neuron_id"),
+            bins=torch.from_numpy(np.asarray(bins)),
+        )
 
 
-def _unreadable(path: Path, error: Exception) -> ValueError:
-    """Returns the error for a file that cannot be read."""
-    reason = " ".join(str(error).split())
-    return ValueError(f"'{path}' holds no dynamic connectivity, is cut short or damaged ({reason}); save it anew.")
+def _open(path: Path) -> AbstractContextManager[OwnFile]:
+    """Opens a file of a dynamic connectivity."""
+    return open_hdf5(path, FORMAT, VERSION, remedy="save it anew")

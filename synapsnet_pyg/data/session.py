@@ -1,6 +1,5 @@
 """Recording of one population, as a graph."""
 
-import hashlib
 import os
 from copy import copy
 from typing import Any, NamedTuple
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.conversions import as_columns
+from synapsnet_pyg.data.fingerprint import fingerprint
 from synapsnet_pyg.data.session_checks import (
     RESERVED,
     STATISTICS,
@@ -23,6 +23,7 @@ from synapsnet_pyg.data.session_checks import (
     checked_segment,
     checked_segment_context,
     checked_segment_part,
+    checked_statistic,
     checked_weight_series,
 )
 from synapsnet_pyg.data.session_file import read_session_file, write_session_file
@@ -145,7 +146,8 @@ class Session(SessionSources):
             self.true_response, self.true_response_error = responses
         for key, value in neuron_fields.items():
             if value is not None:
-                self[key] = value if key in STATISTICS else checked_neuron_field(key, value, N)
+                checked = checked_statistic if key in STATISTICS else checked_neuron_field
+                self[key] = checked(key, value, K if key.startswith("behaviour_") else N)
 
     @property
     def num_neurons(self) -> int:
@@ -164,16 +166,8 @@ class Session(SessionSources):
 
     @property
     def fingerprint(self) -> str:
-        """Short hash of activity, behaviour, segments, ids and names, to compare recordings."""
-        digest = hashlib.sha256(repr((self.name, self.neuron_id, self.behaviour_name, self.segment.tolist())).encode())
-        if "segment_part" in self:
-            digest.update(repr((self.segment_part, self.context.tolist())).encode())
-        for row in self.activity:  # a row at a time, so that a slice of a recording need not be copied
-            digest.update(row.cpu().numpy().tobytes())
-        digest.update(self.behaviour.cpu().numpy().tobytes())
-        if "behaviour_recorded" in self:
-            digest.update(self.behaviour_recorded.cpu().numpy().tobytes())
-        return digest.hexdigest()[:16]
+        """Short hash of every field but the notes, to compare recordings."""
+        return fingerprint(self)
 
     @property
     def neuron_fields(self) -> dict[str, Tensor | list[str]]:

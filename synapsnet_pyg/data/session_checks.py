@@ -242,6 +242,15 @@ def checked_neuron_field(key: str, value: Any, N: int) -> Tensor | list[str]:
     return [str(entry) for entry in array.tolist()]
 
 
+def checked_statistic(key: str, values: Tensor, length: int) -> Tensor:
+    """Returns a statistic of standardised activity or behaviour, finite, and above 0 if it is a scale."""
+    if values.shape != (length,) or not bool(values.isfinite().all()):
+        raise ValueError(f"Expected {length} finite numbers in {key} (got {list(values.shape)}).")
+    if key.endswith("_scale") and not bool((values > 0).all()):
+        raise ValueError(f"Expected {key} above 0 (got {float(values.min()):g}).")
+    return values.bool() if key == "constant" else values
+
+
 def check_connectivity(num_neurons: int, connectivity: Tensor) -> None:
     """Raises an error unless a connectivity is a finite matrix with ``num_neurons`` rows and columns.
 

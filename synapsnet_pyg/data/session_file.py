@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -11,27 +10,57 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.conversions import text
-from synapsnet_pyg.files.hdf5 import atomic_hdf5
+from synapsnet_pyg.files.checksums import sealed_format
+from synapsnet_pyg.files.hdf5 import Field, atomic_hdf5, open_hdf5
+from synapsnet_pyg.intake.notes import warn
 
 FORMAT = "synapsnet session"
 VERSION = 1
 RENAMED = {"edge_weight_course": "edge_weight_series"}
 """Name of a field in files of older versions -> name today."""
 
+FIELDS = {
+    "activity": Field("f", 2),
+    "behaviour": Field("fiub", 2),
+    "behaviour_recorded": Field("biu", 2),
+    "segment": Field("iuf", 2),
+    "segment_part": Field("T", 1),
+    "segment_context": Field("iu", 1),
+    "neuron_id": Field("T", 1),
+    "behaviour_name": Field("T", 1),
+    "notes": Field("T", 1),
+    "edge_index": Field("iu", 2),
+    "edge_weight": Field("fiu", 1),
+    "edge_weight_series": Field("f", 2),
+    "true_response": Field("f", 3),
+    "true_response_error": Field("f", 3),
+    "activity_mean": Field("f", 1),
+    "activity_scale": Field("f", 1),
+    "constant": Field("biu", 1),
+    "behaviour_mean": Field("f", 1),
+    "behaviour_scale": Field("f", 1),
+}
+"""Field of a session -> kinds and axes that it may have in a file."""
+
+NEURON_FIELD = Field("fiubT")
+"""Kinds that every other field may have, which has an entry for each neuron."""
+
 
 def is_session_file(path: str | os.PathLike[str]) -> bool:
     """Returns True if a file is a session file."""
     try:
+        if sealed_format(path) == FORMAT:  # damage could keep HDF5 busy for ever
+            return True
         with h5py.File(path, "r") as file:
             return text(file.attrs.get("format")) == FORMAT
-    except OSError:
+    except (OSError, RuntimeError, ValueError):
         return False
 
 
 def write_session_file(
     path: str | os.PathLike[str], fields: Mapping[str, Tensor | list[str]], *, name: str, bin_size: float
 ) -> None:
-    """Writes the fields of a session to one HDF5 file, completely or not at all.
+    """Writes the fields of a session to one HDF5 file with a checksum, completely or not at all.
 
     Args:
         path: Path of the file; its folder must exist.
@@ -42,8 +71,8 @@ def write_session_file(
     Raises:
         OSError: The folder is missing, not writable or full; an older file at ``path`` is untouched.
     """
-    with atomic_hdf5(path) as (file, _):
-        file.attrs.update(format=FORMAT, version=VERSION, name=name, bin_size=bin_size)
+    with atomic_hdf5(path, FORMAT) as (file, _):
+        file.attrs.update(version=VERSION, name=name, bin_size=bin_size)
         for key, value in fields.items():
             _write(file, key, value)
 
@@ -60,24 +89,19 @@ def read_session_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         FileNotFoundError: There is no such file.
         ValueError: The file is not a session, is damaged, or was written by a newer version.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"Expected a session file (there is no file '{path}').")
-    try:
-        with h5py.File(path, "r") as file:
-            if text(file.attrs.get("format")) != FORMAT:
-                raise ValueError(f"'{path}' is HDF5 but no session file; make one with 'synapsnet convert'.")
-            if int(file.attrs["version"]) > VERSION:
-                raise ValueError(
-                    f"'{path}' has session format {file.attrs['version']}, this program reads {VERSION}; update it."
-                )
-            fields: dict[str, Any] = {RENAMED.get(key, key): _read(dataset) for key, dataset in file.items()}
-            return fields | {"name": text(file.attrs["name"]), "bin_size": float(file.attrs["bin_size"])}
-    except (OSError, KeyError, RuntimeError):
-        raise ValueError(
-            f"'{path}' is not a readable session file: foreign, cut short or damaged; "
-            "'synapsnet convert' makes session files of other files."
-        ) from None
+    remedy = "'synapsnet convert' makes session files of other files"
+    with open_hdf5(path, FORMAT, VERSION, remedy=remedy) as own:
+        fields: dict[str, Any] = {"name": own.attribute("name", str), "bin_size": own.attribute("bin_size", float)}
+        for key in own.file:
+            name = RENAMED.get(key, key)
+            value = own.read(key, FIELDS.get(name, NEURON_FIELD))
+            fields[name] = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+        if not own.sealed:
+            warn(
+                f"'{path}' has no checksum (an earlier version or another program wrote it), so damage cannot be seen; "
+                "Session.load and save add one."
+            )
+    return fields
 
 
 def _write(file: h5py.File, key: str, value: Tensor | list[str]) -> None:
@@ -88,10 +112,3 @@ def _write(file: h5py.File, key: str, value: Tensor | list[str]) -> None:
         file.create_dataset(key, data=array, **packed)
     else:
         file.create_dataset(key, data=[str(entry) for entry in value], dtype=h5py.string_dtype())
-
-
-def _read(dataset: h5py.Dataset) -> Tensor | list[str]:
-    """Reads one field."""
-    if h5py.check_string_dtype(dataset.dtype) is not None:
-        return [text(entry) for entry in dataset[()].tolist()]
-    return torch.from_numpy(np.asarray(dataset[()]))

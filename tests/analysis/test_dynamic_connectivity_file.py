@@ -5,6 +5,7 @@ from helpers import make_session
 
 from synapsnet_pyg.analysis.dynamic_connectivity_file import read_dynamic_connectivity, write_dynamic_connectivity
 from synapsnet_pyg.analysis.running_summaries import ConnectivityBatch
+from synapsnet_pyg.intake.notes import DataWarning
 
 N, M = 5, 23
 
@@ -48,7 +49,7 @@ def test_foreign_and_damaged_files_are_refused(tmp_path):
     }
     for name, make in foreign.items():
         make(tmp_path / name)
-        with pytest.raises(ValueError, match=rf"^'.*{name}' holds no dynamic connectivity, .* save it anew\.$"):
+        with pytest.raises(ValueError, match=rf"^.*{name}'.*\.$"):
             read_dynamic_connectivity(tmp_path / name)
     with pytest.raises(FileNotFoundError, match="there is no file"):
         read_dynamic_connectivity(tmp_path / "none.h5")
@@ -72,5 +73,17 @@ def test_damaged_weights_are_refused_when_they_are_read(tmp_path):
     content = bytearray(path.read_bytes())
     content[where.byte_offset : where.byte_offset + where.size] = bytes(where.size)
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="cut short or damaged"):
-        list(read_dynamic_connectivity(path))
+    with pytest.raises(ValueError, match="its checksum is not"):
+        read_dynamic_connectivity(path)
+    path.write_bytes(content[: content.rindex(b"\nsynapsnet dynamic")])  # as an earlier version wrote it
+    with pytest.warns(DataWarning, match="no checksum"):
+        saved = read_dynamic_connectivity(path)
+    with pytest.raises(ValueError, match="all.h5' is not a readable .* cut short or damaged"):
+        list(saved)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    session, bins = make_session(N=N), torch.arange(2)
+    write_dynamic_connectivity(tmp_path / "a.h5", session, bins, [ConnectivityBatch(bins, torch.full((2, N, N), 1e39))])
+    with pytest.raises(ValueError, match="Expected finite 'connectivity' in .*a.h5"):
+        list(read_dynamic_connectivity(tmp_path / "a.h5"))

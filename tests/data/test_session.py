@@ -13,6 +13,7 @@ from torch_geometric.data import Batch
 
 from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.session_checks import WrongTypeError
+from synapsnet_pyg.intake.notes import DataWarning
 
 
 def test_from_arrays_reads_what_numpy_reads():
@@ -179,7 +180,7 @@ def test_refuses_foreign_and_damaged_files(tmp_path):
     with h5py.File(path, "a") as file:
         del file["behaviour"]
         file["behaviour"] = np.zeros((3, 2))
-    with pytest.raises(ValueError, match=r"a\.h5': Expected behaviour"):
+    with pytest.warns(DataWarning, match="no checksum"), pytest.raises(ValueError, match=r"a\.h5': Expected behaviour"):
         Session.load(path)
 
 
@@ -210,7 +211,8 @@ def test_reads_files_of_older_versions(tmp_path):
     Session(torch.randn(3, 7), bin_size=1, edge_index=edge_index, edge_weight_series=series).save(path)
     with h5py.File(path, "a") as file:
         file.move("edge_weight_series", "edge_weight_course")
-    loaded = Session.load(path)
+    with pytest.warns(DataWarning, match="no checksum"):
+        loaded = Session.load(path)
     assert torch.equal(loaded.edge_weight_series, series)
     assert "edge_weight_course" not in loaded.keys()  # noqa: SIM118
 

@@ -10,7 +10,7 @@ def test_a_long_write_learns_in_between_that_the_disk_is_full(tmp_path, monkeypa
         raise OSError(28, "No space left on device")
 
     def write():
-        with atomic_hdf5(tmp_path / "a.h5") as (file, check):
+        with atomic_hdf5(tmp_path / "a.h5", "synapsnet test") as (file, check):
             file["values"] = np.arange(1000)
             file.flush()
             check()

@@ -123,7 +123,7 @@ def test_a_full_disk_is_told_and_the_old_file_stays(tmp_path, full, room, kind):
             with atomic_stream(path) as stream:
                 torch.save({"values": torch.from_numpy(values)}, stream)
         else:
-            with atomic_hdf5(path) as (file, _):
+            with atomic_hdf5(path, "synapsnet test") as (file, _):
                 file.attrs["name"] = "x"
                 for number, rows in enumerate(np.split(values, 4)):
                     file.create_dataset(str(number), data=rows, compression="gzip")
