@@ -110,7 +110,7 @@ class ForecastJob:
             )
             with atomic_path(finished) as temporary:
                 temporary.write_text(f"{time.monotonic() - start:.1f}\n")
-        run = Run.load(self.folder)
+        run = Run.load(self.folder, trust=self.variant.names)
         scores = {
             name: score(run.model, session, session.split(), targets=run.targets, first=self.first)
             for name, session in run.sessions.items()
@@ -382,4 +382,4 @@ def _best_run(jobs: Sequence[ForecastJob], rows: Sequence[Row]) -> Run | None:
     labels = ranked(rows)
     best = (job for job, _ in results_of(jobs) if labels and job.variant.label == labels[0] and job.fit == "single")
     job = next(best, None)
-    return None if job is None else Run.load(job.folder)
+    return None if job is None else Run.load(job.folder, trust=job.variant.names)

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from synapsnet_pyg.files import Json, atomic_path, first_difference, make_folder, optional_import
+from synapsnet_pyg.files.checksums import DamagedFileError
+from synapsnet_pyg.files.json_files import read_json, write_json
 
 Cluster = Literal["local", "slurm"]
 SETTINGS = "settings.json"
@@ -153,20 +155,33 @@ def require_same_settings(folder: Path, settings: Mapping[str, Any]) -> None:
         ValueError: ``settings.json`` in the folder differs.
     """
     if (folder / SETTINGS).is_file():
-        stored = json.loads((folder / SETTINGS).read_text())
+        stored, _ = read_json(folder / SETTINGS)
         if difference := first_difference(json.loads(json.dumps(settings)), stored):
             raise ValueError(f"'{folder}' holds results of other settings: {difference}; choose another --out.")
 
 
 def keep_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     """Writes the settings of a folder's results to ``settings.json``; creates the folder if needed."""
-    _write_json(make_folder(folder) / SETTINGS, settings)
+    write_json(make_folder(folder) / SETTINGS, settings)
 
 
 def read_result(job: Job[ResultT]) -> ResultT | None:
-    """Reads the result of a job; None if it has none yet."""
+    """Reads the result of a job; None if it has none yet.
+
+    Raises:
+        DamagedFileError: The file of the result is damaged.
+    """
     path = job.folder / "result.json"
-    return job.read(json.loads(path.read_text())) if path.is_file() else None
+    if not path.is_file():
+        return None
+    values, _ = read_json(path)
+    try:
+        return job.read(values)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:150]
+        raise DamagedFileError(
+            f"'{path}' does not hold the result of its job ({reason}); remove it, and the job is run again."
+        ) from None
 
 
 def read_error(job: Job[Any]) -> str:
@@ -191,7 +206,7 @@ def run_job(job: Job[Any]) -> None:
     keep_settings(job.folder, job.settings())
     (job.folder / "error.txt").unlink(missing_ok=True)
     try:
-        _write_json(job.folder / "result.json", job.run().to_json())
+        write_json(job.folder / "result.json", job.run().to_json())
     except Exception as error:  # any error: the other jobs continue
         message = " ".join(str(error).split()) or type(error).__name__
         with atomic_path(job.folder / "error.txt") as temporary:
@@ -205,12 +220,6 @@ def run_in_process(jobs: Sequence[Job[Any]]) -> None:
     with threads(1):
         for job in jobs:
             run_job(job)
-
-
-def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Writes values to a JSON file, completely or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=1) + "\n")
 
 
 def _line(job: Job[ResultT], out: Path) -> str:

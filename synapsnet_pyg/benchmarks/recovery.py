@@ -34,6 +34,8 @@ from synapsnet_pyg.benchmarks.variants import Variant
 from synapsnet_pyg.connectivity.registry import ESTIMATORS, estimate
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import Json, atomic_path, file_name, make_folder
+from synapsnet_pyg.files.archives import read_npz
+from synapsnet_pyg.files.checksums import DamagedFileError
 from synapsnet_pyg.metrics import ConnectivityScore, connectivity_score
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.registry import model_class
@@ -195,8 +197,11 @@ class RecoveryJob:
 
     def matrix(self) -> Tensor:
         """Reads the connectivity [N, N] that the job wrote."""
-        with np.load(self.folder / "connectivity.npz", allow_pickle=False) as file:
-            return torch.from_numpy(file["connectivity"])
+        path = self.folder / "connectivity.npz"
+        arrays = read_npz(path, ("connectivity",), "connectivity")
+        if "connectivity" not in arrays or arrays["connectivity"].dtype.kind != "f":
+            raise DamagedFileError(f"Expected a matrix 'connectivity' in '{path}'; remove its folder to run it again.")
+        return torch.from_numpy(arrays["connectivity"])
 
 
 class Populations(NamedTuple):

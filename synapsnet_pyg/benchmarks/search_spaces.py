@@ -138,11 +138,14 @@ def read_space(path: str | Path) -> Space:
     """
     try:
         values = yaml.safe_load(Path(path).read_text())
-    except yaml.YAMLError as error:
-        raise ValueError(f"Expected YAML in '{path}' (got: {error}).") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ValueError(f"Expected YAML in '{path}' (got: {' '.join(str(error).split())}).") from None
     if not isinstance(values, dict) or not values:
         raise ValueError(f"Expected hyper-parameters with ranges in '{path}' (got {values!r}).")
-    return {str(name): _choices_or_range(str(name), value) for name, value in values.items()}
+    try:
+        return {str(name): _choices_or_range(str(name), value) for name, value in values.items()}
+    except ValueError as error:
+        raise ValueError(f"'{path}': {error}") from None
 
 
 def _choices_or_range(name: str, value: Any) -> Range | Sequence[Any]:

@@ -1,6 +1,5 @@
 """Search of hyper-parameters on the validation part, by Optuna, in a file from which it resumes."""
 
-import json
 import math
 import multiprocessing
 import shlex
@@ -20,6 +19,7 @@ from synapsnet_pyg.benchmarks.variants import Variant, over_horizons
 from synapsnet_pyg.data.protocols import protocol_named
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import Json, atomic_path, first_difference, make_folder, optional_import
+from synapsnet_pyg.files.json_files import write_json
 from synapsnet_pyg.models.forecasting import forecast_horizons, forecast_session
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.nn.threads import threads
@@ -300,10 +300,8 @@ def _write(search: Search, study: Any, out: Path) -> Table:
     with atomic_path(out / "best.yaml") as temporary:
         text = yaml.safe_dump(config | ({"model_args": model_args} if model_args else {}), sort_keys=False)
         temporary.write_text(f"# {told}; synapsnet fit SESSIONS --config best.yaml --out RUN\n{text}")
-    with atomic_path(out / "tune.json") as temporary:
-        values = {**search.settings(), "trials": len(counted), "score": best.value,
-                  "arguments": arguments, "recipe": recipe}  # fmt: skip
-        temporary.write_text(json.dumps(values, indent=1) + "\n")
+    values = {**search.settings(), "trials": len(counted), "score": best.value}
+    write_json(out / "tune.json", {**values, "arguments": arguments, "recipe": recipe})
     sign = -1 if search.horizon == 1 else 1
     ordered = sorted(counted, key=lambda t: (t.value is None, sign * (t.value or 0.0), t.number))
     rows = [

@@ -1,14 +1,15 @@
 """Variants: models with their arguments, one for each row of a benchmark."""
 
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from synapsnet_pyg.connectivity.estimated_forecaster import EstimatedForecaster
+from synapsnet_pyg.files.json_files import read_as, read_json
 from synapsnet_pyg.models.linear import VectorAutoregression
-from synapsnet_pyg.models.registry import model_class
+from synapsnet_pyg.models.registry import model_class, require_trusted
 
 PAPER_MODELS = ("synapsnet", "neuprint", "gwnet", "lfads", "lstm", "gru", "rnn")
 """Models of Table 1 in the SynapsNet paper."""
@@ -28,11 +29,29 @@ class Variant(NamedTuple):
     """Number of trials by which the model was tuned; 0: its defaults."""
 
     @property
+    def names(self) -> list[str]:
+        """Names of classes and functions that the user gave, which files of the benchmark may name."""
+        return [self.kind, *(value for value in self.arguments.values() if isinstance(value, str))]
+
+    @property
     def tuned(self) -> str:
         """Number of trials by which the model was tuned, or ``on validation`` if its fit chooses a penalty there."""
         if not self.trials and issubclass(model_class(self.kind), VectorAutoregression | EstimatedForecaster):
             return "on validation"
         return str(self.trials)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Values of ``tune.json`` that are read."""
+
+    model: str
+    context: int | None
+    horizon: int
+    arguments: dict[str, Any]
+    recipe: dict[str, Any]
+    trials: int
+    protocol: str = "paper"
 
 
 def named(kinds: Sequence[str]) -> list[Variant]:
@@ -61,18 +80,21 @@ def with_tuned(
         path = Path(folder) / "tune.json"
         if not path.is_file():
             raise FileNotFoundError(f"Expected a folder of 'synapsnet tune' (there is no '{path}').")
-        values = json.loads(path.read_text())
+        values, _ = read_json(path)
+        names = [entry.name for entry in fields(_Search)]
+        search = read_as(_Search, {key: values[key] for key in names if key in values}, "search", path)
         now = {"protocol": protocol, "context": context, "horizon": horizon}
-        then = {"protocol": values.get("protocol", "paper"), "context": values["context"], "horizon": values["horizon"]}
+        then = {"protocol": search.protocol, "context": search.context, "horizon": search.horizon}
         if now != then:
             text = ", ".join(f"{key} {'default' if value is None else value}" for key, value in then.items())
             raise ValueError(
                 f"Expected --protocol, --context and --horizon of the search in '{folder}' (it has {text})."
             )
-        kind = values["model"]
+        kind = search.model
         if kind in tuned:
             raise ValueError(f"Expected one folder for each tuned model (got two of '{kind}').")
-        tuned[kind] = Variant(kind, kind, values["arguments"], values["recipe"], values["trials"])
+        require_trusted(kind, search.arguments, path, [variant.kind for variant in variants])
+        tuned[kind] = Variant(kind, kind, search.arguments, search.recipe, search.trials)
     labels = {variant.label for variant in variants}
     replaced = [tuned.get(variant.label, variant) for variant in variants]
     return [*replaced, *(variant for kind, variant in tuned.items() if kind not in labels)]

@@ -17,6 +17,7 @@ def compare(
     group_by: str | None = None,
     draws: int = 200,
     seed: int = 0,
+    trust: str | None = None,
 ) -> None:
     """Test whether the connectivity differs between states, halves, sessions or days: pairs of neurons, groups, all.
 
@@ -35,6 +36,8 @@ def compare(
         group_by: Field of the neurons, such as area or cell_type, whose groups are tested too, from group to group.
         draws: Number of shifts of the states in time, or of random assignments of blocks of time, in the tests.
         seed: Seed of these draws.
+        trust: Classes outside the package that the runs may import, such as my_model.MyModel, separated by commas; a
+            model of your own has one.
 
     Example:
         synapsnet compare run --states 'running>2' --group-by area --out results
@@ -44,6 +47,13 @@ def compare(
     from synapsnet_pyg.results.comparison import save_comparisons
 
     for line in save_comparisons(
-        runs, Path(out), states=listed(states), halves=halves, group_by=group_by, draws=draws, seed=seed
+        runs,
+        Path(out),
+        states=listed(states),
+        halves=halves,
+        group_by=group_by,
+        draws=draws,
+        seed=seed,
+        trust=listed(trust),
     ):
         print(line, flush=True)

@@ -5,6 +5,8 @@ Heavy libraries are imported by the command that needs them.
 
 from pathlib import Path
 
+from synapsnet_pyg.cli.arguments import listed
+
 
 def blocks(
     runs: list[str],
@@ -13,6 +15,7 @@ def blocks(
     out: str | None = None,
     quantiles: int | None = None,
     animal: str | None = None,
+    trust: str | None = None,
 ) -> None:
     """Test the mean effect from group to group of neurons, by area, cell type or depth, in one or more sessions.
 
@@ -28,6 +31,8 @@ def blocks(
         animal: Tells which sessions are of one animal: a field of the neurons, or the beginnings of the sessions'
             names, separated by commas. Intervals over sessions then count animals; each session is an animal if not
             given.
+        trust: Classes outside the package that the runs may import, such as my_model.MyModel, separated by commas; a
+            model of your own has one.
 
     Example:
         synapsnet blocks run --group-by area
@@ -36,12 +41,16 @@ def blocks(
     from synapsnet_pyg.results.blocks import group_results, save_group_results
     from synapsnet_pyg.runs.run import Run
 
-    results = group_results([Run.load(run) for run in runs], group_by, bins=quantiles, animal=animal)
+    results = group_results(
+        [Run.load(run, trust=listed(trust)) for run in runs], group_by, bins=quantiles, animal=animal
+    )
     for line in save_group_results(results, Path(out or Path(runs[0]) / "blocks")):
         print(line)
 
 
-def signs(run: str, *, group_by: str | None = None, out: str | None = None, fdr: float = 0.05) -> None:
+def signs(
+    run: str, *, group_by: str | None = None, out: str | None = None, fdr: float = 0.05, trust: str | None = None
+) -> None:
     """Test which neurons excite and which inhibit, and whether groups of neurons differ in this.
 
     A neuron excites (inhibits) if its mean effect one bin ahead differs from zero and exceeds the part that mirrors
@@ -53,6 +62,8 @@ def signs(run: str, *, group_by: str | None = None, out: str | None = None, fdr:
             given.
         out: Folder for tables and figures, created if needed; RUN/signs if not given.
         fdr: False discovery rate of the neurons that have a sign.
+        trust: Classes outside the package that the run may import, such as my_model.MyModel, separated by commas; a
+            model of your own has one.
 
     Example:
         synapsnet signs run
@@ -61,6 +72,6 @@ def signs(run: str, *, group_by: str | None = None, out: str | None = None, fdr:
     from synapsnet_pyg.results.signs import save_sign_results, sign_results
     from synapsnet_pyg.runs.run import Run
 
-    results = sign_results(Run.load(run), group_by, rate=fdr)
+    results = sign_results(Run.load(run, trust=listed(trust)), group_by, rate=fdr)
     for line in save_sign_results(results, Path(out or Path(run) / "signs")):
         print(line)

@@ -25,6 +25,7 @@ def perturb(
     format: str = "csv",
     states_only: bool = False,
     counts: bool = False,
+    trust: str | None = None,
 ) -> None:
     """Stimulate or silence neurons, or remove edges, in the model: effects on all other neurons, with intervals.
 
@@ -53,6 +54,8 @@ def perturb(
             are no p-values then.
         counts: Feed forecasts back as Poisson counts of that mean, for spike counts: more accurate for large
             perturbations, and from the third bin on the intervals of small ones are honest, though wide.
+        trust: Classes outside the package that the runs may import, such as my_model.MyModel, separated by commas; a
+            model of your own has one.
 
     Example:
         synapsnet perturb run --stimulate AVAL --held --out results
@@ -63,7 +66,7 @@ def perturb(
     from synapsnet_pyg.runs.run import Run
 
     asked = PerturbedNeurons(listed(stimulate), listed(silence), listed(remove_edge), amount, held)
-    runs = [Run.load(folder) for folder in (run, *listed(ensemble))]
+    runs = [Run.load(folder, trust=listed(trust)) for folder in (run, *listed(ensemble))]
     for line in save_perturbations(
         runs,
         asked,

@@ -124,6 +124,7 @@ def adapt(
     seed: int = 0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     resume: bool = False,
+    trust: str | None = None,
 ) -> None:
     """Take a fitted run to a new session: its dynamics stay, connectivity and embeddings are learned.
 
@@ -137,6 +138,8 @@ def adapt(
         seed: Seed of the weights' start, the order of windows and dropout.
         device: Where to compute: cuda (a GPU), cpu, or auto, a GPU if there is one.
         resume: Continue an interrupted run, given the same command again.
+        trust: Classes outside the package that the run may import, such as my_model.MyModel, separated by commas; a
+            model of your own has one.
 
     Example:
         synapsnet adapt run tuesday.h5 --out run-tuesday
@@ -146,11 +149,13 @@ def adapt(
     from synapsnet_pyg.runs.run import Run
 
     changes = {"epochs": epochs, "patience": patience, "seed": seed}
-    Run.adapt(run, session, out, changes=changes, hardware=Hardware(device), resume=resume)
+    Run.adapt(run, session, out, changes=changes, hardware=Hardware(device), resume=resume, trust=listed(trust))
     print(f"fitted run in {out}; now: synapsnet evaluate {out}")
 
 
-def evaluate(run: str, *, horizon: int = 1, json: bool = False, neurons: str | None = None) -> None:
+def evaluate(
+    run: str, *, horizon: int = 1, json: bool = False, neurons: str | None = None, trust: str | None = None
+) -> None:
     """Score a run on its test parts, beside mean, copy, AR(5) and ridge VAR forecasts, and the mean over trials.
 
     Scores have 95 % intervals over blocks of test bins. The ceiling is an estimate of the correlation that the noise
@@ -162,6 +167,8 @@ def evaluate(run: str, *, horizon: int = 1, json: bool = False, neurons: str | N
             bins directly if it can, else by feeding its forecasts back (rolled out).
         json: Print one JSON object instead of tables.
         neurons: CSV file to write, with a row for each neuron: scores of all models, ceiling, rate and fields.
+        trust: Classes outside the package that the run may import, such as my_model.MyModel, separated by commas; a
+            model of your own has one.
 
     Example:
         synapsnet evaluate run
@@ -178,7 +185,7 @@ def evaluate(run: str, *, horizon: int = 1, json: bool = False, neurons: str | N
         raise ValueError(f"Expected --horizon of at least 1 bin (got {horizon}).")
     if neurons is not None and Path(neurons).suffix != ".csv":
         raise ValueError(f"Expected a file name that ends in .csv (got '{neurons}'), such as --neurons neurons.csv.")
-    loaded = Run.load(run)
+    loaded = Run.load(run, trust=listed(trust))
     scores = evaluate_run(loaded)
     ahead = evaluate_horizons(loaded, horizon) if horizon > 1 else None
     if neurons is not None:
@@ -206,6 +213,7 @@ def connectivity(
     significance: bool = False,
     fdr: float | None = None,
     ensemble: str | None = None,
+    trust: str | None = None,
 ) -> None:
     """Write the learned connectivity: matrix, edge table and graph, with statistics of every edge on request.
 
@@ -225,6 +233,8 @@ def connectivity(
         fdr: False discovery rate of the edges in tables and graphs, such as 0.05; goes with --significance.
         ensemble: Further runs of the same sessions from other seeds, separated by commas. Weights become the mean over
             all runs. New columns: seed_deviation and sign_agreement (share of the runs with the sign of the mean).
+        trust: Classes outside the package that the runs may import, such as my_model.MyModel, separated by commas; a
+            model of your own has one.
 
     Example:
         synapsnet connectivity run --out results
@@ -242,7 +252,7 @@ def connectivity(
         raise ValueError("Expected --significance beside --fdr (got --fdr alone).")
     if fdr is not None and not 0 < fdr < 1:
         raise ValueError(f"Expected --fdr between 0 and 1, such as 0.05 (got {fdr}).")
-    runs = [Run.load(folder) for folder in (run, *listed(ensemble))]
+    runs = [Run.load(folder, trust=listed(trust)) for folder in (run, *listed(ensemble))]
     results = connectivity_results(runs, significance=significance, rate=0.05 if fdr is None else fdr)
     for line in save_connectivity_results(
         runs[0], results, Path(out), formats=formats, threshold=threshold, top_k=top_k, rate=fdr
@@ -258,6 +268,7 @@ def dynamics(
     states: str | None = None,
     group_by: str | None = None,
     save: bool = False,
+    trust: str | None = None,
 ) -> None:
     """Write the dynamics of the connectivity over the training part: mean and deviation, edges over time, states.
 
@@ -273,6 +284,8 @@ def dynamics(
             tested: a model that is modulated by the states differs between them by construction. The command compare
             tests whether the recording differs.
         save: Write every weight in every window too (HDF5): neurons x neurons x windows x 4 bytes, compressed.
+        trust: Classes outside the package that the run may import, such as my_model.MyModel, separated by commas; a
+            model of your own has one.
 
     Example:
         synapsnet dynamics run --out results
@@ -282,20 +295,22 @@ def dynamics(
     from synapsnet_pyg.results.dynamic_connectivity import save_dynamics
     from synapsnet_pyg.runs.run import Run
 
-    loaded = Run.load(run)
+    loaded = Run.load(run, trust=listed(trust))
     for line in save_dynamics(
         loaded, Path(out), top_k=top_k, states=listed(states), group_by=group_by, every_window=save
     ):
         print(line, flush=True)
 
 
-def report(run: str, *, out: str | None = None, session: str | None = None) -> None:
+def report(run: str, *, out: str | None = None, session: str | None = None, trust: str | None = None) -> None:
     """Make one page of a run: scores, forecasts, connectivity and its significance; figures as PNG and SVG, tables.
 
     Args:
         run: Folder of the run.
         out: Folder for the page, created if needed; RUN/report if not given.
         session: Name of the only session on the page; all sessions if not given.
+        trust: Classes outside the package that the run may import, such as my_model.MyModel, separated by commas; a
+            model of your own has one.
 
     Example:
         synapsnet report run
@@ -304,19 +319,21 @@ def report(run: str, *, out: str | None = None, session: str | None = None) -> N
     from synapsnet_pyg.report.report import write_report
     from synapsnet_pyg.runs.run import Run
 
-    loaded = Run.load(run)
+    loaded = Run.load(run, trust=listed(trust))
     folder = Path(out or Path(run) / "report")
     written = write_report(loaded, folder, session)
     print(f"written to {folder}: index.html and {len(written) - 1} other files")
 
 
-def figures(run: str, *, out: str, session: str | None = None) -> None:
+def figures(run: str, *, out: str, session: str | None = None, trust: str | None = None) -> None:
     """Draw a run: connectivity, forecasts of a few neurons, scores of all neurons, training curve.
 
     Args:
         run: Folder of the run.
         out: Folder for the PNG files, created if needed.
         session: Name of the only session to draw; all sessions if not given.
+        trust: Classes outside the package that the run may import, such as my_model.MyModel, separated by commas; a
+            model of your own has one.
 
     Example:
         synapsnet figures run --out figures
@@ -325,7 +342,7 @@ def figures(run: str, *, out: str, session: str | None = None) -> None:
     from synapsnet_pyg.results.figures import draw_run
     from synapsnet_pyg.runs.run import Run
 
-    loaded = Run.load(run)
+    loaded = Run.load(run, trust=listed(trust))
     names = loaded.session_names(session)
     for path in draw_run(loaded, names, output_folder(out)):
         print(f"written to {path}")

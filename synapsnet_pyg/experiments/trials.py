@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from synapsnet_pyg.files import atomic_path
+from synapsnet_pyg.files.archives import read_npz
 
 Arrays = Mapping[str, np.ndarray]
 """Name -> array, for the figure of an experiment."""
@@ -78,8 +79,7 @@ class TrialJob:
         path = self.folder / "arrays.npz"
         if not path.is_file():
             return None
-        with np.load(path, allow_pickle=False) as arrays:
-            return Outcome(values["seeds"], {key: arrays[key] for key in arrays.files})
+        return Outcome(values["seeds"], read_npz(path, (), "file of arrays"))
 
     def describe(self, result: Outcome) -> str:
         """Returns the mean of each score over seeds."""

@@ -1,17 +1,22 @@
 """Saved models: numbers, texts and tensors in one file, without other pickled objects."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from synapsnet_pyg.data.session import SessionInfo
-from synapsnet_pyg.files import atomic_stream
+from synapsnet_pyg.files import atomic_stream, require_memory
+from synapsnet_pyg.files.archives import check_archive
+from synapsnet_pyg.files.checksums import DamagedFileError
+from synapsnet_pyg.models.bounded import Bounded, TooLargeError
 from synapsnet_pyg.models.forecaster import Forecaster
-from synapsnet_pyg.models.registry import build_model, model_class, part_name
+from synapsnet_pyg.models.registry import build_model, model_class, part_name, require_trusted
 
 
 def save_model(model: Forecaster, path: str | os.PathLike[str]) -> None:
@@ -42,29 +47,42 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: str | os.PathLike[str]
         torch.save(checkpoint, stream)
 
 
-def load_model(path: str | os.PathLike[str]) -> Forecaster:
+def load_model(path: str | os.PathLike[str], *, trust: Collection[str] = ()) -> Forecaster:
     """Reads a model from a file, in evaluation mode and on the CPU.
 
     Only numbers, texts and tensors are unpickled. Files of version 0.1.0 are read too.
 
     Args:
         path: File written by :func:`save_model`, or a checkpoint of training.
+        trust: Import paths of classes and functions outside the package that the file may name. Those that this
+            process has used already need not be given.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is not a model, is damaged, or holds weights that do not fit its description.
+        ValueError: The file is not a model, is damaged, holds weights that are not finite or do not fit its
+            description, or names a class outside the package.
     """
     saved = read_checkpoint(path)
-    description = saved["description"]
-    sessions = [SessionInfo(*session) for session in description["sessions"]]
-    earlier = model_class(description["kind"]).earlier
-    model = build_model(description["kind"], sessions, {**earlier, **description["arguments"]})
+    kind, arguments, sessions = _described(saved["description"], path)
+    require_trusted(kind, arguments, path, trust)
     state = {key.removeprefix("model."): value for key, value in saved["state_dict"].items()}
+    model_type = model_class(kind)
     try:
-        model.load_state_dict(model_class(description["kind"]).upgrade(state))
+        state = model_type.upgrade(state)
+        with Bounded(state) if kind not in trust else nullcontext():
+            model = build_model(kind, sessions, {**model_type.earlier, **arguments})
+        model.load_state_dict(state)
+    except TooLargeError:
+        raise DamagedFileError(
+            f"Expected '{path}' to describe a model of the size of its weights (it would be many times as large); take "
+            "a copy, or fit anew."
+        ) from None
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"'{path}' holds weights of another version of '{model.kind}' ({reason}); fit anew.") from None
+        raise DamagedFileError(f"'{path}' holds weights of another version of '{kind}' ({reason}); fit anew.") from None
+    except (TypeError, ArithmeticError, LookupError, AttributeError, ValueError, AssertionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DamagedFileError(f"'{path}' does not describe a '{kind}' ({reason}); take a copy, or fit anew.") from None
     return model.eval()
 
 
@@ -79,18 +97,47 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is not a model, or is damaged.
+        ValueError: The file is not a model, is damaged, or holds weights that are not finite.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"Expected a saved model (there is no file '{path}').")
+    check_archive(path, "model", packed=False)  # torch does not compare checksums
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # torch raises many kinds of errors for a damaged file
         saved = {}
-    if not isinstance(saved, dict) or not {"description", "state_dict"} <= saved.keys():
-        raise ValueError(f"'{path}' is not a readable model: foreign, cut short or damaged.")
+    parts = (saved.get("description"), saved.get("state_dict")) if isinstance(saved, dict) else ()
+    if not parts or not all(isinstance(part, dict) and all(isinstance(key, str) for key in part) for part in parts):
+        raise DamagedFileError(f"'{path}' is not a readable model: foreign, cut short or damaged.")
+    for name, value in saved["state_dict"].items():
+        _check_weights(name, value, path)
     renamed = {_OLD_KEYS.get(key, key): value for key, value in saved["description"].items()}
     return saved | {"description": renamed}
+
+
+def _check_weights(name: str, value: Any, path: str | os.PathLike[str]) -> None:
+    """Raises an error unless a saved tensor is finite and no larger than memory, whatever its strides claim."""
+    if isinstance(value, Tensor) and value.layout == torch.strided:
+        require_memory(value.numel() * value.element_size(), f"'{name}' of '{path}'")
+        if bool(value.isfinite().all()):
+            return
+        raise DamagedFileError(f"Expected finite weights '{name}' in '{path}' (got NaN or infinity); fit anew.")
+    raise DamagedFileError(f"Expected a dense tensor '{name}' in '{path}' (got {type(value).__name__}); fit anew.")
+
+
+def _described(
+    description: Mapping[str, Any], path: str | os.PathLike[str]
+) -> tuple[str, dict[str, Any], list[SessionInfo]]:
+    """Returns kind, arguments and sessions of a description, after checking that they are such."""
+    kind, arguments, sessions = (description.get(key) for key in ("kind", "arguments", "sessions"))
+    if not isinstance(kind, str) or not isinstance(arguments, dict) or not isinstance(sessions, list):
+        raise DamagedFileError(f"'{path}' has no description of a model (got {list(description)}); fit anew.")
+    kinds = (str, list, list, int)
+    for session in sessions:
+        fits = isinstance(session, tuple | list) and len(session) == 4 and all(map(isinstance, session, kinds))
+        if not fits or not all(isinstance(entry, str) for entry in [*session[1], *session[2]]) or session[3] < 0:
+            raise DamagedFileError(f"Expected name, neurons, behaviours and bins of sessions in '{path}'; fit anew.")
+    return kind, arguments, [SessionInfo(*session) for session in sessions]
 
 
 _OLD_KEYS = {"name": "kind", "populations": "sessions"}

@@ -1,9 +1,12 @@
 """Names and import paths of the models. They can be read without importing torch, as the command line does."""
 
+import os
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from inspect import signature
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from synapsnet_pyg.models.trust import is_ours, path_of, untrusted, user_object
 
 if TYPE_CHECKING:
     from synapsnet_pyg.data.session import Session, SessionInfo
@@ -116,7 +119,7 @@ def model_class(kind: str) -> "type[Forecaster]":
     if "." not in path:
         raise ValueError(f"Expected a model among {', '.join(MODELS)} or package.module.Class (got '{kind}').")
     try:
-        resolved = pkgutil.resolve_name(path)
+        resolved = user_object(path)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"Expected model '{kind}' to be importable (got: {error}).") from None
     if isinstance(resolved, type) and issubclass(resolved, Forecaster):
@@ -154,7 +157,7 @@ def part(key: str, value: Any) -> Any:
         return parts[value]
     try:
         if "." in value:
-            return pkgutil.resolve_name(value)
+            return user_object(value)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"Expected '{key}' to be importable (got '{value}': {error}).") from None
     raise ValueError(f"Expected '{key}' among {', '.join(parts)} or package.module.name (got '{value}').")
@@ -185,9 +188,44 @@ def part_name(key: str, value: Any) -> Any:
             f"Expected '{key}' to be a class or function that can be imported by name (got {value!r}), since "
             "a saved model holds the name only; define it at the top level of a module."
         )
+    _parts_in_use.add(path)
     return path
 
 
-def path_of(thing: Callable[..., Any]) -> str:
-    """Returns the import path of a class or function."""
-    return f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', '')}"
+_parts_in_use: set[str] = set()
+"""Import paths of the parts, in no registry, with which models of this process were made."""
+
+
+def require_trusted(
+    kind: str, arguments: Mapping[str, Any], file: str | os.PathLike[str], trust: Collection[str] = ()
+) -> None:
+    """Raises an error if a file names a model or part that is neither the package's nor the user's own.
+
+    To import a module is to run it, so a file may name only the package's own classes and functions, those that this
+    process has used already, and those that the user trusts.
+
+    Args:
+        kind: Name of the model in the file.
+        arguments: Arguments of the model in the file.
+        file: Path of the file.
+        trust: Import paths that the user trusts.
+
+    Raises:
+        ValueError: The file names another model or part.
+    """
+    from synapsnet_pyg.models.forecaster import Forecaster
+
+    known = kind in MODELS or kind in trust or "." not in kind or is_ours(kind)
+    if not known and kind not in map(path_of, _subclasses(Forecaster)):
+        raise untrusted("a model", kind, file)
+    for key, value in arguments.items():
+        known = key not in PARTS or not isinstance(value, str) or "." not in value
+        if not known and value not in {*trust, *_parts_in_use} and not is_ours(value):
+            raise untrusted(f"'{key}'", value, file)
+
+
+def _subclasses(kind: type) -> Iterator[type]:
+    """Yields all subclasses of a class that this process knows."""
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)

@@ -1,7 +1,7 @@
 """Comparisons of the connectivity between conditions, sessions or days, and their files."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -65,11 +65,12 @@ class ComparisonResult:
         return conditions if self.whole else f"{file_name(self.pair.session.name)}-{conditions}"
 
 
-def sessions_to_compare(paths: Sequence[str | os.PathLike[str]]) -> list[Session]:
+def sessions_to_compare(paths: Sequence[str | os.PathLike[str]], *, trust: Collection[str] = ()) -> list[Session]:
     """Reads the sessions of runs, standardised.
 
     Args:
         paths: Folders of runs, or session files or folders of them, which need no fit.
+        trust: Import paths of classes outside the package that a run may name.
 
     Raises:
         FileNotFoundError: There is no such run or file.
@@ -81,7 +82,7 @@ def sessions_to_compare(paths: Sequence[str | os.PathLike[str]]) -> list[Session
         if files and not (path / FILE).is_file():
             sessions += [Session.load(file).standardise(inplace=True) for file in files]
         else:
-            sessions += Run.load(path).sessions.values()
+            sessions += Run.load(path, trust=trust).sessions.values()
     for first, second in combinations(sessions, 2):
         if torch.equal(first.activity, second.activity):
             raise ValueError(
@@ -130,6 +131,7 @@ def save_comparisons(
     group_by: str | None = None,
     draws: int = 200,
     seed: int = 0,
+    trust: Collection[str] = (),
 ) -> Iterator[str]:
     """Tests whether the connectivity differs between conditions, and writes tables and figures.
 
@@ -147,6 +149,7 @@ def save_comparisons(
         group_by: Field that groups the neurons; None: no table of groups.
         draws: Number of draws of the null.
         seed: Seed of the null.
+        trust: Import paths of classes outside the package that a run may name.
 
     Yields:
         The result of each comparison in a few lines, then a line for each file when it is written.
@@ -154,7 +157,7 @@ def save_comparisons(
     Raises:
         ValueError: There are no such conditions or no such field, or a condition has too few bins. Nothing was written.
     """
-    pairs = pairs_to_compare(sessions_to_compare(paths), states, halves)
+    pairs = pairs_to_compare(sessions_to_compare(paths, trust=trust), states, halves)
     whole = not states and not halves
     for pair in pairs:
         _check_groups(pair.session, group_by)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 from xml.etree.ElementTree import ParseError
-from zipfile import BadZipFile
 
 import networkx as nx
 import numpy as np
@@ -18,6 +17,8 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_checks import check_connectivity
 from synapsnet_pyg.files import atomic_path, file_name, optional_import, shorten
+from synapsnet_pyg.files.archives import read_npz
+from synapsnet_pyg.files.checksums import DamagedFileError
 from synapsnet_pyg.nn.current_conv import edges_of, values_at
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
 from synapsnet_pyg.results.graphs import (
@@ -87,14 +88,14 @@ class NumPyMatrix(ConnectivityFormat):
 
     def read(self, path: Path, session: Session) -> Tensor:
         """Reads the matrix, also from a file of :class:`SciPyMatrix`, which has the same suffix."""
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            if "sender" in file:
-                ids = file["neuron_id"]
-                ends = (ids[file[end]].tolist() for end in ("sender", "receiver"))
-                return connectivity_from_edges(session, zip(*ends, file["weight"].tolist(), strict=True))
-            if "connectivity" not in file:
-                return SciPyMatrix().read(path, session)
-            matrix, ids = file["connectivity"], file["neuron_id"].tolist()
+        file = read_npz(path, ("connectivity", "neuron_id", "sender", "receiver", "weight"), "connectivity")
+        if not file:
+            return SciPyMatrix().read(path, session)
+        if "sender" in file:
+            ids, weight = file["neuron_id"], file["weight"].tolist()
+            ends = (ids[_rows(file, end, len(ids), path)].tolist() for end in ("sender", "receiver"))
+            return connectivity_from_edges(session, zip(*ends, weight, strict=True))
+        matrix, ids = _numbers(file, "connectivity", path), file["neuron_id"].tolist()
         if matrix.shape != (len(ids), len(ids)):
             raise ValueError(f"Expected a connectivity of {len(ids)} neurons (got {list(matrix.shape)}).")
         row = torch.tensor(neuron_rows(session, ids))
@@ -154,7 +155,7 @@ class GraphML(ConnectivityFormat):
 
     def read(self, path: Path, session: Session) -> Tensor:
         """Reads the weights of the edges."""
-        return connectivity_from_networkx(session, _with_ids(session, nx.read_graphml(path)))
+        return _weighted(session, nx.read_graphml(path))
 
 
 class GEXF(ConnectivityFormat):
@@ -169,7 +170,7 @@ class GEXF(ConnectivityFormat):
 
     def read(self, path: Path, session: Session) -> Tensor:
         """Reads the weights of the edges."""
-        return connectivity_from_networkx(session, _with_ids(session, nx.read_gexf(path)))
+        return _weighted(session, nx.read_gexf(path))
 
 
 class SciPyMatrix(ConnectivityFormat):
@@ -183,14 +184,41 @@ class SciPyMatrix(ConnectivityFormat):
 
     def read(self, path: Path, session: Session) -> Tensor:
         """Reads the matrix, whose rows must be in the session's order."""
-        matrix = optional_import("scipy.sparse", "analysis").load_npz(path)
-        if session.num_neurons <= MOST_DENSE:
-            return torch.from_numpy(matrix.toarray()).to(session.activity)
-        entries = matrix.tocoo()
-        indices = torch.from_numpy(np.stack([entries.row, entries.col])).long()
-        return torch.sparse_coo_tensor(
-            indices, torch.from_numpy(entries.data).to(session.activity), matrix.shape, check_invariants=True
-        ).coalesce()
+        # SciPy trusts the indices of a file, and writes outside of its memory where they are wrong.
+        file = read_npz(path, ("format", "shape", "indptr", "indices", "data"), "connectivity")
+        N, kind = session.num_neurons, file["format"].astype("U").item()
+        if kind not in ("csr", "csc") or file["shape"].tolist() != [N, N]:
+            raise ValueError(
+                f"Expected a matrix of {N} rows and columns by rows or columns (got {kind} {file['shape'].tolist()})."
+            )
+        starts, data = _rows(file, "indptr", len(file["data"]) + 1, path), _numbers(file, "data", path)
+        minor = _rows(file, "indices", N, path)
+        if starts.shape != (N + 1,) or starts[0] != 0 or starts[-1] != len(data) or (np.diff(starts) < 0).any():
+            raise ValueError(f"Expected 'indptr' of {N + 1} numbers from 0 to {len(data)} that never fall.")
+        major = np.repeat(np.arange(N), np.diff(starts))
+        indices = torch.from_numpy(np.stack([major, minor] if kind == "csr" else [minor, major])).long()
+        weights = torch.from_numpy(data).to(session.activity)
+        matrix = torch.sparse_coo_tensor(indices, weights, (N, N), check_invariants=True).coalesce()
+        return matrix.to_dense() if N <= MOST_DENSE else matrix
+
+
+def _rows(file: Mapping[str, np.ndarray], name: str, end: int, path: Path) -> np.ndarray:
+    """Returns a list of whole numbers from 0 to ``end`` (exclusive) of an npz file."""
+    rows = file[name]
+    if (
+        rows.ndim != 1
+        or rows.dtype.kind not in "iu"
+        or (rows.size and not 0 <= int(rows.min()) <= int(rows.max()) < end)
+    ):
+        raise DamagedFileError(f"Expected whole numbers from 0 to {end - 1} in '{name}' of '{path}' (got others).")
+    return rows.astype(np.int64)
+
+
+def _numbers(file: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarray:
+    """Returns an array of numbers of an npz file."""
+    if file[name].dtype.kind not in "fiub":
+        raise DamagedFileError(f"Expected numbers in '{name}' of '{path}' (got {file[name].dtype}).")
+    return file[name]
 
 
 FORMATS: dict[str, ConnectivityFormat] = {
@@ -289,10 +317,14 @@ def read_connectivity(path: str | os.PathLike[str], session: Session) -> Tensor:
     try:
         connectivity = readers[path.suffix](path, session)
         check_connectivity(session.num_neurons, connectivity)
-    except (ParseError, BadZipFile, EOFError, KeyError, TypeError, csv.Error, nx.NetworkXError) as error:
-        raise ValueError(f"'{path}' holds no connectivity, is cut short or damaged ({error!r}).") from None
-    except ValueError as error:
-        raise ValueError(f"'{path}': {error}") from None
+    except (DamagedFileError, FileNotFoundError):
+        raise
+    except (ParseError, EOFError, LookupError, TypeError, AttributeError, RecursionError, csv.Error, nx.NetworkXError,
+            OverflowError, RuntimeError) as error:  # fmt: skip
+        reason = " ".join(repr(error).split())[:200]
+        raise DamagedFileError(f"'{path}' holds no connectivity, is cut short or damaged ({reason}).") from None
+    except (ValueError, OSError) as error:
+        raise DamagedFileError(f"'{path}': {' '.join(str(error).split())}") from None
     return connectivity
 
 
@@ -314,6 +346,16 @@ def _xml_text(text: str) -> str:
         lambda match: match[0].encode("unicode_escape").decode(),
         text,
     )
+
+
+def _weighted(session: Session, graph: "nx.DiGraph[str]") -> Tensor:
+    """Returns the connectivity [N, N] of a graph of a file, each of whose edges must have a weight."""
+    bare = [f"{sender} -> {receiver}" for sender, receiver, weight in graph.edges(data="weight") if weight is None]
+    if bare:
+        raise ValueError(
+            f"Expected a weight for every edge (there is none for {shorten(bare)}); write 1 if all are alike."
+        )
+    return connectivity_from_networkx(session, _with_ids(session, graph))
 
 
 def _with_ids(session: Session, graph: "nx.DiGraph[str]") -> "nx.DiGraph[str]":

@@ -1,26 +1,34 @@
 """Runs: fitted models with their sessions, and their folders."""
 
-import csv
 import json
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from synapsnet_pyg.data.fingerprint import earlier_fingerprint
 from synapsnet_pyg.data.session import Session, Split
 from synapsnet_pyg.files import file_name, make_folder
 from synapsnet_pyg.models.checkpoint import load_model
 from synapsnet_pyg.models.forecaster import Forecaster
-from synapsnet_pyg.models.registry import build_model
+from synapsnet_pyg.models.registry import build_model, require_trusted
 from synapsnet_pyg.runs.cost import FitCost, affordable, cost_sentence
 from synapsnet_pyg.runs.hardware import Hardware
 from synapsnet_pyg.runs.recipe import Preset, Recipe
-from synapsnet_pyg.runs.run_file import FILE, FittedSession, RunRecord, best_epoch, versions
+from synapsnet_pyg.runs.run_file import (
+    EVERY_FIELD,
+    FILE,
+    FittedSession,
+    RunRecord,
+    best_epoch,
+    read_history,
+    versions,
+)
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -100,19 +108,28 @@ class Run:
         return cls(model, {session.name: session for session in sessions}, recipe)
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> "Run":
+    def load(cls, folder: str | os.PathLike[str], *, trust: Collection[str] = ()) -> "Run":
         """Reads a run and its recordings, also a run of version 0.1.0.
+
+        Args:
+            folder: Folder of the run.
+            trust: Import paths of classes outside the package that the run may name, such as ``my_model.MyModel``;
+                their modules are imported. Those that this process has used already need not be given.
 
         Raises:
             FileNotFoundError: The folder holds no run, no epoch is finished yet, or a recording was moved.
-            ValueError: A file is damaged, or a recording has changed since the fit.
+            ValueError: A file is damaged, a recording has changed since the fit, or the run names a class that is not
+                trusted.
         """
         folder = Path(folder)
         record = RunRecord.read(folder)
         if not (folder / "best.ckpt").is_file():
             raise FileNotFoundError(f"'{folder}' has no finished epoch yet; continue it with 'synapsnet fit --resume'.")
-        model = load_model(folder / "best.ckpt")
-        sessions = {fitted.name: _load_session(fitted, folder, record.recipe) for fitted in record.sessions}
+        model = load_model(folder / "best.ckpt", trust=trust)
+        sessions = {fitted.name: _load_session(fitted, folder, record) for fitted in record.sessions}
+        for name, session in sessions.items():
+            if name not in model.sessions or model.sessions[name].neuron_id != session.neuron_id:
+                raise ValueError(f"Expected a model of the neurons of session '{name}' in '{folder / 'best.ckpt'}'.")
         return cls(model, sessions, record.recipe, folder, record)
 
     @classmethod
@@ -180,6 +197,7 @@ class Run:
         progress: bool = True,
         logger: "Logger | None" = None,
         callbacks: Sequence[Any] = (),
+        trust: Collection[str] = (),
     ) -> "Run":
         """Fits the model of a run to a new session, with all shared parameters frozen.
 
@@ -195,13 +213,15 @@ class Run:
             progress: Whether to show a bar and a line for each epoch on standard error.
             logger: Logger of Lightning.
             callbacks: Callbacks of Lightning.
+            trust: Import paths of classes outside the package that the run may name, as in :meth:`load`.
 
         Raises:
             FileExistsError: The folder holds a run or other files.
             FileNotFoundError: The run or the session file does not exist.
             ValueError: The sessions of the model share no parameters, or the behaviours differ from those of the run.
         """
-        record, fitted_model = RunRecord.read(Path(folder)), load_model(Path(folder) / "best.ckpt")
+        record, fitted_model = RunRecord.read(Path(folder)), load_model(Path(folder) / "best.ckpt", trust=trust)
+        require_trusted(record.kind, record.arguments, Path(folder) / FILE, trust)
         if not fitted_model.shared:
             raise ValueError(
                 f"Expected a model whose sessions share their dynamics ('{record.kind}' shares nothing); "
@@ -280,11 +300,10 @@ class Run:
         folder = self.folder if session is None else self.folder / file_name(session)
         if self.record is None or not (folder / "history.csv").is_file():
             return None
-        with (folder / "history.csv").open(newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = read_history(folder / "history.csv")
         return History(
             [int(row["epoch"]) for row in rows],
-            [float(row["validation_correlation"]) for row in rows],
+            [row["validation_correlation"] for row in rows],
             best=best_epoch(rows, self.model.horizon) if rows else 0,
         )
 
@@ -312,7 +331,7 @@ class Run:
         return [shlex.join(fit_command), "synapsnet evaluate again", "synapsnet report again"]
 
 
-def _load_session(fitted: FittedSession, folder: Path, recipe: Recipe) -> Session:
+def _load_session(fitted: FittedSession, folder: Path, record: RunRecord) -> Session:
     """Reads a recording of a run, and divides and standardises it; run and recording may have been moved together."""
     paths = [Path(fitted.path), folder / fitted.relative_path]
     path = next((path for path in paths if path.is_file()), None)
@@ -322,12 +341,13 @@ def _load_session(fitted: FittedSession, folder: Path, recipe: Recipe) -> Sessio
             "no such file); put it back there."
         )
     session = Session.load(path)
-    if session.fingerprint != fitted.fingerprint:
+    now = session.fingerprint if record.file_version >= EVERY_FIELD else earlier_fingerprint(session)
+    if now != fitted.fingerprint:
         raise ValueError(
             f"'{path}' is not the recording of the fit in '{folder}', or was converted again with other options (got "
             f"{session}); restore the original file, or fit again."
         )
-    return recipe.standardised(recipe.prepare(session))
+    return record.recipe.standardised(record.recipe.prepare(session))
 
 
 def _options(values: Mapping[str, Any]) -> list[str]:

@@ -1,21 +1,28 @@
 """The file ``run.json`` of a run: its model, recordings, recipe and versions."""
 
+import csv
 import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from synapsnet_pyg.data.fingerprint import earlier_fingerprint
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import Json, atomic_path, first_difference
+from synapsnet_pyg.files import Json, first_difference
+from synapsnet_pyg.files.checksums import DamagedFileError
+from synapsnet_pyg.files.json_files import read_as, read_json, write_json
+from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.runs.recipe import Recipe
 
 FILE = "run.json"
 FORMAT = "synapsnet run"
-VERSION = 2
+VERSION = 3
+EVERY_FIELD = 3
+"""Version since which fingerprints are of every field of a recording, and the file has a checksum."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,30 @@ class FittedSession:
             bins=session.num_bins,
             fingerprint=session.fingerprint,
         )
+
+
+def _as_earlier(session: FittedSession) -> FittedSession:
+    """Returns the record of a session file as files of earlier versions have it."""
+    return replace(session, fingerprint=earlier_fingerprint(Session.load(session.path)))
+
+
+@dataclass(frozen=True)
+class _Model:
+    """Model in ``run.json``."""
+
+    kind: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Content:
+    """Values that ``run.json`` must have."""
+
+    model: _Model
+    sessions: list[FittedSession]
+    recipe: Recipe
+    versions: dict[str, str]
+    adapted_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,8 +107,7 @@ class RunRecord:
             "recipe": self.recipe.to_json(),
             "versions": dict(self.versions),
         }
-        with atomic_path(folder / FILE) as temporary:
-            temporary.write_text(json.dumps(values, indent=2) + "\n")
+        write_json(folder / FILE, values, indent=2)
 
     @classmethod
     def read(cls, folder: Path) -> "RunRecord":
@@ -91,22 +121,28 @@ class RunRecord:
         if not path.is_file():
             found = "is a file" if folder.is_file() else f"has no {FILE}" if folder.is_dir() else "is not there"
             raise FileNotFoundError(f"Expected the folder of a run, which 'synapsnet fit' makes ('{folder}' {found}).")
-        try:
-            values = json.loads(path.read_text())
-            if values["format"] != FORMAT or values["version"] > VERSION:
-                raise ValueError("of another program or a newer version")
-            old = values["version"] < 2  # 0.1.0 called the kind a name, and the recipe training
-            return cls(
-                kind=values["model"]["name" if old else "kind"],
-                arguments=values["model"]["arguments"],
-                sessions=[FittedSession(**session) for session in values["sessions"]],
-                recipe=Recipe.from_json(values["training" if old else "recipe"]),
-                versions=values["versions"],
-                adapted_from=values.get("adapted_from"),
-                file_version=values["version"],
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"'{path}' is not a readable run ({error}).") from None
+        values, sealed = read_json(path)
+        found = values.get("version")
+        if values.get("format") != FORMAT or not isinstance(found, int) or found > VERSION:
+            raise DamagedFileError(f"'{path}' is not a readable run (of another program or a newer version).")
+        if not sealed:
+            warn(f"'{path}' has no checksum (an earlier version wrote it), so damage cannot be seen.")
+        if found < 2:  # 0.1.0 called the kind a name, and the recipe training
+            renamed = {"training": "recipe"}
+            values = {renamed.get(key, key): value for key, value in values.items()}
+            model = read_as(dict[str, Any], values.get("model"), "model", path)
+            values["model"] = {"kind" if key == "name" else key: value for key, value in model.items()}
+        own = {key: value for key, value in values.items() if key not in ("format", "version")}
+        content = read_as(_Content, own, "run", path)
+        return cls(
+            kind=content.model.kind,
+            arguments=content.model.arguments,
+            sessions=content.sessions,
+            recipe=content.recipe,
+            versions=content.versions,
+            adapted_from=content.adapted_from,
+            file_version=found,
+        )
 
     def require_same(self, folder: Path) -> None:
         """Raises an error if a folder holds a fit of other settings, which cannot be continued.
@@ -115,7 +151,7 @@ class RunRecord:
             ValueError: The fit in the folder has other settings, more epochs, or is of version 0.1.0.
         """
         begun = RunRecord.read(folder)
-        if begun.file_version < VERSION:
+        if begun.file_version < 2:
             raise ValueError(
                 f"'{folder}' was begun by version 0.1.0, whose unfinished fits cannot be continued; give the same "
                 "command with another --out."
@@ -125,7 +161,12 @@ class RunRecord:
                 f"'{folder}' was begun with {begun.recipe.epochs} epochs (got {self.recipe.epochs}); resume it with as "
                 "many or more."
             )
-        if difference := first_difference(self._fixed(), begun._fixed()):
+        now = (
+            self
+            if begun.file_version >= EVERY_FIELD
+            else replace(self, sessions=[_as_earlier(s) for s in self.sessions])
+        )
+        if difference := first_difference(now._fixed(), begun._fixed()):
             raise ValueError(f"'{folder}' was begun with {difference}; give the same command again to resume it.")
 
     def _fixed(self) -> Json:
@@ -164,6 +205,35 @@ def best_epoch(rows: Sequence[Mapping[str, Any]], horizon: int) -> int:
         if score > scores[best] + margin or (scores[best] != scores[best] and score == score):
             best = index
     return best
+
+
+def read_history(path: Path) -> list[Mapping[str, float]]:
+    """Reads the rows of ``history.csv``.
+
+    Args:
+        path: Path of the file.
+
+    Raises:
+        DamagedFileError: A column is missing, a value is no number, or the epochs are not in order.
+    """
+    rows: list[Mapping[str, float]] = []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for number, row in enumerate(csv.DictReader(file, strict=True), 1):
+                if missing := [column for column in HISTORY if column not in row]:
+                    raise ValueError(f"no column {missing[0]}")
+                if None in row or None in row.values():
+                    raise ValueError(f"row {number} of another length")
+                rows.append({column: float(row[column]) for column in HISTORY})
+                if rows[-1]["epoch"] % 1 or (rows[:-1] and rows[-1]["epoch"] <= rows[-2]["epoch"]):
+                    raise ValueError(f"epoch {row['epoch']} in row {number}")
+    except (ValueError, csv.Error) as error:
+        raise DamagedFileError(f"Expected a row of numbers for each epoch in '{path}' (got: {error}).") from None
+    return rows
+
+
+HISTORY = ("epoch", "validation_correlation", "validation_mse")
+"""Columns of ``history.csv`` that are read."""
 
 
 def validation_score(row: Mapping[str, Any], horizon: int) -> float:
