@@ -73,7 +73,9 @@ class OwnFile:
         """Returns a text, a number or a whole number (``kind`` is str, float or int) that is kept beside the fields."""
         value = self.file.attrs.get(name)
         value = value.decode("utf-8") if isinstance(value, bytes) else value
-        kinds = {str: str, float: (int, float, np.integer, np.floating), int: (int, np.integer)}[kind]
+        kinds: tuple[type, ...] = {str: (str,), float: (int, float, np.integer, np.floating), int: (int, np.integer)}[
+            kind
+        ]
         if not isinstance(value, kinds) or isinstance(value, bool | np.bool_):
             raise DamagedFileError(f"Expected '{name}' of '{self.path}' to be one {kind.__name__} (got {value!r}).")
         return kind(value)
@@ -94,7 +96,7 @@ class OwnFile:
         link = self.file.get(name, getlink=True)
         if link is None:
             raise DamagedFileError(f"Expected a field '{name}' in '{self.path}' (there is none).")
-        dataset = self.file[name] if isinstance(link, h5py.HardLink) else None
+        dataset: Any = self.file[name] if isinstance(link, h5py.HardLink) else None
         if not isinstance(dataset, h5py.Dataset):
             self._refuse(name, "stored in the file itself", "a group" if dataset is not None else "a link elsewhere")
         if dataset.is_virtual or dataset.external:

@@ -84,8 +84,8 @@ def read_as(kind: type[Declared], value: Any, field: str, path: str | os.PathLik
         [1, 2]
     """
     origin, inner = get_origin(kind), get_args(kind)
-    if kind is Any:  # type: ignore[comparison-overlap]
-        return value  # type: ignore[no-any-return]
+    if kind is Any:
+        return value
     if is_dataclass(kind):
         return _read_dataclass(kind, value, field, path)
     if origin is UnionType:
@@ -98,7 +98,7 @@ def read_as(kind: type[Declared], value: Any, field: str, path: str | os.PathLik
     if origin is not None:
         entries = _require(dict, value, field, path)
         return {key: read_as(inner[1], one, f"{field}.{key}", path) for key, one in entries.items()}  # type: ignore[return-value]
-    return _require(kind, value, field, path)  # type: ignore[no-any-return]
+    return _require(kind, value, field, path)
 
 
 def _read_dataclass(kind: type[Declared], value: Any, field: str, path: str | os.PathLike[str]) -> Declared:

@@ -117,12 +117,13 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _check_weights(name: str, value: Any, path: str | os.PathLike[str]) -> None:
     """Raises an error unless a saved tensor is finite and no larger than memory, whatever its strides claim."""
-    if isinstance(value, Tensor) and value.layout == torch.strided:
-        require_memory(value.numel() * value.element_size(), f"'{name}' of '{path}'")
-        if bool(value.isfinite().all()):
-            return
+    if not isinstance(value, Tensor):  # texts that a part saves beside its weights
+        return
+    if value.layout != torch.strided:
+        raise DamagedFileError(f"Expected a dense tensor '{name}' in '{path}' (got {value.layout}); fit anew.")
+    require_memory(value.numel() * value.element_size(), f"'{name}' of '{path}'")
+    if not bool(value.isfinite().all()):
         raise DamagedFileError(f"Expected finite weights '{name}' in '{path}' (got NaN or infinity); fit anew.")
-    raise DamagedFileError(f"Expected a dense tensor '{name}' in '{path}' (got {type(value).__name__}); fit anew.")
 
 
 def _described(

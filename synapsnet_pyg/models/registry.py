@@ -224,8 +224,9 @@ def require_trusted(
             raise untrusted(f"'{key}'", value, file)
 
 
-def _subclasses(kind: type) -> Iterator[type]:
+def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:
     """Yields all subclasses of a class that this process knows."""
+    subclass: type[Any]
     for subclass in kind.__subclasses__():
         yield subclass
         yield from _subclasses(subclass)

@@ -122,12 +122,12 @@ class RunRecord:
             found = "is a file" if folder.is_file() else f"has no {FILE}" if folder.is_dir() else "is not there"
             raise FileNotFoundError(f"Expected the folder of a run, which 'synapsnet fit' makes ('{folder}' {found}).")
         values, sealed = read_json(path)
-        found = values.get("version")
-        if values.get("format") != FORMAT or not isinstance(found, int) or found > VERSION:
+        number = values.get("version")
+        if values.get("format") != FORMAT or not isinstance(number, int) or number > VERSION:
             raise DamagedFileError(f"'{path}' is not a readable run (of another program or a newer version).")
         if not sealed:
             warn(f"'{path}' has no checksum (an earlier version wrote it), so damage cannot be seen.")
-        if found < 2:  # 0.1.0 called the kind a name, and the recipe training
+        if number < 2:  # 0.1.0 called the kind a name, and the recipe training
             renamed = {"training": "recipe"}
             values = {renamed.get(key, key): value for key, value in values.items()}
             model = read_as(dict[str, Any], values.get("model"), "model", path)
@@ -141,7 +141,7 @@ class RunRecord:
             recipe=content.recipe,
             versions=content.versions,
             adapted_from=content.adapted_from,
-            file_version=found,
+            file_version=number,
         )
 
     def require_same(self, folder: Path) -> None:

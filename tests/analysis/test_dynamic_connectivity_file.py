@@ -78,12 +78,13 @@ def test_damaged_weights_are_refused_when_they_are_read(tmp_path):
     path.write_bytes(content[: content.rindex(b"\nsynapsnet dynamic")])  # as an earlier version wrote it
     with pytest.warns(DataWarning, match="no checksum"):
         saved = read_dynamic_connectivity(path)
-    with pytest.raises(ValueError, match="all.h5' is not a readable .* cut short or damaged"):
+    with pytest.raises(ValueError, match=r"all.h5' is not a readable .* cut short or damaged"):
         list(saved)
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):
     session, bins = make_session(N=N), torch.arange(2)
-    write_dynamic_connectivity(tmp_path / "a.h5", session, bins, [ConnectivityBatch(bins, torch.full((2, N, N), 1e39))])
-    with pytest.raises(ValueError, match="Expected finite 'connectivity' in .*a.h5"):
+    batch = ConnectivityBatch(bins, torch.full((2, N, N), torch.inf))
+    write_dynamic_connectivity(tmp_path / "a.h5", session, bins, [batch])
+    with pytest.raises(ValueError, match=r"Expected finite 'connectivity' in .*a.h5"):
         list(read_dynamic_connectivity(tmp_path / "a.h5"))

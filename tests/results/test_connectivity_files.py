@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers import make_session, read_csv
-from scipy.sparse import load_npz
+from scipy.sparse import csc_array, load_npz, save_npz
 
 from synapsnet_pyg.cli.runs import connectivity as connectivity_command
 from synapsnet_pyg.results.connectivity_files import FORMATS, read_connectivity, save_connectivity
@@ -175,3 +175,52 @@ def test_every_format_has_a_file_name_of_its_own():
     extensions = [format.extension for format in FORMATS.values()]
     assert len(set(extensions)) == len(extensions)
     assert FORMATS["npz"].suffix == FORMATS["sparse"].suffix == ".npz"
+
+
+def rewritten(path, **changes):
+    """Writes an npz file of other arrays; None leaves one out."""
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files} | changes
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"indices": np.array([0, 99, 0])}, "whole numbers from 0 to 2 in 'indices'"),
+        ({"indices": np.array([0, -1, 0])}, "whole numbers from 0 to 2 in 'indices'"),
+        ({"indices": np.array([0.0, 1, 0])}, "whole numbers"),
+        ({"indptr": np.array([0, 2, 1, 3])}, "'indptr' of 4 numbers from 0 to 3 that never fall"),
+        ({"indptr": np.array([0, 1, 3])}, "'indptr' of 4"),
+        ({"indptr": np.array([0, 1, 2, 2])}, "'indptr' of 4"),
+        ({"shape": np.array([10**6, 3])}, r"3 rows and columns by rows or columns \(got csr"),
+        ({"format": np.array("bsr")}, "got bsr"),
+        ({"data": np.array([1.0, np.nan, 1.0])}, "finite weights"),
+        ({"data": np.array(["a", "b", "c"])}, "numbers in 'data'"),
+        ({"indptr": None}, "cut short or damaged"),
+    ],
+)
+def test_a_sparse_matrix_is_checked_before_its_indices_are_used(tmp_path, changes, message):
+    session = make_session(N=3)
+    path = save_connectivity(session, torch.eye(3).roll(1, 0), tmp_path, format="sparse")
+    assert torch.equal(read_connectivity(path, session), torch.eye(3).roll(1, 0))
+    with pytest.raises(ValueError, match=message) as told:
+        read_connectivity(rewritten(path, **changes), session)
+    assert path.name in str(told.value)
+
+
+def test_a_matrix_by_columns_is_read(tmp_path):
+    session, weights = make_session(N=3), torch.tensor([[0, 0.5, 0], [0, 0, 0], [2.0, 0, 0]])
+    save_npz(tmp_path / "a.npz", csc_array(weights.numpy()))
+    assert torch.equal(read_connectivity(tmp_path / "a.npz", session), weights)
+
+
+@pytest.mark.parametrize("format", GRAPHS)
+def test_an_edge_without_a_weight_is_told(chain, tmp_path, format):
+    session = chain[0]
+    graph = nx.DiGraph([("a", "b")])
+    path = tmp_path / f"a.{format}"
+    (nx.write_graphml if format == "graphml" else nx.write_gexf)(graph, path)
+    with pytest.raises(ValueError, match=r"a.g.*': Expected a weight for every edge \(there is none for a -> b\)"):
+        read_connectivity(path, session)
