@@ -48,8 +48,8 @@ class _Search:
     model: str
     context: int | None
     horizon: int
-    arguments: dict[str, Any]
-    recipe: dict[str, Any]
+    arguments: Mapping[str, Any]
+    recipe: Mapping[str, Any]
     trials: int
     protocol: str = "paper"
 

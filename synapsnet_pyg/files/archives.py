@@ -1,6 +1,7 @@
 """Zip archives of our own, such as npz files and checkpoints: checked before anything in them is loaded."""
 
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Collection
@@ -43,7 +44,7 @@ def check_archive(path: str | os.PathLike[str], label: str, *, packed: bool = Tr
                 with archive.open(member) as stream:
                     while stream.read(_BLOCK):  # the end compares the checksum
                         pass
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, OSError, UnicodeError) as error:
         if isinstance(error, FileNotFoundError):
             raise
         reason = " ".join(str(error).split())[:150]

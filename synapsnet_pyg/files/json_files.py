@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ _NAMES = {
     list: "a list",
     dict: "an object",
 }
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 Declared = TypeVar("Declared")
 
@@ -61,6 +64,10 @@ def read_json(path: str | os.PathLike[str]) -> tuple[Json, bool]:
     if not isinstance(values, dict):
         raise DamagedFileError(f"Expected an object of JSON in '{path}' (got {_short(values)}); take a copy.")
     checksum = values.pop("checksum", None)
+    if checksum is None:  # damage may be in its name
+        checksum = next(
+            (value for value in values.values() if isinstance(value, str) and _DIGEST.fullmatch(value)), None
+        )
     if checksum is not None and checksum != json_checksum(values):
         raise DamagedFileError(
             f"'{path}' is damaged, or was changed: its checksum is not that of its values; take a copy, or if you "

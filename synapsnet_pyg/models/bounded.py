@@ -44,7 +44,7 @@ class Bounded(TorchDispatchMode):
         return func(*args, **kwargs)
 
 
-def _new_bytes(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+def _new_bytes(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int:
     """Returns the bytes that a function would take for its results, by calling it without memory."""
     returns = func._schema.returns  # type: ignore[attr-defined]
     if any(result.alias_info is not None for result in returns):  # a view, or a change in place

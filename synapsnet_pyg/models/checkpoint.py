@@ -128,7 +128,7 @@ def _check_weights(name: str, value: Any, path: str | os.PathLike[str]) -> None:
 
 def _described(
     description: Mapping[str, Any], path: str | os.PathLike[str]
-) -> tuple[str, dict[str, Any], list[SessionInfo]]:
+) -> tuple[str, Mapping[str, Any], list[SessionInfo]]:
     """Returns kind, arguments and sessions of a description, after checking that they are such."""
     kind, arguments, sessions = (description.get(key) for key in ("kind", "arguments", "sessions"))
     if not isinstance(kind, str) or not isinstance(arguments, dict) or not isinstance(sessions, list):

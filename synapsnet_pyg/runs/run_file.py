@@ -60,7 +60,7 @@ class _Model:
     """Model in ``run.json``."""
 
     kind: str
-    arguments: dict[str, Any]
+    arguments: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class RunRecord:
         if number < 2:  # 0.1.0 called the kind a name, and the recipe training
             renamed = {"training": "recipe"}
             values = {renamed.get(key, key): value for key, value in values.items()}
-            model = read_as(dict[str, Any], values.get("model"), "model", path)
+            model = read_as(Json, values.get("model"), "model", path)
             values["model"] = {"kind" if key == "name" else key: value for key, value in model.items()}
         own = {key: value for key, value in values.items() if key not in ("format", "version")}
         content = read_as(_Content, own, "run", path)

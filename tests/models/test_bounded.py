@@ -28,6 +28,7 @@ def test_many_neurons_without_their_weights_are_refused(tmp_path):
     saved = torch.load(path, weights_only=True)
     name, _, behaviours, bins = saved["description"]["sessions"][0]
     saved["description"]["sessions"][0] = (name, [str(i) for i in range(30_000)], behaviours, bins)
+    saved["description"]["arguments"]["connectivity"] = "dense"
     torch.save(saved, path)
     with pytest.raises(ValueError, match=r"m.ckpt' to describe a model of the size of its weights"):
         load_model(path)

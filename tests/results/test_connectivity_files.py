@@ -136,14 +136,14 @@ def test_refuses_files_that_hold_no_connectivity(session, connectivity, tmp_path
             with pytest.raises(ValueError, match=path.name):
                 read_connectivity(path, session)
     np.savez(tmp_path / "pickled.npz", connectivity=np.array([{}], dtype=object), neuron_id=np.array(["a"]))
-    with pytest.raises(ValueError, match="allow_pickle=False"):
+    with pytest.raises(ValueError, match="array of object"):
         read_connectivity(tmp_path / "pickled.npz", session)
     (tmp_path / "short.csv").write_text("source,target,weight\ndemo/0,demo/1\n")
     with pytest.raises(ValueError, match="cut short"):
         read_connectivity(tmp_path / "short.csv", session)
     small = make_session(N=3)
     path = save_connectivity(small, torch.ones(3, 3), tmp_path, format="sparse")
-    with pytest.raises(ValueError, match=r"shape \[4, 4\] \(got \[3, 3\]\)"):
+    with pytest.raises(ValueError, match=r"of 4 rows and columns by rows or columns \(got csr \[3, 3\]\)"):
         read_connectivity(path, session)
 
 
