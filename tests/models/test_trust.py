@@ -5,11 +5,15 @@ import pytest
 import torch
 from helpers import make_session
 
+from synapsnet_pyg.cli import main
 from synapsnet_pyg.models.baselines import Copy
 from synapsnet_pyg.models.checkpoint import load_model, save_model
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.registry import build_model, require_trusted
 from synapsnet_pyg.models.trust import current_folder_last, is_ours
+from synapsnet_pyg.runs.recipe import Recipe
+from synapsnet_pyg.runs.run import Run
+from synapsnet_pyg.runs.run_file import FittedSession, RunRecord
 
 OWN = """
 import pathlib
@@ -92,3 +96,22 @@ def test_the_current_folder_is_looked_through_last_and_for_a_moment(here):
     assert str(here) not in sys.path
     assert is_ours("synapsnet_pyg.models.linear.VectorAutoregression")
     assert not is_ours("synapsnet_pyg.models.linear.torch.hub.load")
+
+
+def test_a_run_is_trusted_by_the_word_of_the_user_alone(here, capsys):
+    session = make_session(T=200)
+    session.save(here / "demo.h5")
+    (here / "run").mkdir()
+    fitted = FittedSession.of(session, here / "demo.h5", here / "run")
+    RunRecord("evil_model.MyCopy", {}, [fitted], recipe=Recipe(), versions={}).write(here / "run")
+    save_model(Copy([session]), here / "run" / "best.ckpt")
+    saved = torch.load(here / "run" / "best.ckpt", weights_only=True)
+    saved["description"]["kind"] = "evil_model.MyCopy"
+    torch.save(saved, here / "run" / "best.ckpt")
+    assert main(["blocks", "run", "--group-by", "area"]) == 2
+    assert "give --trust evil_model.MyCopy if you know its source" in capsys.readouterr().err
+    assert not (here / "EXECUTED").exists()
+    assert main(["blocks", "run", "--group-by", "area", "--trust", "evil_model.MyCopy"]) == 2
+    assert "there are: " in capsys.readouterr().err  # the run is loaded; it has no such field
+    assert (here / "EXECUTED").exists()
+    assert Run.load(here / "run", trust=["evil_model.MyCopy"]).kind == "evil_model.MyCopy"
