@@ -220,11 +220,11 @@ def read_history(path: Path) -> list[Mapping[str, float]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             for number, row in enumerate(csv.DictReader(file, strict=True), 1):
-                if missing := [column for column in HISTORY if column not in row]:
+                if missing := [column for column in HISTORY[:2] if column not in row]:
                     raise ValueError(f"no column {missing[0]}")
                 if None in row or None in row.values():
                     raise ValueError(f"row {number} of another length")
-                rows.append({column: float(row[column]) for column in HISTORY})
+                rows.append({column: float(row[column]) for column in HISTORY if column in row})
                 if rows[-1]["epoch"] % 1 or (rows[:-1] and rows[-1]["epoch"] <= rows[-2]["epoch"]):
                     raise ValueError(f"epoch {row['epoch']} in row {number}")
     except (ValueError, csv.Error) as error:
@@ -233,7 +233,7 @@ def read_history(path: Path) -> list[Mapping[str, float]]:
 
 
 HISTORY = ("epoch", "validation_correlation", "validation_mse")
-"""Columns of ``history.csv`` that are read."""
+"""Columns of ``history.csv`` that are read; files of earlier versions lack the last."""
 
 
 def validation_score(row: Mapping[str, Any], horizon: int) -> float:
