@@ -1,1 +1,1 @@
-"""Fuzzing of the command line and of the public functions: mutated files, kills, full disks, odd names, hostile files."""
+"""Fuzzing of the command line and the public functions: mutated files, kills, full disks, odd names, hostile files."""

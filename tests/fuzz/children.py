@@ -69,7 +69,7 @@ class Forked:
         self, command: Command, *, seconds: float = MOST_SECONDS, folder: Path | None = None, whole: bool = False
     ) -> None:
         self._seconds, self._whole = seconds, whole
-        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         self._before, self._start = _resident(), time.monotonic()
         sys.stdout.flush()
         sys.stderr.flush()

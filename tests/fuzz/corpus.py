@@ -46,17 +46,25 @@ def make_session(name: str = "monday", *, bins: int = BINS, seed: int = 0, **fie
 
 
 def build(folder: Path) -> None:
-    """Writes the whole corpus into a folder, in children, so that this process stays as it is."""
+    """Writes the whole corpus into a folder, in children, so that this process stays as it is.
+
+    It is made elsewhere and moved, so that a run reads the recording beside it, and not the one of the fit.
+    """
+    made = folder / "made"
+    made.mkdir()
     for part in (_sessions, _arrays, _labs, _texts):
-        _do(partial(part, folder), folder)
-    session = folder / "session.h5"
-    _synapsnet(folder, "fit", session, "--out", "run", *SMALL)
-    _synapsnet(folder, "fit", session, "--out", "netformer", "--model", "netformer", "--epochs", "1", *SMALL[:2])
+        _do(partial(part, made), made)
+    _synapsnet(made, "fit", "session.h5", "--out", "run", *SMALL)
+    _synapsnet(made, "fit", "session.h5", "--out", "netformer", "--model", "netformer", "--epochs", "1", *SMALL[:2])
     formats = "npz,csv,parquet,graphml,gexf,sparse"
-    _synapsnet(folder, "connectivity", "run", "--out", "connectivity", "--format", formats)
-    _synapsnet(folder, "dynamics", "netformer", "--out", "dynamics", "--save")
-    for path in sorted((folder / "connectivity").glob("monday*")):
+    _synapsnet(made, "connectivity", "run", "--out", "connectivity", "--format", formats)
+    _synapsnet(made, "dynamics", "netformer", "--out", "dynamics", "--save")
+    _synapsnet(made, "figures", "run", "--out", "figures")
+    for path in sorted((made / "connectivity").glob("monday*")):
         path.rename(path.with_name(path.name.replace("monday", "edges", 1)))
+    for path in sorted(made.iterdir()):
+        path.rename(folder / path.name)
+    made.rmdir()
 
 
 def _do(command: Command, folder: Path) -> None:
@@ -71,6 +79,8 @@ def _synapsnet(folder: Path, *words: object) -> None:
 
 def _sessions(folder: Path) -> None:
     make_session().save(folder / "session.h5")
+    thirds = torch.arange(0, BINS, BINS // 3)
+    make_session("thirds", segment=torch.stack([thirds, thirds + BINS // 3], 1)).save(folder / "thirds.h5")
     make_session("tuesday", seed=1).save(folder / "tuesday.h5")
 
 
@@ -115,7 +125,7 @@ def _texts(folder: Path) -> None:
     header = ",".join(f"n{i}" for i in range(NEURONS))
     rows = "\n".join(",".join(f"{value:.4f}" for value in row) for row in values)
     (folder / "table.csv").write_text(f"{header}\n{rows}\n")
-    (folder / "parts.csv").write_text("segment,part\n0,train\n1,test\n")
+    (folder / "parts.csv").write_text("segment,part\n0,train\n1,validation\n2,test\n")
     config = "activity: activity\naxes: neuron,bin\nbin_size: 0.1\nbehaviour: behaviour\nrebin: 1\nrebin_by: null\n"
     config += "fill_nan: 0.0\nmin_rate: 0.0\nstart: null\nfields: null\nadvance: 0\nname: monday\n"
     (folder / "convert.yaml").write_text(config)

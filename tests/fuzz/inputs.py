@@ -4,7 +4,7 @@ import hashlib
 import random
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -147,7 +147,7 @@ KINDS = {
     "phy": _converted("phy/*", ("--bin-size", "0.1"), text=True),
     "table csv": _converted("table.csv", ("--axes", "bin,neuron", "--bin-size", "0.1"), text=True),
     "parts csv": Kind(
-        ("session.h5", "parts.csv"), "parts.csv", (("divide", "session.h5", "o.h5", "--table", "parts.csv"),), text=True
+        ("thirds.h5", "parts.csv"), "parts.csv", (("divide", "thirds.h5", "o.h5", "--table", "parts.csv"),), text=True
     ),
     "yaml": Kind(
         ("plain.npz", "convert.yaml"), "convert.yaml", (("convert", "plain.npz", "o.h5", "--config", "convert.yaml"),),
@@ -170,7 +170,7 @@ class Inputs:
         seed: Seed of all draws.
     """
 
-    def __init__(self, corpus: Path, work: Path, kept: Path, seed: int) -> None:
+    def __init__(self, corpus: Path, work: Path, kept: Path, seed: int, references: Mapping[str, object]) -> None:
         self.corpus, self.work, self.kept, self.seed = corpus, work, kept, seed
         self.digests = {name: _right(corpus, kind.digest) for name, kind in KINDS.items() if kind.digest}
 

@@ -1,7 +1,7 @@
 """Runs the checks and prints a table; exit status 1 if anything is not as it should be.
 
 python tests/fuzz/run.py --seed 1 --seconds 60
-python tests/fuzz/run.py --seed 1 --inputs 10000 --kills 300 --disks 100 --names 50 --hostile 30
+python tests/fuzz/run.py --seed 1 --inputs 10000 --fits 100 --kills 200 --disks 100 --names 50 --hostile 30
 python tests/fuzz/run.py --seed 1 --only session:17
 """
 
@@ -12,6 +12,7 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # its own has a thread
 
 import argparse
+import random
 import secrets
 import shutil
 import sys
@@ -22,10 +23,15 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from fuzz import corpus
-from fuzz.children import import_learned, spread
-from fuzz.inputs import KINDS, Inputs
-from fuzz.results import FAULTS, Result, faults, table
+from fuzz import corpus  # noqa: E402
+from fuzz.children import import_learned, spread  # noqa: E402
+from fuzz.full_disks import FullDisks, why_not  # noqa: E402
+from fuzz.hostile import Hostile, promises  # noqa: E402
+from fuzz.inputs import KINDS, Inputs  # noqa: E402
+from fuzz.kills import Kills  # noqa: E402
+from fuzz.results import FAULTS, Result, faults, table  # noqa: E402
+from fuzz.texts import Names  # noqa: E402
+from fuzz.trees import FITS, OTHERS, WRITERS, reference  # noqa: E402
 
 Item = tuple[str, int]
 Check = Callable[[Item], Result]
@@ -49,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     kept = (given.keep / str(seed)).resolve()
     asked = {name: getattr(given, name) for name in PARTS}
     if given.only is None and all(count is None for count in asked.values()):
-        asked = dict.fromkeys(PARTS, 10**6)
+        asked = {"inputs": 10_000, "fits": 100, "kills": 200, "disks": 100, "names": 50, "hostile": len(promises())}
     work = Path(tempfile.mkdtemp(prefix="fuzz-"))
     folder = work / "corpus" if given.corpus is None else given.corpus.resolve()
     try:
@@ -62,6 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         items = [
             (check, item) for check, items in _checks(folder, work, kept, seed, asked, given.only) for item in items
         ]
+        random.Random(seed).shuffle(items)  # each part has its share of a short time
         threads = len(os.listdir("/proc/self/task"))
         if threads > 1:
             print(f"warning: children are forked beside {threads - 1} threads", file=sys.stderr)
@@ -81,6 +88,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 PARTS = {
     "inputs": "Number of mutated files.",
+    "fits": "Number of killed fits.",
+    "kills": "Number of other killed commands.",
+    "disks": "Number of full disks.",
+    "names": "Number of odd names.",
+    "hostile": "Number of hostile files.",
 }
 
 
@@ -88,22 +100,48 @@ def _checks(
     folder: Path, work: Path, kept: Path, seed: int, asked: dict[str, int | None], only: str | None
 ) -> list[tuple[Check, list[Item]]]:
     """Returns functions and the items to which they are applied."""
-    inputs = Inputs(folder, work / "inputs", kept, seed)
+    items = {
+        "inputs": _in_turn(list(KINDS), asked["inputs"]),
+        "fits": _in_turn(list(FITS), asked["fits"]),
+        "kills": _in_turn(list(OTHERS), asked["kills"]),
+        "disks": _in_turn(list(WRITERS), asked["disks"]),
+        "names": _in_turn(["names"], asked["names"]),
+        "hostile": _in_turn(["hostile"], asked["hostile"]),
+    }
     if only is not None:
-        kind, _, number = only.partition(":")
-        return [(inputs.every_mutated_file_is_read_as_it_was_or_refused, [(kind, n) for n in _numbers(number)])]
-    names = list(KINDS)
-    count = asked["inputs"] or 0
-    return [
-        (
-            inputs.every_mutated_file_is_read_as_it_was_or_refused,
-            [(names[n % len(names)], n // len(names)) for n in range(count)],
-        )
-    ]
+        items = {part: [] for part in items} | dict([_only(only)])
+    wanted = sorted({name for part in ("fits", "kills", "disks") for name, _ in items[part]})
+    if items["disks"] and (reason := why_not(work)):
+        print(f"full disks are skipped: {reason}", flush=True)
+        items["disks"] = []
+    made = spread(lambda name: (name, reference(folder, work, name)), wanted, jobs=2, seconds=3600)
+    references = dict(made)
+    arguments = (folder, work, kept, seed, references)
+    kills = Kills(*arguments).the_same_command_after_a_kill_comes_to_the_same_files
+    checks: dict[str, Check] = {
+        "fits": kills,
+        "kills": kills,
+        "disks": FullDisks(*arguments).a_full_disk_is_told_and_costs_no_file,
+        "names": Names(*arguments).a_text_is_a_text_everywhere,
+        "hostile": Hostile(*arguments).nothing_is_run_and_nothing_is_told,
+    }
+    if items["inputs"]:
+        checks["inputs"] = Inputs(*arguments).every_mutated_file_is_read_as_it_was_or_refused
+    return [(check, items[part]) for part, check in checks.items() if items[part]]
 
 
-def _numbers(text: str) -> list[int]:
-    return [int(text)] if text else list(range(1000))
+def _in_turn(names: list[str], count: int | None) -> list[Item]:
+    """Returns items in which the names take turns."""
+    return [(names[n % len(names)], n // len(names)) for n in range(count or 0)]
+
+
+def _only(text: str) -> tuple[str, list[Item]]:
+    """Returns the part and the items of --only, such as 'session:3', 'kill convert' or 'disk report:0'."""
+    kind, _, number = text.partition(":")
+    word, _, name = kind.partition(" ")
+    part = {"kill": "fits", "disk": "disks", "names": "names", "hostile": "hostile"}.get(word, "inputs")
+    name = name if part in ("fits", "disks") else kind
+    return part, [(name, n) for n in ([int(number)] if number else range(30))]
 
 
 if __name__ == "__main__":
