@@ -17,6 +17,7 @@ from fuzz.children import Command, forked, synapsnet
 from fuzz.corpus import CONVERT, SMALL
 from fuzz.mutate import mutated, mutated_text
 from fuzz.results import Result, judged, keep
+from fuzz.strategies import Change, change_checkpoint, change_hdf5, change_json, change_npz
 from synapsnet_pyg import read_connectivity, read_dynamic_connectivity
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.checkpoint import load_model
@@ -37,6 +38,7 @@ class Kind:
         ours: Whether only we write such files, so that other values are damage that was not seen.
         text: Whether words are mutated as well as bytes.
         named: Names of options, of which one may stand in the line of a refusal in place of the file.
+        schema: Function that changes a value of the file, so that it is whole and wrong; drawn in a third of the tries.
     """
 
     files: tuple[str, ...]
@@ -46,6 +48,7 @@ class Kind:
     ours: bool = False
     text: bool = False
     named: tuple[str, ...] = ()
+    schema: Change | None = None
 
 
 def digest(value: Any) -> str:
@@ -122,27 +125,30 @@ def _converted(name: str, *commands: tuple[str, ...], **more: Any) -> Kind:
 
 
 KINDS = {
-    "session": Kind(("session.h5",), "session.h5", (("inspect", "session.h5"),), digest=_session, ours=True),
-    "best.ckpt": Kind(RUN, "run/best.ckpt", (EVALUATE,), digest=_model, ours=True),
-    "last.ckpt": Kind(RUN, "run/last.ckpt", (RESUMED,), digest=_last, ours=True),
-    "run.json": Kind(RUN, "run/run.json", (EVALUATE,), digest=_run, ours=True, text=True),
+    "session": Kind(("session.h5",), "session.h5", (("inspect", "session.h5"),), digest=_session, ours=True,
+                    schema=change_hdf5),
+    "best.ckpt": Kind(RUN, "run/best.ckpt", (EVALUATE,), digest=_model, ours=True, schema=change_checkpoint),
+    "last.ckpt": Kind(RUN, "run/last.ckpt", (RESUMED,), digest=_last, ours=True, schema=change_checkpoint),
+    "run.json": Kind(RUN, "run/run.json", (EVALUATE,), digest=_run, ours=True, text=True, schema=change_json),
     "history.csv": Kind(RUN, "run/history.csv", (RESUMED,), digest=_history, ours=True, text=True),
-    "npz": _written("edges.npz", ours=True),
-    "-sparse.npz": _written("edges-sparse.npz", ours=True),
+    "npz": _written("edges.npz", ours=True, schema=change_npz),
+    "-sparse.npz": _written("edges-sparse.npz", ours=True, schema=change_npz),
     "edges.csv": _written("edges-edges.csv", text=True),
     "parquet": _written("edges-edges.parquet"),
     "graphml": _written("edges.graphml", text=True),
     "gexf": _written("edges.gexf", text=True),
-    "dynamic.h5": Kind(("dynamics",), "dynamics/monday-dynamic.h5", digest=_dynamics, ours=True),
-    "arrays npz": _converted("plain.npz", (*CONVERT, "--behaviour", "behaviour", "--neuron-ids", "ids")),
+    "dynamic.h5": Kind(("dynamics",), "dynamics/monday-dynamic.h5", digest=_dynamics, ours=True, schema=change_hdf5),
+    "arrays npz": _converted(
+        "plain.npz", (*CONVERT, "--behaviour", "behaviour", "--neuron-ids", "ids"), schema=change_npz
+    ),
     "packed npz": _converted("packed.npz", (*CONVERT, "--behaviour", "behaviour")),
     "npy": _converted("plain.npy", CONVERT[2:]),
     "mat v5": _converted("plain.mat", CONVERT, ("--activity", "counts", *CONVERT[2:])),
     "packed mat v5": _converted("packed.mat", CONVERT, (*CONVERT, "--behaviour", "tracking.speed")),
-    "mat v7.3": _converted("v73.mat", CONVERT, ("--activity", "counts", *CONVERT[2:])),
-    "hdf5": _converted("arrays.hdf5", (*CONVERT[:4], "--times", "times", "--neuron-ids", "ids")),
-    "nwb units": _converted("units.nwb", ("--bin-size", "0.05")),
-    "nwb planes": _converted("planes.nwb", ()),
+    "mat v7.3": _converted("v73.mat", CONVERT, ("--activity", "counts", *CONVERT[2:]), schema=change_hdf5),
+    "hdf5": _converted("arrays.hdf5", (*CONVERT[:4], "--times", "times", "--neuron-ids", "ids"), schema=change_hdf5),
+    "nwb units": _converted("units.nwb", ("--bin-size", "0.05"), schema=change_hdf5),
+    "nwb planes": _converted("planes.nwb", (), schema=change_hdf5),
     "suite2p": _converted("suite2p/plane*/*.npy", ("--frame-rate", "6")),
     "phy": _converted("phy/*", ("--bin-size", "0.1"), text=True),
     "table csv": _converted("table.csv", ("--axes", "bin,neuron", "--bin-size", "0.1"), text=True),
@@ -180,14 +186,25 @@ class Inputs:
         kind, draw = KINDS[name], random.Random(f"{self.seed}/{name}/{number}")
         folder = self.work / f"{name}-{number}".replace(" ", "_")
         target = self._copy(kind, folder, draw)
-        data = target.read_bytes()
-        change = mutated_text if kind.text and draw.random() < 0.7 else mutated
-        target.write_bytes(change(data, draw))
+        by_bytes = kind.schema is None or draw.random() < 0.67
+        if by_bytes or kind.schema is None:
+            change = mutated_text if kind.text and draw.random() < 0.7 else mutated
+            target.write_bytes(change(target.read_bytes(), draw))
+        else:
+            made = forked(lambda: kind.schema(target, draw), folder=folder)
+            if made.status:
+                raise RuntimeError(f"Expected to change '{target.name}' (try {number}): {made.err}")
         words, command = _drawn(kind, folder, draw)
         outcome = forked(command, folder=folder)
         verdict, text = judged(outcome, target.name, *kind.named)
         value = folder / "value"
-        if verdict == "loaded" and kind.ours and value.exists() and value.read_text() != self.digests[name]:
+        if (
+            by_bytes
+            and verdict == "loaded"
+            and kind.ours
+            and value.exists()
+            and value.read_text() != self.digests[name]
+        ):
             verdict, text = "silent damage", "loaded with other values"
         result = Result(name, number, verdict, text)
         if verdict not in ("loaded", "refused"):

@@ -5,13 +5,8 @@ python tests/fuzz/run.py --seed 1 --inputs 10000 --fits 100 --kills 200 --disks 
 python tests/fuzz/run.py --seed 1 --only session:17
 """
 
-import os
-
-# A child is forked, which leaves threads behind: there are none.
-os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
-os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # its own has a thread
-
 import argparse
+import os
 import random
 import secrets
 import shutil
@@ -21,17 +16,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    # A child is forked, which leaves threads behind: there are none.
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
+    os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # its own has a thread
 
-from fuzz import corpus  # noqa: E402
-from fuzz.children import import_learned, spread  # noqa: E402
-from fuzz.full_disks import FullDisks, why_not  # noqa: E402
-from fuzz.hostile import Hostile, promises  # noqa: E402
-from fuzz.inputs import KINDS, Inputs  # noqa: E402
-from fuzz.kills import Kills  # noqa: E402
-from fuzz.results import FAULTS, Result, faults, table  # noqa: E402
-from fuzz.texts import Names  # noqa: E402
-from fuzz.trees import FITS, OTHERS, WRITERS, reference  # noqa: E402
+from fuzz import corpus
+from fuzz.children import import_learned, spread
+from fuzz.full_disks import FullDisks, why_not
+from fuzz.hostile import Hostile, promises
+from fuzz.inputs import KINDS, Inputs
+from fuzz.kills import Kills
+from fuzz.results import FAULTS, Result, faults, table
+from fuzz.texts import Names
+from fuzz.trees import FITS, OTHERS, WRITERS, reference
 
 Item = tuple[str, int]
 Check = Callable[[Item], Result]

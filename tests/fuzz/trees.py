@@ -88,7 +88,8 @@ WRITERS = FITS | OTHERS
 
 
 def copied(corpus: Path, files: tuple[str, ...], folder: Path) -> None:
-    """Copies files and folders of the corpus."""
+    """Copies files and folders of the corpus into a folder, made if needed."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name in files:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
