@@ -59,7 +59,7 @@ class Outcome:
     def told(self) -> list[str]:
         """Lines of standard error, without warnings about the data and without progress."""
         lines = [line for line in self.err.replace("\r", "\n").splitlines() if line.strip()]
-        return [line for line in lines if not line.startswith(("warning: ", "expected: "))]
+        return [line for line in lines if not line.startswith(("warning: ", "expected: ", "epoch "))]
 
 
 class Forked:

@@ -20,7 +20,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     # A child is forked, which leaves threads behind: there are none.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
-    os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # its own has a thread
+    os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
 
 from fuzz import corpus
 from fuzz.children import import_learned, spread
