@@ -35,8 +35,9 @@ COMMANDS = (
     ("blocks", "run", "--group-by", "area", "--out", "blocks"),
     ("figures", "run", "--out", "figures"),
     ("report", "run", "--out", "page"),
+    ("benchmark", "forecasting", "s.h5", "--out", "bench", "--models", "var1", "--preset", "fast"),
 )
-WRITTEN = {"s.h5", "run", "neurons.csv", "out", "blocks", "figures", "page"}
+WRITTEN = {"s.h5", "run", "neurons.csv", "out", "blocks", "figures", "page", "bench"}
 
 
 class _Page(HTMLParser):
@@ -123,12 +124,23 @@ def _wrong(folder: Path, outcome: Outcome) -> str:
             return f"a file called {path.name!r}"
         if path.suffix == ".csv" and (cell := _formula(path)):
             return f"the cell {cell!r} in {path.name} is a formula for spreadsheets"
+        if path.suffix == ".tex" and any(text in path.read_text() for text in ("\\input{x}", "\\frac{\n", "\\frac{ ")):
+            return f"a command of a name reaches {path.name}"
+        if path.suffix == ".md" and len(_widths(path)) > 1:
+            return f"a row of {path.name} is torn"
         if path.suffix == ".html":
             page = _Page()
             page.feed(path.read_text())
             if page.wrong:
                 return f"{page.wrong[0]} in {path.name}"
     return ""
+
+
+def _widths(path: Path) -> set[int]:
+    """Returns the numbers of columns of the rows of the first table in Markdown."""
+    lines = path.read_text().splitlines()
+    rows = [line.replace("\\\\", "").replace("\\|", "") for line in lines if line.startswith("|")]
+    return {row.count("|") for row in rows}
 
 
 def _formula(path: Path) -> str:
