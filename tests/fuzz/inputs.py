@@ -157,8 +157,8 @@ KINDS = {
     ),
     "yaml": Kind(
         ("plain.npz", "convert.yaml"), "convert.yaml", (("convert", "plain.npz", "o.h5", "--config", "convert.yaml"),),
-        text=True, named=("--activity", "--axes", "--bin-size", "--behaviour", "--rebin", "--fill-nan", "--min-rate",
-                          "--start", "--fields", "--advance", "--name"),
+        text=True, named=("--activity", "--axes", "--bin-size", "--rebin", "--fill-nan", "--min-rate", "--start", "--fields", "--advance",
+               "--name", "--behaviour", "axes", "activity"),
     ),
     "yaml evaluate": Kind((*RUN, "evaluate.yaml"), "evaluate.yaml", (("evaluate", "run", "--config", "evaluate.yaml"),),
                           text=True, named=("--horizon", "--json", "--neurons")),
