@@ -124,6 +124,12 @@ def _converted(name: str, *commands: tuple[str, ...], **more: Any) -> Kind:
     return Kind((source,), name, tuple(words), **more)
 
 
+_CONFIGURED = (
+    "--activity", "--axes", "--bin-size", "--rebin", "--fill-nan", "--min-rate", "--start", "--fields", "--advance",
+    "--name", "--behaviour", "axes", "activity",
+)  # fmt: skip
+"""Words of which one tells which option of a config is wrong."""
+
 KINDS = {
     "session": Kind(("session.h5",), "session.h5", (("inspect", "session.h5"),), digest=_session, ours=True,
                     schema=change_hdf5),
@@ -157,8 +163,7 @@ KINDS = {
     ),
     "yaml": Kind(
         ("plain.npz", "convert.yaml"), "convert.yaml", (("convert", "plain.npz", "o.h5", "--config", "convert.yaml"),),
-        text=True, named=("--activity", "--axes", "--bin-size", "--rebin", "--fill-nan", "--min-rate", "--start", "--fields", "--advance",
-               "--name", "--behaviour", "axes", "activity"),
+        text=True, named=_CONFIGURED,
     ),
     "yaml evaluate": Kind((*RUN, "evaluate.yaml"), "evaluate.yaml", (("evaluate", "run", "--config", "evaluate.yaml"),),
                           text=True, named=("--horizon", "--json", "--neurons")),
