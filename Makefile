@@ -1,9 +1,11 @@
-# make test, make demo: each makes the virtual environment on first use.
+# make test, make fuzz, make demo: each makes the virtual environment on first use.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: test test-slow demo format clean
+FUZZ := --inputs 10000 --fits 100 --kills 200 --disks 100 --names 50 --hostile 62
+
+.PHONY: test test-slow fuzz demo format clean
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed; say which: make PYTHON=python3.11 $(MAKECMDGOALS)")'
@@ -24,6 +26,9 @@ test: $(READY)
 test-slow: $(READY)
 	$(BIN)/pytest -m slow
 
+fuzz: $(READY)
+	$(BIN)/python tests/fuzz/run.py $(FUZZ)
+
 demo: $(READY)
 	rm -rf demo
 	mkdir -p demo
@@ -41,4 +46,4 @@ format: $(READY)
 	$(BIN)/ruff check -q --fix .
 
 clean:
-	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv demo fuzz-faults .mypy_cache .ruff_cache .pytest_cache
