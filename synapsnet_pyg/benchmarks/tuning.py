@@ -2,10 +2,8 @@
 
 import json
 import math
-import multiprocessing
 import shlex
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -19,10 +17,11 @@ from synapsnet_pyg.benchmarks.search_spaces import RECIPE_KEYS, Range, Space, sp
 from synapsnet_pyg.benchmarks.variants import Variant, over_horizons
 from synapsnet_pyg.data.protocols import protocol_named
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import Json, atomic_path, first_difference, make_folder, optional_import
+from synapsnet_pyg.files import Json, atomic_path, first_difference, hidden_folder, make_folder, optional_import
 from synapsnet_pyg.models.forecasting import forecast_horizons, forecast_session
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.nn.threads import threads
+from synapsnet_pyg.processes.children import Child, end_all
 from synapsnet_pyg.runs.recipe import Preset
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.scores import score_forecast
@@ -193,16 +192,16 @@ def tune(search: Search, out: Path, *, trials: int = 30, hours: float | None = N
     if jobs == 1:
         _work(search, study, out, trials, hours=hours)
     else:
-        context = multiprocessing.get_context("spawn")
-        workers = [context.Process(target=_work_alone, args=(search, out, trials, hours)) for _ in range(jobs)]
-        for worker in workers:
-            worker.start()
+        workers: list[Child] = []
         try:
-            for worker in workers:
-                worker.join()
+            workers += [Child(_work_alone, (search, out, trials, hours)) for _ in range(jobs)]
+            while not all(worker.is_done() for worker in workers):
+                time.sleep(0.1)
+            for error in [worker.error() for worker in workers]:
+                if error is not None:
+                    raise error
         finally:
-            for worker in workers:
-                worker.terminate()
+            end_all(workers)
     return _write(search, study, out)
 
 
@@ -222,8 +221,8 @@ def _work(search: Search, study: Any, out: Path, trials: int, *, hours: float | 
         study.sampler = _sampler(optuna, 1_000_003 * seed + trial.number)
         chosen = {key: _suggest(trial, key, value) for key, value in search.space.items() if trial.number != DEFAULTS}
         try:
-            with tempfile.TemporaryDirectory(prefix=".trial-", dir=out) as folder:
-                return search.score(chosen, Path(folder) / "run")
+            with hidden_folder(out / "trial") as folder:
+                return search.score(chosen, folder / "run")
         except (FloatingPointError, ValueError) as error:
             trial.set_user_attr("error", " ".join(str(error).split()))
             raise

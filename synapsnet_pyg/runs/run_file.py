@@ -65,8 +65,16 @@ class RunRecord:
     adapted_from: str | None = None
     file_version: int = VERSION
 
-    def write(self, folder: Path) -> None:
-        """Writes ``run.json`` completely or not at all."""
+    def write(self, folder: Path, *, new: bool = False) -> None:
+        """Writes ``run.json`` completely or not at all.
+
+        Args:
+            folder: Folder of the run, which exists.
+            new: Whether the run begins.
+
+        Raises:
+            FileExistsError: The run begins, and there is one already.
+        """
         values = {
             "format": FORMAT,
             "version": VERSION,
@@ -76,7 +84,7 @@ class RunRecord:
             "recipe": self.recipe.to_json(),
             "versions": dict(self.versions),
         }
-        with atomic_path(folder / FILE) as temporary:
+        with atomic_path(folder / FILE, new=new) as temporary:
             temporary.write_text(json.dumps(values, indent=2) + "\n")
 
     @classmethod

@@ -30,6 +30,7 @@ from synapsnet_pyg.models.forecasting import SessionForecast, forecast_horizons,
 from synapsnet_pyg.models.per_session import PerSession
 from synapsnet_pyg.nn.gather import sharing
 from synapsnet_pyg.nn.threads import threads
+from synapsnet_pyg.processes.signals import renew
 from synapsnet_pyg.runs.distributed import Shards
 from synapsnet_pyg.runs.hardware import Hardware
 from synapsnet_pyg.runs.processes import SharedStrategy, join, one_error, silence_lightning
@@ -279,6 +280,7 @@ class _Training(LightningModule):
         return torch.optim.Adam(groups, lr=self.recipe.learning_rate, fused=True)
 
     def on_train_start(self) -> None:
+        renew()  # Lightning's own handler of SIGTERM lets a fit go on, or processes wait for each other
         self.shards.forget_moments(self.optimizers(use_pl_optimizer=False))
 
     def on_train_epoch_start(self) -> None:
