@@ -18,6 +18,7 @@ from synapsnet_pyg.benchmarks.variants import Variant, over_horizons
 from synapsnet_pyg.data.protocols import protocol_named
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import Json, atomic_path, first_difference, hidden_folder, make_folder, optional_import
+from synapsnet_pyg.files.writing import room
 from synapsnet_pyg.models.forecasting import forecast_horizons, forecast_session
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.nn.threads import threads
@@ -26,6 +27,9 @@ from synapsnet_pyg.runs.recipe import Preset
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.scores import score_forecast
 from synapsnet_pyg.runs.tables import Table, number_text
+
+STORAGE = "tune.db"
+"""Name of the file that keeps the trials."""
 
 DEFAULTS = 0
 """Number of the trial of the model's defaults, the first of each search."""
@@ -185,7 +189,13 @@ def tune(search: Search, out: Path, *, trials: int = 30, hours: float | None = N
     """
     if trials < 1 or jobs < 1:
         raise ValueError(f"Expected at least 1 trial and 1 job (got {trials} and {jobs}).")
-    study, settings = _study(search, make_folder(out)), search.settings()
+    with room(make_folder(out) / STORAGE):  # SQLite has errors of its own
+        return _tune(search, out, trials, hours=hours, jobs=jobs)
+
+
+def _tune(search: Search, out: Path, trials: int, *, hours: float | None, jobs: int) -> Table:
+    """Runs the trials that are missing, and writes the files."""
+    study, settings = _study(search, out), search.settings()
     if difference := first_difference(settings, study.user_attrs.get("settings", settings)):
         raise ValueError(f"'{out}' holds a search of other settings: {difference}; choose another --out.")
     study.set_user_attr("settings", settings)
@@ -245,7 +255,7 @@ def _study(search: Search, out: Path) -> Any:
         warnings.simplefilter("ignore")  # heartbeats are experimental
         # A trial whose process was killed counts as interrupted after a minute without a sign of life.
         storage = optuna.storages.RDBStorage(
-            f"sqlite:///{out.resolve() / 'tune.db'}", heartbeat_interval=15, grace_period=60
+            f"sqlite:///{out.resolve() / STORAGE}", heartbeat_interval=15, grace_period=60
         )
     return optuna.create_study(
         storage=storage,

@@ -16,6 +16,9 @@ _PARSERS = ("json", "yaml", "jsonargparse")
 _NO_MEMORY = ("DefaultCPUAllocator: can't allocate", "CUDA out of memory", "std::bad_alloc")
 """Beginnings of errors of torch for want of memory."""
 
+_NO_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO)
+"""Errors of a standard output that is full, closed, or a terminal that is gone."""
+
 
 def run_to_end(called: str, action: Callable[[], None], again: str | None = None) -> int:
     """Runs a command and returns its exit status.
@@ -81,15 +84,13 @@ def _line(error: BaseException) -> str | None:
 
 def _disk_line(error: OSError) -> str:
     """Returns an error of the system as a line."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError) as failed:
+    if not str(error).startswith("[Errno"):
+        return str(error)
+    if error.filename is None and error.errno in _NO_OUTPUT:  # all files are written where their names are told
         _discard_output()
-        reason = getattr(failed, "strerror", None) or str(failed)
-        return f"Standard output takes no more ({reason}); the files that were named before are complete."
-    if error.errno in (errno.ENOSPC, errno.EDQUOT) and str(error).startswith("[Errno"):
-        place = f"the disk of '{error.filename}'" if error.filename else "a disk"
-        return f"No space left on {place}; free some and give the same command again."
+        return f"Standard output takes no more ({error.strerror})."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"No space left on the disk of '{error.filename}'; free some and give the same command again."
     return str(error)
 
 

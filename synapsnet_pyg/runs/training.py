@@ -24,6 +24,7 @@ from synapsnet_pyg.data.session import Session, Split
 from synapsnet_pyg.data.shares import Share
 from synapsnet_pyg.data.windows import EpochSampler, Window, Windows, windows_of
 from synapsnet_pyg.files import atomic_path, file_name, make_folder, optional_import, require_disk_space
+from synapsnet_pyg.files.writing import room
 from synapsnet_pyg.models.checkpoint import describe, read_checkpoint, save_model, write_checkpoint
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import SessionForecast, forecast_horizons, forecast_session
@@ -194,7 +195,8 @@ def _train(
             callbacks=[keep_last, *callbacks],
         )
         try:
-            trainer.fit(module, loader, ckpt_path=last if resumed else None, weights_only=True)
+            with room(last):  # of loggers too
+                trainer.fit(module, loader, ckpt_path=last if resumed else None, weights_only=True)
         except SystemExit:  # Lightning turns Ctrl-C into a SystemExit without a message
             raise KeyboardInterrupt from None
 
