@@ -1,6 +1,5 @@
 """Folder of a report: page, figures and tables."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def write_report(run: Run, folder: Path, session: str | None = None) -> list[Pat
         return _write_report(run, names, folder)
 
 
-def _write_report(run: Run, names: Sequence[str], folder: Path) -> list[Path]:
+def _write_report(run: Run, names: list[str], folder: Path) -> list[Path]:
     """Writes the page with its figures and tables; returns the paths of the files."""
     compared = with_anchors(run, run.split())
     scores = evaluate(run, compared)
