@@ -148,7 +148,7 @@ def test_a_signal_ends_a_fit_with_one_line_and_clean_files_and_resume_goes_on(tm
     process = start(*words)
     wait_for(out / "s" / "last.ckpt", process)
     os.killpg(process.pid, number)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=120)
     assert process.returncode == 128 + number
     last = [line for line in told.splitlines() if not line.startswith("epoch")]
     assert len(last) == 1, told
@@ -213,7 +213,7 @@ def test_children_end_with_their_command(tmp_path, session, words, number):
         os.killpg(process.pid, number)  # as a terminal does
     else:
         process.send_signal(number)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=120)
     assert are_gone(children)
     assert "Traceback" not in told
     if number == signal.SIGKILL:
