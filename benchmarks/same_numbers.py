@@ -136,7 +136,7 @@ QUICKER: dict[str, dict[str, int]] = {
 DRIVER = """
 import contextlib, io, json, random, shlex, sys, time, traceback
 import numpy, torch
-from synapsnet_pyg.cli import main
+from synapsnet_pyg.cli.main import main
 from synapsnet_pyg.experiments import registry
 EXPERIMENTS = registry.EXPERIMENTS
 for name, quick in QUICK.items():

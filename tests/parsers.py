@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 import jsonargparse
 import pytest
 
-from synapsnet_pyg.cli import main
+from synapsnet_pyg.cli.main import main
 
 
 class _FoundError(Exception):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from parsers import choices_of, command_parsers, options_of
 
-from synapsnet_pyg.cli import main
+from synapsnet_pyg.cli.main import main
 from synapsnet_pyg.connectivity.registry import ESTIMATORS
 from synapsnet_pyg.datasets.registry import DATASETS, PUBLIC_DATASETS
 from synapsnet_pyg.experiments.registry import ALIASES as EXPERIMENT_ALIASES

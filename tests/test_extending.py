@@ -17,7 +17,8 @@ from parsers import choices_of, command_parsers, options_of
 from synapsnet_pyg.analysis.reciprocity import reciprocity
 from synapsnet_pyg.benchmarks.recovery import Populations, compare_recovery
 from synapsnet_pyg.benchmarks.variants import named
-from synapsnet_pyg.cli import data, main
+from synapsnet_pyg.cli import data
+from synapsnet_pyg.cli.main import main
 from synapsnet_pyg.connectivity.estimator import Estimator
 from synapsnet_pyg.connectivity.registry import ESTIMATORS, RegisteredEstimator, estimate
 from synapsnet_pyg.data.session import Session

@@ -23,7 +23,7 @@ from helpers import make_session
 from on_disk import write_allen, write_bugeon, write_suite2p
 from parsers import choices_of, command_parsers, is_required, options_of
 
-from synapsnet_pyg.cli import main
+from synapsnet_pyg.cli.main import main
 from synapsnet_pyg.experiments.registry import EXPERIMENTS
 from synapsnet_pyg.models.registry import MODELS, build_model
 from synapsnet_pyg.nn.dynamics import DYNAMICS

@@ -63,7 +63,7 @@ def test_importing_the_package_imports_nothing_heavy(code: str) -> None:
 
 
 def test_help_imports_no_torch() -> None:
-    code = "import sys\nfrom synapsnet_pyg.cli import main\n"
+    code = "import sys\nfrom synapsnet_pyg.cli.main import main\n"
     code += "try: main(['--help'])\nexcept SystemExit as error: assert not error.code\n"
     code += "assert not {'torch', 'torch_geometric', 'lightning'} & set(sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -27,6 +27,7 @@ from synapsnet_pyg.data.protocols import protocol_named
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import Json, atomic_path, file_name, make_folder
 from synapsnet_pyg.models.registry import ANCHORS, build_model, model_class
+from synapsnet_pyg.processes.locks import held
 from synapsnet_pyg.runs.horizon_scores import score_by_method
 from synapsnet_pyg.runs.horizon_tables import label_of
 from synapsnet_pyg.runs.intervals import IntervalScore, forecast_intervals, score_intervals
@@ -289,6 +290,7 @@ def compare_forecasts(
     Raises:
         ValueError: An argument or a session is invalid, or ``out`` holds results of other settings.
         JobsFailed: Every job failed.
+        BlockingIOError: Another process runs a benchmark in the folder.
     """
     if seeds < 1:
         raise ValueError(f"Expected at least 1 seed (got {seeds}).")
@@ -298,7 +300,8 @@ def compare_forecasts(
     variants = with_tuned(variants, tuned, protocol=name, context=context, horizon=horizon)
     jobs = plan(sessions, out, variants, seeds=range(seeds), preset=preset, multi=multi,
                 context=context, horizon=horizon, cross_validation=cross_validation)  # fmt: skip
-    run_jobs(jobs, make_folder(out), workers)
+    with held(make_folder(out)):
+        run_jobs(jobs, out, workers)
     benchmark = _benchmark(jobs, list(sessions.values()), kind, preset)
     if not benchmark.rows:
         raise JobsFailed(f"Every job failed; the first: {next(iter(benchmark.failed.values()))}")

@@ -11,9 +11,10 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from synapsnet_pyg.files import Json, atomic_path, first_difference, make_folder, optional_import
+from synapsnet_pyg.files import Json, atomic_path, file_name, first_difference, make_folder, optional_import
 from synapsnet_pyg.files.checksums import DamagedFileError
 from synapsnet_pyg.files.json_files import read_json, write_json
+from synapsnet_pyg.processes.children import Child, end_all
 
 Cluster = Literal["local", "slurm"]
 SETTINGS = "settings.json"
@@ -80,6 +81,11 @@ class Workers(NamedTuple):
     """Number of hours after which a process is killed."""
 
 
+CHILD_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+"""Variables of processes on this machine. One thread each is fastest: threads of processes that share cores wait for
+each other. Several processes would not fit into the memory of one GPU."""
+
+
 def run_jobs(
     jobs: Sequence[Job[ResultT]],
     out: Path,
@@ -100,7 +106,8 @@ def run_jobs(
 
     Raises:
         ValueError: A folder holds a result of other settings, or the number of jobs at once is below 1.
-        ImportError: submitit is not installed, which runs several processes.
+        ImportError: A package is not installed that several processes need.
+        OSError: The disk is full.
     """
     if workers.jobs < 1:
         raise ValueError(f"Expected at least 1 job at once (got {workers.jobs}).")
@@ -133,6 +140,8 @@ def run_jobs(
                 for job in group:
                     run_job(job)
                     report_end(job)
+        elif workers.cluster == "local":
+            _run_here(list(groups.values()), out, workers, report_end)
         else:
             _submit(list(groups.values()), out / "jobs", workers, report_end)
 
@@ -229,12 +238,38 @@ def _line(job: Job[ResultT], out: Path) -> str:
     return f"{job.folder.relative_to(out)}: {text}"
 
 
+def _run_here(
+    groups: Sequence[Sequence[Job[ResultT]]], out: Path, workers: Workers, report_end: Callable[[Job[ResultT]], None]
+) -> None:
+    """Runs groups of jobs in processes of this machine, which end with this one; calls a function when a job ends."""
+    logs = make_folder(out / "jobs")
+    waiting = list(reversed(groups))
+    running: list[tuple[Sequence[Job[ResultT]], Child, float]] = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers.jobs:
+                group = waiting.pop()
+                log = logs / f"{file_name('-'.join(group[0].folder.relative_to(out).parts))}.log"
+                child = Child(run_in_process, [group], log=log, environment=CHILD_ENVIRONMENT)
+                running.append((group, child, time.monotonic() + 3600 * workers.hours))
+            time.sleep(0.1)
+            for entry in [entry for entry in running if entry[1].is_done() or time.monotonic() > entry[2]]:
+                running.remove(entry)
+                group, child, _ = entry
+                child.kill_after(0)
+                if error := child.error():
+                    raise error
+                for job in group:
+                    report_end(job)
+    finally:
+        end_all([child for _, child, _ in running])
+
+
 def _submit(
     groups: Sequence[Sequence[Job[ResultT]]], logs: Path, workers: Workers, report_end: Callable[[Job[ResultT]], None]
 ) -> None:
-    """Runs groups of jobs in processes, at most ``workers.jobs`` at once; calls a function when a job ends."""
+    """Runs groups of jobs as jobs of Slurm, at most ``workers.jobs`` at once; calls a function when a job ends."""
     submitit = optional_import("submitit", "train")
-    # One thread per process is fastest: threads of processes that share cores wait for each other.
     os.environ["OMP_NUM_THREADS"] = "1"
     executor = submitit.AutoExecutor(folder=make_folder(logs), cluster=workers.cluster)
     executor.update_parameters(timeout_min=int(workers.hours * 60), cpus_per_task=1, name="synapsnet")
@@ -245,7 +280,7 @@ def _submit(
             while waiting and len(running) < workers.jobs:
                 group = waiting.pop()
                 running.append((group, executor.submit(run_in_process, group)))
-            time.sleep(0.2 if workers.cluster == "local" else 10)
+            time.sleep(10)
             for group, process in [entry for entry in running if entry[1].done()]:
                 running.remove((group, process))
                 for job in group:

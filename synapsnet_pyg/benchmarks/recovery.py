@@ -39,6 +39,7 @@ from synapsnet_pyg.files.checksums import DamagedFileError
 from synapsnet_pyg.metrics import ConnectivityScore, connectivity_score
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.registry import model_class
+from synapsnet_pyg.processes.locks import held
 from synapsnet_pyg.runs.recipe import Preset
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.run_file import FILE, versions
@@ -310,6 +311,7 @@ def compare_recovery(
     Raises:
         ValueError: An argument or a session is invalid, or ``out`` holds results of other settings.
         JobsFailed: Every job failed.
+        BlockingIOError: Another process runs a benchmark in the folder.
     """
     jobs = plan_recovery(out, methods, populations, seeds=range(seeds), preset=preset)
     changes = {key: value for key, value in preset.changes.items() if value is not None}
@@ -318,7 +320,8 @@ def compare_recovery(
         require_same_settings(out / "populations", simulated)
         keep_settings(out / "populations", simulated)
     # One process runs all methods of a population: most of them are faster than the start of a process.
-    run_jobs(jobs, out, workers, together=lambda job: (job.population.path, job.population.seed))
+    with held(make_folder(out)):
+        run_jobs(jobs, out, workers, together=lambda job: (job.population.path, job.population.seed))
     rows = [
         RecoveryRow(
             job.population.kind,

@@ -1,10 +1,8 @@
 """Search of hyper-parameters on the validation part, by Optuna, in a file from which it resumes."""
 
 import math
-import multiprocessing
 import shlex
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -18,15 +16,20 @@ from synapsnet_pyg.benchmarks.search_spaces import RECIPE_KEYS, Range, Space, sp
 from synapsnet_pyg.benchmarks.variants import Variant, over_horizons
 from synapsnet_pyg.data.protocols import protocol_named
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import Json, atomic_path, first_difference, make_folder, optional_import
+from synapsnet_pyg.files import Json, atomic_path, first_difference, hidden_folder, make_folder, optional_import
 from synapsnet_pyg.files.json_files import write_json
+from synapsnet_pyg.files.writing import room
 from synapsnet_pyg.models.forecasting import forecast_horizons, forecast_session
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.nn.threads import threads
+from synapsnet_pyg.processes.children import Child, end_all
 from synapsnet_pyg.runs.recipe import Preset
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.scores import score_forecast
 from synapsnet_pyg.runs.tables import Table, number_text
+
+STORAGE = "tune.db"
+"""Name of the file that keeps the trials."""
 
 DEFAULTS = 0
 """Number of the trial of the model's defaults, the first of each search."""
@@ -186,23 +189,29 @@ def tune(search: Search, out: Path, *, trials: int = 30, hours: float | None = N
     """
     if trials < 1 or jobs < 1:
         raise ValueError(f"Expected at least 1 trial and 1 job (got {trials} and {jobs}).")
-    study, settings = _study(search, make_folder(out)), search.settings()
+    with room(make_folder(out) / STORAGE):  # SQLite has errors of its own
+        return _tune(search, out, trials, hours=hours, jobs=jobs)
+
+
+def _tune(search: Search, out: Path, trials: int, *, hours: float | None, jobs: int) -> Table:
+    """Runs the trials that are missing, and writes the files."""
+    study, settings = _study(search, out), search.settings()
     if difference := first_difference(settings, study.user_attrs.get("settings", settings)):
         raise ValueError(f"'{out}' holds a search of other settings: {difference}; choose another --out.")
     study.set_user_attr("settings", settings)
     if jobs == 1:
         _work(search, study, out, trials, hours=hours)
     else:
-        context = multiprocessing.get_context("spawn")
-        workers = [context.Process(target=_work_alone, args=(search, out, trials, hours)) for _ in range(jobs)]
-        for worker in workers:
-            worker.start()
+        workers: list[Child] = []
         try:
-            for worker in workers:
-                worker.join()
+            workers += [Child(_work_alone, (search, out, trials, hours)) for _ in range(jobs)]
+            while not all(worker.is_done() for worker in workers):
+                time.sleep(0.1)
+            for error in [worker.error() for worker in workers]:
+                if error is not None:
+                    raise error
         finally:
-            for worker in workers:
-                worker.terminate()
+            end_all(workers)
     return _write(search, study, out)
 
 
@@ -222,8 +231,8 @@ def _work(search: Search, study: Any, out: Path, trials: int, *, hours: float | 
         study.sampler = _sampler(optuna, 1_000_003 * seed + trial.number)
         chosen = {key: _suggest(trial, key, value) for key, value in search.space.items() if trial.number != DEFAULTS}
         try:
-            with tempfile.TemporaryDirectory(prefix=".trial-", dir=out) as folder:
-                return search.score(chosen, Path(folder) / "run")
+            with hidden_folder(out / "trial") as folder:
+                return search.score(chosen, folder / "run")
         except (FloatingPointError, ValueError) as error:
             trial.set_user_attr("error", " ".join(str(error).split()))
             raise
@@ -246,7 +255,7 @@ def _study(search: Search, out: Path) -> Any:
         warnings.simplefilter("ignore")  # heartbeats are experimental
         # A trial whose process was killed counts as interrupted after a minute without a sign of life.
         storage = optuna.storages.RDBStorage(
-            f"sqlite:///{out.resolve() / 'tune.db'}", heartbeat_interval=15, grace_period=60
+            f"sqlite:///{out.resolve() / STORAGE}", heartbeat_interval=15, grace_period=60
         )
     return optuna.create_study(
         storage=storage,

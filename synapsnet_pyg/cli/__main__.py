@@ -1,7 +1,30 @@
-"""Runs the command line by ``python -m synapsnet_pyg.cli``."""
+"""Runs the command line, as ``synapsnet`` or by ``python -m synapsnet_pyg.cli``."""
 
+import signal
 import sys
+from typing import NoReturn
 
-from synapsnet_pyg.cli.main import main
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # the current folder, where anybody's files may lie
 
-sys.exit(main())
+from synapsnet_pyg.processes.signals import ending_signals
+
+
+def run() -> NoReturn:
+    """Runs the command line and ends the process with its exit status, also by a signal during imports."""
+    with ending_signals() as ending:
+        try:
+            from synapsnet_pyg.cli.main import main
+
+            status = main()
+        except KeyboardInterrupt:
+            print(f"synapsnet: {ending.reason}", file=sys.stderr)
+            status = ending.status
+        handled = ending.handled
+    for number in handled:
+        signal.signal(number, signal.SIG_IGN)  # the end of Python is no place for an error
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    run()

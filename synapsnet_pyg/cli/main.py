@@ -1,6 +1,5 @@
 """The command line: parses words, calls a command, and reports an input error in one line with exit status 2."""
 
-import os
 import re
 import sys
 import warnings
@@ -18,6 +17,7 @@ except ImportError as error:
 
 from synapsnet_pyg import __version__
 from synapsnet_pyg.cli import benchmarks, comparison, data, experiments, groups, intake, perturbation, runs
+from synapsnet_pyg.cli.endings import run_to_end
 from synapsnet_pyg.progress import on_terminal
 
 COMMANDS: tuple[Callable[..., None], ...] = tuple(
@@ -32,64 +32,39 @@ OLD_NAMES = {"changes": "dynamics"}
 """Old name of a command -> new name. Old names work for one release; --help does not list them."""
 
 
+AGAIN = {"fit": "--resume", "adapt": "--resume", "benchmark": "", "tune": ""}
+"""First word of a command -> option with which it goes on after an interrupt."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command and returns its exit status: 0, 2 for an input error, 130 for an interrupt."""
-    parser = _parser()
+    """Runs a command and returns its exit status: 0, 2 for an input error, 130, 143 or 129 after a signal."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words:
-        parser.print_help(sys.stderr)
-        return 2
-    if words[0] in OLD_NAMES:
+    if words and words[0] in OLD_NAMES:
         name = OLD_NAMES[words[0]]
         print(f"synapsnet: '{words[0]}' is the old name of '{name}', which will go; use the new one", file=sys.stderr)
         words[0] = name
-    given = parser.parse_args(words)
+    if not words:
+        _parser().print_help(sys.stderr)
+        return 2
+    names = {command.__name__ for command in COMMANDS}
+    called = next((words[:n] for n in (1, 2) if "_".join(words[:n]) in names), [])
+    return run_to_end(" ".join(["synapsnet", *called]), lambda: _run(words), AGAIN.get(words[0]))
+
+
+def _run(words: Sequence[str]) -> None:
+    """Parses words and calls the command."""
+    given = _parser().parse_args(words)
     name = given.command
     values = given[name]
     if "command" in values:
         name, values = f"{name}_{values.command}", values[values.command]
     command = next(c for c in COMMANDS if c.__name__ == name)
-    called = f"synapsnet {name.replace('_', ' ')}"
     values = values.as_dict()
     values.pop("config", None)
-    sys.path.append(os.getcwd())  # folder of a user's own model; last, so that no file there hides a library
-    try:
-        with warnings.catch_warnings(), on_terminal():
-            warnings.filterwarnings("always", category=UserWarning)
-            warnings.showwarning = _warning_printer()
-            command(**values)
-        return 0
-    except BrokenPipeError:  # 'synapsnet ... | head' is no error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except _input_errors() as error:
-        if os.environ.get("SYNAPSNET_TRACEBACK"):
-            raise
-        print(f"{called}: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except MemoryError:
-        print(f"{called}: error: Expected more memory than is free; take longer bins or fewer neurons", file=sys.stderr)
-        return 2
-    except ImportError as error:
-        hint = "" if "pip install" in str(error) else "; install the extras [train,viz]"
-        print(f"{called}: error: {' '.join(str(error).split())}{hint}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        again = {"fit": " with --resume", "adapt": " with --resume", "benchmark": "", "tune": ""}.get(
-            command.__name__.partition("_")[0]
-        )
-        hint = "" if again is None else f"; the same command{again} continues after the last whole epoch"
-        print(f"{called}: interrupted{hint}", file=sys.stderr)
-        return 130
-
-
-def _input_errors() -> tuple[type[Exception], ...]:
-    """Returns the errors that wrong input causes. Any other error is a bug and shows its traceback."""
-    errors: list[type[Exception]] = [ValueError, OSError, FloatingPointError]
-    for module, name in (("data.session_checks", "WrongTypeError"), ("benchmarks.jobs", "JobsFailed")):
-        imported = sys.modules.get(f"synapsnet_pyg.{module}")  # a module that is not imported has raised no error
-        errors += [getattr(imported, name)] if imported else []
-    return tuple(errors)
+    with warnings.catch_warnings(), on_terminal():
+        warnings.filterwarnings("always", category=UserWarning)
+        warnings.showwarning = _warning_printer()
+        command(**values)
 
 
 class _Help(HelpFormatter):
@@ -245,7 +220,3 @@ def _warning_printer() -> Callable[..., None]:
             print(f"warning: {message}", file=sys.stderr)
 
     return show
-
-
-if __name__ == "__main__":
-    sys.exit(main())

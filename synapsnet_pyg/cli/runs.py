@@ -67,7 +67,7 @@ def fit(
         devices: Number of processes on each machine, each with its own device. They divide the sessions, and a step
             takes a batch of each; if there are fewer sessions than processes, they divide every batch.
         nodes: Number of machines.
-        resume: Continue an interrupted run, given the same command again; --epochs may be larger.
+        resume: Continue an interrupted run, given the same command again, or begin it; --epochs may be larger.
         logger: Logger that receives the scores of each epoch, in the folder of the run: csv, tensorboard or wandb
             (Weights & Biases); history.csv is always written.
 
@@ -137,7 +137,7 @@ def adapt(
             not given.
         seed: Seed of the weights' start, the order of windows and dropout.
         device: Where to compute: cuda (a GPU), cpu, or auto, a GPU if there is one.
-        resume: Continue an interrupted run, given the same command again.
+        resume: Continue an interrupted run, given the same command again, or begin it.
         trust: Classes outside the package that the run may import, such as my_model.MyModel, separated by commas; a
             model of your own has one.
 

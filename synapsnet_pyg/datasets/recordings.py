@@ -3,11 +3,9 @@
 import hashlib
 import inspect
 import json
-import multiprocessing
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
@@ -19,6 +17,8 @@ from tqdm import tqdm
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import Json, atomic_path, make_folder, shorten, visible
 from synapsnet_pyg.intake.notes import DataWarning
+from synapsnet_pyg.processes.children import pool
+from synapsnet_pyg.processes.signals import without_interrupts
 
 FORMAT = 2
 """Version of the kept sessions, to be raised when equal files and arguments give other sessions."""
@@ -201,8 +201,10 @@ class RecordingDataset(Dataset):
                 bar.update()
         else:
             self.transform, transform = None, self.transform  # not needed in the other processes
-            with ProcessPoolExecutor(min(jobs, len(missing)), multiprocessing.get_context("spawn")) as pool:
-                for name, reason in zip(missing, pool.map(self._read_and_keep, missing), strict=True):
+            with pool(min(jobs, len(missing))) as executor:
+                with without_interrupts():  # of the processes that start here
+                    reasons = executor.map(self._read_and_keep, missing)
+                for name, reason in zip(missing, reasons, strict=True):
                     self._note(name, reason)
                     bar.update()
             self.transform = transform

@@ -12,6 +12,7 @@ from synapsnet_pyg.benchmarks.jobs import JobsFailed, Workers, errors_of, result
 from synapsnet_pyg.experiments.trials import Arrays, Outcome, Scores, Trial, TrialJob, values_by_score
 from synapsnet_pyg.files import atomic_path, file_name, make_folder
 from synapsnet_pyg.plots.canvas import Figure
+from synapsnet_pyg.processes.locks import held
 from synapsnet_pyg.runs.tables import Table
 
 OURS, PUBLISHED = "ours", "published"
@@ -126,10 +127,12 @@ def run_experiment(experiment: Experiment, out: Path, workers: Workers = Workers
     Raises:
         ValueError: The folder holds results of other settings.
         JobsFailed: Every trial failed.
-        ImportError: Several trials at once are asked for and submitit is not installed.
+        ImportError: A package is not installed that several processes need.
+        BlockingIOError: Another process runs this experiment in the folder.
     """
     jobs = experiment.jobs(make_folder(out))
-    run_jobs(jobs, out, workers)
+    with held(make_folder(out / "trials" / experiment.name)):
+        run_jobs(jobs, out, workers)
     outcomes = {(job.case, job.method): outcome for job, outcome in results_of(jobs)}
     failed = errors_of(jobs)
     if not outcomes:

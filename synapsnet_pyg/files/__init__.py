@@ -4,7 +4,7 @@ from synapsnet_pyg.files.memory import free_memory, require_memory
 from synapsnet_pyg.files.names import file_name, require_distinct, shorten, typed_path, visible
 from synapsnet_pyg.files.packages import optional_import
 from synapsnet_pyg.files.settings import Json, first_difference
-from synapsnet_pyg.files.writing import atomic_path, atomic_stream, make_folder, require_disk_space
+from synapsnet_pyg.files.writing import atomic_path, atomic_stream, hidden_folder, make_folder, require_disk_space
 
 __all__ = [
     "Json",
@@ -13,6 +13,7 @@ __all__ = [
     "file_name",
     "first_difference",
     "free_memory",
+    "hidden_folder",
     "make_folder",
     "optional_import",
     "require_disk_space",

@@ -27,19 +27,21 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 Declared = TypeVar("Declared")
 
 
-def write_json(path: Path, values: Mapping[str, Any], *, indent: int = 1) -> None:
+def write_json(path: Path, values: Mapping[str, Any], *, indent: int = 1, new: bool = False) -> None:
     """Writes values to a JSON file with their checksum, completely or not at all.
 
     Args:
         path: Path of the file, in an existing folder.
         values: Name -> value.
         indent: Number of blanks before a value in a list or an object.
+        new: Whether there may be no such file yet.
 
     Raises:
+        FileExistsError: There is one, and the file must be new.
         OSError: The folder is missing, not writable or full.
     """
     sealed = {**values, "checksum": json_checksum(json.loads(json.dumps(values)))}
-    with atomic_path(path) as temporary:
+    with atomic_path(path, new=new) as temporary:
         temporary.write_text(json.dumps(sealed, indent=indent) + "\n")
 
 

@@ -44,7 +44,7 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike[str], *, new: bool = False) -> Iterator[Path]:
     """Gives a ``with`` block a temporary path, and moves the file to ``path`` if the block ends without an error.
 
     A full disk, an interrupt or an error leaves an older file at ``path`` unchanged. The contents are on the disk
@@ -53,8 +53,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Args:
         path: Path of the file; its folder must exist.
+        new: Whether to keep an older file, and raise an error. Of several processes, one alone makes the file.
 
     Raises:
+        FileExistsError: The file is there already and should be new.
         OSError: The folder is missing, not writable or full, or an older file is read-only.
     """
     path = Path(path)
@@ -65,14 +67,17 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(f"Expected a file that may be replaced ('{path}' is read-only); choose another name.")
-    with _hidden_folder(target, path) as folder, room(path):
+    with hidden_folder(target, path) as folder, room(path):
         temporary = folder / target.name
         temporary.touch()
         with suppress(FileNotFoundError):
             temporary.chmod(target.stat().st_mode)
         yield temporary
         _sync(temporary)
-        os.replace(temporary, target)
+        if new:
+            _name_new(temporary, target)
+        else:
+            os.replace(temporary, target)
         _sync(target.parent)
 
 
@@ -126,7 +131,7 @@ def require_disk_space(folder: Path, needed: int) -> None:
     Raises:
         OSError: The folder is not writable, or less space is free.
     """
-    with _hidden_folder(folder / "room", folder):
+    with hidden_folder(folder / "room", folder):
         free = shutil.disk_usage(folder).free
     if free < needed:
         raise OSError(
@@ -226,12 +231,15 @@ class _LateErrors(io.RawIOBase):
 
 
 @contextmanager
-def _hidden_folder(target: Path, shown: Path) -> Iterator[Path]:
+def hidden_folder(target: Path, shown: Path | None = None) -> Iterator[Path]:
     """Makes a hidden folder beside a file for the time of a ``with`` block; it is locked as long as its process lives.
 
     Args:
-        target: Path of the file.
-        shown: Path of the file in messages.
+        target: Path of the file, whose folder exists; the hidden folder is named after it.
+        shown: Path of the file in messages; None: the same.
+
+    Raises:
+        OSError: The folder takes no files, or its disk is full.
     """
     _sweep(target.parent)
     try:
@@ -240,7 +248,9 @@ def _hidden_folder(target: Path, shown: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise
-        raise type(error)(f"Expected to write '{shown}' (its folder takes no files: {error.strerror}).") from None
+        raise type(error)(
+            f"Expected to write '{shown or target}' (its folder takes no files: {error.strerror})."
+        ) from None
     handle = _lock(folder)
     try:
         yield folder
@@ -265,6 +275,18 @@ def _sweep(folder: Path) -> None:
                 shutil.rmtree(entry.path, ignore_errors=True)
             if handle is not None:
                 os.close(handle)
+
+
+def _name_new(temporary: Path, target: Path) -> None:
+    """Gives a file a name that no other file has."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:  # disks without hard links
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        os.replace(temporary, target)
 
 
 def _lock(folder: Path) -> int | None:

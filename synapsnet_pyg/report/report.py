@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from synapsnet_pyg.files import atomic_path, make_folder
+from synapsnet_pyg.processes.locks import held
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.report.page import FIGURES, SCRIPT, TABLES, chapter_html, page_html
 from synapsnet_pyg.report.plotly_canvas import plotly_script
@@ -32,10 +33,17 @@ def write_report(run: Run, folder: Path, session: str | None = None) -> list[Pat
     Raises:
         ValueError: The run has no such session, or a part of a session is too short for the model.
         OSError: The folder cannot be created or is not writable.
+        BlockingIOError: Another process writes a report into the folder.
     """
     names = run.session_names(session)
     for part in (folder, folder / FIGURES, folder / TABLES):
         make_folder(part)
+    with held(folder):
+        return _write_report(run, names, folder)
+
+
+def _write_report(run: Run, names: list[str], folder: Path) -> list[Path]:
+    """Writes the page with its figures and tables; returns the paths of the files."""
     compared = with_anchors(run, run.split())
     scores = evaluate(run, compared)
     horizon = longest_horizon(run)

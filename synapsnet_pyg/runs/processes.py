@@ -18,6 +18,8 @@ from lightning.pytorch.strategies.launchers.subprocess_script import _Subprocess
 from torch import distributed
 
 from synapsnet_pyg.nn.gather import gather, sharing
+from synapsnet_pyg.processes.children import PARENT, obey_parent
+from synapsnet_pyg.processes.signals import without_interrupts
 from synapsnet_pyg.runs.hardware import Hardware
 
 
@@ -29,6 +31,20 @@ class SharedStrategy(DDPStrategy):
 
     def configure_ddp(self) -> None:
         """Leaves the module as it is."""
+
+    def _configure_launcher(self) -> None:
+        assert self.cluster_environment is not None
+        self._launcher = _Launcher(self.cluster_environment, self.num_processes, self.num_nodes)
+
+
+class _Launcher(_SubprocessScriptLauncher):
+    """Starts processes that end with this one, and alone receive no signals of the terminal."""
+
+    def _call_children_scripts(self) -> None:
+        os.environ[PARENT] = str(os.getpid())
+        with without_interrupts():
+            super()._call_children_scripts()
+        del os.environ[PARENT]
 
 
 @dataclass(frozen=True)
@@ -72,6 +88,7 @@ def join(hardware: Hardware) -> Processes:
     Raises:
         ValueError: The number of processes is not that of torchrun, or larger than the number of GPUs.
     """
+    obey_parent()
     size = hardware.devices * hardware.nodes
     started = int(os.environ["WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else size
     if started != size:

@@ -5,6 +5,7 @@ import os
 import shlex
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +18,7 @@ from synapsnet_pyg.files import file_name, make_folder
 from synapsnet_pyg.models.checkpoint import load_model
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.registry import build_model, require_trusted
+from synapsnet_pyg.processes.locks import held
 from synapsnet_pyg.runs.cost import FitCost, affordable, cost_sentence
 from synapsnet_pyg.runs.hardware import Hardware
 from synapsnet_pyg.runs.recipe import Preset, Recipe
@@ -32,6 +34,8 @@ from synapsnet_pyg.runs.run_file import (
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
+
+CHECKPOINTS = ("best.ckpt", "last.ckpt")
 
 Paths = Sequence[str | os.PathLike[str]]
 
@@ -157,13 +161,14 @@ class Run:
             recipe: Recipe of the fit, or a preset that depends on the length of the recordings. Its seed also sets the
                 initial weights.
             hardware: Devices and precision.
-            resume: Whether to continue an interrupted fit of the same settings.
+            resume: Whether to continue an interrupted fit of the same settings, or begin it where there is none.
             progress: Whether to show a bar and a line for each epoch on standard error.
             logger: Logger of Lightning.
             callbacks: Callbacks of Lightning.
 
         Raises:
-            FileExistsError: The folder holds a run or other files.
+            FileExistsError: The folder holds a run, or checkpoints of no run.
+            BlockingIOError: Another process fits in the folder.
             ValueError: An argument or a file is invalid, the resumed run has other settings, or SynapsNet needs more
                 memory than is free.
         """
@@ -209,14 +214,15 @@ class Run:
             out: Folder of the new run.
             changes: New values of the run's recipe by name; None keeps a value.
             hardware: Devices and precision.
-            resume: Whether to continue an interrupted fit of the same settings.
+            resume: Whether to continue an interrupted fit of the same settings, or begin it where there is none.
             progress: Whether to show a bar and a line for each epoch on standard error.
             logger: Logger of Lightning.
             callbacks: Callbacks of Lightning.
             trust: Import paths of classes outside the package that the run may name, as in :meth:`load`.
 
         Raises:
-            FileExistsError: The folder holds a run or other files.
+            FileExistsError: The folder holds a run, or checkpoints of no run.
+            BlockingIOError: Another process fits in the folder.
             FileNotFoundError: The run or the session file does not exist.
             ValueError: The sessions of the model share no parameters, or the behaviours differ from those of the run.
         """
@@ -271,21 +277,17 @@ class Run:
         check_fit(model, sessions)
         record = RunRecord(kind, dict(arguments), fitted, recipe=recipe, versions=versions(), adapted_from=adapted_from)
         processes = join(hardware)
-        with one_error():
-            if processes.is_first:
-                if resume:
-                    record.require_same(out)
-                elif (out / FILE).exists():
-                    raise FileExistsError(
-                        f"'{out}' holds a run already; continue it with --resume or choose another --out."
-                    )
-                record.write(make_folder(out))
-                if progress and expected:
-                    print(expected, file=sys.stderr)
-            processes.wait()
-        sessions = [recipe.standardised(session) for session in sessions]
-        fit(model, sessions, out, recipe, hardware=hardware,
-            resume=resume, progress=progress, logger=logger, callbacks=callbacks)  # fmt: skip
+        with ExitStack() as stack:
+            with one_error():
+                if processes.is_first:
+                    stack.enter_context(held(make_folder(out)))
+                    _begin(record, out, resume=resume)
+                    if progress and expected:
+                        print(expected, file=sys.stderr)
+                processes.wait()
+            sessions = [recipe.standardised(session) for session in sessions]
+            fit(model, sessions, out, recipe, hardware=hardware,
+                resume=resume, progress=progress, logger=logger, callbacks=callbacks)  # fmt: skip
         return cls(model, {session.name: session for session in sessions}, recipe, out, record)
 
     def history(self, session: str | None = None) -> History | None:
@@ -329,6 +331,28 @@ class Run:
                 *_options(recipe | arguments),
             ]
         return [shlex.join(fit_command), "synapsnet evaluate again", "synapsnet report again"]
+
+
+def _begin(record: RunRecord, out: Path, *, resume: bool) -> None:
+    """Writes ``run.json`` of a fit that begins, or goes on where one was begun.
+
+    Raises:
+        FileExistsError: The folder holds a run that is not to be resumed, or checkpoints of no run.
+        ValueError: The fit in the folder has other settings.
+    """
+    if resume and (out / FILE).exists():
+        record.require_same(out)
+        record.write(out)
+        return
+    folders = [out, *(out / file_name(session.name) for session in record.sessions)]
+    if not (out / FILE).exists() and any((folder / name).exists() for folder in folders for name in CHECKPOINTS):
+        raise FileExistsError(f"'{out}' holds a fit without its {FILE}; choose another --out.")
+    try:
+        record.write(out, new=True)
+    except FileExistsError:
+        raise FileExistsError(
+            f"'{out}' holds a run already; continue it with --resume or choose another --out."
+        ) from None
 
 
 def _load_session(fitted: FittedSession, folder: Path, record: RunRecord) -> Session:

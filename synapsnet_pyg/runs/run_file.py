@@ -96,8 +96,16 @@ class RunRecord:
     adapted_from: str | None = None
     file_version: int = VERSION
 
-    def write(self, folder: Path) -> None:
-        """Writes ``run.json`` completely or not at all."""
+    def write(self, folder: Path, *, new: bool = False) -> None:
+        """Writes ``run.json`` completely or not at all.
+
+        Args:
+            folder: Folder of the run, which exists.
+            new: Whether the run begins.
+
+        Raises:
+            FileExistsError: The run begins, and there is one already.
+        """
         values = {
             "format": FORMAT,
             "version": VERSION,
@@ -107,7 +115,7 @@ class RunRecord:
             "recipe": self.recipe.to_json(),
             "versions": dict(self.versions),
         }
-        write_json(folder / FILE, values, indent=2)
+        write_json(folder / FILE, values, indent=2, new=new)
 
     @classmethod
     def read(cls, folder: Path) -> "RunRecord":

@@ -24,12 +24,14 @@ from synapsnet_pyg.data.session import Session, Split
 from synapsnet_pyg.data.shares import Share
 from synapsnet_pyg.data.windows import EpochSampler, Window, Windows, windows_of
 from synapsnet_pyg.files import atomic_path, file_name, make_folder, optional_import, require_disk_space
+from synapsnet_pyg.files.writing import room
 from synapsnet_pyg.models.checkpoint import describe, read_checkpoint, save_model, write_checkpoint
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import SessionForecast, forecast_horizons, forecast_session
 from synapsnet_pyg.models.per_session import PerSession
 from synapsnet_pyg.nn.gather import sharing
 from synapsnet_pyg.nn.threads import threads
+from synapsnet_pyg.processes.signals import renew
 from synapsnet_pyg.runs.distributed import Shards
 from synapsnet_pyg.runs.hardware import Hardware
 from synapsnet_pyg.runs.processes import SharedStrategy, join, one_error, silence_lightning
@@ -193,7 +195,8 @@ def _train(
             callbacks=[keep_last, *callbacks],
         )
         try:
-            trainer.fit(module, loader, ckpt_path=last if resumed else None, weights_only=True)
+            with room(last):  # of loggers too
+                trainer.fit(module, loader, ckpt_path=last if resumed else None, weights_only=True)
         except SystemExit:  # Lightning turns Ctrl-C into a SystemExit without a message
             raise KeyboardInterrupt from None
 
@@ -279,6 +282,7 @@ class _Training(LightningModule):
         return torch.optim.Adam(groups, lr=self.recipe.learning_rate, fused=True)
 
     def on_train_start(self) -> None:
+        renew()  # Lightning's own handler of SIGTERM lets a fit go on, or processes wait for each other
         self.shards.forget_moments(self.optimizers(use_pl_optimizer=False))
 
     def on_train_epoch_start(self) -> None:

@@ -33,6 +33,22 @@ def test_a_file_is_written_wholly_or_not_at_all(tmp_path):
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_replaces_none(tmp_path, monkeypatch, links):
+    if not links:  # as on disks without hard links
+
+        def none(*_):
+            raise PermissionError("no links")
+
+        monkeypatch.setattr(os, "link", none)
+    with atomic_path(tmp_path / "a", new=True) as temporary:
+        temporary.write_text("first")
+    with pytest.raises(FileExistsError), atomic_path(tmp_path / "a", new=True) as temporary:
+        temporary.write_text("second")
+    assert (tmp_path / "a").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 def test_a_file_needs_a_folder_and_a_name(tmp_path):
     with pytest.raises(FileNotFoundError, match="an existing folder"), atomic_path(tmp_path / "no" / "a.txt"):
         pass

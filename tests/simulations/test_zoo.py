@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from synapsnet_pyg.benchmarks.recovery import Populations
-from synapsnet_pyg.cli import main
+from synapsnet_pyg.cli.main import main
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.simulations.registry import ALIASES, SIMULATIONS, simulation, simulation_function, tells_response
 from synapsnet_pyg.simulations.zoo import ZOO
