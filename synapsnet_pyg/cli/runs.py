@@ -7,7 +7,7 @@ import json as json_text
 from pathlib import Path
 from typing import Any, Literal
 
-from synapsnet_pyg.cli.arguments import PresetName, ProtocolName, listed, output_folder, session_files
+from synapsnet_pyg.cli.arguments import PresetName, ProtocolName, figure_formats, listed, output_folder, session_files
 
 
 def fit(
@@ -289,13 +289,16 @@ def dynamics(
         print(line, flush=True)
 
 
-def report(run: str, *, out: str | None = None, session: str | None = None) -> None:
-    """Make one page of a run: scores, forecasts, connectivity and its significance; figures as PNG and SVG, tables.
+def report(run: str, *, out: str | None = None, session: str | None = None, format: str = "png,svg,pdf") -> None:
+    """Make a page of a run: a summary, scores, forecasts, connectivity and its significance; figures and tables.
+
+    Several sessions have a page each beside index.html. Settings of matplotlib (matplotlibrc) change the figures.
 
     Args:
         run: Folder of the run.
         out: Folder for the page, created if needed; RUN/report if not given.
         session: Name of the only session on the page; all sessions if not given.
+        format: Formats of the figures' files, separated by commas: png, svg, pdf.
 
     Example:
         synapsnet report run
@@ -306,17 +309,20 @@ def report(run: str, *, out: str | None = None, session: str | None = None) -> N
 
     loaded = Run.load(run)
     folder = Path(out or Path(run) / "report")
-    written = write_report(loaded, folder, session)
+    written = write_report(loaded, folder, session, formats=figure_formats(format))
     print(f"written to {folder}: index.html and {len(written) - 1} other files")
 
 
-def figures(run: str, *, out: str, session: str | None = None) -> None:
+def figures(run: str, *, out: str, session: str | None = None, format: str = "png,svg,pdf") -> None:
     """Draw a run: connectivity, forecasts of a few neurons, scores of all neurons, training curve.
+
+    Settings of matplotlib (matplotlibrc) change the figures.
 
     Args:
         run: Folder of the run.
-        out: Folder for the PNG files, created if needed.
+        out: Folder for the files, created if needed.
         session: Name of the only session to draw; all sessions if not given.
+        format: Formats of each figure, separated by commas: png, svg, pdf.
 
     Example:
         synapsnet figures run --out figures
@@ -327,5 +333,5 @@ def figures(run: str, *, out: str, session: str | None = None) -> None:
 
     loaded = Run.load(run)
     names = loaded.session_names(session)
-    for path in draw_run(loaded, names, output_folder(out)):
+    for path in draw_run(loaded, names, output_folder(out), formats=figure_formats(format)):
         print(f"written to {path}")
