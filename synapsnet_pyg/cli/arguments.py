@@ -84,6 +84,20 @@ def listed(text: str | None) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()] if text else []
 
 
+def figure_formats(text: str) -> list[str]:
+    """Returns formats of figures from a text such as ``png,pdf``.
+
+    Raises:
+        ValueError: A format is not known, or there is none.
+    """
+    from synapsnet_pyg.results.saving import FIGURE_FORMATS
+
+    formats = listed(text)
+    if not formats or not set(formats) <= set(FIGURE_FORMATS):
+        raise ValueError(f"Expected formats among {', '.join(FIGURE_FORMATS)} (got '{text}').")
+    return formats
+
+
 def seconds(value: float | str | None, option: str) -> float | None:
     """Returns a duration that is given as a number or a fraction, such as ``0.05`` or ``1/30``.
 

@@ -7,7 +7,7 @@ import json as json_text
 from pathlib import Path
 from typing import Any, Literal
 
-from synapsnet_pyg.cli.arguments import PresetName, ProtocolName, listed, output_folder, session_files
+from synapsnet_pyg.cli.arguments import PresetName, ProtocolName, figure_formats, listed, output_folder, session_files
 
 
 def fit(
@@ -302,13 +302,23 @@ def dynamics(
         print(line, flush=True)
 
 
-def report(run: str, *, out: str | None = None, session: str | None = None, trust: str | None = None) -> None:
-    """Make one page of a run: scores, forecasts, connectivity and its significance; figures as PNG and SVG, tables.
+def report(
+    run: str,
+    *,
+    out: str | None = None,
+    session: str | None = None,
+    format: str = "png,svg,pdf",
+    trust: str | None = None,
+) -> None:
+    """Make a page of a run: a summary, scores, forecasts, connectivity and its significance; figures and tables.
+
+    Several sessions have a page each beside index.html. Settings of matplotlib (matplotlibrc) change the figures.
 
     Args:
         run: Folder of the run.
         out: Folder for the page, created if needed; RUN/report if not given.
         session: Name of the only session on the page; all sessions if not given.
+        format: Formats of the figures' files, separated by commas: png, svg, pdf.
         trust: Classes outside the package that the run may import, such as my_model.MyModel, separated by commas; a
             model of your own has one.
 
@@ -321,17 +331,22 @@ def report(run: str, *, out: str | None = None, session: str | None = None, trus
 
     loaded = Run.load(run, trust=listed(trust))
     folder = Path(out or Path(run) / "report")
-    written = write_report(loaded, folder, session)
+    written = write_report(loaded, folder, session, formats=figure_formats(format))
     print(f"written to {folder}: index.html and {len(written) - 1} other files")
 
 
-def figures(run: str, *, out: str, session: str | None = None, trust: str | None = None) -> None:
+def figures(
+    run: str, *, out: str, session: str | None = None, format: str = "png,svg,pdf", trust: str | None = None
+) -> None:
     """Draw a run: connectivity, forecasts of a few neurons, scores of all neurons, training curve.
+
+    Settings of matplotlib (matplotlibrc) change the figures.
 
     Args:
         run: Folder of the run.
-        out: Folder for the PNG files, created if needed.
+        out: Folder for the files, created if needed.
         session: Name of the only session to draw; all sessions if not given.
+        format: Formats of each figure, separated by commas: png, svg, pdf.
         trust: Classes outside the package that the run may import, such as my_model.MyModel, separated by commas; a
             model of your own has one.
 
@@ -344,5 +359,5 @@ def figures(run: str, *, out: str, session: str | None = None, trust: str | None
 
     loaded = Run.load(run, trust=listed(trust))
     names = loaded.session_names(session)
-    for path in draw_run(loaded, names, output_folder(out)):
+    for path in draw_run(loaded, names, output_folder(out), formats=figure_formats(format)):
         print(f"written to {path}")

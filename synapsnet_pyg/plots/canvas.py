@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from synapsnet_pyg.plots.style import apply_style, group_colours, group_label
 
 __all__ = ["Axes", "Figure", "add_colour_bar", "despine", "make_figure", "make_matrices_figure", "make_stacked_figure"]
 
@@ -27,6 +31,7 @@ def make_figure(width: float, height: float, *, columns: int = 1, rows: int = 1)
         >>> figure.get_size_inches().tolist()
         [6.0, 3.0]
     """
+    apply_style()
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     return figure, list(axes.ravel())
@@ -40,6 +45,7 @@ def make_stacked_figure(width: float, height: float, heights: Sequence[float]) -
         height: Height in inches.
         heights: Relative height of each Axes, from top to bottom.
     """
+    apply_style()
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=list(heights))
     return figure, list(axes)
@@ -54,6 +60,7 @@ def make_matrices_figure(columns: int) -> tuple[Figure, list[Axes], Axes]:
     Returns:
         The figure, the Axes of the matrices, the Axes below.
     """
+    apply_style()
     figure = Figure(figsize=(2.9 * columns, 6.6), layout="constrained")
     grid = figure.add_gridspec(2, columns, height_ratios=[1, 1.1])
     return figure, [figure.add_subplot(grid[0, k]) for k in range(columns)], figure.add_subplot(grid[1, :])
@@ -64,6 +71,33 @@ def despine(ax: Axes, *, left: bool = False) -> None:
     ax.spines[["top", "right", "left"] if left else ["top", "right"]].set_visible(False)
     if left:
         ax.tick_params(axis="y", length=0)
+
+
+def mark_groups(ax: Axes, groups: np.ndarray, *, both: bool = False) -> None:
+    """Draws a coloured strip at the left of an image for groups of rows that follow each other, with their names.
+
+    Args:
+        ax: Axes of an image with rows at 0, 1, ... from top to bottom.
+        groups: Group of each row [N], sorted.
+        both: Whether the columns are the same neurons, and get a strip below the image.
+    """
+    border = np.flatnonzero(groups[1:] != groups[:-1]) + 1
+    first, end = np.append(0, border), np.append(border, len(groups))
+    names = [str(group) or "?" for group in groups[first]]
+    colours = group_colours([str(group) or "?" for group in groups])
+    # Names of groups that are hardly a line high would lie on top of each other.
+    shown = end - first >= 0.025 * len(groups)
+    middle, labels = ((first + end - 1) / 2)[shown], [name for name, high in zip(names, shown, strict=True) if high]
+    strip, along, across = 0.02, ax.get_yaxis_transform(), ax.get_xaxis_transform()
+    for start, stop, name in zip(first, end, names, strict=True):
+        look: Any = {"color": colours[group_label(name, colours)], "lw": 0, "clip_on": False}
+        ax.add_patch(Rectangle((-1.2 * strip, start - 0.5), strip, stop - start, transform=along, **look))
+        if both:
+            ax.add_patch(Rectangle((start - 0.5, -1.2 * strip), stop - start, strip, transform=across, **look))
+    ax.set_yticks(middle, labels, fontsize="small")
+    ax.tick_params(axis="both" if both else "y", length=0, pad=7)
+    if both:
+        ax.set_xticks(middle, labels, fontsize="small", rotation=90)
 
 
 def add_colour_bar(

@@ -4,11 +4,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.lines import Line2D
+from matplotlib.patches import FancyArrowPatch
 from torch import Tensor
 
-from synapsnet_pyg.plots.canvas import add_colour_bar, despine
-from synapsnet_pyg.plots.style import BLUE, COLOURS, EXCITES, INHIBITS, ORANGE
+from synapsnet_pyg.plots.canvas import add_colour_bar, despine, mark_groups
+from synapsnet_pyg.plots.pooling import colour_limit, pooled
+from synapsnet_pyg.plots.style import BLUE, COLOURS, EXCITES, INHIBITS, ORANGE, group_colours, group_label
+
+WEIGHT = "weight (SD of receiver per SD of sender)"
+"""Quantity and unit of a learned weight between standardised activities."""
+DISTANCE = "distance of sender and receiver (in the unit of the recorded positions)"
+"""Text beside an axis of distances; files do not tell the unit of positions in one way."""
 
 
 def draw_matrix(
@@ -19,47 +26,39 @@ def draw_matrix(
     limit: float | None = None,
     groups: Sequence[str] | None = None,
     bar: bool = True,
-    label: str = "weight",
+    label: str = WEIGHT,
 ) -> Axes:
     """Draws a connectivity as an image: row = receiver, column = sender, red excites, blue inhibits.
 
     Args:
         ax: Axes to draw on.
-        connectivity: Weights [N, N]; the diagonal is left white.
+        connectivity: Weights [N, N]; the diagonal is left white. Of more than 600 neurons, a cell shows the strongest
+            of a square of pairs.
         title: Title of the Axes.
         limit: Weight of full colour; None: the 99.5th percentile of the absolute weights off the diagonal.
-        groups: Group of each neuron [N], such as its area; neurons of a group are shown next to each other, and the
-            group's name stands at the left.
+        groups: Group of each neuron [N], such as its area; neurons of a group are shown next to each other, and
+            coloured strips with the groups' names lie beside the image.
         bar: True to add a colour bar.
-        label: Text beside the colour bar.
+        label: Text beside the colour bar: the quantity and its unit.
     """
     values = connectivity.detach().cpu().double().clone().fill_diagonal_(0).numpy()
     if limit is None:
-        limit = float(np.quantile(np.abs(values), 0.995)) or float(np.abs(values).max()) or 1.0
-    if groups is not None and len(set(groups)) > 1:
-        order = np.argsort(np.array(groups), kind="stable")
-        values = values[np.ix_(order, order)]
-        _mark_groups(ax, np.array(groups)[order])
-    image = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest", aspect="equal")
+        limit = colour_limit(values[~np.eye(len(values), dtype=bool)])
+    grouped = groups is not None and len(set(groups)) > 1
+    order = np.argsort(np.array(groups), kind="stable") if grouped else np.arange(len(values))
+    clipped = np.abs(values).max(initial=0) > limit
+    cells = pooled(values, order, most=600)
+    image = ax.imshow(
+        values[cells.receiver, cells.sender], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest",
+        aspect="equal", extent=(-0.5, len(values) - 0.5, len(values) - 0.5, -0.5),
+    )  # fmt: skip
     ax.set(title=title, xlabel="sender j", ylabel="receiver i")
+    ax.spines[["top", "right"]].set_visible(True)
+    if grouped:
+        mark_groups(ax, np.array(groups)[order], both=True)
     if bar:
-        add_colour_bar(ax, image, label, extend="both" if np.abs(values).max() > limit else "neither")
+        add_colour_bar(ax, image, label, extend="both" if clipped else "neither")
     return ax
-
-
-def _mark_groups(ax: Axes, groups: np.ndarray) -> None:
-    """Draws a line between groups that follow each other, and their names at the left."""
-    border = np.flatnonzero(groups[1:] != groups[:-1]) + 1
-    middle = (np.append(0, border) + np.append(border, len(groups)) - 1) / 2
-    size = np.diff(np.concatenate([[0], border, [len(groups)]]))
-    names = [str(group) or "?" for group in groups[np.append(0, border)]]
-    # Names of groups that are hardly a line high would lie on top of each other.
-    names = [name if size[g] >= 0.02 * len(groups) else "" for g, name in enumerate(names)]
-    ax.set_yticks(middle, names, fontsize="small")
-    ax.set_xticks([])
-    for place in border - 0.5:
-        ax.axhline(place, color="0.4", lw=0.4)
-        ax.axvline(place, color="0.4", lw=0.4)
 
 
 def draw_true_against_learned(ax: Axes, truth: Tensor, learned: Tensor) -> Axes:
@@ -126,25 +125,41 @@ def draw_graph(
     groups: Sequence[str],
     axes: Sequence[str] = (),
 ) -> Axes:
-    """Draws neurons as dots and edges as lines, red where they excite, blue where they inhibit.
+    """Draws neurons as dots and edges as arrows from sender to receiver, red if they excite, blue if they inhibit.
 
     Args:
         ax: Axes to draw on.
         position: Positions in the plane [N, 2]; neurons whose position is not finite are left out.
         edge_index: Sender and receiver of each edge [2, E].
-        edge_weight: Weights [E]; lines of strong edges are wide.
-        groups: Group of each neuron [N]; each group has a colour.
+        edge_weight: Weights [E]; arrows of strong edges are wide.
+        groups: Group of each neuron [N]; each of the largest groups has a colour, the others are grey.
         axes: Names of the two axes; none where a position has no meaning of its own.
     """
-    width = 0.4 + 1.8 * np.abs(edge_weight) / (float(np.abs(edge_weight).max(initial=0)) or 1.0)
-    colours = [EXCITES if weight > 0 else INHIBITS for weight in edge_weight]
-    lines = np.stack([position[edge_index[0]], position[edge_index[1]]], axis=1)
-    ax.add_collection(LineCollection(list(lines), colors=colours, linewidths=width, alpha=0.5, zorder=1))
-    for group, colour in zip(sorted(set(groups)), COLOURS * len(groups), strict=False):
-        x, y = position[np.array(groups) == group].T
-        ax.scatter(x, y, s=22, color=colour, ec="white", lw=0.5, zorder=2, label=group)
+    shown = np.isfinite(position).all(1)
+    size = float(np.clip(6000 / max(1, shown.sum()), 14, 70))
+    radius = np.sqrt(size / np.pi) + 1  # in points, at which arrows end
+    width = 0.5 + 1.5 * np.abs(edge_weight) / (float(np.abs(edge_weight).max(initial=0)) or 1.0)
+    for (sender, receiver), weight, wide in zip(edge_index.T, edge_weight, width, strict=True):
+        if not (shown[sender] and shown[receiver]):
+            continue
+        ax.add_patch(
+            FancyArrowPatch(
+                position[sender], position[receiver], arrowstyle="-|>,head_length=3,head_width=1.6",
+                connectionstyle="arc3,rad=0.08", shrinkA=radius, shrinkB=radius, lw=wide, alpha=0.65, zorder=1,
+                color=EXCITES if weight > 0 else INHIBITS,
+            )
+        )  # fmt: skip
+    colours = group_colours(groups)
+    labels = np.array([group_label(group, colours) for group in groups])
+    for group, colour in colours.items():
+        x, y = position[(labels == group) & shown].T
+        ax.scatter(x, y, s=size, color=colour, ec="white", lw=0.6, zorder=2, label=group)
     ax.set_aspect("equal", "datalim")
-    ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    ax.autoscale_view()
+    arrows = [Line2D([], [], color=colour, marker=">", ms=4, label=name)
+              for name, colour in (("excites", EXCITES), ("inhibits", INHIBITS))]  # fmt: skip
+    handles, _ = ax.get_legend_handles_labels()
+    ax.legend(handles=[*arrows, *handles], frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     despine(ax)
     if len(axes) == 2:
         ax.set(xlabel=axes[0], ylabel=axes[1])
@@ -185,10 +200,10 @@ def draw_weight_against_distance(
     """
     ax.fill_between(
         distance, null_mean - 2 * null_deviation, null_mean + 2 * null_deviation, color="0.85", lw=0,
-        label="shuffled positions, 2 deviations",
+        label="shuffled positions, ± 2 SD",
     )  # fmt: skip
     ax.plot(distance, weight, color=BLUE, marker="o", ms=4, label="connectivity")
-    ax.set(xlabel="distance of sender and receiver", ylabel="mean absolute weight")
+    ax.set(xlabel=DISTANCE, ylabel="mean absolute weight")
     ax.legend(frameon=False)
     despine(ax)
     return ax

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from synapsnet_pyg.plots.canvas import add_colour_bar, despine
+from synapsnet_pyg.plots.canvas import add_colour_bar, despine, mark_groups
 from synapsnet_pyg.plots.style import BLUE, GREY, ORANGE
 
 
@@ -61,10 +61,19 @@ def _draw_scale(ax: Axes, bottom: float) -> None:
     """Draws a bar of three standard deviations at the right, since each neuron is drawn in its own."""
     across = ax.get_yaxis_transform()
     ax.plot([1.01, 1.01], [bottom, bottom + 3], color="k", lw=1.5, transform=across, clip_on=False)
-    ax.text(1.015, bottom + 1.5, "3 deviations", transform=across, rotation=90, va="center", fontsize="small")
+    ax.text(1.015, bottom + 1.5, "3 SD", transform=across, rotation=90, va="center", fontsize="small")
 
 
-def draw_raster(ax: Axes, activity: np.ndarray, seconds: np.ndarray, *, title: str = "", limit: float = 3.0) -> Axes:
+def draw_raster(
+    ax: Axes,
+    activity: np.ndarray,
+    seconds: np.ndarray,
+    *,
+    title: str = "",
+    limit: float = 3.0,
+    groups: Sequence[str] | None = None,
+    breaks: Sequence[int] = (),
+) -> Axes:
     """Draws standardised activity over time without averaging or sorting, for truth and forecast side by side.
 
     Args:
@@ -73,14 +82,45 @@ def draw_raster(ax: Axes, activity: np.ndarray, seconds: np.ndarray, *, title: s
         seconds: Time of the bins [M].
         title: Title of the Axes.
         limit: Standard deviations of full colour.
+        groups: Group of each row [N], such as its area; None: rows are numbered.
+        breaks: Indices of bins at which a new segment, such as a trial, begins; a line marks them.
     """
+    M = len(seconds)
     image = ax.imshow(
         activity, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest",
-        extent=(float(seconds[0]), float(seconds[-1]), len(activity), 0),
+        extent=(-0.5, M - 0.5, len(activity) - 0.5, -0.5),
     )  # fmt: skip
-    ax.set(title=title, xlabel="time (s)", ylabel="neuron", yticks=[])
-    add_colour_bar(ax, image, "activity (deviations)", pad=0.01)
+    for place in breaks:
+        ax.axvline(place - 0.5, color="k", lw=0.5)
+    ax.set(title=title, xlabel="time (s)", ylabel="neuron")
+    ax.set_xticks(*time_ticks(seconds, breaks))
+    if groups is not None and len(set(groups)) > 1:
+        mark_groups(ax, np.array(groups))
+    add_colour_bar(ax, image, "activity (SD)", pad=0.01)
     return ax
+
+
+def time_ticks(seconds: np.ndarray, breaks: Sequence[int], most: int = 7) -> tuple[list[int], list[str]]:
+    """Returns ticks of an axis of bins, which are side by side although time may pass between them.
+
+    Args:
+        seconds: Time of the bins [M].
+        breaks: Indices of bins at which a new segment begins; ticks are at these, if there are any.
+        most: Largest number of ticks.
+
+    Returns:
+        Indices of bins, and their time as texts.
+
+    Example:
+        >>> time_ticks(np.arange(9) * 0.5, [], most=3)
+        ([0, 4, 8], ['0', '2', '4'])
+        >>> time_ticks(np.array([0.0, 0.1, 7.0, 7.1]), [2])
+        ([0, 2], ['0', '7'])
+    """
+    places = np.array([0, *breaks]) if len(breaks) else np.unique(np.linspace(0, len(seconds) - 1, most).astype(int))
+    chosen = places[:: -(-len(places) // most)].tolist()
+    digits = 0 if seconds[-1] - seconds[0] > 20 * most else 1 if seconds[-1] - seconds[0] > 0.5 * most else 2
+    return chosen, [f"{seconds[place]:.{digits}f}".removesuffix(".0") for place in chosen]
 
 
 def draw_heat_map(
@@ -109,7 +149,7 @@ def draw_heat_map(
         for start in segment[1:, 0].tolist():
             ax.axvline(start * bin_size, color="k", lw=0.6)
     ax.set(ylabel="neuron, sorted")
-    add_colour_bar(ax, image, "activity (deviations)", pad=0.01)
+    add_colour_bar(ax, image, "activity (SD)", pad=0.01)
     return ax
 
 

@@ -7,16 +7,20 @@ import numpy as np
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
 from synapsnet_pyg.plots.canvas import make_figure, without_formulas
-from synapsnet_pyg.plots.connectivity import draw_current_correlation, draw_graph, draw_matrix
-from synapsnet_pyg.plots.style import COLOURS, EXCITES, INHIBITS
+from synapsnet_pyg.plots.connectivity import WEIGHT, draw_current_correlation, draw_graph, draw_matrix
+from synapsnet_pyg.plots.pooling import Cells, colour_limit, pooled
+from synapsnet_pyg.plots.style import COLOURS, EXCITES, INHIBITS, group_colours, group_label
 from synapsnet_pyg.report.connectivity_analysis import ConnectivityAnalysis
-from synapsnet_pyg.report.figure import ReportFigure, colour_limit
+from synapsnet_pyg.report.figure import ReportFigure
 from synapsnet_pyg.report.graph import MOST, SENDERS, Graph
-from synapsnet_pyg.report.neuron_order import Cells, NeuronOrder, pooled
+from synapsnet_pyg.report.neuron_order import NeuronOrder
 from synapsnet_pyg.report.plotly_canvas import DIVERGING, colour_bar, make_grid, make_plotly, neuron_names
 from synapsnet_pyg.report.plotly_canvas import Figure as PlotlyFigure
 
 _NO_AXIS = {"visible": False, "showgrid": False, "zeroline": False}
+
+MOST_CELLS = 200
+"""Largest number of cells along a side of a matrix, so that the page stays small."""
 
 
 def matrices_figure(session: Session, analysis: ConnectivityAnalysis) -> ReportFigure:
@@ -28,8 +32,9 @@ def matrices_figure(session: Session, analysis: ConnectivityAnalysis) -> ReportF
         "weight is an effect on the forecast: the change of the receiver's next bin, in its standard deviations, for "
         "one standard deviation more of the sender's activity and the same activity of all other recorded neurons. A "
         "correlation also contains activity that both neurons share with others. Neurons are ordered by "
-        f"{order.field_name}{louvain if order.by == 'community' else ''}."
-        + (" Each cell shows the strongest of a square of pairs." if session.num_neurons > 300 else "")
+        f"{order.field_name}{louvain if order.by == 'community' else ''}. Images of the same quantity share their "
+        "colours."
+        + (" Each cell shows the strongest of a square of pairs." if session.num_neurons > MOST_CELLS else "")
         + (f" {analysis.shown}" if analysis.shown else "")
     )
     return ReportFigure("connectivity", sentence, _plotly_matrices(session, analysis), _static_matrices(analysis))
@@ -42,10 +47,11 @@ def _plotly_matrices(session: Session, analysis: ConnectivityAnalysis) -> Plotly
         60 + 430 * rows, rows=rows, columns=2, titles=list(analysis.matrices),
         horizontal_spacing=0.12, vertical_spacing=0.08, shared="all",
     )  # fmt: skip
+    limits = _limits(analysis)
     for place, (kind, tensor) in enumerate(analysis.matrices.items()):
         matrix = tensor.double().clone().fill_diagonal_(0).numpy()
-        cells = pooled(matrix, analysis.neuron_order.order)
-        limit, row, column = colour_limit(matrix), place // 2 + 1, place % 2 + 1
+        cells = pooled(matrix, analysis.neuron_order.order, MOST_CELLS)
+        limit, row, column = limits[_quantity(kind)], place // 2 + 1, place % 2 + 1
         names, p_value = neuron_names(session, cells.first), _p_values(analysis, cells) if place == 0 else None
         figure.add_heatmap(
             z=matrix[cells.receiver, cells.sender].astype(np.float32), x=names, y=names, customdata=p_value,
@@ -64,8 +70,17 @@ def _plotly_matrices(session: Session, analysis: ConnectivityAnalysis) -> Plotly
 
 
 def _quantity(kind: str) -> str:
-    """Returns the name of the values of a kind of connectivity: ``correlation`` or ``weight``."""
-    return "correlation" if "correlation" in kind else "weight"
+    """Returns the name of the values of a kind of connectivity, with its unit."""
+    return "correlation" if "correlation" in kind else "true weight" if kind.startswith("true") else WEIGHT
+
+
+def _limits(analysis: ConnectivityAnalysis) -> dict[str, float]:
+    """Returns quantity -> value of full colour, the largest of its matrices."""
+    limits: dict[str, float] = {}
+    for kind, matrix in analysis.matrices.items():
+        values = matrix.double().numpy()[~np.eye(len(matrix), dtype=bool)]
+        limits[_quantity(kind)] = max(limits.get(_quantity(kind), 0.0), colour_limit(values))
+    return limits
 
 
 def _p_values(analysis: ConnectivityAnalysis, cells: Cells) -> np.ndarray | None:
@@ -74,7 +89,7 @@ def _p_values(analysis: ConnectivityAnalysis, cells: Cells) -> np.ndarray | None
 
 
 def _mark_groups(figure: PlotlyFigure, order: NeuronOrder, *, cells: int, panels: int) -> None:
-    """Draws lines between groups, and writes the name of each group with at least 5 % of the neurons."""
+    """Draws coloured strips beside the panels, with the name of each group that has at least 5 % of the neurons."""
     groups = order.ordered_groups
     ends = [i for i in range(1, len(groups) + 1) if i == len(groups) or groups[i] != groups[i - 1]]
     scale = cells / len(groups)
@@ -82,12 +97,17 @@ def _mark_groups(figure: PlotlyFigure, order: NeuronOrder, *, cells: int, panels
     middles = [scale * (start + end) / 2 - 0.5 for start, end in spans]
     for update in (figure.update_xaxes, figure.update_yaxes):
         update(tickvals=middles, ticktext=[escape(groups[start]) for start, _ in spans])
-    line = {"type": "line", "line": {"width": 0.5, "color": "#888"}}
+    colours = group_colours(groups)
+    strips = [
+        (scale * start - 0.5, scale * end - 0.5, colours[group_label(groups[start], colours)])
+        for start, end in zip([0, *ends], ends, strict=False)
+    ]
     figure.update_layout(
         shapes=[
-            line | {f"{along}ref": f"{along}{panel}", f"{across}ref": f"{across}{panel} domain"}
-            | {f"{along}0": place, f"{along}1": place, f"{across}0": 0, f"{across}1": 1}
-            for place in (scale * end - 0.5 for end in ends[:-1])
+            {"type": "rect", "line": {"width": 0}, "fillcolor": colour, "layer": "above"}
+            | {f"{along}ref": f"{along}{panel}", f"{across}ref": f"{across}{panel} domain"}
+            | {f"{along}0": start, f"{along}1": end, f"{across}0": -0.02, f"{across}1": -0.004}
+            for start, end, colour in strips
             for panel in ("", *range(2, panels + 1))
             for along, across in ("xy", "yx")
         ]
@@ -98,10 +118,13 @@ def _static_matrices(analysis: ConnectivityAnalysis) -> StaticFigure:
     """Draws the matrices."""
     order = analysis.neuron_order.order
     groups = [without_formulas(group) for group in analysis.neuron_order.ordered_groups]
-    rows = -(-len(analysis.matrices) // 2)
-    figure, axes = make_figure(11, 4.6 * rows, columns=2, rows=rows)
+    columns = 3 if len(analysis.matrices) in (3, 5, 6) else 2
+    rows = -(-len(analysis.matrices) // columns)
+    figure, axes = make_figure(5.5 * columns, 4.6 * rows, columns=columns, rows=rows)
+    limits = _limits(analysis)
     for ax, (kind, matrix) in zip(axes, analysis.matrices.items(), strict=False):
-        draw_matrix(ax, matrix[order][:, order], kind, groups=groups, label=_quantity(kind))
+        quantity = _quantity(kind)
+        draw_matrix(ax, matrix[order][:, order], kind, groups=groups, label=quantity, limit=limits[quantity])
     for ax in axes[len(analysis.matrices) :]:
         ax.set_axis_off()
     return figure
@@ -114,12 +137,13 @@ def graph_figure(session: Session, analysis: ConnectivityAnalysis, graph: Graph)
         "Neurons are drawn at their recorded positions."
         if graph.placed
         else "Positions are not known: neurons with strong edges between them are drawn near each other, and the place "
-        "has no other meaning."
+        "has no other meaning; neurons without such edges are left out."
     )
     sentence = (
-        f"The {SENDERS} strongest of the significant edges to each neuron{few}, by learned weight: red is positive, "
-        f"blue negative. {places} The colour of a neuron is its {analysis.neuron_order.field_name}. Drag to turn; "
-        "point at a neuron or at the middle of an edge to read its values."
+        f"The {SENDERS} strongest of the significant edges to each neuron{few}, by learned weight; arrows lead from "
+        f"sender to receiver. Red is positive, blue negative. {places} The colour of a neuron is its "
+        f"{analysis.neuron_order.field_name}. Drag to turn; point at a neuron or at the middle of an edge to read its "
+        "values."
     )
     return ReportFigure("graph", sentence, _plotly_graph(session, analysis, graph), _static_graph(analysis, graph))
 
@@ -150,6 +174,7 @@ def _add_edges(figure: PlotlyFigure, session: Session, graph: Graph) -> None:
         figure.add_scatter3d(
             x=x, y=y, z=z, mode="lines", line={"color": colour, "width": 2}, opacity=0.55, name=name, hoverinfo="skip"
         )
+        _add_heads(figure, graph, sender, receiver, colour)
         x, y, z = ((graph.position[sender] + graph.position[receiver]) / 2).astype(np.float32).T
         figure.add_scatter3d(
             x=x, y=y, z=z, mode="markers", marker={"size": 3, "opacity": 0}, showlegend=False, hoverinfo="text",
@@ -160,6 +185,20 @@ def _add_edges(figure: PlotlyFigure, session: Session, graph: Graph) -> None:
         )  # fmt: skip
 
 
+def _add_heads(figure: PlotlyFigure, graph: Graph, sender: np.ndarray, receiver: np.ndarray, colour: str) -> None:
+    """Adds the heads of arrows, a cone near the receiver of each edge."""
+    way = graph.position[receiver] - graph.position[sender]
+    length = np.linalg.norm(way, axis=1, keepdims=True)
+    size = 0.02 * float(np.nanmax(np.ptp(graph.position[np.isfinite(graph.position).all(1)], axis=0), initial=0.0))
+    unit = np.divide(way, length, out=np.zeros_like(way), where=length > 0)
+    x, y, z = (graph.position[receiver] - size * unit).astype(np.float32).T
+    u, v, w = unit.astype(np.float32).T
+    figure.add_cone(
+        x=x, y=y, z=z, u=u, v=v, w=w, anchor="tip", sizemode="absolute", sizeref=size, showscale=False,
+        colorscale=[[0, colour], [1, colour]], hoverinfo="skip",
+    )  # fmt: skip
+
+
 def _add_neurons(figure: PlotlyFigure, session: Session, analysis: ConnectivityAnalysis, graph: Graph) -> None:
     """Adds neurons as dots, a colour for each group, with their row of the neuron table."""
     group = analysis.neuron_order.group
@@ -167,8 +206,10 @@ def _add_neurons(figure: PlotlyFigure, session: Session, analysis: ConnectivityA
     texts = {
         row["neuron_id"]: "<br>".join(f"{key} {escape(_short(value))}" for key, value in row.items()) for row in rows
     }
-    for name, colour in zip(sorted(set(group)), COLOURS * len(group), strict=False):
-        member = np.array([of_neuron == name for of_neuron in group])
+    colours = group_colours(group)
+    for name, colour in colours.items():
+        member = np.array([group_label(of_neuron, colours) == name for of_neuron in group])
+        member &= np.isfinite(graph.position).all(1)
         x, y, z = graph.position[member].astype(np.float32).T
         figure.add_scatter3d(
             x=x, y=y, z=z, mode="markers", name=escape(name), hoverinfo="text",

@@ -19,21 +19,6 @@ class ReportFigure(NamedTuple):
     static: StaticFigure
 
 
-def colour_limit(values: np.ndarray, quantile: float = 0.995) -> float:
-    """Returns the value of full colour: a quantile of the absolute values, which a few extreme values do not change.
-
-    Args:
-        values: Numbers of the image, of any shape; NaN is ignored.
-        quantile: Quantile of the absolute values, 0 to 1.
-
-    Example:
-        >>> colour_limit(np.array([-3.0, 1.0, np.nan]), quantile=1.0)
-        3.0
-    """
-    size = np.abs(values[np.isfinite(values)])
-    return float(np.quantile(size, quantile)) or float(size.max()) or 1.0
-
-
 def evenly_chosen(order: np.ndarray, most: int = 300) -> np.ndarray:
     """Returns evenly spaced neurons of an order, so that the image of a large population stays small.
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from synapsnet_pyg.metrics import correlation, principal_components
 from synapsnet_pyg.models.forecasting import forecast_session
@@ -11,6 +12,25 @@ from synapsnet_pyg.results.figures import breaks_between
 from synapsnet_pyg.runs.intervals import forecast_intervals, score_intervals
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.scores import scored_neurons
+
+SELDOM = 0.02
+"""Share of bins in which an active neuron differs from its usual value; below it there is little to forecast."""
+
+
+def active_neurons(activity: Tensor) -> Tensor:
+    """Returns True for each neuron with something to forecast: it often differs from its most common value.
+
+    Args:
+        activity: Activity :math:`(N, T)`.
+
+    Returns:
+        Booleans :math:`(N)`.
+
+    Example:
+        >>> active_neurons(torch.stack([torch.arange(100.0), torch.eye(100)[0]])).tolist()
+        [True, False]
+    """
+    return (activity != activity.mode(1, keepdim=True).values).float().mean(1) >= SELDOM
 
 
 @dataclass(frozen=True)
@@ -31,8 +51,10 @@ class ForecastExcerpt:
     """Indices of bins at which another segment begins."""
     score: np.ndarray
     """Correlation of each neuron over the whole test part, NaN for neurons that are not scored [N]."""
+    ranked: list[int]
+    """Indices of the scored neurons that are active, the best forecast first."""
     chosen: dict[str, int]
-    """``best``, ``median`` and ``worst`` -> index of the neuron of that rank."""
+    """``best``, ``median`` and ``worst`` -> index of the active neuron of that rank."""
     true_components: np.ndarray
     """True activity along its first principal axes, in standard deviations [3, M]."""
     forecast_components: np.ndarray
@@ -59,7 +81,9 @@ def forecast_excerpt(run: Run, name: str, bins: int = 300) -> ForecastExcerpt | 
     score[~scored] = torch.nan
     if not bool(scored.any()):
         return None
-    ranked = score.nan_to_num(nan=-torch.inf).argsort(descending=True)[: int(scored.sum())].tolist()
+    ranked = [i for i in score.nan_to_num(nan=-torch.inf).argsort(descending=True).tolist() if scored[i]]
+    active = active_neurons(forecast.truth)
+    ranked = [i for i in ranked if active[i]] or ranked
     true_components, forecast_components = principal_components(forecast.truth[scored], forecast.forecast[scored])
     scale = true_components.std(1, keepdim=True).clamp(min=1e-12)
     shown = forecast.bins[:bins]
@@ -76,6 +100,7 @@ def forecast_excerpt(run: Run, name: str, bins: int = 300) -> ForecastExcerpt | 
         coverage=score_intervals(session, given).sentence(),
         breaks=breaks_between(test, shown),
         score=score.numpy(),
+        ranked=ranked,
         chosen=chosen,
         true_components=(true_components / scale)[:, :M].numpy(),
         forecast_components=(forecast_components / scale)[:, :M].numpy(),

@@ -58,7 +58,7 @@ def forecast_fans(run: Run, name: str, excerpt: ForecastExcerpt, horizon: int, b
     newest = ahead.bins[starts] - 1
     in_segments = torch.cat([torch.arange(start, stop) for start, stop in shown.segment.tolist()])
     scored = torch.from_numpy(np.isfinite(excerpt.score))
-    ranked = np.argsort(-excerpt.score, kind="stable")[: int(scored.sum())].tolist()  # NaN comes last
+    ranked = excerpt.ranked
     chosen = {"best": ranked[0], "upper quartile": ranked[len(ranked) // 4], "median": ranked[len(ranked) // 2]}
     rows = list(chosen.values())
 

@@ -8,10 +8,11 @@ import numpy as np
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
 from synapsnet_pyg.plots.canvas import make_figure, without_formulas
-from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_raster
+from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_raster, time_ticks
 from synapsnet_pyg.plots.horizons import draw_fans
+from synapsnet_pyg.plots.pooling import colour_limit
 from synapsnet_pyg.plots.style import COLOURS, FORECAST, TRUE
-from synapsnet_pyg.report.figure import ReportFigure, colour_limit, evenly_chosen
+from synapsnet_pyg.report.figure import ReportFigure, evenly_chosen
 from synapsnet_pyg.report.forecast_excerpt import ForecastExcerpt
 from synapsnet_pyg.report.forecast_fans import ForecastFans
 from synapsnet_pyg.report.neuron_order import NeuronOrder
@@ -19,6 +20,9 @@ from synapsnet_pyg.report.plotly_canvas import DIVERGING, colour_bar, make_grid,
 from synapsnet_pyg.report.plotly_canvas import Figure as PlotlyFigure
 from synapsnet_pyg.results.figures import draw_training
 from synapsnet_pyg.runs.run import History
+
+MOST_ROWS = 200
+"""Largest number of neurons in a raster, so that the page stays small."""
 
 
 def training_figure(history: History) -> ReportFigure:
@@ -49,9 +53,9 @@ def traces_figure(session: Session, excerpt: ForecastExcerpt) -> ReportFigure:
     """Returns the figure of the neurons with the best, the median and the worst forecast over time."""
     sentence = (
         f"The first {len(excerpt.seconds)} bins of the test part, true (grey) and forecast one bin ahead (orange), for "
-        "the neurons with the best, the median and the worst forecast of all that are scored. A forecast varies less "
-        "than the truth, because the random part of each bin cannot be forecast. Shaded: intervals of 50 and 95 %, "
-        f"which learn from each bin. {excerpt.coverage}"
+        "the neurons with the best, the median and the worst forecast of all that are scored and active. A forecast "
+        "varies less than the truth, because the random part of each bin cannot be forecast. Shaded: intervals of 50 "
+        f"and 95 %, which learn from each bin. {excerpt.coverage}"
     )
     rows = list(excerpt.chosen.values())
     truth, forecast = excerpt.truth[rows], excerpt.forecast[rows]
@@ -109,7 +113,7 @@ def _plotly_traces(
                 x=x, y=np.insert(values.astype(float), excerpt.breaks, np.nan), mode="lines", name=name,
                 legendgroup=name, line={"color": colour, "width": width}, showlegend=row == 1, row=row, col=1,
             )  # fmt: skip
-    figure.update_yaxes(title="deviations")
+    figure.update_yaxes(title="SD")
     figure.update_xaxes(title="time (s)", row=len(truth), col=1)
     figure.update_annotations(font_size=13, x=0, xanchor="left")
     return figure.update_layout(legend={"x": 0.5, "xanchor": "center"})
@@ -165,7 +169,7 @@ def _plotly_fans(fans: ForecastFans, titles: Sequence[str]) -> PlotlyFigure:
                 x=times, y=values, mode="lines", name=name, legendgroup=name,
                 line={"color": colour, "width": 1.3}, showlegend=row == 1, row=row, col=1,
             )  # fmt: skip
-    figure.update_yaxes(title="deviations")
+    figure.update_yaxes(title="SD")
     figure.update_xaxes(title="time (s)", row=len(titles), col=1)
     figure.update_annotations(font_size=13, x=0, xanchor="left")
     return figure.update_layout(legend={"x": 0.5, "xanchor": "center"})
@@ -180,36 +184,61 @@ def raster_figure(session: Session, excerpt: ForecastExcerpt, order: NeuronOrder
         order: Order of the neurons; None: as recorded.
     """
     sentence = (
-        ("All neurons" if session.num_neurons <= 300 else "Evenly chosen neurons")
+        ("All neurons" if session.num_neurons <= MOST_ROWS else "Evenly chosen neurons")
         + (f", ordered by {order.field_name}" if order else "")
         + ", in the same bins. Each image has its own colour scale, because a forecast varies less than the truth. "
         "Vertical stripes in both images are activity common to many neurons that the model forecasts."
     )
-    rows = evenly_chosen(np.arange(session.num_neurons) if order is None else order.order)
+    rows = evenly_chosen(np.arange(session.num_neurons) if order is None else order.order, MOST_ROWS)
+    groups = None if order is None else [order.group[row] for row in rows]
     images = {"true activity": excerpt.truth[rows], "forecast one bin ahead": excerpt.forecast[rows]}
-    names = neuron_names(session, rows)
     return ReportFigure(
-        "raster", sentence, _plotly_raster(excerpt.seconds, images, names), _static_raster(excerpt.seconds, images)
+        "raster",
+        sentence,
+        _plotly_raster(excerpt, images, names=neuron_names(session, rows), groups=groups),
+        _static_raster(excerpt, images, groups=groups),
     )
 
 
-def _plotly_raster(seconds: np.ndarray, images: dict[str, np.ndarray], names: list[str]) -> PlotlyFigure:
+def _plotly_raster(
+    excerpt: ForecastExcerpt, images: dict[str, np.ndarray], *, names: list[str], groups: list[str] | None
+) -> PlotlyFigure:
     figure = make_grid(460, columns=2, titles=list(images), horizontal_spacing=0.12)
+    times = [f"{second:.2f} s" for second in excerpt.seconds]
     for column, activity in enumerate(images.values(), start=1):
         limit = colour_limit(activity)
         figure.add_heatmap(
-            z=activity.astype(np.float32), x=seconds, y=names, zmin=-limit, zmax=limit,
-            colorscale=DIVERGING, colorbar=colour_bar(column, "deviations"),
-            hovertemplate="%{y}<br>%{x:.2f} s<br>%{z:.2f} deviations<extra></extra>", row=1, col=column,
+            z=activity.astype(np.float32), x=times, y=names, zmin=-limit, zmax=limit,
+            colorscale=DIVERGING, colorbar=colour_bar(column, "SD"),
+            hovertemplate="%{y}<br>%{x}<br>%{z:.2f} SD<extra></extra>", row=1, col=column,
         )  # fmt: skip
-    figure.update_xaxes(title="time (s)")
-    figure.update_yaxes(type="category", autorange="reversed", showticklabels=False, ticks="")
+    places, labels = time_ticks(excerpt.seconds, excerpt.breaks)
+    figure.update_xaxes(title="time (s)", type="category", tickvals=places, ticktext=labels)
+    figure.update_yaxes(type="category", autorange="reversed", ticks="", **_row_ticks(groups, len(names)))
+    for place in excerpt.breaks:
+        figure.add_vline(place - 0.5, line_width=0.5, line_color="black")
     figure.update_yaxes(matches="y", col=2)
     return figure.update_yaxes(title="neuron", col=1)
 
 
-def _static_raster(seconds: np.ndarray, images: dict[str, np.ndarray]) -> StaticFigure:
+def _row_ticks(groups: list[str] | None, rows: int) -> dict[str, object]:
+    """Returns ticks at the middle of each group of at least 4 % of the rows, or at some numbers of rows."""
+    if groups is None:
+        places = list(range(0, rows, max(1, rows // 5)))
+        return {"tickvals": places, "ticktext": [str(place + 1) for place in places]}
+    large = [group for group in dict.fromkeys(groups) if groups.count(group) >= 0.04 * rows]
+    middles = [groups.index(group) + groups.count(group) // 2 for group in large]
+    return {"tickvals": middles, "ticktext": [escape(group) for group in large]}
+
+
+def _static_raster(
+    excerpt: ForecastExcerpt, images: dict[str, np.ndarray], *, groups: list[str] | None
+) -> StaticFigure:
     figure, axes = make_figure(12, 4.4, columns=2)
+    shown = None if groups is None else [without_formulas(group) for group in groups]
     for ax, (title, activity) in zip(axes, images.items(), strict=True):
-        draw_raster(ax, activity, seconds, title=title, limit=colour_limit(activity))
+        draw_raster(
+            ax, activity, excerpt.seconds,
+            title=title, limit=colour_limit(activity), groups=shown, breaks=excerpt.breaks,
+        )  # fmt: skip
     return figure

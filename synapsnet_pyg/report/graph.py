@@ -19,7 +19,7 @@ class Graph(NamedTuple):
     """Positions of neurons and edges between them."""
 
     position: np.ndarray
-    """Position of each neuron, NaN if it is not known [N, 3]."""
+    """Position of each neuron, NaN if it is not known, or if a layout has no edge of it [N, 3]."""
     placed: bool
     """Whether positions were recorded; otherwise a layout puts neurons with strong edges near each other."""
     edge_index: np.ndarray
@@ -61,10 +61,11 @@ def strongest_graph(session: Session, connectivity: Tensor) -> Graph:
     edge_index, edge_weight = np.stack([sender, receiver])[:, drawn], edge_weight[drawn]
     position = _recorded(session)
     placed = position is not None
+    shown = np.sort(np.argsort(-np.abs(edge_weight), kind="stable")[:MOST])
+    edge_index, edge_weight = edge_index[:, shown], edge_weight[shown]
     if position is None:
         position = _layout(N, edge_index, edge_weight)
-    shown = np.sort(np.argsort(-np.abs(edge_weight), kind="stable")[:MOST])
-    return Graph(position, placed, edge_index[:, shown], edge_weight[shown])
+    return Graph(position, placed, edge_index, edge_weight)
 
 
 def _recorded(session: Session) -> np.ndarray | None:
@@ -79,9 +80,11 @@ def _recorded(session: Session) -> np.ndarray | None:
 
 
 def _layout(neurons: int, edge_index: np.ndarray, edge_weight: np.ndarray) -> np.ndarray:
-    """Computes positions [N, 3] that put neurons with strong edges near each other."""
+    """Computes positions [N, 3] that put neurons with strong edges near each other; NaN for neurons without edges."""
     graph: nx.Graph[int] = nx.Graph()
-    graph.add_nodes_from(range(neurons))
     graph.add_weighted_edges_from(zip(*edge_index.tolist(), np.abs(edge_weight).tolist(), strict=True))
     places = nx.spring_layout(graph, dim=3, seed=0)
-    return np.array([places[i] for i in range(neurons)])
+    position = np.full((neurons, 3), np.nan)
+    for i, place in places.items():
+        position[i] = place
+    return position

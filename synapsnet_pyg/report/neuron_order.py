@@ -66,37 +66,3 @@ def group_neurons(session: Session, connectivity: Tensor) -> NeuronOrder:
 def _community_name(number: int, sizes: np.ndarray) -> str:
     """Returns ``C`` and the number, with leading zeros; ``none`` for communities of one or two neurons."""
     return f"C{number + 1:0{len(str(len(sizes)))}d}" if sizes[number] > 2 else "none"
-
-
-class Cells(NamedTuple):
-    """Pairs of neurons that the cells of a drawn matrix show."""
-
-    receiver: np.ndarray
-    """Index of the receiver of each cell [M, M]."""
-    sender: np.ndarray
-    """Index of the sender of each cell [M, M]."""
-    first: np.ndarray
-    """Index of the first neuron of each row and column [M]."""
-
-
-def pooled(matrix: np.ndarray, order: np.ndarray, most: int = 300) -> Cells:
-    """Returns the pair of each cell of a drawn matrix; a cell of a large matrix shows the strongest of several pairs.
-
-    Args:
-        matrix: Weights [N, N].
-        order: Indices of the neurons in the order of rows and columns [N].
-        most: Largest number of cells along each side, so that the image of a large population stays small.
-
-    Example:
-        >>> matrix = np.array([[0, 1, 0, -2], [0, 0, 0, 0], [0, 5, 0, 0], [0, 0, 3, 0]])
-        >>> cells = pooled(matrix, np.arange(4), most=2)
-        >>> matrix[cells.receiver, cells.sender].tolist()
-        [[1, -2], [5, 3]]
-    """
-    step = -(-len(order) // most)
-    size = -(-len(order) // step)
-    places = np.pad(order, (0, size * step - len(order)), mode="edge")
-    squares = np.abs(matrix[np.ix_(places, places)]).reshape(size, step, size, step).swapaxes(1, 2)
-    row, column = np.divmod(squares.reshape(size, size, -1).argmax(2), step)
-    first = step * np.arange(size)
-    return Cells(places[first[:, None] + row], places[first[None, :] + column], places[first])

@@ -8,6 +8,7 @@ import pandas as pd
 from synapsnet_pyg.report.figure import ReportFigure
 from synapsnet_pyg.report.plotly_canvas import to_html
 from synapsnet_pyg.report.sections import Chapter, ReportTable, Section
+from synapsnet_pyg.results.saving import FIGURE_FORMATS
 
 SCRIPT = "plotly.min.js"
 FIGURES, TABLES = "figures", "tables"
@@ -25,7 +26,8 @@ a { color: #1f5fa8; text-decoration: none; }
 a:hover { text-decoration: underline; }
 pre { background: #f5f5f5; padding: 0.6rem 0.8rem; overflow-x: auto; font-size: 0.85rem; white-space: pre-wrap;
   overflow-wrap: anywhere; }
-.table { overflow-x: auto; margin: 0.6rem 0; }
+.table { overflow: auto; margin: 0.6rem 0; max-height: 30rem; }
+.summary { background: #f3f6fa; border-left: 4px solid #1f5fa8; padding: 0.5rem 1rem; margin: 0.8rem 0; }
 table { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 th { text-align: right; border-bottom: 1px solid #999; padding: 0.2rem 0.7rem; }
 td { text-align: right; border-bottom: 1px solid #eee; padding: 0.15rem 0.7rem; white-space: nowrap; }
@@ -34,54 +36,69 @@ th:first-child, td:first-child { text-align: left; }
 """
 
 
-def page_html(title: str, chapters: Sequence[Chapter], bodies: Sequence[str]) -> str:
-    """Returns the whole page.
+def page_html(title: str, chapters: Sequence[Chapter], bodies: Sequence[str], *, page: str = "index.html") -> str:
+    """Returns a whole page.
 
     Args:
         title: Title of the page.
-        chapters: Chapters in order, for the table of contents.
-        bodies: HTML of each chapter, from :func:`chapter_html`.
+        chapters: Chapters of all pages in order: their summaries, and links to their sections.
+        bodies: HTML of each chapter, from :func:`chapter_html`; empty for a chapter with a page of its own.
+        page: Name of the file.
     """
+    places = [page if body else f"{chapter.prefix}.html" for chapter, body in zip(chapters, bodies, strict=True)]
+    summaries = "".join(
+        f'<div class="summary"><strong>{escape(chapter.title)}</strong>'
+        + "".join(f"<p>{escape(sentence)}</p>" for sentence in chapter.summary)
+        + "</div>\n"
+        for chapter in chapters
+        if chapter.summary
+    )
     contents = "".join(
-        f'<ul><li><a href="#{_anchor(chapter)}">{escape(chapter.title)}</a><ul>'
+        f'<ul><li><a href="{place}#{_anchor(chapter)}">{escape(chapter.title)}</a><ul>'
         + "".join(
-            f'<li><a href="#{_anchor(chapter)}-{place}">{escape(section.title)}</a></li>'
-            for place, section in enumerate(chapter.sections)
+            f'<li><a href="{place}#{_anchor(chapter)}-{number}">{escape(section.title)}</a></li>'
+            for number, section in enumerate(chapter.sections)
         )
         + "</ul></li></ul>"
-        for chapter in chapters
+        for chapter, place in zip(chapters, places, strict=True)
     )
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<style>{_STYLE}</style>\n<script src="{SCRIPT}"></script>\n</head>\n<body>\n'
-        f"<h1>{escape(title)}</h1>\n<nav>{contents}</nav>\n{''.join(bodies)}</body>\n</html>\n"
+        f"<h1>{escape(title)}</h1>\n{summaries}<nav>{contents}</nav>\n{''.join(bodies)}</body>\n</html>\n"
     )
 
 
-def chapter_html(chapter: Chapter) -> str:
-    """Returns the HTML of one chapter."""
+def chapter_html(chapter: Chapter, formats: Sequence[str] = FIGURE_FORMATS) -> str:
+    """Returns the HTML of one chapter.
+
+    Args:
+        chapter: Chapter with its figures.
+        formats: Formats of the files of each figure.
+    """
     sections = (
-        _section_html(section, chapter, f"{_anchor(chapter)}-{place}") for place, section in enumerate(chapter.sections)
+        _section_html(section, chapter, f"{_anchor(chapter)}-{place}", formats)
+        for place, section in enumerate(chapter.sections)
     )
     return f'<h2 id="{_anchor(chapter)}">{escape(chapter.title)}</h2>\n{"".join(sections)}'
 
 
-def _section_html(section: Section, chapter: Chapter, anchor: str) -> str:
+def _section_html(section: Section, chapter: Chapter, anchor: str, formats: Sequence[str]) -> str:
     """Returns the HTML of one section."""
     parts = [f'<h3 id="{anchor}">{escape(section.title)}</h3>\n']
     parts += [f"<p>{escape(sentence)}</p>\n" for sentence in section.sentences]
     parts += [f"<pre>{escape(chr(10).join(section.commands))}</pre>\n"] if section.commands else []
-    parts += [_figure_html(figure, chapter) for figure in section.figures]
+    parts += [_figure_html(figure, chapter, formats) for figure in section.figures]
     parts += [_table_html(table, chapter) for table in section.tables]
     return "".join(parts)
 
 
-def _figure_html(figure: ReportFigure, chapter: Chapter) -> str:
+def _figure_html(figure: ReportFigure, chapter: Chapter, formats: Sequence[str]) -> str:
     """Returns the HTML of a figure with links to its files."""
     sentence = f"<p>{escape(figure.sentence)}</p>\n" if figure.sentence else ""
     stem = f"{FIGURES}/{chapter.prefix}-{figure.name}"
-    links = f'<a href="{stem}.png">PNG</a> <a href="{stem}.svg">SVG</a>'
+    links = " ".join(f'<a href="{stem}.{ending}">{ending.upper()}</a>' for ending in formats)
     drawing = to_html(figure.plotly, f"{_anchor(chapter)}-{figure.name}")
     return f'{sentence}{drawing}\n<p class="files">{figure.name}: {links}</p>\n'
 

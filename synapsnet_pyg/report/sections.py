@@ -21,11 +21,15 @@ from synapsnet_pyg.report.forecast_figures import (
 from synapsnet_pyg.report.neuron_score_figures import neuron_score_figures
 from synapsnet_pyg.report.session_results import SessionResults
 from synapsnet_pyg.report.significance_figures import block_figure, distance_figure, p_value_figure
+from synapsnet_pyg.report.summary import summary
 from synapsnet_pyg.runs.evaluation import Evaluation
 from synapsnet_pyg.runs.horizon_tables import shown_horizons
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.run_file import versions
 from synapsnet_pyg.runs.score_tables import detail_sentences, verdict
+
+MOST_EDGES = 2000
+"""Largest number of edges in a table of the page; the file has all."""
 
 
 class ReportTable(NamedTuple):
@@ -56,6 +60,8 @@ class Chapter(NamedTuple):
     prefix: str
     """Prefix of the names of its files."""
     sections: list[Section]
+    summary: Sequence[str] = ()
+    """Sentences that say all that matters most."""
 
 
 def run_chapter(run: Run, names: list[str], scores: Evaluation) -> Chapter:
@@ -78,7 +84,7 @@ def run_chapter(run: Run, names: list[str], scores: Evaluation) -> Chapter:
 def session_chapter(results: SessionResults) -> Chapter:
     """Returns the chapter on one session; sections without results are left out."""
     sections = [section for make in SESSION_SECTIONS if (section := make(results)) is not None]
-    return Chapter(results.session.name, file_name(results.session.name), sections)
+    return Chapter(results.session.name, file_name(results.session.name), sections, summary(results))
 
 
 def _behaviours(session: Session) -> str:
@@ -261,9 +267,10 @@ def _significance(results: SessionResults) -> Section | None:
         "towards zero where evidence is weak; effect, the estimate before shrinkage; error, its standard error; "
         "p_value, the largest of three tests (given the past, given the same bin as well, against the recording "
         "backwards); q_value, the smallest false discovery rate at which the pair is an edge; lag, the number of bins "
-        "after which it acts; same_bin, the partial correlation within the bin.",
+        "after which it acts; same_bin, the partial correlation within the bin."
+        + (f" The page shows the first {MOST_EDGES}, the file all." if len(significance.table) > MOST_EDGES else ""),
     ]
-    shown = significance.table.head(20)
+    shown = significance.table.head(MOST_EDGES)
     small = ("p_value", "q_value", "same_bin_q")
     shown = shown.assign(**{name: [_small(value) for value in shown[name]] for name in small})
     tables = [ReportTable("significant-edges", significance.table, shown)]

@@ -10,10 +10,11 @@ from synapsnet_pyg.analysis.distance import DistanceProfile
 from synapsnet_pyg.analysis.states import block_matrix
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
 from synapsnet_pyg.plots.canvas import make_figure
-from synapsnet_pyg.plots.connectivity import draw_p_values, draw_weight_against_distance
+from synapsnet_pyg.plots.connectivity import DISTANCE, draw_p_values, draw_weight_against_distance
+from synapsnet_pyg.plots.pooling import colour_limit
 from synapsnet_pyg.plots.style import COLOURS, FORECAST
 from synapsnet_pyg.report.connectivity_analysis import FALSE_DISCOVERY_RATE, Significance
-from synapsnet_pyg.report.figure import ReportFigure, colour_limit
+from synapsnet_pyg.report.figure import ReportFigure
 from synapsnet_pyg.report.plotly_canvas import DIVERGING, make_plotly
 from synapsnet_pyg.report.plotly_canvas import Figure as PlotlyFigure
 from synapsnet_pyg.results.blocks import draw_blocks
@@ -108,9 +109,9 @@ def _plotly_distance(
     spread = 2 * null_deviation
     figure.add_scatter(
         x=np.append(distance, distance[::-1]), fill="toself", fillcolor="#ccc", line_width=0, hoverinfo="skip",
-        y=np.append(null_mean + spread, (null_mean - spread)[::-1]), name="shuffled positions, 2 deviations",
+        y=np.append(null_mean + spread, (null_mean - spread)[::-1]), name="shuffled positions, ± 2 SD",
     )  # fmt: skip
     figure.add_scatter(x=distance, y=weight, mode="lines+markers", line_color=COLOURS[0], name="connectivity")
-    figure.update_xaxes(title="distance of sender and receiver, in the unit of the positions")
+    figure.update_xaxes(title=DISTANCE)
     figure.update_yaxes(title="mean absolute weight")
     return figure

@@ -21,7 +21,7 @@ from synapsnet_pyg.runs.run import Run
 
 RATE = 0.05
 """False discovery rate of the marks in figures."""
-MOST_ROWS = 60
+MOST_ROWS = 30
 """Largest number of blocks in a forest plot."""
 MARKS = "star: the mean differs from zero; ring: the block differs from shuffled labels (q < 0.05 each)"
 """Explanation of the marks in figures of blocks."""

@@ -1,4 +1,4 @@
-"""Figures of a run as PNG files: connectivity, forecasts, training curve."""
+"""Figures of a run: connectivity, forecasts, training curve."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import atomic_path, file_name
+from synapsnet_pyg.files import file_name
 from synapsnet_pyg.metrics import correlation
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.plots.canvas import Figure, make_figure
@@ -15,22 +15,24 @@ from synapsnet_pyg.plots.connectivity import draw_matrix, draw_true_against_lear
 from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_training_curve
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.results.neuron_scores import draw_neuron_scores
+from synapsnet_pyg.results.saving import FIGURE_FORMATS, save_figure
 from synapsnet_pyg.results.strongest_part import StrongestPart
 from synapsnet_pyg.runs.evaluation import evaluate
 from synapsnet_pyg.runs.run import History, Run
 from synapsnet_pyg.runs.scores import scored_neurons
 
 
-def draw_run(run: Run, sessions: Sequence[str], folder: Path) -> list[Path]:
+def draw_run(run: Run, sessions: Sequence[str], folder: Path, *, formats: Sequence[str] = FIGURE_FORMATS) -> list[Path]:
     """Draws connectivity, forecasts and scores of neurons of sessions, and the training curve.
 
     Args:
         run: Run of any model.
         sessions: Names of the sessions to draw.
         folder: Existing folder of the files.
+        formats: Formats of each figure among :data:`~synapsnet_pyg.results.saving.FIGURE_FORMATS`.
 
     Returns:
-        Paths of the files: ``<session>-connectivity.png`` (with the true connectivity if it is known),
+        Paths of the files, for PNG: ``<session>-connectivity.png`` (with the true connectivity if it is known),
         ``<session>-forecast.png``, the figures of :func:`~synapsnet_pyg.results.neuron_scores.draw_neuron_scores` as
         ``<session>-neurons-<name>.png``, and ``training.png`` (``<session>-training.png`` if each session has a
         separate model).
@@ -42,18 +44,19 @@ def draw_run(run: Run, sessions: Sequence[str], folder: Path) -> list[Path]:
     scores = evaluate(run)
     for name in steps("draw", sessions):
         prefix = file_name(name)
-        figures[f"{prefix}-connectivity.png"] = _draw_connectivity(run, name)
-        figures[f"{prefix}-forecast.png"] = _draw_forecasts(run, name)
+        figures[f"{prefix}-connectivity"] = _draw_connectivity(run, name)
+        figures[f"{prefix}-forecast"] = _draw_forecasts(run, name)
         for label, figure in draw_neuron_scores(run.kind, scores.details[name]).items():
-            figures[f"{prefix}-neurons-{label}.png"] = figure
+            figures[f"{prefix}-neurons-{label}"] = figure
         if own := run.history(name):
-            figures[f"{prefix}-training.png"] = draw_training(own)
+            figures[f"{prefix}-training"] = draw_training(own)
     if shared := run.history():
-        figures["training.png"] = draw_training(shared)
-    for file, figure in figures.items():
-        with atomic_path(folder / file) as temporary:
-            figure.savefig(temporary, dpi=120)
-    return [folder / file for file in figures]
+        figures["training"] = draw_training(shared)
+    return [
+        path
+        for stem, figure in figures.items()
+        for path in save_figure(figure, folder / stem, formats=formats, dpi=150)
+    ]
 
 
 def draw_training(history: History) -> Figure:

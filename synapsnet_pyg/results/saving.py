@@ -1,5 +1,6 @@
 """Files of tables and figures, each written completely or not at all."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -7,16 +8,20 @@ import pandas as pd
 from synapsnet_pyg.files import atomic_path
 from synapsnet_pyg.plots.canvas import Figure
 
+FIGURE_FORMATS = ("png", "svg", "pdf")
+"""Formats of a figure's files, the endings of their names."""
 
-def save_figure(figure: Figure, stem: Path, *, dpi: int = 200) -> list[Path]:
-    """Writes a figure as PNG and SVG; returns the paths.
+
+def save_figure(figure: Figure, stem: Path, *, formats: Sequence[str] = FIGURE_FORMATS, dpi: int = 200) -> list[Path]:
+    """Writes a figure in several formats; returns the paths.
 
     Args:
         figure: Figure.
         stem: Path of the files without their endings; the folder must exist.
-        dpi: Number of dots per inch.
+        formats: Formats among :data:`FIGURE_FORMATS`.
+        dpi: Number of dots per inch of a PNG file, and of images in the others.
     """
-    paths = [stem.with_name(stem.name + ending) for ending in (".png", ".svg")]
+    paths = [stem.with_name(f"{stem.name}.{ending}") for ending in formats]
     for path in paths:
         with atomic_path(path) as temporary:
             figure.savefig(temporary, dpi=dpi)

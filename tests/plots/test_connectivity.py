@@ -1,5 +1,7 @@
 import numpy as np
 import torch
+from matplotlib.colors import to_rgb
+from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from synapsnet_pyg.plots.canvas import make_figure
 from synapsnet_pyg.plots.connectivity import (
@@ -11,6 +13,7 @@ from synapsnet_pyg.plots.connectivity import (
     draw_true_against_learned,
     draw_weight_against_distance,
 )
+from synapsnet_pyg.plots.style import COLOURS, EXCITES, INHIBITS
 
 
 def test_matrix_shows_receivers_as_rows_and_no_diagonal():
@@ -50,12 +53,10 @@ def test_graph_draws_edges_in_their_colour_between_placed_neurons(tmp_path):
     draw_graph(
         ax, position, np.array([[0, 1, 2], [1, 0, 0]]), np.array([0.5, -1.0, 1.0]), groups=["a", "b", "a"], axes="xz"
     )
-    lines = ax.collections[0]
-    assert lines.get_segments()[0].tolist() == [[0, 0], [1, 2]]
-    assert lines.get_linewidths()[1] > lines.get_linewidths()[0]
-    red, blue = lines.get_colors()[:2, [0, 2]]
-    assert red[0] > red[1]
-    assert blue[0] < blue[1]
+    red, blue = ax.patches
+    assert blue.get_linewidth() > red.get_linewidth()
+    for arrow, colour in ((red, EXCITES), (blue, INHIBITS)):
+        assert arrow.get_edgecolor()[:3] == to_rgb(colour)
     assert ax.get_ylabel() == "z"
     figure.savefig(tmp_path / "a.svg")
 
@@ -71,7 +72,7 @@ def test_distance_stands_beside_its_null():
 def test_names_of_slim_groups_are_left_out():
     _, (ax,) = make_figure(3, 3)
     draw_matrix(ax, torch.randn(120, 120), groups=["a"] * 70 + ["b"] + ["c"] * 49)
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "", "c"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "c"]
 
 
 def test_blocks_show_their_numbers():
@@ -81,3 +82,36 @@ def test_blocks_show_their_numbers():
     assert image.get_clim() == (-2, 2)
     assert [(text.get_text(), text.get_position()) for text in ax.texts] == [("*", (0, 1))]
     assert ax.get_ylabel() == "receiver"
+
+
+def test_the_graph_has_an_arrow_for_each_edge_and_a_legend_that_fits():
+    rng = np.random.default_rng(0)
+    position = rng.normal(size=(40, 2))
+    position[7] = np.nan
+    edges = np.array([[0, 3, 7, 5], [1, 2, 4, 7]])  # two of a neuron without a position
+    groups = [f"area {k}" for k in range(20)] * 2
+    figure, (ax,) = make_figure(5, 4)
+    draw_graph(ax, position, edges, np.array([1.0, -2.0, 3.0, 4.0]), groups=groups)
+    figure.draw_without_rendering()
+    arrows = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+    for arrow, (sender, receiver) in zip(arrows, ((0, 1), (3, 2)), strict=True):
+        way = arrow.get_path().vertices  # its head is near the receiver
+        ends = ax.transData.inverted().transform(arrow.get_transform().transform(way))
+        far, near = (np.linalg.norm(ends - position[neuron], axis=1).min() for neuron in (sender, receiver))
+        assert max(far, near) < 0.3
+    assert len(arrows) == 2
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert texts[:2] == ["excites", "inhibits"]
+    assert len(texts) == 2 + len(COLOURS)
+
+
+def test_strips_of_groups_lie_beside_the_image():
+    _, (ax,) = make_figure(4, 3)
+    draw_matrix(ax, torch.randn(8, 8), groups=["b"] * 3 + ["a"] * 5)
+    strips = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+    assert len(strips) == 4  # two groups, along both sides
+    box = ax.transAxes.transform([(0, 0)])[0]
+    for strip in strips:
+        right, top = strip.get_transform().transform(strip.get_path().vertices).max(0)
+        assert right <= box[0] + 1e-6 or top <= box[1] + 1e-6
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]

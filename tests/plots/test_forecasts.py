@@ -21,4 +21,5 @@ def test_raster_shows_its_numbers():
     activity = np.random.randn(3, 5)
     shown = draw_raster(ax, activity, np.arange(5.0) / 10, title="true").images[0]
     assert np.array_equal(np.asarray(shown.get_array()), activity)
-    assert shown.get_extent() == [0, 0.4, 3, 0]
+    assert shown.get_extent() == [-0.5, 4.5, 2.5, -0.5]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0.00", "0.10", "0.20", "0.30", "0.40"]

@@ -2,7 +2,8 @@ import numpy as np
 import torch
 from helpers import make_session
 
-from synapsnet_pyg.report.neuron_order import group_neurons, pooled
+from synapsnet_pyg.plots.pooling import pooled
+from synapsnet_pyg.report.neuron_order import group_neurons
 
 
 def test_neurons_are_grouped_by_what_is_known_of_them():

@@ -35,11 +35,17 @@ def test_the_page_has_every_section_and_all_its_files(written, full_titles):
             assert path.read_bytes().startswith(b"\x89PNG")
         if path.suffix == ".svg":
             assert b"</svg>" in path.read_bytes()
+        if path.suffix == ".pdf":
+            assert path.read_bytes().startswith(b"%PDF")
     assert not any(" " in link or "<" in link for link in linked)
-    edges = pd.read_csv(folder / "tables" / "known__b_-significant-edges.csv")
+    (table,) = (folder / "tables").glob("known__b_-*-significant-edges.csv")
+    edges = pd.read_csv(table)
     assert list(edges) == ["source", "target", *EDGE_COLUMNS[2:-2]]
     assert 0 < len(edges) < 11 * 10
     assert (edges["q_value"] <= 0.05).all()
+    shown = page.split("Significant edges</h3>")[1].split("</table>")[0] if "Significant edges</h3>" in page else page
+    assert shown.count("<tr>") <= len(edges) + 1
+    assert len(page) < 5_000_000
 
 
 def test_the_page_needs_no_network_and_sends_nothing(written):
@@ -110,18 +116,26 @@ def test_the_best_model_is_named_though_it_is_not_the_fitted_one(tmp_path, fit_i
     assert "The fitted model, mean, is not: a simpler forecast does better here." in page
 
 
-def test_several_sessions_share_a_page_or_one_is_chosen(tmp_path):
+def test_several_sessions_have_a_page_each_or_one_is_chosen(tmp_path):
     sessions = []
     for N, name in ((4, "first"), (5, "second")):
         sessions.append(tmp_path / f"{name}.h5")
         make_session(N=N, T=250, name=name).save(sessions[-1])
     run = Run.fit(sessions, tmp_path / "run", "var1", progress=False)
-    write_report(run, tmp_path / "all")
-    page = (tmp_path / "all" / "index.html").read_text()
-    assert re.findall(r"<h2[^>]*>([^<]*)</h2>", page) == ["Run", "first", "second"]
-    assert ">Scores over sessions</h3>" in page
+    write_report(run, tmp_path / "all", formats=["png"])
+    pages = {name: (tmp_path / "all" / f"{name}.html").read_text() for name in ("index", "first", "second")}
+    titles = {name: re.findall(r"<h2[^>]*>([^<]*)</h2>", page) for name, page in pages.items()}
+    assert titles == {"index": ["Run"], "first": ["first"], "second": ["second"]}
+    assert ">Scores over sessions</h3>" in pages["index"]
+    for name in ("first", "second"):  # its summary on both pages, and links from one to the other
+        summary = re.search(rf'<div class="summary"><strong>{name}</strong>.*?</div>', pages[name])[0]
+        assert summary in pages["index"]
+        assert all(f"<p>{word}: " in summary for word in ("Recorded", "Forecast", "Edges")) or "Forecast one" in summary
+    for name, page in pages.items():
+        for target, anchor in re.findall(r'href="([^"#]+)#([^"]+)"', page):
+            assert f'id="{anchor}"' in pages[target.removesuffix(".html")], name
     names = {path.name for path in write_report(run, tmp_path / "one", "second")}
-    assert "second-connectivity.svg" in names
+    assert {f"second-connectivity.{ending}" for ending in ("png", "svg", "pdf")} <= names
     assert not any(name.startswith("first") for name in names)
     with pytest.raises(ValueError, match=r"among first, second \(got 'third'\)"):
         write_report(run, tmp_path / "none", "third")

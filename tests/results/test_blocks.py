@@ -55,7 +55,7 @@ def test_a_driving_area_is_found_in_each_session_and_over_all(results):
 def test_files_and_lines(results, tmp_path):
     lines = list(save_group_results(results, tmp_path / "out"))
     stems = ["blocks-area", *(f"{name}-blocks-area" for name in results.sessions)]
-    expected = {f"{stem}{ending}" for stem in stems for ending in (".csv", ".png", ".svg")}
+    expected = {f"{stem}{ending}" for stem in stems for ending in (".csv", ".png", ".svg", ".pdf")}
     assert {path.name for path in (tmp_path / "out").iterdir()} == expected
     assert sum(line.startswith("written to") for line in lines) == len(expected)
     assert lines[-1].startswith("over 2 animals: ")

@@ -1,0 +1,54 @@
+"""Cells and colours of the picture of a large matrix."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Cells(NamedTuple):
+    """Pairs of neurons that the cells of a drawn matrix show."""
+
+    receiver: np.ndarray
+    """Index of the receiver of each cell [M, M]."""
+    sender: np.ndarray
+    """Index of the sender of each cell [M, M]."""
+    first: np.ndarray
+    """Index of the first neuron of each row and column [M]."""
+
+
+def pooled(matrix: np.ndarray, order: np.ndarray, most: int = 300) -> Cells:
+    """Returns the pair of each cell of a drawn matrix; a cell of a large matrix shows the strongest of several pairs.
+
+    Args:
+        matrix: Weights [N, N].
+        order: Indices of the neurons in the order of rows and columns [N].
+        most: Largest number of cells along each side, so that the image of a large population stays small.
+
+    Example:
+        >>> matrix = np.array([[0, 1, 0, -2], [0, 0, 0, 0], [0, 5, 0, 0], [0, 0, 3, 0]])
+        >>> cells = pooled(matrix, np.arange(4), most=2)
+        >>> matrix[cells.receiver, cells.sender].tolist()
+        [[1, -2], [5, 3]]
+    """
+    step = -(-len(order) // most)
+    size = -(-len(order) // step)
+    places = np.pad(order, (0, size * step - len(order)), mode="edge")
+    squares = np.abs(matrix[np.ix_(places, places)]).reshape(size, step, size, step).swapaxes(1, 2)
+    row, column = np.divmod(squares.reshape(size, size, -1).argmax(2), step)
+    first = step * np.arange(size)
+    return Cells(places[first[:, None] + row], places[first[None, :] + column], places[first])
+
+
+def colour_limit(values: np.ndarray, quantile: float = 0.995) -> float:
+    """Returns the value of full colour: a quantile of the absolute values, which a few extreme values do not change.
+
+    Args:
+        values: Numbers of the image, of any shape; NaN is ignored.
+        quantile: Quantile of the absolute values, 0 to 1.
+
+    Example:
+        >>> colour_limit(np.array([-3.0, 1.0, np.nan]), quantile=1.0)
+        3.0
+    """
+    size = np.abs(values[np.isfinite(values)])
+    return (float(np.quantile(size, quantile)) or float(size.max())) if size.size and size.any() else 1.0

@@ -1,0 +1,107 @@
+"""Summary on top of a report, in plain words."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from synapsnet_pyg.analysis.significance import EdgeSignificance
+from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.report.connectivity_analysis import FALSE_DISCOVERY_RATE
+from synapsnet_pyg.report.neuron_order import fields_with_groups
+from synapsnet_pyg.report.session_results import SessionResults
+
+LIMITS = (
+    "What cannot be told: whether an edge is a synapse, or the way of an influence through neurons that were not "
+    "recorded; the order of events within a bin; and what happens in states that the recording does not contain."
+)
+
+
+def summary(results: SessionResults) -> list[str]:
+    """Returns a few sentences: what was recorded, how well it is forecast, how many edges can be believed.
+
+    Args:
+        results: Results of a session.
+    """
+    edges = None if results.connectivity is None else results.connectivity.significance
+    told = "The model learned no edges." if results.connectivity is None else results.connectivity.untested
+    return [
+        recorded_sentence(results.session),
+        _forecast_sentence(results),
+        edges_sentence(edges.edges) if edges is not None else f"Edges: {told or 'not tested.'}",
+        LIMITS,
+    ]
+
+
+def recorded_sentence(session: Session) -> str:
+    """Returns a sentence on what was recorded.
+
+    Example:
+        >>> import torch
+        >>> session = Session(torch.zeros(3, 1200), bin_size=0.1, area=["V1", "V1", "LM"])
+        >>> print(recorded_sentence(session))
+        Recorded: 3 neurons (V1 2, LM 1) for 2.0 minutes in bins of 0.1 s, without behaviour.
+    """
+    groups = ""
+    for field in fields_with_groups(session)[:1]:
+        counts = Counter(value or "unknown" for value in session.neuron_fields[field]).most_common()
+        rest = f" and {len(counts) - 4} more" if len(counts) > 4 else ""
+        groups = f" ({', '.join(f'{name} {count}' for name, count in counts[:4])}{rest})"
+    segments = f" in {len(session.segment)} segments" if len(session.segment) > 1 else ""
+    behaviours = _listed(session.behaviour_name)
+    return (
+        f"Recorded: {session.num_neurons} neuron{'s' * (session.num_neurons != 1)}{groups} for "
+        f"{session.num_bins * session.bin_size / 60:.1f} minutes{segments} in bins of {session.bin_size:.3g} s, "
+        + (f"with {behaviours}." if behaviours else "without behaviour.")
+    )
+
+
+def _forecast_sentence(results: SessionResults) -> str:
+    """Returns a sentence on the forecast beside the best simple one and the ceiling."""
+    fitted, *others = results.scores
+    details, score = results.details, results.scores[fitted].correlation
+    if not math.isfinite(score):
+        return "Forecast: no neuron varies enough to be scored."
+    if details is not None and not details.forecasts_something:
+        return "Forecast: nothing can be forecast one bin ahead; no model is better than chance."
+    sentence = f"Forecast one bin ahead: the correlation of forecast and truth is {score:.3f}"
+    if details is not None and math.isfinite(details.intervals[fitted].correlation.low):
+        interval = details.intervals[fitted].correlation
+        sentence += f" (95 % interval {interval.low:.3f} to {interval.high:.3f})"
+    known = {model: results.scores[model].correlation for model in others}
+    known = {model: value for model, value in known.items() if math.isfinite(value)}
+    if known:
+        best = max(known, key=known.__getitem__)
+        comparison = None if details is None or details.baseline != best else details.comparison
+        certain = comparison is not None and comparison.correlation.p < 0.05
+        better = "better" if score > known[best] else "worse"
+        verdict = f"{fitted} is {better}" if certain else f"{fitted} is not certainly better or worse"
+        sentence += f"; the best simple forecast, {best}, reaches {known[best]:.3f}: {verdict}"
+    if details is not None and math.isfinite(details.ceiling.share):
+        sentence += f". Noise allows about {details.ceiling.mean:.3f}, of which {details.ceiling.share:.0%} is reached"
+    return f"{sentence}."
+
+
+def edges_sentence(edges: EdgeSignificance) -> str:
+    """Returns a sentence on how many edges can be believed.
+
+    Args:
+        edges: Tests of the edges.
+    """
+    count, share = int(edges.edges(FALSE_DISCOVERY_RATE).sum()), edges.expected_false(FALSE_DISCOVERY_RATE)
+    if count == 0:
+        return f"Edges: none of {edges.tested} tested pairs can be believed to be an edge."
+    if edges.trusted(FALSE_DISCOVERY_RATE):
+        return (
+            f"Edges: {count} of {edges.tested} tested pairs can be believed; about {share:.0%} of them "
+            f"({max(1, round(count * share))} of {count}) are expected to be false."
+        )
+    return (
+        f"Edges: {count} of {edges.tested} tested pairs pass the tests, but about {share:.0%} of them are expected to "
+        "be false: believe none of them one by one."
+    )
+
+
+def _listed(names: Sequence[str], most: int = 4) -> str:
+    """Returns names as a text; of many, the first ones and the number of the rest."""
+    rest = f" and {len(names) - most} more behaviours" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
