@@ -6,6 +6,7 @@ Heavy libraries are imported by the command that needs them.
 from pathlib import Path
 
 from synapsnet_pyg.cli.arguments import listed
+from synapsnet_pyg.files import say
 
 
 def compare(
@@ -46,4 +47,4 @@ def compare(
     for line in save_comparisons(
         runs, Path(out), states=listed(states), halves=halves, group_by=group_by, draws=draws, seed=seed
     ):
-        print(line, flush=True)
+        say(line, flush=True)

@@ -5,6 +5,8 @@ Heavy libraries are imported by the command that needs them.
 
 from pathlib import Path
 
+from synapsnet_pyg.files import say
+
 
 def blocks(
     runs: list[str],
@@ -38,7 +40,7 @@ def blocks(
 
     results = group_results([Run.load(run) for run in runs], group_by, bins=quantiles, animal=animal)
     for line in save_group_results(results, Path(out or Path(runs[0]) / "blocks")):
-        print(line)
+        say(line)
 
 
 def signs(run: str, *, group_by: str | None = None, out: str | None = None, fdr: float = 0.05) -> None:
@@ -63,4 +65,4 @@ def signs(run: str, *, group_by: str | None = None, out: str | None = None, fdr:
 
     results = sign_results(Run.load(run), group_by, rate=fdr)
     for line in save_sign_results(results, Path(out or Path(run) / "signs")):
-        print(line)
+        say(line)

@@ -18,6 +18,7 @@ except ImportError as error:
 
 from synapsnet_pyg import __version__
 from synapsnet_pyg.cli import benchmarks, comparison, data, experiments, groups, intake, perturbation, runs
+from synapsnet_pyg.files import say
 from synapsnet_pyg.progress import on_terminal
 
 COMMANDS: tuple[Callable[..., None], ...] = tuple(
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if words[0] in OLD_NAMES:
         name = OLD_NAMES[words[0]]
-        print(f"synapsnet: '{words[0]}' is the old name of '{name}', which will go; use the new one", file=sys.stderr)
+        say(f"synapsnet: '{words[0]}' is the old name of '{name}', which will go; use the new one", file=sys.stderr)
         words[0] = name
     given = parser.parse_args(words)
     name = given.command
@@ -65,21 +66,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _input_errors() as error:
         if os.environ.get("SYNAPSNET_TRACEBACK"):
             raise
-        print(f"{called}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        say(f"{called}: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except MemoryError:
-        print(f"{called}: error: Expected more memory than is free; take longer bins or fewer neurons", file=sys.stderr)
+        say(f"{called}: error: Expected more memory than is free; take longer bins or fewer neurons", file=sys.stderr)
         return 2
     except ImportError as error:
         hint = "" if "pip install" in str(error) else "; install the extras [train,viz]"
-        print(f"{called}: error: {' '.join(str(error).split())}{hint}", file=sys.stderr)
+        say(f"{called}: error: {' '.join(str(error).split())}{hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         again = {"fit": " with --resume", "adapt": " with --resume", "benchmark": "", "tune": ""}.get(
             command.__name__.partition("_")[0]
         )
         hint = "" if again is None else f"; the same command{again} continues after the last whole epoch"
-        print(f"{called}: interrupted{hint}", file=sys.stderr)
+        say(f"{called}: interrupted{hint}", file=sys.stderr)
         return 130
 
 
@@ -111,7 +112,7 @@ class _Parser(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Prints the error, without the names of Python types, and exits with status 2."""
         prog = self.prog.replace(" [options]", "")
-        print(f"{prog}: error: {_plain(message)} (see --help)", file=sys.stderr)
+        say(f"{prog}: error: {_plain(message)} (see --help)", file=sys.stderr)
         raise SystemExit(2)
 
 
@@ -242,7 +243,7 @@ def _warning_printer() -> Callable[..., None]:
 
         if issubclass(category, DataWarning) and str(message) not in told:
             told.add(str(message))
-            print(f"warning: {message}", file=sys.stderr)
+            say(f"warning: {message}", file=sys.stderr)
 
     return show
 

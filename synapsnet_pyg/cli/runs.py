@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from synapsnet_pyg.cli.arguments import PresetName, ProtocolName, listed, output_folder, session_files
+from synapsnet_pyg.files import say
 
 
 def fit(
@@ -111,7 +112,7 @@ def fit(
         logger=None if logger is None else make_logger(logger, out),
     )
     if join(hardware).is_first:
-        print(f"fitted run in {out}; now: synapsnet evaluate {out}")
+        say(f"fitted run in {out}; now: synapsnet evaluate {out}")
 
 
 def adapt(
@@ -147,7 +148,7 @@ def adapt(
 
     changes = {"epochs": epochs, "patience": patience, "seed": seed}
     Run.adapt(run, session, out, changes=changes, hardware=Hardware(device), resume=resume)
-    print(f"fitted run in {out}; now: synapsnet evaluate {out}")
+    say(f"fitted run in {out}; now: synapsnet evaluate {out}")
 
 
 def evaluate(run: str, *, horizon: int = 1, json: bool = False, neurons: str | None = None) -> None:
@@ -193,7 +194,7 @@ def evaluate(run: str, *, horizon: int = 1, json: bool = False, neurons: str | N
     if ahead is not None:
         ahead.print()
     if neurons is not None:
-        print(f"written to {neurons}")
+        say(f"written to {neurons}")
 
 
 def connectivity(
@@ -247,7 +248,7 @@ def connectivity(
     for line in save_connectivity_results(
         runs[0], results, Path(out), formats=formats, threshold=threshold, top_k=top_k, rate=fdr
     ):
-        print(line)
+        say(line)
 
 
 def dynamics(
@@ -286,7 +287,7 @@ def dynamics(
     for line in save_dynamics(
         loaded, Path(out), top_k=top_k, states=listed(states), group_by=group_by, every_window=save
     ):
-        print(line, flush=True)
+        say(line, flush=True)
 
 
 def report(run: str, *, out: str | None = None, session: str | None = None) -> None:
@@ -307,7 +308,7 @@ def report(run: str, *, out: str | None = None, session: str | None = None) -> N
     loaded = Run.load(run)
     folder = Path(out or Path(run) / "report")
     written = write_report(loaded, folder, session)
-    print(f"written to {folder}: index.html and {len(written) - 1} other files")
+    say(f"written to {folder}: index.html and {len(written) - 1} other files")
 
 
 def figures(run: str, *, out: str, session: str | None = None) -> None:
@@ -328,4 +329,4 @@ def figures(run: str, *, out: str, session: str | None = None) -> None:
     loaded = Run.load(run)
     names = loaded.session_names(session)
     for path in draw_run(loaded, names, output_folder(out)):
-        print(f"written to {path}")
+        say(f"written to {path}")

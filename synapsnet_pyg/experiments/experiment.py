@@ -10,7 +10,7 @@ import numpy as np
 
 from synapsnet_pyg.benchmarks.jobs import JobsFailed, Workers, errors_of, results_of, run_jobs
 from synapsnet_pyg.experiments.trials import Arrays, Outcome, Scores, Trial, TrialJob, values_by_score
-from synapsnet_pyg.files import atomic_path, file_name, make_folder
+from synapsnet_pyg.files import atomic_path, file_name, make_folder, say
 from synapsnet_pyg.plots.canvas import Figure
 from synapsnet_pyg.runs.tables import Table
 
@@ -148,7 +148,7 @@ def run_experiment(experiment: Experiment, out: Path, workers: Workers = Workers
 
 def print_experiment(result: ExperimentResult) -> None:
     """Prints a table for each system: our scores and, below each method, the published ones."""
-    print(result.title)
+    say(result.title)
     for table in result.system_tables():
         table.print()
 

@@ -4,6 +4,7 @@ from synapsnet_pyg.files.memory import free_memory, require_memory
 from synapsnet_pyg.files.names import file_name, require_distinct, shorten, typed_path, visible
 from synapsnet_pyg.files.packages import optional_import
 from synapsnet_pyg.files.settings import Json, first_difference
+from synapsnet_pyg.files.texts import plain, say
 from synapsnet_pyg.files.writing import atomic_path, atomic_stream, make_folder, require_disk_space
 
 __all__ = [
@@ -15,9 +16,11 @@ __all__ = [
     "free_memory",
     "make_folder",
     "optional_import",
+    "plain",
     "require_disk_space",
     "require_distinct",
     "require_memory",
+    "say",
     "shorten",
     "typed_path",
     "visible",

@@ -9,6 +9,7 @@ from synapsnet_pyg.report.page import FIGURES, SCRIPT, TABLES, chapter_html, pag
 from synapsnet_pyg.report.plotly_canvas import plotly_script
 from synapsnet_pyg.report.sections import Chapter, run_chapter, session_chapter
 from synapsnet_pyg.report.session_results import collect_results
+from synapsnet_pyg.results.saving import as_cells
 from synapsnet_pyg.runs.evaluation import evaluate, with_anchors
 from synapsnet_pyg.runs.horizon_evaluation import evaluate_horizons, longest_horizon
 from synapsnet_pyg.runs.run import Run
@@ -76,6 +77,6 @@ def _write_files(chapter: Chapter, folder: Path) -> list[Path]:
         for table in section.tables:
             path = folder / TABLES / f"{chapter.prefix}-{table.name}.csv"
             with atomic_path(path) as temporary:
-                table.whole.to_csv(temporary, index=False)
+                as_cells(table.whole).to_csv(temporary, index=False)
             written.append(path)
     return written

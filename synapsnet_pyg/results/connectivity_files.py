@@ -18,6 +18,7 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_checks import check_connectivity
 from synapsnet_pyg.files import atomic_path, file_name, optional_import, shorten
+from synapsnet_pyg.files.texts import cells, text_of_cell
 from synapsnet_pyg.nn.current_conv import edges_of, values_at
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
 from synapsnet_pyg.results.graphs import (
@@ -113,8 +114,8 @@ class CSVTable(ConnectivityFormat):
         columns = edge_columns(session, connectivity, edge_fields)
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(columns)
-            writer.writerows(zip(*columns.values(), strict=True))
+            writer.writerow(cells(columns))
+            writer.writerows(map(cells, zip(*columns.values(), strict=True)))
 
     def read(self, path: Path, session: Session) -> Tensor:
         """Reads the columns ``source``, ``target`` and ``weight``."""
@@ -123,7 +124,9 @@ class CSVTable(ConnectivityFormat):
             columns = list(table.fieldnames or [])
             if not {"source", "target", "weight"} <= set(columns):
                 raise ValueError(f"Expected columns source, target and weight (got {shorten(columns) or 'none'}).")
-            return connectivity_from_edges(session, ((row["source"], row["target"], row["weight"]) for row in table))
+            return connectivity_from_edges(
+                session, ((*map(text_of_cell, (row["source"], row["target"])), row["weight"]) for row in table)
+            )
 
 
 class ParquetTable(ConnectivityFormat):
@@ -307,13 +310,20 @@ def _for_xml(graph: "nx.DiGraph[str]", reserved: Iterable[str] = ()) -> "nx.DiGr
     return result
 
 
+_NOT_IN_XML = "[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+
+
 def _xml_text(text: str) -> str:
-    r"""Escapes characters that XML forbids, such as ``\x00``."""
-    return re.sub(
-        "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]",
-        lambda match: match[0].encode("unicode_escape").decode(),
-        text,
-    )
+    r"""Escapes characters that XML forbids or changes, such as ``\x01``; other texts get other ones.
+
+    A backslash is doubled where it could be read as the beginning of such an escape.
+
+    Example:
+        >>> print(_xml_text("a\x01"), _xml_text("C:\\data"), _xml_text("C:\\x01"))
+        a\x01 C:\data C:\\x01
+    """
+    text = re.sub(rf"\\(?=[xuUnrt\\]|{_NOT_IN_XML})", r"\\\\", text)
+    return re.sub(_NOT_IN_XML, lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def _with_ids(session: Session, graph: "nx.DiGraph[str]") -> "nx.DiGraph[str]":

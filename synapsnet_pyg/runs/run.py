@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from synapsnet_pyg.data.session import Session, Split
-from synapsnet_pyg.files import file_name, make_folder
+from synapsnet_pyg.files import file_name, make_folder, say
 from synapsnet_pyg.models.checkpoint import load_model
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.registry import build_model
@@ -261,7 +261,7 @@ class Run:
                     )
                 record.write(make_folder(out))
                 if progress and expected:
-                    print(expected, file=sys.stderr)
+                    say(expected, file=sys.stderr)
             processes.wait()
         sessions = [recipe.standardised(session) for session in sessions]
         fit(model, sessions, out, recipe, hardware=hardware,
