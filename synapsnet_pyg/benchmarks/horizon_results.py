@@ -172,7 +172,10 @@ class HorizonResults:
         """
         for key, table in self.tables([note]).items():
             table.write(out / f"{kind}-horizons-{key.replace('_', '-')}")
-        with atomic_path(out / f"{kind}-horizons.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        with (
+            atomic_path(out / f"{kind}-horizons.csv") as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.writer(file)
             writer.writerow(["session", "model", "fit", "seed", "horizon", "seconds", *HorizonScore._fields])
             for row in self.rows:

@@ -271,9 +271,7 @@ def benchmark_connectivity(
     )
     for table in result.short_tables():
         table.print()
-    say(
-        f"written to {out}: connectivity.md, .csv, .tex, .json, connectivity-seeds.* and a figure for each population"
-    )
+    say(f"written to {out}: connectivity.md, .csv, .tex, .json, connectivity-seeds.* and a figure for each population")
     _raise_if_failed(len(result.failed))
 
 

@@ -1,26 +1,25 @@
 r"""Texts of a user's files, such as names, ids and paths, where something else would be read into them.
 
 A terminal reads escape codes, LaTeX backslashes, Markdown pipes, a spreadsheet formulas, matplotlib dollar signs. Each
-function here makes a text mean itself in one of these places; HTML has :func:`html.escape`.
+function here makes a text mean itself in one of these places; the functions of ``plots`` do so for matplotlib.
 """
 
 import re
 import sys
 from collections.abc import Iterable
+from html import escape
 from typing import TextIO
 
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 """Control characters, line breaks, characters that turn the direction of writing, and halves of characters."""
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_NUMBER = re.compile(r"(?:[-+\s\d.,;:()%<]|\de(?=[-+]?\d)|inf|nan)*", re.IGNORECASE)
+_NUMBER = re.compile(r"(?:[-+\s\d.,;:()%<]| to |\de(?=[-+]?\d)|inf|nan)*", re.IGNORECASE)
 
 _TEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "|": r"\textbar{}", "<": "$<$", ">": "$>$",
 }  # fmt: skip
-
-_LONGEST_LABEL = 80
 
 
 def plain(text: object) -> str:
@@ -92,14 +91,14 @@ def markdown(text: str) -> str:
     return text.replace("](", r"]\(")
 
 
-def label(text: str) -> str:
-    r"""Returns a text for matplotlib, without formulas, in one line, shortened above 80 letters.
+def html(text: str) -> str:
+    """Returns a text for HTML and for names in figures of plotly, which reads some of it.
 
     Example:
-        >>> print(label("$x_{$"))
-        \$x_{\$
+        >>> html("<b> & c")
+        '&lt;b&gt; &amp; c'
     """
-    return plain(text if len(text) <= _LONGEST_LABEL else f"{text[:_LONGEST_LABEL]}\u2026").replace("$", r"\$")
+    return escape(plain(text))
 
 
 def storable(text: str) -> str:

@@ -7,7 +7,20 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
-__all__ = ["Axes", "Figure", "add_colour_bar", "despine", "make_figure", "make_matrices_figure", "make_stacked_figure"]
+from synapsnet_pyg.files.texts import plain
+
+__all__ = [
+    "Axes",
+    "Figure",
+    "add_colour_bar",
+    "despine",
+    "figure_text",
+    "make_figure",
+    "make_matrices_figure",
+    "make_stacked_figure",
+]
+
+_LONGEST = 80
 
 
 def make_figure(width: float, height: float, *, columns: int = 1, rows: int = 1) -> tuple[Figure, list[Axes]]:
@@ -84,11 +97,14 @@ def add_colour_bar(
     ax.figure.colorbar(image, ax=ax, shrink=0.8, label=label, extend=extend, **distance)
 
 
-def without_formulas(text: str) -> str:
-    r"""Escapes the dollar signs of a text, between which matplotlib would read a formula.
+def figure_text(text: str) -> str:
+    r"""Returns a text as matplotlib draws it: no formulas, no invisible characters, no line above 80 letters.
+
+    The functions of this folder draw every name and title by it.
 
     Example:
-        >>> print(without_formulas("$x_1$"))
-        \$x_1\$
+        >>> print(figure_text("$x_{$"))
+        \$x_{\$
     """
-    return text.replace("$", r"\$")
+    lines = (line if len(line) <= _LONGEST else f"{line[:_LONGEST]}\u2026" for line in text.split("\n"))
+    return "\n".join(map(plain, lines)).replace("$", r"\$")

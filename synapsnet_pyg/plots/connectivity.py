@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from torch import Tensor
 
-from synapsnet_pyg.plots.canvas import add_colour_bar, despine
+from synapsnet_pyg.plots.canvas import add_colour_bar, despine, figure_text
 from synapsnet_pyg.plots.style import BLUE, COLOURS, EXCITES, INHIBITS, ORANGE
 
 
@@ -41,7 +41,7 @@ def draw_matrix(
         values = values[np.ix_(order, order)]
         _mark_groups(ax, np.array(groups)[order])
     image = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest", aspect="equal")
-    ax.set(title=title, xlabel="sender j", ylabel="receiver i")
+    ax.set(title=figure_text(title), xlabel="sender j", ylabel="receiver i")
     if bar:
         add_colour_bar(ax, image, label, extend="both" if np.abs(values).max() > limit else "neither")
     return ax
@@ -52,7 +52,7 @@ def _mark_groups(ax: Axes, groups: np.ndarray) -> None:
     border = np.flatnonzero(groups[1:] != groups[:-1]) + 1
     middle = (np.append(0, border) + np.append(border, len(groups)) - 1) / 2
     size = np.diff(np.concatenate([[0], border, [len(groups)]]))
-    names = [str(group) or "?" for group in groups[np.append(0, border)]]
+    names = [figure_text(str(group)) or "?" for group in groups[np.append(0, border)]]
     # Names of groups that are hardly a line high would lie on top of each other.
     names = [name if size[g] >= 0.02 * len(groups) else "" for g, name in enumerate(names)]
     ax.set_yticks(middle, names, fontsize="small")
@@ -110,8 +110,9 @@ def draw_block_matrix(
         ax.text(column, row, "*", ha="center", va="center", fontsize="large")
     for row, column in np.argwhere(none if circled is None else circled):
         ax.plot(column, row, "o", ms=11, mfc="none", mec="black", mew=0.8)
-    ax.set_xticks(range(len(groups)), groups, rotation=45, ha="right", fontsize="small")
-    ax.set_yticks(range(len(groups)), groups, fontsize="small")
+    names = list(map(figure_text, groups))
+    ax.set_xticks(range(len(groups)), names, rotation=45, ha="right", fontsize="small")
+    ax.set_yticks(range(len(groups)), names, fontsize="small")
     ax.set(xlabel="sender", ylabel="receiver")
     add_colour_bar(ax, image, label)
     return ax
@@ -142,12 +143,12 @@ def draw_graph(
     ax.add_collection(LineCollection(list(lines), colors=colours, linewidths=width, alpha=0.5, zorder=1))
     for group, colour in zip(sorted(set(groups)), COLOURS * len(groups), strict=False):
         x, y = position[np.array(groups) == group].T
-        ax.scatter(x, y, s=22, color=colour, ec="white", lw=0.5, zorder=2, label=group)
+        ax.scatter(x, y, s=22, color=colour, ec="white", lw=0.5, zorder=2, label=figure_text(group))
     ax.set_aspect("equal", "datalim")
     ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     despine(ax)
     if len(axes) == 2:
-        ax.set(xlabel=axes[0], ylabel=axes[1])
+        ax.set(xlabel=figure_text(axes[0]), ylabel=figure_text(axes[1]))
     else:
         ax.set_axis_off()
     return ax
@@ -208,7 +209,7 @@ def draw_current_correlation(
     ax.axvspan(float(seconds[0]), 0, color="0.94", lw=0)
     ax.axhline(0, color="0.7", lw=0.8)
     for (kind, (mean, error)), colour in zip(curves.items(), COLOURS * len(curves), strict=False):
-        ax.plot(seconds, mean, color=colour, marker="o", ms=3, lw=1.4, label=kind)
+        ax.plot(seconds, mean, color=colour, marker="o", ms=3, lw=1.4, label=figure_text(kind))
         ax.fill_between(seconds, mean - error, mean + error, color=colour, alpha=0.2, lw=0)
     ax.set_xlim(float(seconds[0]), float(seconds[-1]))
     ax.set(xlabel="delay of the activity behind the current (s)", ylabel="correlation")

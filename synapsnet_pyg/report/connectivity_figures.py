@@ -1,12 +1,11 @@
 """Figures of a connectivity: matrices, graph, input currents."""
 
-from html import escape
-
 import numpy as np
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.files.texts import html
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
-from synapsnet_pyg.plots.canvas import make_figure, without_formulas
+from synapsnet_pyg.plots.canvas import make_figure
 from synapsnet_pyg.plots.connectivity import draw_current_correlation, draw_graph, draw_matrix
 from synapsnet_pyg.plots.style import COLOURS, EXCITES, INHIBITS
 from synapsnet_pyg.report.connectivity_analysis import ConnectivityAnalysis
@@ -81,7 +80,7 @@ def _mark_groups(figure: PlotlyFigure, order: NeuronOrder, *, cells: int, panels
     spans = [(start, end) for start, end in zip([0, *ends], ends, strict=False) if end - start >= 0.05 * len(groups)]
     middles = [scale * (start + end) / 2 - 0.5 for start, end in spans]
     for update in (figure.update_xaxes, figure.update_yaxes):
-        update(tickvals=middles, ticktext=[escape(groups[start]) for start, _ in spans])
+        update(tickvals=middles, ticktext=[html(groups[start]) for start, _ in spans])
     line = {"type": "line", "line": {"width": 0.5, "color": "#888"}}
     figure.update_layout(
         shapes=[
@@ -97,7 +96,7 @@ def _mark_groups(figure: PlotlyFigure, order: NeuronOrder, *, cells: int, panels
 def _static_matrices(analysis: ConnectivityAnalysis) -> StaticFigure:
     """Draws the matrices."""
     order = analysis.neuron_order.order
-    groups = [without_formulas(group) for group in analysis.neuron_order.ordered_groups]
+    groups = analysis.neuron_order.ordered_groups
     rows = -(-len(analysis.matrices) // 2)
     figure, axes = make_figure(11, 4.6 * rows, columns=2, rows=rows)
     for ax, (kind, matrix) in zip(axes, analysis.matrices.items(), strict=False):
@@ -154,7 +153,7 @@ def _add_edges(figure: PlotlyFigure, session: Session, graph: Graph) -> None:
         figure.add_scatter3d(
             x=x, y=y, z=z, mode="markers", marker={"size": 3, "opacity": 0}, showlegend=False, hoverinfo="text",
             text=[
-                f"{escape(session.neuron_id[j])} → {escape(session.neuron_id[i])}<br>weight {w:.3g}"
+                f"{html(session.neuron_id[j])} → {html(session.neuron_id[i])}<br>weight {w:.3g}"
                 for j, i, w in zip(sender, receiver, weight, strict=True)
             ],
         )  # fmt: skip
@@ -165,13 +164,13 @@ def _add_neurons(figure: PlotlyFigure, session: Session, analysis: ConnectivityA
     group = analysis.neuron_order.group
     rows = [] if analysis.neurons is None else analysis.neurons.to_dict("records")
     texts = {
-        row["neuron_id"]: "<br>".join(f"{key} {escape(_short(value))}" for key, value in row.items()) for row in rows
+        row["neuron_id"]: "<br>".join(html(f"{key} {_short(value)}") for key, value in row.items()) for row in rows
     }
     for name, colour in zip(sorted(set(group)), COLOURS * len(group), strict=False):
         member = np.array([of_neuron == name for of_neuron in group])
         x, y, z = graph.position[member].astype(np.float32).T
         figure.add_scatter3d(
-            x=x, y=y, z=z, mode="markers", name=escape(name), hoverinfo="text",
+            x=x, y=y, z=z, mode="markers", name=html(name), hoverinfo="text",
             marker={"size": 5, "color": colour, "line": {"width": 0.5, "color": "white"}},
             text=[texts[session.neuron_id[i]] for i in np.flatnonzero(member)],
         )  # fmt: skip
@@ -185,7 +184,7 @@ def _static_graph(analysis: ConnectivityAnalysis, graph: Graph) -> StaticFigure:
     """Draws neurons and edges along the two widest axes."""
     figure, (ax,) = make_figure(8, 6)
     names = ["xyz"[axis] for axis in graph.widest] if graph.placed else []
-    groups = [without_formulas(group) for group in analysis.neuron_order.group]
+    groups = list(analysis.neuron_order.group)
     draw_graph(ax, graph.flat, graph.edge_index, graph.edge_weight, groups=groups, axes=names)
     return figure
 

@@ -1,13 +1,13 @@
 """Figures of training and forecasts."""
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.files.texts import html
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
-from synapsnet_pyg.plots.canvas import make_figure, without_formulas
+from synapsnet_pyg.plots.canvas import make_figure
 from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_raster
 from synapsnet_pyg.plots.horizons import draw_fans
 from synapsnet_pyg.plots.style import COLOURS, FORECAST, TRUE
@@ -57,8 +57,8 @@ def traces_figure(session: Session, excerpt: ForecastExcerpt) -> ReportFigure:
     truth, forecast = excerpt.truth[rows], excerpt.forecast[rows]
     names = {rank: session.neuron_id[i] for rank, i in excerpt.chosen.items()}
     r = {rank: f"r = {excerpt.score[i]:.2f}" for rank, i in excerpt.chosen.items()}
-    titles = [f"{rank}: {escape(name)}, {r[rank]}" for rank, name in names.items()]
-    labels = [f"{rank}: {without_formulas(name)}\n{r[rank]}" for rank, name in names.items()]
+    titles = [f"{rank}: {html(name)}, {r[rank]}" for rank, name in names.items()]
+    labels = [f"{rank}: {name}\n{r[rank]}" for rank, name in names.items()]
     return ReportFigure(
         "forecast",
         sentence,
@@ -143,8 +143,8 @@ def fans_figure(session: Session, fans: ForecastFans) -> ReportFigure:
         "can be foreseen, forecasts return to the mean."
     )
     ids = {rank: session.neuron_id[i] for rank, i in fans.chosen.items()}
-    titles = [*(f"{rank}: {escape(name)}" for rank, name in ids.items()), "population mean"]
-    labels = [*(f"{rank}: {without_formulas(name)}" for rank, name in ids.items()), "population mean"]
+    titles = [*(f"{rank}: {html(name)}" for rank, name in ids.items()), "population mean"]
+    labels = [*(f"{rank}: {name}" for rank, name in ids.items()), "population mean"]
     static, (ax,) = make_figure(10, 5)
     draw_fans(ax, fans.seconds, fans.truth, fans.fan_seconds, fans.fans, labels=labels, breaks=fans.breaks)
     return ReportFigure("fans", sentence, _plotly_fans(fans, titles), static)

@@ -125,7 +125,7 @@ class CSVTable(ConnectivityFormat):
             if not {"source", "target", "weight"} <= set(columns):
                 raise ValueError(f"Expected columns source, target and weight (got {shorten(columns) or 'none'}).")
             return connectivity_from_edges(
-                session, ((*map(text_of_cell, (row["source"], row["target"])), row["weight"]) for row in table)
+                session, ((text_of_cell(row["source"]), text_of_cell(row["target"]), row["weight"]) for row in table)
             )
 
 

@@ -191,7 +191,9 @@ def _write(
     for format in formats:
         path = stem.with_name(f"{stem.name}-perturbation.{format}")
         with atomic_path(path) as temporary:
-            as_cells(table).to_csv(temporary, index=False) if format == "csv" else table.to_parquet(temporary, index=False)
+            as_cells(table).to_csv(temporary, index=False) if format == "csv" else table.to_parquet(
+                temporary, index=False
+            )
         lines.append(f"written to {path}: {len(table)} rows")
     if matrix.every_neuron:
         path = stem.with_name(f"{stem.name}-effects.npz")

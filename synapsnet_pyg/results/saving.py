@@ -39,7 +39,7 @@ def save_table(table: pd.DataFrame, stem: Path, *, float_format: str | None = No
 
 
 def as_cells(table: pd.DataFrame) -> pd.DataFrame:
-    """Returns a table for CSV, in which no text is a formula of a spreadsheet (:func:`~synapsnet_pyg.files.texts.cell`).
+    """Returns a table for a CSV file, in which no text is a formula of a spreadsheet.
 
     Example:
         >>> as_cells(pd.DataFrame({"area": ["=1+1", "V1"], "weight": [-1.0, 2.0]})).to_csv(index=False).split()

@@ -33,7 +33,7 @@ def print_scores(scores: Evaluation) -> None:
     if any(score.connectivity is not None for models in scores.sessions.values() for score in models.values()):
         say(
             "conn: recovery of the true off-diagonal weights: Pearson r and Spearman rho of the signed weights,",
-            "areas under the ROC and precision-recall curves of absolute weights against which pairs have an edge."
+            "areas under the ROC and precision-recall curves of absolute weights against which pairs have an edge.",
         )
 
 

@@ -12,7 +12,6 @@ from rich.table import Table as RichTable
 from synapsnet_pyg.files import atomic_path, plain
 from synapsnet_pyg.files.texts import cells, markdown, tex
 
-
 _console = partial(Console, highlight=False, markup=False, emoji=False)
 """Makes a terminal on which a text in brackets, such as ``[/b]``, means itself."""
 
@@ -78,7 +77,12 @@ class Table:
     def _markdown(self) -> list[str]:
         """Returns the lines of the Markdown file."""
         table = [_piped(self.header), _piped(["---"] * len(self.header)), *map(_piped, self.rows)]
-        return [f"# {markdown(self.title)}", "", *table, *(line for note in self.notes for line in ("", _with_code(note)))]
+        return [
+            f"# {markdown(self.title)}",
+            "",
+            *table,
+            *(line for note in self.notes for line in ("", _with_code(note))),
+        ]
 
     def _latex(self) -> list[str]:
         """Returns the lines of the LaTeX file."""
