@@ -201,7 +201,7 @@ def connectivity(
     run: str,
     *,
     out: str,
-    format: str = "npz,csv,graphml",
+    format: str | None = None,
     threshold: float = 0.0,
     top_k: int | None = None,
     significance: bool = False,
@@ -214,7 +214,7 @@ def connectivity(
         run: Folder of the run.
         out: Folder for the files, created if needed.
         format: Formats, separated by commas: npz (matrix), csv, parquet (edge table), graphml, gexf (graph), sparse
-            (SciPy matrix).
+            (SciPy matrix). If not given: npz, csv, and with --significance a graphml of the significant edges alone.
         threshold: Smallest absolute weight of an edge in tables and graphs.
         top_k: Number of strongest edges in tables and graphs; all if not given.
         significance: Test every edge of the recording. The column weight is the learned weight, as without the test,
@@ -231,20 +231,19 @@ def connectivity(
         synapsnet connectivity run --out results
         synapsnet connectivity run --out results --significance --fdr 0.05 --ensemble run-1,run-2
     """
-    formats = listed(format)
-    from synapsnet_pyg.results.connectivity import connectivity_results, save_connectivity_results
+    formats = None if format is None else listed(format)
+    from synapsnet_pyg.results.connectivity import SIGNIFICANT, connectivity_results, save_connectivity_results
     from synapsnet_pyg.results.connectivity_files import FORMATS
     from synapsnet_pyg.runs.run import Run
 
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown or not formats:
+    if formats is not None and (not formats or any(name not in FORMATS for name in formats)):
         raise ValueError(f"Expected formats among {', '.join(FORMATS)} (got '{format}').")
     if fdr is not None and not significance:
         raise ValueError("Expected --significance beside --fdr (got --fdr alone).")
     if fdr is not None and not 0 < fdr < 1:
         raise ValueError(f"Expected --fdr between 0 and 1, such as 0.05 (got {fdr}).")
     runs = [Run.load(folder) for folder in (run, *listed(ensemble))]
-    results = connectivity_results(runs, significance=significance, rate=0.05 if fdr is None else fdr)
+    results = connectivity_results(runs, significance=significance, rate=SIGNIFICANT if fdr is None else fdr)
     for line in save_connectivity_results(
         runs[0], results, Path(out), formats=formats, threshold=threshold, top_k=top_k, rate=fdr
     ):

@@ -10,7 +10,7 @@ import numpy as np
 
 from synapsnet_pyg.benchmarks.jobs import JobsFailed, Workers, errors_of, results_of, run_jobs
 from synapsnet_pyg.experiments.trials import Arrays, Outcome, Scores, Trial, TrialJob, values_by_score
-from synapsnet_pyg.files import atomic_path, file_name, make_folder, say
+from synapsnet_pyg.files import atomic_path, label_name, make_folder, say
 from synapsnet_pyg.plots.canvas import Figure
 from synapsnet_pyg.runs.tables import Table
 
@@ -55,7 +55,7 @@ class Experiment:
         parameters = {"experiment": self.name, **self.settings}
         return [
             TrialJob(
-                folder=out / "trials" / self.name / file_name(f"{trial.case}-{trial.method}"),
+                folder=out / "trials" / self.name / label_name(f"{trial.case}-{trial.method}"),
                 case=trial.case,
                 method=trial.method,
                 parameters=parameters,

@@ -1,7 +1,15 @@
 """Files: written completely or not at all, their names, and the memory that they need."""
 
 from synapsnet_pyg.files.memory import free_memory, require_memory
-from synapsnet_pyg.files.names import file_name, require_distinct, shorten, typed_path, visible
+from synapsnet_pyg.files.names import (
+    file_name,
+    label_name,
+    require_distinct,
+    session_folder,
+    shorten,
+    typed_path,
+    visible,
+)
 from synapsnet_pyg.files.packages import optional_import
 from synapsnet_pyg.files.settings import Json, first_difference
 from synapsnet_pyg.files.texts import plain, say
@@ -14,6 +22,7 @@ __all__ = [
     "file_name",
     "first_difference",
     "free_memory",
+    "label_name",
     "make_folder",
     "optional_import",
     "plain",
@@ -21,6 +30,7 @@ __all__ = [
     "require_distinct",
     "require_memory",
     "say",
+    "session_folder",
     "shorten",
     "typed_path",
     "visible",

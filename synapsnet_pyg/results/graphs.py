@@ -16,6 +16,7 @@ from torch_geometric.data import Data
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_checks import check_connectivity
 from synapsnet_pyg.files import optional_import, shorten
+from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.nn.current_conv import edges_of, sparse_matrix, values_at
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
 
@@ -115,8 +116,8 @@ def connectivity_from_networkx(session: Session, graph: "nx.DiGraph[str]") -> Te
 
     Args:
         session: Session of the N neurons; its order is the order of rows and columns.
-        graph: Directed graph whose nodes are neuron ids. Edges run from sender to receiver and carry ``weight`` (1
-            if there is none).
+        graph: Directed graph whose nodes are neuron ids. Edges run from sender to receiver and carry ``weight``; an
+            edge without counts 1, with a warning.
 
     Returns:
         Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i; zero where the graph has no edge.
@@ -134,7 +135,10 @@ def connectivity_from_networkx(session: Session, graph: "nx.DiGraph[str]") -> Te
             f"Expected a networkx.DiGraph (got {type(graph).__name__}); networkx.DiGraph(graph) makes one."
         )
     neuron_rows(session, graph.nodes)  # raises an error for unknown nodes, also those without edges
-    return connectivity_from_edges(session, graph.edges(data="weight", default=1.0))
+    edges = list(graph.edges(data="weight", default=None))
+    if missing := [f"'{j}' to '{i}'" for j, i, weight in edges if weight is None]:
+        warn(f"{len(missing)} of {len(edges)} edges have no weight and count 1 ({shorten(missing, 2)}).")
+    return connectivity_from_edges(session, ((j, i, 1.0 if weight is None else weight) for j, i, weight in edges))
 
 
 def to_data(session: Session, connectivity: Tensor, *, edge_fields: Mapping[str, Tensor] | None = None) -> Data:

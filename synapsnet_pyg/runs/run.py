@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from synapsnet_pyg.data.session import Session, Split
-from synapsnet_pyg.files import file_name, make_folder, say
+from synapsnet_pyg.files import make_folder, say, session_folder
 from synapsnet_pyg.models.checkpoint import load_model
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.registry import build_model
@@ -277,7 +277,7 @@ class Run:
         Returns:
             Scores over epochs; None if the run has no such file.
         """
-        folder = self.folder if session is None else self.folder / file_name(session)
+        folder = self.folder if session is None else session_folder(self.folder, session, self.sessions)
         if self.record is None or not (folder / "history.csv").is_file():
             return None
         with (folder / "history.csv").open(newline="") as file:
