@@ -25,15 +25,7 @@ from synapsnet_pyg.benchmarks.variants import Variant, named, over_horizons, wit
 from synapsnet_pyg.data.division import Fold
 from synapsnet_pyg.data.protocols import protocol_named
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import (
-    Json,
-    atomic_path,
-    file_name,
-    label_name,
-    make_folder,
-    require_distinct,
-    session_folder,
-)
+from synapsnet_pyg.files import Json, atomic_path, file_name, label_name, make_folder, require_distinct, session_folder
 from synapsnet_pyg.models.registry import ANCHORS, build_model, model_class
 from synapsnet_pyg.runs.horizon_scores import score_by_method
 from synapsnet_pyg.runs.horizon_tables import label_of

@@ -126,7 +126,6 @@ class HorizonResults:
             with_errors: Whether standard errors follow the means; a terminal is too narrow for them.
         """
         sizes = " or ".join(sorted({f"{size:.3g}" for size in self.bin_size.values()}))
-        title = f"Forecasting: {{}} over bins ahead, of {sizes} s"
         tables = {}
         for key in TITLES:
             summary = self.summary(key)
@@ -134,6 +133,7 @@ class HorizonResults:
                 model: [plus_minus_text(value.mean, value.sem if with_errors else None) for value in values]
                 for model, values in summary.items()
             }
+            title = f"Forecasting: {TITLES[key]} over bins ahead, of {sizes} s"
             table = horizon_table(title, key, self.means(key), cells=cells)
             all_bins = self.overall(key)
             rows = [

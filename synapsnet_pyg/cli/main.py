@@ -7,6 +7,7 @@ import warnings
 from argparse import HelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, isfunction, signature
+from io import TextIOWrapper
 from typing import Annotated, Any, NoReturn, get_args, get_origin
 
 try:
@@ -35,6 +36,8 @@ OLD_NAMES = {"changes": "dynamics"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit status: 0, 2 for an input error, 130 for an interrupt."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for letters of a name that the terminal does not have
     parser = _parser()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words:

@@ -2,9 +2,8 @@
 
 import csv
 import os
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
 from xml.etree.ElementTree import ParseError
@@ -21,6 +20,7 @@ from synapsnet_pyg.files import atomic_path, file_name, optional_import, shorten
 from synapsnet_pyg.files.texts import cells, text_of_cell
 from synapsnet_pyg.nn.current_conv import edges_of, values_at
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
+from synapsnet_pyg.results.graphml import write_graphml, xml_text
 from synapsnet_pyg.results.graphs import (
     RESERVED_BY_GEXF,
     check_edge_fields,
@@ -153,7 +153,7 @@ class GraphML(ConnectivityFormat):
 
     def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
         """Writes neurons and edges with their fields."""
-        nx.write_graphml(_for_xml(to_networkx(session, connectivity, edge_fields=edge_fields)), path)
+        write_graphml(path, session, connectivity, edge_fields)
 
     def read(self, path: Path, session: Session) -> Tensor:
         """Reads the weights of the edges."""
@@ -168,7 +168,7 @@ class GEXF(ConnectivityFormat):
     def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
         """Writes the graph; a field whose name GEXF reserves becomes ``neuron_<name>``."""
         graph = to_networkx(session, connectivity, edge_fields=edge_fields)
-        nx.write_gexf(_for_xml(graph, reserved=RESERVED_BY_GEXF), path)
+        nx.write_gexf(_for_gexf(graph), path)
 
     def read(self, path: Path, session: Session) -> Tensor:
         """Reads the weights of the edges."""
@@ -299,33 +299,17 @@ def read_connectivity(path: str | os.PathLike[str], session: Session) -> Tensor:
     return connectivity
 
 
-def _for_xml(graph: "nx.DiGraph[str]", reserved: Iterable[str] = ()) -> "nx.DiGraph[str]":
-    """Replaces characters that XML forbids, and names of node attributes that the format reserves."""
-    names = {key: f"neuron_{key}" for key in reserved}
-    result: nx.DiGraph[str] = nx.DiGraph(name=_xml_text(graph.name))
+def _for_gexf(graph: "nx.DiGraph[str]") -> "nx.DiGraph[str]":
+    """Replaces characters that XML forbids, and names of node attributes that GEXF reserves."""
+    names = {key: f"neuron_{key}" for key in RESERVED_BY_GEXF}
+    result: nx.DiGraph[str] = nx.DiGraph(name=xml_text(graph.name))
     for neuron, fields in graph.nodes(data=True):
-        texts = {names.get(key, key): _xml_text(v) if isinstance(v, str) else v for key, v in fields.items()}
-        result.add_nodes_from([(_xml_text(neuron), texts)])
-    result.add_edges_from((_xml_text(j), _xml_text(i), fields) for j, i, fields in graph.edges(data=True))
+        texts = {names.get(key, key): xml_text(v) if isinstance(v, str) else v for key, v in fields.items()}
+        result.add_nodes_from([(xml_text(neuron), texts)])
+    result.add_edges_from((xml_text(j), xml_text(i), fields) for j, i, fields in graph.edges(data=True))
     return result
 
 
-_NOT_IN_XML = "[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
-
-
-def _xml_text(text: str) -> str:
-    r"""Escapes characters that XML forbids or changes, such as ``\x01``; other texts get other ones.
-
-    A backslash is doubled where it could be read as the beginning of such an escape.
-
-    Example:
-        >>> print(_xml_text("a\x01"), _xml_text("C:\\data"), _xml_text("C:\\x01"))
-        a\x01 C:\data C:\\x01
-    """
-    text = re.sub(rf"\\(?=[xuUnrt\\]|{_NOT_IN_XML})", r"\\\\", text)
-    return re.sub(_NOT_IN_XML, lambda match: match[0].encode("unicode_escape").decode(), text)
-
-
 def _with_ids(session: Session, graph: "nx.DiGraph[str]") -> "nx.DiGraph[str]":
-    """Restores ids of nodes with characters that :func:`_for_xml` escaped."""
-    return nx.relabel_nodes(graph, {_xml_text(neuron): neuron for neuron in session.neuron_id})
+    """Restores ids of nodes with characters that :func:`~synapsnet_pyg.results.graphml.xml_text` escaped."""
+    return nx.relabel_nodes(graph, {xml_text(neuron): neuron for neuron in session.neuron_id})

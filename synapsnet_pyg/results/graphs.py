@@ -99,7 +99,7 @@ def to_networkx(
         >>> list(graph.edges(data=True)), graph.nodes["c"]
         ([('b', 'c', {'weight': -2.0})], {'area': 'LM'})
     """
-    edges = _edges(session, connectivity, edge_fields)
+    edges = edges_with_fields(session, connectivity, edge_fields)
     graph: nx.DiGraph[str] = nx.DiGraph(name=session.name)
     columns = session.neuron_columns
     for i, neuron in enumerate(session.neuron_id):
@@ -161,7 +161,7 @@ def to_data(session: Session, connectivity: Tensor, *, edge_fields: Mapping[str,
         >>> to_data(session, torch.tensor([[0, 0], [0.5, 0]]), edge_fields={"p_value": torch.full((2, 2), 0.01)})
         Data(edge_index=[2, 1], num_nodes=2, neuron_id=[2], area=[2], edge_weight=[1], edge_p_value=[1])
     """
-    edges = _edges(session, connectivity, edge_fields)
+    edges = edges_with_fields(session, connectivity, edge_fields)
     return Data(
         edge_index=edges.edge_index,
         num_nodes=session.num_neurons,
@@ -225,7 +225,7 @@ def edge_columns(
     session: Session, connectivity: Tensor, edge_fields: Mapping[str, Tensor] | None = None
 ) -> dict[str, list[object]]:
     """Returns name -> values of the columns of :func:`to_pandas`, with its arguments and errors."""
-    edges = _edges(session, connectivity, edge_fields).strongest_first()
+    edges = edges_with_fields(session, connectivity, edge_fields).strongest_first()
     values: dict[str, list[object]] = {name: column.tolist() for name, column in edges.fields.items()}
     return endpoint_columns(session, edges.edge_index, values)
 
@@ -297,7 +297,7 @@ def check_edge_fields(session: Session, edge_fields: Mapping[str, Tensor]) -> No
 
 
 @dataclass(frozen=True)
-class _Edges:
+class Edges:
     """Edges of a connectivity with their fields.
 
     Attributes:
@@ -308,17 +308,17 @@ class _Edges:
     edge_index: Tensor
     fields: dict[str, Tensor]
 
-    def strongest_first(self) -> "_Edges":
+    def strongest_first(self) -> "Edges":
         """Returns the edges in the order of their absolute weight."""
         order = self.fields["weight"].abs().argsort(descending=True, stable=True)
-        return _Edges(self.edge_index[:, order], {name: values[order] for name, values in self.fields.items()})
+        return Edges(self.edge_index[:, order], {name: values[order] for name, values in self.fields.items()})
 
 
-def _edges(session: Session, connectivity: Tensor, edge_fields: Mapping[str, Tensor] | None) -> _Edges:
+def edges_with_fields(session: Session, connectivity: Tensor, edge_fields: Mapping[str, Tensor] | None) -> Edges:
     """Returns the edges of a connectivity with their fields, after checking all matrices."""
     check_connectivity(session.num_neurons, connectivity)
     edge_fields = edge_fields or {}
     check_edge_fields(session, edge_fields)
     edge_index, edge_weight = edges_of(strongest(connectivity))
     others = {name: values_at(matrix.detach().cpu(), edge_index) for name, matrix in edge_fields.items()}
-    return _Edges(edge_index, {"weight": edge_weight, **others})
+    return Edges(edge_index, {"weight": edge_weight, **others})

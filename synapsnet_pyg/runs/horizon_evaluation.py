@@ -8,7 +8,7 @@ from synapsnet_pyg.files import Json, say
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.runs.evaluation import ComparedModels, usable_length, with_anchors, within_horizon
 from synapsnet_pyg.runs.horizon_scores import HorizonScores, score_by_method
-from synapsnet_pyg.runs.horizon_tables import horizon_table, label_of
+from synapsnet_pyg.runs.horizon_tables import TITLES, horizon_table, label_of
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.tables import Table
 
@@ -60,7 +60,7 @@ class HorizonEvaluation:
         """Returns the tables of a session: correlation, score against copy and absolute error over horizons."""
         return [
             horizon_table(
-                f"{session}: {{}}",
+                f"{session}: {TITLES[key]}",
                 key,
                 {model: [getattr(score, key) for score in scores] for model, scores in self.sessions[session].items()},
             )

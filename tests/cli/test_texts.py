@@ -8,10 +8,10 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
-from tests.commands import run
 
 from synapsnet_pyg import Session, read_connectivity
 from synapsnet_pyg.files import file_name, plain
+from tests.commands import run
 
 HOSTILE = (
     "[/b]",
