@@ -45,7 +45,15 @@ HOSTILE = (
     "a/b",
     "{0}",
 )
-QUICK = 12
+MIXED = (
+    "[/b] :x: $x_{$ {0} a|b\nc",
+    r"=1+1 \frac{ \input{b}",
+    "<script>alert(1)</script> & `c` %{x}",
+    "..",
+    "\x1b[31mred \u202e \U0001f41f nul\x00 half\udcff",
+    "x" * 300,
+)
+"""Texts of one session that are tried at every change; the others are tried one after the other."""
 
 
 def hostile(texts, *, name=None):
@@ -85,7 +93,8 @@ def check_files(folder):
         elif path.suffix == ".json":
             json.loads(path.read_text(encoding="utf-8"))
         elif path.suffix == ".csv":
-            rows = list(csv.reader(path.open(newline="", encoding="utf-8")))
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.reader(file))
             assert len({len(row) for row in rows}) <= 1, path
             assert not [entry for row in rows for entry in row if entry.startswith(("=", "@", "-r"))], path
         elif path.suffix == ".html":
@@ -135,12 +144,25 @@ def _state(session):
 
 
 def test_texts_of_a_session_are_texts_everywhere(tmp_path, capsys):
-    mixture = " ".join(text for text in HOSTILE if len(text) < 300)
-    assert mixture
+    use(capsys, tmp_path, hostile(MIXED))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", range(len(HOSTILE)))
 def test_each_text_is_a_text_everywhere(place, tmp_path, capsys):
-    texts = [HOSTILE[(place + k) % len(HOSTILE)] for k in range(6)]
-    use(capsys, tmp_path, hostile(texts))
+    use(capsys, tmp_path, hostile([HOSTILE[(place + k) % len(HOSTILE)] for k in range(6)]))
+
+
+@pytest.mark.slow
+def test_a_benchmark_keeps_odd_names_apart(tmp_path, capsys):
+    for place, name in enumerate(("..", "all sessions", "all_sessions", r"a|b [/b]\frac{", "a b", "a_b")):
+        session = hostile([f"{name} {i}" for i in range(6)], name=name)
+        session.behaviour_name = ["x", "y"]
+        session.save(tmp_path / f"{place}.h5")
+    files = [tmp_path / f"{place}.h5" for place in range(6)]
+    out = tmp_path / "parent" / "out"
+    works(capsys, "benchmark", "forecasting", *files, "--models", "var1,damped_copy", "--horizon", 2, "--out", out)
+    assert [path.name for path in (tmp_path / "parent").iterdir()] == ["out"]
+    runs = {path.parent for path in out.rglob("run.json")}
+    assert len({json.loads((path / "run.json").read_text())["sessions"][0]["fingerprint"] for path in runs}) >= 1
+    check_files(out)
