@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from synapsnet_pyg.files.texts import plain
+
 ItemT = TypeVar("ItemT")
 
 _shown: "_Bars | None" = None
@@ -22,7 +24,7 @@ class _Bars:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         self._columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TimeElapsedColumn(),
@@ -41,11 +43,11 @@ class _Bars:
         if self._bar is None:
             self._bar = bar
             bar.start()
-        task = bar.add_task(label, total=total)
+        task = bar.add_task(plain(label), total=total)
 
         def advance(name: str = "") -> None:
             """Counts one step; the next one has a name."""
-            bar.update(task, advance=1, description=f"{label} {name}".strip())
+            bar.update(task, advance=1, description=plain(f"{label} {name}".strip()))
 
         try:
             yield advance

@@ -118,7 +118,6 @@ TESTED_ELSEWHERE = {
     "runs/progress.py": "runs/test_training.py, in a fit",
     "runs/score_tables.py": "runs/test_evaluation.py, with the scores",
     "runs/scores.py": "runs/test_evaluation.py, with the scores",
-    "runs/tables.py": "benchmarks/test_forecasting.py and test_golden.py, as tables of results",
     "simulations/calcium.py": "simulations/test_population.py, with the other populations",
     **dict.fromkeys(
         ("simulations/bursts.py", "simulations/drift.py", "simulations/oscillation.py", "simulations/slow_drives.py"),

@@ -7,7 +7,7 @@ import numpy as np
 from synapsnet_pyg.benchmarks.forecast_results import Kind, Row, mean_over_seeds
 from synapsnet_pyg.metrics import principal_components
 from synapsnet_pyg.models.forecasting import forecast_session
-from synapsnet_pyg.plots.canvas import Axes, Figure, make_figure
+from synapsnet_pyg.plots.canvas import Axes, Figure, figure_text, make_figure
 from synapsnet_pyg.plots.comparisons import draw_component_bars, draw_model_against_model, draw_ranking, draw_sweep
 from synapsnet_pyg.plots.forecasts import draw_components
 from synapsnet_pyg.runs.run import Run
@@ -84,7 +84,7 @@ def _draw_components(ax: Axes, run: Run, label: str, first: int) -> None:
     kept = scored_neurons(session, forecast.truth)
     truth, forecast_pcs = principal_components(forecast.truth[kept], forecast.forecast[kept])
     draw_components(ax, truth[:, :200], forecast_pcs[:, :200], bin_size=session.bin_size)
-    ax.set_title(f"{session.name}, {label}", loc="left", fontsize="medium")
+    ax.set_title(f"{figure_text(session.name)}, {label}", loc="left", fontsize="medium")
 
 
 def _draw_against_next(ax: Axes, labels: Sequence[str], single: Mapping[str, Mapping[str, float]]) -> None:

@@ -25,7 +25,7 @@ from synapsnet_pyg.benchmarks.variants import Variant, named, over_horizons, wit
 from synapsnet_pyg.data.division import Fold
 from synapsnet_pyg.data.protocols import protocol_named
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import Json, atomic_path, file_name, make_folder
+from synapsnet_pyg.files import Json, atomic_path, file_name, label_name, make_folder, require_distinct, session_folder
 from synapsnet_pyg.models.registry import ANCHORS, build_model, model_class
 from synapsnet_pyg.processes.locks import held
 from synapsnet_pyg.runs.horizon_scores import score_by_method
@@ -163,7 +163,7 @@ class _FittedSessions(NamedTuple):
     """Sessions of one fit."""
 
     name: str
-    """Name of the session; also the name of a folder."""
+    """Name of the session, or of the folder of fits to all of them."""
     fingerprints: Mapping[str, str]
     """Session file -> fingerprint of its recording."""
 
@@ -210,16 +210,24 @@ def plan(
             check_fit(model, parts)
         check_horizon(parts, first, horizon)
     fingerprints = {path: session.fingerprint for path, session in sessions.items()}
-    all_sessions = _FittedSessions("all sessions", fingerprints)
+    names = [session.name for session in sessions.values()]
+    require_distinct(names)
+    together = "all_sessions"
+    while together in {file_name(name).casefold() for name in names}:
+        together += "_"
+    all_sessions = _FittedSessions(together, fingerprints)
     each_session = [_FittedSessions(session.name, {path: fingerprints[path]}) for path, session in sessions.items()]
 
     def each_fold(variant: Variant, seed: int, fit: Fit, fitted: _FittedSessions) -> list[ForecastJob]:
         """Returns the jobs of one fit."""
-        folder = out / "runs" / file_name(variant.label) / file_name(fitted.name)
+        folder = out / "runs" / label_name(variant.label)
+        folder = (
+            folder / together if fitted is all_sessions else session_folder(folder, fitted.name, [*names, together])
+        )
         recipe = preset.recipe([sessions[path] for path in fitted.fingerprints], seed=seed).changed(**variant.recipe)
         return [
             ForecastJob(
-                folder / (f"seed-{seed}" if fold is None else f"fold-{file_name(fold)}-seed-{seed}"),
+                folder / (f"seed-{seed}" if fold is None else f"fold-{label_name(fold)}-seed-{seed}"),
                 variant,
                 fitted.fingerprints,
                 recipe.changed(fold=fold),

@@ -11,6 +11,7 @@ from synapsnet_pyg.benchmarks.forecast_results import Fit, titled
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.files import Json, atomic_path
+from synapsnet_pyg.files.texts import cells
 from synapsnet_pyg.metrics import MeanSem, mean_and_sem
 from synapsnet_pyg.models.forecasting import Method
 from synapsnet_pyg.runs.horizon_scores import HorizonScore, HorizonScores
@@ -125,7 +126,6 @@ class HorizonResults:
             with_errors: Whether standard errors follow the means; a terminal is too narrow for them.
         """
         sizes = " or ".join(sorted({f"{size:.3g}" for size in self.bin_size.values()}))
-        title = f"Forecasting: {{}} over bins ahead, of {sizes} s"
         tables = {}
         for key in TITLES:
             summary = self.summary(key)
@@ -133,6 +133,7 @@ class HorizonResults:
                 model: [plus_minus_text(value.mean, value.sem if with_errors else None) for value in values]
                 for model, values in summary.items()
             }
+            title = f"Forecasting: {TITLES[key]} over bins ahead, of {sizes} s"
             table = horizon_table(title, key, self.means(key), cells=cells)
             all_bins = self.overall(key)
             rows = [
@@ -171,13 +172,16 @@ class HorizonResults:
         """
         for key, table in self.tables([note]).items():
             table.write(out / f"{kind}-horizons-{key.replace('_', '-')}")
-        with atomic_path(out / f"{kind}-horizons.csv") as temporary, temporary.open("w", newline="") as file:
+        with (
+            atomic_path(out / f"{kind}-horizons.csv") as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.writer(file)
             writer.writerow(["session", "model", "fit", "seed", "horizon", "seconds", *HorizonScore._fields])
             for row in self.rows:
                 for h, score in enumerate(row.scores, start=1):
                     seconds = round(h * self.bin_size[row.session], 9)
-                    writer.writerow([row.session, row.label, row.fit, row.seed, h, seconds, *score])
+                    writer.writerow(cells([row.session, row.label, row.fit, row.seed, h, seconds, *score]))
 
     def to_json(self) -> Json:
         """Returns the best model at each horizon and all scores, ready for JSON; None replaces NaN."""

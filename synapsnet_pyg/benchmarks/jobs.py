@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from synapsnet_pyg.files import Json, atomic_path, file_name, first_difference, make_folder, optional_import
+from synapsnet_pyg.files import Json, atomic_path, file_name, first_difference, make_folder, optional_import, plain
 from synapsnet_pyg.files.checksums import DamagedFileError
 from synapsnet_pyg.files.json_files import read_json, write_json
 from synapsnet_pyg.processes.children import Child, end_all
@@ -117,9 +117,9 @@ def run_jobs(
     for job in jobs:
         if read_result(job) is None:
             groups.setdefault(job.folder if together is None else together(job), []).append(job)
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False, emoji=False)
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -133,7 +133,7 @@ def run_jobs(
         def report_end(job: Job[ResultT]) -> None:
             """Advances the bar and prints the line of a job."""
             bar.advance(task)
-            console.print(_line(job, out), highlight=False, soft_wrap=True)
+            console.print(plain(_line(job, out)), highlight=False, soft_wrap=True)
 
         if workers.jobs == 1 and workers.cluster == "local":
             for group in groups.values():

@@ -33,7 +33,7 @@ from synapsnet_pyg.benchmarks.recovery_results import (
 from synapsnet_pyg.benchmarks.variants import Variant
 from synapsnet_pyg.connectivity.registry import ESTIMATORS, estimate
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import Json, atomic_path, file_name, make_folder
+from synapsnet_pyg.files import Json, atomic_path, file_name, label_name, make_folder
 from synapsnet_pyg.files.archives import read_npz
 from synapsnet_pyg.files.checksums import DamagedFileError
 from synapsnet_pyg.metrics import ConnectivityScore, connectivity_score
@@ -277,7 +277,7 @@ def plan_recovery(
                 raise ValueError(f"{error} Or an estimator: {', '.join((POSTERIOR_MEAN, *ESTIMATORS))}.") from None
     return [
         RecoveryJob(
-            out / "runs" / file_name(method.label) / f"{file_name(population.kind)}-{population.seed}",
+            out / "runs" / label_name(method.label) / f"{file_name(population.kind)}-{population.seed}",
             population,
             method,
             preset,

@@ -16,7 +16,7 @@ from synapsnet_pyg.benchmarks.search_spaces import RECIPE_KEYS, Range, Space, sp
 from synapsnet_pyg.benchmarks.variants import Variant, over_horizons
 from synapsnet_pyg.data.protocols import protocol_named
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import Json, atomic_path, first_difference, hidden_folder, make_folder, optional_import
+from synapsnet_pyg.files import Json, atomic_path, first_difference, hidden_folder, make_folder, optional_import, say
 from synapsnet_pyg.files.json_files import write_json
 from synapsnet_pyg.files.writing import room
 from synapsnet_pyg.models.forecasting import forecast_horizons, forecast_session
@@ -241,7 +241,7 @@ def _work(search: Search, study: Any, out: Path, trials: int, *, hours: float | 
         """Prints the line of a trial."""
         score = trial.user_attrs.get("error", "interrupted") if trial.value is None else f"{trial.value:.4f}"
         chosen = ", ".join(f"{key} {_text(value)}" for key, value in trial.params.items()) or "defaults"
-        print(f"trial {trial.number}: {search.measure} {score} ({chosen})", file=sys.stderr, flush=True)
+        say(f"trial {trial.number}: {search.measure} {score} ({chosen})", file=sys.stderr, flush=True)
 
     while len(_counted(study)) < trials and (hours is None or time.monotonic() - start < 3600 * hours):
         study.optimize(objective, n_trials=1, catch=(FloatingPointError, ValueError), callbacks=[tell])

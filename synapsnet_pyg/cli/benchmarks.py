@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synapsnet_pyg.cli.arguments import ClusterName, FoldsName, PresetName, ProtocolName, listed, session_files
+from synapsnet_pyg.files import say
 
 if TYPE_CHECKING:
     from synapsnet_pyg.benchmarks.forecast_results import Kind
@@ -114,12 +115,12 @@ def benchmark_forecasting(
         workers=Workers(jobs, cluster),
     )
     result.short_table().print()
-    print(f"written to {out}: {kind}.md, .csv, .tex, .json, .png and {kind}-sessions.md, .csv, .tex")
+    say(f"written to {out}: {kind}.md, .csv, .tex, .json, .png and {kind}-sessions.md, .csv, .tex")
     if result.horizons is not None:
         for table in result.horizons.tables(with_errors=False).values():
-            print()
+            say()
             table.print()
-        print(f"written to {out}: {kind}-horizons.csv, .png and {kind}-horizons-correlation, -against-copy, -mae")
+        say(f"written to {out}: {kind}-horizons.csv, .png and {kind}-horizons-correlation, -against-copy, -mae")
     _raise_if_failed(len(result.failed))
 
 
@@ -203,7 +204,7 @@ def tune(
         horizon=horizon,
     )
     tuning.tune(search, Path(out), trials=trials, hours=timeout, jobs=jobs).print()
-    print(f"written to {out}: best.yaml, tune.md, .csv, .tex; now: synapsnet fit SESSIONS --config {out}/best.yaml")
+    say(f"written to {out}: best.yaml, tune.md, .csv, .tex; now: synapsnet fit SESSIONS --config {out}/best.yaml")
 
 
 def benchmark_connectivity(
@@ -270,9 +271,7 @@ def benchmark_connectivity(
     )
     for table in result.short_tables():
         table.print()
-    print(
-        f"written to {out}: connectivity.md, .csv, .tex, .json, connectivity-seeds.* and a figure for each population"
-    )
+    say(f"written to {out}: connectivity.md, .csv, .tex, .json, connectivity-seeds.* and a figure for each population")
     _raise_if_failed(len(result.failed))
 
 

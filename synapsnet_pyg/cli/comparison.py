@@ -6,6 +6,7 @@ Heavy libraries are imported by the command that needs them.
 from pathlib import Path
 
 from synapsnet_pyg.cli.arguments import listed
+from synapsnet_pyg.files import say
 
 
 def compare(
@@ -56,4 +57,4 @@ def compare(
         seed=seed,
         trust=listed(trust),
     ):
-        print(line, flush=True)
+        say(line, flush=True)

@@ -16,6 +16,7 @@ from synapsnet_pyg.cli.arguments import (
     session_file,
 )
 from synapsnet_pyg.datasets.registry import PUBLIC_DATASETS, dataset_class
+from synapsnet_pyg.files import say
 from synapsnet_pyg.simulations.registry import ALIASES as SIMULATION_ALIASES
 from synapsnet_pyg.simulations.registry import SIMULATIONS, simulation
 from synapsnet_pyg.simulations.zoo import ZOO
@@ -64,13 +65,13 @@ def simulate(
     if path is not None:
         session = make(0, seed, name=name or path.stem)
         session.save(path)
-        print(f"{session}\nwritten to {path}")
+        say(session, f"written to {path}")
         return
     for number in range(sessions or 0):
         session = make(number, seed)
         session.save(output_folder(out) / f"{session.name}.h5")
-        print(session)
-    print(f"{sessions} session file(s) in {out}; now: synapsnet fit {shlex.quote(out)} --out run")
+        say(session)
+    say(f"{sessions} session file(s) in {out}; now: synapsnet fit {shlex.quote(out)} --out run")
 
 
 def download(
@@ -94,7 +95,7 @@ def download(
         synapsnet download allen-neuropixels allen --sessions 715093703
     """
     dataset_class(dataset).download(root, listed(sessions), source=source)
-    print(f"fetched into {root}; now: synapsnet prepare {dataset} {root} --out sessions")
+    say(f"fetched into {root}; now: synapsnet prepare {dataset} {root} --out sessions")
 
 
 def divide(session: str, out: str, *, table: str, column: str = "part") -> None:
@@ -121,7 +122,7 @@ def divide(session: str, out: str, *, table: str, column: str = "part") -> None:
     parts = by_segment(Session.load(session), [(row[column] or "").strip() for row in rows])
     parts.save(target)
     counts = ", ".join(f"{name} {part.num_bins}" for name, part in parts.split()._asdict().items())
-    print(f"{counts} bins\nwritten to {target}")
+    say(f"{counts} bins", f"written to {target}")
 
 
 def inspect(path: str, *, figure: str | None = None, device: Literal["auto", "cpu", "cuda"] = "auto") -> None:
@@ -148,4 +149,4 @@ def inspect(path: str, *, figure: str | None = None, device: Literal["auto", "cp
         rows += cost_rows(Session.load(path), Hardware(device))
     width = max(len(label) for label, _ in rows)
     for label, value in rows:
-        print(f"{label:{width}s}  {value}")
+        say(f"{label:{width}s}  {value}")

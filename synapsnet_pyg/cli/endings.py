@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 
+from synapsnet_pyg.files import say
 from synapsnet_pyg.processes.children import obey_parent
 from synapsnet_pyg.processes.signals import Ending, ending_signals
 
@@ -122,7 +123,7 @@ def _package(place: TracebackType | None) -> str:
 def _print_line(line: str) -> None:
     """Prints a line on standard error, unless that takes nothing."""
     with suppress(OSError, ValueError):
-        print(line, file=sys.stderr, flush=True)
+        say(line, file=sys.stderr, flush=True)
 
 
 def _open_streams() -> None:

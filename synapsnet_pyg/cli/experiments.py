@@ -8,6 +8,7 @@ from typing import Annotated
 
 from synapsnet_pyg.cli.arguments import ClusterName, Names, listed
 from synapsnet_pyg.experiments.registry import ALIASES, EXPERIMENTS
+from synapsnet_pyg.files import say
 
 
 def experiment(
@@ -46,6 +47,6 @@ def experiment(
     result = run_experiment(chosen, Path(out), Workers(jobs, cluster))
     print_experiment(result)
     endings = ".md, .csv, .tex, .json" + ("" if result.failed else ", .png")
-    print(f"written to {out}: {chosen.name}{endings}")
+    say(f"written to {out}: {chosen.name}{endings}")
     if result.failed:
         raise JobsFailed(f"{len(result.failed)} trial(s) failed; the same command tries them again.")

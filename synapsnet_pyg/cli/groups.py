@@ -6,6 +6,7 @@ Heavy libraries are imported by the command that needs them.
 from pathlib import Path
 
 from synapsnet_pyg.cli.arguments import listed
+from synapsnet_pyg.files import say
 
 
 def blocks(
@@ -45,7 +46,7 @@ def blocks(
         [Run.load(run, trust=listed(trust)) for run in runs], group_by, bins=quantiles, animal=animal
     )
     for line in save_group_results(results, Path(out or Path(runs[0]) / "blocks")):
-        print(line)
+        say(line)
 
 
 def signs(
@@ -74,4 +75,4 @@ def signs(
 
     results = sign_results(Run.load(run, trust=listed(trust)), group_by, rate=fdr)
     for line in save_sign_results(results, Path(out or Path(run) / "signs")):
-        print(line)
+        say(line)

@@ -23,7 +23,7 @@ from synapsnet_pyg.cli.arguments import (
     session_file,
 )
 from synapsnet_pyg.datasets.registry import DATASETS, READERS, open_dataset
-from synapsnet_pyg.files import file_name, shorten, visible
+from synapsnet_pyg.files import file_name, say, shorten, visible
 
 if TYPE_CHECKING:
     from synapsnet_pyg.data.session import Session
@@ -198,7 +198,7 @@ def convert(
         except (ValueError, OSError, ImportError) as error:
             if len(found) == 1:
                 raise
-            print(f"warning: {own} is left out: {error}", file=sys.stderr)
+            say(f"warning: {own} is left out: {error}", file=sys.stderr)
             failed.append(own)
             continue
         target = path if path is not None else session_file(str(output_folder(out) / f"{file_name(label)}.h5"))
@@ -206,14 +206,14 @@ def convert(
         written.append(target)
         same = seen.setdefault(activity_digest(session), own) if len(found) > 1 else own
         if same != own:
-            print(f"warning: {own} holds the same activity as {same}.", file=sys.stderr)
+            say(f"warning: {own} holds the same activity as {same}.", file=sys.stderr)
         _print_session(session, reader_of(recording, keys).name, target)
     if not written:
         public = [row[1].rpartition("; ")[2] for row in public_sets(Path(source))]
         hint = f"; try '{public[0]}'" if public else ""
         raise ValueError(f"Expected a recording that can be read in '{source}' (none of {len(failed)} can){hint}.")
     if path is None:
-        print(f"{len(written)} session file(s) in {out}; now: synapsnet fit {shlex.quote(out)} --out run")
+        say(f"{len(written)} session file(s) in {out}; now: synapsnet fit {shlex.quote(out)} --out run")
 
 
 def prepare(
@@ -303,16 +303,16 @@ def prepare(
     for kept, target, session in zip(opened.processed_paths, targets, opened, strict=True):
         with atomic_path(target) as temporary:
             shutil.copyfile(kept, temporary)
-        print(session)
+        say(session)
         _print_notes(session)
     others = set(visible(folder, "*.h5")) - set(targets)
     if others:
-        print(
+        say(
             f"warning: '{folder}' holds {len(others)} other session files too; name those to be fitted.",
             file=sys.stderr,
         )
     files = shlex.quote(str(folder)) if not others else " ".join(shlex.quote(str(target)) for target in targets)
-    print(f"{len(targets)} session file(s) in {folder}; now: synapsnet fit {files} --out run")
+    say(f"{len(targets)} session file(s) in {folder}; now: synapsnet fit {files} --out run")
 
 
 @contextmanager
@@ -331,15 +331,15 @@ def _warnings_of(name: str) -> Iterator[None]:
 def _print_notes(session: "Session") -> None:
     """Prints what reading a recording noted."""
     for note in session.get("notes") or []:
-        print(f"note    {note}")
+        say(f"note    {note}")
 
 
 def _print_session(session: "Session", form: str, path: Path) -> None:
     """Prints what was found and kept of a recording, and where its session lies."""
     T, d, S = session.num_bins, session.bin_size, len(session.segment)
-    print(f"found   {session.name}: {session.num_neurons} neurons, {T} bins of {d:g} s (format {form})")
-    print(f"        = {T * d:.1f} s in {S} segment(s)")
-    print(f"        behaviour: {', '.join(session.behaviour_name) or 'none'}")
-    print(f"        fields of the neurons: {', '.join(['id', *session.neuron_fields])}")
+    say(f"found   {session.name}: {session.num_neurons} neurons, {T} bins of {d:g} s (format {form})")
+    say(f"        = {T * d:.1f} s in {S} segment(s)")
+    say(f"        behaviour: {', '.join(session.behaviour_name) or 'none'}")
+    say(f"        fields of the neurons: {', '.join(['id', *session.neuron_fields])}")
     _print_notes(session)
-    print(f"written to {path}")
+    say(f"written to {path}")

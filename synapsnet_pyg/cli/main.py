@@ -6,6 +6,7 @@ import warnings
 from argparse import HelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, isfunction, signature
+from io import TextIOWrapper
 from typing import Annotated, Any, NoReturn, get_args, get_origin
 
 try:
@@ -18,6 +19,7 @@ except ImportError as error:
 from synapsnet_pyg import __version__
 from synapsnet_pyg.cli import benchmarks, comparison, data, experiments, groups, intake, perturbation, runs
 from synapsnet_pyg.cli.endings import run_to_end
+from synapsnet_pyg.files import say
 from synapsnet_pyg.progress import on_terminal
 
 COMMANDS: tuple[Callable[..., None], ...] = tuple(
@@ -38,10 +40,12 @@ AGAIN = {"fit": "--resume", "adapt": "--resume", "benchmark": "", "tune": ""}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit status: 0, 2 for an input error, 130, 143 or 129 after a signal."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for letters of a name that the terminal does not have
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in OLD_NAMES:
         name = OLD_NAMES[words[0]]
-        print(f"synapsnet: '{words[0]}' is the old name of '{name}', which will go; use the new one", file=sys.stderr)
+        say(f"synapsnet: '{words[0]}' is the old name of '{name}', which will go; use the new one", file=sys.stderr)
         words[0] = name
     if not words:
         _parser().print_help(sys.stderr)
@@ -86,7 +90,7 @@ class _Parser(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Prints the error, without the names of Python types, and exits with status 2."""
         prog = self.prog.replace(" [options]", "")
-        print(f"{prog}: error: {_plain(message)} (see --help)", file=sys.stderr)
+        say(f"{prog}: error: {_plain(message)} (see --help)", file=sys.stderr)
         raise SystemExit(2)
 
 
@@ -217,6 +221,6 @@ def _warning_printer() -> Callable[..., None]:
 
         if issubclass(category, DataWarning) and str(message) not in told:
             told.add(str(message))
-            print(f"warning: {message}", file=sys.stderr)
+            say(f"warning: {message}", file=sys.stderr)
 
     return show

@@ -6,6 +6,7 @@ Heavy libraries are imported by the command that needs them.
 from pathlib import Path
 
 from synapsnet_pyg.cli.arguments import listed, option_groups
+from synapsnet_pyg.files import say
 
 
 @option_groups(perturbation="stimulate silence remove_edge amount held")
@@ -78,4 +79,4 @@ def perturb(
         weights=not states_only,
         counts=counts,
     ):
-        print(line)
+        say(line)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from synapsnet_pyg.cli.arguments import PresetName, ProtocolName, figure_formats, listed, output_folder, session_files
+from synapsnet_pyg.files import say
 
 
 def fit(
@@ -111,7 +112,7 @@ def fit(
         logger=None if logger is None else make_logger(logger, out),
     )
     if join(hardware).is_first:
-        print(f"fitted run in {out}; now: synapsnet evaluate {out}")
+        say(f"fitted run in {out}; now: synapsnet evaluate {out}")
 
 
 def adapt(
@@ -150,7 +151,7 @@ def adapt(
 
     changes = {"epochs": epochs, "patience": patience, "seed": seed}
     Run.adapt(run, session, out, changes=changes, hardware=Hardware(device), resume=resume, trust=listed(trust))
-    print(f"fitted run in {out}; now: synapsnet evaluate {out}")
+    say(f"fitted run in {out}; now: synapsnet evaluate {out}")
 
 
 def evaluate(
@@ -200,14 +201,14 @@ def evaluate(
     if ahead is not None:
         ahead.print()
     if neurons is not None:
-        print(f"written to {neurons}")
+        say(f"written to {neurons}")
 
 
 def connectivity(
     run: str,
     *,
     out: str,
-    format: str = "npz,csv,graphml",
+    format: str | None = None,
     threshold: float = 0.0,
     top_k: int | None = None,
     significance: bool = False,
@@ -221,7 +222,7 @@ def connectivity(
         run: Folder of the run.
         out: Folder for the files, created if needed.
         format: Formats, separated by commas: npz (matrix), csv, parquet (edge table), graphml, gexf (graph), sparse
-            (SciPy matrix).
+            (SciPy matrix). If not given: npz, csv, and with --significance a graphml of the significant edges alone.
         threshold: Smallest absolute weight of an edge in tables and graphs.
         top_k: Number of strongest edges in tables and graphs; all if not given.
         significance: Test every edge of the recording. The column weight is the learned weight, as without the test,
@@ -240,24 +241,23 @@ def connectivity(
         synapsnet connectivity run --out results
         synapsnet connectivity run --out results --significance --fdr 0.05 --ensemble run-1,run-2
     """
-    formats = listed(format)
-    from synapsnet_pyg.results.connectivity import connectivity_results, save_connectivity_results
+    formats = None if format is None else listed(format)
+    from synapsnet_pyg.results.connectivity import SIGNIFICANT, connectivity_results, save_connectivity_results
     from synapsnet_pyg.results.connectivity_files import FORMATS
     from synapsnet_pyg.runs.run import Run
 
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown or not formats:
+    if formats is not None and (not formats or any(name not in FORMATS for name in formats)):
         raise ValueError(f"Expected formats among {', '.join(FORMATS)} (got '{format}').")
     if fdr is not None and not significance:
         raise ValueError("Expected --significance beside --fdr (got --fdr alone).")
     if fdr is not None and not 0 < fdr < 1:
         raise ValueError(f"Expected --fdr between 0 and 1, such as 0.05 (got {fdr}).")
     runs = [Run.load(folder, trust=listed(trust)) for folder in (run, *listed(ensemble))]
-    results = connectivity_results(runs, significance=significance, rate=0.05 if fdr is None else fdr)
+    results = connectivity_results(runs, significance=significance, rate=SIGNIFICANT if fdr is None else fdr)
     for line in save_connectivity_results(
         runs[0], results, Path(out), formats=formats, threshold=threshold, top_k=top_k, rate=fdr
     ):
-        print(line)
+        say(line)
 
 
 def dynamics(
@@ -299,7 +299,7 @@ def dynamics(
     for line in save_dynamics(
         loaded, Path(out), top_k=top_k, states=listed(states), group_by=group_by, every_window=save
     ):
-        print(line, flush=True)
+        say(line, flush=True)
 
 
 def report(
@@ -332,7 +332,7 @@ def report(
     loaded = Run.load(run, trust=listed(trust))
     folder = Path(out or Path(run) / "report")
     written = write_report(loaded, folder, session, formats=figure_formats(format))
-    print(f"written to {folder}: index.html and {len(written) - 1} other files")
+    say(f"written to {folder}: index.html and {len(written) - 1} other files")
 
 
 def figures(
@@ -360,4 +360,4 @@ def figures(
     loaded = Run.load(run, trust=listed(trust))
     names = loaded.session_names(session)
     for path in draw_run(loaded, names, output_folder(out), formats=figure_formats(format)):
-        print(f"written to {path}")
+        say(f"written to {path}")

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from synapsnet_pyg.files.texts import storable
 from synapsnet_pyg.intake.plain import texts
 from synapsnet_pyg.nn.current_conv import edges_of
 
@@ -28,8 +29,8 @@ def named_neurons(ids: ArrayLike, session: str) -> list[str]:
 
 
 def text(value: Any) -> str:
-    """Returns a value as text; bytes are decoded as UTF-8."""
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+    """Returns a value as a text that files can hold; bytes are decoded as UTF-8."""
+    return storable(value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value))
 
 
 def true_edges(connectivity: ArrayLike) -> tuple[Tensor, Tensor]:

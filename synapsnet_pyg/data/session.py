@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.data.conversions import as_columns
+from synapsnet_pyg.data.conversions import as_columns, text
 from synapsnet_pyg.data.fingerprint import fingerprint
 from synapsnet_pyg.data.session_checks import (
     RESERVED,
@@ -118,18 +118,18 @@ class Session(SessionSources):
         N, T = activity.shape
         self.activity = activity
         self.num_nodes = N
-        self.name = str(name)
+        self.name = text(name)
         self.bin_size = checked_bin_size(bin_size)
         self.behaviour = checked_behaviour(behaviour, activity)
         recorded = checked_recorded(behaviour_recorded, self.behaviour)
         if recorded is not None:
             self.behaviour_recorded = recorded
         if notes:
-            self.notes = [str(note) for note in notes]
+            self.notes = [text(note) for note in notes]
         self.segment = checked_segment(segment, T)
         context = checked_segment_context(segment_context, self.segment)
         self.update({"segment_part": checked_segment_part(segment_part, len(self.segment)), "segment_context": context})
-        ids = [f"{name}/{i}" for i in range(N)] if neuron_id is None else neuron_id
+        ids = [f"{self.name}/{i}" for i in range(N)] if neuron_id is None else neuron_id
         self.neuron_id = checked_names("neuron_id", ids, N, "rows of activity")
         K = self.behaviour.shape[1]
         names = [f"behaviour {k}" for k in range(K)] if behaviour_name is None else behaviour_name

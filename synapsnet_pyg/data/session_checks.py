@@ -239,7 +239,7 @@ def checked_neuron_field(key: str, value: Any, N: int) -> Tensor | list[str]:
         raise ValueError(
             f"Expected one number or text for each neuron in '{key}' (got {kind_of(array)} {list(array.shape)})."
         )
-    return [str(entry) for entry in array.tolist()]
+    return [text(entry) for entry in array.tolist()]
 
 
 def checked_statistic(key: str, values: Tensor, length: int) -> Tensor:

@@ -13,7 +13,7 @@ from synapsnet_pyg.datasets.lab_recordings import recordings_at
 from synapsnet_pyg.datasets.registry import PUBLIC_DATASETS, dataset_class
 from synapsnet_pyg.files import atomic_path, shorten, typed_path, visible
 from synapsnet_pyg.intake.notes import DataWarning
-from synapsnet_pyg.plots.canvas import make_stacked_figure
+from synapsnet_pyg.plots.canvas import figure_text, make_stacked_figure
 from synapsnet_pyg.plots.forecasts import draw_behaviour_traces, draw_heat_map
 from synapsnet_pyg.readers.reader import Found, Rows, require_path
 
@@ -194,6 +194,6 @@ def draw_session(session: Session, path: Path) -> None:
     else:
         bottom.remove()
         top.set_xlabel("time (s)")
-    top.set_title(f"{session.name}: {session.num_neurons} neurons")
+    top.set_title(f"{figure_text(session.name)}: {session.num_neurons} neurons")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=120, format="png")

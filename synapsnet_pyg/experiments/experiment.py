@@ -10,7 +10,7 @@ import numpy as np
 
 from synapsnet_pyg.benchmarks.jobs import JobsFailed, Workers, errors_of, results_of, run_jobs
 from synapsnet_pyg.experiments.trials import Arrays, Outcome, Scores, Trial, TrialJob, values_by_score
-from synapsnet_pyg.files import atomic_path, file_name, make_folder
+from synapsnet_pyg.files import atomic_path, label_name, make_folder, say
 from synapsnet_pyg.plots.canvas import Figure
 from synapsnet_pyg.processes.locks import held
 from synapsnet_pyg.runs.tables import Table
@@ -56,7 +56,7 @@ class Experiment:
         parameters = {"experiment": self.name, **self.settings}
         return [
             TrialJob(
-                folder=out / "trials" / self.name / file_name(f"{trial.case}-{trial.method}"),
+                folder=out / "trials" / self.name / label_name(f"{trial.case}-{trial.method}"),
                 case=trial.case,
                 method=trial.method,
                 parameters=parameters,
@@ -151,7 +151,7 @@ def run_experiment(experiment: Experiment, out: Path, workers: Workers = Workers
 
 def print_experiment(result: ExperimentResult) -> None:
     """Prints a table for each system: our scores and, below each method, the published ones."""
-    print(result.title)
+    say(result.title)
     for table in result.system_tables():
         table.print()
 

@@ -1,9 +1,18 @@
 """Files: written completely or not at all, their names, and the memory that they need."""
 
 from synapsnet_pyg.files.memory import free_memory, require_memory
-from synapsnet_pyg.files.names import file_name, require_distinct, shorten, typed_path, visible
+from synapsnet_pyg.files.names import (
+    file_name,
+    label_name,
+    require_distinct,
+    session_folder,
+    shorten,
+    typed_path,
+    visible,
+)
 from synapsnet_pyg.files.packages import optional_import
 from synapsnet_pyg.files.settings import Json, first_difference
+from synapsnet_pyg.files.texts import plain, say
 from synapsnet_pyg.files.writing import atomic_path, atomic_stream, hidden_folder, make_folder, require_disk_space
 
 __all__ = [
@@ -14,11 +23,15 @@ __all__ = [
     "first_difference",
     "free_memory",
     "hidden_folder",
+    "label_name",
     "make_folder",
     "optional_import",
+    "plain",
     "require_disk_space",
     "require_distinct",
     "require_memory",
+    "say",
+    "session_folder",
     "shorten",
     "typed_path",
     "visible",

@@ -4,11 +4,12 @@ import hashlib
 import os
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 _LONGEST = 120
+"""Largest number of bytes of a name, of 255 that disks allow: endings and digits follow."""
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{device}{number}" for device in ("com", "lpt") for number in range(10))}
 """Names that Windows gives to devices, with any ending."""
 
@@ -23,22 +24,51 @@ def file_name(session: str) -> str:
         >>> file_name("mouse-3"), file_name("mouse 3"), file_name("..")
         ('mouse-3', 'mouse_3-8b7725', '__-5ec1f7')
     """
-    kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in session)
-    kept = re.sub(r"^\.+|\.+$", lambda dots: "_" * len(dots[0]), kept)[:_LONGEST] or "_"
+    kept = re.sub(r"^\.+|\.+$", lambda dots: "_" * len(dots[0]), label_name(session))
+    kept = kept.encode()[:_LONGEST].decode(errors="ignore") or "_"
     if kept == session and kept.partition(".")[0].lower() not in _RESERVED:
         return session
     digest = hashlib.sha256(session.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{kept}-{digest[:6]}"
 
 
+def label_name(label: str) -> str:
+    """Returns a label of this package as the name of a file or folder; names of sessions need :func:`file_name`.
+
+    Example:
+        >>> label_name("synapsnet, window 5")
+        'synapsnet__window_5'
+    """
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in label)
+
+
+def session_folder(folder: Path, session: str, sessions: Collection[str]) -> Path:
+    """Returns the folder of one session, or that of version 0.2, which did not tell all names apart.
+
+    The older folder counts only if it is there and no other session can have written to it.
+
+    Args:
+        folder: Folder of the run.
+        session: Name of the session.
+        sessions: Names of all sessions of the run.
+    """
+    older = label_name(session)
+    writers = sum(older in (label_name(other), file_name(other)) for other in sessions)
+    path = folder / file_name(session)
+    is_older = writers == 1 and older.strip(".") and not path.exists() and (folder / older).is_dir()
+    return folder / older if is_older else path
+
+
 def require_distinct(names: Iterable[str]) -> None:
-    """Raises an error if names of sessions differ in capital letters alone: some disks keep one file for both.
+    """Raises an error if names of sessions are equal or differ in capital letters alone, which some disks overlook.
 
     Raises:
-        ValueError: Two names are the same but for capital letters.
+        ValueError: Two names are the same, or the same but for capital letters.
     """
     known: dict[str, str] = {}
     for name in names:
+        if name in known.values():
+            raise ValueError(f"Expected sessions of different names ('{name}' comes twice); rename one.")
         other = known.setdefault(name.casefold(), name)
         if other != name:
             raise ValueError(

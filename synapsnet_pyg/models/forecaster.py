@@ -105,11 +105,10 @@ class Forecaster(torch.nn.Module):
             raise ValueError(f"Expected a horizon of at least 1 bin (got {horizon}).")
         self.window, self.horizon = window, horizon
         self.sessions: dict[str, SessionInfo] = {}
-        for session in sessions:
-            if session.name in self.sessions:
-                raise ValueError(f"Expected sessions of different names ('{session.name}' comes twice); rename one.")
+        given = list(sessions)
+        require_distinct([session.name for session in given])
+        for session in given:
             self.sessions[session.name] = SessionInfo.of(session)
-        require_distinct(self.sessions)
         names = {tuple(info.behaviour_name) for info in self.sessions.values()}
         if len(names) > 1:
             raise ValueError(

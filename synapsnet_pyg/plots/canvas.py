@@ -9,9 +9,21 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from synapsnet_pyg.files.texts import plain
 from synapsnet_pyg.plots.style import apply_style, group_colours, group_label
 
-__all__ = ["Axes", "Figure", "add_colour_bar", "despine", "make_figure", "make_matrices_figure", "make_stacked_figure"]
+__all__ = [
+    "Axes",
+    "Figure",
+    "add_colour_bar",
+    "despine",
+    "figure_text",
+    "make_figure",
+    "make_matrices_figure",
+    "make_stacked_figure",
+]
+
+_LONGEST = 80
 
 
 def make_figure(width: float, height: float, *, columns: int = 1, rows: int = 1) -> tuple[Figure, list[Axes]]:
@@ -83,8 +95,8 @@ def mark_groups(ax: Axes, groups: np.ndarray, *, both: bool = False) -> None:
     """
     border = np.flatnonzero(groups[1:] != groups[:-1]) + 1
     first, end = np.append(0, border), np.append(border, len(groups))
-    names = [str(group) or "?" for group in groups[first]]
-    colours = group_colours([str(group) or "?" for group in groups])
+    names = [figure_text(str(group)) or "?" for group in groups[first]]
+    colours = group_colours([figure_text(str(group)) or "?" for group in groups])
     # Names of groups that are hardly a line high would lie on top of each other.
     shown = end - first >= 0.025 * len(groups)
     middle, labels = ((first + end - 1) / 2)[shown], [name for name, high in zip(names, shown, strict=True) if high]
@@ -118,11 +130,14 @@ def add_colour_bar(
     ax.figure.colorbar(image, ax=ax, shrink=0.8, label=label, extend=extend, **distance)
 
 
-def without_formulas(text: str) -> str:
-    r"""Escapes the dollar signs of a text, between which matplotlib would read a formula.
+def figure_text(text: str) -> str:
+    r"""Returns a text as matplotlib draws it: no formulas, no invisible characters, no line above 80 letters.
+
+    The functions of this folder draw every name and title by it.
 
     Example:
-        >>> print(without_formulas("$x_1$"))
-        \$x_1\$
+        >>> print(figure_text("$x_{$"))
+        \$x_{\$
     """
-    return text.replace("$", r"\$")
+    lines = (line if len(line) <= _LONGEST else f"{line[:_LONGEST]}\u2026" for line in text.split("\n"))
+    return "\n".join(map(plain, lines)).replace("$", r"\$")

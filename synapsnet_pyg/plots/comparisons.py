@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from synapsnet_pyg.plots.canvas import despine
+from synapsnet_pyg.plots.canvas import despine, figure_text
 from synapsnet_pyg.plots.style import BLUE, COLOURS, ORANGE
 
 
@@ -21,7 +21,7 @@ def draw_sweep(ax: Axes, curves: Mapping[str, Mapping[int, Sequence[float]]], la
     for (model, points), color in zip(curves.items(), COLOURS * len(curves), strict=False):
         sizes = sorted(points)
         mean, error = zip(*(_mean_and_sem(points[size]) for size in sizes), strict=True)
-        ax.errorbar(sizes, mean, error, color=color, marker="o", ms=4, lw=1.5, capsize=2, label=model)
+        ax.errorbar(sizes, mean, error, color=color, marker="o", ms=4, lw=1.5, capsize=2, label=figure_text(model))
     ax.set_xscale("log")
     sizes = sorted({size for points in curves.values() for size in points})
     ax.set_xticks(sizes, [str(size) for size in sizes])
@@ -45,7 +45,7 @@ def draw_ranking(ax: Axes, correlations: Mapping[str, Sequence[float]]) -> Axes:
         mean, error = _mean_and_sem(values)
         ax.plot(values, [place] * len(values), "o", ms=3, color="0.75", zorder=1)
         ax.errorbar(mean, place, xerr=error, fmt="o", ms=5, color=BLUE, capsize=2, zorder=2)
-    ax.set_yticks(range(len(order)), order)
+    ax.set_yticks(range(len(order)), list(map(figure_text, order)))
     ax.set(xlabel="test correlation")
     despine(ax)
     return ax
@@ -66,7 +66,7 @@ def draw_component_bars(ax: Axes, correlations: Mapping[str, Sequence[Sequence[f
             values = [value for value in along if value is not None]
             if values:
                 mean, error = _mean_and_sem(values)
-                label = model if k == 0 else None
+                label = figure_text(model) if k == 0 else None
                 ax.bar(k + (place + 0.5) * width - 0.4, mean, width, yerr=error, color=color, label=label)
     ax.set_xticks(range(3), ["PC1", "PC2", "PC3"])
     ax.set(ylabel="correlation, true and forecast")
@@ -92,7 +92,7 @@ def draw_model_against_model(
     span = (min(a + b, default=0.0), max(a + b, default=1.0))
     ax.axline((span[0], span[0]), slope=1, color="0.7", lw=1, ls="--")
     ax.plot(a, b, "o", ms=5, color=BLUE)
-    ax.set(xlabel=f"{name_x}: test correlation", ylabel=f"{name_y}: test correlation")
+    ax.set(xlabel=f"{figure_text(name_x)}: test correlation", ylabel=f"{figure_text(name_y)}: test correlation")
     above = sum(p < q for p, q in zip(a, b, strict=True))
     ax.set_title(f"{above} of {len(both)} sessions above the line", fontsize="medium")
     despine(ax)
@@ -115,7 +115,9 @@ def draw_recoveries(ax: Axes, pearson: Mapping[str, Sequence[float]]) -> Axes:
         ax.plot([place] * len(values), values, "o", ms=3, color=BLUE, alpha=0.6)
         ax.plot([place - 0.3, place + 0.3], [float(np.mean(values))] * 2, color=ORANGE, lw=2)
     ax.axhline(0, color="0.8", lw=0.8, zorder=0)
-    ax.set_xticks(range(len(pearson)), [name.replace("_", " ") for name in pearson], rotation=30, ha="right")
+    ax.set_xticks(
+        range(len(pearson)), [figure_text(name.replace("_", " ")) for name in pearson], rotation=30, ha="right"
+    )
     ax.set(ylabel="Pearson with the true weights")
     despine(ax)
     return ax
@@ -136,7 +138,16 @@ def draw_calibration(
     ax.axline((0, 0), slope=1, color="0.7", lw=1, ls="--")
     for place, (name, (stated, observed)) in enumerate(curves.items()):
         style = ("-", "--", ":", "-.")[place // len(COLOURS) % 4]
-        ax.plot(stated, observed, style, marker="o", ms=3, lw=1.2, color=COLOURS[place % len(COLOURS)], label=name)
+        ax.plot(
+            stated,
+            observed,
+            style,
+            marker="o",
+            ms=3,
+            lw=1.2,
+            color=COLOURS[place % len(COLOURS)],
+            label=figure_text(name),
+        )
     ax.set(xlabel=x, ylabel=y, xlim=(0, 1), ylim=(0, 1.02))
     if legend:
         ax.legend(frameon=False, fontsize="x-small", loc="upper left", bbox_to_anchor=(1.0, 1.05))

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 from torch import Tensor
 
-from synapsnet_pyg.plots.canvas import add_colour_bar, despine, mark_groups
+from synapsnet_pyg.plots.canvas import add_colour_bar, despine, figure_text, mark_groups
 from synapsnet_pyg.plots.pooling import colour_limit, pooled
 from synapsnet_pyg.plots.style import BLUE, COLOURS, EXCITES, INHIBITS, ORANGE, group_colours, group_label
 
@@ -52,7 +52,7 @@ def draw_matrix(
         values[cells.receiver, cells.sender], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest",
         aspect="equal", extent=(-0.5, len(values) - 0.5, len(values) - 0.5, -0.5),
     )  # fmt: skip
-    ax.set(title=title, xlabel="sender j", ylabel="receiver i")
+    ax.set(title=figure_text(title), xlabel="sender j", ylabel="receiver i")
     ax.spines[["top", "right"]].set_visible(True)
     if grouped:
         mark_groups(ax, np.array(groups)[order], both=True)
@@ -109,8 +109,9 @@ def draw_block_matrix(
         ax.text(column, row, "*", ha="center", va="center", fontsize="large")
     for row, column in np.argwhere(none if circled is None else circled):
         ax.plot(column, row, "o", ms=11, mfc="none", mec="black", mew=0.8)
-    ax.set_xticks(range(len(groups)), groups, rotation=45, ha="right", fontsize="small")
-    ax.set_yticks(range(len(groups)), groups, fontsize="small")
+    names = list(map(figure_text, groups))
+    ax.set_xticks(range(len(groups)), names, rotation=45, ha="right", fontsize="small")
+    ax.set_yticks(range(len(groups)), names, fontsize="small")
     ax.set(xlabel="sender", ylabel="receiver")
     add_colour_bar(ax, image, label)
     return ax
@@ -153,7 +154,7 @@ def draw_graph(
     labels = np.array([group_label(group, colours) for group in groups])
     for group, colour in colours.items():
         x, y = position[(labels == group) & shown].T
-        ax.scatter(x, y, s=size, color=colour, ec="white", lw=0.6, zorder=2, label=group)
+        ax.scatter(x, y, s=size, color=colour, ec="white", lw=0.6, zorder=2, label=figure_text(group))
     ax.set_aspect("equal", "datalim")
     ax.autoscale_view()
     arrows = [Line2D([], [], color=colour, marker=">", ms=4, label=name)
@@ -162,7 +163,7 @@ def draw_graph(
     ax.legend(handles=[*arrows, *handles], frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     despine(ax)
     if len(axes) == 2:
-        ax.set(xlabel=axes[0], ylabel=axes[1])
+        ax.set(xlabel=figure_text(axes[0]), ylabel=figure_text(axes[1]))
     else:
         ax.set_axis_off()
     return ax
@@ -223,7 +224,7 @@ def draw_current_correlation(
     ax.axvspan(float(seconds[0]), 0, color="0.94", lw=0)
     ax.axhline(0, color="0.7", lw=0.8)
     for (kind, (mean, error)), colour in zip(curves.items(), COLOURS * len(curves), strict=False):
-        ax.plot(seconds, mean, color=colour, marker="o", ms=3, lw=1.4, label=kind)
+        ax.plot(seconds, mean, color=colour, marker="o", ms=3, lw=1.4, label=figure_text(kind))
         ax.fill_between(seconds, mean - error, mean + error, color=colour, alpha=0.2, lw=0)
     ax.set_xlim(float(seconds[0]), float(seconds[-1]))
     ax.set(xlabel="delay of the activity behind the current (s)", ylabel="correlation")

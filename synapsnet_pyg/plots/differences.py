@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from synapsnet_pyg.plots.canvas import despine
+from synapsnet_pyg.plots.canvas import despine, figure_text
 from synapsnet_pyg.plots.style import BLUE, ORANGE
 
 
@@ -36,7 +36,7 @@ def draw_intervals(
     for chosen, colour in ((~marked, BLUE), (marked, ORANGE)):
         sides = np.stack([value - low, high - value])[:, chosen]
         ax.errorbar(value[chosen], place[chosen], xerr=sides, fmt="o", ms=4, lw=1.2, capsize=2, color=colour)
-    ax.set_yticks(place, names, fontsize="small")
+    ax.set_yticks(place, list(map(figure_text, names)), fontsize="small")
     ax.set(xlabel=label)
     despine(ax)
     return ax

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 
-from synapsnet_pyg.plots.canvas import despine
+from synapsnet_pyg.plots.canvas import despine, figure_text
 from synapsnet_pyg.plots.style import BLUE, COLOURS, GREY, ORANGE
 
 
@@ -24,7 +24,7 @@ def draw_weight_traces(ax: Axes, seconds: np.ndarray, traces: Mapping[str, tuple
         if learned.std() > 0 and true.std() > 0:
             shown = shown * true.std() / learned.std()
         ax.plot(seconds, true, color="0.6", lw=3, alpha=0.6, label="true" if place == 0 else None)
-        ax.plot(seconds, shown + true.mean(), color=colour, lw=1.2, label=name)
+        ax.plot(seconds, shown + true.mean(), color=colour, lw=1.2, label=figure_text(name))
     ax.set(xlabel="time (s)", ylabel="weight (learned: rescaled)")
     ax.legend(frameon=False, fontsize="x-small", ncols=2)
     despine(ax)
@@ -49,7 +49,7 @@ def draw_trace_agreement(ax: Axes, pearson: np.ndarray, by_chance: np.ndarray, *
     ax.axvline(median, color=ORANGE, lw=1.5, label=f"median {median:.2f}")
     highest = max(*counts, *expected, 1)
     ax.set(xlabel="Pearson of learned and true time series", ylabel="weights", ylim=(0, 1.3 * highest))
-    ax.set_title(title, fontsize="medium")
+    ax.set_title(figure_text(title), fontsize="medium")
     ax.legend(frameon=False, fontsize="x-small", loc="upper left")
     despine(ax)
     return ax
@@ -67,7 +67,9 @@ def draw_changes(ax: Axes, true: np.ndarray, learned: Mapping[str, np.ndarray]) 
     ax.axline((0, 0), slope=1, color="0.7", lw=1, ls="--", zorder=0)
     for place, (method, values) in enumerate(learned.items()):
         size = 3 + 4 * (1 - place / len(learned))  # so that none hides those before it
-        ax.plot(true, values, "o", ms=size, color=COLOURS[place % len(COLOURS)], alpha=0.8, mew=0, label=method)
+        ax.plot(
+            true, values, "o", ms=size, color=COLOURS[place % len(COLOURS)], alpha=0.8, mew=0, label=figure_text(method)
+        )
     ax.set(xlabel="true change", ylabel="learned change")
     ax.legend(frameon=False, fontsize="small")
     despine(ax)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from synapsnet_pyg.plots.canvas import add_colour_bar, despine, mark_groups
+from synapsnet_pyg.plots.canvas import add_colour_bar, despine, figure_text, mark_groups
 from synapsnet_pyg.plots.style import BLUE, GREY, ORANGE
 
 
@@ -50,7 +50,7 @@ def draw_forecast_traces(
     for place in breaks:
         ax.axvline(float(seconds[place - 1 : place + 1].mean()), color="0.85", lw=0.6, zorder=0)
     _draw_scale(ax, floor + 0.5)
-    ax.set(xlabel="time (s)", yticks=ticks, yticklabels=list(labels) or [""] * len(ticks))
+    ax.set(xlabel="time (s)", yticks=ticks, yticklabels=list(map(figure_text, labels)) or [""] * len(ticks))
     ax.set_xlim(seconds[0], seconds[-1])
     despine(ax, left=True)
     ax.legend(frameon=False, ncols=2, loc="upper right", bbox_to_anchor=(1, -0.06))
@@ -92,7 +92,7 @@ def draw_raster(
     )  # fmt: skip
     for place in breaks:
         ax.axvline(place - 0.5, color="k", lw=0.5)
-    ax.set(title=title, xlabel="time (s)", ylabel="neuron")
+    ax.set(title=figure_text(title), xlabel="time (s)", ylabel="neuron")
     ax.set_xticks(*time_ticks(seconds, breaks))
     if groups is not None and len(set(groups)) > 1:
         mark_groups(ax, np.array(groups))
@@ -169,7 +169,7 @@ def draw_behaviour_traces(ax: Axes, behaviour: Tensor, bin_size: float, *, names
         mean, deviation = (recorded.mean(), recorded.std() or 1.0) if len(recorded) else (0.0, 1.0)
         ticks.append(-6.0 * k)
         ax.plot(seconds, (trace - mean) / deviation - 6.0 * k, color=BLUE, lw=0.7)
-    ax.set(xlabel="time (s)", yticks=ticks, yticklabels=list(names))
+    ax.set(xlabel="time (s)", yticks=ticks, yticklabels=list(map(figure_text, names)))
     ax.set_xlim(0, len(behaviour) * bin_size)
     despine(ax, left=True)
     return ax
@@ -214,8 +214,8 @@ def draw_training_curve(
     ax.set_title(f"chosen: epoch {epochs[best]}, correlation {correlation[best]:.3f}", color=ORANGE, fontsize="medium")
     for name, value in anchors.items():
         ax.axhline(value, color=GREY, ls=":", lw=1)
-        ax.annotate(name, (1, value), (-2, 2), xycoords=("axes fraction", "data"), textcoords="offset points",
-                    ha="right", color=GREY, fontsize="small")  # fmt: skip
+        ax.annotate(figure_text(name), (1, value), (-2, 2), xycoords=("axes fraction", "data"),
+                    textcoords="offset points", ha="right", color=GREY, fontsize="small")  # fmt: skip
     ax.set(xlabel="epoch", ylabel="validation correlation")
     despine(ax)
     return ax

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from synapsnet_pyg.plots.canvas import despine
+from synapsnet_pyg.plots.canvas import despine, figure_text
 from synapsnet_pyg.plots.style import EXCITES, GREY, INHIBITS
 
 
@@ -35,7 +35,7 @@ def draw_forest(
     ax.axvline(0, color="0.7", lw=0.8, zorder=0)
     ax.hlines(row, low, high, colors=list(colours), lw=1.6)
     ax.scatter(mean, row, c=list(colours), s=18, zorder=2)
-    ax.set_yticks(row, names, fontsize="x-small" if len(names) > 12 else "small")
+    ax.set_yticks(row, list(map(figure_text, names)), fontsize="x-small" if len(names) > 12 else "small")
     ax.set(ylim=(len(names) - 0.5, -0.5), xlabel=label)
     ax.locator_params(axis="x", nbins=5)
     despine(ax)

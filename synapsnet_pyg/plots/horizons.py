@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from synapsnet_pyg.plots.canvas import despine
+from synapsnet_pyg.plots.canvas import despine, figure_text
 from synapsnet_pyg.plots.style import COLOURS, FORECAST, TRUE
 
 
@@ -32,7 +32,16 @@ def draw_horizons(
     """
     for place, (model, scores) in enumerate(curves.items()):
         style = ("-", "--", ":", "-.")[place // len(COLOURS) % 4]
-        ax.plot(ahead, scores, style, marker="o", ms=3, lw=1.4, color=COLOURS[place % len(COLOURS)], label=model)
+        ax.plot(
+            ahead,
+            scores,
+            style,
+            marker="o",
+            ms=3,
+            lw=1.4,
+            color=COLOURS[place % len(COLOURS)],
+            label=figure_text(model),
+        )
     ax.axhline(0, color="0.8", lw=0.8, zorder=0)
     if bottom is not None and ax.get_ylim()[0] < bottom:
         top = float(np.nanmax([bottom, *(score for scores in curves.values() for score in scores)]))
@@ -73,7 +82,11 @@ def draw_fans(
         ax.plot(broken, recorded, color=TRUE, lw=0.9, label=None if row else "recorded")
         ax.plot(fan_seconds.T, (forecasts.T - lowest) / scale - 1.1 * row, color=FORECAST, lw=1.1, alpha=0.8)
     ax.plot([], [], color=FORECAST, lw=1.1, label="forecasts")
-    ax.set(xlabel="time (s)", yticks=[0.4 - 1.1 * row for row in range(len(truth))], yticklabels=list(labels))
+    ax.set(
+        xlabel="time (s)",
+        yticks=[0.4 - 1.1 * row for row in range(len(truth))],
+        yticklabels=list(map(figure_text, labels)),
+    )
     ax.set_xlim(seconds[0], seconds[-1])
     despine(ax, left=True)
     ax.legend(frameon=False, ncols=2, loc="upper right", bbox_to_anchor=(1, -0.06))

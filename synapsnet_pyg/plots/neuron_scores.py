@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from synapsnet_pyg.plots.canvas import add_colour_bar, despine, without_formulas
+from synapsnet_pyg.plots.canvas import add_colour_bar, despine, figure_text
 from synapsnet_pyg.plots.style import BLUE, ORANGE
 
 
@@ -26,7 +26,7 @@ def draw_neurons_against_baseline(
     ax.plot(baseline, fitted, "o", ms=4, color=BLUE, alpha=0.6, mew=0)
     above = int((fitted > baseline).sum())
     ax.set_title(f"{above} of {len(fitted)} neurons above the line", fontsize="medium")
-    ax.set(xlabel=f"correlation by {name_baseline}", ylabel=f"correlation by {name_fitted}")
+    ax.set(xlabel=f"correlation by {figure_text(name_baseline)}", ylabel=f"correlation by {figure_text(name_fitted)}")
     ax.set_aspect("equal", adjustable="datalim")
     despine(ax)
     return ax
@@ -45,9 +45,9 @@ def draw_scores_by_group(ax: Axes, groups: Sequence[str], scores: Sequence[np.nd
         shift = 0.35 * (2 * _spread(len(values)) - 1)
         ax.plot(values, place + shift, "o", ms=3, color=BLUE, alpha=0.4, mew=0)
         ax.plot([float(np.mean(values))] * 2, [place - 0.4, place + 0.4], color=ORANGE, lw=2)
-    names = [f"{without_formulas(name)} ({len(values)})" for name, values in zip(groups, scores, strict=True)]
+    names = [f"{figure_text(name)} ({len(values)})" for name, values in zip(groups, scores, strict=True)]
     ax.set_yticks(range(len(groups)), names)
-    ax.set(xlabel=label)
+    ax.set(xlabel=figure_text(label))
     ax.set_ylim(len(groups) - 0.5, -0.5)
     ax.axvline(0, color="0.8", lw=0.8, zorder=0)
     despine(ax)
@@ -66,7 +66,7 @@ def draw_scores_in_space(ax: Axes, x: np.ndarray, y: np.ndarray, score: np.ndarr
     """
     order = np.argsort(score)  # the best are drawn on top
     image = ax.scatter(x[order], y[order], c=score[order], s=18, cmap="viridis", linewidths=0)
-    ax.set(xlabel=names[0], ylabel=names[1], aspect="equal")
+    ax.set(xlabel=figure_text(names[0]), ylabel=figure_text(names[1]), aspect="equal")
     add_colour_bar(ax, image, "correlation")
     despine(ax)
     return ax

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
-from synapsnet_pyg.plots.canvas import despine
+from synapsnet_pyg.plots.canvas import despine, figure_text
 from synapsnet_pyg.plots.style import COLOURS
 
 
@@ -41,9 +41,9 @@ def draw_responses(ax: Axes, seconds: np.ndarray, curves: ResponseCurves, *, tit
     for place, label in enumerate(curves.labels):
         colour = COLOURS[place % len(COLOURS)]
         ax.fill_between(seconds, curves.low[place], curves.high[place], color=colour, alpha=0.18, lw=0)
-        ax.plot(seconds, curves.effect[place], color=colour, lw=1.4, marker="o", ms=2.5, label=label)
+        ax.plot(seconds, curves.effect[place], color=colour, lw=1.4, marker="o", ms=2.5, label=figure_text(label))
     ax.set(xlabel="time after the perturbation (s)", ylabel=f"effect ({unit})" if unit else "effect")
-    ax.set_title(title, loc="left", fontsize="medium")
+    ax.set_title(figure_text(title), loc="left", fontsize="medium")
     ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     despine(ax)
     return ax

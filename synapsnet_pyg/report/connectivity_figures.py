@@ -1,12 +1,11 @@
 """Figures of a connectivity: matrices, graph, input currents."""
 
-from html import escape
-
 import numpy as np
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.files.texts import html
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
-from synapsnet_pyg.plots.canvas import make_figure, without_formulas
+from synapsnet_pyg.plots.canvas import make_figure
 from synapsnet_pyg.plots.connectivity import WEIGHT, draw_current_correlation, draw_graph, draw_matrix
 from synapsnet_pyg.plots.pooling import Cells, colour_limit, pooled
 from synapsnet_pyg.plots.style import COLOURS, EXCITES, INHIBITS, group_colours, group_label
@@ -96,7 +95,7 @@ def _mark_groups(figure: PlotlyFigure, order: NeuronOrder, *, cells: int, panels
     spans = [(start, end) for start, end in zip([0, *ends], ends, strict=False) if end - start >= 0.05 * len(groups)]
     middles = [scale * (start + end) / 2 - 0.5 for start, end in spans]
     for update in (figure.update_xaxes, figure.update_yaxes):
-        update(tickvals=middles, ticktext=[escape(groups[start]) for start, _ in spans])
+        update(tickvals=middles, ticktext=[html(groups[start]) for start, _ in spans])
     colours = group_colours(groups)
     strips = [
         (scale * start - 0.5, scale * end - 0.5, colours[group_label(groups[start], colours)])
@@ -117,7 +116,7 @@ def _mark_groups(figure: PlotlyFigure, order: NeuronOrder, *, cells: int, panels
 def _static_matrices(analysis: ConnectivityAnalysis) -> StaticFigure:
     """Draws the matrices."""
     order = analysis.neuron_order.order
-    groups = [without_formulas(group) for group in analysis.neuron_order.ordered_groups]
+    groups = analysis.neuron_order.ordered_groups
     columns = 3 if len(analysis.matrices) in (3, 5, 6) else 2
     rows = -(-len(analysis.matrices) // columns)
     figure, axes = make_figure(5.5 * columns, 4.6 * rows, columns=columns, rows=rows)
@@ -179,7 +178,7 @@ def _add_edges(figure: PlotlyFigure, session: Session, graph: Graph) -> None:
         figure.add_scatter3d(
             x=x, y=y, z=z, mode="markers", marker={"size": 3, "opacity": 0}, showlegend=False, hoverinfo="text",
             text=[
-                f"{escape(session.neuron_id[j])} → {escape(session.neuron_id[i])}<br>weight {w:.3g}"
+                f"{html(session.neuron_id[j])} → {html(session.neuron_id[i])}<br>weight {w:.3g}"
                 for j, i, w in zip(sender, receiver, weight, strict=True)
             ],
         )  # fmt: skip
@@ -204,7 +203,7 @@ def _add_neurons(figure: PlotlyFigure, session: Session, analysis: ConnectivityA
     group = analysis.neuron_order.group
     rows = [] if analysis.neurons is None else analysis.neurons.to_dict("records")
     texts = {
-        row["neuron_id"]: "<br>".join(f"{key} {escape(_short(value))}" for key, value in row.items()) for row in rows
+        row["neuron_id"]: "<br>".join(html(f"{key} {_short(value)}") for key, value in row.items()) for row in rows
     }
     colours = group_colours(group)
     for name, colour in colours.items():
@@ -212,7 +211,7 @@ def _add_neurons(figure: PlotlyFigure, session: Session, analysis: ConnectivityA
         member &= np.isfinite(graph.position).all(1)
         x, y, z = graph.position[member].astype(np.float32).T
         figure.add_scatter3d(
-            x=x, y=y, z=z, mode="markers", name=escape(name), hoverinfo="text",
+            x=x, y=y, z=z, mode="markers", name=html(name), hoverinfo="text",
             marker={"size": 5, "color": colour, "line": {"width": 0.5, "color": "white"}},
             text=[texts[session.neuron_id[i]] for i in np.flatnonzero(member)],
         )  # fmt: skip
@@ -226,7 +225,7 @@ def _static_graph(analysis: ConnectivityAnalysis, graph: Graph) -> StaticFigure:
     """Draws neurons and edges along the two widest axes."""
     figure, (ax,) = make_figure(8, 6)
     names = ["xyz"[axis] for axis in graph.widest] if graph.placed else []
-    groups = [without_formulas(group) for group in analysis.neuron_order.group]
+    groups = list(analysis.neuron_order.group)
     draw_graph(ax, graph.flat, graph.edge_index, graph.edge_weight, groups=groups, axes=names)
     return figure
 

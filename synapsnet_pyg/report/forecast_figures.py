@@ -1,13 +1,13 @@
 """Figures of training and forecasts."""
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.files.texts import html
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
-from synapsnet_pyg.plots.canvas import make_figure, without_formulas
+from synapsnet_pyg.plots.canvas import make_figure
 from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_raster, time_ticks
 from synapsnet_pyg.plots.horizons import draw_fans
 from synapsnet_pyg.plots.pooling import colour_limit
@@ -61,8 +61,8 @@ def traces_figure(session: Session, excerpt: ForecastExcerpt) -> ReportFigure:
     truth, forecast = excerpt.truth[rows], excerpt.forecast[rows]
     names = {rank: session.neuron_id[i] for rank, i in excerpt.chosen.items()}
     r = {rank: f"r = {excerpt.score[i]:.2f}" for rank, i in excerpt.chosen.items()}
-    titles = [f"{rank}: {escape(name)}, {r[rank]}" for rank, name in names.items()]
-    labels = [f"{rank}: {without_formulas(name)}\n{r[rank]}" for rank, name in names.items()]
+    titles = [f"{rank}: {html(name)}, {r[rank]}" for rank, name in names.items()]
+    labels = [f"{rank}: {name}\n{r[rank]}" for rank, name in names.items()]
     return ReportFigure(
         "forecast",
         sentence,
@@ -147,8 +147,8 @@ def fans_figure(session: Session, fans: ForecastFans) -> ReportFigure:
         "can be foreseen, forecasts return to the mean."
     )
     ids = {rank: session.neuron_id[i] for rank, i in fans.chosen.items()}
-    titles = [*(f"{rank}: {escape(name)}" for rank, name in ids.items()), "population mean"]
-    labels = [*(f"{rank}: {without_formulas(name)}" for rank, name in ids.items()), "population mean"]
+    titles = [*(f"{rank}: {html(name)}" for rank, name in ids.items()), "population mean"]
+    labels = [*(f"{rank}: {name}" for rank, name in ids.items()), "population mean"]
     static, (ax,) = make_figure(10, 5)
     draw_fans(ax, fans.seconds, fans.truth, fans.fan_seconds, fans.fans, labels=labels, breaks=fans.breaks)
     return ReportFigure("fans", sentence, _plotly_fans(fans, titles), static)
@@ -228,14 +228,14 @@ def _row_ticks(groups: list[str] | None, rows: int) -> dict[str, object]:
         return {"tickvals": places, "ticktext": [str(place + 1) for place in places]}
     large = [group for group in dict.fromkeys(groups) if groups.count(group) >= 0.04 * rows]
     middles = [groups.index(group) + groups.count(group) // 2 for group in large]
-    return {"tickvals": middles, "ticktext": [escape(group) for group in large]}
+    return {"tickvals": middles, "ticktext": [html(group) for group in large]}
 
 
 def _static_raster(
     excerpt: ForecastExcerpt, images: dict[str, np.ndarray], *, groups: list[str] | None
 ) -> StaticFigure:
     figure, axes = make_figure(12, 4.4, columns=2)
-    shown = None if groups is None else [without_formulas(group) for group in groups]
+    shown = None if groups is None else list(groups)
     for ax, (title, activity) in zip(axes, images.items(), strict=True):
         draw_raster(
             ax, activity, excerpt.seconds,

@@ -1,9 +1,8 @@
 """Figures of the scores of each neuron: against the best baseline, by area, in space."""
 
-from html import escape
-
 import numpy as np
 
+from synapsnet_pyg.files.texts import html
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
 from synapsnet_pyg.plots.style import COLOURS, FORECAST
 from synapsnet_pyg.report.figure import ReportFigure
@@ -52,7 +51,7 @@ def _against_baseline(model: str, details: ScoreDetails, static: StaticFigure) -
     )
     figure.add_scatter(
         x=baseline.to_numpy(), y=fitted.to_numpy(), mode="markers", name="neuron",
-        marker={"color": COLOURS[0], "size": 6, "opacity": 0.6}, text=[escape(name) for name in table["neuron_id"]],
+        marker={"color": COLOURS[0], "size": 6, "opacity": 0.6}, text=[html(name) for name in table["neuron_id"]],
         hovertemplate="%{text}<br>%{x:.3f}, %{y:.3f}<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(title=f"correlation by {details.baseline}", constrain="domain")
@@ -67,7 +66,7 @@ def _by_area(model: str, areas: GroupScores, static: StaticFigure) -> ReportFigu
         "rates, and a higher rate leaves less counting noise."
     )
     figure = make_plotly(140 + 32 * len(areas.groups))
-    names = [f"{escape(name)} ({len(values)})" for name, values in zip(areas.groups, areas.scores, strict=True)]
+    names = [f"{html(name)} ({len(values)})" for name, values in zip(areas.groups, areas.scores, strict=True)]
     figure.add_scatter(
         x=np.concatenate(areas.scores),
         y=[name for name, values in zip(names, areas.scores, strict=True) for _ in values],
@@ -97,7 +96,7 @@ def _plotly_in_space(placed: PlacedScores) -> PlotlyFigure:
     figure = make_plotly(460)
     order = np.argsort(placed.score)  # the best are drawn on top
     figure.add_scatter(
-        x=placed.x[order], y=placed.y[order], mode="markers", text=[escape(placed.neuron_id[i]) for i in order],
+        x=placed.x[order], y=placed.y[order], mode="markers", text=[html(placed.neuron_id[i]) for i in order],
         marker={"color": placed.score[order], "colorscale": "Viridis", "size": 8, "colorbar": {"title": "correlation"}},
         customdata=placed.score[order], hovertemplate="%{text}<br>correlation %{customdata:.3f}<extra></extra>",
     )  # fmt: skip

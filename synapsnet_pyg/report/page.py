@@ -1,10 +1,10 @@
 """HTML of the page; it opens without a network."""
 
 from collections.abc import Sequence
-from html import escape
 
 import pandas as pd
 
+from synapsnet_pyg.files.texts import html, plain
 from synapsnet_pyg.report.figure import ReportFigure
 from synapsnet_pyg.report.plotly_canvas import to_html
 from synapsnet_pyg.report.sections import Chapter, ReportTable, Section
@@ -47,26 +47,26 @@ def page_html(title: str, chapters: Sequence[Chapter], bodies: Sequence[str], *,
     """
     places = [page if body else f"{chapter.prefix}.html" for chapter, body in zip(chapters, bodies, strict=True)]
     summaries = "".join(
-        f'<div class="summary"><strong>{escape(chapter.title)}</strong>'
-        + "".join(f"<p>{escape(sentence)}</p>" for sentence in chapter.summary)
+        f'<div class="summary"><strong>{html(chapter.title)}</strong>'
+        + "".join(f"<p>{html(sentence)}</p>" for sentence in chapter.summary)
         + "</div>\n"
         for chapter in chapters
         if chapter.summary
     )
     contents = "".join(
-        f'<ul><li><a href="{place}#{_anchor(chapter)}">{escape(chapter.title)}</a><ul>'
+        f'<ul><li><a href="{place}#{_anchor(chapter)}">{html(chapter.title)}</a><ul>'
         + "".join(
-            f'<li><a href="{place}#{_anchor(chapter)}-{number}">{escape(section.title)}</a></li>'
+            f'<li><a href="{place}#{_anchor(chapter)}-{number}">{html(section.title)}</a></li>'
             for number, section in enumerate(chapter.sections)
         )
         + "</ul></li></ul>"
         for chapter, place in zip(chapters, places, strict=True)
     )
     return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{html(title)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<style>{_STYLE}</style>\n<script src="{SCRIPT}"></script>\n</head>\n<body>\n'
-        f"<h1>{escape(title)}</h1>\n{summaries}<nav>{contents}</nav>\n{''.join(bodies)}</body>\n</html>\n"
+        f"<h1>{html(title)}</h1>\n{summaries}<nav>{contents}</nav>\n{''.join(bodies)}</body>\n</html>\n"
     )
 
 
@@ -81,14 +81,14 @@ def chapter_html(chapter: Chapter, formats: Sequence[str] = FIGURE_FORMATS) -> s
         _section_html(section, chapter, f"{_anchor(chapter)}-{place}", formats)
         for place, section in enumerate(chapter.sections)
     )
-    return f'<h2 id="{_anchor(chapter)}">{escape(chapter.title)}</h2>\n{"".join(sections)}'
+    return f'<h2 id="{_anchor(chapter)}">{html(chapter.title)}</h2>\n{"".join(sections)}'
 
 
 def _section_html(section: Section, chapter: Chapter, anchor: str, formats: Sequence[str]) -> str:
     """Returns the HTML of one section."""
-    parts = [f'<h3 id="{anchor}">{escape(section.title)}</h3>\n']
-    parts += [f"<p>{escape(sentence)}</p>\n" for sentence in section.sentences]
-    parts += [f"<pre>{escape(chr(10).join(section.commands))}</pre>\n"] if section.commands else []
+    parts = [f'<h3 id="{anchor}">{html(section.title)}</h3>\n']
+    parts += [f"<p>{html(sentence)}</p>\n" for sentence in section.sentences]
+    parts += [f"<pre>{html(chr(10).join(section.commands))}</pre>\n"] if section.commands else []
     parts += [_figure_html(figure, chapter, formats) for figure in section.figures]
     parts += [_table_html(table, chapter) for table in section.tables]
     return "".join(parts)
@@ -96,7 +96,7 @@ def _section_html(section: Section, chapter: Chapter, anchor: str, formats: Sequ
 
 def _figure_html(figure: ReportFigure, chapter: Chapter, formats: Sequence[str]) -> str:
     """Returns the HTML of a figure with links to its files."""
-    sentence = f"<p>{escape(figure.sentence)}</p>\n" if figure.sentence else ""
+    sentence = f"<p>{html(figure.sentence)}</p>\n" if figure.sentence else ""
     stem = f"{FIGURES}/{chapter.prefix}-{figure.name}"
     links = " ".join(f'<a href="{stem}.{ending}">{ending.upper()}</a>' for ending in formats)
     drawing = to_html(figure.plotly, f"{_anchor(chapter)}-{figure.name}")
@@ -114,7 +114,8 @@ def _table_html(table: ReportTable, chapter: Chapter) -> str:
 
 def _rows_html(frame: pd.DataFrame) -> str:
     """Returns the rows of a table as HTML, numbers with three digits."""
-    return str(frame.to_html(index=False, border=0, na_rep="-", float_format=lambda value: f"{value:.3g}"))
+    shown = frame.map(lambda entry: plain(entry) if isinstance(entry, str) else entry)
+    return str(shown.to_html(index=False, border=0, na_rep="-", float_format=lambda value: f"{value:.3g}"))
 
 
 def _anchor(chapter: Chapter) -> str:

@@ -1,7 +1,6 @@
 """Interactive figures in the style of the report, and their HTML."""
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 from plotly.graph_objs import Figure
@@ -9,6 +8,7 @@ from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.files.texts import html
 from synapsnet_pyg.plots.style import EXCITES, INHIBITS
 
 __all__ = ["DIVERGING", "Figure", "colour_bar", "make_grid", "make_plotly", "neuron_names", "plotly_script", "to_html"]
@@ -107,4 +107,4 @@ def neuron_names(session: Session, neurons: np.ndarray) -> list[str]:
 
     A zero-width space makes each id a name: plotly reads an id such as "12" as the twelfth place on the axis.
     """
-    return [escape(session.neuron_id[i]) + "\u200b" for i in neurons]
+    return [html(session.neuron_id[i]) + "\u200b" for i in neurons]

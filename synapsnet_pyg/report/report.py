@@ -11,7 +11,7 @@ from synapsnet_pyg.report.page import FIGURES, SCRIPT, TABLES, chapter_html, pag
 from synapsnet_pyg.report.plotly_canvas import plotly_script
 from synapsnet_pyg.report.sections import Chapter, run_chapter, session_chapter
 from synapsnet_pyg.report.session_results import collect_results
-from synapsnet_pyg.results.saving import FIGURE_FORMATS, save_figure
+from synapsnet_pyg.results.saving import FIGURE_FORMATS, as_cells, save_figure
 from synapsnet_pyg.runs.evaluation import evaluate, with_anchors
 from synapsnet_pyg.runs.horizon_evaluation import evaluate_horizons, longest_horizon
 from synapsnet_pyg.runs.run import Run
@@ -45,10 +45,10 @@ def write_report(
     for part in (folder, folder / FIGURES, folder / TABLES):
         make_folder(part)
     with held(folder):
-        return _write_report(run, names, folder)
+        return _write_report(run, names, folder, formats)
 
 
-def _write_report(run: Run, names: list[str], folder: Path) -> list[Path]:
+def _write_report(run: Run, names: list[str], folder: Path, formats: Sequence[str]) -> list[Path]:
     """Writes the page with its figures and tables; returns the paths of the files."""
     compared = with_anchors(run, run.split())
     scores = evaluate(run, compared)
@@ -95,6 +95,6 @@ def _write_files(chapter: Chapter, folder: Path, formats: Sequence[str]) -> list
         for table in section.tables:
             path = folder / TABLES / f"{chapter.prefix}-{table.name}.csv"
             with atomic_path(path) as temporary:
-                table.whole.to_csv(temporary, index=False)
+                as_cells(table.whole).to_csv(temporary, index=False)
             written.append(path)
     return written

@@ -291,7 +291,7 @@ def _blocks(results: SessionResults) -> Section | None:
         f"Weights by {' and '.join(name.replace('_', ' ') for name in blocks)}",
         [sentence],
         figures=[block_figure(name, result) for name, result in blocks.items()],
-        tables=[ReportTable(f"blocks-{name}", result.table) for name, result in blocks.items()],
+        tables=[ReportTable(f"blocks-{file_name(name)}", result.table) for name, result in blocks.items()],
     )
 
 

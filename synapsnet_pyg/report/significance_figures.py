@@ -1,13 +1,13 @@
 """Figures of a connectivity compared with chance: p-values, groups of neurons, distance."""
 
-from html import escape
-
 import numpy as np
 import pandas as pd
 
 from synapsnet_pyg.analysis.blocks import Blocks
 from synapsnet_pyg.analysis.distance import DistanceProfile
 from synapsnet_pyg.analysis.states import block_matrix
+from synapsnet_pyg.files import file_name
+from synapsnet_pyg.files.texts import html
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
 from synapsnet_pyg.plots.canvas import make_figure
 from synapsnet_pyg.plots.connectivity import DISTANCE, draw_p_values, draw_weight_against_distance
@@ -61,7 +61,7 @@ def block_figure(field: str, blocks: Blocks) -> ReportFigure:
         field: Field of the neurons that groups them.
         blocks: Connectivity from group to group.
     """
-    return ReportFigure(f"blocks-{field}", "", _plotly_blocks(blocks.table), draw_blocks(blocks.table))
+    return ReportFigure(f"blocks-{file_name(field)}", "", _plotly_blocks(blocks.table), draw_blocks(blocks.table))
 
 
 def _plotly_blocks(table: pd.DataFrame) -> PlotlyFigure:
@@ -69,7 +69,7 @@ def _plotly_blocks(table: pd.DataFrame) -> PlotlyFigure:
     groups = list(table["sender"].unique())
     columns = ("mean_weight", "low", "high", "q_zero", "q_labels")
     weight, low, high, q_zero, q_labels = (block_matrix(table, groups, column) for column in columns)
-    names = [escape(name) for name in groups]
+    names = [html(name) for name in groups]
     limit = colour_limit(weight, 1.0)
     star, ring = (np.where(q <= FALSE_DISCOVERY_RATE, mark, "") for q, mark in ((q_zero, "*"), (q_labels, "\u25cb")))
     figure = make_plotly(160 + min(340, 40 * len(names)))

@@ -18,7 +18,7 @@ from synapsnet_pyg.analysis.refit import refit
 from synapsnet_pyg.analysis.states import block_matrix
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import file_name, make_folder, visible
-from synapsnet_pyg.plots.canvas import Figure, make_figure
+from synapsnet_pyg.plots.canvas import Figure, figure_text, make_figure
 from synapsnet_pyg.plots.connectivity import draw_block_matrix
 from synapsnet_pyg.plots.differences import draw_against_null, draw_intervals, draw_z_values
 from synapsnet_pyg.progress import steps
@@ -268,7 +268,7 @@ def draw_comparison(result: ComparisonResult) -> Figure:
     test = comparison.any_difference
     draw_against_null(axes[-1], test.mean_square, test.null, "mean square of z")
     axes[-1].set_title(f"all pairs together: p = {test.p:.3f}", fontsize="medium")
-    figure.suptitle(result.title)
+    figure.suptitle(figure_text(result.title))
     return figure
 
 

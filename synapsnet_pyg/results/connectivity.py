@@ -18,6 +18,9 @@ from synapsnet_pyg.results.connectivity_files import format_of, save_connectivit
 from synapsnet_pyg.results.graphs import strongest
 from synapsnet_pyg.runs.run import Run
 
+SIGNIFICANT = 0.05
+"""False discovery rate of the edges that are significant, where none is given."""
+
 EDGE_COLUMNS = (
     "source",
     "target",
@@ -56,6 +59,11 @@ class ConnectivityResult:
     edge_fields: dict[str, Tensor] = field(default_factory=dict)
     message: str = ""
 
+    @property
+    def is_tested(self) -> bool:
+        """True if every edge was tested."""
+        return "q_value" in self.edge_fields
+
     def significant(self, rate: float) -> Tensor:
         """Returns the weights [N, N] of the significant edges; all other weights are zero.
 
@@ -65,7 +73,7 @@ class ConnectivityResult:
         Raises:
             ValueError: The edges were not tested.
         """
-        if "q_value" not in self.edge_fields:
+        if not self.is_tested:
             raise ValueError("Expected tested edges (got no 'q_value'); pass significance=True.")
         if not self.connectivity.is_sparse:
             return torch.where(self.edge_fields["q_value"] <= rate, self.connectivity, 0.0)
@@ -104,7 +112,7 @@ def save_connectivity_results(
     results: Mapping[str, ConnectivityResult],
     folder: Path,
     *,
-    formats: Sequence[str],
+    formats: Sequence[str] | None = None,
     threshold: float = 0.0,
     top_k: int | None = None,
     rate: float | None = None,
@@ -112,13 +120,15 @@ def save_connectivity_results(
     """Writes the connectivity of every session in every format.
 
     Matrices (``npz``) hold every weight. Tables and graphs hold the edges that pass ``threshold``, ``top_k`` and
-    ``rate``.
+    ``rate``. A graph takes a kilobyte for each edge: without ``formats`` it is written of tested edges alone, and
+    holds the significant ones.
 
     Args:
         run: Run of the sessions.
         results: Session name -> result.
         folder: Folder of the files, created if needed.
-        formats: Names of formats in :data:`~synapsnet_pyg.results.connectivity_files.FORMATS`.
+        formats: Names of formats in :data:`~synapsnet_pyg.results.connectivity_files.FORMATS`. None: matrix (``npz``),
+            table (``csv``) and, of tested edges, graph (``graphml``).
         threshold: Smallest absolute weight of an edge.
         top_k: Largest number of edges; None: all.
         rate: Largest false discovery rate of an edge; None: edges are kept without regard to significance.
@@ -130,20 +140,20 @@ def save_connectivity_results(
         ValueError: A format is unknown, ``threshold`` or ``top_k`` is out of range, or the edges were not tested
             although ``rate`` is given.
     """
-    kept = {
-        name: strongest(result.connectivity if rate is None else result.significant(rate), threshold, top_k)
-        for name, result in results.items()
-    }
     lines = []
     for name, result in results.items():
-        for format in formats:
+        kept = strongest(result.connectivity if rate is None else result.significant(rate), threshold, top_k)
+        matrices = dict.fromkeys(("npz", "csv") if formats is None else formats, kept)
+        if formats is None and result.is_tested:
+            matrices["graphml"] = strongest(result.significant(SIGNIFICANT if rate is None else rate), threshold, top_k)
+        for format, edges in matrices.items():
             every_weight = format_of(format).every_weight
-            matrix = result.connectivity if every_weight else kept[name]
+            matrix = result.connectivity if every_weight else edges
             path = save_connectivity(
                 run.sessions[name], matrix, make_folder(folder), format=format, edge_fields=result.edge_fields
             )
-            edges = "all weights" if every_weight else f"{len(edges_of(kept[name])[1])} edges"
-            lines.append(f"written to {path}: {edges}")
+            count = "all weights" if every_weight else f"{len(edges_of(edges)[1])} edges"
+            lines.append(f"written to {path}: {count}")
         if result.message:
             lines.append(f"{name}: {result.message}")
     return lines

@@ -2,9 +2,8 @@
 
 import csv
 import os
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
 from xml.etree.ElementTree import ParseError
@@ -19,8 +18,10 @@ from synapsnet_pyg.data.session_checks import check_connectivity
 from synapsnet_pyg.files import atomic_path, file_name, optional_import, shorten
 from synapsnet_pyg.files.archives import read_npz
 from synapsnet_pyg.files.checksums import DamagedFileError
+from synapsnet_pyg.files.texts import cells, text_of_cell
 from synapsnet_pyg.nn.current_conv import edges_of, values_at
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
+from synapsnet_pyg.results.graphml import write_graphml, xml_text
 from synapsnet_pyg.results.graphs import (
     RESERVED_BY_GEXF,
     check_edge_fields,
@@ -114,8 +115,8 @@ class CSVTable(ConnectivityFormat):
         columns = edge_columns(session, connectivity, edge_fields)
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(columns)
-            writer.writerows(zip(*columns.values(), strict=True))
+            writer.writerow(cells(columns))
+            writer.writerows(map(cells, zip(*columns.values(), strict=True)))
 
     def read(self, path: Path, session: Session) -> Tensor:
         """Reads the columns ``source``, ``target`` and ``weight``."""
@@ -124,7 +125,9 @@ class CSVTable(ConnectivityFormat):
             columns = list(table.fieldnames or [])
             if not {"source", "target", "weight"} <= set(columns):
                 raise ValueError(f"Expected columns source, target and weight (got {shorten(columns) or 'none'}).")
-            return connectivity_from_edges(session, ((row["source"], row["target"], row["weight"]) for row in table))
+            return connectivity_from_edges(
+                session, ((text_of_cell(row["source"]), text_of_cell(row["target"]), row["weight"]) for row in table)
+            )
 
 
 class ParquetTable(ConnectivityFormat):
@@ -151,11 +154,11 @@ class GraphML(ConnectivityFormat):
 
     def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
         """Writes neurons and edges with their fields."""
-        nx.write_graphml(_for_xml(to_networkx(session, connectivity, edge_fields=edge_fields)), path)
+        write_graphml(path, session, connectivity, edge_fields)
 
     def read(self, path: Path, session: Session) -> Tensor:
         """Reads the weights of the edges."""
-        return _weighted(session, nx.read_graphml(path))
+        return connectivity_from_networkx(session, _with_ids(session, nx.read_graphml(path)))
 
 
 class GEXF(ConnectivityFormat):
@@ -166,11 +169,11 @@ class GEXF(ConnectivityFormat):
     def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
         """Writes the graph; a field whose name GEXF reserves becomes ``neuron_<name>``."""
         graph = to_networkx(session, connectivity, edge_fields=edge_fields)
-        nx.write_gexf(_for_xml(graph, reserved=RESERVED_BY_GEXF), path)
+        nx.write_gexf(_for_gexf(graph), path)
 
     def read(self, path: Path, session: Session) -> Tensor:
         """Reads the weights of the edges."""
-        return _weighted(session, nx.read_gexf(path))
+        return connectivity_from_networkx(session, _with_ids(session, nx.read_gexf(path)))
 
 
 class SciPyMatrix(ConnectivityFormat):
@@ -328,36 +331,17 @@ def read_connectivity(path: str | os.PathLike[str], session: Session) -> Tensor:
     return connectivity
 
 
-def _for_xml(graph: "nx.DiGraph[str]", reserved: Iterable[str] = ()) -> "nx.DiGraph[str]":
-    """Replaces characters that XML forbids, and names of node attributes that the format reserves."""
-    names = {key: f"neuron_{key}" for key in reserved}
-    result: nx.DiGraph[str] = nx.DiGraph(name=_xml_text(graph.name))
+def _for_gexf(graph: "nx.DiGraph[str]") -> "nx.DiGraph[str]":
+    """Replaces characters that XML forbids, and names of node attributes that GEXF reserves."""
+    names = {key: f"neuron_{key}" for key in RESERVED_BY_GEXF}
+    result: nx.DiGraph[str] = nx.DiGraph(name=xml_text(graph.name))
     for neuron, fields in graph.nodes(data=True):
-        texts = {names.get(key, key): _xml_text(v) if isinstance(v, str) else v for key, v in fields.items()}
-        result.add_nodes_from([(_xml_text(neuron), texts)])
-    result.add_edges_from((_xml_text(j), _xml_text(i), fields) for j, i, fields in graph.edges(data=True))
+        texts = {names.get(key, key): xml_text(v) if isinstance(v, str) else v for key, v in fields.items()}
+        result.add_nodes_from([(xml_text(neuron), texts)])
+    result.add_edges_from((xml_text(j), xml_text(i), fields) for j, i, fields in graph.edges(data=True))
     return result
 
 
-def _xml_text(text: str) -> str:
-    r"""Escapes characters that XML forbids, such as ``\x00``."""
-    return re.sub(
-        "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]",
-        lambda match: match[0].encode("unicode_escape").decode(),
-        text,
-    )
-
-
-def _weighted(session: Session, graph: "nx.DiGraph[str]") -> Tensor:
-    """Returns the connectivity [N, N] of a graph of a file, each of whose edges must have a weight."""
-    bare = [f"{sender} -> {receiver}" for sender, receiver, weight in graph.edges(data="weight") if weight is None]
-    if bare:
-        raise ValueError(
-            f"Expected a weight for every edge (there is none for {shorten(bare)}); write 1 if all are alike."
-        )
-    return connectivity_from_networkx(session, _with_ids(session, graph))
-
-
 def _with_ids(session: Session, graph: "nx.DiGraph[str]") -> "nx.DiGraph[str]":
-    """Restores ids of nodes with characters that :func:`_for_xml` escaped."""
-    return nx.relabel_nodes(graph, {_xml_text(neuron): neuron for neuron in session.neuron_id})
+    """Restores ids of nodes with characters that :func:`~synapsnet_pyg.results.graphml.xml_text` escaped."""
+    return nx.relabel_nodes(graph, {xml_text(neuron): neuron for neuron in session.neuron_id})

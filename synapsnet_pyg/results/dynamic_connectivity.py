@@ -27,7 +27,7 @@ from synapsnet_pyg.analysis.states import StateBlocks, States, block_matrix, sta
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import atomic_path, file_name, make_folder
 from synapsnet_pyg.models.forecaster import Forecaster
-from synapsnet_pyg.plots.canvas import Figure, make_figure
+from synapsnet_pyg.plots.canvas import Figure, figure_text, make_figure
 from synapsnet_pyg.plots.connectivity import draw_block_matrix
 from synapsnet_pyg.results.graphs import endpoint_columns
 from synapsnet_pyg.results.saving import save_table
@@ -333,6 +333,6 @@ def draw_state_blocks(blocks: pd.DataFrame, title: str) -> Figure:
         rows = blocks[blocks["state"] == state].astype({"sender": str, "receiver": str})
         weight, q = (block_matrix(rows, groups, value) for value in ("mean_weight", "q"))
         draw_block_matrix(ax, weight, groups, marked=q < 0.05, label="mean weight", limit=limit)
-        ax.set_title(f"{state}\n{int(rows['windows'].iloc[0])} windows", fontsize="medium")
-    figure.suptitle(title)
+        ax.set_title(f"{figure_text(state)}\n{int(rows['windows'].iloc[0])} windows", fontsize="medium")
+    figure.suptitle(figure_text(title))
     return figure

@@ -10,7 +10,7 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import file_name
 from synapsnet_pyg.metrics import correlation
 from synapsnet_pyg.models.forecasting import forecast_session
-from synapsnet_pyg.plots.canvas import Figure, make_figure
+from synapsnet_pyg.plots.canvas import Figure, figure_text, make_figure
 from synapsnet_pyg.plots.connectivity import draw_matrix, draw_true_against_learned
 from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_training_curve
 from synapsnet_pyg.progress import steps
@@ -115,6 +115,8 @@ def _draw_forecasts(run: Run, name: str) -> Figure:
         breaks=breaks_between(test, bins),
     )
     ax.set_title(
-        f"{name}: the {len(best)} best forecast neurons, beginning of the test part", loc="left", fontsize="medium"
+        f"{figure_text(name)}: the {len(best)} best forecast neurons, beginning of the test part",
+        loc="left",
+        fontsize="medium",
     )
     return figure

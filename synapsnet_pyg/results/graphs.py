@@ -16,6 +16,7 @@ from torch_geometric.data import Data
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_checks import check_connectivity
 from synapsnet_pyg.files import optional_import, shorten
+from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.nn.current_conv import edges_of, sparse_matrix, values_at
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
 
@@ -98,7 +99,7 @@ def to_networkx(
         >>> list(graph.edges(data=True)), graph.nodes["c"]
         ([('b', 'c', {'weight': -2.0})], {'area': 'LM'})
     """
-    edges = _edges(session, connectivity, edge_fields)
+    edges = edges_with_fields(session, connectivity, edge_fields)
     graph: nx.DiGraph[str] = nx.DiGraph(name=session.name)
     columns = session.neuron_columns
     for i, neuron in enumerate(session.neuron_id):
@@ -115,8 +116,8 @@ def connectivity_from_networkx(session: Session, graph: "nx.DiGraph[str]") -> Te
 
     Args:
         session: Session of the N neurons; its order is the order of rows and columns.
-        graph: Directed graph whose nodes are neuron ids. Edges run from sender to receiver and carry ``weight`` (1
-            if there is none).
+        graph: Directed graph whose nodes are neuron ids. Edges run from sender to receiver and carry ``weight``; an
+            edge without counts 1, with a warning.
 
     Returns:
         Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i; zero where the graph has no edge.
@@ -134,7 +135,10 @@ def connectivity_from_networkx(session: Session, graph: "nx.DiGraph[str]") -> Te
             f"Expected a networkx.DiGraph (got {type(graph).__name__}); networkx.DiGraph(graph) makes one."
         )
     neuron_rows(session, graph.nodes)  # raises an error for unknown nodes, also those without edges
-    return connectivity_from_edges(session, graph.edges(data="weight", default=1.0))
+    edges = list(graph.edges(data="weight", default=None))
+    if missing := [f"'{j}' to '{i}'" for j, i, weight in edges if weight is None]:
+        warn(f"{len(missing)} of {len(edges)} edges have no weight and count 1 ({shorten(missing, 2)}).")
+    return connectivity_from_edges(session, ((j, i, 1.0 if weight is None else weight) for j, i, weight in edges))
 
 
 def to_data(session: Session, connectivity: Tensor, *, edge_fields: Mapping[str, Tensor] | None = None) -> Data:
@@ -157,7 +161,7 @@ def to_data(session: Session, connectivity: Tensor, *, edge_fields: Mapping[str,
         >>> to_data(session, torch.tensor([[0, 0], [0.5, 0]]), edge_fields={"p_value": torch.full((2, 2), 0.01)})
         Data(edge_index=[2, 1], num_nodes=2, neuron_id=[2], area=[2], edge_weight=[1], edge_p_value=[1])
     """
-    edges = _edges(session, connectivity, edge_fields)
+    edges = edges_with_fields(session, connectivity, edge_fields)
     return Data(
         edge_index=edges.edge_index,
         num_nodes=session.num_neurons,
@@ -221,7 +225,7 @@ def edge_columns(
     session: Session, connectivity: Tensor, edge_fields: Mapping[str, Tensor] | None = None
 ) -> dict[str, list[object]]:
     """Returns name -> values of the columns of :func:`to_pandas`, with its arguments and errors."""
-    edges = _edges(session, connectivity, edge_fields).strongest_first()
+    edges = edges_with_fields(session, connectivity, edge_fields).strongest_first()
     values: dict[str, list[object]] = {name: column.tolist() for name, column in edges.fields.items()}
     return endpoint_columns(session, edges.edge_index, values)
 
@@ -293,7 +297,7 @@ def check_edge_fields(session: Session, edge_fields: Mapping[str, Tensor]) -> No
 
 
 @dataclass(frozen=True)
-class _Edges:
+class Edges:
     """Edges of a connectivity with their fields.
 
     Attributes:
@@ -304,17 +308,17 @@ class _Edges:
     edge_index: Tensor
     fields: dict[str, Tensor]
 
-    def strongest_first(self) -> "_Edges":
+    def strongest_first(self) -> "Edges":
         """Returns the edges in the order of their absolute weight."""
         order = self.fields["weight"].abs().argsort(descending=True, stable=True)
-        return _Edges(self.edge_index[:, order], {name: values[order] for name, values in self.fields.items()})
+        return Edges(self.edge_index[:, order], {name: values[order] for name, values in self.fields.items()})
 
 
-def _edges(session: Session, connectivity: Tensor, edge_fields: Mapping[str, Tensor] | None) -> _Edges:
+def edges_with_fields(session: Session, connectivity: Tensor, edge_fields: Mapping[str, Tensor] | None) -> Edges:
     """Returns the edges of a connectivity with their fields, after checking all matrices."""
     check_connectivity(session.num_neurons, connectivity)
     edge_fields = edge_fields or {}
     check_edge_fields(session, edge_fields)
     edge_index, edge_weight = edges_of(strongest(connectivity))
     others = {name: values_at(matrix.detach().cpu(), edge_index) for name, matrix in edge_fields.items()}
-    return _Edges(edge_index, {"weight": edge_weight, **others})
+    return Edges(edge_index, {"weight": edge_weight, **others})

@@ -18,7 +18,7 @@ from synapsnet_pyg.plots.connectivity import draw_matrix
 from synapsnet_pyg.plots.perturbation import ResponseCurves, draw_responses
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.results.connectivity import check_sessions
-from synapsnet_pyg.results.saving import save_figure
+from synapsnet_pyg.results.saving import as_cells, save_figure
 from synapsnet_pyg.runs.run import Run
 
 TABLE_FORMATS = ("csv", "parquet")
@@ -191,7 +191,9 @@ def _write(
     for format in formats:
         path = stem.with_name(f"{stem.name}-perturbation.{format}")
         with atomic_path(path) as temporary:
-            table.to_csv(temporary, index=False) if format == "csv" else table.to_parquet(temporary, index=False)
+            as_cells(table).to_csv(temporary, index=False) if format == "csv" else table.to_parquet(
+                temporary, index=False
+            )
         lines.append(f"written to {path}: {len(table)} rows")
     if matrix.every_neuron:
         path = stem.with_name(f"{stem.name}-effects.npz")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from synapsnet_pyg.files import atomic_path
+from synapsnet_pyg.files.texts import cells
 from synapsnet_pyg.plots.canvas import Figure
 
 FIGURE_FORMATS = ("png", "svg", "pdf")
@@ -38,5 +39,17 @@ def save_table(table: pd.DataFrame, stem: Path, *, float_format: str | None = No
     """
     path = stem.with_name(f"{stem.name}.csv")
     with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, float_format=float_format)
+        as_cells(table).to_csv(temporary, index=False, float_format=float_format)
     return path
+
+
+def as_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns a table for a CSV file, in which no text is a formula of a spreadsheet.
+
+    Example:
+        >>> as_cells(pd.DataFrame({"area": ["=1+1", "V1"], "weight": [-1.0, 2.0]})).to_csv(index=False).split()
+        ['area,weight', "'=1+1,-1.0", 'V1,2.0']
+    """
+    texts = [name for name, kind in table.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
+    changed = table.assign(**{str(name): cells(table[name]) for name in texts}) if texts else table
+    return changed.set_axis(cells(table.columns), axis=1)

@@ -11,7 +11,7 @@ from synapsnet_pyg.analysis.blocks import groups_of
 from synapsnet_pyg.analysis.significance import edge_significance
 from synapsnet_pyg.analysis.signs import SIGNS, NeuronSigns, neuron_signs, signs_by_group
 from synapsnet_pyg.files import file_name, make_folder
-from synapsnet_pyg.plots.canvas import Figure, make_figure, without_formulas
+from synapsnet_pyg.plots.canvas import Figure, figure_text, make_figure
 from synapsnet_pyg.plots.groups import draw_forest, draw_signs
 from synapsnet_pyg.results.saving import save_figure, save_table
 from synapsnet_pyg.runs.run import Run
@@ -108,12 +108,12 @@ def draw_sign_results(result: SignResults, title: str = "") -> Figure:
     draw_signs(left, mirrored, effect, error, sign=table["sign"].to_list(), signs=SIGNS)
     if groups is not None:
         low, high, mean = (groups[name].to_numpy(float) for name in ("low", "high", "difference"))
-        names = [f"{without_formulas(str(row.group))} ({row.neurons})" for row in groups.itertuples()]
+        names = [f"{row.group} ({row.neurons})" for row in groups.itertuples()]
         marked = groups["q_value"].to_numpy(float) <= result.signs.rate
         draw_forest(
             right[0], names, mean, low, high, marked=marked, label="effect minus that of the rest, 95 % interval"
         )
-    figure.suptitle(without_formulas(title), fontsize="medium")
+    figure.suptitle(figure_text(title), fontsize="medium")
     return figure
 
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from synapsnet_pyg.data.session import Split
-from synapsnet_pyg.files import Json
+from synapsnet_pyg.files import Json, say
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.runs.evaluation import ComparedModels, usable_length, with_anchors, within_horizon
 from synapsnet_pyg.runs.horizon_scores import HorizonScores, score_by_method
-from synapsnet_pyg.runs.horizon_tables import horizon_table, label_of
+from synapsnet_pyg.runs.horizon_tables import TITLES, horizon_table, label_of
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.tables import Table
 
@@ -60,7 +60,7 @@ class HorizonEvaluation:
         """Returns the tables of a session: correlation, score against copy and absolute error over horizons."""
         return [
             horizon_table(
-                f"{session}: {{}}",
+                f"{session}: {TITLES[key]}",
                 key,
                 {model: [getattr(score, key) for score in scores] for model, scores in self.sessions[session].items()},
             )
@@ -71,12 +71,13 @@ class HorizonEvaluation:
         """Prints the tables of each session, and the meaning of the columns."""
         for name in self.sessions:
             for table in self.tables(name):
-                print()
+                say()
                 table.print()
         sizes = " or ".join(f"{size:g}" for size in sorted(set(self.bin_size.values())))
-        print(f"\nColumns: bins ahead, of {sizes} s. MAE: absolute error in the units of the recording.")
+        say()
+        say(f"Columns: bins ahead, of {sizes} s. MAE: absolute error in the units of the recording.")
         if self.left_out:
-            print(f"left out, because segments are too short: {', '.join(self.left_out)}")
+            say(f"left out, because segments are too short: {', '.join(self.left_out)}")
 
 
 def evaluate_horizons(

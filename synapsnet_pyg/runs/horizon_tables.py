@@ -39,7 +39,7 @@ def horizon_table(
     """Returns a table of one score with horizons as columns.
 
     Args:
-        title: Title, in which that of the score replaces ``{}``.
+        title: Title.
         key: Score, a key of :data:`TITLES`.
         values: Model -> score of each horizon, NaN where it is not defined.
         cells: Model -> text of each horizon. None: the scores.
@@ -49,7 +49,7 @@ def horizon_table(
     texts = cells or {model: [number_text(value) for value in scores] for model, scores in values.items()}
     rows = [[model, *(texts[model][h - 1] for h in columns)] for model in values]
     notes = [f"Best: {best_text(best_models(key, values))}."]
-    return Table(title.format(TITLES[key]), ["model", *map(str, columns)], rows, notes)
+    return Table(title, ["model", *map(str, columns)], rows, notes)
 
 
 def best_models(key: str, values: Mapping[str, Sequence[float]]) -> list[str | None]:

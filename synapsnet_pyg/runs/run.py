@@ -14,7 +14,7 @@ import torch
 
 from synapsnet_pyg.data.fingerprint import earlier_fingerprint
 from synapsnet_pyg.data.session import Session, Split
-from synapsnet_pyg.files import file_name, make_folder
+from synapsnet_pyg.files import make_folder, say, session_folder
 from synapsnet_pyg.models.checkpoint import load_model
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.registry import build_model, require_trusted
@@ -283,7 +283,7 @@ class Run:
                     stack.enter_context(held(make_folder(out)))
                     _begin(record, out, resume=resume)
                     if progress and expected:
-                        print(expected, file=sys.stderr)
+                        say(expected, file=sys.stderr)
                 processes.wait()
             sessions = [recipe.standardised(session) for session in sessions]
             fit(model, sessions, out, recipe, hardware=hardware,
@@ -299,7 +299,7 @@ class Run:
         Returns:
             Scores over epochs; None if the run has no such file.
         """
-        folder = self.folder if session is None else self.folder / file_name(session)
+        folder = self.folder if session is None else session_folder(self.folder, session, self.sessions)
         if self.record is None or not (folder / "history.csv").is_file():
             return None
         rows = read_history(folder / "history.csv")
@@ -344,7 +344,8 @@ def _begin(record: RunRecord, out: Path, *, resume: bool) -> None:
         record.require_same(out)
         record.write(out)
         return
-    folders = [out, *(out / file_name(session.name) for session in record.sessions)]
+    names = [session.name for session in record.sessions]
+    folders = [out, *(session_folder(out, name, names) for name in names)]
     if not (out / FILE).exists() and any((folder / name).exists() for folder in folders for name in CHECKPOINTS):
         raise FileExistsError(f"'{out}' holds a fit without its {FILE}; choose another --out.")
     try:

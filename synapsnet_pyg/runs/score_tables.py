@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from synapsnet_pyg.files import say
 from synapsnet_pyg.metrics import MeanSem
 from synapsnet_pyg.runs.evaluation import Evaluation, NeuronCounts
 from synapsnet_pyg.runs.score_details import ScoreDetails
@@ -20,19 +21,19 @@ def print_scores(scores: Evaluation) -> None:
     for name, models in scores.sessions.items():
         session_table(name, models, scores.neurons[name], scores.details.get(name)).print()
         if name in scores.intervals:
-            print(scores.intervals[name].sentence())
-        print()
+            say(scores.intervals[name].sentence())
+        say()
     if len(scores.sessions) > 1:
         summary_table(scores.summary, len(scores.sessions)).print()
     if scores.left_out:
-        print(f"left out, because segments are too short: {', '.join(scores.left_out)}")
-    print("corr: Pearson over time, mean over neurons. PC1-3: along true principal axes.")
+        say(f"left out, because segments are too short: {', '.join(scores.left_out)}")
+    say("corr: Pearson over time, mean over neurons. PC1-3: along true principal axes.")
     if scores.details:
-        print("In brackets: 95 % interval over blocks of test bins, for other bins of the same neurons and fit.")
+        say("In brackets: 95 % interval over blocks of test bins, for other bins of the same neurons and fit.")
     if any(score.connectivity is not None for models in scores.sessions.values() for score in models.values()):
-        print(
-            "conn: recovery of the true off-diagonal weights: Pearson r and Spearman rho of the signed weights,\n"
-            "areas under the ROC and precision-recall curves of absolute weights against which pairs have an edge."
+        say(
+            "conn: recovery of the true off-diagonal weights: Pearson r and Spearman rho of the signed weights,",
+            "areas under the ROC and precision-recall curves of absolute weights against which pairs have an edge.",
         )
 
 

@@ -3,12 +3,17 @@
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from synapsnet_pyg.files import atomic_path
+from synapsnet_pyg.files import atomic_path, plain
+from synapsnet_pyg.files.texts import cells, markdown, tex
+
+_console = partial(Console, highlight=False, markup=False, emoji=False)
+"""Makes a terminal on which a text in brackets, such as ``[/b]``, means itself."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +43,17 @@ class Table:
 
     def print(self) -> None:
         """Prints the table; the first column is aligned left, the others right."""
-        console = Console(highlight=False)
-        table = RichTable(title=self.title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+        console = _console()
+        table = RichTable(title=plain(self.title), title_justify="left", box=None, padding=(0, 1, 0, 0))
         for column, name in enumerate(self.header):
-            table.add_column(name, justify="right" if column else "left", no_wrap=True)
+            table.add_column(plain(name), justify="right" if column else "left", no_wrap=True)
         for row in self.rows:
-            table.add_row(*row)
+            table.add_row(*map(plain, row))
         # A table wider than the terminal would lose its last columns.
         needed = table.__rich_measure__(console, console.options.update(max_width=1000)).maximum
-        Console(highlight=False, width=max(console.width, needed)).print(table)
+        _console(width=max(console.width, needed)).print(table)
         for note in self.notes:
-            console.print(note)
+            console.print(plain(note))
 
     def write(self, stem: Path) -> list[Path]:
         """Writes the table as Markdown, CSV and LaTeX; each file completely or not at all.
@@ -63,41 +68,45 @@ class Table:
         for ending, lines in ((".md", self._markdown()), (".tex", self._latex())):
             paths.append(stem.with_name(stem.name + ending))
             with atomic_path(paths[-1]) as temporary:
-                temporary.write_text("\n".join(lines) + "\n")
+                temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
         paths.append(stem.with_name(stem.name + ".csv"))
-        with atomic_path(paths[-1]) as temporary, temporary.open("w", newline="") as file:
-            csv.writer(file).writerows([self.header, *self.rows])
+        with atomic_path(paths[-1]) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(map(cells, [self.header, *self.rows]))
         return paths
 
     def _markdown(self) -> list[str]:
         """Returns the lines of the Markdown file."""
         table = [_piped(self.header), _piped(["---"] * len(self.header)), *map(_piped, self.rows)]
-        return [f"# {self.title}", "", *table, *(line for note in self.notes for line in ("", note))]
+        return [
+            f"# {markdown(self.title)}",
+            "",
+            *table,
+            *(line for note in self.notes for line in ("", _with_code(note))),
+        ]
 
     def _latex(self) -> list[str]:
         """Returns the lines of the LaTeX file."""
         return [
             rf"\begin{{tabular}}{{l{'r' * (len(self.header) - 1)}}}",
             r"\hline",
-            " & ".join(map(_tex, self.header)) + r" \\",
+            " & ".join(map(tex, self.header)) + r" \\",
             r"\hline",
-            *(" & ".join(map(_tex, row)) + r" \\" for row in self.rows),
+            *(" & ".join(map(tex, row)) + r" \\" for row in self.rows),
             r"\hline",
             r"\end{tabular}",
-            *(f"% {note}" for note in self.notes),
+            *(f"% {plain(note)}" for note in self.notes),
         ]
 
 
-def _piped(cells: Sequence[str]) -> str:
+def _piped(row: Sequence[str]) -> str:
     """Returns a row of a Markdown table."""
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+    return "| " + " | ".join(map(markdown, row)) + " |"
 
 
-def _tex(text: str) -> str:
-    """Escapes the special characters of LaTeX."""
-    for character in "&%_#":
-        text = text.replace(character, f"\\{character}")
-    return text.replace("+-", r"$\pm$")
+def _with_code(note: str) -> str:
+    """Returns a note for Markdown, in which texts between backticks stay code."""
+    parts = plain(note).split("`")
+    return "`".join(part if place % 2 else markdown(part) for place, part in enumerate(parts))
 
 
 def number_text(value: float | None, decimals: int = 3) -> str:

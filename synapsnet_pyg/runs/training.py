@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from synapsnet_pyg.data.session import Session, Split
 from synapsnet_pyg.data.shares import Share
 from synapsnet_pyg.data.windows import EpochSampler, Window, Windows, windows_of
-from synapsnet_pyg.files import atomic_path, file_name, make_folder, optional_import, require_disk_space
+from synapsnet_pyg.files import atomic_path, make_folder, optional_import, require_disk_space, session_folder
 from synapsnet_pyg.files.writing import room
 from synapsnet_pyg.models.checkpoint import describe, read_checkpoint, save_model, write_checkpoint
 from synapsnet_pyg.models.forecaster import Forecaster
@@ -111,7 +111,7 @@ def fit(
     processes.wait()
     if isinstance(model, PerSession):
         for session in sessions:  # one after the other, each in its own folder
-            part, folder = model.part(session.name), out / file_name(session.name)
+            part, folder = model.part(session.name), session_folder(out, session.name, model.sessions)
             fit(part, [session], folder, recipe, hardware=hardware,
                 resume=resume, progress=progress, logger=logger, callbacks=callbacks)  # fmt: skip
         if processes.is_first:

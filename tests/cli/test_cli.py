@@ -82,7 +82,8 @@ def test_evaluate_as_tables(fitted, capsys, tmp_path):
 
 
 def test_connectivity_files(fitted, capsys, tmp_path):
-    status, _, _ = run(capsys, "connectivity", fitted / "run", "--out", tmp_path / "new", "--top-k", 7)
+    formats = ("--format", "npz,csv,graphml")
+    status, _, _ = run(capsys, "connectivity", fitted / "run", "--out", tmp_path / "new", "--top-k", 7, *formats)
     assert status == 0
     with np.load(tmp_path / "new" / "sim1.npz", allow_pickle=False) as file:
         matrix, ids = file["connectivity"], file["neuron_id"].tolist()
@@ -93,6 +94,15 @@ def test_connectivity_files(fitted, capsys, tmp_path):
         assert matrix[ids.index(row["target"]), ids.index(row["source"])] == pytest.approx(float(row["weight"]))
     graph = nx.read_graphml(tmp_path / "new" / "sim1.graphml")
     assert {(row["source"], row["target"]) for row in rows} == set(graph.edges)
+
+
+def test_a_graph_is_written_of_significant_edges_or_on_request(fitted, capsys, tmp_path):
+    for folder, options in (("plain", []), ("tested", ["--significance"])):
+        assert run(capsys, "connectivity", fitted / "run", "--out", tmp_path / folder, *options)[0] == 0
+    assert not list((tmp_path / "plain").glob("*.graphml"))
+    rows = read_csv(tmp_path / "tested" / "sim0-edges.csv")
+    significant = {(row["source"], row["target"]) for row in rows if float(row["q_value"]) <= 0.05}
+    assert set(nx.read_graphml(tmp_path / "tested" / "sim0.graphml").edges) == significant
 
 
 def test_figures_are_drawn(fitted, capsys, tmp_path):

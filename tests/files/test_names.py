@@ -1,6 +1,6 @@
 import pytest
 
-from synapsnet_pyg.files import file_name, require_distinct, shorten, visible
+from synapsnet_pyg.files import file_name, label_name, require_distinct, session_folder, shorten, visible
 
 
 def test_names_of_sessions_become_names_of_files():
@@ -9,7 +9,24 @@ def test_names_of_sessions_become_names_of_files():
 
 
 def test_odd_names_are_names_of_files_of_their_own():
-    odd = ["", ".", "..", "...", "a/b", "a_b", "a b", "a\\b", ".hidden", "end.", "CON", "nul.txt", "x" * 300, "x" * 301]
+    odd = [
+        "",
+        ".",
+        "..",
+        "...",
+        "a/b",
+        "a_b",
+        "a b",
+        "a\\b",
+        ".hidden",
+        "end.",
+        "CON",
+        "nul.txt",
+        "x" * 300,
+        "x" * 301,
+        "é" * 100,
+        "語" * 200,
+    ]
     odd += ["..\\..", "a\nb", "\x1b[0m", "e\u0301", "é", "~", "-rf", "*", "\udcff"]
     names = [file_name(name) for name in odd]
     assert len(set(names)) == len(odd)
@@ -17,13 +34,28 @@ def test_odd_names_are_names_of_files_of_their_own():
         assert name not in ("", ".", "..")
         assert not name.startswith(".")
         assert "/" not in name
-        assert len(name.encode()) < 255
+        assert len(name.encode()) < 150
 
 
 def test_names_that_one_file_may_hold_are_refused():
     require_distinct(["M1", "M2"])
     with pytest.raises(ValueError, match="more than capital letters"):
         require_distinct(["M1", "M2", "m1"])
+    with pytest.raises(ValueError, match="'M1' comes twice"):
+        require_distinct(["M1", "M1"])
+
+
+def test_folders_of_the_previous_version_are_found_where_they_are_of_one_session(tmp_path):
+    def of(session, *others):
+        return session_folder(tmp_path, session, [session, *others]).name
+
+    assert of("a b") == file_name("a b")
+    (tmp_path / label_name("a b")).mkdir()
+    assert of("a b") == "a_b"
+    assert of("a b", "a_b") == of("a b", "a/b") == file_name("a b")
+    assert of("..") == file_name("..")
+    (tmp_path / file_name("a b")).mkdir()
+    assert of("a b") == file_name("a b")
 
 
 def test_hidden_files_are_not_seen(tmp_path):

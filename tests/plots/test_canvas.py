@@ -1,4 +1,13 @@
-from synapsnet_pyg.plots.canvas import add_colour_bar, despine, make_figure, make_matrices_figure, make_stacked_figure
+import pytest
+
+from synapsnet_pyg.plots.canvas import (
+    add_colour_bar,
+    despine,
+    figure_text,
+    make_figure,
+    make_matrices_figure,
+    make_stacked_figure,
+)
 
 
 def test_axes_come_row_after_row():
@@ -11,6 +20,19 @@ def test_stacked_axes_share_their_time():
     _, (top, bottom) = make_stacked_figure(5, 4, (3, 1))
     top.set_xlim(2, 7)
     assert bottom.get_xlim() == (2, 7)
+
+
+@pytest.mark.parametrize("text", ["$x_{$", "$$", "$x$", r"\frac{$", r"a\$b", "plain"])
+def test_a_text_is_drawn_as_it_is(text):
+    figure, (ax,) = make_figure(3, 3)
+    title = ax.set_title(figure_text(text))
+    figure.draw_without_rendering()
+    assert title._preprocess_math(title.get_text()) == (text, False)
+
+
+def test_a_text_in_a_figure_has_no_invisible_characters_and_no_long_line():
+    assert figure_text("\x1b\nb") == "\\x1b\nb"
+    assert len(figure_text("x" * 300)) == 81
 
 
 def test_matrices_stand_above_one_wide_axes():

@@ -9,6 +9,7 @@ from helpers import make_session, read_csv
 from scipy.sparse import csc_array, load_npz, save_npz
 
 from synapsnet_pyg.cli.runs import connectivity as connectivity_command
+from synapsnet_pyg.intake.notes import DataWarning
 from synapsnet_pyg.results.connectivity_files import FORMATS, read_connectivity, save_connectivity
 from synapsnet_pyg.results.graphs import to_networkx
 
@@ -222,5 +223,5 @@ def test_an_edge_without_a_weight_is_told(chain, tmp_path, format):
     graph = nx.DiGraph([("a", "b")])
     path = tmp_path / f"a.{format}"
     (nx.write_graphml if format == "graphml" else nx.write_gexf)(graph, path)
-    with pytest.raises(ValueError, match=r"a.g.*': Expected a weight for every edge \(there is none for a -> b\)"):
-        read_connectivity(path, session)
+    with pytest.warns(DataWarning, match=r"1 of 1 edges have no weight and count 1 \('a' to 'b'\)"):
+        assert read_connectivity(path, session).sum() == 1

@@ -5,6 +5,7 @@ import pytest
 import torch
 from helpers import make_session
 
+from synapsnet_pyg.intake.notes import DataWarning
 from synapsnet_pyg.results.graphs import (
     connectivity_from_networkx,
     strongest,
@@ -45,6 +46,13 @@ def test_a_chain_runs_from_source_to_target_in_memory(chain):
     assert to_scipy(*chain).toarray().tolist() == [[0, 0], [0.5, 0]]
     graph = nx.DiGraph([("a", "b", {"weight": 0.5})])
     assert torch.equal(connectivity_from_networkx(chain[0], graph), chain[1])
+
+
+def test_an_edge_without_a_weight_is_told():
+    session = make_session(N=3, neuron_id=["a", "b", "c"])
+    graph = nx.DiGraph([("a", "b", {"weight": 0.5}), ("b", "c")])
+    with pytest.warns(DataWarning, match="1 of 2 edges have no weight and count 1 .'b' to 'c'"):
+        assert connectivity_from_networkx(session, graph)[2, 1] == 1
 
 
 def test_networkx_and_pyg_give_all_weights_back():

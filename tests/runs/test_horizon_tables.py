@@ -19,7 +19,7 @@ def test_the_best_is_the_largest_or_the_smallest():
 
 def test_table_shows_some_columns():
     values = {"a": [h / 10 for h in range(1, 9)], "b": [0.5] * 8}
-    table = horizon_table("x: {}", "correlation", values)
+    table = horizon_table("x: correlation", "correlation", values)
     assert table.header == ["model", "1", "2", "4", "8"]
     assert table.rows == [["a", "0.100", "0.200", "0.400", "0.800"], ["b", *["0.500"] * 4]]
     assert table.notes == ["Best: 1-4: b, 5-8: a."]
