@@ -17,6 +17,12 @@ import numpy as np
 from synapsnet_pyg.files import require_memory
 
 _BEGIN = b"\x89HDF\r\n\x1a\n"
+_PROGRAM = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from hdf5_links import elsewhere; "
+    "from hdf5_survey import main; main(elsewhere)"
+)
+"""Program of the other process, which knows nothing of this package."""
+
 LEFT_OUT = ", outside of it, which is not opened; copy both into one folder and link by name"
 """Words on a file outside of the folder."""
 
@@ -110,7 +116,8 @@ class _Surveyor:
     def survey(self, path: Path) -> tuple[str, str]:
         """Returns why a file is not to be opened, and a file outside of its folder; empty texts without a process."""
         with self.lock:
-            if self.process is None or self.owner != os.getpid():  # another one after a fork
+            # Another one after a fork, and where something else ended it between two files.
+            if self.process is None or self.owner != os.getpid() or self.process.poll() is not None:
                 self._start()
             process = self.process
             if process is None or process.stdin is None or process.stdout is None:
@@ -122,24 +129,23 @@ class _Surveyor:
                 refusal, outside = json.loads(answer)
                 return refusal, outside
             self.process, code = None, process.wait()
-            process.stdin.close()
-            process.stdout.close()
+            for pipe in (process.stdin, process.stdout):
+                with suppress(BrokenPipeError):
+                    pipe.close()
             return _words(code), ""
 
     def _start(self) -> None:
         """Starts the process, away from the current folder and its modules."""
+        if self.process is not None and self.owner == os.getpid():
+            self.process.communicate()
         self.process, self.owner = None, os.getpid()
         if sys.platform == "win32":  # no limits for a process there
             return
         path = [place for place in sys.path if place and os.path.abspath(place) != os.getcwd()]
         # This folder comes last, so that none of its modules hides one of a library.
         path.append(str(Path(__file__).parent))
-        program = (
-            f"import sys; sys.path[:] = {path!r}; from hdf5_links import elsewhere; from hdf5_survey import main; "
-            "main(elsewhere)"
-        )
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-c", program],
+            [sys.executable, "-I", "-c", _PROGRAM, json.dumps(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

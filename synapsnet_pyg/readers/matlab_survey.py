@@ -23,7 +23,11 @@ _DEFLATE = 1032
 """Largest number of bytes that one compressed byte can stand for."""
 
 _MATRIX, _COMPRESSED = 14, 15
+_COMPLEX = 1 << 11
 _CELL, _STRUCT, _OBJECT, _CHAR, _SPARSE, _FUNCTION, _OPAQUE = 1, 2, 3, 4, 5, 16, 17
+
+_NUMBERS = frozenset({1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 16, 17, 18})
+"""Kinds of elements that hold numbers or texts; scipy ends Python at any other."""
 
 _NESTED = (_CELL, _STRUCT, _OBJECT, _FUNCTION, _OPAQUE)
 
@@ -64,7 +68,7 @@ def _survey(path: Path) -> None:
     """Walks through a file of the version that its first bytes tell, as scipy does."""
     with path.open("rb") as file:
         begin = file.read(128)
-        if len(begin) < 4 or not any(begin[:4]):
+        if len(begin) < 4 or not any(begin):
             return
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if 0 in begin[:4]:
@@ -101,7 +105,7 @@ def _variables_of_v5(view: Content, order: str, label: str) -> None:
                 claimed = 8 + struct.unpack_from(f"{order}2I", begin)[1] if len(begin) >= 8 else 0
                 if claimed > _DEFLATE * length + (1 << 16):
                     raise _DamagedError("a compressed variable claims more than its bytes can hold")
-                if _is_nested(begin, order):
+                if _has_several(begin, order):
                     require_memory(claimed, f"the cells of '{label}'")
                     begin += packed.decompress(packed.unconsumed_tail, max(claimed - len(begin), 1))
                     claimed = len(begin)
@@ -113,9 +117,10 @@ def _variables_of_v5(view: Content, order: str, label: str) -> None:
         place += 8 + length
 
 
-def _is_nested(begin: bytes, order: str) -> bool:
-    """Returns True for a matrix that holds others, by its first bytes."""
-    return len(begin) >= 20 and struct.unpack_from(f"{order}I", begin, 16)[0] & 0xFF in _NESTED
+def _has_several(begin: bytes, order: str) -> bool:
+    """Returns True for a matrix that holds others, or several elements of numbers, by its first bytes."""
+    flags = struct.unpack_from(f"{order}I", begin, 16)[0] if len(begin) >= 20 else 0
+    return flags & 0xFF in (*_NESTED, _SPARSE) or bool(flags & _COMPLEX)
 
 
 class _Elements:
@@ -146,7 +151,9 @@ class _Elements:
 
     def leaf(self, place: int) -> tuple[int, int, int]:
         """Returns first byte, length and end of an element of numbers."""
-        _, start, length, end = self.tag(place)
+        kind, start, length, end = self.tag(place)
+        if kind not in _NUMBERS:
+            raise _DamagedError(f"an element is of the kind {kind}, which there is not")
         if start + length > self.end:
             raise _DamagedError("a length leads beyond its end")
         return start, length, end
@@ -176,7 +183,7 @@ class _Elements:
             return self.matrix(place, depth + 1)
         if kind in _NESTED:
             return self.cells(kind, place, math.prod(shape), depth)
-        for _ in range((3 if kind == _SPARSE else 1) + (flags >> 11 & 1)):
+        for _ in range((3 if kind == _SPARSE else 1) + bool(flags & _COMPLEX)):
             if place + 8 > len(self.view):  # of a compressed variable only the first part is unpacked
                 break
             _, length, place = self.leaf(place)

@@ -45,17 +45,26 @@ def readable(path: str | Path, *, own: tuple[type[Exception], ...] = ()) -> Iter
             f"Expected '{path}' to fit into memory (it does not); take longer bins, fewer neurons or less time."
         ) from error
     except Exception as error:
-        if _says(error, path) or (isinstance(error, _BUGS) and _is_own(error)):
+        if isinstance(error, _BUGS) and _is_own(error):
             raise
-        if str(error).startswith("Expected "):
-            raise type(error)(f"'{path}': {error}") from error
-        raise ValueError(_line(path, error)) from error
+        says, text = _says(error, path), _plain(str(error))
+        if not says and not text.startswith("Expected "):
+            raise ValueError(_line(path, error)) from error
+        if says and text == str(error):
+            raise
+        kind = type(error) if isinstance(error, ValueError | TypeError) else ValueError
+        raise kind(text if says else f"'{path}': {text}") from error
 
 
 def _says(error: Exception, path: str | Path) -> bool:
-    """Returns True for an error in this package's words that names the recording."""
-    text = str(error)
-    return isinstance(error, ValueError | TypeError | OSError) and bool(text) and Path(path).name in text
+    """Returns True for an error that names the recording, as those of this package do."""
+    is_usual = isinstance(error, ValueError | TypeError | OSError) and not isinstance(error, UnicodeError)
+    return is_usual and Path(path).name in str(error)
+
+
+def _plain(text: str) -> str:
+    """Returns a text in one line, without characters that no terminal shows, such as those in a damaged name."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
 
 
 def _is_own(error: Exception) -> bool:
@@ -66,7 +75,7 @@ def _is_own(error: Exception) -> bool:
 
 def _line(path: str | Path, error: Exception) -> str:
     """Returns the line on a library's error, of its first words."""
-    words = " ".join(str(error).split())
+    words = _plain(str(error))
     kind = "" if isinstance(error, ValueError | OSError) and words else type(error).__name__
     reason = ": ".join(part for part in (kind, words) if part)
     reason = reason if len(reason) <= _MOST else f"{reason[:_MOST]}..."
