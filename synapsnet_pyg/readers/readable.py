@@ -78,5 +78,5 @@ def _line(path: str | Path, error: Exception) -> str:
     words = _plain(str(error))
     kind = "" if isinstance(error, ValueError | OSError) and words else type(error).__name__
     reason = ": ".join(part for part in (kind, words) if part)
-    reason = reason if len(reason) <= _MOST else f"{reason[:_MOST]}..."
-    return f"'{path}' is not readable: damaged or of another kind ({reason.rstrip('.')})."
+    reason = reason.rstrip(".") if len(reason) <= _MOST else f"{reason[:_MOST]}..."
+    return f"'{path}' is not readable: damaged or of another kind ({reason})."
