@@ -34,7 +34,9 @@ def readable(path: str | Path, *, own: tuple[type[Exception], ...] = ()) -> Iter
     """
     try:
         yield
-    except (ImportError, BrokenPipeError, *own):
+    except own:
+        raise
+    except (ImportError, BrokenPipeError):
         raise
     except OSError as error:
         if error.filename is not None or _says(error, path):
