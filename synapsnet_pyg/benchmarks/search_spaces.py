@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from reprlib import repr  # of a few entries: aliases of YAML make a short file a text without end
 from typing import Any, NamedTuple
 
 import yaml
@@ -121,6 +122,10 @@ def space_of(kind: str) -> Space:
     return SPACES.get(kind, RATE)
 
 
+_MOST_BYTES = 100_000
+"""Largest number of bytes of a file of ranges."""
+
+
 def read_space(path: str | Path) -> Space:
     """Reads a search space of YAML: each hyper-parameter with a list of choices, or with low, high and log.
 
@@ -136,19 +141,18 @@ def read_space(path: str | Path) -> Space:
         OSError: There is no such file.
         ValueError: The file is no such YAML, or a range is empty.
     """
+    if Path(path).stat().st_size > _MOST_BYTES:
+        raise ValueError(f"Expected a file of at most {_MOST_BYTES} bytes (got '{path}', which is no search space).")
     try:
-        values = yaml.safe_load(Path(path).read_text())
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ValueError(f"Expected YAML in '{path}' (got: {' '.join(str(error).split())}).") from None
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, TypeError, ValueError) as error:
+        raise ValueError(f"Expected YAML in '{path}' (got: {' '.join(str(error).split())[:200]}).") from None
     if not isinstance(values, dict) or not values:
-        raise ValueError(f"Expected hyper-parameters with ranges in '{path}' (got {values!r}).")
-    try:
-        return {str(name): _choices_or_range(str(name), value) for name, value in values.items()}
-    except ValueError as error:
-        raise ValueError(f"'{path}': {error}") from None
+        raise ValueError(f"Expected hyper-parameters with ranges in '{path}' (got {repr(values)}).")
+    return {str(name): _choices_or_range(str(name), value, path) for name, value in values.items()}
 
 
-def _choices_or_range(name: str, value: Any) -> Range | Sequence[Any]:
+def _choices_or_range(name: str, value: Any, path: str | Path) -> Range | Sequence[Any]:
     """Returns what a file says about a hyper-parameter."""
     if isinstance(value, list) and value:
         return [_number(choice) for choice in value]
@@ -158,8 +162,8 @@ def _choices_or_range(name: str, value: Any) -> Range | Sequence[Any]:
         if numbers and low <= high and (low > 0 or not log):
             return Range(low, high, log)
     raise ValueError(
-        f"Expected a list of choices or {{low: 1, high: 9, log: false}} for '{name}', with low up to high and above 0 "
-        f"if log is true (got {value})."
+        f"Expected a list of choices or {{low: 1, high: 9, log: false}} for '{name}' of '{path}', with low up to high "
+        f"and above 0 if log is true (got {repr(value)})."
     )
 
 

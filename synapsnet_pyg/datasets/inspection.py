@@ -15,6 +15,7 @@ from synapsnet_pyg.files import atomic_path, shorten, typed_path, visible
 from synapsnet_pyg.intake.notes import DataWarning
 from synapsnet_pyg.plots.canvas import figure_text, make_stacked_figure
 from synapsnet_pyg.plots.forecasts import draw_behaviour_traces, draw_heat_map
+from synapsnet_pyg.readers.hdf5_files import survey_hdf5
 from synapsnet_pyg.readers.reader import Found, Rows, require_path
 
 _MOST = 12
@@ -37,6 +38,7 @@ def inspect_path(path: str | Path, figure: Path | None = None) -> Rows:
         return _recordings(path)
     path = Path(path)
     require_path(path)
+    survey_hdf5(path, parts=True)
     if not path.is_dir() and is_session_file(path):
         session = Session.load(path)
         rows = [("file", f"session file, {path.stat().st_size / 1e6:.1f} MB"), *inspect_session(session)]
@@ -135,7 +137,7 @@ def _recordings(path: str | Path) -> Rows:
     found = recordings_at(path)
     if len(found) == 1:
         recording = next(iter(found.values()))
-        return [("format", recording.reader.name), *recording.reader.describe(recording.path)]
+        return [("format", recording.reader.name), *recording.describe()]
     formats = Counter(recording.reader.name for recording in found.values())
     rows = [("found", f"{len(found)} recordings: {', '.join(f'{n} {name}' for name, n in formats.items())}")]
     rows += [(name, f"{recording.reader.name}, {recording.path}") for name, recording in list(found.items())[:_MOST]]
@@ -167,7 +169,7 @@ def public_sets(folder: Path) -> Rows:
 def _described(found: Found) -> Rows:
     """Describes a recording; one that cannot be read, which does not hold up the others, by nothing."""
     try:
-        return found.reader.describe(found.path)
+        return found.describe()
     except (ValueError, OSError, ImportError):
         return []
 

@@ -16,6 +16,7 @@ from synapsnet_pyg.readers.array_files import ArrayFile
 from synapsnet_pyg.readers.array_keys import ArrayKeys
 from synapsnet_pyg.readers.array_neurons import read_table
 from synapsnet_pyg.readers.arrays import ArraysReader
+from synapsnet_pyg.readers.readable import readable
 from synapsnet_pyg.readers.reader import Found, Reader, find_recordings
 
 
@@ -80,6 +81,11 @@ class BehaviourFile:
         Raises:
             ValueError: A key is missing, or is no behaviour of numbers or texts.
         """
+        with readable(self.path):
+            return self._read(source, selection)
+
+    def _read(self, source: Path, selection: Selection) -> list[Series]:
+        """Reads the chosen behaviours; libraries tell of damaged files in their own ways."""
         own = [folder / self.path for folder in (source, source.parent) if (folder / self.path).exists()]
         with ArrayFile(own[0] if own else Path(self.path)) as file:
             times = file.numbers(self.times).ravel() / (selection.behaviour_rate or file.rate(self.times) or 1.0)
@@ -148,6 +154,14 @@ def read_found(
     Raises:
         ValueError: The recording cannot be read.
     """
+    with readable(found.path):
+        return _read(found, name, selection, keys, behaviour_file)
+
+
+def _read(
+    found: Found, name: str, selection: Selection, keys: ArrayKeys | None, behaviour_file: BehaviourFile | None
+) -> Session:
+    """Reads a recording; spikes and traces stay in the file until the session is made."""
     reader = reader_of(found, keys)
     inside = selection if behaviour_file is None else replace(selection, behaviour=())
     if isinstance(reader, ArraysReader):
@@ -218,7 +232,7 @@ class LabRecordings(RecordingDataset):
     def find(self, root: Path) -> dict[str, list[Path]]:
         """Returns the files of every recording by the name of its session."""
         self._found = recordings_at(root, self.reader)
-        return {name: found.reader.files(found.path) for name, found in self._found.items()}
+        return {name: found.files() for name, found in self._found.items()}
 
     def read(self, name: str, files: list[Path]) -> Session:
         """Reads one recording."""

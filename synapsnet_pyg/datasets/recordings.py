@@ -19,6 +19,7 @@ from synapsnet_pyg.files import Json, atomic_path, make_folder, shorten, visible
 from synapsnet_pyg.intake.notes import DataWarning
 from synapsnet_pyg.processes.children import pool
 from synapsnet_pyg.processes.signals import without_interrupts
+from synapsnet_pyg.readers.readable import readable
 
 FORMAT = 2
 """Version of the kept sessions, to be raised when equal files and arguments give other sessions."""
@@ -250,13 +251,19 @@ class RecordingDataset(Dataset):
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    def _label(self, name: str) -> Path:
+        """Returns the only source file of a session, or the folder of all."""
+        files = self.sources[name]
+        return files[0] if len(files) == 1 else Path(os.path.commonpath(files)) if files else Path(name)
+
     def _read_and_keep(self, name: str) -> str | None:
         """Reads one session and writes its file and the record of reading it; returns why it cannot be read."""
         record: Json = {"source": _stamps(self.sources[name]), "left_out": None}
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", DataWarning)
             try:
-                session = self.read(name, self.sources[name])
+                with readable(self._label(name), own=(ValueError,)):
+                    session = self.read(name, self.sources[name])
                 session.save(self._folder / f"{name}.h5")
                 record["activity"] = activity_digest(session)
             except LeftOutError as error:

@@ -14,6 +14,7 @@ from synapsnet_pyg.intake.plain import kind_of, numbers, plain_array, texts
 from synapsnet_pyg.readers.array_entry import PICKLED, Entries, Entry, UnreadableFileError, from_cells
 from synapsnet_pyg.readers.array_keys import unit_in_name
 from synapsnet_pyg.readers.hdf5_arrays import hdf5_entries, missing_filter
+from synapsnet_pyg.readers.hdf5_files import is_hdf5, open_hdf5
 from synapsnet_pyg.readers.labelled_files import netcdf_entries, zarr_entries
 from synapsnet_pyg.readers.matlab_files import matlab_entries
 from synapsnet_pyg.readers.numpy_files import npy_entries, npz_entries
@@ -157,8 +158,8 @@ class ArrayFile:
             return parquet_entries(path)
         if suffix in (".csv", ".tsv", ".txt"):
             return text_table_entries(path, self.notes)
-        if h5py.is_hdf5(path):
-            file = h5py.File(path, "r")
+        if is_hdf5(path):
+            file = open_hdf5(path, parts=True)
             self._closers.append(file)
             return hdf5_entries(file, matlab=suffix == ".mat" or file.userblock_size == 512)
         if suffix == ".mat":

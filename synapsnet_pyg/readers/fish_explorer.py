@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from synapsnet_pyg.intake.behaviours import OnFrames
@@ -10,6 +9,7 @@ from synapsnet_pyg.intake.neuron_table import Fields, NeuronTable
 from synapsnet_pyg.intake.plain import numbers
 from synapsnet_pyg.intake.recording import Recording, Selection, Traces, literal_blocks
 from synapsnet_pyg.readers.array_files import ArrayFile
+from synapsnet_pyg.readers.hdf5_files import open_hdf5, require_stored
 from synapsnet_pyg.readers.mapped_arrays import keys_of_hdf5
 from synapsnet_pyg.readers.reader import Reader, Rows, next_rows
 from synapsnet_pyg.readers.segmentations import stated_rate
@@ -54,9 +54,10 @@ class FishExplorerReader(Reader):
         """
         series, *details = self.files(path)
         excluded, names = literal_blocks(selection.exclude)
-        with h5py.File(series, "r") as file:
+        with open_hdf5(series) as file:
             present = [key for key in _ACTIVITIES if key in file]
             key = named(selection.activity, present, _ACTIVITIES, f"'{series}'")
+            require_stored(file[key], f"'{key}' of '{series}'")
             values = np.ascontiguousarray(numbers(file[key][()], f"'{key}' of '{series}'").T)  # MATLAB's order of axes
             cells = file["absIX"][()].ravel().astype(int) - 1 if "absIX" in file else None
         rate, columns, known = _details(details, values.shape, cells)
@@ -85,7 +86,7 @@ class FishExplorerReader(Reader):
     def describe(self, path: Path) -> Rows:
         """Describes traces and behaviours."""
         series, *details = self.files(path)
-        with h5py.File(series, "r") as file:
+        with open_hdf5(series) as file:
             shapes = {key: file[key].shape[::-1] for key in _ACTIVITIES if key in file}
             cells = file["absIX"][()].ravel().astype(int) - 1 if "absIX" in file else None
         rate, columns, known = _details(details, shapes["CellResp"], cells)

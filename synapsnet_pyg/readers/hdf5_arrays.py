@@ -9,7 +9,10 @@ import numpy as np
 
 from synapsnet_pyg.files import require_memory
 from synapsnet_pyg.readers.array_entry import Entries, Entry, cell_entry
+from synapsnet_pyg.readers.hdf5_files import LEFT_OUT, require_stored
+from synapsnet_pyg.readers.hdf5_links import elsewhere
 from synapsnet_pyg.readers.matlab_files import object_refusal
+from synapsnet_pyg.readers.sparse_matrices import require_indices
 
 _HEAD = 1 << 13
 """Number of entries of an array that are read to describe it."""
@@ -57,7 +60,9 @@ class _Walk:
             except (KeyError, OSError, ValueError):
                 self.entries[path] = Entry.refused(_broken_link(group.get(name, getlink=True)))
                 continue
-            if isinstance(item, h5py.Group):
+            if target := elsewhere(item, self.file.filename):
+                self.entries[path] = Entry.refused(f"it lies in '{target}'{LEFT_OUT}")
+            elif isinstance(item, h5py.Group):
                 place = h5py.h5o.get_info(item.id)
                 if (place.fileno, place.addr) not in above:
                     self.item(path, item, (*above, (place.fileno, place.addr)))
@@ -117,17 +122,16 @@ class _Walk:
         is_char = self.matlab and _matlab_class(data) == "char"
         decode = _chars if is_char else _complex if dtype.names else np.transpose if self.matlab else np.asarray
         shown = shape[-1:] if is_char else shape[::-1] if self.matlab else shape
-        row = max(int(np.prod(shape[1:], dtype=np.int64)), 1)
 
         def load() -> np.ndarray:
             """Reads the whole data set."""
             if data.size > _LARGE:  # the name of a cell takes a search through the file
-                require_memory(data.size * dtype.itemsize, f"'{data.name}' of '{data.file.filename}'")
+                require_stored(data, f"'{data.name}' of '{data.file.filename}'")
             return decode(np.asarray(view()[()]))
 
         def head() -> np.ndarray:
             """Reads the first rows."""
-            return decode(np.asarray(view()[: max(_HEAD // row, 1)] if data.shape else view()[()]))
+            return decode(np.asarray(view()[first_part(data.shape)]))
 
         long = len(shape) == 1 or (self.matlab and len(shape) == 2 and shape[1] == 1)
         lazy = (lambda: data) if not dtype.names and text is None and long else None
@@ -208,6 +212,20 @@ def missing_filter(file: h5py.File, key: str) -> str:
     return ""
 
 
+def first_part(shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Returns the part of an array that is read to describe it: whole rows, or the begin of the first one.
+
+    Example:
+        >>> first_part((1000, 4096)), first_part((3, 10**9))
+        ((slice(0, 2, None), slice(0, 4096, None)), (slice(0, 1, None), slice(0, 8192, None)))
+    """
+    left, parts = _HEAD, []
+    for length in reversed(shape):
+        parts.append(slice(0, min(length, max(left, 1))))
+        left //= max(length, 1)
+    return tuple(reversed(parts))
+
+
 def _matlab_class(item: Any) -> str:
     """Returns the class that MATLAB gave to a variable, or an empty text."""
     return _text(item.attrs.get("MATLAB_class", ""))
@@ -252,18 +270,23 @@ def _sparse_shape(group: h5py.Group) -> tuple[int, ...]:
 
 def _sparse(group: h5py.Group, shape: tuple[int, ...]) -> np.ndarray:
     """Reads a sparse matrix of compressed rows, or of columns as MATLAB's."""
-    require_memory(8 * shape[0] * shape[1], f"the sparse matrix '{group.name}' with its zeros")
+    label = f"the sparse matrix '{group.name}' of '{group.file.filename}'"
+    require_memory(8 * shape[0] * shape[1], f"{label} with its zeros, {list(shape)},")
+    for name in set(group) & {"jc", "ir", "indptr", "indices", "data"}:
+        require_stored(group[name], f"'{name}' of {label}")
     start = group["jc" if "jc" in group else "indptr"][()].astype(np.int64)
     by_row = "jc" not in group and len(start) == shape[0] + 1
     if by_row and shape[0] == shape[1]:
         kind = group.attrs.get("encoding-type", group.attrs.get("h5sparse_format", b"csr"))
         by_row = "csc" not in str(kind)
-    if not start[-1]:  # MATLAB leaves the entries of an empty matrix out
+    major_minor = (shape[0], shape[1]) if by_row else (shape[1], shape[0])
+    if not start.any():  # MATLAB leaves the entries of an empty matrix out
         return np.zeros(shape)
     values = group["data"][()]
     matrix = np.zeros(shape, dtype=values.dtype)
-    major = np.repeat(np.arange(len(start) - 1), np.diff(start))
     minor = group["ir" if "ir" in group else "indices"][()].astype(np.int64)
+    require_indices(start, minor, major_minor, label)
+    major = np.repeat(np.arange(len(start) - 1), np.diff(start))
     # Entries that come twice are added up, as scipy does.
     np.add.at(matrix, (major, minor) if by_row else (minor, major), values)
     return matrix

@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 import h5py
 import numpy as np
 
-from synapsnet_pyg.files import optional_import, require_memory
+from synapsnet_pyg.files import optional_import
 from synapsnet_pyg.intake.plain import plain_array
 from synapsnet_pyg.readers.array_files import ArrayFile
+from synapsnet_pyg.readers.hdf5_files import open_hdf5, require_stored
 from synapsnet_pyg.readers.mapped_arrays import keys_of_hdf5, matlab_variables
+from synapsnet_pyg.readers.matlab_survey import survey_matlab
 from synapsnet_pyg.readers.segmentations import Segmentation, SegmentationReader, stated_rate
 
 
@@ -43,7 +45,7 @@ class CaimanReader(SegmentationReader):
     @staticmethod
     def _components(path: Path) -> Segmentation:
         """Finds the components of a sound file."""
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             home = "estimates/" if "estimates" in file else ""
             group = file.get("estimates", file)
             C, A = next(group[key] for key in ("C", "F_dff", "S") if key in group), group.get("A")
@@ -158,6 +160,7 @@ def _indices(data: Any, cells: int, path: Path) -> np.ndarray | None:
     """Returns indices of components; None where CaImAn wrote none."""
     if not isinstance(data, h5py.Dataset):
         return None
+    require_stored(data, f"'{data.name}' of '{path}'")
     values = np.atleast_1d(np.asarray(data[()]))
     if values.dtype.kind not in "iufb":  # CaImAn writes None as the text NoneType
         return None
@@ -177,9 +180,10 @@ def _dataset(path: Path, key: str) -> Callable[[], np.ndarray]:
     def read() -> np.ndarray:
         """Reads the data set."""
         try:
-            with h5py.File(path, "r") as file:
-                require_memory(4 * file[key].size, f"'{key}' of '{path}'")
-                values: np.ndarray = file[key].astype(np.float32)[()]
+            with open_hdf5(path) as file:
+                data = file[key]
+                require_stored(data, f"'{key}' of '{path}'")
+                values: np.ndarray = data.astype(np.float32)[()]
                 return values
         except (OSError, RuntimeError):
             raise ValueError(f"Expected numbers in '{key}' of '{path}' (they are damaged or cut short).") from None
@@ -226,6 +230,7 @@ def _fields_of_structs(path: Path) -> dict[str, set[str]]:
     if not structs:
         return {}
     try:
+        survey_matlab(path)
         loaded = optional_import("scipy.io", "lab").loadmat(path, variable_names=structs)
     except Exception:  # scipy has errors of many kinds for a file that is cut short
         return {}

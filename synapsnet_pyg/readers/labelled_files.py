@@ -7,6 +7,8 @@ import numpy as np
 
 from synapsnet_pyg.files import optional_import, require_memory
 from synapsnet_pyg.readers.array_entry import PICKLED, Entries, Entry, UnreadableFileError
+from synapsnet_pyg.readers.hdf5_arrays import first_part
+from synapsnet_pyg.readers.hdf5_files import survey_hdf5
 
 _PICKLES = {"pickle"}
 """Names of codecs that run code."""
@@ -22,6 +24,7 @@ def netcdf_entries(path: Path, closers: list[Any]) -> Entries:
         closers: List to which open files are added.
     """
     xarray = optional_import("xarray", "lab")
+    survey_hdf5(path)
     groups = xarray.open_groups(path, decode_times=False, decode_timedelta=False)
     closers.extend(groups.values())
     entries: Entries = {}
@@ -67,8 +70,7 @@ def _variables(data: Any, prefix: str) -> Entries:
 
         def head(variable: Any = variable) -> np.ndarray:
             """Reads the first rows of a variable."""
-            row = max(int(np.prod(variable.shape[1:], dtype=np.int64)), 1)
-            values: np.ndarray = (variable[: max((1 << 13) // row, 1)] if variable.ndim else variable).values
+            values: np.ndarray = variable[first_part(variable.shape)].values
             return values
 
         texts = {key: str(value) for key, value in variable.attrs.items()}
@@ -98,7 +100,6 @@ def _zarr_array(array: Any) -> Entry:
         return Entry.refused(PICKLED)
     shape, dtype = tuple(array.shape), array.dtype
     ragged = any(getattr(codec, "codec_id", "") == "vlen-array" for codec in filters)
-    row = max(int(np.prod(shape[1:], dtype=np.int64)), 1)
     texts = dict(array.attrs)
     axes = tuple(
         texts.get("_ARRAY_DIMENSIONS") or getattr(getattr(array, "metadata", None), "dimension_names", None) or ()
@@ -132,7 +133,7 @@ def _zarr_array(array: Any) -> Entry:
         "ragged" if ragged else "texts" if dtype.kind == "O" else dtype.name,
         (lambda limit: [np.asarray(entry) for entry in np.ravel(array[:limit])]) if ragged else None,
         lazy=None if axes else lambda: array,
-        head=lambda: decoded(array[: max((1 << 13) // row, 1)] if shape else array[...]),
+        head=lambda: decoded(array[first_part(shape) if shape else ...]),
         axes=axes,
         attributes={key: str(value) for key, value in texts.items()},
     )

@@ -1,6 +1,7 @@
 """Arrays of numpy's files, mapped into memory so that only the parts in use are read; keys of HDF5 files."""
 
 import io
+import math
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 from synapsnet_pyg.files import optional_import, require_memory
 from synapsnet_pyg.intake.plain import kind_of
 from synapsnet_pyg.readers.array_entry import PICKLED, UnreadableFileError
+from synapsnet_pyg.readers.hdf5_files import open_hdf5
+from synapsnet_pyg.readers.matlab_survey import survey_matlab
 
 
 class StoredVector:
@@ -58,6 +61,8 @@ def header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
         shape, _, dtype = np.lib.format.read_array_header_2_0(whole)
     except Exception:  # a header that is cut short fails in many ways
         raise UnreadableFileError("its header is damaged or cut short") from None
+    if min(shape, default=0) < 0:
+        raise UnreadableFileError(f"its header has the shape {list(shape)}")
     return tuple(shape), dtype
 
 
@@ -76,7 +81,7 @@ def header_of(path: Path) -> tuple[tuple[int, ...], np.dtype, int]:
         file.seek(0)
         shape, dtype = header(file)
         offset = file.tell()
-    size = 0 if dtype.hasobject else int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    size = 0 if dtype.hasobject else math.prod(shape) * dtype.itemsize
     if path.stat().st_size < offset + size:
         raise UnreadableFileError("it is cut short")
     return shape, dtype, offset
@@ -110,7 +115,7 @@ def mapped(path: Path) -> np.ndarray:
     with suppress(OSError, ValueError):  # no entries, or more than the process may map
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
         return array
-    require_memory(int(np.prod(shape, dtype=np.int64)) * dtype.itemsize, f"'{path}'")
+    require_memory(math.prod(shape) * dtype.itemsize, f"'{path}'")
     with path.open("rb") as file:
         return np.asarray(np.load(file, allow_pickle=False))
 
@@ -163,6 +168,7 @@ def matlab_variables(path: Path) -> dict[str, str]:
     """
     if path.suffix.lower() != ".mat" or not path.is_file():
         return {}
+    survey_matlab(path)
     try:
         found = optional_import("scipy.io", "lab").whosmat(path)
         return {name: "structs" if kind == "struct" and max(shape) > 1 else kind for name, shape, kind in found}
@@ -183,7 +189,7 @@ def keys_of_hdf5(path: Path, *suffixes: str) -> dict[str, set[str]]:
     if path.suffix.lower() not in suffixes or not path.is_file():
         return {}
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path, parts=True) as file:
             items = {key: file.get(key) for key in file}  # None for a link to nothing
             return {key: set(item) if isinstance(item, h5py.Group) else set() for key, item in items.items()}
     except (OSError, RuntimeError):  # no HDF5, or cut short

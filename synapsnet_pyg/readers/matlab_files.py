@@ -1,5 +1,6 @@
 """Arrays of MATLAB files before v7.3: every field of a struct is an array of its own."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ import numpy as np
 
 from synapsnet_pyg.files import optional_import, require_memory
 from synapsnet_pyg.readers.array_entry import Entries, Entry, cell_entry
+from synapsnet_pyg.readers.matlab_survey import survey_matlab
+from synapsnet_pyg.readers.sparse_matrices import dense
 
 _KINDS = {"double": "float64", "single": "float32", "char": "texts", "logical": "bool"}
 """Names of MATLAB's kinds of numbers -> numpy's."""
@@ -28,6 +31,7 @@ def matlab_entries(path: Path) -> Entries:
 def _variables(path: Path) -> Entries:
     """Returns the variables of a file that scipy reads."""
     io = optional_import("scipy.io", "train")
+    survey_matlab(path)
     entries: Entries = {}
     nested = []
     for name, shape, kind in io.whosmat(path):
@@ -37,10 +41,12 @@ def _variables(path: Path) -> Entries:
             nested.append(name)
             continue
 
-        def load(name: str = name) -> np.ndarray:
+        def load(name: str = name, shape: tuple[int, ...] = shape, kind: str = kind) -> np.ndarray:
             """Reads one variable."""
-            value = io.loadmat(path, variable_names=[name])[name]
-            return _dense(value)
+            if not kind.startswith("sparse"):
+                size = 16 if kind in ("char", "unknown") else 8
+                require_memory(size * math.prod(shape), f"'{name}' of '{path}', {list(shape)},")
+            return _dense(io.loadmat(path, variable_names=[name])[name], f"'{name}' of '{path}'")
 
         entries[name] = Entry(load, tuple(shape), _KINDS.get(kind, kind))
     if nested:
@@ -66,10 +72,9 @@ def _object(kind: str) -> Entry:
     return Entry.refused(object_refusal(kind))
 
 
-def _dense(value: Any) -> np.ndarray:
+def _dense(value: Any, label: str) -> np.ndarray:
     """Returns a sparse matrix as an array."""
-    array: np.ndarray = value.toarray() if hasattr(value, "toarray") else np.asarray(value)
-    return array
+    return dense(value, label) if hasattr(value, "toarray") else np.asarray(value)
 
 
 def _flatten(key: str, value: Any, entries: Entries) -> None:
@@ -80,7 +85,7 @@ def _flatten(key: str, value: Any, entries: Entries) -> None:
     elif kind == "MatlabFunction":
         entries[key] = _object("function_handle")
     elif hasattr(value, "toarray"):
-        entries[key] = Entry(lambda: _dense(value), value.shape, f"sparse {value.dtype}")
+        entries[key] = Entry(lambda: _dense(value, f"'{key}'"), value.shape, f"sparse {value.dtype}")
     elif value.dtype.names and value.size == 1:
         for name in value.dtype.names:
             _flatten(f"{key}/{name}", value.ravel()[0][name], entries)
@@ -104,8 +109,8 @@ def _cells(key: str, items: Sequence[Any], shape: tuple[int, ...], entries: Entr
             own = [item.ravel()[0][name] if item.size and name in item.dtype.names else None for item in items]
             _cells(f"{key}/{name}", own, shape, entries)
     else:
-        dense = [None if item is None else _dense(item) for item in items]
-        entries[key] = cell_entry(lambda limit: dense[:limit], shape, full[0] if full else None)
+        arrays = [None if item is None else _dense(item, f"a cell of '{key}'") for item in items]
+        entries[key] = cell_entry(lambda limit: arrays[:limit], shape, full[0] if full else None)
 
 
 def _class_of(value: Any) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from synapsnet_pyg.files import optional_import, require_memory
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import plain_array
+from synapsnet_pyg.readers.hdf5_files import open_hdf5, require_stored
 from synapsnet_pyg.readers.mapped_arrays import keys_of_hdf5
 from synapsnet_pyg.readers.segmentations import Segmentation, SegmentationReader
 
@@ -61,7 +62,7 @@ class MinianReader(SegmentationReader):
 def _array(path: Path, name: str, owner: str | None = None) -> Any:
     """Opens an array of a Zarr folder or a NetCDF file; None if there is none."""
     if path.is_file():
-        return h5py.File(path, "r").get(name)  # the array keeps its file open
+        return open_hdf5(path).get(name)  # the array keeps its file open
     zarr = optional_import("zarr", "lab")
     for place in (path / f"{owner or name}.zarr" / name, path / name):
         if place.is_dir():
@@ -84,6 +85,7 @@ def _read(array: Any, label: str) -> np.ndarray:
     """Reads traces, units first."""
     require_memory(4 * array.size, label)
     if isinstance(array, h5py.Dataset):
+        require_stored(array, label)
         names = [scale.name.rsplit("/", 1)[-1] for scale in array.dims[0].values()]
     else:
         names = dict(array.attrs).get("_ARRAY_DIMENSIONS") or getattr(array.metadata, "dimension_names", None) or []

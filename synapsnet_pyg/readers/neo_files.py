@@ -12,7 +12,9 @@ from synapsnet_pyg.intake.neuron_table import Fields, NeuronTable
 from synapsnet_pyg.intake.objects import PAUSE
 from synapsnet_pyg.intake.recording import Recording, Selection
 from synapsnet_pyg.intake.spikes import Spikes
+from synapsnet_pyg.readers.hdf5_files import survey_hdf5
 from synapsnet_pyg.readers.mapped_arrays import matlab_variables
+from synapsnet_pyg.readers.matlab_survey import survey_matlab
 from synapsnet_pyg.readers.reader import Reader, Rows, next_rows
 
 _ENDINGS = {
@@ -150,6 +152,9 @@ class _Named:
 def _segments(path: Path) -> list[Any]:
     """Returns the segments of the first block of a file, lazily where neo can; spike trains are loaded."""
     io = optional_import("neo.io", "lab")
+    survey_hdf5(path)
+    if path.suffix.lower() == ".mat":
+        survey_matlab(path)
     try:
         opened = getattr(io, _ENDINGS[path.suffix.lower()])(filename=str(path))
         block = opened.read_block(lazy=True) if getattr(opened, "support_lazy", False) else opened.read_block()

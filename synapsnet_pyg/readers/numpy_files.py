@@ -1,5 +1,6 @@
 """Arrays of ``.npy`` and ``.npz`` files; pickled objects are never read."""
 
+import math
 import zipfile
 from collections.abc import Callable
 from functools import partial
@@ -7,12 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from synapsnet_pyg.files import optional_import
+from synapsnet_pyg.files import optional_import, require_memory
 from synapsnet_pyg.readers.array_entry import PICKLED, Entries, Entry, UnreadableFileError, dtype_name
 from synapsnet_pyg.readers.mapped_arrays import StoredVector, header, header_of, mapped
+from synapsnet_pyg.readers.sparse_matrices import dense
 
 _HEAD = 1 << 16
 """Number of bytes of an array that are read to describe it."""
+
+_DEFLATE = 1100
+"""Largest number of bytes that one compressed byte stands for; archives of numpy use no other compression."""
 
 _REFUSAL = f"{PICKLED}; save it as an array of numbers or texts with numpy.savez"
 
@@ -26,7 +31,7 @@ def npy_entries(path: Path, key: str) -> Entries:
     shape, dtype, offset = header_of(path)
     if dtype.hasobject:
         return {key: Entry.refused(_REFUSAL)}
-    count, opened = int(np.prod(shape, dtype=np.int64)), partial(mapped, path)
+    count, opened = math.prod(shape), partial(mapped, path)
 
     def head() -> np.ndarray:
         """Reads the first entries, flat."""
@@ -74,30 +79,48 @@ _SPARSE = frozenset({"format", "shape", "data", "indices", "indptr", "row", "col
 
 def _sparse(archive: zipfile.ZipFile, path: Path) -> Entry:
     """Returns a sparse matrix of scipy as an entry."""
-    shape = tuple(_member(archive, "shape.npy").tolist())
-    dtype = _member(archive, "data.npy").dtype
+    shape = tuple(_member(archive, "shape.npy").ravel().tolist())
+    for name in archive.namelist():
+        _require_held(archive, name)
+    with archive.open("data.npy") as file:
+        _, dtype = header(file)
 
     def load() -> np.ndarray:
         """Reads the matrix with its zeros."""
         with path.open("rb") as file:
-            dense: np.ndarray = optional_import("scipy.sparse", "train").load_npz(file).toarray()
-        return dense
+            return dense(optional_import("scipy.sparse", "train").load_npz(file), f"the sparse matrix of '{path}'")
 
     return Entry(load, shape, f"sparse {dtype}")
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     """Reads one array of an archive."""
+    _require_held(archive, name)
     with archive.open(name) as file:
         array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
     return array
+
+
+def _require_held(archive: zipfile.ZipFile, name: str) -> None:
+    """Raises an error if an archive claims more for an array than it holds, or than fits into memory."""
+    packed = archive.getinfo(name)
+    with archive.open(name) as file:
+        shape, dtype = header(file)
+    size = math.prod(shape) * dtype.itemsize
+    label = f"'{name.removesuffix('.npy')}' of '{archive.filename}'"
+    if size > packed.file_size or packed.file_size > (1 << 20) + _DEFLATE * packed.compress_size:
+        raise ValueError(
+            f"Expected the entries of {label} in the file (its shape {list(shape)} takes {size} bytes, of which it "
+            f"holds {packed.compress_size})."
+        )
+    require_memory(size, f"{label} of shape {list(shape)}")
 
 
 def _member_head(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """Reads the first numbers of an array of an archive, flat."""
     with archive.open(name) as file:
         header(file)
-        count = min(int(np.prod(shape, dtype=np.int64)), max(_HEAD // max(dtype.itemsize, 1), 1))
+        count = min(math.prod(shape), max(_HEAD // max(dtype.itemsize, 1), 1))
         flat: np.ndarray = np.frombuffer(file.read(count * dtype.itemsize), dtype=dtype)
     return flat
 

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import h5py
-
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.blocks import apart
 from synapsnet_pyg.intake.recording import Recording, Selection
+from synapsnet_pyg.readers.hdf5_files import open_hdf5
 from synapsnet_pyg.readers.nwb_contents import Contents
 from synapsnet_pyg.readers.nwb_description import describe_nwb
 from synapsnet_pyg.readers.nwb_groups import is_nwb_zarr, open_nwb, url_of
@@ -72,7 +71,7 @@ class NWBReader(Reader):
 def _says_nwb(path: Path) -> bool:
     """Returns True if an HDF5 file says that it is NWB."""
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path, parts=True) as file:
             return "nwb_version" in file.attrs
     except OSError:
         return False

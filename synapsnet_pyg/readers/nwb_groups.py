@@ -6,7 +6,6 @@ import re
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ import h5py
 import numpy as np
 
 from synapsnet_pyg.files import optional_import
+from synapsnet_pyg.readers.hdf5_files import LEFT_OUT, require_stored
+from synapsnet_pyg.readers.hdf5_links import elsewhere
+from synapsnet_pyg.readers.nwb_hdf5 import check_start, hdf5_of_nwb
 from synapsnet_pyg.readers.nwb_remote import remote_file
 from synapsnet_pyg.readers.reader import natural
-
-_POINTERS = (b"version https://git-lfs", b"/annex/objects/", b"../.git/annex", b".git/annex")
-"""Starts of small files that stand for files that were not fetched."""
 
 
 class Node:
@@ -75,8 +74,14 @@ class Node:
         for name in self._sources():
             if not os.path.exists(name):
                 raise ValueError(f"Expected '{name}', which holds the values of {self!r} (there is no such file).")
+        if self.file.is_hdf5 and (key is Ellipsis or key in ((), slice(None))):
+            require_stored(self.item, repr(self))
         with self._reading():
             return np.asarray(self.item[key])
+
+    def _elsewhere(self, item: Any) -> str:
+        """Returns the file outside of the opened one's folder that an object lies in, or takes its values from."""
+        return "" if url_of(self.file.name) else elsewhere(item, self.file.name)
 
     def _sources(self) -> list[str]:
         """Returns the other files that hold an array's values; HDF5 takes zeros for those that are missing."""
@@ -178,7 +183,11 @@ class Node:
         with self._reading():
             link = self.item.get(name, getlink=True)
             try:
-                return Node(self.item[name], path, self.file) if link is not None else None
+                found = self.item[name] if link is not None else None
+                if found is None or not (target := self._elsewhere(found)):
+                    return found if found is None else Node(found, path, self.file)
+                self.file.missing.setdefault(path, f"'{path}' lies in '{target}'{LEFT_OUT}")
+                return None
             except Exception:  # KeyError, or others for circles of links and for damaged files behind a link
                 if isinstance(link, h5py.HardLink):
                     raise
@@ -289,7 +298,7 @@ def open_nwb(path: str | os.PathLike[str]) -> NWBFile:
     url = url_of(path)
     if url is not None:
         source = remote_file(url)
-        file = NWBFile(_hdf5(source, url), url)
+        file = NWBFile(hdf5_of_nwb(source, url), url)
         weakref.finalize(file, source.session.close)
         return file
     path = Path(path)
@@ -301,8 +310,8 @@ def open_nwb(path: str | os.PathLike[str]) -> NWBFile:
         return NWBFile(_zarr_root(path), str(path))
     if not path.is_file():
         raise FileNotFoundError(f"Expected an NWB file (there is no file '{path}').")
-    _check_start(path)
-    return NWBFile(_hdf5(path, str(path)), str(path))
+    check_start(path)
+    return NWBFile(hdf5_of_nwb(path, str(path)), str(path))
 
 
 def url_of(path: str | os.PathLike[str]) -> str | None:
@@ -331,23 +340,6 @@ def as_text(value: Any) -> str:
     return "" if value is None else value.decode("utf-8", "replace").strip() if isinstance(value, bytes) else str(value)
 
 
-def _hdf5(source: Any, name: str) -> h5py.File:
-    """Opens an HDF5 file."""
-    with suppress(ImportError):
-        import_module("hdf5plugin")  # filters with which some labs compress
-    try:
-        return h5py.File(source, "r")
-    except Exception as error:  # h5py raises errors of many kinds for damaged files
-        reason = "it is no HDF5 file, or damaged"
-        if "truncated" in str(error):
-            reason = "it is cut short; fetch or copy it again"
-        elif isinstance(error, PermissionError):
-            reason = "it may not be read by you"
-        elif isinstance(error, BlockingIOError) or "unable to lock" in str(error):
-            reason = "another program is writing it"
-        raise ValueError(f"Expected an NWB file (got '{name}': {reason}).") from None
-
-
 def _zarr_root(path: Path) -> Any:
     """Opens a folder of Zarr."""
     if not is_nwb_zarr(path):
@@ -367,22 +359,6 @@ def _zarr_folder(item: Any) -> str:
     store = item.store
     store = getattr(store, "store", store)  # of consolidated metadata
     return os.path.abspath(str(getattr(store, "path", None) or getattr(store, "root", "")))
-
-
-def _check_start(path: Path) -> None:
-    """Raises an error for an empty file, and for one that stands for a file that was not fetched."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(64)
-    except OSError:
-        raise ValueError(f"Expected an NWB file (got '{path}', which may not be read by you).") from None
-    if not start:
-        raise ValueError(f"Expected an NWB file (got '{path}', which is empty); fetch or copy it again.")
-    if start.startswith(_POINTERS):
-        raise ValueError(
-            f"Expected an NWB file (got '{path}', a pointer to a file that was not fetched); 'datalad get' or "
-            "'git lfs pull' fetches it."
-        )
 
 
 def _cause(node: Node) -> str:

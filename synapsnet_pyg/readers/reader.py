@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-import h5py
-
 from synapsnet_pyg.data.session_file import is_session_file
 from synapsnet_pyg.files import typed_path
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.recording import Recording, Selection
+from synapsnet_pyg.readers.hdf5_files import open_hdf5, survey_hdf5
+from synapsnet_pyg.readers.readable import readable
 
 Rows = list[tuple[str, str]]
 """Labels and their descriptions, the lines of ``synapsnet inspect``."""
@@ -90,6 +90,16 @@ class Found(NamedTuple):
     """Reader of its format."""
     path: Path
     """File or folder."""
+
+    def describe(self) -> Rows:
+        """Describes the recording; any failure of a library is one line."""
+        with readable(self.path):
+            return self.reader.describe(self.path)
+
+    def files(self) -> list[Path]:
+        """Returns the files that decide its content; any failure of a library is one line."""
+        with readable(self.path):
+            return self.reader.files(self.path)
 
 
 def walk(root: Path) -> Iterator[Path]:
@@ -174,8 +184,8 @@ def find_recordings(root: str | Path, readers: Sequence[Reader]) -> dict[str, Fo
         for path in present:
             if any(other.path in path.parents for other in found):  # such as the many chunks of Zarr
                 continue
-            reader = next((reader for reader in some if reader.recognises(path)), None)
-            if reader is not None and not is_session_file(path):
+            reader = _reader_of(path, some, root)
+            if reader is not None:
                 found.append(Found(reader, path))
         if found:
             _warn_of_damaged(present, [own.path for own in found])
@@ -183,13 +193,31 @@ def find_recordings(root: str | Path, readers: Sequence[Reader]) -> dict[str, Fo
     return {}
 
 
+def _reader_of(path: Path, readers: Sequence[Reader], root: Path) -> Reader | None:
+    """Returns the first reader that recognises a path; None if there is none, or for a session file.
+
+    A file that cannot be looked at holds up no others: it is left out with a warning, unless it is all there is.
+    """
+    try:
+        with readable(path):
+            reader = next((reader for reader in readers if reader.recognises(path)), None)
+            if reader is not None:
+                survey_hdf5(path, parts=True)
+    except ValueError as error:
+        if path == root:
+            raise
+        warn(f"'{path}' is left out: {error}")
+        return None
+    return None if reader is None or is_session_file(path) else reader
+
+
 def _warn_of_damaged(paths: Sequence[Path], found: Sequence[Path]) -> None:
     """Warns of HDF5 files that no format took because they cannot be opened."""
     for path in paths:
         if path.suffix.lower() in (".h5", ".hdf5") and path.is_file() and path not in found:
             try:
-                h5py.File(path, "r").close()
-            except OSError:
+                open_hdf5(path, parts=True).close()
+            except (OSError, ValueError):
                 warn(f"'{path}' is left out: it is cut short, or no HDF5 file.")
 
 

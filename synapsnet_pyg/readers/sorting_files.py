@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from synapsnet_pyg.files import shorten
@@ -13,6 +12,7 @@ from synapsnet_pyg.intake.objects import PAUSE, SpikeSource
 from synapsnet_pyg.intake.plain import plain_array
 from synapsnet_pyg.intake.spikes import Spikes
 from synapsnet_pyg.readers.array_files import ArrayFile
+from synapsnet_pyg.readers.hdf5_files import open_hdf5, require_stored
 from synapsnet_pyg.readers.mapped_arrays import mapped
 
 _KLUSTA_GROUPS = {0: "noise", 1: "mua", 2: "good", 3: "unsorted"}
@@ -64,10 +64,12 @@ def klusta(path: Path) -> SpikeSource:
     """Reads a ``.kwik`` file: clusters of all channel groups, with the group that they were sorted into."""
     trains, labels, groups = [], [], []
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             rate = float(next(iter(file["recordings"].values())).attrs["sample_rate"])
             several = len(file["channel_groups"]) > 1
             for shank, group in file["channel_groups"].items():
+                for name in ("spikes/time_samples", "spikes/clusters/main"):
+                    require_stored(group[name], f"'{name}' of '{path}'")
                 times, clusters = group["spikes/time_samples"][()], group["spikes/clusters/main"][()]
                 table = group.get("clusters/main", {})
                 for cluster in np.unique(clusters).tolist():
@@ -75,7 +77,9 @@ def klusta(path: Path) -> SpikeSource:
                     labels.append(f"{shank}/{cluster}" if several else str(cluster))
                     number = table[str(cluster)].attrs.get("cluster_group", 3) if str(cluster) in table else 3
                     groups.append(_KLUSTA_GROUPS.get(int(number), ""))
-    except (KeyError, OSError, StopIteration, ValueError):
+    except (KeyError, OSError, StopIteration, ValueError) as error:
+        if str(path) in str(error):
+            raise
         raise ValueError(f"Expected spikes of Klusta in '{path}' (the file is damaged or incomplete).") from None
     return SpikeSource(
         Spikes.from_trains(trains, rate=1.0), NeuronTable(len(trains), labels=labels, columns={"group": groups}), None

@@ -12,6 +12,7 @@ from synapsnet_pyg.files import optional_import
 from synapsnet_pyg.intake.objects import SpikeSource, spikes_of
 from synapsnet_pyg.intake.plain import plain_array, texts
 from synapsnet_pyg.intake.recording import Recording, Selection
+from synapsnet_pyg.readers.hdf5_files import survey_hdf5
 from synapsnet_pyg.readers.mapped_arrays import keys_of_hdf5, matlab_variables
 from synapsnet_pyg.readers.reader import Reader, Rows, next_rows
 from synapsnet_pyg.readers.sorting_files import hdsort, klusta, saved_folder, waveclus
@@ -163,6 +164,8 @@ class SortingReader(Reader):
             return DIRECT[form][1](path)
         if form == "zarr" and any('"pickle"' in file.read_text(errors="replace") for file in path.rglob(".zarray")):
             raise ValueError(f"Expected plain arrays in '{path}' (some are pickled objects, which are never read).")
+        for file in path.rglob("*") if path.is_dir() else [path]:
+            survey_hdf5(file)
         return _extracted(path, FORMATS[form], form, rate)
 
 

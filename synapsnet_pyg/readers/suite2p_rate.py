@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from synapsnet_pyg.files import optional_import
+from synapsnet_pyg.readers.matlab_survey import survey_matlab
 
 _TEXT_OPCODES = frozenset({"UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"})
 """Opcodes of a pickle that hold a text."""
@@ -54,7 +55,7 @@ def rate_in_pickle(path: Path, key: str = "fs") -> float | None:
         None if there is no such number, or several that differ.
     """
     found: set[float] = set()
-    with path.open("rb") as file, suppress(ValueError, EOFError, OverflowError, IndexError):
+    with path.open("rb") as file, suppress(ValueError, EOFError, OverflowError, IndexError, MemoryError):
         major, _ = np.lib.format.read_magic(file)
         file.seek(8)
         file.seek(int.from_bytes(file.read(2 if major == 1 else 4), "little"), 1)
@@ -86,6 +87,7 @@ def _stated(plane: Path) -> Iterator[tuple[float, str]]:
 def _rate_in_matlab(path: Path) -> float | None:
     """Returns ``ops.fs`` of a file of MATLAB, of which nothing else is read."""
     with suppress(Exception):  # scipy has errors of many kinds; another file may state the rate
+        survey_matlab(path)
         ops: Any = optional_import("scipy.io", "lab").loadmat(path, variable_names=["ops"], squeeze_me=True)["ops"]
         return _only_rate({float(ops["fs"].item())})
     return None

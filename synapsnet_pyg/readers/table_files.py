@@ -19,7 +19,7 @@ TABLE = "table"
 _SMALL = 1 << 24
 """Largest number of bytes of a table that is read to describe it."""
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|inf|-inf|na|", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|nan|inf|-inf|na|", re.IGNORECASE)
 _COMMA_NUMBER = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 _UNIT = re.compile(
@@ -176,6 +176,12 @@ def parquet_entries(path: Path) -> Entries:
     pandas, parquet = optional_import("pandas", "lab"), optional_import("pyarrow.parquet", "lab")
     with parquet.ParquetFile(path) as file:
         schema, rows = file.schema_arrow, file.metadata.num_rows
+
+    def whole() -> Any:
+        """Reads all columns."""
+        require_memory(8 * rows * len(schema), f"'{path}' of {rows} rows and {len(schema)} columns")
+        return pandas.read_parquet(path)
+
     entries: Entries = {}
     for field in schema:
         if field.name.startswith("__index_level"):
@@ -183,6 +189,7 @@ def parquet_entries(path: Path) -> Entries:
 
         def load(name: str = field.name) -> Any:
             """Reads one column."""
+            require_memory(8 * rows, f"'{name}' of '{path}', {rows} rows,")
             return pandas.read_parquet(path, columns=[name]).reset_index()[name]
 
         kind = str(field.type)
@@ -191,7 +198,7 @@ def parquet_entries(path: Path) -> Entries:
             if "list" in kind
             else Entry(load, (rows,), _plain_kind(kind))
         )
-    return _with_table(entries, rows, lambda: pandas.read_parquet(path))
+    return _with_table(entries, rows, whole)
 
 
 def _is_date(column: Any) -> bool:

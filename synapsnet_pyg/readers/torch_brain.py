@@ -13,6 +13,7 @@ from synapsnet_pyg.intake.neuron_table import NeuronTable
 from synapsnet_pyg.intake.plain import plain_array
 from synapsnet_pyg.intake.recording import Recording, Selection, Traces
 from synapsnet_pyg.intake.spikes import Spikes
+from synapsnet_pyg.readers.hdf5_files import open_hdf5, require_stored
 from synapsnet_pyg.readers.mapped_arrays import keys_of_hdf5
 from synapsnet_pyg.readers.reader import Reader, Rows, next_rows
 
@@ -29,12 +30,12 @@ class TorchBrainReader(Reader):
         """Returns True for an HDF5 file whose root is an object ``Data``."""
         if not keys_of_hdf5(path, ".h5", ".hdf5"):
             return False
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path, parts=True) as file:
             return _kind(file) == "Data"
 
     def read(self, path: Path, name: str, selection: Selection) -> Recording:
         """Reads spikes, or the traces that ``selection.activity`` names."""
-        file = h5py.File(path, "r")  # stays open: spikes are read in pieces
+        file = open_hdf5(path)  # stays open: spikes are read in pieces
         series = dict(_members(file, "IrregularTimeSeries", "RegularTimeSeries"))
         intervals = {key: group for key, group in _members(file, "Interval") if key.split("/")[-1] not in _SPLITS}
         key = selection.activity or _usual_activity(series)
@@ -72,7 +73,7 @@ class TorchBrainReader(Reader):
 
     def describe(self, path: Path) -> Rows:
         """Describes time series, units and intervals."""
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             rows: Rows = [("file", f"torch_brain, {path.stat().st_size / 1e6:.1f} MB")]
             units = file.get("units")
             if units is not None:
@@ -160,6 +161,7 @@ def _traces(group: h5py.Group, column: str | None, key: str, path: Path) -> Trac
     column = column or (arrays[0] if len(arrays) == 1 else None)
     if column is None:
         raise ValueError(f"Expected one array of traces in '{key}' of '{path}' (got {', '.join(arrays) or 'none'}).")
+    require_stored(group[column], f"{key} of '{path}'")
     values = np.asarray(group[column][()])
     values = values.reshape(len(values), -1)
     return Traces(values.T, _times(group, len(values)), rate=1.0, label=f"{key} of '{path}'")
