@@ -26,7 +26,7 @@ def write_report(run: Run, folder: Path, session: str | None = None) -> list[Pat
         session: Name of the session; None: all sessions.
 
     Returns:
-        Paths of the files: ``index.html``, the script that draws its figures, every figure as PNG and SVG in
+        Paths of the files, that is, ``index.html``, the script that draws its figures, every figure as PNG and SVG in
         ``figures``, every table as CSV in ``tables``. Each file is written completely or not at all.
 
     Raises:

@@ -30,7 +30,7 @@ def draw_run(run: Run, sessions: Sequence[str], folder: Path) -> list[Path]:
         folder: Existing folder of the files.
 
     Returns:
-        Paths of the files: ``<session>-connectivity.png`` (with the true connectivity if it is known),
+        Paths of the files, that is, ``<session>-connectivity.png`` (with the true connectivity if it is known),
         ``<session>-forecast.png``, the figures of :func:`~synapsnet_pyg.results.neuron_scores.draw_neuron_scores` as
         ``<session>-neurons-<name>.png``, and ``training.png`` (``<session>-training.png`` if each session has a
         separate model).
