@@ -46,7 +46,12 @@ nitpick_ignore_regex = [
     # Type variables, and aliases that are written out.
     (r"py:(class|obj)", r"([A-Z]|(.*\.)?\w+T|.*\._\w+|Entry|Command|optional)"),
     (r"py:meth", r"_\w+"),
+    # Parts of annotations that Sphinx cuts at a comma, and names that are imported from other packages.
+    (r"py:class", r".*\[.*|zipfile\.\w+|csr_array|Logger"),
 ]
+
+# Two rooms have a class of the same short name (Estimate); an annotation without its module may mean either.
+suppress_warnings = ["ref.python"]
 
 autosummary_generate = False
 autodoc_typehints = "signature"

@@ -66,9 +66,8 @@ def _public_page(title: str, names: list[str]) -> str:
 def _room_page(room: str) -> str:
     modules = modules_of(room)
     parts = [_heading(room, "=")]
-    summary = (import_module(f"synapsnet_pyg.{room}").__doc__ or "").strip().split("\n\n")[0]
-    if len(modules) > 1:
-        parts.append(f"{summary}\n")
+    if modules != [f"synapsnet_pyg.{room}"]:
+        parts.append(f".. automodule:: synapsnet_pyg.{room}\n   :members:\n")
     for module in modules:
         public = [name for name in synapsnet_pyg.__all__ if getattr(synapsnet_pyg, name).__module__ == module]
         parts.append(_heading(module.removeprefix("synapsnet_pyg."), "-"))

@@ -9,7 +9,7 @@ import list_pages
 
 
 def write_pages(folder: Path, root: Path) -> None:
-    """Writes the generated pages; pages whose text is unchanged are left alone, so that Sphinx does not read them again.
+    """Writes the generated pages. One whose text is unchanged is left alone, so that Sphinx does not read it again.
 
     Args:
         folder: Folder of the pages.
