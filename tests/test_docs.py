@@ -112,11 +112,21 @@ def test_notebooks_are_short_and_complete(tools):
 
 def test_equations_of_docstrings_can_be_drawn(tools):
     mathml = tools["mathml"].mathml
-    inline = re.compile(r":math:`([^`]*)`")
-    for path in (ROOT / "synapsnet_pyg").rglob("*.py"):
-        for equation in inline.findall(path.read_text()):
+    inline, block = re.compile(r":math:`([^`]*)`"), re.compile(r"( *)\.\. math::\n\n?((?:\1 +\S.*\n)+)")
+    texts = {path: path.read_text() for path in (ROOT / "synapsnet_pyg").rglob("*.py")}
+    for path, text in texts.items():
+        for equation in inline.findall(text):
             assert mathml(equation.replace("\\\\", "\\"), block=False).startswith("<math"), path
+        for _, equation in block.findall(text):
+            assert mathml(equation, block=True).startswith("<math"), path
     assert "mtable" in mathml(r"a &= \big(b\big) \\ c &= d", block=True)
+
+
+def test_equations_of_pages_can_be_drawn(tools):
+    text = (DOCS / "method.md").read_text()
+    equations = re.findall(r"\$\$\n(.*?)\n\$\$", text, re.DOTALL)
+    assert len(equations) >= 8
+    assert all("<math" in tools["mathml"].mathml(equation, block=True) for equation in equations)
 
 
 @pytest.mark.slow

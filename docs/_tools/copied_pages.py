@@ -7,9 +7,9 @@ import nbformat
 
 NOTEBOOKS = {
     "first_steps": [],
-    "edges_to_trust": ["4000", "80", "24", "--epochs", "3", "--frames", "800"],
+    "edges_to_trust": ["3000", "60", "20", "--epochs", "2", "--frames", "600"],
     "changing_connectivity": [
-        "--bins", "4000", "--epochs", "2", "--state-bins", "4000", "--neurons", "40", "--state-epochs", "2",
+        "--bins", "2500", "--epochs", "1", "--state-bins", "3000", "--neurons", "30", "--state-epochs", "1",
     ],
 }  # fmt: skip
 """Notebook that is executed -> arguments that make it short."""

@@ -7,6 +7,9 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
+_STYLE = re.compile(r"\\textstyle\s*")
+"""Declaration that docutils takes at the start of a group only; sums are drawn well without it."""
+
 _SIZED = re.compile(r"\\([bB]ig{1,2})(?![A-Za-z])")
 """Commands of delimiters without a side, which docutils does not know."""
 
@@ -18,7 +21,7 @@ def mathml(equation: str, block: bool) -> str:
         equation: Equation in TeX.
         block: True for an equation on lines of its own.
     """
-    equation = _SIZED.sub(r"\\\1l", equation.strip())
+    equation = _SIZED.sub(r"\\\1l", _STYLE.sub("", equation.strip()))
     if block and (r"\\" in equation or "&" in equation) and not equation.startswith(r"\begin"):
         equation = rf"\begin{{aligned}}{equation}\end{{aligned}}"
     return str(tex2mathml(equation, as_block=block))
