@@ -48,8 +48,6 @@ def notebook(path: Path, arguments: list[str], execute: bool) -> str:
     small = "; small numbers, for a short run" if arguments else ""
     setup = nbformat.v4.new_code_cell(SETUP.format(small=small, arguments=[path.name, *arguments]))
     setup.metadata["tags"] = ["hide-cell"]
-    title = book.cells[0]
-    title.source = f"{title.source}\n\n{{nb-download}}`{path.stem}.ipynb`" if execute else title.source
     book.cells.insert(1, setup)
     for number, cell in enumerate(book.cells):
         cell["id"] = f"cell-{number}"
