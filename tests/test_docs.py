@@ -123,6 +123,9 @@ def test_equations_of_docstrings_can_be_drawn(tools):
             assert mathml(equation.replace("\\\\", "\\"), block=False).startswith("<math"), path
         for _, equation in block.findall(text):
             assert mathml(equation, block=True).startswith("<math"), path
+    assert "munder" not in mathml(r"\hat a_i + \bar{\hat x}_i^2", block=False), (
+        "indices stand beside a letter with accent"
+    )
     assert "mtable" in mathml(r"a &= \big(b\big) \\ c &= d", block=True)
 
 

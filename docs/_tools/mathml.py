@@ -13,6 +13,9 @@ _STYLE = re.compile(r"\\textstyle\s*")
 _SIZED = re.compile(r"\\([bB]ig{1,2})(?![A-Za-z])")
 """Commands of delimiters without a side, which docutils does not know."""
 
+_ACCENT = re.compile(r"(\\(?:hat|bar|tilde|dot) *(?:\{[^{}]*\}|\\[A-Za-z]+|[A-Za-z]))(?=[_^])")
+"""Accent with its letter and an index, which docutils would set below the letter, but beside an empty group."""
+
 
 def mathml(equation: str, block: bool) -> str:
     """Returns the MathML of an equation.
@@ -22,6 +25,7 @@ def mathml(equation: str, block: bool) -> str:
         block: True for an equation on lines of its own.
     """
     equation = _SIZED.sub(r"\\\1l", _STYLE.sub("", equation.strip()))
+    equation = _ACCENT.sub(r"\1{}", equation)
     if block and (r"\\" in equation or "&" in equation) and not equation.startswith(r"\begin"):
         equation = rf"\begin{{aligned}}{equation}\end{{aligned}}"
     return str(tex2mathml(equation, as_block=block))
