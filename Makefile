@@ -1,11 +1,12 @@
-# make test, make fuzz, make demo: each makes the virtual environment on first use.
+# make test, make demo, make docs, make fuzz: each makes the virtual environment on first use.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+DOCS_READY := .venv/docs-ready
 
 FUZZ := --inputs 10000 --fits 100 --kills 200 --disks 100 --names 50 --hostile 62
 
-.PHONY: test test-slow fuzz demo format clean
+.PHONY: test test-slow fuzz demo docs docs-links format clean
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed; say which: make PYTHON=python3.11 $(MAKECMDGOALS)")'
@@ -41,9 +42,20 @@ demo: $(READY)
 	@echo "The connectivity (npz, graphml), the edges that mean something (csv) and figures (png) lie in demo/results;"
 	@echo "open demo/report/index.html in a browser."
 
+$(DOCS_READY): $(READY)
+	$(BIN)/pip install -q --no-build-isolation -c constraints.txt -e ".[docs]"
+	@touch $@
+
+docs: $(DOCS_READY)
+	$(BIN)/sphinx-build -W -n -j auto -b html docs docs/_build/html
+	@echo "Open docs/_build/html/index.html in a browser."
+
+docs-links: docs
+	$(BIN)/sphinx-build -n -b linkcheck docs docs/_build/linkcheck
+
 format: $(READY)
 	$(BIN)/ruff format -q .
 	$(BIN)/ruff check -q --fix .
 
 clean:
-	rm -rf .venv demo fuzz-faults .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv demo fuzz-faults docs/_build docs/generated .mypy_cache .ruff_cache .pytest_cache

@@ -115,7 +115,7 @@ def bits_per_spike(counts: Tensor, forecast: Tensor, mean_rate: Tensor, floor: f
         floor: Smallest rate as a share of the mean rate.
 
     Returns:
-        Bits for each spike: 0 for the constant rate; NaN without spikes.
+        Bits for each spike, 0 for the constant rate; NaN without spikes.
 
     Example:
         >>> counts = torch.tensor([[0.0, 2.0, 0.0, 2.0]])

@@ -23,12 +23,16 @@ from synapsnet_pyg.connectivity.estimator import Estimator
 from synapsnet_pyg.connectivity.registry import ESTIMATORS, RegisteredEstimator, estimate
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window
+from synapsnet_pyg.datasets import registry
 from synapsnet_pyg.datasets.recordings import RecordingDataset
-from synapsnet_pyg.datasets.registry import DATASETS, RegisteredDataset, open_dataset
+from synapsnet_pyg.datasets.registry import DATASETS, READERS, RegisteredDataset, open_dataset
 from synapsnet_pyg.experiments.registry import EXPERIMENTS
+from synapsnet_pyg.intake.neuron_table import NeuronTable
+from synapsnet_pyg.intake.recording import Recording, Selection, Traces
 from synapsnet_pyg.models.checkpoint import load_model, save_model
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.models.registry import MODELS, RegisteredModel, build_model
+from synapsnet_pyg.readers.reader import Reader, Rows, next_rows
 from synapsnet_pyg.simulations.registry import SIMULATIONS, RegisteredSimulation
 
 
@@ -57,6 +61,23 @@ class OneText(RecordingDataset):
 
     def read(self, name: str, files: list[Path]) -> Session:
         return Session.from_arrays(np.loadtxt(files[0]), bin_size=0.1, name=name)
+
+
+class TracesInText(Reader):
+    """Traces in a text file, a row for each neuron, behind a first line with the frame rate."""
+
+    name = "traces-in-text"
+
+    def recognises(self, path: Path) -> bool:
+        return path.suffix == ".traces"
+
+    def read(self, path: Path, name: str, selection: Selection) -> Recording:
+        rate = float(path.read_text().splitlines()[0])
+        values = np.loadtxt(path, skiprows=1)
+        return Recording(name, Traces(values, bin_size=1 / rate), NeuronTable(len(values)))
+
+    def describe(self, path: Path) -> Rows:
+        return [("traces", f"{len(np.loadtxt(path, skiprows=1))} neurons"), *next_rows(path)]
 
 
 def simulate_noise(session: int = 0, *, seed: int = 0, bins: int = 400, name: str | None = None) -> Session:
@@ -111,6 +132,20 @@ def test_a_data_set(monkeypatch, tmp_path):
     assert "text files" in options_of(command_parsers()["prepare"])["dataset"].help
     assert main(["prepare", "one-text", str(tmp_path), "--out", f"{tmp_path}/sessions"]) == 0
     assert Session.load(tmp_path / "sessions" / "monday.h5").num_neurons == 3
+
+
+def test_a_reader(monkeypatch, tmp_path, capsys):
+    reader = RegisteredDataset(path_here(TracesInText), "traces in text files")
+    monkeypatch.setattr(registry, "READERS", {"traces-in-text": reader, **READERS})
+    path = tmp_path / "monday.traces"
+    path.write_text(
+        "20\n" + "\n".join(" ".join(map(str, row)) for row in np.random.default_rng(0).normal(size=(3, 50)))
+    )
+    assert main(["inspect", str(path)]) == 0
+    assert "3 neurons" in capsys.readouterr().out
+    assert main(["convert", str(path), f"{tmp_path}/m.h5"]) == 0
+    session = Session.load(tmp_path / "m.h5")
+    assert (session.num_neurons, session.num_bins, session.bin_size) == (3, 50, 0.05)
 
 
 def test_an_experiment(monkeypatch, tmp_path):

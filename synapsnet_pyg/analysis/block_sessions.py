@@ -29,7 +29,7 @@ def blocks_over_sessions(tables: Mapping[str, pd.DataFrame], animals: Mapping[st
         animals: Session name -> name of its animal; None: each session is an animal.
 
     Returns:
-        Table with a row for each pair of groups that a session has pairs of:
+        Table with a row for each pair of groups that a session has pairs of, and these columns.
 
         ===================  ==================================================================================
         sender, receiver     groups, in order

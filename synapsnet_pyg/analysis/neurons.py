@@ -25,7 +25,7 @@ def neuron_table(session: Session, connectivity: Tensor, *, edge: Tensor | None 
         seed: Seed of the communities.
 
     Returns:
-        Table with a row for each neuron: ``neuron_id``, the session's fields, and
+        Table with a row for each neuron, with ``neuron_id``, the session's fields, and
 
         =============================  ==========================================================================
         in_strength, out_strength      sums of absolute weights received and sent

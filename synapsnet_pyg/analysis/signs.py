@@ -76,7 +76,7 @@ def neuron_signs(
         rate: False discovery rate of the neurons that have a sign.
 
     Returns:
-        Table with a row for each neuron: ``neuron_id``, the session's fields, and
+        Table with a row for each neuron, with ``neuron_id``, the session's fields, and
 
         ====================  ======================================================================================
         receivers             number of receivers whose effects were tested
@@ -174,7 +174,7 @@ def signs_by_group(session: Session, signs: NeuronSigns, field: str) -> pd.DataF
         field: Field that groups the neurons, such as ``cell_type``; neurons without a value belong to the rest.
 
     Returns:
-        Table with a row for each group:
+        Table with a row for each group, and these columns.
 
         =============================  =============================================================================
         group                          name of the group

@@ -118,8 +118,8 @@ class Search:
         """Fits the model with the chosen hyper-parameters, and scores it on the validation parts.
 
         Returns:
-            Mean over sessions: the correlation of the next bin, or for several bins ahead the mean squared error over
-            horizons.
+            Mean over sessions of the correlation of the next bin, or for several bins ahead of the mean squared error
+            over horizons.
 
         Raises:
             FloatingPointError: The training error is no longer finite.

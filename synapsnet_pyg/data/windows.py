@@ -118,7 +118,7 @@ def windows_of(
     """Returns windows whose targets together are all bins of a session with enough bins before them.
 
     No window crosses the border of a segment, but for the context that a segment may have before it
-    (:attr:`~synapsnet_pyg.data.session.Session.context`), whose bins are never targets. Windows follow each other, so
+    (``Session.context``), whose bins are never targets. Windows follow each other, so
     that each bin is a target once. If the last targets of a segment do not fill a window, this window starts earlier
     and repeats some targets. A segment with fewer targets than ``targets`` gets one window with all of them.
 

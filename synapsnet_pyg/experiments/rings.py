@@ -44,7 +44,7 @@ from synapsnet_pyg.simulations.ring_attractors import (
 RING = "ring of rates"
 
 COUPLINGS = (0.015,)
-"""Couplings r that run by default; Python takes any of the ten published ones (:data:`RING_THRESHOLD`)."""
+"""Couplings r that run by default; Python takes any of the ten published ones (``RING_THRESHOLD``)."""
 
 ROUNDS = 5
 """Number of rounds of training, each with a new optimiser. With one optimiser embeddings grow too slowly to become
@@ -127,7 +127,7 @@ def spiking_ring(
     Args:
         seeds: Number of seeds of NetFormer; each coupling has one recording.
         epochs: Number of epochs of NetFormer.
-        couplings: Couplings r of the rings, keys of :data:`RING_THRESHOLD`.
+        couplings: Couplings r of the rings, keys of ``RING_THRESHOLD``.
         bins: Number of bins of each recording.
     """
     compared = (

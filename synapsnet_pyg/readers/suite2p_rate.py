@@ -44,7 +44,7 @@ def frame_rate(planes: list[Path]) -> tuple[float | None, str]:
 def rate_in_pickle(path: Path, key: str = "fs") -> float | None:
     """Returns the number behind a key in the pickled dictionary of a ``.npy`` file, without unpickling.
 
-    A pickle is a program that builds objects. Its instructions are listed here (by :func:`pickletools.genops`), never
+    A pickle is a program that builds objects. Its instructions are listed here (by ``pickletools.genops``), never
     run: the number is the one that the instruction after the text ``fs`` holds.
 
     Args:

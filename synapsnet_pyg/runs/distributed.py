@@ -1,6 +1,6 @@
 """Fits by several processes, one on each device of one or more machines.
 
-If the model has parameters of single sessions (:attr:`~synapsnet_pyg.models.forecaster.Forecaster.per_session`, such
+If the model has parameters of single sessions (``Forecaster.per_session``, such
 as the connectivity) and there is a session for each process, every process keeps the activations, gradients and moments
 of Adam of its own sessions, and their recordings on its device. Gradients of the other parameters alone travel: those
 of the dynamics, and of the embeddings, since a neuron may be in sessions of two processes. Processes can only work at

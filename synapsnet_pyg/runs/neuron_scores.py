@@ -29,7 +29,7 @@ def neuron_scores(
             by its luck in the test bins.
 
     Returns:
-        Table with a row for each neuron:
+        Table with a row for each neuron, and these columns.
 
         ===================  ========================================================================================
         neuron_id            id of the neuron

@@ -139,7 +139,7 @@ def count_cdf(mean: Array, fano: Array, largest: int) -> Array:
         largest: Largest count K; at most 400 are computed.
 
     Returns:
-        Probability of at most k counts, k from -1 to K: [K + 2, ...].
+        Probability of at most k counts, k from -1 to K, of shape [K + 2, ...].
     """
     k = np.arange(1, min(largest, LARGEST_COUNT) + 1).reshape(-1, *[1] * mean.ndim)
     r = mean / (fano - 1)
