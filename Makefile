@@ -3,14 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: test test-slow demo format clean
+.PHONY: test test-slow demo dist format clean
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed; say which: make PYTHON=python3.11 $(MAKECMDGOALS)")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q -U "pip>=26"
 	$(BIN)/pip install -q -c constraints.txt "setuptools>=77" wheel torch numpy
-	$(BIN)/pip install -q --no-build-isolation -c constraints.txt -e ".[dev]"
+	$(BIN)/pip install -q --no-build-isolation -c constraints.txt -e ".[dev,scatter]"
 	$(BIN)/python -c "import torch, torch_scatter, torch_geometric"
 	@touch $@
 
@@ -36,9 +36,13 @@ demo: $(READY)
 	@echo "The connectivity (npz, graphml), the edges that mean something (csv) and figures (png) lie in demo/results;"
 	@echo "open demo/report/index.html in a browser."
 
+dist: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+
 format: $(READY)
 	$(BIN)/ruff format -q .
 	$(BIN)/ruff check -q --fix .
 
 clean:
-	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv demo dist build .mypy_cache .ruff_cache .pytest_cache
