@@ -51,7 +51,9 @@ def test_a_clean_environment_fits_and_reports(wheel, tmp_path):
     install = [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt"]
     call(*install, f"{wheel}[train]")
     installed = time.monotonic() - begun
-    missing = "import importlib.util as u; print(*[n for n in ('torch_scatter', 'plotly', 'pandas') if u.find_spec(n)])"
+    missing = (
+        "import importlib.util as u; print(*[n for n in ('torch_scatter', 'plotly', 'sklearn') if u.find_spec(n)])"
+    )
     assert call(python, "-c", missing).split() == []
     assert "usage: synapsnet" in call(synapsnet, "--help", cwd=tmp_path)
     place = call(python, "-c", "import synapsnet_pyg; print(synapsnet_pyg.__file__)", cwd=tmp_path)

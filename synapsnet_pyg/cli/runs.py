@@ -128,7 +128,8 @@ def adapt(
     """Take a fitted run to a new session: its dynamics stay, connectivity and embeddings are learned.
 
     Args:
-        run: Folder of a run of a model whose dynamics sessions share, such as synapsnet or neuprint.
+        run: Folder of a run, or of what export wrote, of a model whose dynamics sessions share, such as synapsnet or
+            neuprint.
         session: Session file with the same behaviours.
         out: Folder of the new run, created if needed; it must not hold another run.
         epochs: Number of passes over the training windows; the run's if not given.
@@ -329,3 +330,21 @@ def figures(run: str, *, out: str, session: str | None = None) -> None:
     names = loaded.session_names(session)
     for path in draw_run(loaded, names, output_folder(out)):
         print(f"written to {path}")
+
+
+def export(run: str, *, to: str) -> None:
+    """Write a run as a folder to give away: weights, learned connectivity, scores, model card, but no recording.
+
+    Others adapt it to their recordings. Names of sessions, neurons and behaviours are in it.
+
+    Args:
+        run: Folder of the run.
+        to: Folder of the files, created if needed; files of an older export are replaced.
+
+    Example:
+        synapsnet export run --to shared
+        synapsnet adapt shared new.h5 --out run-new
+    """
+    from synapsnet_pyg.runs.run import Run
+
+    print(f"written to {Run.load(run).save_pretrained(to)}; it holds no recording, see README.md in it")

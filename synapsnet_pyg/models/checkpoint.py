@@ -55,13 +55,28 @@ def load_model(path: str | os.PathLike[str]) -> Forecaster:
         ValueError: The file is not a model, is damaged, or holds weights that do not fit its description.
     """
     saved = read_checkpoint(path)
-    description = saved["description"]
-    sessions = [SessionInfo(*session) for session in description["sessions"]]
-    earlier = model_class(description["kind"]).earlier
-    model = build_model(description["kind"], sessions, {**earlier, **description["arguments"]})
     state = {key.removeprefix("model."): value for key, value in saved["state_dict"].items()}
+    return rebuild(saved["description"], state, path)
+
+
+def rebuild(description: Mapping[str, Any], state: Mapping[str, object], path: str | os.PathLike[str]) -> Forecaster:
+    """Builds a model from its description and its weights, in evaluation mode and on the CPU.
+
+    Args:
+        description: Values of :func:`describe`.
+        state: Name -> parameter. Ids of neurons that lie beside parameters may be missing; they are those of the
+            description.
+        path: File of the weights, for the error's message.
+
+    Raises:
+        ValueError: The weights do not fit the description.
+    """
+    sessions = [SessionInfo(*session) for session in description["sessions"]]
+    kind = model_class(description["kind"])
+    model = build_model(description["kind"], sessions, {**kind.earlier, **description["arguments"]})
+    own = {key: value for key, value in model.state_dict().items() if not isinstance(value, torch.Tensor)}
     try:
-        model.load_state_dict(model_class(description["kind"]).upgrade(state))
+        model.load_state_dict({**own, **kind.upgrade(state)})
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"'{path}' holds weights of another version of '{model.kind}' ({reason}); fit anew.") from None

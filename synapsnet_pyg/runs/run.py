@@ -21,6 +21,7 @@ from synapsnet_pyg.runs.cost import FitCost, affordable, cost_sentence
 from synapsnet_pyg.runs.hardware import Hardware
 from synapsnet_pyg.runs.recipe import Preset, Recipe
 from synapsnet_pyg.runs.run_file import FILE, FittedSession, RunRecord, best_epoch, versions
+from synapsnet_pyg.runs.sharing import CONFIG, SharedRun, from_hub, push_to_hub, share
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -186,7 +187,7 @@ class Run:
         A neuron whose id occurs in the run starts from its embedding there.
 
         Args:
-            folder: Folder of the run.
+            folder: Folder of the run, or of a shared run (:meth:`save_pretrained`).
             path: Session file.
             out: Folder of the new run.
             changes: New values of the run's recipe by name; None keeps a value.
@@ -201,7 +202,7 @@ class Run:
             FileNotFoundError: The run or the session file does not exist.
             ValueError: The sessions of the model share no parameters, or the behaviours differ from those of the run.
         """
-        record, fitted_model = RunRecord.read(Path(folder)), load_model(Path(folder) / "best.ckpt")
+        record, fitted_model = _fitted(Path(folder))
         if not fitted_model.shared:
             raise ValueError(
                 f"Expected a model whose sessions share their dynamics ('{record.kind}' shares nothing); "
@@ -268,6 +269,42 @@ class Run:
             resume=resume, progress=progress, logger=logger, callbacks=callbacks)  # fmt: skip
         return cls(model, {session.name: session for session in sessions}, recipe, out, record)
 
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
+        """Writes the run as a folder that can be given away, without recordings; see :mod:`~.runs.sharing`.
+
+        Args:
+            folder: Folder, created if needed.
+        """
+        return share(self, Path(folder))
+
+    @staticmethod
+    def from_pretrained(folder: str | os.PathLike[str]) -> SharedRun:
+        """Reads a folder of :meth:`save_pretrained`; strangers' folders are safe to read.
+
+        Args:
+            folder: Folder of a shared run.
+        """
+        return SharedRun.read(Path(folder))
+
+    def push_to_hub(self, repository: str, *, private: bool = True) -> str:
+        """Shares the run on the Hugging Face hub and returns the address of the commit.
+
+        Args:
+            repository: Name on the hub, such as ``lab/m1``; created if needed.
+            private: Whether a new repository is private.
+        """
+        return push_to_hub(self, repository, private=private)
+
+    @staticmethod
+    def from_hub(repository: str, *, revision: str | None = None) -> SharedRun:
+        """Reads a shared run from the Hugging Face hub.
+
+        Args:
+            repository: Name on the hub, such as ``lab/m1``.
+            revision: Branch, tag or commit; None: the newest.
+        """
+        return from_hub(repository, revision=revision)
+
     def history(self, session: str | None = None) -> History | None:
         """Reads the validation scores of the training.
 
@@ -310,6 +347,14 @@ class Run:
                 *_options(recipe | arguments),
             ]
         return [shlex.join(fit_command), "synapsnet evaluate again", "synapsnet report again"]
+
+
+def _fitted(folder: Path) -> tuple[RunRecord | SharedRun, Forecaster]:
+    """Reads settings and model of a run or of a shared run."""
+    if (folder / CONFIG).is_file() and not (folder / FILE).exists():
+        shared = SharedRun.read(folder)
+        return shared, shared.model
+    return RunRecord.read(folder), load_model(folder / "best.ckpt")
 
 
 def _load_session(fitted: FittedSession, folder: Path, recipe: Recipe) -> Session:
