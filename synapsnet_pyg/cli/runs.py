@@ -214,7 +214,7 @@ def connectivity(
         run: Folder of the run.
         out: Folder for the files, created if needed.
         format: Formats, separated by commas: npz (matrix), csv, parquet (edge table), graphml, gexf (graph), sparse
-            (SciPy matrix).
+            (SciPy matrix), mat (MATLAB).
         threshold: Smallest absolute weight of an edge in tables and graphs.
         top_k: Number of strongest edges in tables and graphs; all if not given.
         significance: Test every edge of the recording. The column weight is the learned weight, as without the test,
