@@ -114,6 +114,7 @@ TESTED_ELSEWHERE = {
         "report/test_report.py, parts of a page",
     ),
     "runs/in_memory.py": "test_golden.py and test_examples.py, in experiments",
+    "runs/model_card.py": "runs/test_sharing.py, with the folder that it describes",
     "runs/processes.py": "runs/test_distributed.py, in fits of two processes",
     "runs/progress.py": "runs/test_training.py, in a fit",
     "runs/score_tables.py": "runs/test_evaluation.py, with the scores",
