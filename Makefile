@@ -6,14 +6,14 @@ DOCS_READY := .venv/docs-ready
 
 FUZZ := --inputs 10000 --fits 100 --kills 200 --disks 100 --names 50 --hostile 62
 
-.PHONY: test test-slow fuzz demo docs docs-links format clean
+.PHONY: test test-slow fuzz demo docs docs-links dist format clean
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed; say which: make PYTHON=python3.11 $(MAKECMDGOALS)")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q -U "pip>=26"
 	$(BIN)/pip install -q -c constraints.txt "setuptools>=77" wheel torch numpy
-	$(BIN)/pip install -q --no-build-isolation -c constraints.txt -e ".[dev]"
+	$(BIN)/pip install -q --no-build-isolation -c constraints.txt -e ".[dev,scatter]"
 	$(BIN)/python -c "import torch, torch_scatter, torch_geometric"
 	@touch $@
 
@@ -53,9 +53,13 @@ docs: $(DOCS_READY)
 docs-links: docs
 	$(BIN)/sphinx-build -n -b linkcheck docs docs/_build/linkcheck
 
+dist: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+
 format: $(READY)
 	$(BIN)/ruff format -q .
 	$(BIN)/ruff check -q --fix .
 
 clean:
-	rm -rf .venv demo fuzz-faults docs/_build docs/generated .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv demo dist build fuzz-faults docs/_build docs/generated .mypy_cache .ruff_cache .pytest_cache

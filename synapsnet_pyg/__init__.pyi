@@ -99,6 +99,7 @@ from .runs.recipe import Preset as Preset
 from .runs.recipe import Recipe as Recipe
 from .runs.run import Run as Run
 from .runs.score_tables import print_scores as print_scores
+from .runs.sharing import SharedRun as SharedRun
 from .runs.training import fit as fit
 from .simulations.bursts import simulate_bursts as simulate_bursts
 from .simulations.calcium_indicator import simulate_calcium_indicator as simulate_calcium_indicator

@@ -130,7 +130,8 @@ def adapt(
     """Take a fitted run to a new session: its dynamics stay, connectivity and embeddings are learned.
 
     Args:
-        run: Folder of a run of a model whose dynamics sessions share, such as synapsnet or neuprint.
+        run: Folder of a run, or of what export wrote, of a model whose dynamics sessions share, such as synapsnet or
+            neuprint.
         session: Session file with the same behaviours.
         out: Folder of the new run, created if needed; it must not hold another run.
         epochs: Number of passes over the training windows; the run's if not given.
@@ -222,7 +223,8 @@ def connectivity(
         run: Folder of the run.
         out: Folder for the files, created if needed.
         format: Formats, separated by commas: npz (matrix), csv, parquet (edge table), graphml, gexf (graph), sparse
-            (SciPy matrix). If not given: npz, csv, and with --significance a graphml of the significant edges alone.
+            (SciPy matrix), mat (MATLAB). If not given: npz, csv, and with --significance a graphml of the significant
+            edges alone.
         threshold: Smallest absolute weight of an edge in tables and graphs.
         top_k: Number of strongest edges in tables and graphs; all if not given.
         significance: Test every edge of the recording. The column weight is the learned weight, as without the test,
@@ -361,3 +363,21 @@ def figures(
     names = loaded.session_names(session)
     for path in draw_run(loaded, names, output_folder(out), formats=figure_formats(format)):
         say(f"written to {path}")
+
+
+def export(run: str, *, to: str) -> None:
+    """Write a run as a folder to give away: weights, learned connectivity, scores, model card, but no recording.
+
+    Others adapt it to their recordings. Names of sessions, neurons and behaviours are in it.
+
+    Args:
+        run: Folder of the run.
+        to: Folder of the files, created if needed; files of an older export are replaced.
+
+    Example:
+        synapsnet export run --to shared
+        synapsnet adapt shared new.h5 --out run-new
+    """
+    from synapsnet_pyg.runs.run import Run
+
+    say(f"written to {Run.load(run).save_pretrained(to)}; it holds no recording, see README.md in it")

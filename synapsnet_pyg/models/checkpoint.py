@@ -63,15 +63,38 @@ def load_model(path: str | os.PathLike[str], *, trust: Collection[str] = ()) -> 
             description, or names a class outside the package.
     """
     saved = read_checkpoint(path)
-    kind, arguments, sessions = _described(saved["description"], path)
-    require_trusted(kind, arguments, path, trust)
     state = {key.removeprefix("model."): value for key, value in saved["state_dict"].items()}
+    return rebuild(saved["description"], state, path, trust=trust)
+
+
+def rebuild(
+    description: Mapping[str, Any],
+    state: Mapping[str, object],
+    path: str | os.PathLike[str],
+    *,
+    trust: Collection[str] = (),
+) -> Forecaster:
+    """Builds a model from its description and its weights, in evaluation mode and on the CPU.
+
+    Args:
+        description: Values of :func:`describe`.
+        state: Name -> parameter. Ids of neurons that lie beside parameters may be missing; they are those of the
+            description.
+        path: File of the weights, for the error's message.
+        trust: Import paths of classes and functions outside the package that the description may name.
+
+    Raises:
+        ValueError: The weights do not fit the description, or it names a class outside the package.
+    """
+    kind, arguments, sessions = _described(description, path)
+    require_trusted(kind, arguments, path, trust)
     model_type = model_class(kind)
     try:
         state = model_type.upgrade(state)
         with Bounded(state) if kind not in trust else nullcontext():
             model = build_model(kind, sessions, {**model_type.earlier, **arguments})
-        model.load_state_dict(state)
+        own = {key: value for key, value in model.state_dict().items() if not isinstance(value, Tensor)}
+        model.load_state_dict({**own, **state})
     except TooLargeError:
         raise DamagedFileError(
             f"Expected '{path}' to describe a model of the size of its weights (it would be many times as large); take "

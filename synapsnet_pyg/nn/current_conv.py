@@ -15,7 +15,8 @@ class CurrentConv(MessagePassing):
 
     Edges given as a :class:`torch_geometric.EdgeIndex` sorted by receiver (``sort_order="col"``) are summed in one
     pass. Any other order is summed by scattering, more slowly. For a complete graph :func:`dense_current` gives equal
-    results without a message for each pair.
+    results without a message for each pair. PyG sums by torch-scatter where it is installed (the extra ``scatter``),
+    and by torch itself otherwise, with equal results.
 
     Shapes:
         - **activity:** :math:`(B, N, L)`

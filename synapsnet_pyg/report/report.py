@@ -32,8 +32,8 @@ def write_report(
         formats: Formats of each figure among :data:`~synapsnet_pyg.results.saving.FIGURE_FORMATS`.
 
     Returns:
-            Paths of the files, that is, ``index.html``, a page for each session if there are several, the script that draws the
-        figures of the pages, every figure in ``figures``, every table as CSV in ``tables``. Each file is written
+        Paths of the files, that is, ``index.html``, a page for each session if there are several, the script that draws
+        the figures of the pages, every figure in ``figures``, every table as CSV in ``tables``. Each file is written
         completely or not at all.
 
     Raises:

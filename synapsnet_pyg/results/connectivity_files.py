@@ -33,6 +33,10 @@ from synapsnet_pyg.results.graphs import (
     to_pandas,
     to_scipy,
 )
+from synapsnet_pyg.results.matlab import read_matlab, write_matlab
+
+ORIENTATION = ("receiver", "sender")
+"""Meaning of rows and columns of every matrix, written into files as ``orientation``."""
 
 EdgeFields = Mapping[str, Tensor]
 """Name -> further values of each pair of neurons [N, N]."""
@@ -61,7 +65,7 @@ class ConnectivityFormat(ABC):
 
 
 class NumPyMatrix(ConnectivityFormat):
-    """NumPy arrays: matrix ``connectivity`` [receiver, sender], ``neuron_id`` and the edge fields.
+    """NumPy arrays: matrix ``connectivity``, its ``orientation`` (receiver, sender), ``neuron_id`` and the edge fields.
 
     Of a sparse matrix they are the lists ``sender``, ``receiver`` (rows of ``neuron_id``, from 0) and ``weight`` of its
     entries, and the edge fields of these.
@@ -80,11 +84,12 @@ class NumPyMatrix(ConnectivityFormat):
             fields = {name: values_at(matrix.cpu(), edge_index).numpy() for name, matrix in edge_fields.items()}
             sender, receiver = edge_index.numpy()
             lists = {"sender": sender, "receiver": receiver, "weight": weight.numpy(), "neuron_id": ids, **fields}
+            lists["orientation"] = np.array(ORIENTATION)
             np.savez_compressed(path, **lists)
             return
         arrays = {name: matrix.detach().cpu().numpy() for name, matrix in edge_fields.items()}
         arrays["connectivity"] = connectivity.detach().cpu().numpy()
-        arrays["neuron_id"] = ids
+        arrays["neuron_id"], arrays["orientation"] = ids, np.array(ORIENTATION)
         np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 
     def read(self, path: Path, session: Session) -> Tensor:
@@ -103,6 +108,21 @@ class NumPyMatrix(ConnectivityFormat):
         connectivity = session.activity.new_zeros(session.num_neurons, session.num_neurons)
         connectivity[row[:, None], row] = torch.from_numpy(matrix).to(connectivity)
         return connectivity
+
+
+class MATLAB(ConnectivityFormat):
+    """File of MATLAB, with neuron ids as cells; see :func:`~synapsnet_pyg.results.matlab.write_matlab`."""
+
+    extension = ".mat"
+    every_weight = True
+
+    def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
+        """Writes every weight, self-connections included."""
+        write_matlab(path, session, connectivity, edge_fields)
+
+    def read(self, path: Path, session: Session) -> Tensor:
+        """Reads the matrix, or its list of edges."""
+        return read_matlab(path, session)
 
 
 class CSVTable(ConnectivityFormat):
@@ -231,6 +251,7 @@ FORMATS: dict[str, ConnectivityFormat] = {
     "graphml": GraphML(),
     "gexf": GEXF(),
     "sparse": SciPyMatrix(),
+    "mat": MATLAB(),
 }
 """Name of a format -> its writer and reader. If two formats share a suffix, the first one reads both."""
 
@@ -264,8 +285,8 @@ def save_connectivity(
         connectivity: Weights :math:`(N, N)`, ``[i, j]`` the effect of j on i.
         folder: Existing folder of the file.
         format: Name of a format in :data:`FORMATS`: ``npz`` (:class:`NumPyMatrix`), ``csv`` (:class:`CSVTable`),
-            ``parquet`` (:class:`ParquetTable`), ``graphml`` (:class:`GraphML`), ``gexf`` (:class:`GEXF`) or ``sparse``
-            (:class:`SciPyMatrix`). Only ``npz`` keeps self-connections.
+            ``parquet`` (:class:`ParquetTable`), ``graphml`` (:class:`GraphML`), ``gexf`` (:class:`GEXF`), ``sparse``
+            (:class:`SciPyMatrix`) or ``mat`` (:class:`MATLAB`). Only ``npz`` and ``mat`` keep self-connections.
         edge_fields: Name -> further values of each pair :math:`(N, N)`.
 
     Returns:

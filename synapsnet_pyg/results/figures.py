@@ -32,10 +32,10 @@ def draw_run(run: Run, sessions: Sequence[str], folder: Path, *, formats: Sequen
         formats: Formats of each figure among :data:`~synapsnet_pyg.results.saving.FIGURE_FORMATS`.
 
     Returns:
-            Paths of the files, that is, for PNG ``<session>-connectivity.png`` (with the true connectivity if it is known),
-            ``<session>-forecast.png``, the figures of :func:`~synapsnet_pyg.results.neuron_scores.draw_neuron_scores` as
-        ``<session>-neurons-<name>.png``, and ``training.png`` (``<session>-training.png`` if each session has a
-        separate model).
+        Paths of the files, that is, for PNG ``<session>-connectivity.png`` (with the true connectivity if it is
+        known), ``<session>-forecast.png``, the figures of
+        :func:`~synapsnet_pyg.results.neuron_scores.draw_neuron_scores` as ``<session>-neurons-<name>.png``, and
+        ``training.png`` (``<session>-training.png`` if each session has a separate model).
 
     Raises:
         ValueError: No neuron of a session varies in both training and test part.

@@ -29,7 +29,10 @@ RESERVED_BY_GEXF = frozenset(
 )
 """Names of node attributes that GEXF reserves."""
 
-_RESERVED_BY_FILES = frozenset({"source", "target", "weight", "connectivity", "neuron_id", "index", "file"})
+_RESERVED_BY_FILES = frozenset({
+    "source", "target", "sender", "receiver", "weight", "connectivity", "neuron_id", "session", "orientation", "index",
+    "file",
+})  # fmt: skip
 
 
 def strongest(connectivity: Tensor, threshold: float = 0.0, top_k: int | None = None) -> Tensor:

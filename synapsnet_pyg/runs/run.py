@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from synapsnet_pyg.data.fingerprint import earlier_fingerprint
 from synapsnet_pyg.data.session import Session, Split
 from synapsnet_pyg.files import make_folder, say, session_folder
 from synapsnet_pyg.models.checkpoint import load_model
@@ -23,7 +22,6 @@ from synapsnet_pyg.runs.cost import FitCost, affordable, cost_sentence
 from synapsnet_pyg.runs.hardware import Hardware
 from synapsnet_pyg.runs.recipe import Preset, Recipe
 from synapsnet_pyg.runs.run_file import (
-    EVERY_FIELD,
     FILE,
     FittedSession,
     RunRecord,
@@ -31,11 +29,11 @@ from synapsnet_pyg.runs.run_file import (
     read_history,
     versions,
 )
+from synapsnet_pyg.runs.run_folder import begin_fit, load_recording
+from synapsnet_pyg.runs.sharing import CONFIG, SharedRun, from_hub, push_to_hub, share
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
-
-CHECKPOINTS = ("best.ckpt", "last.ckpt")
 
 Paths = Sequence[str | os.PathLike[str]]
 
@@ -130,7 +128,7 @@ class Run:
         if not (folder / "best.ckpt").is_file():
             raise FileNotFoundError(f"'{folder}' has no finished epoch yet; continue it with 'synapsnet fit --resume'.")
         model = load_model(folder / "best.ckpt", trust=trust)
-        sessions = {fitted.name: _load_session(fitted, folder, record) for fitted in record.sessions}
+        sessions = {fitted.name: load_recording(fitted, folder, record) for fitted in record.sessions}
         for name, session in sessions.items():
             if name not in model.sessions or model.sessions[name].neuron_id != session.neuron_id:
                 raise ValueError(f"Expected a model of the neurons of session '{name}' in '{folder / 'best.ckpt'}'.")
@@ -209,7 +207,7 @@ class Run:
         A neuron whose id occurs in the run starts from its embedding there.
 
         Args:
-            folder: Folder of the run.
+            folder: Folder of the run, or of a shared run (:meth:`save_pretrained`).
             path: Session file.
             out: Folder of the new run.
             changes: New values of the run's recipe by name; None keeps a value.
@@ -226,8 +224,7 @@ class Run:
             FileNotFoundError: The run or the session file does not exist.
             ValueError: The sessions of the model share no parameters, or the behaviours differ from those of the run.
         """
-        record, fitted_model = RunRecord.read(Path(folder)), load_model(Path(folder) / "best.ckpt", trust=trust)
-        require_trusted(record.kind, record.arguments, Path(folder) / FILE, trust)
+        record, fitted_model = _fitted(Path(folder), trust)
         if not fitted_model.shared:
             raise ValueError(
                 f"Expected a model whose sessions share their dynamics ('{record.kind}' shares nothing); "
@@ -281,7 +278,7 @@ class Run:
             with one_error():
                 if processes.is_first:
                     stack.enter_context(held(make_folder(out)))
-                    _begin(record, out, resume=resume)
+                    begin_fit(record, out, resume=resume)
                     if progress and expected:
                         say(expected, file=sys.stderr)
                 processes.wait()
@@ -289,6 +286,42 @@ class Run:
             fit(model, sessions, out, recipe, hardware=hardware,
                 resume=resume, progress=progress, logger=logger, callbacks=callbacks)  # fmt: skip
         return cls(model, {session.name: session for session in sessions}, recipe, out, record)
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
+        """Writes the run as a folder that can be given away, without recordings; see :mod:`~.runs.sharing`.
+
+        Args:
+            folder: Folder, created if needed.
+        """
+        return share(self, Path(folder))
+
+    @staticmethod
+    def from_pretrained(folder: str | os.PathLike[str]) -> SharedRun:
+        """Reads a folder of :meth:`save_pretrained`; strangers' folders are safe to read.
+
+        Args:
+            folder: Folder of a shared run.
+        """
+        return SharedRun.read(Path(folder))
+
+    def push_to_hub(self, repository: str, *, private: bool = True) -> str:
+        """Shares the run on the Hugging Face hub and returns the address of the commit.
+
+        Args:
+            repository: Name on the hub, such as ``lab/m1``; created if needed.
+            private: Whether a new repository is private.
+        """
+        return push_to_hub(self, repository, private=private)
+
+    @staticmethod
+    def from_hub(repository: str, *, revision: str | None = None) -> SharedRun:
+        """Reads a shared run from the Hugging Face hub.
+
+        Args:
+            repository: Name on the hub, such as ``lab/m1``.
+            revision: Branch, tag or commit; None: the newest.
+        """
+        return from_hub(repository, revision=revision)
 
     def history(self, session: str | None = None) -> History | None:
         """Reads the validation scores of the training.
@@ -333,46 +366,14 @@ class Run:
         return [shlex.join(fit_command), "synapsnet evaluate again", "synapsnet report again"]
 
 
-def _begin(record: RunRecord, out: Path, *, resume: bool) -> None:
-    """Writes ``run.json`` of a fit that begins, or goes on where one was begun.
-
-    Raises:
-        FileExistsError: The folder holds a run that is not to be resumed, or checkpoints of no run.
-        ValueError: The fit in the folder has other settings.
-    """
-    if resume and (out / FILE).exists():
-        record.require_same(out)
-        record.write(out)
-        return
-    names = [session.name for session in record.sessions]
-    folders = [out, *(session_folder(out, name, names) for name in names)]
-    if not (out / FILE).exists() and any((folder / name).exists() for folder in folders for name in CHECKPOINTS):
-        raise FileExistsError(f"'{out}' holds a fit without its {FILE}; choose another --out.")
-    try:
-        record.write(out, new=True)
-    except FileExistsError:
-        raise FileExistsError(
-            f"'{out}' holds a run already; continue it with --resume or choose another --out."
-        ) from None
-
-
-def _load_session(fitted: FittedSession, folder: Path, record: RunRecord) -> Session:
-    """Reads a recording of a run, and divides and standardises it; run and recording may have been moved together."""
-    paths = [Path(fitted.path), folder / fitted.relative_path]
-    path = next((path for path in paths if path.is_file()), None)
-    if path is None:
-        raise FileNotFoundError(
-            f"Expected the recording of session '{fitted.name}' at '{fitted.path}', its path during the fit (there is "
-            "no such file); put it back there."
-        )
-    session = Session.load(path)
-    now = session.fingerprint if record.file_version >= EVERY_FIELD else earlier_fingerprint(session)
-    if now != fitted.fingerprint:
-        raise ValueError(
-            f"'{path}' is not the recording of the fit in '{folder}', or was converted again with other options (got "
-            f"{session}); restore the original file, or fit again."
-        )
-    return record.recipe.standardised(record.recipe.prepare(session))
+def _fitted(folder: Path, trust: Collection[str]) -> tuple[RunRecord | SharedRun, Forecaster]:
+    """Reads settings and model of a run or of a shared run."""
+    if (folder / CONFIG).is_file() and not (folder / FILE).exists():
+        shared = SharedRun.read(folder)
+        return shared, shared.model
+    record, model = RunRecord.read(folder), load_model(folder / "best.ckpt", trust=trust)
+    require_trusted(record.kind, record.arguments, folder / FILE, trust)
+    return record, model
 
 
 def _options(values: Mapping[str, Any]) -> list[str]:

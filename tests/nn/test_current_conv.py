@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import torch
 from torch_geometric import EdgeIndex
 
@@ -43,3 +46,46 @@ def test_gradients_agree():
     CurrentConv()(activity, sorted_edges, edge_weight).square().sum().backward()
     dense_current(dense, activity).square().sum().backward()
     torch.testing.assert_close(edge_weight.grad, dense.grad[edge_index[1], edge_index[0]])
+
+
+SUMS = """
+import torch
+from torch_geometric import EdgeIndex
+from synapsnet_pyg import Session, SynapsNet, forecast_session
+from synapsnet_pyg.nn.current_conv import CurrentConv
+
+def sums():
+    torch.manual_seed(0)
+    N = 40
+    edges = torch.randint(0, N, (2, 300))
+    edges = edges[:, edges[1].argsort()]
+    activity, results = torch.randn(3, N, 5), []
+    for given in (edges, edges[:, torch.randperm(300)], EdgeIndex(edges, sparse_size=(N, N), sort_order="col")):
+        weight = torch.linspace(-1, 1, 300).requires_grad_()
+        current = CurrentConv()(activity, given, weight)
+        current.square().sum().backward()
+        results += [current.detach().flatten(), weight.grad]
+    session = Session(torch.randn(N, 60), bin_size=0.1, name="demo")
+    model = SynapsNet([session], hidden_size=6, edge_index={"demo": edges})
+    for fast in (True, False):
+        model.graphs[0].functional_connectivity.fast = fast
+        results.append(forecast_session(model, session).forecast.detach().flatten())
+    return torch.cat(results)
+"""
+
+WITHOUT_SCATTER = f"""
+import sys
+sys.modules["torch_scatter"] = None  # as if it were not installed
+{SUMS}
+import torch_geometric.typing
+assert not torch_geometric.typing.WITH_TORCH_SCATTER
+torch.save(sums(), sys.argv[1])
+"""
+
+
+def test_sums_are_equal_without_torch_scatter(tmp_path):
+    """PyG falls back to torch. Where torch-scatter is not installed both are the same."""
+    subprocess.run([sys.executable, "-c", WITHOUT_SCATTER, str(tmp_path / "sums.pt")], check=True, timeout=300)
+    here = {}
+    exec(SUMS, here)
+    torch.testing.assert_close(torch.load(tmp_path / "sums.pt", weights_only=True), here["sums"]())

@@ -1,4 +1,5 @@
 import sys
+from xml.etree import ElementTree
 
 import networkx as nx
 import numpy as np
@@ -6,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers import make_session, read_csv
+from scipy.io import loadmat
 from scipy.sparse import csc_array, load_npz, save_npz
 
 from synapsnet_pyg.cli.runs import connectivity as connectivity_command
@@ -38,7 +40,11 @@ def test_a_chain_runs_from_source_to_target_in_every_file(chain, tmp_path, forma
         assert 'source="a" target="b"' in path.read_text()
         assert list(read_graph(path).edges) == [("a", "b")]
     else:
-        matrix = load_npz(path).toarray() if format == "sparse" else np.load(path, allow_pickle=False)["connectivity"]
+        matrix = (
+            load_npz(path).toarray()
+            if format == "sparse"
+            else (loadmat(path) if format == "mat" else np.load(path, allow_pickle=False))["connectivity"]
+        )
         assert matrix.tolist() == [[0, 0], [0.5, 0]]
     assert path.name == {
         "npz": "chain.npz",
@@ -47,6 +53,7 @@ def test_a_chain_runs_from_source_to_target_in_every_file(chain, tmp_path, forma
         "graphml": "chain.graphml",
         "gexf": "chain.gexf",
         "sparse": "chain-sparse.npz",
+        "mat": "chain.mat",
     }.get(format)
     assert list(tmp_path.iterdir()) == [path]
 
@@ -57,7 +64,7 @@ def test_every_file_gives_all_weights_back(tmp_path, format):
     connectivity[3] = connectivity[:, 3] = 0  # a neuron without edges is none the less there
     back = read_connectivity(save_connectivity(session, connectivity, tmp_path, format=format), session)
     assert back.dtype == session.activity.dtype
-    assert torch.equal(back, connectivity if format == "npz" else without_diagonal(connectivity))
+    assert torch.equal(back, connectivity if FORMATS[format].every_weight else without_diagonal(connectivity))
 
 
 @pytest.mark.parametrize("format", [format for format in FORMATS if format != "sparse"])
@@ -95,6 +102,7 @@ def test_tables_and_graphs_know_the_neurons_and_the_edges(session, connectivity,
         assert np.array_equal(file["p_value"], p.numpy())
         assert file["sign_agreement"].dtype == bool
         assert file["neuron_id"].tolist() == session.neuron_id
+        assert file["orientation"].tolist() == ["receiver", "sender"]
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -160,7 +168,7 @@ def test_says_what_to_install_for_parquet(session, connectivity, tmp_path, monke
 def test_refuses_to_write_what_does_not_fit(session, connectivity, tmp_path):
     with pytest.raises(ValueError, match="npz, csv, parquet, graphml"):
         save_connectivity(session, connectivity, tmp_path, format="xlsx")
-    for name in ("weight", "connectivity", "source_area", "id"):
+    for name in ("weight", "connectivity", "orientation", "source_area", "id"):
         for format in ("npz", "csv"):
             with pytest.raises(ValueError, match=f"another name than '{name}'"):
                 save_connectivity(session, connectivity, tmp_path, format=format, edge_fields={name: connectivity})
@@ -225,3 +233,48 @@ def test_an_edge_without_a_weight_is_told(chain, tmp_path, format):
     (nx.write_graphml if format == "graphml" else nx.write_gexf)(graph, path)
     with pytest.warns(DataWarning, match=r"1 of 1 edges have no weight and count 1 \('a' to 'b'\)"):
         assert read_connectivity(path, session).sum() == 1
+
+
+def test_igraph_reads_directions_and_weights(session, connectivity, tmp_path):
+    """The library of the packages igraph for R and Python."""
+    igraph = pytest.importorskip("igraph")
+    path = save_connectivity(session, connectivity, tmp_path, format="graphml")
+    graph = igraph.Graph.Read_GraphML(str(path))
+    assert graph.is_directed()
+    assert graph.vs["id"] == session.neuron_id
+    assert graph.vs["area"] == session.area
+    edges = {(graph.vs[edge.source]["id"], graph.vs[edge.target]["id"]): edge["weight"] for edge in graph.es}
+    assert edges == pytest.approx({("demo/0", "demo/1"): 0.5, ("demo/1", "demo/2"): -2.0, ("demo/3", "demo/0"): 0.1})
+    assert np.array(graph.get_adjacency(attribute="weight").data)[0, 1] == pytest.approx(
+        0.5
+    )  # igraph: [sender, receiver]
+
+
+def test_gexf_keeps_the_rules_of_its_schema(session, connectivity, edge_fields, tmp_path):
+    """Gephi drops what is not declared, and refuses ids that come twice."""
+    path = save_connectivity(session, connectivity, tmp_path, format="gexf", edge_fields=edge_fields)
+    root = ElementTree.parse(path).getroot()
+    tag = root.tag.rpartition("}")[0] + "}"
+    assert tag.startswith("{http://www.gexf.net/1.") or tag.startswith("{http://gexf.net/1.")
+    assert root.get("version", "").startswith("1.")
+    (graph,) = root.findall(f"{tag}graph")
+    assert graph.get("defaultedgetype") == "directed"
+    nodes, edges = graph.findall(f"{tag}nodes/{tag}node"), graph.findall(f"{tag}edges/{tag}edge")
+    for elements in (nodes, edges):
+        ids = [element.get("id") for element in elements]
+        assert None not in ids
+        assert len(set(ids)) == len(ids)
+    known = {node.get("id") for node in nodes}
+    assert all(node.get("label") for node in nodes)
+    assert all({edge.get("source"), edge.get("target")} <= known for edge in edges)
+    assert all(float(edge.get("weight")) for edge in edges)
+    for owner, elements in (("node", nodes), ("edge", edges)):
+        declared = {
+            attribute.get("id"): attribute.get("type")
+            for attributes in graph.findall(f"{tag}attributes")
+            if attributes.get("class") == owner
+            for attribute in attributes
+        }
+        assert set(declared.values()) <= {"integer", "long", "double", "float", "boolean", "string"}
+        used = {value.get("for") for element in elements for value in element.iter(f"{tag}attvalue")}
+        assert used <= declared.keys()
