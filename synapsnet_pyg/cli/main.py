@@ -18,6 +18,7 @@ except ImportError as error:
 
 from synapsnet_pyg import __version__
 from synapsnet_pyg.cli import benchmarks, comparison, data, experiments, groups, intake, perturbation, runs
+from synapsnet_pyg.cli.late_imports import import_late
 from synapsnet_pyg.progress import on_terminal
 
 COMMANDS: tuple[Callable[..., None], ...] = tuple(
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     called = f"synapsnet {name.replace('_', ' ')}"
     values = values.as_dict()
     values.pop("config", None)
+    import_late()
     sys.path.append(os.getcwd())  # folder of a user's own model; last, so that no file there hides a library
     try:
         with warnings.catch_warnings(), on_terminal():
