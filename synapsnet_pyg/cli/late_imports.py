@@ -1,6 +1,7 @@
 """Modules that are executed at their first use instead of their import, because they take memory and seconds."""
 
 import sys
+import threading
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -9,6 +10,8 @@ from typing import Any
 
 LATE = ("numba", "pandas", "torch._dynamo", "torch_geometric.datasets")
 """Modules that PyTorch Geometric imports and that few commands use: 300 MB, and half of the seconds of a start."""
+
+_executing = threading.RLock()
 
 
 def import_late() -> None:
@@ -58,12 +61,12 @@ class _LateModule(ModuleType):
     """Module that is executed when a name is looked up that it does not have."""
 
     def __getattr__(self, name: str) -> Any:
-        """Executes the module, which is an ordinary one from then on."""
-        spec = self.__spec__
-        assert spec is not None
-        assert isinstance(spec.loader, _LateLoader)
-        spec.loader = self.__loader__ = spec.loader.loader
-        self.__path__ = spec.submodule_search_locations or []
-        self.__class__ = ModuleType  # type: ignore[assignment]
-        spec.loader.exec_module(self)
-        return getattr(self, name)
+        """Executes the module, which is an ordinary one from then on; other threads wait for it."""
+        with _executing:
+            spec = self.__spec__
+            if spec is not None and isinstance(spec.loader, _LateLoader):
+                spec.loader = self.__loader__ = spec.loader.loader
+                self.__path__ = spec.submodule_search_locations or []
+                spec.loader.exec_module(self)
+                self.__class__ = ModuleType  # type: ignore[assignment]
+        return self.__getattribute__(name)

@@ -35,3 +35,10 @@ def test_they_are_whole_at_their_first_use():
 def test_a_part_of_a_package_comes_after_the_package():
     code = "import pandas.api.types\nprint(*executed(), len(pandas.__path__), 'pandas.core.api' in sys.modules)"
     assert told(code) == ["pandas", "1", "True"]
+
+
+def test_threads_wait_for_each_other():
+    code = "import pandas\nfrom concurrent.futures import ThreadPoolExecutor\n"
+    code += "with ThreadPoolExecutor(4) as pool: print(*pool.map(lambda _: pandas.DataFrame.__name__, range(4)))\n"
+    code += "try: pandas.nothing\nexcept AttributeError as error: print(str(error).split()[-1])"
+    assert told(code) == ["DataFrame"] * 4 + ["'nothing'"]
