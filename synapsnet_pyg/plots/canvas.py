@@ -1,13 +1,36 @@
 """Figures without a window, and the parts that several of them share."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
-__all__ = ["Axes", "Figure", "add_colour_bar", "despine", "make_figure", "make_matrices_figure", "make_stacked_figure"]
+__all__ = [
+    "Axes",
+    "Figure",
+    "add_colour_bar",
+    "despine",
+    "make_figure",
+    "make_matrices_figure",
+    "make_stacked_figure",
+    "write_image",
+]
+
+
+def write_image(figure: Figure, path: Path, *, dpi: int) -> None:
+    """Writes a figure; the same figure gives the same bytes, without the date and random names within an SVG.
+
+    Args:
+        figure: Figure.
+        path: Path of the file, which ends with .png or .svg.
+        dpi: Number of dots per inch.
+    """
+    with rc_context({"svg.hashsalt": "synapsnet"}):
+        figure.savefig(path, dpi=dpi, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def make_figure(width: float, height: float, *, columns: int = 1, rows: int = 1) -> tuple[Figure, list[Axes]]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from synapsnet_pyg.files import atomic_path, make_folder
+from synapsnet_pyg.plots.canvas import write_image
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.report.page import FIGURES, SCRIPT, TABLES, chapter_html, page_html
 from synapsnet_pyg.report.plotly_canvas import plotly_script
@@ -71,7 +72,7 @@ def _write_files(chapter: Chapter, folder: Path) -> list[Path]:
             for ending in ("png", "svg"):
                 path = folder / FIGURES / f"{chapter.prefix}-{figure.name}.{ending}"
                 with atomic_path(path) as temporary:
-                    figure.static.savefig(temporary, dpi=150)
+                    write_image(figure.static, temporary, dpi=150)
                 written.append(path)
         for table in section.tables:
             path = folder / TABLES / f"{chapter.prefix}-{table.name}.csv"

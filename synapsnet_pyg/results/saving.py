@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from synapsnet_pyg.files import atomic_path
-from synapsnet_pyg.plots.canvas import Figure
+from synapsnet_pyg.plots.canvas import Figure, write_image
 
 
 def save_figure(figure: Figure, stem: Path, *, dpi: int = 200) -> list[Path]:
@@ -19,7 +19,7 @@ def save_figure(figure: Figure, stem: Path, *, dpi: int = 200) -> list[Path]:
     paths = [stem.with_name(stem.name + ending) for ending in (".png", ".svg")]
     for path in paths:
         with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=dpi)
+            write_image(figure, temporary, dpi=dpi)
     return paths
 
 
