@@ -33,6 +33,7 @@ SMALL = {
     "benchmarks/intervals.py": "session.h5 --models copy --horizon 2",
     "benchmarks/latency.py": "--neurons 5 --models copy --horizons 1 --bins 100 --steps 5",
     "benchmarks/memory.py": "--neurons 20 --bins 3000",
+    "benchmarks/memory_of_commands.py": "--neurons 20 --bins 600 --only inspect",
     "benchmarks/neuron_signs.py": "--seeds 0 --recordings none",
     "benchmarks/perturbation.py": "--neurons 20 --bins 2000 --epochs 1 --horizon 2 --driven 3 --starts 100",
     "benchmarks/recovery_growth.py": "--seeds 1 --neurons 24 --bins 300 400 500 --epochs 1 --out growth",

@@ -74,6 +74,7 @@ TESTED_ELSEWHERE = {
         ("readers/array_survey.py", "readers/spike_proposal.py", "readers/trace_proposal.py"),
         "readers/test_proposal.py, parts of a proposal",
     ),
+    "regression/bin_pairs.py": "regression/test_least_squares.py, inputs of its sums",
     "analysis/block_differences.py": "analysis/test_comparison.py, part of one test",
     "datasets/inspection.py": "cli/test_cli.py and test_golden.py, as the command 'inspect'",
     **dict.fromkeys(

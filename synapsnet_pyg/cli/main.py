@@ -19,6 +19,7 @@ except ImportError as error:
 from synapsnet_pyg import __version__
 from synapsnet_pyg.cli import benchmarks, comparison, data, experiments, groups, intake, perturbation, runs
 from synapsnet_pyg.cli.endings import run_to_end
+from synapsnet_pyg.cli.late_imports import import_late
 from synapsnet_pyg.files import say
 from synapsnet_pyg.progress import on_terminal
 
@@ -65,6 +66,7 @@ def _run(words: Sequence[str]) -> None:
     command = next(c for c in COMMANDS if c.__name__ == name)
     values = values.as_dict()
     values.pop("config", None)
+    import_late()
     with warnings.catch_warnings(), on_terminal():
         warnings.filterwarnings("always", category=UserWarning)
         warnings.showwarning = _warning_printer()

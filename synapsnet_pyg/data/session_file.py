@@ -73,7 +73,7 @@ def write_session_file(
     """
     with atomic_hdf5(path, FORMAT) as (file, _):
         file.attrs.update(version=VERSION, name=name, bin_size=bin_size)
-        for key, value in fields.items():
+        for key, value in sorted(fields.items()):  # PyTorch Geometric gives them in the order of a set
             _write(file, key, value)
 
 

@@ -1,75 +1,19 @@
-"""Downloads of public recordings, with progress bar, continuation after an interrupt, and checksums."""
+"""Downloads of public recordings from their archives."""
 
-import hashlib
 import json
-import os
 import tarfile
 import zipfile
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.error import URLError
+from urllib.request import urlopen
 
-from tqdm import tqdm
+from synapsnet_pyg.datasets.fetching import TIMEOUT, fetch
+from synapsnet_pyg.files import atomic_path
+from synapsnet_pyg.files.writing import room
 
 FIGSHARE = "https://api.figshare.com/v2/articles"
 ALLEN = "https://allen-brain-observatory.s3.us-west-2.amazonaws.com/visual-coding-neuropixels/ecephys-cache"
-_TIMEOUT = 60
-_CHUNK = 2**20
-
-
-def fetch(url: str, path: Path, *, size: int | None = None, md5: str | None = None) -> Path:
-    """Fetches one file; a complete file is kept, and the download of an incomplete file (``.part``) continues.
-
-    Args:
-        url: Address of the file.
-        path: Path of the file; its folder is made.
-        size: Expected number of bytes. None: as reported by the server.
-        md5: Expected checksum. None: no check.
-
-    Raises:
-        OSError: The file cannot be reached or written; the next call continues.
-        ValueError: The file differs from the published one; it is deleted.
-    """
-    if path.is_file() and size in (None, path.stat().st_size):
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    begun = part.stat().st_size if part.is_file() else 0
-    if size is not None and begun > size:  # the start of another version
-        part.unlink()
-        begun = 0
-    if begun != size:
-        size = _continue(url, part, begun, size)
-    if size is not None and part.stat().st_size != size:
-        raise OSError(f"'{url}' broke off after {part.stat().st_size} of {size} bytes; repeat the command to continue.")
-    if md5 and _md5(part) != md5:
-        part.unlink()
-        raise ValueError(f"'{url}' came with another checksum than {md5} and was deleted; fetch it again.")
-    os.replace(part, path)
-    return path
-
-
-def _continue(url: str, part: Path, begun: int, size: int | None) -> int | None:
-    """Fetches the rest of a file; returns the size of the file if the server or the caller knows it."""
-    asked = Request(url, headers={"Range": f"bytes={begun}-"} if begun else {})
-    try:
-        with urlopen(asked, timeout=_TIMEOUT) as answer:
-            continued = answer.status == 206
-            begun = begun if continued else 0
-            length = answer.headers.get("Content-Length")
-            size = begun + int(length) if size is None and length else size
-            bar = tqdm(
-                total=size, initial=begun, unit="B", unit_scale=True, desc=part.stem, disable=None, unit_divisor=1024
-            )
-            with part.open("ab" if continued else "wb") as file, bar:
-                while block := answer.read(_CHUNK):
-                    file.write(block)
-                    bar.update(len(block))
-    except HTTPError as error:
-        if error.code != 416:  # the file was complete already
-            raise
-    return size
 
 
 def figshare(article: int, root: Path) -> None:
@@ -80,16 +24,20 @@ def figshare(article: int, root: Path) -> None:
         ValueError: A file differs from the published one.
     """
     try:
-        with urlopen(f"{FIGSHARE}/{article}/files?page_size=1000", timeout=_TIMEOUT) as answer:
-            files: list[dict[str, Any]] = json.load(answer)
-        for file in files:
-            done = root / ".fetched" / file["name"]
-            if done.is_file() and done.read_text() == file["computed_md5"]:
+        with urlopen(f"{FIGSHARE}/{article}/files?page_size=1000", timeout=TIMEOUT) as answer:
+            files = _listed(answer.read(), root)
+        for name, url, size, md5 in files:
+            done = root / ".fetched" / name
+            unpacked = done.is_file() and done.read_text() == md5
+            path = root / name
+            if unpacked and not path.exists():
                 continue
-            path = fetch(file["download_url"], root / file["name"], size=file["size"], md5=file["computed_md5"])
-            unpack(path, root)
-            done.parent.mkdir(exist_ok=True)
-            done.write_text(file["computed_md5"])
+            fetch(url, path, size=size, md5=md5)
+            if unpack(path, root):  # repeated as a whole if it was interrupted
+                done.parent.mkdir(parents=True, exist_ok=True)
+                with atomic_path(done) as temporary:
+                    temporary.write_text(md5)
+                path.unlink(missing_ok=True)
     except (URLError, TimeoutError, ConnectionError) as error:
         raise OSError(
             f"figshare cannot be reached ({error}). By hand: open doi.org/10.6084/m9.figshare.{article}, "
@@ -97,24 +45,38 @@ def figshare(article: int, root: Path) -> None:
         ) from None
 
 
-def unpack(path: Path, root: Path) -> None:
-    """Unpacks an archive into ``root`` and deletes it; other files stay unchanged.
+def _listed(text: bytes, root: Path) -> list[tuple[str, str, int, str]]:
+    """Returns name, address, size and checksum of the files in a list of figshare."""
+    try:
+        files: list[dict[str, Any]] = json.loads(text)
+        listed = [(file["name"], file["download_url"], int(file["size"]), file["computed_md5"]) for file in files]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError("Expected a list of files of figshare (it answers with something else); try later.") from None
+    for name, *_ in listed:
+        _inside(root, name)
+    return listed
+
+
+def unpack(path: Path, root: Path) -> bool:
+    """Unpacks an archive into ``root``; returns whether the file is one.
 
     Raises:
         ValueError: The archive is damaged.
+        OSError: The disk is full.
     """
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                archive.extractall(root)
-        elif tarfile.is_tarfile(path):
-            with tarfile.open(path) as packed:
-                packed.extractall(root, filter="data")
-        else:
-            return
+        with room(path):
+            if zipfile.is_zipfile(path):
+                with zipfile.ZipFile(path) as archive:
+                    archive.extractall(root)
+            elif tarfile.is_tarfile(path):
+                with tarfile.open(path) as packed:
+                    packed.extractall(root, filter="data")
+            else:
+                return False
     except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
         raise ValueError(f"'{path}' is a damaged archive ({error}); delete it and fetch it again.") from None
-    path.unlink()
+    return True
 
 
 def allen_cache(root: Path, sessions: list[str]) -> None:
@@ -126,7 +88,7 @@ def allen_cache(root: Path, sessions: list[str]) -> None:
     wanted = ["channels.csv", *(f"session_{session}/session_{session}.nwb" for session in sessions)]
     for file in wanted:
         try:
-            fetch(f"{ALLEN}/{file}", root / file)
+            fetch(f"{ALLEN}/{file}", _inside(root, file))
         except (URLError, TimeoutError, ConnectionError) as error:
             raise OSError(
                 f"'{ALLEN}/{file}' cannot be reached ({error}). By hand: fetch "
@@ -157,10 +119,11 @@ def dandiset(root: Path, paths: list[str]) -> None:
         ) from None
 
 
-def _md5(path: Path) -> str:
-    """Computes the checksum of a file."""
-    digest = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(_CHUNK):
-            digest.update(block)
-    return digest.hexdigest()
+def _inside(root: Path, name: str) -> Path:
+    """Returns the path of a file of a listing; raises a ValueError if it would lie outside of the folder."""
+    path = PureWindowsPath(name)  # knows both kinds of slashes
+    if not path.name or path.anchor or ".." in path.parts or ":" in name or not name.isprintable():
+        raise ValueError(
+            f"Expected names of files within '{root}' (the listing has {name!r}); nothing of it is fetched."
+        )
+    return root / name

@@ -8,7 +8,8 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session, SessionInfo
 from synapsnet_pyg.data.windows import Window
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
-from synapsnet_pyg.regression.least_squares import RIDGES, newest_bins, pairs_of_bins, ridge_regression
+from synapsnet_pyg.regression.bin_pairs import pairs_of_bins
+from synapsnet_pyg.regression.least_squares import RIDGES, newest_bins, ridge_regression
 
 
 class VectorAutoregression(Forecaster):

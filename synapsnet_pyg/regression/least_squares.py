@@ -9,6 +9,7 @@ from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window
+from synapsnet_pyg.regression.bin_pairs import joined, pairs_of_bins
 
 RIDGES = tuple(10.0**k for k in range(7))
 """Candidates for a ridge, on the scale of sums over bins: decades from 1 to 1e6."""
@@ -34,7 +35,7 @@ class Moments:
     @property
     def covariance(self) -> Tensor:
         """Covariance of the inputs with each other [U, U]."""
-        return self.uu - torch.outer(self.u, self.u)
+        return self._centred(self.uu.clone())
 
     @property
     def cross(self) -> Tensor:
@@ -47,16 +48,26 @@ class Moments:
 
     def solution(self, ridge: float) -> tuple[Tensor, Tensor]:
         """Returns coefficients [N, U] and intercept [N] of the ridge regression."""
-        covariance, cross = self.covariance, self.cross
-        penalised = covariance + torch.eye(len(self.u), dtype=covariance.dtype, device=covariance.device) * (
-            ridge / self.bins
-        )
-        factor, failed = torch.linalg.cholesky_ex(penalised)
+        factor = self._penalised(ridge)
+        failed = torch.empty((), dtype=torch.int32, device=factor.device)
+        torch.linalg.cholesky_ex(factor, out=(factor, failed))
         if int(failed):  # dependent inputs without a ridge: the solution of least norm
-            coefficients = cross @ torch.linalg.pinv(penalised, hermitian=True)
+            coefficients = self.cross @ torch.linalg.pinv(self._penalised(ridge), hermitian=True)
         else:
-            coefficients = torch.cholesky_solve(cross.t(), factor).t()
+            coefficients = torch.cholesky_solve(self.cross.t(), factor).t()
         return coefficients, self.intercept(coefficients)
+
+    def _centred(self, products: Tensor) -> Tensor:
+        """Subtracts the products of the means from mean products of inputs [U, U], in place."""
+        for rows in torch.arange(len(self.u), device=self.u.device).split(256):  # no second matrix of this size
+            products[rows] -= torch.outer(self.u[rows], self.u)
+        return products
+
+    def _penalised(self, ridge: float) -> Tensor:
+        """Returns the covariance of the inputs with a ridge [U, U], column after column to be decomposed in place."""
+        result = self._centred(torch.empty_like(self.uu).t().copy_(self.uu))
+        result.diagonal().add_(ridge / self.bins)
+        return result
 
     def standard_error(self, coefficients: Tensor, ridge: float) -> Tensor:
         """Returns the standard error of each coefficient [N, U], assuming independent errors of the bins."""
@@ -88,7 +99,7 @@ class Moments:
         return float(error)
 
 
-def moments(session: Session, lags: int = 1, *, kernel: Tensor | None = None, chunk: int = 4096) -> Moments:
+def moments(session: Session, lags: int = 1, *, kernel: Tensor | None = None, chunk: int | None = None) -> Moments:
     """Computes the moments of inputs and targets; no pair of them crosses a segment's border.
 
     The inputs are the activity of the bin before the target, then of each earlier bin (N rows for each lag), then the
@@ -99,7 +110,7 @@ def moments(session: Session, lags: int = 1, *, kernel: Tensor | None = None, ch
         lags: Number of bins before the target that are inputs.
         kernel: Weights of the last bins, newest last, in place of ``lags``. The weighted sum is then the only input of
             each neuron. Near the start of a segment fewer bins exist, and their weights are scaled to the same sum.
-        chunk: Number of bins read at a time; does not change the result.
+        chunk: Number of bins read at a time; does not change the result. None: as many as take little memory.
 
     Raises:
         ValueError: Every segment is too short.
@@ -117,7 +128,7 @@ def moments(session: Session, lags: int = 1, *, kernel: Tensor | None = None, ch
     y, yy = zeros(N, dtype=torch.float64), zeros(N, dtype=torch.float64)
     yu = zeros(N, M, dtype=torch.float64)
     count = 0
-    for pairs in pairs_of_bins(session, lags, kernel=kernel, chunk=chunk):
+    for pairs in pairs_of_bins(session, lags, kernel=kernel, chunk=chunk or _chunk(M)):
         U, Y = torch.cat([*pairs.seen, pairs.behaviour]).double(), pairs.target.double()
         count += Y.shape[1]
         u += U.sum(1)
@@ -125,64 +136,7 @@ def moments(session: Session, lags: int = 1, *, kernel: Tensor | None = None, ch
         uu.addmm_(U, U.t())
         yu.addmm_(Y, U.t())
         yy += Y.square().sum(1)
-    return Moments(bins=count, u=u / count, y=y / count, uu=uu / count, yu=yu / count, yy=yy / count)
-
-
-class BinPairs(NamedTuple):
-    """Inputs and targets of n bins."""
-
-    seen: list[Tensor]
-    """Activity of each lag before the target, newest first [N, n], or its weighted sum alone."""
-    behaviour: Tensor
-    """Behaviour of the bin before the target [K, n]."""
-    target: Tensor
-    """Activity of the bins [N, n]."""
-
-
-def pairs_of_bins(
-    session: Session, lags: int = 1, *, kernel: Tensor | None = None, chunk: int = 4096
-) -> Iterator[BinPairs]:
-    """Yields the inputs and targets of :func:`moments`, those of several short segments together.
-
-    Args:
-        session: Session, or a part of its split.
-        lags: Number of bins before the target that are inputs.
-        kernel: Weights of the last bins, newest last, in place of ``lags``.
-        chunk: Number of bins, about: matrices of as many inputs are then read and written once for all of them.
-
-    Raises:
-        ValueError: Every segment is too short.
-    """
-    past = lags if kernel is None else 1
-    waiting: list[BinPairs] = []
-    found = False
-    for begin, end in session.segment.tolist():
-        for start in range(begin + past, end, chunk):
-            stop = min(start + chunk, end)
-            if kernel is None:
-                seen = [session.activity[:, start - lag : stop - lag] for lag in range(1, lags + 1)]
-            else:
-                before = session.activity[:, max(begin, start - len(kernel)) : stop - 1]
-                seen = [filtered(before, kernel)[:, start - stop :]]
-            behaviour = session.behaviour[start - 1 : stop - 1].t()
-            waiting.append(BinPairs(seen, behaviour, session.activity[:, start:stop]))
-            found = True
-            if sum(pairs.target.shape[1] for pairs in waiting) >= chunk:
-                yield _joined(waiting)
-                waiting = []
-    if waiting:
-        yield _joined(waiting)
-    if not found:
-        raise ValueError(f"Expected a segment of more than {past} bins in session '{session.name}' (all are shorter).")
-
-
-def _joined(pairs: Sequence[BinPairs]) -> BinPairs:
-    """Returns pairs of several pieces of a recording side by side."""
-    if len(pairs) == 1:
-        return pairs[0]
-    seen = [torch.cat(values, dim=1) for values in zip(*(each.seen for each in pairs), strict=True)]
-    behaviour, target = (torch.cat(values, dim=1) for values in zip(*(each[1:] for each in pairs), strict=True))
-    return BinPairs(seen, behaviour, target)
+    return Moments(bins=count, u=u / count, y=y / count, uu=uu.div_(count), yu=yu.div_(count), yy=yy / count)
 
 
 def newest_bins(window: Window, lags: int) -> tuple[list[Tensor], Tensor]:
@@ -203,21 +157,6 @@ def newest_bins(window: Window, lags: int) -> tuple[list[Tensor], Tensor]:
         raise ValueError(f"Expected windows of at least {lags} past bins (got {L - P + 1}).")
     lagged = [window.activity[..., L - P - lag : L - lag] for lag in range(lags)]
     return lagged, window.behaviour[:, L - P :].transpose(1, 2)
-
-
-def filtered(activity: Tensor, kernel: Tensor) -> Tensor:
-    """Returns the kernel's weighted sum of the bins up to each one [N, T], scaled where fewer bins come before it.
-
-    Args:
-        activity: Activity of bins that follow each other :math:`(N, T)`.
-        kernel: Weights of the last bins :math:`(W)`, newest last.
-    """
-    summed, present = torch.zeros_like(activity), activity.new_zeros(activity.shape[1])
-    for age, weight in enumerate(kernel.flip(0).tolist()):
-        if weight and age < activity.shape[1]:
-            summed[:, age:] += weight * activity[:, : activity.shape[1] - age]
-            present[age:] += weight
-    return summed * (kernel.sum() / present)
 
 
 class RidgeSolution(NamedTuple):
@@ -257,10 +196,23 @@ def ridge_regression(
     seen = moments(train, lags)
     best = ridges[0]
     if len(ridges) > 1:
-        held_out = moments(validation, lags)
-        errors = [held_out.squared_error(*seen.solution(ridge)) for ridge in ridges]
+        errors = [_squared_error(validation, lags, *seen.solution(ridge)) for ridge in ridges]
         best = ridges[int(torch.tensor(errors).argmin())]
     return RidgeSolution(*seen.solution(best), best)
+
+
+def _squared_error(session: Session, lags: int, coefficients: Tensor, intercept: Tensor) -> float:
+    """Returns the squared error of a solution in a part of a session, summed over targets and bins."""
+    total = 0.0
+    for pairs in pairs_of_bins(session, lags, chunk=_chunk(coefficients.shape[1])):
+        forecast = coefficients @ torch.cat([*pairs.seen, pairs.behaviour]).double() + intercept[:, None]
+        total += float((pairs.target - forecast).square().sum())
+    return total
+
+
+def _chunk(inputs: int) -> int:
+    """Returns a number of bins whose inputs take little memory."""
+    return max(256, min(4096, 2**22 // max(inputs, 1)))
 
 
 def _ridge_of_few_bins(train: Session, validation: Session, lags: int, ridges: Sequence[float]) -> RidgeSolution:
@@ -288,7 +240,7 @@ def _ridge_of_few_bins(train: Session, validation: Session, lags: int, ridges: S
 
 def _whole(session: Session, lags: int) -> tuple[Tensor, Tensor]:
     """Returns inputs [U, T] and targets [N, T] of all bins, in float64."""
-    pairs = _joined(list(pairs_of_bins(session, lags)))
+    pairs = joined(list(pairs_of_bins(session, lags)))
     return torch.cat([*pairs.seen, pairs.behaviour]).double(), pairs.target.double()
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from synapsnet_pyg.files import atomic_path
 from synapsnet_pyg.files.texts import cells
-from synapsnet_pyg.plots.canvas import Figure
+from synapsnet_pyg.plots.canvas import Figure, write_image
 
 FIGURE_FORMATS = ("png", "svg", "pdf")
 """Formats of a figure's files, the endings of their names."""
@@ -25,7 +25,7 @@ def save_figure(figure: Figure, stem: Path, *, formats: Sequence[str] = FIGURE_F
     paths = [stem.with_name(f"{stem.name}.{ending}") for ending in formats]
     for path in paths:
         with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=dpi)
+            write_image(figure, temporary, dpi=dpi)
     return paths
 
 

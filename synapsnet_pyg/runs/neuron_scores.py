@@ -18,7 +18,7 @@ _SMALL = 0.05
 
 def neuron_scores(
     session: Session, forecasts: Mapping[str, SessionForecast], ceiling: Ceiling, baseline: str | None
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Computes the scores of each neuron.
 
     Args:

@@ -1,14 +1,13 @@
 import hashlib
 import io
 import json
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.error import URLError
 
 import pytest
 
-from synapsnet_pyg.datasets import download
+from synapsnet_pyg.datasets import download, fetching
 from synapsnet_pyg.datasets.allen_neuropixels import AllenNeuropixels
 from synapsnet_pyg.datasets.bugeon import Bugeon
 
@@ -22,85 +21,20 @@ def archive():
     return packed.getvalue()
 
 
-@pytest.fixture
-def server():
-    """A server of files that can be told to break off, and notes what was asked of it."""
-
-    class Handler(BaseHTTPRequestHandler):
-        break_after = None
-        ranges = True
-
-        def do_GET(self):
-            body = self.files.get(self.path.split("?")[0])
-            wanted = self.headers.get("Range") if self.ranges else None
-            self.asked.append((self.path, wanted))
-            if body is None:
-                self.send_error(404)
-                return
-            begun = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
-            if begun >= len(body):
-                self.send_error(416)
-                return
-            self.send_response(206 if wanted else 200)
-            self.send_header("Content-Length", str(len(body) - begun))
-            self.end_headers()
-            self.wfile.write(body[begun : self.break_after])
-
-        def log_message(self, *_):
-            pass
-
-    Handler.files, Handler.asked = {}, []
-    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=running.serve_forever, daemon=True)
-    thread.start()
-    Handler.url = f"http://127.0.0.1:{running.server_port}"
-    yield Handler
-    running.shutdown()
-    thread.join()
-    running.server_close()
-
-
-def test_goes_on_where_it_broke_off(server, tmp_path):
-    server.files["/a.bin"] = BODY
-    server.break_after = 400_000
-    path = tmp_path / "new" / "a.bin"
-    with pytest.raises(OSError, match="broke off after 400000 of 1280000"):
-        download.fetch(f"{server.url}/a.bin", path, size=len(BODY))
-    assert not path.exists()
-    server.break_after = None
-    md5 = hashlib.md5(BODY).hexdigest()
-    assert download.fetch(f"{server.url}/a.bin", path, size=len(BODY), md5=md5).read_bytes() == BODY
-    assert server.asked[-1] == ("/a.bin", "bytes=400000-")
-    count = len(server.asked)
-    download.fetch(f"{server.url}/a.bin", path, size=len(BODY), md5=md5)
-    assert len(server.asked) == count  # what is there is not fetched again
-    assert [one.name for one in path.parent.iterdir()] == ["a.bin"]
-
-
-def test_a_server_without_ranges_begins_anew(server, tmp_path):
-    server.files["/a.bin"], server.ranges = BODY, False
-    (tmp_path / "a.bin.part").write_bytes(b"other" * 100)
-    assert download.fetch(f"{server.url}/a.bin", tmp_path / "a.bin", size=len(BODY)).read_bytes() == BODY
-
-
-def test_a_wrong_checksum_is_not_kept(server, tmp_path):
-    server.files["/a.bin"] = BODY
-    with pytest.raises(ValueError, match="another checksum"):
-        download.fetch(f"{server.url}/a.bin", tmp_path / "a.bin", size=len(BODY), md5="0" * 32)
-    assert list(tmp_path.iterdir()) == []
+def listed(server, monkeypatch, **files):
+    """Makes the server an archive of these files."""
+    texts = []
+    for name, body in files.items():
+        server.files[f"/{name}"] = body
+        md5 = hashlib.md5(body).hexdigest()
+        texts.append({"name": name, "size": len(body), "computed_md5": md5, "download_url": f"{server.url}/{name}"})
+    server.files["/articles/19448531/files"] = json.dumps(texts).encode()
+    monkeypatch.setattr(download, "FIGSHARE", f"{server.url}/articles")
+    return texts
 
 
 def test_figshare_is_fetched_verified_and_unpacked_once(server, tmp_path, monkeypatch):
-    packed = archive()
-    listed = [
-        {"name": "data.zip", "size": len(packed), "computed_md5": hashlib.md5(packed).hexdigest()},
-        {"name": "img.picture.npy", "size": len(BODY), "computed_md5": hashlib.md5(BODY).hexdigest()},
-    ]
-    for one, body in zip(listed, (packed, BODY), strict=True):
-        one["download_url"] = f"{server.url}/{one['name']}"
-        server.files[f"/{one['name']}"] = body
-    server.files["/articles/19448531/files"] = json.dumps(listed).encode()
-    monkeypatch.setattr(download, "FIGSHARE", f"{server.url}/articles")
+    listed(server, monkeypatch, **{"data.zip": archive(), "img.picture.npy": BODY})
     Bugeon.download(tmp_path)
     assert (tmp_path / "SB025/2019-10-04/neuron.ttype.txt").read_text() == "EC\n"
     assert (tmp_path / "img.picture.npy").read_bytes() == BODY
@@ -108,6 +42,46 @@ def test_figshare_is_fetched_verified_and_unpacked_once(server, tmp_path, monkey
     count = len(server.asked)
     Bugeon.download(tmp_path)
     assert len(server.asked) == count + 1  # the list alone
+    (tmp_path / "img.picture.npy").write_bytes(BODY[:-1] + b"?")
+    with pytest.raises(ValueError, match=r"img\.picture\.npy' with the md5 checksum"):
+        Bugeon.download(tmp_path)
+
+
+def test_an_interrupted_unpacking_is_repeated(server, tmp_path, monkeypatch):
+    listed(server, monkeypatch, **{"data.zip": archive()})
+    with monkeypatch.context() as context:
+
+        def killed(self, root):
+            target = Path(root) / "SB025/2019-10-04/neuron.ttype.txt"
+            target.parent.mkdir(parents=True)
+            target.write_text("E")
+            raise KeyboardInterrupt
+
+        context.setattr(zipfile.ZipFile, "extractall", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Bugeon.download(tmp_path)
+    Bugeon.download(tmp_path)
+    assert (tmp_path / "SB025/2019-10-04/neuron.ttype.txt").read_text() == "EC\n"
+    assert not (tmp_path / "data.zip").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["../a.npy", "/tmp/a.npy", "C:\\a.npy", "a/../../a.npy", "..\\a.npy", "", "a\n.npy", ".."]
+)
+def test_names_that_lead_out_of_the_folder_are_refused(name, server, tmp_path, monkeypatch):
+    texts = listed(server, monkeypatch, **{"a.npy": BODY})
+    server.files["/articles/19448531/files"] = json.dumps([*texts, {**texts[0], "name": name}]).encode()
+    with pytest.raises(ValueError, match="Expected names of files within"):
+        Bugeon.download(tmp_path / "root")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_list_that_is_none_is_told(server, tmp_path, monkeypatch):
+    listed(server, monkeypatch)
+    for text in (b"<html>", b'{"message": "no"}', b'[{"name": 3}]'):
+        server.files["/articles/19448531/files"] = text
+        with pytest.raises(ValueError, match="list of files of figshare"):
+            Bugeon.download(tmp_path)
 
 
 def test_the_allen_cache(server, tmp_path, monkeypatch):
@@ -125,6 +99,7 @@ def test_offline_it_says_what_to_fetch_by_hand(tmp_path, monkeypatch):
         raise URLError("no network")
 
     monkeypatch.setattr(download, "urlopen", nothing)
+    monkeypatch.setattr(fetching, "urlopen", nothing)
     with pytest.raises(OSError, match=r"doi.org/10.6084/m9.figshare.19448531.*unpack them into"):
         Bugeon.download(tmp_path)
     with pytest.raises(OSError, match=r"By hand: fetch .*channels.csv to .*session_715093703.nwb to"):

@@ -1,0 +1,44 @@
+import subprocess
+import sys
+
+from synapsnet_pyg.cli.late_imports import LATE
+
+CODE = """
+import sys
+from synapsnet_pyg.cli.late_imports import LATE, import_late
+import_late()
+import_late()
+def executed():
+    return [name for name in LATE if type(sys.modules.get(name)).__name__ == "module"]
+{code}
+"""
+
+
+def told(code):
+    command = [sys.executable, "-c", CODE.format(code=code)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_a_session_needs_none_of_them():
+    code = "import inspect, synapsnet_pyg.data.session\nfor m in list(sys.modules.values()): inspect.getmodule(m)\n"
+    assert told(code + "print(len(sys.meta_path), *executed())")[1:] == []
+
+
+def test_they_are_whole_at_their_first_use():
+    code = "import torch_geometric, torch, pandas as pd, numba\n"
+    code += "print(pd.DataFrame({'a': [1]}).a[0], torch_geometric.datasets.Planetoid.__name__)\n"
+    code += "import pandas.api.types, torch._dynamo.config\nfrom numba import njit\n"
+    code += "print(pandas.api.types.is_list_like([]), torch._dynamo.is_compiling(), *executed())"
+    assert told(code) == ["1", "Planetoid", "True", "False", *LATE]
+
+
+def test_a_part_of_a_package_comes_after_the_package():
+    code = "import pandas.api.types\nprint(*executed(), len(pandas.__path__), 'pandas.core.api' in sys.modules)"
+    assert told(code) == ["pandas", "1", "True"]
+
+
+def test_threads_wait_for_each_other():
+    code = "import pandas\nfrom concurrent.futures import ThreadPoolExecutor\n"
+    code += "with ThreadPoolExecutor(4) as pool: print(*pool.map(lambda _: pandas.DataFrame.__name__, range(4)))\n"
+    code += "try: pandas.nothing\nexcept AttributeError as error: print(str(error).split()[-1])"
+    assert told(code) == ["DataFrame"] * 4 + ["'nothing'"]
