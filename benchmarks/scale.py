@@ -28,6 +28,9 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import atomic_path, make_folder
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.synapsnet import SynapsNet
+from synapsnet_pyg.plots.canvas import Figure, despine, make_figure
+from synapsnet_pyg.plots.style import COLOURS
+from synapsnet_pyg.results.saving import save_figure
 from synapsnet_pyg.runs.recipe import Preset
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.scores import score_forecast
@@ -128,6 +131,25 @@ def main() -> None:
     table = Table("Fits of growing populations", header, rows, notes)
     table.print()
     table.write(out / "scale")
+    save_figure(draw_scale(rows), out / "scale", formats=["png"], dpi=120)
+
+
+def draw_scale(rows: list[list[str]]) -> Figure:
+    """Draws seconds of an epoch, peak memory and test correlation against the number of neurons, a line a model."""
+    figure, axes = make_figure(10, 3.2, columns=3)
+    for place, (ax, name) in enumerate(zip(axes, ("epoch (s)", "peak (GB)", "test correlation"), strict=True), start=3):
+        for model, colour in zip(dict.fromkeys(row[0] for row in rows), COLOURS, strict=False):
+            own = [(int(row[1]), row[place]) for row in rows if row[0] == model and row[place] != "-"]
+            for extrapolated, look in ((False, "o-"), (True, "o:")):
+                chosen = [(n, float(value.lstrip("~"))) for n, value in own if value.startswith("~") == extrapolated]
+                if chosen:
+                    ax.plot(*zip(*chosen, strict=True), look, color=colour, ms=4, label=None if extrapolated else model)
+        ax.set(xscale="log", xlabel="neurons", ylabel=name)
+        if place < 5:
+            ax.set_yscale("symlog", linthresh=0.1)
+        despine(ax)
+    axes[0].legend(frameon=False, fontsize="small")
+    return figure
 
 
 def row_of(model: str, neurons: int, result: dict[str, float], mark: str = "") -> list[str]:

@@ -154,6 +154,8 @@ def draw_graph(
     labels = np.array([group_label(group, colours) for group in groups])
     for group, colour in colours.items():
         x, y = position[(labels == group) & shown].T
+        if not len(x):
+            continue
         ax.scatter(x, y, s=size, color=colour, ec="white", lw=0.6, zorder=2, label=figure_text(group))
     ax.set_aspect("equal", "datalim")
     ax.autoscale_view()

@@ -95,7 +95,7 @@ def _mark_groups(figure: PlotlyFigure, order: NeuronOrder, *, cells: int, panels
     spans = [(start, end) for start, end in zip([0, *ends], ends, strict=False) if end - start >= 0.05 * len(groups)]
     middles = [scale * (start + end) / 2 - 0.5 for start, end in spans]
     for update in (figure.update_xaxes, figure.update_yaxes):
-        update(tickvals=middles, ticktext=[html(groups[start]) for start, _ in spans])
+        update(tickvals=middles, ticktext=[html(groups[start]) for start, _ in spans], ticklabelstandoff=8)
     colours = group_colours(groups)
     strips = [
         (scale * start - 0.5, scale * end - 0.5, colours[group_label(groups[start], colours)])

@@ -88,7 +88,7 @@ def _section_html(section: Section, chapter: Chapter, anchor: str, formats: Sequ
     """Returns the HTML of one section."""
     parts = [f'<h3 id="{anchor}">{html(section.title)}</h3>\n']
     parts += [f"<p>{html(sentence)}</p>\n" for sentence in section.sentences]
-    parts += [f"<pre>{html(chr(10).join(section.commands))}</pre>\n"] if section.commands else []
+    parts += [f"<pre>{chr(10).join(map(html, section.commands))}</pre>\n"] if section.commands else []
     parts += [_figure_html(figure, chapter, formats) for figure in section.figures]
     parts += [_table_html(table, chapter) for table in section.tables]
     return "".join(parts)

@@ -215,7 +215,7 @@ def _horizons(results: SessionResults) -> Section | None:
         tables.append(ReportTable(f"horizon-{key.replace('_', '-')}", table, table))
     part = "the test part" if ahead.whole[session.name] else "the beginning of the test part"
     sentences = [
-        f"Scores on {part} of forecasts 1 to {ahead.horizon} bins ahead (columns), of {session.bin_size:g} s each. "
+        f"Scores on {part} of forecasts 1 to {ahead.horizon} bins ahead (columns), of {session.bin_size:.3g} s each. "
         "Models that forecast one step feed their forecasts back. The first table shows the correlation, the second "
         "1 - MSE / MSE of a copy, which is above 0 where a model is better than no change. The file horizon-scores "
         "has all scores. For other horizons: synapsnet evaluate RUN --horizon H.",
