@@ -57,7 +57,7 @@ def test_datasets_are_those_registered() -> None:
 def test_formats_are_those_registered() -> None:
     action = OPTIONS["connectivity"]["--format"]
     assert list(dict.fromkeys(listed_in(action.help, set(FORMATS)))) == list(FORMATS)
-    assert set(action.default.split(",")) <= set(FORMATS)
+    assert action.default is None  # with and without tests of edges they differ; the help says how
 
 
 @pytest.mark.parametrize("command", [command for command in OPTIONS if "--preset" in OPTIONS[command]])

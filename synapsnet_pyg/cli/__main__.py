@@ -18,7 +18,7 @@ def run() -> NoReturn:
 
             status = main()
         except KeyboardInterrupt:
-            print(f"synapsnet: {ending.reason}", file=sys.stderr)
+            sys.stderr.write(f"synapsnet: {ending.reason}\n")
             status = ending.status
         handled = ending.handled
     for number in handled:

@@ -17,7 +17,7 @@ from synapsnet_pyg.analysis.pattern_agreement import PatternAgreement, pattern_a
 from synapsnet_pyg.analysis.refit import refit
 from synapsnet_pyg.analysis.states import block_matrix
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import file_name, make_folder, visible
+from synapsnet_pyg.files import file_name, label_name, make_folder, visible
 from synapsnet_pyg.plots.canvas import Figure, figure_text, make_figure
 from synapsnet_pyg.plots.connectivity import draw_block_matrix
 from synapsnet_pyg.plots.differences import draw_against_null, draw_intervals, draw_z_values
@@ -60,7 +60,7 @@ class ComparisonResult:
     @property
     def stem(self) -> str:
         """Beginning of the names of the files."""
-        first, second = (file_name(_in_words(name)) for name in self.comparison.names)
+        first, second = (label_name(_in_words(name)) for name in self.comparison.names)
         conditions = f"{first}-against-{second}"
         return conditions if self.whole else f"{file_name(self.pair.session.name)}-{conditions}"
 

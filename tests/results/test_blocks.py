@@ -59,7 +59,7 @@ def test_files_and_lines(results, tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == expected
     assert sum(line.startswith("written to") for line in lines) == len(expected)
     assert lines[-1].startswith("over 2 animals: ")
-    assert "0 neurons without area were left out" in lines[3]
+    assert any("0 neurons without area were left out" in line for line in lines)
     table = pd.read_csv(tmp_path / "out" / "blocks-area.csv")
     assert {"p_zero", "q_zero", "p_labels", "q_labels", "low", "high"} <= set(table.columns)
 
@@ -68,7 +68,7 @@ def test_a_single_session_has_no_table_over_sessions(runs, tmp_path):
     results = group_results(runs[1:], "depth", bins=2)
     assert results.over_sessions is None
     list(save_group_results(results, tmp_path))
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_of_many_blocks_the_surest_have_intervals():
@@ -80,7 +80,7 @@ def test_of_many_blocks_the_surest_have_intervals():
     figure = draw_blocks(pd.DataFrame(rows), "title")
     assert isinstance(figure, Figure)
     matrix, forest = figure.axes[:2]
-    assert len(forest.get_yticklabels()) == 60
+    assert len(forest.get_yticklabels()) == 30
     assert len(matrix.lines) == 12  # rings
     assert not matrix.texts  # stars
 

@@ -63,7 +63,7 @@ def test_a_state_against_the_rest(capsys, files, tmp_path):
     assert "1 of 42 pairs of neurons differ at a false discovery rate of 5 %; of 4 pairs of groups" in told
     stem = "monday-running-above-5-against-rest"
     assert {path.name for path in out.iterdir()} == {
-        f"{stem}-edges.csv", f"{stem}-blocks.csv", f"{stem}.png", f"{stem}.svg"
+        f"{stem}-edges.csv", f"{stem}-blocks.csv", f"{stem}.png", f"{stem}.svg", f"{stem}.pdf"
     }  # fmt: skip
     assert all(f"written to {path}: " in told for path in out.iterdir())
     edges = pd.read_csv(out / f"{stem}-edges.csv")
@@ -109,7 +109,11 @@ def test_halves_of_a_fitted_run(capsys, files, tmp_path):
         (about,) = [line for line in lines if line.startswith(f"{name}: first half against second half: no diff")]
         assert "under random assignment of blocks of time; 597 and 599 bins)" in about
         assert f"{name}: first half against second half: the conditions change rarely, 1 time:" in told
-    assert len(list((tmp_path / "out").iterdir())) == 6
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        f"{name}-first_half-against-second_half{ending}"
+        for name in ("monday", "tuesday")
+        for ending in ("-edges.csv", ".png", ".svg", ".pdf")
+    }
 
 
 def test_sessions_are_compared_by_the_ids_of_neurons(capsys, files, tmp_path):

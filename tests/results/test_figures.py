@@ -2,6 +2,7 @@ import pytest
 import torch
 from helpers import make_session
 
+from synapsnet_pyg.files import file_name
 from synapsnet_pyg.models.baselines import Copy
 from synapsnet_pyg.results.figures import breaks_between, draw_run
 from synapsnet_pyg.runs.run import Run
@@ -10,13 +11,16 @@ from synapsnet_pyg.runs.run import Run
 def test_draws_what_there_is(tmp_path):
     sessions = [make_session(N=4, name=name, area=["V1", "V1", "LM", "LM"]).standardise() for name in ("a", "b/c")]
     files = draw_run(Run.of(Copy(sessions), sessions), ["b/c"], tmp_path)
+    stem = file_name("b/c")
     assert [path.name for path in files] == [
-        "b_c-connectivity.png",
-        "b_c-forecast.png",
-        "b_c-neurons-against-baseline.png",
-        "b_c-neurons-by-area.png",
+        f"{stem}-{name}.{ending}"
+        for name in ("connectivity", "forecast", "neurons-against-baseline", "neurons-by-area")
+        for ending in ("png", "svg", "pdf")
     ]
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in files)
+    begins = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+    assert all(path.read_bytes().startswith(begins[path.suffix]) for path in files)
+    again = draw_run(Run.of(Copy(sessions), sessions), ["b/c"], tmp_path, formats=["pdf"])
+    assert all(path.suffix == ".pdf" for path in again)
 
 
 def test_a_session_without_varying_neurons_has_no_forecasts(tmp_path):

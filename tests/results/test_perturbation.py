@@ -30,7 +30,7 @@ def test_writes_table_figure_and_lines(tmp_path: Path) -> None:
     asked = PerturbedNeurons(stimulate=["b"], silence=["a", "c"], amount=0.5, held=True)
     lines = save_perturbations([run], asked, tmp_path / "new", horizon=2, formats=["csv", "parquet"])
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
-        f"monday-perturbation.{ending}" for ending in ("csv", "parquet", "png", "svg", "pdf")
+        f"monday-perturbation.{ending}" for ending in ("csv", "parquet", "pdf", "png", "svg")
     ]
     table = pd.read_csv(tmp_path / "new" / "monday-perturbation.csv")
     assert len(table) == 3 * 4 * 2
