@@ -29,8 +29,9 @@ def session(tmp_path_factory):
 
 
 def start(*words, **options):
-    """Starts a command in a process group of its own, as a shell does."""
+    """Starts a command in a process group of its own, as a shell does, and with signals as they usually are."""
     words = [*COMMAND, *map(str, words)]
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run by nohup
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
                             start_new_session=True, **options)  # fmt: skip
 
