@@ -29,11 +29,16 @@ def session(tmp_path_factory):
 
 
 def start(*words, **options):
-    """Starts a command in a process group of its own, as a shell does, and with signals as they usually are."""
+    """Starts a command in a process group of its own, as a shell does."""
     words = [*COMMAND, *map(str, words)]
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run by nohup
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
-                            start_new_session=True, **options)  # fmt: skip
+                            start_new_session=True, preexec_fn=usual_signals, **options)  # fmt: skip
+
+
+def usual_signals():
+    """Hears signals that the tests may be told to ignore, as by nohup or in the background of a script."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def wait_for(path, process, pattern=""):
