@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from synapsnet_pyg.cli.arguments import PresetName, ProtocolName, figure_formats, listed, output_folder, session_files
-from synapsnet_pyg.files import say
+from synapsnet_pyg.files import say, typed_path
 
 
 def fit(
@@ -112,7 +112,8 @@ def fit(
         logger=None if logger is None else make_logger(logger, out),
     )
     if join(hardware).is_first:
-        say(f"fitted run in {out}; now: synapsnet evaluate {out}")
+        trust = f" --trust {model}" if "." in model else ""
+        say(f"fitted run in {typed_path(out)}; now: synapsnet evaluate {typed_path(out)}{trust}")
 
 
 def adapt(
@@ -152,7 +153,7 @@ def adapt(
 
     changes = {"epochs": epochs, "patience": patience, "seed": seed}
     Run.adapt(run, session, out, changes=changes, hardware=Hardware(device), resume=resume, trust=listed(trust))
-    say(f"fitted run in {out}; now: synapsnet evaluate {out}")
+    say(f"fitted run in {typed_path(out)}; now: synapsnet evaluate {typed_path(out)}")
 
 
 def evaluate(
@@ -376,7 +377,7 @@ def export(run: str, *, to: str) -> None:
 
     Example:
         synapsnet export run --to shared
-        synapsnet adapt shared new.h5 --out run-new
+        synapsnet export run --to for-a-colleague
     """
     from synapsnet_pyg.runs.run import Run
 

@@ -48,6 +48,7 @@ def wait_for(path, process, pattern=""):
         if path.exists() and (not pattern or any(path.rglob(pattern))):
             return
         time.sleep(0.02)
+    process.kill()
     raise AssertionError(process.communicate())
 
 
@@ -152,7 +153,7 @@ def test_a_signal_ends_a_fit_with_one_line_and_clean_files_and_resume_goes_on(tm
     out = tmp_path / "run"
     words = ["fit", session, "--out", out, "--model", "gru", "--epochs", "9999", "--resume"]
     process = start(*words)
-    wait_for(out / "s" / "last.ckpt", process)
+    wait_for(out / "last.ckpt", process)
     os.killpg(process.pid, number)
     _, told = process.communicate(timeout=120)
     assert process.returncode == 128 + number
