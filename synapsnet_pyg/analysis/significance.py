@@ -388,7 +388,7 @@ def _sign_stability(effects: LaggedEffects, tests: EdgeTests, resamples: int, se
     times = torch.zeros(resamples, count).scatter_add_(1, drawn, torch.ones(resamples, count))
     series = list(zip(effects.errors.tensor_split(count, 1), effects.unique.tensor_split(count, 1), strict=True))
     stability = torch.zeros_like(tests.past.z, dtype=torch.float32)
-    for receivers in torch.arange(pairs.num_neurons).split(64):
+    for receivers in torch.arange(pairs.num_neurons).split(16):
         part = pairs.of_receivers(int(receivers[0]), int(receivers[-1]) + 1)
         sums = torch.stack([pairs.of_rows(a[receivers] @ b.t(), receivers) for a, b in series])
         sums = sums - sums.mean(0)

@@ -86,7 +86,7 @@ def is_counts(session: Session) -> bool:
 
 
 def _recorded(session: Session, values: Tensor, rows: Tensor | slice = slice(None)) -> Tensor:
-    """Returns standardised values [n, ...] of some neurons in the units of the recording; activity as recorded stays."""
+    """Returns standardised values [n, ...] of some neurons in the units of the recording; others stay as they are."""
     if "activity_scale" not in session:
         return values
     shape = (-1, *[1] * (values.dim() - 1))
