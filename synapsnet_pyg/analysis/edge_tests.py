@@ -227,7 +227,8 @@ def inflation_of(effects: LaggedEffects, trial: int = 1) -> Inflation:
         effects: Effects of a session.
         trial: Length of a trial in bins; 1: no trials.
     """
-    T, blocks = effects.bins // trial * trial, torch.arange(len(effects.errors)).split(256)
+    T = effects.bins // trial * trial
+    blocks = torch.arange(len(effects.errors)).split(max(2**20 // max(T, 1), 1))
 
     def spectra(rows: Tensor) -> Iterator[Tensor]:
         """Yields the spectra over trials [n, F, trial] of some neurons, divided by the length of their series."""
@@ -237,8 +238,10 @@ def inflation_of(effects: LaggedEffects, trial: int = 1) -> Inflation:
 
     def mean(rows: Tensor) -> Tensor:
         """Returns the products of the bins of a trial [F, trial, trial], mean over neurons."""
-        parts = [torch.einsum("nfa,nfb->fab", s, s.conj()) for s in spectra(rows)]
-        return torch.stack(parts).sum(0) / len(rows)
+        total = torch.zeros((), dtype=torch.complex64)
+        for s in spectra(rows):
+            total = total + torch.einsum("nfa,nfb->fab", s, s.conj())
+        return total / len(rows)
 
     def with_mean(rows: Tensor, other: Tensor) -> Tensor:
         """Returns the factor of each neuron, mean over all others [N]."""

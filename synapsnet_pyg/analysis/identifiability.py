@@ -69,22 +69,36 @@ def identifiability(session: Session, significance: EdgeSignificance | None = No
         session: Training part.
         significance: Result of the significance test of the edges; None: not tested.
     """
-    varying = [rows[rows.amax(1) > rows.amin(1)] for rows in (session.activity, session.behaviour.t())]
-    N, inputs = len(varying[0]), torch.cat(varying)
+    activity, behaviour = session.activity, session.behaviour.t()
+    varying = [rows.amax(1) > rows.amin(1) for rows in (activity, behaviour)]
+    N, inputs = int(varying[0].sum()), int(varying[0].sum() + varying[1].sum())
     inflation = None
     if session.num_neurons <= MOST_DENSE:
-        correlation = torch.corrcoef(inputs.double())
+        correlation = _correlations(activity, behaviour, torch.cat(varying))
         inflation = torch.linalg.pinv(correlation, hermitian=True).diagonal()[:N].float()
         largest = float(correlation[:N, :N].abs().fill_diagonal_(0).max()) if N > 1 else 0.0
     else:
-        largest = _largest_correlation(varying[0])
+        largest = _largest_correlation(activity[varying[0]])
     return Identifiability(
         variance_inflation=inflation,
         largest_correlation=largest,
-        bins_per_sender=session.num_bins / len(inputs),
+        bins_per_sender=session.num_bins / inputs,
         latents=None if significance is None else significance.latents,
         null_deviation=None if significance is None else significance.null_deviation,
     )
+
+
+def _correlations(activity: Tensor, behaviour: Tensor, kept: Tensor) -> Tensor:
+    """Returns the correlations of the kept rows of activity [N, T] and behaviour [K, T], in float64."""
+    length = activity.shape[1]
+    mean = torch.cat([rows.double().mean(1, keepdim=True) for rows in (*activity.split(64), behaviour)])[kept]
+    covariance = activity.new_zeros(len(mean), len(mean), dtype=torch.float64)
+    for start in range(0, length, 1024):
+        bins = slice(start, start + 1024)
+        centred = torch.cat([activity[:, bins], behaviour[:, bins]])[kept] - mean
+        covariance.addmm_(centred, centred.t())
+    scale = covariance.diagonal().rsqrt()
+    return (covariance * torch.outer(scale, scale)).clamp_(-1, 1)
 
 
 def _largest_correlation(rows: Tensor) -> float:

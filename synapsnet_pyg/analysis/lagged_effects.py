@@ -194,7 +194,7 @@ def signals(session: Session, lags: int) -> tuple[list[Tensor], Tensor, float]:
 
 @dataclass(frozen=True)
 class _Stacks:
-    """Stacked signals of all regressions, a few thousand bins at a time.
+    """Stacked signals of all regressions, about a thousand bins at a time.
 
     Attributes:
         session: Training part.
@@ -245,8 +245,8 @@ class _Stacks:
     def __iter__(self) -> Iterator[Tensor]:
         """Yields the signals [M, chunk]: newest bin, L earlier bins, known signals."""
         for begin, end in blocks(self.session, past=self.past):
-            for start in range(begin, end, 4096):
-                stop = min(start + 4096, end)
+            for start in range(begin, end, 1024):
+                stop = min(start + 1024, end)
                 rows = [self.activity[:, start - lag : stop - lag] for lag in range(self.lags + 1)]
                 yield torch.cat([*rows, self.known[:, start - 1 : stop - 1]])
 
@@ -256,14 +256,16 @@ class _Stacks:
         total = self.activity.new_zeros(M, dtype=torch.float64)
         product = self.activity.new_zeros(M, M, dtype=torch.float64)
         for stack in self:
-            total += stack.double().sum(1)
+            total += stack.sum(1, dtype=total.dtype)
             product += (stack @ stack.t()).double()
         mean = total / bins
-        covariance = product / bins - torch.outer(mean, mean)
+        covariance = product.div_(bins).addr_(mean, mean, alpha=-1)
         centre = mean[:, None].to(self.activity)
         fourth = sum(float((stack - centre).square().sum(0).double().square().sum()) for stack in self) / bins
-        identity = torch.eye(M, dtype=covariance.dtype, device=covariance.device)
-        return centre, torch.linalg.inv(shrink(covariance, fourth, bins, largest=min(1.0, M / bins)) + 1e-6 * identity)
+        shrunk = shrink(covariance, fourth, bins, largest=min(1.0, M / bins))
+        shrunk.diagonal().add_(1e-6)
+        del product, covariance
+        return centre, torch.linalg.inv(shrunk)
 
     def errors_and_unique(self, mean: Tensor, weights: Tensor, precision: Tensor, bins: int) -> tuple[Tensor, Tensor]:
         """Returns the errors of the regression on the past, and the unique activity one bin earlier, [N, T] each.

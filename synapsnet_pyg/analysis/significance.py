@@ -333,15 +333,16 @@ def _weights(tests: list[EdgeTests]) -> Tensor:
 
 def _kurtosis(rows: Tensor) -> Tensor:
     """Returns the kurtosis of each row, 3 for normal values."""
-    square = rows.double().square()
-    return square.square().mean(1) / square.mean(1).square().clamp_min(1e-30)
+    squares = (part.double().square() for part in rows.split(64))
+    return torch.cat([square.square().mean(1) / square.mean(1).square().clamp_min(1e-30) for square in squares])
 
 
 def _events(session: Session) -> Tensor:
     """Returns the number of events of each neuron [N]: bins over kurtosis, the number of spikes if they are rare."""
-    centred = session.activity - session.activity.mean(1, keepdim=True)
-    events = session.num_bins / _kurtosis(centred).clamp_min(1.0)
-    return torch.where(centred.abs().amax(1) > 1e-6, events, 0.0)
+    parts = (rows - rows.mean(1, keepdim=True) for rows in session.activity.split(64))
+    found = [torch.stack([_kurtosis(centred), centred.abs().amax(1).double()]) for centred in parts]
+    kurtosis, largest = torch.cat(found, 1)
+    return torch.where(largest > 1e-6, session.num_bins / kurtosis.clamp_min(1.0), 0.0)
 
 
 def _tested(pairs: Pairs, events: Tensor, bins: int) -> Tensor:
@@ -387,7 +388,7 @@ def _sign_stability(effects: LaggedEffects, tests: EdgeTests, resamples: int, se
     times = torch.zeros(resamples, count).scatter_add_(1, drawn, torch.ones(resamples, count))
     series = list(zip(effects.errors.tensor_split(count, 1), effects.unique.tensor_split(count, 1), strict=True))
     stability = torch.zeros_like(tests.past.z, dtype=torch.float32)
-    for receivers in torch.arange(pairs.num_neurons).split(64):
+    for receivers in torch.arange(pairs.num_neurons).split(16):
         part = pairs.of_receivers(int(receivers[0]), int(receivers[-1]) + 1)
         sums = torch.stack([pairs.of_rows(a[receivers] @ b.t(), receivers) for a, b in series])
         sums = sums - sums.mean(0)

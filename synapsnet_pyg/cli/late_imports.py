@@ -11,6 +11,12 @@ from typing import Any
 LATE = ("numba", "pandas", "torch._dynamo", "torch_geometric.datasets")
 """Modules that PyTorch Geometric imports and that few commands use: 300 MB, and half of the seconds of a start."""
 
+_STAND_INS: dict[tuple[str, str], object] = {("torch._dynamo", "disable"): lambda function, *_, **__: function}
+"""Module and name -> what the name means as long as the module is not executed.
+
+PyTorch asks its compiler, which no command uses, not to compile how a tensor is made in a dispatch mode.
+"""
+
 _executing = threading.RLock()
 
 
@@ -62,6 +68,8 @@ class _LateModule(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         """Executes the module, which is an ordinary one from then on; other threads wait for it."""
+        if (self.__name__, name) in _STAND_INS:
+            return _STAND_INS[self.__name__, name]
         with _executing:
             spec = self.__spec__
             if spec is not None and isinstance(spec.loader, _LateLoader):

@@ -89,13 +89,16 @@ def with_decay(future: Tensor, window: Window, decay: Tensor | None) -> Tensor:
 
 def _autocorrelation(session: Session, lag: int) -> Tensor:
     """Returns the autocorrelation at a lag of each neuron that varies."""
-    centred = session.activity - session.activity.mean(1, keepdim=True)
-    power = centred.square().mean(1)
     parts = [(start, stop) for start, stop in session.segment.tolist() if stop - start > lag]
-    product = sum(
-        ((centred[:, start : stop - lag] * centred[:, start + lag : stop]).sum(1) for start, stop in parts),
-        torch.zeros_like(power),
-    )
-    bins = sum(stop - start - lag for start, stop in parts)
-    varies = power > 1e-12
-    return (product / max(bins, 1))[varies] / power[varies]
+    bins = max(sum(stop - start - lag for start, stop in parts), 1)
+    result = []
+    for rows in session.activity.split(64):  # no second recording in memory
+        centred = rows - rows.mean(1, keepdim=True)
+        power = centred.square().mean(1)
+        product = sum(
+            ((centred[:, start : stop - lag] * centred[:, start + lag : stop]).sum(1) for start, stop in parts),
+            torch.zeros_like(power),
+        )
+        varies = power > 1e-12
+        result.append((product / bins)[varies] / power[varies])
+    return torch.cat(result)

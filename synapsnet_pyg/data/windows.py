@@ -202,19 +202,21 @@ def batches(windows: Windows, batch_size: int = 32) -> Iterator[Window]:
         yield windows.gather(index)
 
 
-def spread(windows: Windows, max_windows: int, batch_size: int = 64) -> Iterator[Window]:
+def spread(windows: Windows, max_windows: int, batch_size: int | None = None) -> Iterator[Window]:
     """Yields at most ``max_windows`` windows, evenly spread over the session, a batch at a time.
 
     Args:
         windows: Windows with equally many targets.
         max_windows: Largest number of windows; every ceil(M / ``max_windows``)-th of M windows is taken.
-        batch_size: Number of windows in a batch B; the last batch can be smaller.
+        batch_size: Number of windows in a batch B; the last batch can be smaller. None: 64, fewer for a large
+            population, whose gradients would take much memory.
 
     Example:
         >>> windows = every_window(Session(torch.zeros(2, 20), bin_size=0.1), window=5)
         >>> sum(len(window.activity) for window in spread(windows, max_windows=8))  # of 15
         8
     """
+    batch_size = batch_size or min(64, max(2**13 // windows.session.num_neurons, 1))
     for index in torch.arange(0, len(windows), -(-len(windows) // max_windows)).split(batch_size):
         yield windows.gather(index)
 

@@ -54,7 +54,9 @@ class Moments:
         if int(failed):  # dependent inputs without a ridge: the solution of least norm
             coefficients = self.cross @ torch.linalg.pinv(self._penalised(ridge), hermitian=True)
         else:
-            coefficients = torch.cholesky_solve(self.cross.t(), factor).t()
+            # Not by torch.cholesky_solve, which copies the factor.
+            half = torch.linalg.solve_triangular(factor, self.cross.t(), upper=False)
+            coefficients = torch.linalg.solve_triangular(factor.t(), half, upper=True).t()
         return coefficients, self.intercept(coefficients)
 
     def _centred(self, products: Tensor) -> Tensor:

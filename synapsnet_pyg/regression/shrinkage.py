@@ -25,12 +25,16 @@ def shrink(covariance: Tensor, fourth_power: float, bins: int, *, largest: float
         tensor([[2.0000, 0.5000],
                 [0.5000, 2.0000]])
     """
-    identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
-    target = covariance.trace() / len(covariance) * identity
-    distance = float((covariance - target).square().sum())
+    target = covariance.trace() / len(covariance)
+    difference = covariance.clone()
+    difference.diagonal().sub_(target)
+    distance = float(difference.square_().sum())
+    del difference  # as large as what follows
     error = (fourth_power - float(covariance.square().sum())) / bins
     shrinkage = min(error / distance, largest) if distance > 0 else 0.0
-    return (1 - shrinkage) * covariance + shrinkage * target
+    result = (1 - shrinkage) * covariance
+    result.diagonal().add_(shrinkage * target)
+    return result
 
 
 def soft_threshold(coefficients: Tensor, share: float) -> Tensor:

@@ -28,6 +28,7 @@ from synapsnet_pyg.results.graphs import (
     connectivity_from_edges,
     connectivity_from_networkx,
     edge_columns,
+    edges_with_fields,
     neuron_rows,
     to_networkx,
     to_pandas,
@@ -132,11 +133,16 @@ class CSVTable(ConnectivityFormat):
 
     def write(self, path: Path, session: Session, connectivity: Tensor, edge_fields: EdgeFields) -> None:
         """Writes a row an edge, the strongest first."""
-        columns = edge_columns(session, connectivity, edge_fields)
+        edges = edges_with_fields(session, connectivity, edge_fields).strongest_first()
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(cells(columns))
-            writer.writerows(map(cells, zip(*columns.values(), strict=True)))
+            for number, part in enumerate(
+                edges.split(2**14)
+            ):  # a million rows as Python's numbers take half a gigabyte
+                columns = edge_columns(session, part)
+                if number == 0:
+                    writer.writerow(cells(columns))
+                writer.writerows(map(cells, zip(*columns.values(), strict=True)))
 
     def read(self, path: Path, session: Session) -> Tensor:
         """Reads the columns ``source``, ``target`` and ``weight``."""

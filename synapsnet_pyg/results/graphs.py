@@ -4,7 +4,7 @@ Matrices are [receiver, sender], edges run from sender to receiver; no other fil
 large populations are sparse (``torch.sparse_coo``), and so are the fields of their edges.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -221,14 +221,12 @@ def to_pandas(
         0      a      b    0.50          V1          LM
         1      b      a   -0.25          LM          V1
     """
-    return optional_import("pandas", "analysis").DataFrame(edge_columns(session, connectivity, edge_fields))
-
-
-def edge_columns(
-    session: Session, connectivity: Tensor, edge_fields: Mapping[str, Tensor] | None = None
-) -> dict[str, list[object]]:
-    """Returns name -> values of the columns of :func:`to_pandas`, with its arguments and errors."""
     edges = edges_with_fields(session, connectivity, edge_fields).strongest_first()
+    return optional_import("pandas", "analysis").DataFrame(edge_columns(session, edges))
+
+
+def edge_columns(session: Session, edges: "Edges") -> dict[str, list[object]]:
+    """Returns name -> values of the columns of :func:`to_pandas` for some edges of a session."""
     values: dict[str, list[object]] = {name: column.tolist() for name, column in edges.fields.items()}
     return endpoint_columns(session, edges.edge_index, values)
 
@@ -315,6 +313,11 @@ class Edges:
         """Returns the edges in the order of their absolute weight."""
         order = self.fields["weight"].abs().argsort(descending=True, stable=True)
         return Edges(self.edge_index[:, order], {name: values[order] for name, values in self.fields.items()})
+
+    def split(self, size: int) -> Iterator["Edges"]:
+        """Yields the edges in their order, at most so many at a time; no edges are one empty part."""
+        for part in torch.arange(self.edge_index.shape[1]).split(size):
+            yield Edges(self.edge_index[:, part], {name: values[part] for name, values in self.fields.items()})
 
 
 def edges_with_fields(session: Session, connectivity: Tensor, edge_fields: Mapping[str, Tensor] | None) -> Edges:

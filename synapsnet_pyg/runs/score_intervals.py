@@ -11,7 +11,7 @@ from torch import Tensor
 from synapsnet_pyg.models.forecasting import SessionForecast
 from synapsnet_pyg.runs.time_blocks import block_length, block_sums, time_blocks
 
-_AT_ONCE = 2048
+_AT_ONCE = 256
 """Neurons whose resampled scores are in memory at once."""
 
 
@@ -86,14 +86,18 @@ class BlockBootstrap:
     ) -> None:
         first = next(iter(forecasts.values()))
         truth = first.truth[scored].double().cpu()
-        guesses = {model: forecast.forecast[scored].double().cpu() for model, forecast in forecasts.items()}
+
+        def guess_of(model: str) -> Tensor:
+            """Returns the forecast of a model, in double precision of one at a time."""
+            return forecasts[model].forecast[scored].double().cpu()
+
         if not len(truth):
             self.length, self.blocks, block = 0, 0, torch.zeros(0)
         else:
             series = torch.stack(
                 [
                     values
-                    for guess in guesses.values()
+                    for guess in map(guess_of, forecasts)
                     for values in (score_series(truth, guess), (truth - guess).square().mean(0))
                 ]
             )
@@ -108,7 +112,8 @@ class BlockBootstrap:
             times = torch.zeros(samples, B, dtype=torch.float64).scatter_add_(
                 1, drawn, torch.ones(drawn.shape).double()
             )
-            for model, guess in guesses.items():
+            for model in forecasts:
+                guess = guess_of(model)
                 self._whole[model] = _sample_scores(truth, guess, block, torch.ones(1, B, dtype=torch.float64))[0]
                 self._samples[model] = _sample_scores(truth, guess, block, times)
 

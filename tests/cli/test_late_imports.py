@@ -42,3 +42,10 @@ def test_threads_wait_for_each_other():
     code += "with ThreadPoolExecutor(4) as pool: print(*pool.map(lambda _: pandas.DataFrame.__name__, range(4)))\n"
     code += "try: pandas.nothing\nexcept AttributeError as error: print(str(error).split()[-1])"
     assert told(code) == ["DataFrame"] * 4 + ["'nothing'"]
+
+
+def test_a_model_is_built_within_bounds_without_the_compiler():
+    code = "import torch\nfrom synapsnet_pyg.models.bounded import Bounded\n"
+    code += "with Bounded({}): layer = torch.nn.GRU(2, 3)\n"
+    code += "print(len(layer.weight_hh_l0), 'torch._dynamo' in executed())"
+    assert told(code) == ["9", "False"]
