@@ -117,7 +117,7 @@ def test_a_spike_far_off_can_be_cut_away():
 
 
 def test_memory_is_checked_before_it_is_taken(monkeypatch):
-    monkeypatch.setattr("synapsnet_pyg.files.free_memory", lambda: 1000.0)
+    monkeypatch.setattr("synapsnet_pyg.files.memory.free_memory", lambda: 1000.0)
     with pytest.raises(ValueError, match=r"4 neurons in .* bins of 0\.5 s to fit into memory"):
         binned(spiking(), bin_size=0.5)
 

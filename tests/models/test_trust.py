@@ -5,7 +5,7 @@ import pytest
 import torch
 from helpers import make_session
 
-from synapsnet_pyg.cli import main
+from synapsnet_pyg.cli.main import main
 from synapsnet_pyg.models.baselines import Copy
 from synapsnet_pyg.models.checkpoint import load_model, save_model
 from synapsnet_pyg.models.forecaster import Forecaster

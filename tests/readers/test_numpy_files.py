@@ -97,7 +97,7 @@ def test_a_file_larger_than_the_memory_that_a_process_may_map(tmp_path, monkeypa
     with ArrayFile(tmp_path / "a.npy") as file:
         assert file.shape(None) == (3_000_000, 16, 64)
         assert not file.head("a").any()
-        monkeypatch.setattr("synapsnet_pyg.files.free_memory", lambda: 1e9)
+        monkeypatch.setattr("synapsnet_pyg.files.memory.free_memory", lambda: 1e9)
         monkeypatch.setattr(np, "load", lambda *_, **__: (_ for _ in ()).throw(OSError("Cannot allocate memory")))
         with pytest.raises(ValueError, match="fit into memory"):
             file.get("a")

@@ -82,7 +82,7 @@ def test_tables_have_one_vocabulary(runs, tmp_path):
     true = true_weights() != 0
     assert len(table) == pytest.approx(int(true.sum()), abs=2)
     with np.load(tmp_path / "demo.npz", allow_pickle=False) as file:
-        assert set(file) == {"connectivity", "neuron_id", *EDGE_COLUMNS[3:]}
+        assert set(file) == {"connectivity", "neuron_id", "orientation", *EDGE_COLUMNS[3:]}
         assert (file["connectivity"] != 0).sum() > len(table)
     with pytest.raises(ValueError, match="got 'xlsx'"):
         save_connectivity_results(runs[0], results, tmp_path, formats=["xlsx"])

@@ -139,7 +139,7 @@ def test_a_disk_that_fills_up_leaves_the_last_good_checkpoint(tmp_path, monkeypa
 
     def full(what, path):
         save(what, path)
-        os.truncate(path, 100)
+        path.truncate(100)
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
