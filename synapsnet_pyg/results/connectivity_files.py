@@ -26,10 +26,10 @@ from synapsnet_pyg.results.graphs import (
     RESERVED_BY_GEXF,
     check_edge_fields,
     connectivity_from_edges,
+    connectivity_from_matrix,
     connectivity_from_networkx,
     edge_columns,
     edges_with_fields,
-    neuron_rows,
     to_networkx,
     to_pandas,
     to_scipy,
@@ -102,13 +102,7 @@ class NumPyMatrix(ConnectivityFormat):
             ids, weight = file["neuron_id"], file["weight"].tolist()
             ends = (ids[_rows(file, end, len(ids), path)].tolist() for end in ("sender", "receiver"))
             return connectivity_from_edges(session, zip(*ends, weight, strict=True))
-        matrix, ids = _numbers(file, "connectivity", path), file["neuron_id"].tolist()
-        if matrix.shape != (len(ids), len(ids)):
-            raise ValueError(f"Expected a connectivity of {len(ids)} neurons (got {list(matrix.shape)}).")
-        row = torch.tensor(neuron_rows(session, ids))
-        connectivity = session.activity.new_zeros(session.num_neurons, session.num_neurons)
-        connectivity[row[:, None], row] = torch.from_numpy(matrix).to(connectivity)
-        return connectivity
+        return connectivity_from_matrix(session, _numbers(file, "connectivity", path), file["neuron_id"].tolist())
 
 
 class MATLAB(ConnectivityFormat):

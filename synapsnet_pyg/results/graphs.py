@@ -4,11 +4,12 @@ Matrices are [receiver, sender], edges run from sender to receiver; no other fil
 large populations are sparse (``torch.sparse_coo``), and so are the fields of their edges.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import networkx as nx
+import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
@@ -142,6 +143,28 @@ def connectivity_from_networkx(session: Session, graph: "nx.DiGraph[str]") -> Te
     if missing := [f"'{j}' to '{i}'" for j, i, weight in edges if weight is None]:
         warn(f"{len(missing)} of {len(edges)} edges have no weight and count 1 ({shorten(missing, 2)}).")
     return connectivity_from_edges(session, ((j, i, 1.0 if weight is None else weight) for j, i, weight in edges))
+
+
+def connectivity_from_matrix(session: Session, matrix: np.ndarray, ids: Sequence[str]) -> Tensor:
+    """Returns the connectivity of a matrix whose neurons are in another order, or not all of the session's.
+
+    Args:
+        session: Session of the N neurons.
+        matrix: Weights of the M neurons of the ids :math:`(M, M)`, ``[i, j]`` the effect of j on i.
+        ids: Ids of the rows and columns.
+
+    Returns:
+        Weights :math:`(N, N)`, zero for neurons that are not in the matrix.
+
+    Raises:
+        ValueError: The matrix has another size, or an id is that of no neuron of the session.
+    """
+    if matrix.shape != (len(ids), len(ids)):
+        raise ValueError(f"Expected a connectivity of {len(ids)} neurons (got {list(matrix.shape)}).")
+    row = torch.tensor(neuron_rows(session, ids))
+    connectivity = session.activity.new_zeros(session.num_neurons, session.num_neurons)
+    connectivity[row[:, None], row] = torch.from_numpy(matrix).to(connectivity)
+    return connectivity
 
 
 def to_data(session: Session, connectivity: Tensor, *, edge_fields: Mapping[str, Tensor] | None = None) -> Data:

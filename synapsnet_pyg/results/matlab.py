@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_checks import check_connectivity
 from synapsnet_pyg.files import optional_import
 from synapsnet_pyg.nn.current_conv import edges_of, values_at
-from synapsnet_pyg.results.graphs import check_edge_fields, connectivity_from_edges, neuron_rows
+from synapsnet_pyg.results.graphs import check_edge_fields, connectivity_from_edges, connectivity_from_matrix
 
 ORIENTATION = "[receiver, sender]: connectivity(i, j) is the effect of neuron j on neuron i"
 """Text of the variable ``orientation``."""
@@ -78,10 +77,4 @@ def read_matlab(path: Path, session: Session) -> Tensor:
             raise ValueError(f"Expected senders and receivers from 1 to {len(ids)} (got others).")
         ends = ([ids[int(end) - 1] for end in each] for each in (sender, receiver))
         return connectivity_from_edges(session, zip(*ends, weight, strict=True))
-    matrix = variables["connectivity"]
-    if matrix.shape != (len(ids), len(ids)):
-        raise ValueError(f"Expected a connectivity of {len(ids)} neurons (got {list(matrix.shape)}).")
-    row = torch.tensor(neuron_rows(session, ids))
-    connectivity = session.activity.new_zeros(session.num_neurons, session.num_neurons)
-    connectivity[row[:, None], row] = torch.from_numpy(matrix).to(connectivity)
-    return connectivity
+    return connectivity_from_matrix(session, variables["connectivity"], ids)
