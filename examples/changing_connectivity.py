@@ -334,7 +334,10 @@ for title, recording in (("states", session), ("control: shifted states", shifte
     for pair in state_pairs(recording.standardise(), names):
         result = compare_conditions(pair, group_by="cell_type", draws=100)
         table, test = result.blocks, result.any_difference
-        print(f"{title}: {' against '.join(pair.names)}: mean square of z {test.mean_square:.2f}, p = {test.p:.3f}")
+        print(
+            f"{title}: {' against '.join(pair.names)}: mean square difference over its expectation "
+            f"{test.mean_square:.2f}, p = {test.p:.3f}"
+        )
         print(f"  {int((table['q_any'] < 0.05).sum())} of {len(table)} pairs of types differ", end="")
         print(f", {int((table['q'] < 0.05).sum())} in their mean; {int(result.edges().sum())} pairs of neurons")
 table = by_type["SynapsNet, modulated"].differences

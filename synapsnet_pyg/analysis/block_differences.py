@@ -21,9 +21,9 @@ def block_table(
 
     The first test is of the mean difference over pairs. Its standard error is that of the mean of the pairs' products
     in each bin, because the errors of neurons are correlated, and is corrected for slow signals like that of a pair
-    (:func:`~synapsnet_pyg.analysis.comparison.compare_conditions`). The second test is of the mean square of z over
-    pairs, which also shows changes that cancel in the mean. Its p-value is that of the gamma distribution with mean and
-    variance of the null.
+    (:func:`~synapsnet_pyg.analysis.comparison.compare_conditions`). The second test is of the mean square difference
+    over pairs, which also shows changes that cancel in the mean. Its p-value is that of the gamma distribution with
+    mean and variance of the null.
 
     Args:
         fitted: Fits of both conditions.
@@ -31,7 +31,7 @@ def block_table(
         contrasts: Weights of the bins under the null, those of the conditions first :math:`(1 + K, M)`.
         label: 1 if a neuron is in a group :math:`(N, G)`.
         known: Pairs that count, booleans :math:`(N, N)`.
-        mean_square: Mean square of z from group to group for each contrast :math:`(1 + K, G, G)`.
+        mean_square: Mean square over its expectation, from group to group for each contrast :math:`(1 + K, G, G)`.
 
     Returns:
         Table of
@@ -42,7 +42,7 @@ def block_table(
         mean_a, mean_b          mean effect over these pairs in each condition
         difference, low, high   difference of the means, with its 95 % interval
         z, p, q                 test of the difference, two-sided; q over the table (Benjamini-Hochberg)
-        mean_square             mean square of z over these pairs, about 1 without any difference
+        mean_square             mean square difference over its expectation without any, about 1
         p_any, q_any            test of the mean square, one-sided
         ======================  ==============================================================================
     """

@@ -220,7 +220,10 @@ def groups_of(session: Session, field: str, bins: int | None) -> Groups:
     columns = session.neuron_columns
     if field not in columns:
         known = ", ".join(columns) or "none"
-        raise ValueError(f"Expected a field of the neurons (got '{field}', there are: {known}); give it to Session.")
+        raise ValueError(
+            f"Expected a field of the neurons (got '{field}', session '{session.name}' has: {known}); fields such as "
+            "areas come with the recording when it is converted ('synapsnet inspect' shows them)."
+        )
     values = np.array(columns[field])
     is_text = values.dtype.kind == "U"
     has_label = values != "" if is_text else np.isfinite(values)

@@ -16,6 +16,7 @@ from synapsnet_pyg.analysis.pattern_agreement import PatternAgreement, pattern_a
 from synapsnet_pyg.analysis.quantiles import quartile_deviation
 from synapsnet_pyg.analysis.refit import Refit, refit
 from synapsnet_pyg.analysis.student import two_sided_p
+from synapsnet_pyg.progress import steps
 
 SHIFTED, ASSIGNED = "shifts of the conditions in time", "random assignment of blocks of time"
 """Names of the two nulls."""
@@ -32,7 +33,7 @@ class GlobalTest(NamedTuple):
     """Test of whether two conditions differ at all."""
 
     mean_square: float
-    """Mean square of the differences of all pairs, in squared standard errors; about 1 without a difference."""
+    """Mean square of the differences of all pairs over its expectation without a difference, about 1."""
     null: np.ndarray
     """The same under the null, once for each shift or assignment: [K]."""
     p: float
@@ -128,7 +129,8 @@ def compare_conditions(
 
     n is the deviation of z under the null, at least 1, a factor of the receiver times a factor of the sender. For pairs
     of neurons, :math:`\nu` is the deviation of z of most pairs, at least 1 (Efron 2004): a change that all pairs share
-    shows in the global test, not in single pairs. The global test compares the mean square of z with the null. The
+    shows in the global test, not in single pairs. The global test compares the mean square of D, over its expectation
+    for independent bins, with the null. The
     p-values of pairs and groups are those of Student's t distribution with the kurtosis of the sum over bins.
 
     Args:
@@ -238,7 +240,7 @@ class _UnderNull(NamedTuple):
     inflation: Tensor
     """Deviation of z of each pair under the null, at least 1: [N, N]."""
     mean_square: Tensor
-    """Mean square of z of the pairs from group to group for each contrast, the first of which is observed:
+    """Mean square over its expectation, from group to group for each contrast, the first of which is observed:
     [1 + K, G, G]."""
 
 
@@ -246,21 +248,24 @@ def _under_null(fitted: Refit, contrasts: Tensor, label: Tensor) -> _UnderNull:
     """Computes the differences for each contrast [1 + K, M] and groups with labels [N, G].
 
     Differences are those of the errors of the common fit, whose expectation is zero in every contrast if the conditions
-    do not differ. A sum of squared differences is divided by its expectation for bins that are independent.
+    do not differ. A sum of squared differences is divided by its expectation for bins that are independent, with a
+    variance of their own in each. The fit makes the errors orthogonal to the inputs: where activity varies more in one
+    condition, it lies nearer to the effects of that condition, and the differences are smaller than those of shifted
+    conditions. The expectation knows this from the part of the contrast that the inputs do not explain.
     """
     errors, unique = (_unit_rows(rows) for rows in (fitted.errors, fitted.unique))
     N = len(errors)
-    received, sent = label.t() @ errors.square(), label.t() @ unique.square()
-    diagonal = (errors * unique).square()
+    squared = errors.square() / fitted.error_share
+    received = label.t() @ squared
     sizes, variance, mean_square = label.t() @ label, torch.zeros(N, N, dtype=torch.float64), []
     pairs = torch.outer(label.sum(0), label.sum(0)) - sizes
-    for weight in contrasts:
-        own = (label * (diagonal @ weight.square())[:, None]).t() @ label
-        expected = (received * weight.square()) @ sent.t() - own
+    for weight in steps("null", contrasts):
         product = (errors * weight) @ unique.t()
         for sign in (1, -1):  # means are zero in the observed conditions, and are subtracted in all others too
             share = (sign * weight).clamp_min(0)
             product -= sign * torch.outer(errors @ share, unique @ share)
+        sent = fitted.beside_inputs(unique * weight).square()
+        expected = received @ sent.t() @ label - (label * (squared * sent).sum(1, keepdim=True)).t() @ label
         square = product.square().fill_diagonal_(0)
         mean_square.append((label.t() @ square @ label) / expected.clamp_min(1e-30))
         if len(mean_square) > 1:

@@ -3,6 +3,7 @@
 import operator
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import NamedTuple
 
 import torch
@@ -53,9 +54,10 @@ def condition_of(session: Session, text: str) -> Condition:
     """
     name, sign, number = _parts(session, text)
     if name not in session.behaviour_name:
+        close = get_close_matches(name, session.behaviour_name, 1)
         raise ValueError(
-            f"Expected different states among the behaviours {', '.join(session.behaviour_name) or 'none'} "
-            f"(got {text}); read the states of the recording as behaviours."
+            f"Expected different states among the behaviours {', '.join(session.behaviour_name) or 'none'} (got {text})"
+            + (f"; did you mean '{close[0]}'?" if close else "; read the states of the recording as behaviours.")
         )
     k = session.behaviour_name.index(name)
     values = session.behaviour[:, k].double().cpu()

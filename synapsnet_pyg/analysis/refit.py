@@ -28,6 +28,8 @@ class Refit:
         effect: Effects in each condition, shrunk towards those of both together: [2, N, N].
         alone: Effects in each condition, from its bins alone, shrunk towards zero: [2, N, N].
         plain: Correlation of the neurons in one bin, in each condition: [2, N, N].
+        inputs: Inputs, with mean zero in each condition: [U, M].
+        taken: The fit takes ``u(t) @ taken @ u(s) / M`` of the error of bin s out of that of bin t: [U, U].
         errors: Errors of the effects of both conditions together, in each bin: [N, M].
         unique: Unique activity of each sender, over both conditions: [N, M].
         own_unique: Unique activity of each sender, among the bins of its condition: [N, M].
@@ -40,6 +42,8 @@ class Refit:
     effect: Tensor
     alone: Tensor
     plain: Tensor
+    inputs: Tensor
+    taken: Tensor
     errors: Tensor
     unique: Tensor
     own_unique: Tensor
@@ -52,6 +56,11 @@ class Refit:
     def bins(self) -> tuple[int, int]:
         """Number of bins of each condition."""
         return int((self.weight > 0).sum()), int((self.weight < 0).sum())
+
+    def beside_inputs(self, rows: Tensor) -> Tensor:
+        """Returns rows [R, M] without the part that the fit takes of them, a combination of the inputs."""
+        overlap = (rows @ self.inputs.t()).double() @ self.taken
+        return rows - (overlap / rows.shape[1]).to(rows) @ self.inputs
 
     @property
     def changes(self) -> int:
@@ -141,6 +150,8 @@ def refit(pair: ConditionPair) -> Refit:
         effect=torch.stack(effect),
         alone=torch.stack(alone),
         plain=torch.stack(plain),
+        inputs=inputs,
+        taken=taken,
         errors=errors,
         unique=unique_inputs[:N],
         own_unique=own_unique,

@@ -20,6 +20,14 @@ from synapsnet_pyg.analysis.edge_tests import (
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
 from synapsnet_pyg.analysis.lagged_effects import LaggedEffects, lagged_effects
 from synapsnet_pyg.analysis.pair_mixture import pair_posterior_mean
+from synapsnet_pyg.analysis.rare_pairs import (
+    FEWEST_COINCIDENCES,
+    FEWEST_EVENTS,
+    events_of,
+    kurtosis,
+    number_to_test,
+    pairs_to_test,
+)
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.nn.current_conv import sparse_matrix
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
@@ -27,10 +35,6 @@ from synapsnet_pyg.progress import steps
 from synapsnet_pyg.regression.candidate_edges import candidate_edges
 from synapsnet_pyg.regression.pairs import PairMatrix, Pairs, SomePairs
 
-FEWEST_EVENTS = 30.0
-"""Fewest events of a neuron whose edges are tested."""
-FEWEST_COINCIDENCES = 5.0
-"""Fewest coincidences that chance must bring about for a pair to be tested (Cochran 1954)."""
 _BOOTSTRAP_BLOCKS = 50
 
 
@@ -119,37 +123,48 @@ class EdgeSignificance:
         return self.expected_false(rate) <= 2 * rate
 
     def message(self, rate: float = 0.05) -> str:
-        """Returns sentences on the number of edges at a rate, how many are expected to be false, and what is untested.
+        """Returns sentences on the edges at a rate, how many are expected to be false, and what is not tested.
 
         Args:
             rate: False discovery rate of the edges.
         """
-        count, share = int(self.edges(rate).sum()), self.expected_false(rate)
-        coupled = int((self.same_bin_q <= rate).sum()) // 2
-        percent = f"{100 * rate:g} %"
+        coupled = self.same_bin_q <= rate
+        sentences = [self.called_sentence(rate)]
+        if bool(coupled.any()):
+            both = int((coupled & self.edges(rate)).sum())
+            sentences.append(
+                f"{int(coupled.sum()) // 2} pairs are coupled within the bin (by an effect faster than the bin, whose "
+                f"direction the recording does not tell, or by a common input), {both} of the edges among them."
+            )
+        if untested := self.num_neurons * (self.num_neurons - 1) - self.tested:
+            rare = f"; {self.rare} neurons have fewer than {FEWEST_EVENTS:g} events" if self.rare else ""
+            sentences.append(
+                f"{untested} pairs were not tested, because their neurons are active too rarely (chance brings about "
+                f"fewer than {FEWEST_COINCIDENCES:g} coincidences of a pair{rare}): nothing is known about these."
+            )
+        return " ".join(sentences)
+
+    def called_sentence(self, rate: float = 0.05) -> str:
+        """Returns a sentence on the number of edges at a rate, and how many of them are expected to be false.
+
+        Args:
+            rate: False discovery rate of the edges.
+        """
+        count, share, percent = int(self.edges(rate).sum()), self.expected_false(rate), f"{100 * rate:g} %"
         if count == 0:
-            lines = [
+            return (
                 f"No edge is significant: none of {self.tested} tested pairs, at a false discovery rate of {percent}."
-            ]
-        elif self.trusted(rate):
-            lines = [
-                f"{count} of {self.tested} tested pairs are significant edges at a false discovery rate of {percent}. "
-                f"Of 100 edges called here about {100 * share:.0f} are expected to be false."
-            ]
-        else:
-            lines = [
+            )
+        if not self.trusted(rate):
+            return (
                 f"{count} of {self.tested} tested pairs pass the tests at a false discovery rate of {percent}, but of "
                 f"100 edges called here about {100 * share:.0f} are expected to be false, because unrecorded "
                 "influences make calls in the recording backwards, too: they cannot be trusted one by one."
-            ]
-        if coupled:
-            lines.append(
-                f"{coupled} pairs are coupled within the bin: by an effect faster than the bin, whose direction the "
-                "recording does not tell, or by a common input."
             )
-        if self.rare:
-            lines.append(f"{self.rare} neurons are too rare to test: they have fewer than {FEWEST_EVENTS:g} events.")
-        return " ".join(lines)
+        called = f"{count} of {self.tested} tested pairs are significant edges at a false discovery rate of {percent}"
+        if count * rate < 1:  # a single call in the recording backwards would be a larger share than the rate
+            return f"{called}: too few to measure on this recording how many of them are false."
+        return f"{called}. Of 100 edges called here about {100 * share:.0f} are expected to be false."
 
     def matrix(self, values: Tensor) -> Tensor:
         """Returns values of pairs as a matrix [N, N], a sparse one (``torch.sparse_coo``) of candidates."""
@@ -173,7 +188,8 @@ class EdgeSignificance:
     def edge_fields(self) -> dict[str, Tensor]:
         """Returns column -> values of the statistics that tables and files have for each weight."""
         names = ("posterior_mean", "effect", "error", "p_value", "q_value", "edge_probability", "sign_stability")
-        return {name: getattr(self, name) for name in (*names, "lag", "same_bin", "same_bin_q")}
+        fields = {name: getattr(self, name) for name in (*names, "lag", "same_bin", "same_bin_q")}
+        return {"tested": self.p_value.isfinite(), **fields}
 
 
 def edge_significance(
@@ -206,8 +222,9 @@ def edge_significance(
 
     This costs power: a true edge needs an effect about 1.4 times as large. The p-values are those of Student's t with
     the kurtosis of the sum over bins, because sums over few coincidences of rare spikes have heavy tails. Neurons with
-    fewer than :data:`FEWEST_EVENTS` events, and pairs with fewer than :data:`FEWEST_COINCIDENCES` expected
-    coincidences, are not tested. With several lags each lag is tested too, and the p-values are combined.
+    fewer than 30 events, and pairs with fewer than 5 expected coincidences, are not tested
+    (:mod:`~synapsnet_pyg.analysis.rare_pairs`). With several lags each lag is tested too, and the p-values are
+    combined.
 
     With a sparse ``learned``, or without one and more than
     :data:`~synapsnet_pyg.nn.functional_connectivity.MOST_DENSE` neurons, candidates alone are tested, in both
@@ -238,10 +255,10 @@ def edge_significance(
     kernel = population_kernel(effects)
     kernels = [kernel, *(range(1, effects.lags + 1) if effects.lags > 1 else ())]
     tests = [run_tests(effects, each, inflation) for each in steps("test edges", kernels)]
-    excess = pairs.outer(_kurtosis(effects.errors), _kurtosis(effects.unique)) / effects.bins
-    events = _events(session)
-    tested = _tested(pairs, events, session.num_bins)
-    number = _number_tested(events, session.num_bins)
+    excess = pairs.outer(kurtosis(effects.errors), kurtosis(effects.unique)) / effects.bins
+    events = events_of(session)
+    tested = pairs_to_test(pairs, events, session.num_bins)
+    number = number_to_test(events, session.num_bins)
 
     p = combined_p(torch.stack([two_sided(test.weakest(), excess) for test in tests]), _weights(tests))
     p = torch.where(tested, p, torch.nan)
@@ -329,34 +346,6 @@ def _weights(tests: list[EdgeTests]) -> Tensor:
         share = torch.tensor([m.density * min(1.0, m.edge_variance / 10) for m in mixtures], dtype=torch.float64)
         weights[1:] = share / share.sum().clamp_min(1e-9)
     return weights / weights.sum()
-
-
-def _kurtosis(rows: Tensor) -> Tensor:
-    """Returns the kurtosis of each row, 3 for normal values."""
-    squares = (part.double().square() for part in rows.split(64))
-    return torch.cat([square.square().mean(1) / square.mean(1).square().clamp_min(1e-30) for square in squares])
-
-
-def _events(session: Session) -> Tensor:
-    """Returns the number of events of each neuron [N]: bins over kurtosis, the number of spikes if they are rare."""
-    parts = (rows - rows.mean(1, keepdim=True) for rows in session.activity.split(64))
-    found = [torch.stack([_kurtosis(centred), centred.abs().amax(1).double()]) for centred in parts]
-    kurtosis, largest = torch.cat(found, 1)
-    return torch.where(largest > 1e-6, session.num_bins / kurtosis.clamp_min(1.0), 0.0)
-
-
-def _tested(pairs: Pairs, events: Tensor, bins: int) -> Tensor:
-    """Returns the pairs with enough events to be tested, and that stand for no others, as booleans."""
-    enough = torch.where(events >= FEWEST_EVENTS, events, 0.0).double()
-    tested = pairs.clear(pairs.outer(enough, enough) / bins) >= FEWEST_COINCIDENCES
-    return tested if pairs.weight is None else tested & (pairs.weight == 1)
-
-
-def _number_tested(events: Tensor, bins: int) -> int:
-    """Returns the number of all pairs with enough events to be tested."""
-    enough = events[events >= FEWEST_EVENTS].double().sort().values
-    partners = len(enough) - torch.searchsorted(enough, FEWEST_COINCIDENCES * bins / enough)
-    return int(partners.sum()) - int((enough.square() >= FEWEST_COINCIDENCES * bins).sum())
 
 
 def _q(pairs: Pairs, p: Tensor, tests: int, *, symmetric: bool = False) -> Tensor:

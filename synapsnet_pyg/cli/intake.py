@@ -202,6 +202,7 @@ def convert(
             failed.append(own)
             continue
         target = path if path is not None else session_file(str(output_folder(out) / f"{file_name(label)}.h5"))
+        _warn_of_another(target, session)
         session.save(target)
         written.append(target)
         same = seen.setdefault(activity_digest(session), own) if len(found) > 1 else own
@@ -313,6 +314,22 @@ def prepare(
         )
     files = shlex.quote(str(folder)) if not others else " ".join(shlex.quote(str(target)) for target in targets)
     say(f"{len(targets)} session file(s) in {folder}; now: synapsnet fit {files} --out run")
+
+
+def _warn_of_another(path: Path, session: "Session") -> None:
+    """Says that a file holds another session, which is about to be replaced, because runs may need it."""
+    from synapsnet_pyg.data.session import Session
+
+    try:
+        other = Session.load(path) if path.exists() else session
+    except (ValueError, OSError):  # a file that is no session file, or a damaged one
+        return
+    if other.fingerprint != session.fingerprint:
+        say(
+            f"warning: '{path}' held another session ({other.num_neurons} neurons, {other.num_bins} bins of "
+            f"{other.bin_size:g} s), which is replaced; runs fitted to that one cannot be read with the new one.",
+            file=sys.stderr,
+        )
 
 
 @contextmanager

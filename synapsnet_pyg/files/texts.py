@@ -66,8 +66,8 @@ def text_of_cell(text: str) -> str:
 
 
 def cells(row: Iterable[object]) -> list[object]:
-    """Returns a row for a CSV file, its texts by :func:`cell`."""
-    return [cell(entry) if isinstance(entry, str) else entry for entry in row]
+    """Returns a row for a CSV file, its texts by :func:`cell`; a number that is not known is an empty cell."""
+    return ["" if entry != entry else cell(entry) if isinstance(entry, str) else entry for entry in row]
 
 
 def tex(text: str) -> str:

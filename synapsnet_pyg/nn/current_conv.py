@@ -96,7 +96,7 @@ def sparse_matrix(edge_index: Tensor, weight: Tensor, num_neurons: int, *, order
 
 
 def values_at(matrix: Tensor, edge_index: Tensor) -> Tensor:
-    """Returns the values of edges [E] in a matrix [N, N]; NaN where a sparse one has none.
+    """Returns the values of edges [E] in a matrix [N, N]; NaN where a sparse one has none, false of booleans.
 
     Args:
         matrix: Values of pairs :math:`(N, N)`, sparse or not.
@@ -109,6 +109,8 @@ def values_at(matrix: Tensor, edge_index: Tensor) -> Tensor:
     key = matrix.indices()[0] * matrix.shape[1] + matrix.indices()[1]
     wanted = receiver * matrix.shape[1] + sender
     place = torch.searchsorted(key, wanted).clamp_max(max(len(key) - 1, 0))
+    values = matrix.values()
+    absent = torch.tensor(False if values.dtype == torch.bool else torch.nan).to(values.device)
     if not len(key):
-        return torch.full((len(wanted),), torch.nan)
-    return torch.where(key[place] == wanted, matrix.values()[place], torch.nan)
+        return absent.expand(len(wanted)).clone()
+    return torch.where(key[place] == wanted, values[place], absent)

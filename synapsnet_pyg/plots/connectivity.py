@@ -179,7 +179,7 @@ def draw_p_values(ax: Axes, counts: np.ndarray, borders: np.ndarray) -> Axes:
         counts: Number of p-values between each two borders [M].
         borders: Borders of the ranges [M + 1].
     """
-    ax.bar(borders[:-1], counts, np.diff(borders), align="edge", color=BLUE, ec="white", lw=0.5, label="all pairs")
+    ax.bar(borders[:-1], counts, np.diff(borders), align="edge", color=BLUE, ec="white", lw=0.5, label="tested pairs")
     ax.axhline(
         counts.sum() / len(counts), color=ORANGE, lw=1.5, ls="--", label="at most this near zero if there were no edges"
     )

@@ -257,7 +257,11 @@ def _significant_edges(session: Session, edges: EdgeSignificance, learned: Tenso
         {
             "source": [session.neuron_id[j] for j in sender.tolist()],
             "target": [session.neuron_id[i] for i in receiver.tolist()],
-            **{name: values_at(values, edge_index).nan_to_num().tolist() for name, values in columns.items()},
+            **{
+                name: values_at(values, edge_index).nan_to_num().tolist()
+                for name, values in columns.items()
+                if name != "tested"
+            },  # all of them are
         }
     )
     ratio = (table["effect"] / table["error"]).abs()

@@ -263,7 +263,8 @@ def _significance(results: SessionResults) -> Section | None:
     title = "Significant edges" if significance.edges.trusted(FALSE_DISCOVERY_RATE) else "Edges that pass the tests"
     sentences = [
         significance.message,
-        "The table has these edges. Its columns: weight, learned by the model; posterior_mean, the effect shrunk "
+        "The table has these edges. Its columns: weight, learned by the model, whose scale its penalties and the other "
+        "senders change; posterior_mean, the best estimate of the effect of one unit of the sender's activity, shrunk "
         "towards zero where evidence is weak; effect, the estimate before shrinkage; error, its standard error; "
         "p_value, the largest of three tests (given the past, given the same bin as well, against the recording "
         "backwards); q_value, the smallest false discovery rate at which the pair is an edge; lag, the number of bins "

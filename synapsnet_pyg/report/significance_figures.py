@@ -21,7 +21,7 @@ from synapsnet_pyg.results.blocks import draw_blocks
 
 
 def p_value_figure(significance: Significance) -> ReportFigure:
-    """Returns the histogram of the p-values of all pairs."""
+    """Returns the histogram of the p-values of all tested pairs."""
     sentence = (
         "p-values of all tested pairs, each the largest of three tests. Without any edge they would lie below the "
         "dashed line near zero and pile up near one; an excess near zero indicates edges."
@@ -34,7 +34,7 @@ def _plotly_p_values(significance: Significance) -> PlotlyFigure:
     counts, borders = significance.counts, significance.borders
     figure = make_plotly(320)
     figure.add_bar(
-        x=(borders[1:] + borders[:-1]) / 2, y=counts, marker_color=COLOURS[0], name="all pairs",
+        x=(borders[1:] + borders[:-1]) / 2, y=counts, marker_color=COLOURS[0], name="tested pairs",
         hovertemplate="p about %{x:.3f}<br>%{y} pairs<extra></extra>",
     )  # fmt: skip
     uniform = counts.sum() / len(counts)

@@ -4,7 +4,6 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from synapsnet_pyg.analysis.significance import EdgeSignificance
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.report.connectivity_analysis import FALSE_DISCOVERY_RATE
 from synapsnet_pyg.report.neuron_order import fields_with_groups
@@ -27,7 +26,7 @@ def summary(results: SessionResults) -> list[str]:
     return [
         recorded_sentence(results.session),
         _forecast_sentence(results),
-        edges_sentence(edges.edges) if edges is not None else f"Edges: {told or 'not tested.'}",
+        f"Edges: {edges.edges.called_sentence(FALSE_DISCOVERY_RATE) if edges is not None else told or 'not tested.'}",
         LIMITS,
     ]
 
@@ -79,26 +78,6 @@ def _forecast_sentence(results: SessionResults) -> str:
     if details is not None and math.isfinite(details.ceiling.share):
         sentence += f". Noise allows about {details.ceiling.mean:.3f}, of which {details.ceiling.share:.0%} is reached"
     return f"{sentence}."
-
-
-def edges_sentence(edges: EdgeSignificance) -> str:
-    """Returns a sentence on how many edges can be believed.
-
-    Args:
-        edges: Tests of the edges.
-    """
-    count, share = int(edges.edges(FALSE_DISCOVERY_RATE).sum()), edges.expected_false(FALSE_DISCOVERY_RATE)
-    if count == 0:
-        return f"Edges: none of {edges.tested} tested pairs can be believed to be an edge."
-    if edges.trusted(FALSE_DISCOVERY_RATE):
-        return (
-            f"Edges: {count} of {edges.tested} tested pairs can be believed; about {share:.0%} of them "
-            f"({max(1, round(count * share))} of {count}) are expected to be false."
-        )
-    return (
-        f"Edges: {count} of {edges.tested} tested pairs pass the tests, but about {share:.0%} of them are expected to "
-        "be false: believe none of them one by one."
-    )
 
 
 def _listed(names: Sequence[str], most: int = 4) -> str:

@@ -188,8 +188,8 @@ def describe_comparison(result: ComparisonResult) -> list[str]:
         verdict = "the connectivity as a whole does not differ, single parts do"
     bins = " and ".join(str(count) for count in comparison.bins)
     lines = [
-        f"{verdict} (p = {test.p:.3f}; mean square of z {test.mean_square:.3f}, {low:.3f} to {high:.3f} under "
-        f"{comparison.null_name}; {bins} bins)",
+        f"{verdict} (p = {test.p:.3f}; the mean square difference is {test.mean_square:.3f} times its "
+        f"expectation, {low:.3f} to {high:.3f} times under {comparison.null_name}; {bins} bins)",
         f"{called} of {tested} pairs of neurons differ at a false discovery rate of 5 %",
     ]
     if blocks is not None:
@@ -266,7 +266,7 @@ def draw_comparison(result: ComparisonResult) -> Figure:
     z = comparison.z[comparison.p_value.isfinite()].numpy()
     draw_z_values(axes[-2], z, int(comparison.edges().sum()))
     test = comparison.any_difference
-    draw_against_null(axes[-1], test.mean_square, test.null, "mean square of z")
+    draw_against_null(axes[-1], test.mean_square, test.null, "mean square difference over its expectation")
     axes[-1].set_title(f"all pairs together: p = {test.p:.3f}", fontsize="medium")
     figure.suptitle(figure_text(result.title))
     return figure

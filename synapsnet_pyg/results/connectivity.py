@@ -1,5 +1,6 @@
 """Connectivity of the sessions of a run, with statistics of its edges, and its files."""
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,8 @@ from synapsnet_pyg.analysis.ensemble import ensemble
 from synapsnet_pyg.analysis.identifiability import identifiability
 from synapsnet_pyg.analysis.significance import EdgeSignificance, edge_significance
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import make_folder
+from synapsnet_pyg.files import atomic_path, file_name, make_folder
+from synapsnet_pyg.files.texts import cells
 from synapsnet_pyg.nn.current_conv import edges_of, sparse_like, values_at
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.results.connectivity_files import format_of, save_connectivity
@@ -25,6 +27,7 @@ EDGE_COLUMNS = (
     "source",
     "target",
     "weight",
+    "tested",
     "posterior_mean",
     "effect",
     "error",
@@ -40,8 +43,9 @@ EDGE_COLUMNS = (
 )
 """Columns of tables of edges, in this order.
 
-``weight`` is the learned weight, with a test and without. The test adds the columns from ``posterior_mean`` to
-``same_bin_q`` (:class:`~synapsnet_pyg.analysis.significance.EdgeSignificance`). Several runs add the last two columns
+``weight`` is the learned weight, with a test and without. The test
+(:class:`~synapsnet_pyg.analysis.significance.EdgeSignificance`) adds the columns from ``tested`` to ``same_bin_q``;
+pairs that were not tested have empty cells there. Several runs add the last two columns
 (:class:`~synapsnet_pyg.analysis.ensemble.Ensemble`)."""
 
 
@@ -121,7 +125,8 @@ def save_connectivity_results(
 
     Matrices (``npz``) hold every weight. Tables and graphs hold the edges that pass ``threshold``, ``top_k`` and
     ``rate``. A graph takes a kilobyte for each edge: without ``formats`` it is written of tested edges alone, and
-    holds the significant ones.
+    holds the significant ones. Beside a table of tested edges there is one of the pairs that are coupled within the
+    bin, ``<session>-same-bin.csv``.
 
     Args:
         run: Run of the sessions.
@@ -154,22 +159,41 @@ def save_connectivity_results(
             )
             count = "all weights" if every_weight else f"{len(edges_of(edges)[1])} edges"
             lines.append(f"written to {path}: {count}")
+        if result.is_tested and "csv" in matrices:
+            path = folder / f"{file_name(name)}-same-bin.csv"
+            pairs = _write_same_bin(path, run.sessions[name], result, SIGNIFICANT if rate is None else rate)
+            lines.append(f"written to {path}: {pairs} pairs coupled within the bin")
         if result.message:
             lines.append(f"{name}: {result.message}")
     return lines
 
 
-def edge_fields_of(edges: EdgeSignificance) -> dict[str, Tensor]:
-    """Returns column -> values [N, N] of tested edges, without NaN; sparse matrices of a large population.
+def _write_same_bin(path: Path, session: Session, result: ConnectivityResult, rate: float) -> int:
+    """Writes a row for each pair coupled within the bin, the clearest first, and returns their number."""
+    fields = {column: result.edge_fields[column] for column in ("same_bin", "same_bin_q")}
+    q = fields["same_bin_q"]
+    some = sparse_like(q, q.coalesce().values() <= rate) if q.is_sparse else q <= rate
+    pairs = edges_of(some)[0]
+    pairs = pairs[:, pairs[0] < pairs[1]]  # each once
+    values = {column: values_at(matrix, pairs) for column, matrix in fields.items()}
+    order = values["same_bin"].abs().argsort(descending=True, stable=True)
+    ids = ([session.neuron_id[i] for i in end[order].tolist()] for end in pairs)
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["neuron", "other", *fields])
+        writer.writerows(map(cells, zip(*ids, *(each[order].tolist() for each in values.values()), strict=True)))
+    return len(order)
 
-    A pair that was not tested has p- and q-values of 1 and a sign stability of 0.5; its other values are 0.
+
+def edge_fields_of(edges: EdgeSignificance) -> dict[str, Tensor]:
+    """Returns column -> values [N, N] of tested edges; sparse matrices of a large population.
+
+    Values of a pair that was not tested are NaN, and ``tested`` is false.
 
     Args:
         edges: Result of the test of these edges.
     """
-    untested = {"p_value": 1.0, "q_value": 1.0, "same_bin_q": 1.0, "sign_stability": 0.5}
-    filled = {name: values.nan_to_num(untested.get(name, 0.0)) for name, values in edges.edge_fields().items()}
-    return {name: edges.matrix(values) for name, values in filled.items()}
+    return {name: edges.matrix(values) for name, values in edges.edge_fields().items()}
 
 
 def check_sessions(runs: Sequence[Run]) -> None:

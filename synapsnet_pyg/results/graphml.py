@@ -76,10 +76,11 @@ def _keys(kind: str, types: Mapping[str, type]) -> Iterator[str]:
 
 
 def _data(kind: str, values: Iterable[object]) -> str:
-    """Returns the fields of a node or an edge."""
+    """Returns the fields of a node, or those of an edge that are known."""
     return "".join(
         f'<data key="{kind}{place}">{_escaped(value) if isinstance(value, str) else value}</data>'
         for place, value in enumerate(values)
+        if kind == "node" or value == value
     )
 
 

@@ -84,7 +84,7 @@ def to_networkx(
     """Converts a connectivity to a directed graph with an edge j -> i for each effect of j on i.
 
     Nodes are neuron ids and carry the session's fields of each neuron, the position as ``position_x``, ``position_y``
-    and ``position_z``. Edges carry ``weight`` and the edge fields. Self-connections are left out.
+    and ``position_z``. Edges carry ``weight`` and the edge fields that are not NaN. Self-connections are left out.
     ``to_networkx(session, strongest(connectivity, top_k=500))`` makes a graph of the 500 strongest edges.
 
     Args:
@@ -111,7 +111,8 @@ def to_networkx(
     ids = session.neuron_id
     rows = zip(*(values.tolist() for values in edges.fields.values()), strict=True)
     for (sender, receiver), values in zip(edges.edge_index.t().tolist(), rows, strict=True):
-        graph.add_edge(ids[sender], ids[receiver], **dict(zip(edges.fields, values, strict=True)))
+        known = {name: value for name, value in zip(edges.fields, values, strict=True) if value == value}
+        graph.add_edge(ids[sender], ids[receiver], **known)
     return graph
 
 

@@ -61,8 +61,8 @@ class PerturbedNeurons:
 
     def missing(self, session: Session) -> list[str]:
         """Returns what the session does not have: ids of neurons, and edges that are not SENDER:RECEIVER of its ids."""
-        known = set(session.neuron_id) | {"all"}
-        neurons = [neuron for neuron in (*self.stimulate, *self.silence) if neuron not in known]
+        asked = (*self.stimulate, *self.silence)
+        neurons = [neuron for neuron in asked if neuron != "all" and _row(session, neuron) is None]
         return neurons + [edge for edge in self.remove_edges if _edge(session, edge) is None]
 
     def perturbations(self, session: Session) -> list[Perturbation]:
@@ -148,16 +148,25 @@ def _rows(session: Session, ids: Sequence[str]) -> list[int]:
     """Returns the rows of neurons; of every neuron for ``["all"]``."""
     if "all" in ids:
         return list(range(session.num_neurons))
-    return [session.neuron_id.index(neuron) for neuron in ids]
+    rows = (_row(session, neuron) for neuron in ids)
+    return [row for row in rows if row is not None]
+
+
+def _row(session: Session, neuron: str) -> int | None:
+    """Returns the row of a neuron, by its id with or without the session's name before it; None if there is none."""
+    for known in (neuron, f"{session.name}/{neuron}"):
+        if known in session.neuron_id:
+            return session.neuron_id.index(known)
+    return None
 
 
 def _edge(session: Session, text: str) -> tuple[int, int] | None:
     """Returns the rows of sender and receiver of SENDER:RECEIVER, whose ids may hold colons; None if there are none."""
     parts = text.split(":")
     for k in range(1, len(parts)):
-        sender, receiver = ":".join(parts[:k]), ":".join(parts[k:])
-        if sender in session.neuron_id and receiver in session.neuron_id:
-            return session.neuron_id.index(sender), session.neuron_id.index(receiver)
+        sender, receiver = _row(session, ":".join(parts[:k])), _row(session, ":".join(parts[k:]))
+        if sender is not None and receiver is not None:
+            return sender, receiver
     return None
 
 

@@ -149,7 +149,9 @@ def test_orientation_and_diagonal():
     assert tested.p_value[0, 1] > 0.01
     assert tested.sign_stability[1, 0] == 1
     assert tested.edges().tolist() == [[False, False], [True, False]]
-    for matrix in tested.edge_fields().values():
+    fields = tested.edge_fields()
+    assert not fields.pop("tested").diagonal().any()
+    for matrix in fields.values():
         assert matrix.diagonal().isnan().all()
 
 
@@ -204,7 +206,9 @@ def test_rare_and_silent_neurons_are_not_tested_and_counted():
         assert tested.p_value[:, i].isnan().all()
     assert tested.p_value[0, 1].isfinite()
     assert tested.rare == 2
-    assert "2 neurons are too rare to test" in tested.message()
+    assert "18 pairs were not tested" in tested.message()  # of 30, those with neuron 2 or 4
+    assert "2 neurons have fewer than 30 events" in tested.message()
+    assert torch.equal(tested.edge_fields()["tested"], tested.p_value.isfinite())
 
 
 @pytest.mark.parametrize(("N", "T"), [(1, 300), (2, 120), (6, 100), (8, 300)])

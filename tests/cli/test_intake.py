@@ -184,3 +184,12 @@ def test_a_missing_package_holds_up_its_own_recording_only(tmp_path, capsys, mon
     status, out, error = run(capsys, "convert", tmp_path / "data", tmp_path / "out")
     assert (status, "b is left out: Expected sonpy" in error, "1 session file(s)" in out) == (0, True, True)
     assert run(capsys, "inspect", tmp_path / "data")[0] == 0
+
+
+def test_a_session_that_is_replaced_by_another_is_told(tmp_path, capsys):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).poisson(1.0, (4, 90)))
+    convert = ("convert", tmp_path / "x.npy", tmp_path / "x.h5", "--axes", "neuron,bin", "--bin-size")
+    assert run(capsys, *convert, "0.1")[2] == ""
+    assert run(capsys, *convert, "0.1")[2] == ""  # the same once more
+    status, _, error = run(capsys, *convert, "0.2")
+    assert (status, "held another session (4 neurons, 90 bins of 0.1 s)" in error) == (0, True)

@@ -25,7 +25,7 @@ def test_noise_is_called_what_it_is(fit_in_memory):
     run = fit_in_memory("var1", session)
     _, forecast, edges, _ = summary(collect_results(run, "noise", evaluate(run)))
     assert "nothing can be forecast" in forecast or "not certainly better or worse" in forecast
-    assert edges.startswith("Edges: none of")
+    assert edges.startswith("Edges: No edge is significant: none of")
 
 
 def test_groups_and_behaviours_are_counted():

@@ -1,3 +1,4 @@
+import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,7 +71,7 @@ def test_the_weight_is_the_learned_one_with_a_test_too(runs, session):
         result = connectivity_results(order, significance=True)["demo"]
         torch.testing.assert_close(result.connectivity, mean)
         for name, matrix in expected.items():
-            torch.testing.assert_close(result.edge_fields[name], matrix)
+            torch.testing.assert_close(result.edge_fields[name], matrix, equal_nan=True)
 
 
 def test_tables_have_one_vocabulary(runs, tmp_path):
@@ -88,11 +89,53 @@ def test_tables_have_one_vocabulary(runs, tmp_path):
         save_connectivity_results(runs[0], results, tmp_path, formats=["xlsx"])
     assert lines[0] == f"written to {tmp_path / 'demo-edges.csv'}: {len(table)} edges"
     assert lines[1] == f"written to {tmp_path / 'demo.npz'}: all weights"
-    assert lines[2].startswith("demo: ")
-    assert " tested pairs are significant edges at a false discovery rate of 5 %. Of 100 edges" in lines[2]
+    assert lines[2] == f"written to {tmp_path / 'demo-same-bin.csv'}: 0 pairs coupled within the bin"
+    assert lines[3].startswith(f"demo: {len(table)} of 90 tested pairs are significant edges at a false discovery rate")
+    assert "too few to measure on this recording how many of them are false" in lines[3]
 
 
 def test_refuses_runs_of_other_sessions(runs, session):
     other = Session(session.activity.flip(1), bin_size=0.1, name="demo").standardise()
     with pytest.raises(ValueError, match="runs of the same sessions"):
         connectivity_results([runs[0], Run.of(Linear([other]), [other])])
+
+
+def test_pairs_that_were_not_tested_are_empty_cells_and_no_edges(tmp_path):
+    silent = Session(torch.randn(4, 600), bin_size=0.1, name="demo", neuron_id=list("abcd"))
+    silent.activity[1] = 0
+    run = Run.of(Linear([silent.standardise()]), [silent.standardise()])
+    run.model.weight = torch.nn.Parameter(torch.ones(4, 4))
+    results = connectivity_results([run], significance=True)
+    assert not results["demo"].significant(1.0)[1].any()
+    assert "6 pairs were not tested" in results["demo"].message
+    save_connectivity_results(run, results, tmp_path, formats=["csv", "npz", "graphml"])
+    table = pd.read_csv(tmp_path / "demo-edges.csv")
+    with_silent = (table["source"] == "b") | (table["target"] == "b")
+    assert torch.equal(torch.tensor((~with_silent).to_numpy()), torch.tensor(table["tested"].to_numpy()))
+    assert table.loc[with_silent, ["effect", "p_value", "posterior_mean", "lag"]].isna().all(axis=None)
+    assert table.loc[~with_silent].notna().all(axis=None)
+    matrix = np.load(tmp_path / "demo.npz")
+    assert np.isnan(matrix["p_value"][1]).all()
+    assert not matrix["tested"][:, 1].any()
+    graph = nx.read_graphml(tmp_path / "demo.graphml")
+    assert graph.edges["a", "b"] == {"weight": 1.0, "tested": False}
+    assert graph.edges["a", "c"]["p_value"] == pytest.approx(matrix["p_value"][2, 0])
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_pairs_coupled_within_the_bin_are_listed_once(tmp_path, sparse):
+    common = torch.randn(900)
+    activity = torch.randn(3, 900)
+    activity[0] += 2 * common
+    activity[2] += 2 * common
+    session = Session(activity, bin_size=0.1, name="demo", neuron_id=["a", "=b", "c"]).standardise()
+    run = Run.of(Linear([session]), [session])
+    weight = torch.ones(3, 3).fill_diagonal_(0)
+    run.model.weight = torch.nn.Parameter(weight.to_sparse() if sparse else weight, requires_grad=False)
+    results = connectivity_results([run], significance=True)
+    lines = save_connectivity_results(run, results, tmp_path, formats=["csv"])
+    assert f"written to {tmp_path / 'demo-same-bin.csv'}: 1 pairs coupled within the bin" in lines
+    table = pd.read_csv(tmp_path / "demo-same-bin.csv")
+    assert table[["neuron", "other"]].to_numpy().tolist() == [["a", "c"]]
+    assert 0.6 < table["same_bin"][0] < 0.95  # 4 / 5 with equal variances
+    assert table["same_bin_q"][0] < 0.001

@@ -86,6 +86,13 @@ def test_ids_may_hold_colons() -> None:
     assert not PerturbedNeurons(["all"], silence=["a"]).every_neuron
 
 
+def test_ids_may_lack_the_name_of_the_session_before_them() -> None:
+    recorded = make_session(N=3, name="m1", neuron_id=["m1/0", "m1/1", "1"])
+    asked = PerturbedNeurons(silence=["0", "1", "m1/1"], remove_edges=["0:m1/1"])
+    assert asked.perturbations(recorded) == [Silence(0), Silence(2), Silence(1), RemoveEdge(0, receiver=1)]
+    assert PerturbedNeurons(silence=["2"]).missing(recorded) == ["2"]
+
+
 def test_a_short_session_needs_its_weights_left_out(tmp_path: Path) -> None:
     run = linear_run(make_session(N=4, T=90, name="short").standardise())
     asked = PerturbedNeurons(stimulate=[run.sessions["short"].neuron_id[0]])
