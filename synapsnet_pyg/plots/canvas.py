@@ -107,7 +107,7 @@ def mark_groups(ax: Axes, groups: np.ndarray, *, both: bool = False) -> None:
         if both:
             ax.add_patch(Rectangle((start - 0.5, -1.2 * strip), stop - start, strip, transform=across, **look))
     ax.set_yticks(middle, labels, fontsize="small")
-    ax.tick_params(axis="both" if both else "y", length=0, pad=7)
+    ax.tick_params(axis="both" if both else "y", length=0, pad=10)
     if both:
         ax.set_xticks(middle, labels, fontsize="small", rotation=90)
 

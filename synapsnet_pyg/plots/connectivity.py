@@ -19,11 +19,15 @@ WEIGHT = "weight (SD of receiver per SD of sender)"
 """Quantity and unit of a learned weight between standardised activities."""
 MEAN_WEIGHT = "mean weight (SD of receiver per SD of sender)"
 """Quantity and unit of a mean of weights."""
+ABSOLUTE_WEIGHT = "mean absolute weight (SD per SD)"
+"""Quantity and unit of a mean of sizes of weights, short enough for a low figure."""
 TRUE_WEIGHT = "true weight"
 """Quantity of a known connectivity, in the unit of its simulation or connectome."""
 DISTANCE = "distance of sender and receiver (in the unit of the recorded positions)"
 """Text beside an axis of distances; files do not tell the unit of positions in one way."""
 
+_MOST_GROUPS = 30
+"""Largest number of groups whose names stand beside a matrix; of more, every second or third has its name."""
 _MOST_NAMES = 30
 """Largest number of neurons whose names stand in a graph."""
 
@@ -87,11 +91,13 @@ def draw_true_against_learned(ax: Axes, truth: Tensor, learned: Tensor) -> Axes:
     ax.axhline(0, color="0.85", lw=0.8, zorder=0)
     ax.axvline(0, color="0.85", lw=0.8, zorder=0)
     size = float(np.clip(6000 / max(len(x), 1), 2, 16))
+    opacity = float(np.clip(20_000 / max(len(x), 1), 0.03, 0.5))  # of millions of points, none should hide the others
     for edge, colour, name in ((x == 0, "0.6", "no edge"), (x != 0, BLUE, "edge")):
-        ax.scatter(x[edge], y[edge], s=size, color=colour, alpha=0.5, lw=0, label=name, rasterized=True)
+        ax.scatter(x[edge], y[edge], s=size, color=colour, alpha=opacity, lw=0, label=name, rasterized=True)
     ax.set(xlabel=TRUE_WEIGHT, ylabel=f"learned {WEIGHT}", title=f"Pearson {np.corrcoef(x, y)[0, 1]:.2f}")
     for handle in ax.legend(frameon=False, loc="best").legend_handles:
         cast(PathCollection, handle).set_sizes([24])
+        cast(PathCollection, handle).set_alpha(1)
     return ax
 
 
@@ -126,8 +132,11 @@ def draw_block_matrix(
     for row, column in np.argwhere(none if circled is None else circled):
         ax.plot(column, row, "o", ms=11, mfc="none", mec=ink[row, column], mew=0.8)
     names = list(map(figure_text, groups))
-    ax.set_xticks(range(len(groups)), names, rotation=45, ha="right", fontsize="small")
-    ax.set_yticks(range(len(groups)), names, fontsize="small")
+    step = -(-len(groups) // _MOST_GROUPS)  # more names would lie on top of each other
+    turn: Any = {"rotation": 90} if len(groups) > 14 else {"rotation": 45, "ha": "right"}
+    size = "x-small" if len(groups) > 14 else "small"
+    ax.set_xticks(range(0, len(groups), step), names[::step], fontsize=size, **turn)
+    ax.set_yticks(range(0, len(groups), step), names[::step], fontsize=size)
     ax.set(xlabel="sender", ylabel="receiver")
     clipped = float(np.nanmax(np.abs(weight), initial=0)) > limit
     add_colour_bar(ax, image, label, extend="both" if clipped else "neither")
@@ -180,7 +189,7 @@ def draw_graph(
         ax.scatter(x, y, s=size, color=colour, ec="white", lw=0.6, zorder=2, label=figure_text(group))
     ax.set_aspect("equal", "datalim")
     ax.autoscale_view()
-    for i in np.flatnonzero(shown) if len(names) and shown.sum() <= _MOST_NAMES else ():
+    for i in np.flatnonzero(shown).tolist() if len(names) and shown.sum() <= _MOST_NAMES else ():
         ax.annotate(
             figure_text(names[i]), position[i], (radius, radius), textcoords="offset points", fontsize="x-small"
         )
@@ -238,7 +247,7 @@ def draw_weight_against_distance(
         label="shuffled positions, ± 2 SD",
     )  # fmt: skip
     ax.plot(distance, weight, color=BLUE, marker="o", ms=4, label="connectivity")
-    ax.set(xlabel=DISTANCE, ylabel="mean absolute weight")
+    ax.set(xlabel=DISTANCE, ylabel=ABSOLUTE_WEIGHT)
     ax.legend(frameon=False)
     despine(ax)
     return ax

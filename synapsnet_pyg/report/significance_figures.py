@@ -10,7 +10,13 @@ from synapsnet_pyg.files import file_name
 from synapsnet_pyg.files.texts import html
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
 from synapsnet_pyg.plots.canvas import make_figure
-from synapsnet_pyg.plots.connectivity import DISTANCE, MEAN_WEIGHT, draw_p_values, draw_weight_against_distance
+from synapsnet_pyg.plots.connectivity import (
+    ABSOLUTE_WEIGHT,
+    DISTANCE,
+    MEAN_WEIGHT,
+    draw_p_values,
+    draw_weight_against_distance,
+)
 from synapsnet_pyg.plots.pooling import block_limit
 from synapsnet_pyg.plots.style import COLOURS, FORECAST
 from synapsnet_pyg.report.connectivity_analysis import FALSE_DISCOVERY_RATE, Significance
@@ -113,5 +119,5 @@ def _plotly_distance(
     )  # fmt: skip
     figure.add_scatter(x=distance, y=weight, mode="lines+markers", line_color=COLOURS[0], name="connectivity")
     figure.update_xaxes(title=DISTANCE)
-    figure.update_yaxes(title="mean absolute weight")
+    figure.update_yaxes(title=ABSOLUTE_WEIGHT)
     return figure

@@ -66,7 +66,7 @@ def test_distance_stands_beside_its_null():
     distance, weight, mean, deviation = np.array([[1.0, 2, 3], [0.3, 0.2, 0.1], [0.2, 0.2, 0.2], [0.01, 0.02, 0.03]])
     draw_weight_against_distance(ax, distance, weight, null_mean=mean, null_deviation=deviation)
     assert ax.lines[0].get_ydata().tolist() == [0.3, 0.2, 0.1]
-    assert ax.get_ylabel() == "mean absolute weight"
+    assert ax.get_ylabel() == "mean absolute weight (SD per SD)"
 
 
 def test_names_of_slim_groups_are_left_out():
@@ -136,3 +136,10 @@ def test_a_few_small_groups_do_not_set_the_colours_of_blocks():
     image = draw_block_matrix(ax, weight, list("abcdef")).images[0]
     assert image.get_clim() == (-0.01, 0.01)
     assert image.colorbar.extend == "both"
+
+
+def test_names_of_many_groups_do_not_lie_on_top_of_each_other():
+    _, (ax,) = make_figure(7, 7)
+    draw_block_matrix(ax, np.eye(57), [f"g{k}" for k in range(57)])
+    names = [text.get_text() for text in ax.get_yticklabels()]
+    assert names == [f"g{k}" for k in range(0, 57, 2)]
