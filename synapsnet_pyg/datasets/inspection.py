@@ -198,5 +198,6 @@ def draw_session(session: Session, path: Path) -> None:
     else:
         bottom.remove()
         top.set_xlabel("time (s)")
+        top.tick_params(labelbottom=True)  # stacked axes leave the numbers to the lowest
     top.set_title(f"{figure_text(session.name)}: {session.num_neurons} neurons")
     write_image(figure, path)
