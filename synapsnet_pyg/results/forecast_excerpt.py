@@ -99,7 +99,7 @@ def conditions_of(session: Session, bins: Tensor, breaks: list[int]) -> list[str
     for k in (constant & differs).nonzero().flatten().tolist():
         for segment, value in zip(names, first[:, k].tolist(), strict=True):
             if not binary[k]:
-                segment.append(f"{session.behaviour_name[k]} {round(value, 4):.3g}")
+                segment.append(f"{session.behaviour_name[k]} {round(value, 4) + 0.0:.3g}")
             elif value > 0.5:
                 segment.append(session.behaviour_name[k])
     return [", ".join(segment) for segment in names]

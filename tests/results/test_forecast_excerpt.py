@@ -29,3 +29,10 @@ def test_a_trial_is_named_by_what_its_behaviours_are_in_units_of_the_recording()
     assert conditions_of(session, bins, breaks) == expected
     assert conditions_of(session.standardise(), bins, breaks) == expected
     assert conditions_of(session, bins[:10], []) == [""]
+
+
+def test_a_value_of_zero_has_no_sign():
+    contrast = torch.tensor([-1e-9, 0.5]).repeat_interleave(10)[:, None]
+    session = make_session(N=2, T=20, K=0, segment=torch.tensor([[0, 10], [10, 20]]))
+    session.behaviour, session.behaviour_name = contrast, ["contrast"]
+    assert conditions_of(session, torch.arange(20), [10]) == ["contrast 0", "contrast 0.5"]
