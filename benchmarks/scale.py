@@ -29,8 +29,8 @@ from synapsnet_pyg.files import atomic_path, make_folder
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.synapsnet import SynapsNet
 from synapsnet_pyg.plots.canvas import Figure, despine, make_figure
+from synapsnet_pyg.plots.image_files import save_figure
 from synapsnet_pyg.plots.style import COLOURS
-from synapsnet_pyg.results.saving import save_figure
 from synapsnet_pyg.runs.recipe import Preset
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.scores import score_forecast

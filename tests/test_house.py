@@ -76,7 +76,6 @@ TESTED_ELSEWHERE = {
     ),
     "regression/bin_pairs.py": "regression/test_least_squares.py, inputs of its sums",
     "analysis/block_differences.py": "analysis/test_comparison.py, part of one test",
-    "datasets/inspection.py": "cli/test_cli.py and test_golden.py, as the command 'inspect'",
     **dict.fromkeys(
         (
             "readers/nwb_contents.py",

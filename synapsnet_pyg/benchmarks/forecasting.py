@@ -27,6 +27,7 @@ from synapsnet_pyg.data.protocols import protocol_named
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import Json, atomic_path, file_name, label_name, make_folder, require_distinct, session_folder
 from synapsnet_pyg.models.registry import ANCHORS, build_model, model_class
+from synapsnet_pyg.plots.image_files import write_image
 from synapsnet_pyg.processes.locks import held
 from synapsnet_pyg.runs.horizon_scores import score_by_method
 from synapsnet_pyg.runs.horizon_tables import label_of
@@ -321,8 +322,7 @@ def compare_forecasts(
     if benchmark.horizons is not None:
         figures[f"{kind}-horizons"] = draw_horizon_results(benchmark.horizons)
     for stem, drawn in figures.items():
-        with atomic_path(out / f"{stem}.png") as temporary:
-            drawn.savefig(temporary, dpi=120)
+        write_image(drawn, out / f"{stem}.png")
     return benchmark
 
 

@@ -39,6 +39,7 @@ from synapsnet_pyg.files.checksums import DamagedFileError
 from synapsnet_pyg.metrics import ConnectivityScore, connectivity_score
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.registry import model_class
+from synapsnet_pyg.plots.image_files import write_image
 from synapsnet_pyg.processes.locks import held
 from synapsnet_pyg.runs.recipe import Preset
 from synapsnet_pyg.runs.run import Run
@@ -359,8 +360,7 @@ def compare_recovery(
         temporary.write_text(json.dumps(benchmark.to_json(), indent=1) + "\n")
     benchmark.write_tables(out)
     if calibrations:
-        with atomic_path(out / "calibration.png") as temporary:
-            draw_calibrations(calibrations).savefig(temporary, dpi=120, format="png", bbox_inches="tight")
+        write_image(draw_calibrations(calibrations), out / "calibration.png")
     for kind in dict.fromkeys(job.population.kind for job in jobs):
         _draw([job for job in jobs if job.population.kind == kind], benchmark, out)
     return benchmark
@@ -380,5 +380,4 @@ def _draw(jobs: Sequence[RecoveryJob], benchmark: RecoveryBenchmark, out: Path) 
     truth = finished[0].population.load().true_connectivity
     assert truth is not None
     matrices = {label: first[label].matrix() for label in [label for label in pearson if label in first][:5]}
-    with atomic_path(out / f"connectivity-{file_name(kind)}.png") as temporary:
-        draw_recovery(truth, matrices, pearson).savefig(temporary, dpi=120, format="png")
+    write_image(draw_recovery(truth, matrices, pearson), out / f"connectivity-{file_name(kind)}.png")

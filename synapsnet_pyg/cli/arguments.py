@@ -90,7 +90,7 @@ def figure_formats(text: str) -> list[str]:
     Raises:
         ValueError: A format is not known, or there is none.
     """
-    from synapsnet_pyg.results.saving import FIGURE_FORMATS
+    from synapsnet_pyg.plots.image_files import FIGURE_FORMATS
 
     formats = listed(text)
     if not formats or not set(formats) <= set(FIGURE_FORMATS):

@@ -11,10 +11,11 @@ from synapsnet_pyg.data.session_file import is_session_file
 from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.datasets.lab_recordings import recordings_at
 from synapsnet_pyg.datasets.registry import PUBLIC_DATASETS, dataset_class
-from synapsnet_pyg.files import atomic_path, shorten, typed_path, visible
+from synapsnet_pyg.files import shorten, typed_path, visible
 from synapsnet_pyg.intake.notes import DataWarning
 from synapsnet_pyg.plots.canvas import figure_text, make_stacked_figure
 from synapsnet_pyg.plots.forecasts import draw_behaviour_traces, draw_heat_map
+from synapsnet_pyg.plots.image_files import write_image
 from synapsnet_pyg.readers.hdf5_files import survey_hdf5
 from synapsnet_pyg.readers.reader import Found, Rows, require_path
 
@@ -27,7 +28,7 @@ def inspect_path(path: str | Path, figure: Path | None = None) -> Rows:
 
     Args:
         path: Path of the recording, or URL of an NWB file.
-        figure: PNG file to draw a session file into.
+        figure: File to draw a session file into, its ending ``.png``, ``.svg`` or ``.pdf``.
 
     Raises:
         FileNotFoundError: There is no such file or folder.
@@ -183,9 +184,10 @@ def _short(path: Path) -> str:
 
 
 def draw_session(session: Session, path: Path) -> None:
-    """Draws the activity as a heat map, with the behaviour below, into one PNG file.
+    """Draws the activity as a heat map, with the behaviour below, into one file.
 
     Raises:
+        ValueError: The name of the file has another ending than ``.png``, ``.svg`` or ``.pdf``.
         OSError: The folder is missing or cannot be written.
     """
     figure, (top, bottom) = make_stacked_figure(10, 6, (3, 1 if session.num_behaviours else 0.01))
@@ -196,6 +198,6 @@ def draw_session(session: Session, path: Path) -> None:
     else:
         bottom.remove()
         top.set_xlabel("time (s)")
+        top.tick_params(labelbottom=True)  # stacked axes leave the numbers to the lowest
     top.set_title(f"{figure_text(session.name)}: {session.num_neurons} neurons")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=120, format="png")
+    write_image(figure, path)

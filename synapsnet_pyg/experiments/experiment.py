@@ -12,6 +12,7 @@ from synapsnet_pyg.benchmarks.jobs import JobsFailed, Workers, errors_of, result
 from synapsnet_pyg.experiments.trials import Arrays, Outcome, Scores, Trial, TrialJob, values_by_score
 from synapsnet_pyg.files import atomic_path, label_name, make_folder, say
 from synapsnet_pyg.plots.canvas import Figure
+from synapsnet_pyg.plots.image_files import save_figure
 from synapsnet_pyg.processes.locks import held
 from synapsnet_pyg.runs.tables import Table
 
@@ -144,8 +145,7 @@ def run_experiment(experiment: Experiment, out: Path, workers: Workers = Workers
         temporary.write_text(json.dumps(result.to_json(), indent=1) + "\n")
     if not failed:
         figure = experiment.draw({key: outcome.arrays for key, outcome in outcomes.items()})
-        with atomic_path(stem.with_name(f"{stem.name}.png")) as temporary:
-            figure.savefig(temporary, dpi=120, format="png")
+        save_figure(figure, stem, formats=["png"], dpi=120)
     return result
 
 

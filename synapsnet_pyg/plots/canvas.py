@@ -1,11 +1,9 @@
 """Figures without a window, and the parts that several of them share."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
@@ -23,23 +21,9 @@ __all__ = [
     "make_figure",
     "make_matrices_figure",
     "make_stacked_figure",
-    "write_image",
 ]
 
 _LONGEST = 80
-
-
-def write_image(figure: Figure, path: Path, *, dpi: int) -> None:
-    """Writes a figure; the same figure gives the same bytes, without dates and random names within SVG and PDF.
-
-    Args:
-        figure: Figure.
-        path: Path of the file, which ends with .png, .svg or .pdf.
-        dpi: Number of dots per inch.
-    """
-    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    with rc_context({"svg.hashsalt": "synapsnet"}):
-        figure.savefig(path, dpi=dpi, metadata=undated.get(path.suffix))
 
 
 def make_figure(width: float, height: float, *, columns: int = 1, rows: int = 1) -> tuple[Figure, list[Axes]]:
@@ -123,7 +107,7 @@ def mark_groups(ax: Axes, groups: np.ndarray, *, both: bool = False) -> None:
         if both:
             ax.add_patch(Rectangle((start - 0.5, -1.2 * strip), stop - start, strip, transform=across, **look))
     ax.set_yticks(middle, labels, fontsize="small")
-    ax.tick_params(axis="both" if both else "y", length=0, pad=7)
+    ax.tick_params(axis="both" if both else "y", length=0, pad=10)
     if both:
         ax.set_xticks(middle, labels, fontsize="small", rotation=90)
 

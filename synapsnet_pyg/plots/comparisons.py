@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from synapsnet_pyg.plots.canvas import despine, figure_text
-from synapsnet_pyg.plots.style import BLUE, COLOURS, ORANGE
+from synapsnet_pyg.plots.style import BLUE, COLOURS, ORANGE, line_look
 
 
 def draw_sweep(ax: Axes, curves: Mapping[str, Mapping[int, Sequence[float]]], label: str) -> Axes:
@@ -18,10 +18,11 @@ def draw_sweep(ax: Axes, curves: Mapping[str, Mapping[int, Sequence[float]]], la
         curves: Model -> size -> correlation of each session; bars are standard errors over sessions.
         label: Name of the size, written below the horizontal axis.
     """
-    for (model, points), color in zip(curves.items(), COLOURS * len(curves), strict=False):
+    for place, (model, points) in enumerate(curves.items()):
         sizes = sorted(points)
         mean, error = zip(*(_mean_and_sem(points[size]) for size in sizes), strict=True)
-        ax.errorbar(sizes, mean, error, color=color, marker="o", ms=4, lw=1.5, capsize=2, label=figure_text(model))
+        look: Any = line_look(place)
+        ax.errorbar(sizes, mean, error, marker="o", ms=4, lw=1.5, capsize=2, label=figure_text(model), **look)
     ax.set_xscale("log")
     sizes = sorted({size for points in curves.values() for size in points})
     ax.set_xticks(sizes, [str(size) for size in sizes])
@@ -137,17 +138,8 @@ def draw_calibration(
     """
     ax.axline((0, 0), slope=1, color="0.7", lw=1, ls="--")
     for place, (name, (stated, observed)) in enumerate(curves.items()):
-        style = ("-", "--", ":", "-.")[place // len(COLOURS) % 4]
-        ax.plot(
-            stated,
-            observed,
-            style,
-            marker="o",
-            ms=3,
-            lw=1.2,
-            color=COLOURS[place % len(COLOURS)],
-            label=figure_text(name),
-        )
+        look: Any = line_look(place)
+        ax.plot(stated, observed, marker="o", ms=3, lw=1.2, label=figure_text(name), **look)
     ax.set(xlabel=x, ylabel=y, xlim=(0, 1), ylim=(0, 1.02))
     if legend:
         ax.legend(frameon=False, fontsize="x-small", loc="upper left", bbox_to_anchor=(1.0, 1.05))

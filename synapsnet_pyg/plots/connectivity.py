@@ -1,21 +1,35 @@
 """Figures of a connectivity: matrices, graph, p-values, distance, input currents."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from synapsnet_pyg.plots.canvas import add_colour_bar, despine, figure_text, mark_groups
-from synapsnet_pyg.plots.pooling import colour_limit, pooled
-from synapsnet_pyg.plots.style import BLUE, COLOURS, EXCITES, INHIBITS, ORANGE, group_colours, group_label
+from synapsnet_pyg.plots.pooling import block_limit, colour_limit, pooled
+from synapsnet_pyg.plots.style import BLUE, EXCITES, INHIBITS, ORANGE, group_colours, group_label, line_look
 
 WEIGHT = "weight (SD of receiver per SD of sender)"
 """Quantity and unit of a learned weight between standardised activities."""
+MEAN_WEIGHT = "mean weight (SD of receiver per SD of sender)"
+"""Quantity and unit of a mean of weights."""
+ABSOLUTE_WEIGHT = "mean absolute weight (SD per SD)"
+"""Quantity and unit of a mean of sizes of weights, short enough for a low figure."""
+TRUE_WEIGHT = "true weight"
+"""Quantity of a known connectivity, in the unit of its simulation or connectome."""
 DISTANCE = "distance of sender and receiver (in the unit of the recorded positions)"
 """Text beside an axis of distances; files do not tell the unit of positions in one way."""
+
+_MOST_GROUPS = 30
+"""Largest number of groups whose names stand beside a matrix; of more, every second or third has its name."""
+_MOST_NAMES = 30
+"""Largest number of neurons whose names stand in a graph."""
 
 
 def draw_matrix(
@@ -56,6 +70,9 @@ def draw_matrix(
     ax.spines[["top", "right"]].set_visible(True)
     if grouped:
         mark_groups(ax, np.array(groups)[order], both=True)
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     if bar:
         add_colour_bar(ax, image, label, extend="both" if clipped else "neither")
     return ax
@@ -73,10 +90,14 @@ def draw_true_against_learned(ax: Axes, truth: Tensor, learned: Tensor) -> Axes:
     x, y = truth.detach().cpu().numpy()[off], learned.detach().cpu().numpy()[off]
     ax.axhline(0, color="0.85", lw=0.8, zorder=0)
     ax.axvline(0, color="0.85", lw=0.8, zorder=0)
-    ax.scatter(x[x != 0], y[x != 0], s=3, color=BLUE, alpha=0.5, lw=0, label="edge", rasterized=True)
-    ax.scatter(x[x == 0], y[x == 0], s=2, color="0.6", alpha=0.5, lw=0, label="no edge", rasterized=True)
-    ax.set(xlabel="true weight", ylabel="learned weight", title=f"Pearson {np.corrcoef(x, y)[0, 1]:.2f}")
-    ax.legend(frameon=False, markerscale=4, loc="upper left")
+    size = float(np.clip(6000 / max(len(x), 1), 2, 16))
+    opacity = float(np.clip(20_000 / max(len(x), 1), 0.03, 0.5))  # of millions of points, none should hide the others
+    for edge, colour, name in ((x == 0, "0.6", "no edge"), (x != 0, BLUE, "edge")):
+        ax.scatter(x[edge], y[edge], s=size, color=colour, alpha=opacity, lw=0, label=name, rasterized=True)
+    ax.set(xlabel=TRUE_WEIGHT, ylabel=f"learned {WEIGHT}", title=f"Pearson {np.corrcoef(x, y)[0, 1]:.2f}")
+    for handle in ax.legend(frameon=False, loc="best").legend_handles:
+        cast(PathCollection, handle).set_sizes([24])
+        cast(PathCollection, handle).set_alpha(1)
     return ax
 
 
@@ -99,21 +120,26 @@ def draw_block_matrix(
         marked: Blocks that get a star, booleans [G, G]; None: none.
         circled: Blocks that get a ring, booleans [G, G]; None: none.
         label: Text beside the colour bar.
-        limit: Weight of full colour; None: the largest absolute weight.
+        limit: Weight of full colour; None: that of :func:`~synapsnet_pyg.plots.pooling.block_limit`.
     """
     if limit is None:
-        limit = float(np.nanmax(np.abs(weight), initial=0)) or 1.0
+        limit = block_limit(weight)
     image = ax.imshow(weight, cmap="RdBu_r", vmin=-limit, vmax=limit)
     none = np.zeros(weight.shape, dtype=bool)
+    ink = np.where(np.abs(weight) > 0.55 * limit, "white", "black")  # seen on dark and on bright blocks
     for row, column in np.argwhere(none if marked is None else marked):
-        ax.text(column, row, "*", ha="center", va="center", fontsize="large")
+        ax.plot(column, row, "*", ms=5, color=ink[row, column], mew=0)
     for row, column in np.argwhere(none if circled is None else circled):
-        ax.plot(column, row, "o", ms=11, mfc="none", mec="black", mew=0.8)
+        ax.plot(column, row, "o", ms=11, mfc="none", mec=ink[row, column], mew=0.8)
     names = list(map(figure_text, groups))
-    ax.set_xticks(range(len(groups)), names, rotation=45, ha="right", fontsize="small")
-    ax.set_yticks(range(len(groups)), names, fontsize="small")
+    step = -(-len(groups) // _MOST_GROUPS)  # more names would lie on top of each other
+    turn: Any = {"rotation": 90} if len(groups) > 14 else {"rotation": 45, "ha": "right"}
+    size = "x-small" if len(groups) > 14 else "small"
+    ax.set_xticks(range(0, len(groups), step), names[::step], fontsize=size, **turn)
+    ax.set_yticks(range(0, len(groups), step), names[::step], fontsize=size)
     ax.set(xlabel="sender", ylabel="receiver")
-    add_colour_bar(ax, image, label)
+    clipped = float(np.nanmax(np.abs(weight), initial=0)) > limit
+    add_colour_bar(ax, image, label, extend="both" if clipped else "neither")
     return ax
 
 
@@ -125,8 +151,10 @@ def draw_graph(
     *,
     groups: Sequence[str],
     axes: Sequence[str] = (),
+    names: Sequence[str] = (),
+    title: str = "",
 ) -> Axes:
-    """Draws neurons as dots and edges as arrows from sender to receiver, red if they excite, blue if they inhibit.
+    """Draws neurons as dots and edges as arrows from sender to receiver, red above zero and blue below.
 
     Args:
         ax: Axes to draw on.
@@ -135,6 +163,8 @@ def draw_graph(
         edge_weight: Weights [E]; arrows of strong edges are wide.
         groups: Group of each neuron [N]; each of the largest groups has a colour, the others are grey.
         axes: Names of the two axes; none where a position has no meaning of its own.
+        names: Names of the neurons [N], which are written beside the dots of a small population; empty: none.
+        title: Name of the field that groups the neurons, above their colours.
     """
     shown = np.isfinite(position).all(1)
     size = float(np.clip(6000 / max(1, shown.sum()), 14, 70))
@@ -159,10 +189,21 @@ def draw_graph(
         ax.scatter(x, y, s=size, color=colour, ec="white", lw=0.6, zorder=2, label=figure_text(group))
     ax.set_aspect("equal", "datalim")
     ax.autoscale_view()
+    for i in np.flatnonzero(shown).tolist() if len(names) and shown.sum() <= _MOST_NAMES else ():
+        ax.annotate(
+            figure_text(names[i]), position[i], (radius, radius), textcoords="offset points", fontsize="x-small"
+        )
     arrows = [Line2D([], [], color=colour, marker=">", ms=4, label=name)
-              for name, colour in (("excites", EXCITES), ("inhibits", INHIBITS))]  # fmt: skip
+              for name, colour in (("positive effect", EXCITES), ("negative effect", INHIBITS))]  # fmt: skip
     handles, _ = ax.get_legend_handles_labels()
-    ax.legend(handles=[*arrows, *handles], frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    heading = [Line2D([], [], lw=0, label=figure_text(title))] if title else []
+    ax.legend(
+        handles=[*arrows, *heading, *handles],
+        frameon=False,
+        fontsize="small",
+        loc="center left",
+        bbox_to_anchor=(1, 0.5),
+    )
     despine(ax)
     if len(axes) == 2:
         ax.set(xlabel=figure_text(axes[0]), ylabel=figure_text(axes[1]))
@@ -206,7 +247,7 @@ def draw_weight_against_distance(
         label="shuffled positions, ± 2 SD",
     )  # fmt: skip
     ax.plot(distance, weight, color=BLUE, marker="o", ms=4, label="connectivity")
-    ax.set(xlabel=DISTANCE, ylabel="mean absolute weight")
+    ax.set(xlabel=DISTANCE, ylabel=ABSOLUTE_WEIGHT)
     ax.legend(frameon=False)
     despine(ax)
     return ax
@@ -225,11 +266,12 @@ def draw_current_correlation(
     """
     ax.axvspan(float(seconds[0]), 0, color="0.94", lw=0)
     ax.axhline(0, color="0.7", lw=0.8)
-    for (kind, (mean, error)), colour in zip(curves.items(), COLOURS * len(curves), strict=False):
-        ax.plot(seconds, mean, color=colour, marker="o", ms=3, lw=1.4, label=figure_text(kind))
-        ax.fill_between(seconds, mean - error, mean + error, color=colour, alpha=0.2, lw=0)
+    for place, (kind, (mean, error)) in enumerate(curves.items()):
+        look: Any = line_look(place)
+        ax.plot(seconds, mean, marker="o", ms=3, lw=1.4, label=figure_text(kind), **look)
+        ax.fill_between(seconds, mean - error, mean + error, color=look["color"], alpha=0.2, lw=0)
     ax.set_xlim(float(seconds[0]), float(seconds[-1]))
-    ax.set(xlabel="delay of the activity behind the current (s)", ylabel="correlation")
+    ax.set(xlabel="delay of the activity behind the current (s)", ylabel="correlation, mean ± SEM")
     ax.legend(frameon=False, fontsize="small")
     despine(ax)
     return ax

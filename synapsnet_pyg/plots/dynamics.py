@@ -1,12 +1,13 @@
 """Figures of weights that change over time."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from synapsnet_pyg.plots.canvas import despine, figure_text
-from synapsnet_pyg.plots.style import BLUE, COLOURS, GREY, ORANGE
+from synapsnet_pyg.plots.style import BLUE, COLOURS, GREY, ORANGE, line_look
 
 
 def draw_weight_traces(ax: Axes, seconds: np.ndarray, traces: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Axes:
@@ -19,12 +20,12 @@ def draw_weight_traces(ax: Axes, seconds: np.ndarray, traces: Mapping[str, tuple
             standard deviation of the true ones.
     """
     for place, (name, (true, learned)) in enumerate(traces.items()):
-        colour = COLOURS[place % len(COLOURS)]
+        look: Any = line_look(place)
         shown = learned - learned.mean()
         if learned.std() > 0 and true.std() > 0:
             shown = shown * true.std() / learned.std()
         ax.plot(seconds, true, color="0.6", lw=3, alpha=0.6, label="true" if place == 0 else None)
-        ax.plot(seconds, shown + true.mean(), color=colour, lw=1.2, label=figure_text(name))
+        ax.plot(seconds, shown + true.mean(), lw=1.2, label=figure_text(name), **look)
     ax.set(xlabel="time (s)", ylabel="weight (learned: rescaled)")
     ax.legend(frameon=False, fontsize="x-small", ncols=2)
     despine(ax)

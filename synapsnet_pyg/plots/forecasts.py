@@ -1,6 +1,7 @@
 """Figures of activity and its forecasts: time series, rasters, principal components, training."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,6 +10,11 @@ from torch import Tensor
 
 from synapsnet_pyg.plots.canvas import add_colour_bar, despine, figure_text, mark_groups
 from synapsnet_pyg.plots.style import BLUE, GREY, ORANGE
+
+BANDS = ("95 % interval", "50 % interval")
+"""Names of the two intervals of a forecast, the wide one first."""
+OPACITY = (0.16, 0.3)
+"""Opacity of the two intervals."""
 
 
 def draw_forecast_traces(
@@ -41,19 +47,21 @@ def draw_forecast_traces(
         ticks.append(offset + float(x.mean()))
         if bands is not None:
             floor = min(floor, offset + float(bands[:, row].min()) - 0.5)
-            for low, high in (bands[2:, row], bands[:2, row]):
+            for (low, high), name, alpha in zip((bands[2:, row], bands[:2, row]), BANDS, OPACITY, strict=True):
                 bottom, top = (np.insert(end.astype(float), breaks, np.nan) + offset for end in (low, high))
-                ax.fill_between(broken, bottom, top, color=ORANGE, alpha=0.2, lw=0)
+                label = None if row else name
+                ax.fill_between(broken, bottom, top, color=ORANGE, alpha=alpha, lw=0, label=label)
         for values, colour, width, name in ((x, "0.6", 0.8, "true"), (y, ORANGE, 1.2, "forecast one bin ahead")):
             trace = np.insert(values.astype(float), breaks, np.nan) + offset
             ax.plot(broken, trace, color=colour, lw=width, label=name if row == 0 else None)
     for place in breaks:
         ax.axvline(float(seconds[place - 1 : place + 1].mean()), color="0.85", lw=0.6, zorder=0)
     _draw_scale(ax, floor + 0.5)
-    ax.set(xlabel="time (s)", yticks=ticks, yticklabels=list(map(figure_text, labels)) or [""] * len(ticks))
+    ax.set_xlabel("time (s)", loc="left")  # the legend is at the right
+    ax.set(yticks=ticks, yticklabels=list(map(figure_text, labels)) or [""] * len(ticks))
     ax.set_xlim(seconds[0], seconds[-1])
     despine(ax, left=True)
-    ax.legend(frameon=False, ncols=2, loc="upper right", bbox_to_anchor=(1, -0.06))
+    ax.legend(frameon=False, ncols=4, loc="upper right", bbox_to_anchor=(1, -0.08))
     return ax
 
 
@@ -73,6 +81,8 @@ def draw_raster(
     limit: float = 3.0,
     groups: Sequence[str] | None = None,
     breaks: Sequence[int] = (),
+    conditions: Sequence[str] = (),
+    label: str = "neuron",
 ) -> Axes:
     """Draws standardised activity over time without averaging or sorting, for truth and forecast side by side.
 
@@ -84,6 +94,8 @@ def draw_raster(
         limit: Standard deviations of full colour.
         groups: Group of each row [N], such as its area; None: rows are numbered.
         breaks: Indices of bins at which a new segment, such as a trial, begins; a line marks them.
+        conditions: Condition of each segment, written above it; empty: none.
+        label: Text beside the rows.
     """
     M = len(seconds)
     image = ax.imshow(
@@ -92,12 +104,39 @@ def draw_raster(
     )  # fmt: skip
     for place in breaks:
         ax.axvline(place - 0.5, color="k", lw=0.5)
-    ax.set(title=figure_text(title), xlabel="time (s)", ylabel="neuron")
+    ax.set(xlabel="time (s)", ylabel=figure_text(label))
+    ax.set_title(figure_text(title))
     ax.set_xticks(*time_ticks(seconds, breaks))
+    ax.set_yticks(*row_ticks(len(activity)))
     if groups is not None and len(set(groups)) > 1:
         mark_groups(ax, np.array(groups))
-    add_colour_bar(ax, image, "activity (SD)", pad=0.01)
+    if any(conditions) and len(conditions) == len(breaks) + 1:
+        _name_segments(ax, [0, *breaks, M], conditions)
+    clipped = bool((np.abs(activity) > limit).any())
+    add_colour_bar(ax, image, "activity (SD)", pad=0.01, extend="both" if clipped else "neither")
     return ax
+
+
+def _name_segments(ax: Axes, borders: Sequence[int], names: Sequence[str]) -> None:
+    """Writes the name of each segment above it; of many segments, only where there is room."""
+    room = -(-len(names) // 16)
+    middles = [(start + stop - 1) / 2 for start, stop in pairwise(borders)]
+    above = ax.secondary_xaxis("top")
+    above.set_xticks(middles[::room], list(map(figure_text, names[::room])), rotation=30, ha="left", fontsize="x-small")
+    above.tick_params(length=0, pad=1)
+    above.spines["top"].set_visible(False)
+
+
+def row_ticks(rows: int) -> tuple[list[int], list[str]]:
+    """Returns ticks of rows that are numbered from 1: indices of rows, and their numbers as texts.
+
+    Example:
+        >>> row_ticks(3), row_ticks(12)
+        (([0, 1, 2], ['1', '2', '3']), ([1, 3, 5, 7, 9, 11], ['2', '4', '6', '8', '10', '12']))
+    """
+    step = next(step * ten for ten in (1, 10, 100, 1000, 10_000) for step in (1, 2, 5) if rows <= 6 * step * ten)
+    numbers = [*range(step, rows + 1, step)]
+    return [number - 1 for number in numbers], [str(number) for number in numbers]
 
 
 def time_ticks(seconds: np.ndarray, breaks: Sequence[int], most: int = 7) -> tuple[list[int], list[str]]:
@@ -105,7 +144,8 @@ def time_ticks(seconds: np.ndarray, breaks: Sequence[int], most: int = 7) -> tup
 
     Args:
         seconds: Time of the bins [M].
-        breaks: Indices of bins at which a new segment begins; ticks are at these, if there are any.
+        breaks: Indices of bins at which a new segment begins; ticks are at these, if there are any, or else at
+            round times.
         most: Largest number of ticks.
 
     Returns:
@@ -117,10 +157,14 @@ def time_ticks(seconds: np.ndarray, breaks: Sequence[int], most: int = 7) -> tup
         >>> time_ticks(np.array([0.0, 0.1, 7.0, 7.1]), [2])
         ([0, 2], ['0', '7'])
     """
-    places = np.array([0, *breaks]) if len(breaks) else np.unique(np.linspace(0, len(seconds) - 1, most).astype(int))
-    chosen = places[:: -(-len(places) // most)].tolist()
-    digits = 0 if seconds[-1] - seconds[0] > 20 * most else 1 if seconds[-1] - seconds[0] > 0.5 * most else 2
-    return chosen, [f"{seconds[place]:.{digits}f}".removesuffix(".0") for place in chosen]
+    if len(breaks) or len(seconds) == 1:
+        places = np.array([0, *breaks])
+        chosen = places[:: -(-len(places) // most)].tolist()
+        return chosen, [f"{round(float(seconds[place]), 2):.10g}" for place in chosen]
+    ticks = MaxNLocator(most, steps=[1, 2, 5, 10]).tick_values(float(seconds[0]), float(seconds[-1]))
+    half = (seconds[1] - seconds[0]) / 2
+    ticks = ticks[(ticks >= seconds[0] - half) & (ticks <= seconds[-1] + half)]
+    return np.abs(seconds[:, None] - ticks).argmin(0).tolist(), [f"{round(tick, 9):.10g}" for tick in ticks]
 
 
 def draw_heat_map(
@@ -143,12 +187,13 @@ def draw_heat_map(
     order = np.argsort(np.linalg.eigh((shown @ shown.t()).numpy())[1][:, -1])
     image = ax.imshow(
         shown.numpy()[order], cmap="RdBu_r", vmin=-3, vmax=3, aspect="auto", interpolation="nearest",
-        extent=(0, T // step * step * bin_size, len(shown), 0),
+        extent=(0, T // step * step * bin_size, len(shown) + 0.5, 0.5),
     )  # fmt: skip
     if segment is not None and 1 < len(segment) <= 50:
         for start in segment[1:, 0].tolist():
             ax.axvline(start * bin_size, color="k", lw=0.6)
     ax.set(ylabel="neuron, sorted")
+    ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     add_colour_bar(ax, image, "activity (SD)", pad=0.01)
     return ax
 

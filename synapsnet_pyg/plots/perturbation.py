@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from synapsnet_pyg.plots.canvas import despine, figure_text
-from synapsnet_pyg.plots.style import COLOURS
+from synapsnet_pyg.plots.style import line_look
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ def draw_responses(ax: Axes, seconds: np.ndarray, curves: ResponseCurves, *, tit
     """
     ax.axhline(0, color="0.7", lw=0.8, zorder=0)
     for place, label in enumerate(curves.labels):
-        colour = COLOURS[place % len(COLOURS)]
-        ax.fill_between(seconds, curves.low[place], curves.high[place], color=colour, alpha=0.18, lw=0)
-        ax.plot(seconds, curves.effect[place], color=colour, lw=1.4, marker="o", ms=2.5, label=figure_text(label))
+        look: Any = line_look(place)
+        ax.fill_between(seconds, curves.low[place], curves.high[place], color=look["color"], alpha=0.18, lw=0)
+        ax.plot(seconds, curves.effect[place], lw=1.4, marker="o", ms=2.5, label=figure_text(label), **look)
     ax.set(xlabel="time after the perturbation (s)", ylabel=f"effect ({unit})" if unit else "effect")
     ax.set_title(figure_text(title), loc="left", fontsize="medium")
     ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))

@@ -52,3 +52,29 @@ def colour_limit(values: np.ndarray, quantile: float = 0.995) -> float:
     """
     size = np.abs(values[np.isfinite(values)])
     return (float(np.quantile(size, quantile)) or float(size.max())) if size.size and size.any() else 1.0
+
+
+def block_limit(weight: np.ndarray) -> float:
+    """Returns the value of full colour of means from group to group, which a few small groups do not change.
+
+    Args:
+        weight: Mean weights [G, G]; NaN is ignored. The largest is the limit, or the 95th percentile of 20 and more.
+
+    Example:
+        >>> block_limit(np.array([[0.5, -2.0], [np.nan, 1.0]]))
+        2.0
+    """
+    return colour_limit(weight, 0.95 if np.isfinite(weight).sum() >= 20 else 1.0)
+
+
+def weight_limit(values: np.ndarray) -> float:
+    """Returns the value of full colour of learned weights, at least 0.001: a matrix of nothing should look empty.
+
+    Args:
+        values: Weights between standardised activities, of any shape, in SD of the receiver per SD of the sender.
+
+    Example:
+        >>> weight_limit(np.array([-2e-6, 1e-6])), weight_limit(np.array([0.5]))
+        (0.001, 0.5)
+    """
+    return max(colour_limit(values), 0.001)

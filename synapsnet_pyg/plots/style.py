@@ -10,9 +10,14 @@ EXCITES, INHIBITS = "#b2182b", "#2166ac"
 TRUE, FORECAST = "#8c8c8c", "#d9601a"
 BLUE, ORANGE, GREY = "#1f5fa8", FORECAST, "#666666"
 COLOURS = [BLUE, ORANGE, "#3a8f4d", "#8a5ab5", "#b5485d", "#7a6a4f", "#4fa6b3", "#d4a72c", "#5b5b5b", "#e08bb3"]
-"""One colour a group or model."""
+"""One colour a line or model."""
+GROUPS = [ORANGE, "#3a8f4d", "#8a5ab5", "#d4a72c", "#4fa6b3", "#7a6a4f", "#e08bb3", "#4a4a4a", "#9bbf3b", "#14595c"]
+"""One colour a group of neurons: neither red nor blue, which are the colours of weights in the same figure."""
 OTHER = "#bdbdbd"
 """Colour of the groups that have no colour of their own."""
+
+_LINES = ("-", "--", ":", "-.")
+"""Styles of lines; each goes through all colours before the next begins."""
 
 STYLE = {
     "font.size": 9.0,
@@ -36,6 +41,19 @@ def apply_style() -> None:
     settings.update({key: value for key, value in STYLE.items() if settings[key] == usual[key]})
 
 
+def line_look(place: int) -> dict[str, str]:
+    """Returns colour and style of one of several lines; the first forty lines all look different.
+
+    Args:
+        place: Number of the line, from 0.
+
+    Example:
+        >>> line_look(0), line_look(10)
+        ({'color': '#1f5fa8', 'ls': '-'}, {'color': '#1f5fa8', 'ls': '--'})
+    """
+    return {"color": COLOURS[place % len(COLOURS)], "ls": _LINES[place // len(COLOURS) % len(_LINES)]}
+
+
 def group_colours(groups: Sequence[str]) -> dict[str, str]:
     """Returns a colour for each group, in the order of their names; no two groups have the same.
 
@@ -49,13 +67,13 @@ def group_colours(groups: Sequence[str]) -> dict[str, str]:
 
     Example:
         >>> group_colours(["V1", "LM", "V1"])
-        {'LM': '#1f5fa8', 'V1': '#d9601a'}
+        {'LM': '#d9601a', 'V1': '#3a8f4d'}
     """
     sizes = Counter(groups)
-    if len(sizes) <= len(COLOURS):
-        return dict(zip(sorted(sizes), COLOURS, strict=False))
-    largest = sorted(sorted(sizes), key=lambda group: -sizes[group])[: len(COLOURS) - 1]
-    return {**dict(zip(sorted(largest), COLOURS, strict=False)), f"{len(sizes) - len(largest)} others": OTHER}
+    if len(sizes) <= len(GROUPS):
+        return dict(zip(sorted(sizes), GROUPS, strict=False))
+    largest = sorted(sorted(sizes), key=lambda group: -sizes[group])[: len(GROUPS) - 1]
+    return {**dict(zip(sorted(largest), GROUPS, strict=False)), f"{len(sizes) - len(largest)} others": OTHER}
 
 
 def group_label(group: str, colours: dict[str, str]) -> str:

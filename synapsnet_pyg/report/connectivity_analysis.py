@@ -19,9 +19,10 @@ from synapsnet_pyg.connectivity.lagged_correlation import LaggedCorrelation
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.nn.current_conv import edges_of, values_at
 from synapsnet_pyg.report.graph import Graph, strongest_graph
-from synapsnet_pyg.report.neuron_order import NeuronOrder, fields_with_groups, group_neurons
+from synapsnet_pyg.report.neuron_order import NeuronOrder, group_neurons
 from synapsnet_pyg.results.connectivity import ConnectivityResult, edge_fields_of
 from synapsnet_pyg.results.graphs import strongest, to_pandas
+from synapsnet_pyg.results.neuron_groups import fields_with_groups
 from synapsnet_pyg.results.strongest_part import StrongestPart
 from synapsnet_pyg.runs.run import Run
 

@@ -6,9 +6,9 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files.texts import html
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
 from synapsnet_pyg.plots.canvas import make_figure
-from synapsnet_pyg.plots.connectivity import WEIGHT, draw_current_correlation, draw_graph, draw_matrix
-from synapsnet_pyg.plots.pooling import Cells, colour_limit, pooled
-from synapsnet_pyg.plots.style import COLOURS, EXCITES, INHIBITS, group_colours, group_label
+from synapsnet_pyg.plots.connectivity import TRUE_WEIGHT, WEIGHT, draw_current_correlation, draw_graph, draw_matrix
+from synapsnet_pyg.plots.pooling import Cells, colour_limit, pooled, weight_limit
+from synapsnet_pyg.plots.style import EXCITES, INHIBITS, group_colours, group_label, line_look
 from synapsnet_pyg.report.connectivity_analysis import ConnectivityAnalysis
 from synapsnet_pyg.report.figure import ReportFigure
 from synapsnet_pyg.report.graph import MOST, SENDERS, Graph
@@ -44,7 +44,7 @@ def _plotly_matrices(session: Session, analysis: ConnectivityAnalysis) -> Plotly
     rows = -(-len(analysis.matrices) // 2)
     figure = make_grid(
         60 + 430 * rows, rows=rows, columns=2, titles=list(analysis.matrices),
-        horizontal_spacing=0.12, vertical_spacing=0.08, shared="all",
+        horizontal_spacing=0.16, vertical_spacing=0.08, shared="all",
     )  # fmt: skip
     limits = _limits(analysis)
     for place, (kind, tensor) in enumerate(analysis.matrices.items()):
@@ -55,14 +55,17 @@ def _plotly_matrices(session: Session, analysis: ConnectivityAnalysis) -> Plotly
         figure.add_heatmap(
             z=matrix[cells.receiver, cells.sender].astype(np.float32), x=names, y=names, customdata=p_value,
             zmin=-limit, zmax=limit, colorscale=DIVERGING,
-            colorbar=colour_bar(column, _quantity(kind), row=row, rows=rows),
+            colorbar=colour_bar(column, _short_quantity(kind), row=row, rows=rows),
             hovertemplate="sender %{x}<br>receiver %{y}<br>%{z:.3g}"
             + ("" if p_value is None else "<br>p %{customdata:.2g}") + "<extra></extra>",
             row=row, col=column,
         )  # fmt: skip
     figure.update_xaxes(type="category", ticks="")
     figure.update_yaxes(type="category", autorange="reversed", ticks="")
-    figure.update_xaxes(title="sender", row=rows)
+    figure.update_xaxes(title="sender", row=rows, col=1)
+    lowest = len(analysis.matrices) // 2  # an odd last panel leaves the place below the one before it empty
+    if len(analysis.matrices) > 1:
+        figure.update_xaxes(title="sender", showticklabels=True, row=lowest, col=2)
     figure.update_yaxes(title="receiver", col=1)
     _mark_groups(figure, analysis.neuron_order, cells=len(cells.first), panels=len(analysis.matrices))
     return figure
@@ -70,16 +73,24 @@ def _plotly_matrices(session: Session, analysis: ConnectivityAnalysis) -> Plotly
 
 def _quantity(kind: str) -> str:
     """Returns the name of the values of a kind of connectivity, with its unit."""
-    return "correlation" if "correlation" in kind else "true weight" if kind.startswith("true") else WEIGHT
+    return "correlation" if "correlation" in kind else TRUE_WEIGHT if kind.startswith("true") else WEIGHT
+
+
+def _short_quantity(kind: str) -> str:
+    """Returns the name of the values for a colour bar between two panels, where there is little room."""
+    return "weight (SD per SD)" if _quantity(kind) == WEIGHT else _quantity(kind)
 
 
 def _limits(analysis: ConnectivityAnalysis) -> dict[str, float]:
-    """Returns quantity -> value of full colour, the largest of its matrices."""
-    limits: dict[str, float] = {}
+    """Returns quantity -> value of full colour, over the weights of all its matrices."""
+    values: dict[str, list[np.ndarray]] = {}
     for kind, matrix in analysis.matrices.items():
-        values = matrix.double().numpy()[~np.eye(len(matrix), dtype=bool)]
-        limits[_quantity(kind)] = max(limits.get(_quantity(kind), 0.0), colour_limit(values))
-    return limits
+        off = ~np.eye(len(matrix), dtype=bool)
+        values.setdefault(_quantity(kind), []).append(matrix.double().numpy()[off])
+    return {
+        quantity: (weight_limit if quantity == WEIGHT else colour_limit)(np.concatenate(parts))
+        for quantity, parts in values.items()
+    }
 
 
 def _p_values(analysis: ConnectivityAnalysis, cells: Cells) -> np.ndarray | None:
@@ -165,7 +176,7 @@ def _plotly_graph(session: Session, analysis: ConnectivityAnalysis, graph: Graph
 
 def _add_edges(figure: PlotlyFigure, session: Session, graph: Graph) -> None:
     """Adds edges as lines, with an invisible mark in the middle of each that shows its weight."""
-    for name, colour, sign in (("positive", EXCITES, 1), ("negative", INHIBITS, -1)):
+    for name, colour, sign in (("positive effect", EXCITES, 1), ("negative effect", INHIBITS, -1)):
         chosen = sign * graph.edge_weight > 0
         (sender, receiver), weight = graph.edge_index[:, chosen], graph.edge_weight[chosen]
         ends = np.stack([graph.position[sender], graph.position[receiver], np.full((len(sender), 3), np.nan)], axis=1)
@@ -188,12 +199,12 @@ def _add_heads(figure: PlotlyFigure, graph: Graph, sender: np.ndarray, receiver:
     """Adds the heads of arrows, a cone near the receiver of each edge."""
     way = graph.position[receiver] - graph.position[sender]
     length = np.linalg.norm(way, axis=1, keepdims=True)
-    size = 0.02 * float(np.nanmax(np.ptp(graph.position[np.isfinite(graph.position).all(1)], axis=0), initial=0.0))
+    size = 0.025 * float(np.nanmax(np.ptp(graph.position[np.isfinite(graph.position).all(1)], axis=0), initial=0.0))
     unit = np.divide(way, length, out=np.zeros_like(way), where=length > 0)
     x, y, z = (graph.position[receiver] - size * unit).astype(np.float32).T
     u, v, w = unit.astype(np.float32).T
     figure.add_cone(
-        x=x, y=y, z=z, u=u, v=v, w=w, anchor="tip", sizemode="absolute", sizeref=size, showscale=False,
+        x=x, y=y, z=z, u=u, v=v, w=w, anchor="tip", sizemode="raw", sizeref=size, showscale=False,
         colorscale=[[0, colour], [1, colour]], hoverinfo="skip",
     )  # fmt: skip
 
@@ -224,9 +235,11 @@ def _short(value: object) -> str:
 def _static_graph(analysis: ConnectivityAnalysis, graph: Graph) -> StaticFigure:
     """Draws neurons and edges along the two widest axes."""
     figure, (ax,) = make_figure(8, 6)
-    names = ["xyz"[axis] for axis in graph.widest] if graph.placed else []
-    groups = list(analysis.neuron_order.group)
-    draw_graph(ax, graph.flat, graph.edge_index, graph.edge_weight, groups=groups, axes=names)
+    order = analysis.neuron_order
+    draw_graph(
+        ax, graph.flat, graph.edge_index, graph.edge_weight, groups=order.group, title=order.field_name,
+        names=analysis.session.neuron_id, axes=["xyz"[axis] for axis in graph.widest] if graph.placed else [],
+    )  # fmt: skip
     return figure
 
 
@@ -246,7 +259,8 @@ def currents_figure(analysis: ConnectivityAnalysis) -> ReportFigure:
 
 def _plotly_currents(analysis: ConnectivityAnalysis) -> PlotlyFigure:
     figure = make_plotly(380)
-    for (kind, curve), colour in zip(analysis.currents.items(), COLOURS, strict=False):
+    for place, (kind, curve) in enumerate(analysis.currents.items()):
+        colour = line_look(place)["color"]
         seconds, mean, error = curve.seconds.numpy(), curve.mean.numpy(), curve.sem.nan_to_num(nan=0.0).numpy()
         figure.add_scatter(
             x=np.append(seconds, seconds[::-1]), y=np.append(mean + error, (mean - error)[::-1]), fill="toself",
@@ -256,7 +270,7 @@ def _plotly_currents(analysis: ConnectivityAnalysis) -> PlotlyFigure:
             x=seconds, y=mean, mode="lines+markers", name=kind, line_color=colour, marker_size=5, legendgroup=kind
         )
     figure.add_vrect(seconds[0], 0, fillcolor="#f0f0f0", line_width=0, layer="below")
-    figure.update_xaxes(title="delay of the activity behind the current (s)")
+    figure.update_xaxes(title="delay of the activity behind the current (s)", range=[seconds[0], seconds[-1]])
     figure.update_yaxes(title="correlation, mean ± SEM")
     figure.update_layout(legend_font_size=12)
     return figure

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.models.forecasting import forecast_horizons
-from synapsnet_pyg.report.forecast_excerpt import ForecastExcerpt
-from synapsnet_pyg.results.figures import breaks_between
+from synapsnet_pyg.results.forecast_excerpt import ForecastExcerpt, breaks_between
 from synapsnet_pyg.runs.run import Run
 
 

@@ -8,17 +8,17 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files.texts import html
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
 from synapsnet_pyg.plots.canvas import make_figure
-from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_raster, time_ticks
+from synapsnet_pyg.plots.forecasts import BANDS, OPACITY, draw_forecast_traces, draw_raster, row_ticks, time_ticks
 from synapsnet_pyg.plots.horizons import draw_fans
 from synapsnet_pyg.plots.pooling import colour_limit
 from synapsnet_pyg.plots.style import COLOURS, FORECAST, TRUE
 from synapsnet_pyg.report.figure import ReportFigure, evenly_chosen
-from synapsnet_pyg.report.forecast_excerpt import ForecastExcerpt
 from synapsnet_pyg.report.forecast_fans import ForecastFans
 from synapsnet_pyg.report.neuron_order import NeuronOrder
 from synapsnet_pyg.report.plotly_canvas import DIVERGING, colour_bar, make_grid, make_plotly, neuron_names
 from synapsnet_pyg.report.plotly_canvas import Figure as PlotlyFigure
-from synapsnet_pyg.results.figures import draw_training
+from synapsnet_pyg.results.figures import draw_chosen_neurons, draw_training
+from synapsnet_pyg.results.forecast_excerpt import ForecastExcerpt
 from synapsnet_pyg.runs.run import History
 
 MOST_ROWS = 200
@@ -62,12 +62,11 @@ def traces_figure(session: Session, excerpt: ForecastExcerpt) -> ReportFigure:
     names = {rank: session.neuron_id[i] for rank, i in excerpt.chosen.items()}
     r = {rank: f"r = {excerpt.score[i]:.2f}" for rank, i in excerpt.chosen.items()}
     titles = [f"{rank}: {html(name)}, {r[rank]}" for rank, name in names.items()]
-    labels = [f"{rank}: {name}\n{r[rank]}" for rank, name in names.items()]
     return ReportFigure(
         "forecast",
         sentence,
         _plotly_traces(excerpt, truth, forecast, titles=titles, bands=excerpt.bands),
-        _static_traces(excerpt, truth, forecast, labels=labels, bands=excerpt.bands),
+        draw_chosen_neurons(session, excerpt),
     )
 
 
@@ -96,17 +95,16 @@ def _plotly_traces(
     bands: np.ndarray | None = None,
 ) -> PlotlyFigure:
     """Draws truth and forecast [n, M] of several time series, one above the other, and intervals [4, n, M]."""
+    wide_first = () if bands is None else tuple(zip(BANDS, (bands[2:], bands[:2]), OPACITY, strict=True))
     figure = make_grid(90 + 140 * len(truth), rows=len(truth), titles=titles, vertical_spacing=0.1, shared=True)
     x = np.insert(excerpt.seconds, excerpt.breaks, np.nan)
     for row, pair in enumerate(zip(truth, forecast, strict=True), start=1):
-        for level, (low, high) in () if bands is None else (("95 %", bands[2:, row - 1]), ("50 %", bands[:2, row - 1])):
-            ends = {"x": x, "mode": "lines", "line_width": 0, "legendgroup": level, "row": row, "col": 1}
+        for level, ends_of, opacity in wide_first:
+            edge_x, edge_y = _outlines(excerpt, *ends_of[:, row - 1])
             figure.add_scatter(
-                y=np.insert(low.astype(float), excerpt.breaks, np.nan), showlegend=False, hoverinfo="skip", **ends
-            )
-            figure.add_scatter(
-                y=np.insert(high.astype(float), excerpt.breaks, np.nan), fill="tonexty",
-                fillcolor="rgba(217, 96, 26, 0.2)", name=level, showlegend=row == 1, hoverinfo="skip", **ends,
+                x=edge_x, y=edge_y, mode="lines", line_width=0, fill="toself",
+                fillcolor=f"rgba(217, 96, 26, {opacity})", name=level, legendgroup=level, showlegend=row == 1,
+                hoverinfo="skip", row=row, col=1,
             )  # fmt: skip
         for values, name, colour, width in zip(pair, ("true", "forecast"), (TRUE, FORECAST), (1.2, 1.6), strict=True):
             figure.add_scatter(
@@ -119,17 +117,25 @@ def _plotly_traces(
     return figure.update_layout(legend={"x": 0.5, "xanchor": "center"})
 
 
+def _outlines(excerpt: ForecastExcerpt, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns x and y of an outline of an interval in each segment, with NaN between two of them."""
+    x, y = [], []
+    for place in np.split(np.arange(len(low)), excerpt.breaks):
+        x.append(np.concatenate([excerpt.seconds[place], excerpt.seconds[place[::-1]], [np.nan]]))
+        y.append(np.concatenate([high[place], low[place[::-1]], [np.nan]]))
+    return np.concatenate(x), np.concatenate(y)
+
+
 def _static_traces(
     excerpt: ForecastExcerpt,
     truth: np.ndarray,
     forecast: np.ndarray,
     *,
     labels: Sequence[str],
-    bands: np.ndarray | None = None,
 ) -> StaticFigure:
     """Draws the same with matplotlib."""
     figure, (ax,) = make_figure(10, 4)
-    draw_forecast_traces(ax, excerpt.seconds, truth, forecast, labels=labels, breaks=excerpt.breaks, bands=bands)
+    draw_forecast_traces(ax, excerpt.seconds, truth, forecast, labels=labels, breaks=excerpt.breaks)
     return figure
 
 
@@ -191,25 +197,33 @@ def raster_figure(session: Session, excerpt: ForecastExcerpt, order: NeuronOrder
     )
     rows = evenly_chosen(np.arange(session.num_neurons) if order is None else order.order, MOST_ROWS)
     groups = None if order is None else [order.group[row] for row in rows]
+    label = f"{len(rows)} neurons" + (f" by {order.field_name}" if order else "")
     images = {"true activity": excerpt.truth[rows], "forecast one bin ahead": excerpt.forecast[rows]}
     return ReportFigure(
         "raster",
         sentence,
-        _plotly_raster(excerpt, images, names=neuron_names(session, rows), groups=groups),
-        _static_raster(excerpt, images, groups=groups),
+        _plotly_raster(excerpt, images, names=neuron_names(session, rows), groups=groups, label=label),
+        _static_raster(excerpt, images, groups=groups, label=label),
     )
 
 
 def _plotly_raster(
-    excerpt: ForecastExcerpt, images: dict[str, np.ndarray], *, names: list[str], groups: list[str] | None
+    excerpt: ForecastExcerpt,
+    images: dict[str, np.ndarray],
+    *,
+    names: list[str],
+    groups: list[str] | None,
+    label: str,
 ) -> PlotlyFigure:
-    figure = make_grid(460, columns=2, titles=list(images), horizontal_spacing=0.12)
-    times = [f"{second:.2f} s" for second in excerpt.seconds]
+    figure = make_grid(460, columns=2, titles=list(images), horizontal_spacing=0.16)
+    segment = np.searchsorted(excerpt.breaks, np.arange(len(excerpt.seconds)), side="right")
+    conditions = [f", {html(text)}" if text else "" for text in excerpt.conditions]
+    times = [f"{time:.2f} s{conditions[place]}" for time, place in zip(excerpt.seconds, segment, strict=True)]
     for column, activity in enumerate(images.values(), start=1):
         limit = colour_limit(activity)
         figure.add_heatmap(
             z=activity.astype(np.float32), x=times, y=names, zmin=-limit, zmax=limit,
-            colorscale=DIVERGING, colorbar=colour_bar(column, "SD"),
+            colorscale=DIVERGING, colorbar=colour_bar(column, "activity (SD)"),
             hovertemplate="%{y}<br>%{x}<br>%{z:.2f} SD<extra></extra>", row=1, col=column,
         )  # fmt: skip
     places, labels = time_ticks(excerpt.seconds, excerpt.breaks)
@@ -218,27 +232,28 @@ def _plotly_raster(
     for place in excerpt.breaks:
         figure.add_vline(place - 0.5, line_width=0.5, line_color="black")
     figure.update_yaxes(matches="y", col=2)
-    return figure.update_yaxes(title="neuron", col=1)
+    return figure.update_yaxes(title=html(label), col=1)
 
 
 def _row_ticks(groups: list[str] | None, rows: int) -> dict[str, object]:
-    """Returns ticks at the middle of each group of at least 4 % of the rows, or at some numbers of rows."""
+    """Returns ticks at the middle of each group of at least 4 % of the rows, or at round numbers of rows."""
     if groups is None:
-        places = list(range(0, rows, max(1, rows // 5)))
-        return {"tickvals": places, "ticktext": [str(place + 1) for place in places]}
+        places, numbers = row_ticks(rows)
+        return {"tickvals": places, "ticktext": numbers}
     large = [group for group in dict.fromkeys(groups) if groups.count(group) >= 0.04 * rows]
     middles = [groups.index(group) + groups.count(group) // 2 for group in large]
     return {"tickvals": middles, "ticktext": [html(group) for group in large]}
 
 
 def _static_raster(
-    excerpt: ForecastExcerpt, images: dict[str, np.ndarray], *, groups: list[str] | None
+    excerpt: ForecastExcerpt, images: dict[str, np.ndarray], *, groups: list[str] | None, label: str
 ) -> StaticFigure:
-    figure, axes = make_figure(12, 4.4, columns=2)
+    figure, axes = make_figure(12, 5.2 if any(excerpt.conditions) else 4.4, columns=2)
     shown = None if groups is None else list(groups)
     for ax, (title, activity) in zip(axes, images.items(), strict=True):
         draw_raster(
             ax, activity, excerpt.seconds,
             title=title, limit=colour_limit(activity), groups=shown, breaks=excerpt.breaks,
+            conditions=excerpt.conditions, label=label,
         )  # fmt: skip
     return figure

@@ -8,8 +8,7 @@ from torch import Tensor
 from synapsnet_pyg.analysis.communities import communities
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.results.graphs import strongest
-
-_FIELDS = ("area", "cell_type", "layer")
+from synapsnet_pyg.results.neuron_groups import fields_with_groups, groups_of
 
 
 class NeuronOrder(NamedTuple):
@@ -33,12 +32,6 @@ class NeuronOrder(NamedTuple):
         return [self.group[i] for i in self.order]
 
 
-def fields_with_groups(session: Session) -> list[str]:
-    """Returns the fields among area, cell type and layer that are known and differ between neurons."""
-    fields = session.neuron_fields
-    return [field for field in _FIELDS if isinstance(fields.get(field), list) and len(set(fields[field])) > 1]
-
-
 def group_neurons(session: Session, connectivity: Tensor) -> NeuronOrder:
     """Groups neurons by area, cell type or layer, the first that is known, or else by communities of strong edges.
 
@@ -55,7 +48,7 @@ def group_neurons(session: Session, connectivity: Tensor) -> NeuronOrder:
     """
     fields = fields_with_groups(session)
     if fields:
-        by, group = fields[0], [value or "unknown" for value in session.neuron_fields[fields[0]]]
+        by, group = fields[0], groups_of(session, fields[0])
     else:
         edges = strongest(connectivity, top_k=10 * session.num_neurons)
         member = communities(session, edges).member

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from synapsnet_pyg.files.texts import html, plain
+from synapsnet_pyg.plots.image_files import FIGURE_FORMATS
 from synapsnet_pyg.report.figure import ReportFigure
 from synapsnet_pyg.report.plotly_canvas import to_html
 from synapsnet_pyg.report.sections import Chapter, ReportTable, Section
-from synapsnet_pyg.results.saving import FIGURE_FORMATS
 
 SCRIPT = "plotly.min.js"
 FIGURES, TABLES = "figures", "tables"

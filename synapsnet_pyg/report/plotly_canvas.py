@@ -77,7 +77,7 @@ def _styled(figure: Figure, height: int) -> Figure:
     figure.update_layout(
         template="none",
         height=height,
-        margin={"l": 60, "r": 20, "t": 40, "b": 50},
+        margin={"l": 60, "r": 20, "t": 64, "b": 50},
         font={"family": "system-ui, sans-serif", "size": 13, "color": "#222"},
         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
         hoverlabel={"font_size": 12},
@@ -97,7 +97,7 @@ def colour_bar(column: int, title: str, *, row: int = 1, rows: int = 1) -> dict[
         rows: Number of rows of the grid.
     """
     return {
-        "x": 0.45 if column == 1 else 1.01, "y": 1 - (row - 0.5) / rows, "len": 0.8 / rows, "thickness": 12,
+        "x": 0.43 if column == 1 else 1.01, "y": 1 - (row - 0.5) / rows, "len": 0.8 / rows, "thickness": 12,
         "title": {"text": title, "side": "right"},
     }  # fmt: skip
 

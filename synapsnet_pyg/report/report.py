@@ -5,13 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from synapsnet_pyg.files import atomic_path, make_folder
+from synapsnet_pyg.plots.image_files import FIGURE_FORMATS, save_figure
 from synapsnet_pyg.processes.locks import held
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.report.page import FIGURES, SCRIPT, TABLES, chapter_html, page_html
 from synapsnet_pyg.report.plotly_canvas import plotly_script
 from synapsnet_pyg.report.sections import Chapter, run_chapter, session_chapter
 from synapsnet_pyg.report.session_results import collect_results
-from synapsnet_pyg.results.saving import FIGURE_FORMATS, as_cells, save_figure
+from synapsnet_pyg.results.saving import as_cells
 from synapsnet_pyg.runs.evaluation import evaluate, with_anchors
 from synapsnet_pyg.runs.horizon_evaluation import evaluate_horizons, longest_horizon
 from synapsnet_pyg.runs.run import Run
@@ -29,7 +30,7 @@ def write_report(
         run: Fitted run.
         folder: Folder of the files, created if needed.
         session: Name of the session; None: all sessions.
-        formats: Formats of each figure among :data:`~synapsnet_pyg.results.saving.FIGURE_FORMATS`.
+        formats: Formats of each figure among :data:`~synapsnet_pyg.plots.image_files.FIGURE_FORMATS`.
 
     Returns:
         Paths of the files, that is, ``index.html``, a page for each session if there are several, the script that draws

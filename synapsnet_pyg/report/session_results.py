@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.report.connectivity_analysis import ConnectivityAnalysis, analyse_connectivity
-from synapsnet_pyg.report.forecast_excerpt import ForecastExcerpt, forecast_excerpt
 from synapsnet_pyg.report.forecast_fans import ForecastFans, forecast_fans
+from synapsnet_pyg.results.forecast_excerpt import ForecastExcerpt, forecast_excerpt
 from synapsnet_pyg.runs.evaluation import Evaluation, NeuronCounts
 from synapsnet_pyg.runs.horizon_evaluation import HorizonEvaluation
 from synapsnet_pyg.runs.run import History, Run

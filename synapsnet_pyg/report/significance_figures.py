@@ -10,8 +10,14 @@ from synapsnet_pyg.files import file_name
 from synapsnet_pyg.files.texts import html
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
 from synapsnet_pyg.plots.canvas import make_figure
-from synapsnet_pyg.plots.connectivity import DISTANCE, draw_p_values, draw_weight_against_distance
-from synapsnet_pyg.plots.pooling import colour_limit
+from synapsnet_pyg.plots.connectivity import (
+    ABSOLUTE_WEIGHT,
+    DISTANCE,
+    MEAN_WEIGHT,
+    draw_p_values,
+    draw_weight_against_distance,
+)
+from synapsnet_pyg.plots.pooling import block_limit
 from synapsnet_pyg.plots.style import COLOURS, FORECAST
 from synapsnet_pyg.report.connectivity_analysis import FALSE_DISCOVERY_RATE, Significance
 from synapsnet_pyg.report.figure import ReportFigure
@@ -70,14 +76,14 @@ def _plotly_blocks(table: pd.DataFrame) -> PlotlyFigure:
     columns = ("mean_weight", "low", "high", "q_zero", "q_labels")
     weight, low, high, q_zero, q_labels = (block_matrix(table, groups, column) for column in columns)
     names = [html(name) for name in groups]
-    limit = colour_limit(weight, 1.0)
+    limit = block_limit(weight)
     star, ring = (np.where(q <= FALSE_DISCOVERY_RATE, mark, "") for q, mark in ((q_zero, "*"), (q_labels, "\u25cb")))
     figure = make_plotly(160 + min(340, 40 * len(names)))
     figure.add_heatmap(
         z=weight, x=names, y=names, zmin=-limit, zmax=limit, colorscale=DIVERGING,
         customdata=np.stack([low, high, q_zero, q_labels], axis=-1),
         text=np.char.add(star, ring), texttemplate="%{text}", textfont_size=16,
-        colorbar={"title": "mean weight", "thickness": 12},
+        colorbar={"title": {"text": MEAN_WEIGHT, "side": "right"}, "thickness": 12},
         hovertemplate="sender %{x}<br>receiver %{y}<br>mean weight %{z:.3g} (%{customdata[0]:.3g} to "
         "%{customdata[1]:.3g})<br>q_zero %{customdata[2]:.2g}<br>q_labels %{customdata[3]:.2g}<extra></extra>",
     )  # fmt: skip
@@ -113,5 +119,5 @@ def _plotly_distance(
     )  # fmt: skip
     figure.add_scatter(x=distance, y=weight, mode="lines+markers", line_color=COLOURS[0], name="connectivity")
     figure.update_xaxes(title=DISTANCE)
-    figure.update_yaxes(title="mean absolute weight")
+    figure.update_yaxes(title=ABSOLUTE_WEIGHT)
     return figure

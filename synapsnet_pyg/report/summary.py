@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.report.connectivity_analysis import FALSE_DISCOVERY_RATE
-from synapsnet_pyg.report.neuron_order import fields_with_groups
 from synapsnet_pyg.report.session_results import SessionResults
+from synapsnet_pyg.results.neuron_groups import fields_with_groups
 
 LIMITS = (
     "What cannot be told: whether an edge is a synapse, or the way of an influence through neurons that were not "

@@ -14,9 +14,10 @@ from synapsnet_pyg.analysis.states import block_matrix
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import file_name, make_folder
 from synapsnet_pyg.plots.canvas import Figure, figure_text, make_figure
-from synapsnet_pyg.plots.connectivity import draw_block_matrix
+from synapsnet_pyg.plots.connectivity import MEAN_WEIGHT, draw_block_matrix
 from synapsnet_pyg.plots.groups import draw_forest
-from synapsnet_pyg.results.saving import save_figure, save_table
+from synapsnet_pyg.plots.image_files import save_figure
+from synapsnet_pyg.results.saving import save_table
 from synapsnet_pyg.runs.run import Run
 
 RATE = 0.05
@@ -130,7 +131,7 @@ def draw_blocks(table: pd.DataFrame, title: str = "") -> Figure:
     size = 2.6 + 0.36 * min(len(groups), 14)
     figure, (left, right) = make_figure(size + 5.4, max(size, 1.2 + 0.15 * len(rows)), columns=2)
     weight, q_zero, q_labels = (block_matrix(table, groups, name) for name in ("mean_weight", "q_zero", "q_labels"))
-    draw_block_matrix(left, weight, groups, marked=q_zero <= RATE, circled=q_labels <= RATE, label="mean weight")
+    draw_block_matrix(left, weight, groups, marked=q_zero <= RATE, circled=q_labels <= RATE, label=MEAN_WEIGHT)
     mean, low, high, q = (rows[name].to_numpy(float) for name in ("mean_weight", "low", "high", "q_zero"))
     pairs = [f"{sender} \u2192 {receiver}" for sender, receiver in rows[["sender", "receiver"]].to_numpy()]
     draw_forest(right, pairs, mean, low, high, marked=q <= RATE, label="mean weight, 95 % interval")

@@ -21,10 +21,11 @@ from synapsnet_pyg.files import file_name, label_name, make_folder, visible
 from synapsnet_pyg.plots.canvas import Figure, figure_text, make_figure
 from synapsnet_pyg.plots.connectivity import draw_block_matrix
 from synapsnet_pyg.plots.differences import draw_against_null, draw_intervals, draw_z_values
+from synapsnet_pyg.plots.image_files import save_figure
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.results.dynamic_connectivity import MOST_GROUPS
 from synapsnet_pyg.results.graphs import endpoint_columns
-from synapsnet_pyg.results.saving import save_figure, save_table
+from synapsnet_pyg.results.saving import save_table
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.run_file import FILE
 

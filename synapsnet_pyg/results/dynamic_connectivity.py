@@ -29,6 +29,7 @@ from synapsnet_pyg.files import atomic_path, file_name, make_folder
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.plots.canvas import Figure, figure_text, make_figure
 from synapsnet_pyg.plots.connectivity import draw_block_matrix
+from synapsnet_pyg.plots.image_files import write_image
 from synapsnet_pyg.results.graphs import endpoint_columns
 from synapsnet_pyg.results.saving import save_table
 from synapsnet_pyg.runs.run import Run
@@ -304,9 +305,7 @@ def _write_blocks(session: Session, blocks: StateBlocks, stem: str) -> Iterator[
     yield f"written to {path}: from group to group in each state, {blocks.unlabelled} neurons left out"
     path = save_table(blocks.differences, Path(f"{stem}-state-differences"))
     yield f"written to {path}: differences of the weights between states"
-    path = Path(f"{stem}-state-blocks.png")
-    with atomic_path(path) as temporary:
-        draw_state_blocks(blocks.blocks, session.name).savefig(temporary, dpi=120)
+    path = write_image(draw_state_blocks(blocks.blocks, session.name), Path(f"{stem}-state-blocks.png"))
     yield f"written to {path}: figure from group to group in each state, a star where q < 0.05"
 
 

@@ -4,22 +4,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import file_name
-from synapsnet_pyg.metrics import correlation
-from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.plots.canvas import Figure, figure_text, make_figure
-from synapsnet_pyg.plots.connectivity import draw_matrix, draw_true_against_learned
+from synapsnet_pyg.plots.connectivity import TRUE_WEIGHT, draw_matrix, draw_true_against_learned
 from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_training_curve
+from synapsnet_pyg.plots.image_files import FIGURE_FORMATS, save_figure
+from synapsnet_pyg.plots.pooling import weight_limit
 from synapsnet_pyg.progress import steps
+from synapsnet_pyg.results.forecast_excerpt import ForecastExcerpt, forecast_excerpt
+from synapsnet_pyg.results.neuron_groups import fields_with_groups, groups_of
 from synapsnet_pyg.results.neuron_scores import draw_neuron_scores
-from synapsnet_pyg.results.saving import FIGURE_FORMATS, save_figure
 from synapsnet_pyg.results.strongest_part import StrongestPart
 from synapsnet_pyg.runs.evaluation import evaluate
 from synapsnet_pyg.runs.run import History, Run
-from synapsnet_pyg.runs.scores import scored_neurons
 
 
 def draw_run(run: Run, sessions: Sequence[str], folder: Path, *, formats: Sequence[str] = FIGURE_FORMATS) -> list[Path]:
@@ -29,7 +28,7 @@ def draw_run(run: Run, sessions: Sequence[str], folder: Path, *, formats: Sequen
         run: Run of any model.
         sessions: Names of the sessions to draw.
         folder: Existing folder of the files.
-        formats: Formats of each figure among :data:`~synapsnet_pyg.results.saving.FIGURE_FORMATS`.
+        formats: Formats of each figure among :data:`~synapsnet_pyg.plots.image_files.FIGURE_FORMATS`.
 
     Returns:
         Paths of the files, that is, for PNG ``<session>-connectivity.png`` (with the true connectivity if it is
@@ -66,12 +65,6 @@ def draw_training(history: History) -> Figure:
     return figure
 
 
-def breaks_between(session: Session, bins: Tensor) -> list[int]:
-    """Returns the indices into bins [M] at which another segment begins, so that figures interrupt their lines."""
-    segment = torch.searchsorted(session.segment[:, 1].contiguous(), bins, right=True)
-    return (torch.nonzero((bins.diff() > 1) | (segment.diff() > 0)).flatten() + 1).tolist()
-
-
 def _draw_connectivity(run: Run, name: str) -> Figure:
     """Draws the learned connectivity of a session, beside the true connectivity if it is known."""
     session = run.sessions[name]
@@ -80,43 +73,44 @@ def _draw_connectivity(run: Run, name: str) -> Figure:
         part = StrongestPart.of(session, learned)
         title = f"{name}, {len(part.neurons)} neurons with the strongest edges"
         learned, session = part.matrix(learned), part.session
+    fields = fields_with_groups(session)
+    groups = groups_of(session, fields[0]) if fields else None
+    limit = weight_limit(learned[~torch.eye(len(learned), dtype=torch.bool)].double().cpu().numpy())
     truth = session.true_connectivity
-    areas = session.neuron_fields.get("area")
-    areas = areas if isinstance(areas, list) else None
     if truth is None:
         figure, (ax,) = make_figure(5.8, 4.6)
-        draw_matrix(ax, learned, f"{title}: learned connectivity", groups=areas)
+        draw_matrix(ax, learned, f"{title}: learned connectivity", groups=groups, limit=limit)
         return figure
     figure, (left, middle, right) = make_figure(14, 4.4, columns=3)
-    draw_matrix(left, truth, f"{title}: true connectivity", groups=areas)
-    draw_matrix(middle, learned, "learned connectivity", groups=areas)
+    draw_matrix(left, truth, f"{title}: true connectivity", groups=groups, label=TRUE_WEIGHT)
+    draw_matrix(middle, learned, "learned connectivity", groups=groups, limit=limit)
     draw_true_against_learned(right, truth, learned)
     return figure
 
 
 def _draw_forecasts(run: Run, name: str) -> Figure:
-    """Draws the five neurons with the best forecasts, over the first bins of the test part."""
-    session = run.sessions[name]
-    test = session.split().test
-    forecast = forecast_session(run.model, test, run.targets)
-    r = correlation(forecast.truth, forecast.forecast)
-    r[~scored_neurons(session, forecast.truth)] = -torch.inf
-    best = r.argsort(descending=True)[: min(5, int(r.isfinite().sum()))]
-    if not len(best):
+    """Draws the neurons with the best, the median and the worst forecast, over the first bins of the test part."""
+    excerpt = forecast_excerpt(run, name)
+    if excerpt is None:
         raise ValueError(f"Expected a neuron that varies in training and test part of session '{name}' (got none).")
-    bins = forecast.bins[:300]
-    figure, (ax,) = make_figure(10, 5)
+    figure = draw_chosen_neurons(run.sessions[name], excerpt)
+    title = f"{figure_text(name)}: best, median and worst forecast, beginning of the test part"
+    figure.axes[0].set_title(title, loc="left", fontsize="medium")
+    return figure
+
+
+def draw_chosen_neurons(session: Session, excerpt: ForecastExcerpt) -> Figure:
+    """Draws truth, forecast and intervals of the chosen neurons of an excerpt, one above the other.
+
+    Args:
+        session: Session of the excerpt.
+        excerpt: Beginning of the test part.
+    """
+    rows = list(excerpt.chosen.values())
+    labels = [f"{rank}: {session.neuron_id[i]}\nr = {excerpt.score[i]:.2f}" for rank, i in excerpt.chosen.items()]
+    figure, (ax,) = make_figure(10, 4)
     draw_forecast_traces(
-        ax,
-        (session.part_bins("test")[bins] * session.bin_size).numpy(),
-        forecast.truth[best][:, : len(bins)].numpy(),
-        forecast.forecast[best][:, : len(bins)].numpy(),
-        labels=[f"{session.neuron_id[i]}\nr = {float(r[i]):.2f}" for i in best.tolist()],
-        breaks=breaks_between(test, bins),
-    )
-    ax.set_title(
-        f"{figure_text(name)}: the {len(best)} best forecast neurons, beginning of the test part",
-        loc="left",
-        fontsize="medium",
-    )
+        ax, excerpt.seconds, excerpt.truth[rows], excerpt.forecast[rows],
+        labels=labels, breaks=excerpt.breaks, bands=excerpt.bands,
+    )  # fmt: skip
     return figure

@@ -110,8 +110,9 @@ def draw_neuron_scores(model: str, details: ScoreDetails) -> dict[str, Figure]:
         )  # fmt: skip
         figures["against-baseline"] = figure
     if (areas := scores_by_area(details)) is not None:
+        few = f", in the {_MOST_GROUPS} largest areas" if table["area"].nunique() > len(areas.groups) else ""
         figure, (ax,) = make_figure(6, 1.2 + 0.35 * len(areas.groups))
-        draw_scores_by_group(ax, areas.groups, areas.scores, label=f"correlation by {model}")
+        draw_scores_by_group(ax, areas.groups, areas.scores, label=f"correlation by {model}{few}")
         figures["by-area"] = figure
     if (placed := scores_in_space(details)) is not None:
         figure, (ax,) = make_figure(5.8, 4.8)

@@ -15,10 +15,11 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import atomic_path, file_name, make_folder, optional_import, shorten
 from synapsnet_pyg.plots.canvas import Figure, make_figure
 from synapsnet_pyg.plots.connectivity import draw_matrix
+from synapsnet_pyg.plots.image_files import save_figure
 from synapsnet_pyg.plots.perturbation import ResponseCurves, draw_responses
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.results.connectivity import check_sessions
-from synapsnet_pyg.results.saving import as_cells, save_figure
+from synapsnet_pyg.results.saving import as_cells
 from synapsnet_pyg.runs.run import Run
 
 TABLE_FORMATS = ("csv", "parquet")

@@ -1,32 +1,11 @@
-"""Files of tables and figures, each written completely or not at all."""
+"""Files of tables, each written completely or not at all."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from synapsnet_pyg.files import atomic_path
 from synapsnet_pyg.files.texts import cells
-from synapsnet_pyg.plots.canvas import Figure, write_image
-
-FIGURE_FORMATS = ("png", "svg", "pdf")
-"""Formats of a figure's files, the endings of their names."""
-
-
-def save_figure(figure: Figure, stem: Path, *, formats: Sequence[str] = FIGURE_FORMATS, dpi: int = 200) -> list[Path]:
-    """Writes a figure in several formats; returns the paths.
-
-    Args:
-        figure: Figure.
-        stem: Path of the files without their endings; the folder must exist.
-        formats: Formats among :data:`FIGURE_FORMATS`.
-        dpi: Number of dots per inch of a PNG file, and of images in the others.
-    """
-    paths = [stem.with_name(f"{stem.name}.{ending}") for ending in formats]
-    for path in paths:
-        with atomic_path(path) as temporary:
-            write_image(figure, temporary, dpi=dpi)
-    return paths
 
 
 def save_table(table: pd.DataFrame, stem: Path, *, float_format: str | None = None) -> Path:

@@ -13,7 +13,8 @@ from synapsnet_pyg.analysis.signs import SIGNS, NeuronSigns, neuron_signs, signs
 from synapsnet_pyg.files import file_name, make_folder
 from synapsnet_pyg.plots.canvas import Figure, figure_text, make_figure
 from synapsnet_pyg.plots.groups import draw_forest, draw_signs
-from synapsnet_pyg.results.saving import save_figure, save_table
+from synapsnet_pyg.plots.image_files import save_figure
+from synapsnet_pyg.results.saving import save_table
 from synapsnet_pyg.runs.run import Run
 
 

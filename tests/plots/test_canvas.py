@@ -7,7 +7,6 @@ from synapsnet_pyg.plots.canvas import (
     make_figure,
     make_matrices_figure,
     make_stacked_figure,
-    write_image,
 )
 
 
@@ -48,15 +47,3 @@ def test_borders_are_hidden_and_a_colour_bar_is_added():
     assert [side for side, spine in ax.spines.items() if spine.get_visible()] == ["bottom"]
     add_colour_bar(ax, ax.imshow([[0.0, 1.0]]), "weight", pad=0.01)
     assert figure.axes[1].get_ylabel() == "weight"
-
-
-def test_an_image_is_written_with_the_same_bytes(tmp_path):
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        for ending in (".svg", ".png"):
-            figure, (ax,) = make_figure(2, 2)
-            ax.plot([1, 2, 1])
-            write_image(figure, tmp_path / folder / f"line{ending}", dpi=50)
-    for name in ("line.svg", "line.png"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    assert "<dc:date>" not in (tmp_path / "a" / "line.svg").read_text()

@@ -13,7 +13,7 @@ from synapsnet_pyg.plots.connectivity import (
     draw_true_against_learned,
     draw_weight_against_distance,
 )
-from synapsnet_pyg.plots.style import COLOURS, EXCITES, INHIBITS
+from synapsnet_pyg.plots.style import EXCITES, GROUPS, INHIBITS
 
 
 def test_matrix_shows_receivers_as_rows_and_no_diagonal():
@@ -66,7 +66,7 @@ def test_distance_stands_beside_its_null():
     distance, weight, mean, deviation = np.array([[1.0, 2, 3], [0.3, 0.2, 0.1], [0.2, 0.2, 0.2], [0.01, 0.02, 0.03]])
     draw_weight_against_distance(ax, distance, weight, null_mean=mean, null_deviation=deviation)
     assert ax.lines[0].get_ydata().tolist() == [0.3, 0.2, 0.1]
-    assert ax.get_ylabel() == "mean absolute weight"
+    assert ax.get_ylabel() == "mean absolute weight (SD per SD)"
 
 
 def test_names_of_slim_groups_are_left_out():
@@ -80,7 +80,9 @@ def test_blocks_show_their_numbers():
     weight = np.array([[1.0, np.nan], [-2.0, 0.5]])
     image = draw_block_matrix(ax, weight, ["a", "b"], marked=np.array([[False, False], [True, False]])).images[0]
     assert image.get_clim() == (-2, 2)
-    assert [(text.get_text(), text.get_position()) for text in ax.texts] == [("*", (0, 1))]
+    stars = [line for line in ax.lines if line.get_marker() == "*"]
+    assert [line.get_xydata().tolist() for line in stars] == [[[0, 1]]]
+    assert stars[0].get_color() == "white"  # seen on the darkest block
     assert ax.get_ylabel() == "receiver"
 
 
@@ -101,8 +103,8 @@ def test_the_graph_has_an_arrow_for_each_edge_and_a_legend_that_fits():
         assert max(far, near) < 0.3
     assert len(arrows) == 2
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert texts[:2] == ["excites", "inhibits"]
-    assert len(texts) == 2 + len(COLOURS)
+    assert texts[:2] == ["positive effect", "negative effect"]
+    assert len(texts) == 2 + len(GROUPS)
 
 
 def test_strips_of_groups_lie_beside_the_image():
@@ -115,3 +117,29 @@ def test_strips_of_groups_lie_beside_the_image():
         right, top = strip.get_transform().transform(strip.get_path().vertices).max(0)
         assert right <= box[0] + 1e-6 or top <= box[1] + 1e-6
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+
+
+def test_a_small_graph_names_its_neurons_and_its_groups():
+    _, (ax,) = make_figure(4, 3)
+    edges = np.array([[0, 1], [1, 2]])
+    names, groups = ["a", "b", "c"], ["V1", "V1", "LM"]
+    draw_graph(ax, np.eye(3)[:, :2], edges, np.array([1.0, -1.0]), groups=groups, names=names, title="area")
+    assert [text.get_text() for text in ax.texts] == names
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == ["positive effect", "negative effect", "area", "LM", "V1"]
+
+
+def test_a_few_small_groups_do_not_set_the_colours_of_blocks():
+    _, (ax,) = make_figure(3, 3)
+    weight = np.full((6, 6), 0.01)
+    weight[5, 0] = 1.0
+    image = draw_block_matrix(ax, weight, list("abcdef")).images[0]
+    assert image.get_clim() == (-0.01, 0.01)
+    assert image.colorbar.extend == "both"
+
+
+def test_names_of_many_groups_do_not_lie_on_top_of_each_other():
+    _, (ax,) = make_figure(7, 7)
+    draw_block_matrix(ax, np.eye(57), [f"g{k}" for k in range(57)])
+    names = [text.get_text() for text in ax.get_yticklabels()]
+    assert names == [f"g{k}" for k in range(0, 57, 2)]

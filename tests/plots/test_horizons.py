@@ -3,6 +3,7 @@ import pytest
 
 from synapsnet_pyg.plots.canvas import make_figure
 from synapsnet_pyg.plots.horizons import draw_fans, draw_horizons
+from synapsnet_pyg.plots.style import TRUE
 
 
 def test_a_bad_model_does_not_squeeze_the_others():
@@ -23,6 +24,8 @@ def test_fans_lie_on_the_recorded_activity():
     assert np.isnan(first.get_ydata()).sum() == 1
     assert drawn[0].get_xdata().tolist() == [1.0, 2.0, 3.0]
     assert drawn[0].get_ydata() == pytest.approx(first.get_ydata()[[1, 2, 4]])  # a gap stands at 3
-    heights = [np.nanmin(line.get_ydata()) for line in ax.lines[:6:3]]
+    recorded = [line for line in ax.lines if line.get_color() == TRUE]
+    heights = [np.nanmin(line.get_ydata()) for line in recorded]
     assert heights == pytest.approx([0, -1.1])
     assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"]
+    assert [text.get_text() for text in ax.texts] == ["1 SD", "1 SD"]

@@ -1,6 +1,16 @@
 import matplotlib as mpl
 
-from synapsnet_pyg.plots.style import COLOURS, OTHER, apply_style, group_colours, group_label
+from synapsnet_pyg.plots.style import (
+    COLOURS,
+    EXCITES,
+    GROUPS,
+    INHIBITS,
+    OTHER,
+    apply_style,
+    group_colours,
+    group_label,
+    line_look,
+)
 
 
 def test_no_two_groups_have_the_same_colour():
@@ -9,7 +19,7 @@ def test_no_two_groups_have_the_same_colour():
     sizes = {f"g{k:02d}": 60 - k for k in range(57)}
     many = [name for name, size in sizes.items() for _ in range(size)]
     colours = group_colours(many)
-    assert list(colours) == [f"g{k:02d}" for k in range(len(COLOURS) - 1)] + ["48 others"]
+    assert list(colours) == [f"g{k:02d}" for k in range(len(GROUPS) - 1)] + ["48 others"]
     assert len(set(colours.values())) == len(colours)
     assert colours["48 others"] == OTHER
     assert group_label("g03", colours) == "g03"
@@ -25,3 +35,8 @@ def test_settings_of_the_user_have_the_last_word():
         apply_style()
         assert mpl.rcParams["font.size"] == 17
         assert mpl.rcParams["pdf.fonttype"] == 42
+
+
+def test_groups_have_no_colour_of_weights_and_lines_differ():
+    assert not {EXCITES, INHIBITS, COLOURS[0]} & set(GROUPS)
+    assert len({tuple(line_look(place).values()) for place in range(40)}) == 40

@@ -5,8 +5,8 @@ from helpers import make_session
 
 from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.models.forecasting import forecast_ahead
-from synapsnet_pyg.report.forecast_excerpt import forecast_excerpt
 from synapsnet_pyg.report.forecast_fans import forecast_fans
+from synapsnet_pyg.results.forecast_excerpt import forecast_excerpt
 
 
 def fans_of(run, horizon, **options):

@@ -8,9 +8,9 @@ import torch
 from helpers import make_session
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.report.forecast_excerpt import forecast_excerpt
 from synapsnet_pyg.report.report import write_report
 from synapsnet_pyg.results.connectivity import EDGE_COLUMNS
+from synapsnet_pyg.results.forecast_excerpt import forecast_excerpt
 from synapsnet_pyg.runs.run import Run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

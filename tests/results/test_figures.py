@@ -1,10 +1,9 @@
 import pytest
-import torch
 from helpers import make_session
 
 from synapsnet_pyg.files import file_name
 from synapsnet_pyg.models.baselines import Copy
-from synapsnet_pyg.results.figures import breaks_between, draw_run
+from synapsnet_pyg.results.figures import draw_run
 from synapsnet_pyg.runs.run import Run
 
 
@@ -30,9 +29,3 @@ def test_a_session_without_varying_neurons_has_no_forecasts(tmp_path):
     with pytest.raises(ValueError, match="Expected a neuron that varies"):
         draw_run(Run.of(Copy([session]), [session]), ["demo"], tmp_path)
     assert not list(tmp_path.iterdir())
-
-
-def test_lines_are_interrupted_between_segments():
-    session = make_session(N=2, T=30, segment=torch.tensor([[0, 10], [10, 20], [22, 30]]))
-    bins = torch.tensor([7, 8, 9, 10, 11, 13, 19, 22, 23])
-    assert breaks_between(session, bins) == [3, 5, 6, 7]

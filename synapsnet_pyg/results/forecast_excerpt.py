@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.metrics import correlation, principal_components
 from synapsnet_pyg.models.forecasting import forecast_session
-from synapsnet_pyg.results.figures import breaks_between
 from synapsnet_pyg.runs.intervals import forecast_intervals, score_intervals
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.scores import scored_neurons
@@ -33,6 +33,12 @@ def active_neurons(activity: Tensor) -> Tensor:
     return (activity != activity.mode(1, keepdim=True).values).float().mean(1) >= SELDOM
 
 
+def breaks_between(session: Session, bins: Tensor) -> list[int]:
+    """Returns the indices into bins [M] at which another segment begins, so that figures interrupt their lines."""
+    segment = torch.searchsorted(session.segment[:, 1].contiguous(), bins, right=True)
+    return (torch.nonzero((bins.diff() > 1) | (segment.diff() > 0)).flatten() + 1).tolist()
+
+
 @dataclass(frozen=True)
 class ForecastExcerpt:
     """First M bins of a test part, true and forecast."""
@@ -49,6 +55,8 @@ class ForecastExcerpt:
     """Coverage and width of the intervals over the whole test part, in a sentence."""
     breaks: list[int]
     """Indices of bins at which another segment begins."""
+    conditions: list[str]
+    """Behaviours of each segment, if some are constant within segments and differ between them; empty texts if not."""
     score: np.ndarray
     """Correlation of each neuron over the whole test part, NaN for neurons that are not scored [N]."""
     ranked: list[int]
@@ -59,6 +67,42 @@ class ForecastExcerpt:
     """True activity along its first principal axes, in standard deviations [3, M]."""
     forecast_components: np.ndarray
     """Forecast along the same axes, in standard deviations of the truth [3, M]."""
+
+
+def conditions_of(session: Session, bins: Tensor, breaks: list[int]) -> list[str]:
+    """Describes each of several segments by the behaviours that are constant within all of them, but not over all.
+
+    Args:
+        session: Session, as recorded or standardised.
+        bins: Bins of the segments :math:`(M)`.
+        breaks: Indices into the bins at which another segment begins.
+
+    Returns:
+        A text for each segment: a behaviour of zeros and ones by its name where it is one, others with their value.
+
+    Example:
+        >>> behaviour = torch.tensor([[0, 0.5, 1], [0, 0.5, 2], [1, 0.25, 3], [1, 0.25, 4]])
+        >>> session = Session(torch.zeros(1, 4), behaviour, bin_size=1, behaviour_name=["go", "contrast", "speed"])
+        >>> conditions_of(session, torch.arange(4), [2])
+        ['contrast 0.5', 'go, contrast 0.25']
+    """
+    values = session.known_behaviour(session.behaviour).double().cpu()
+    if "behaviour_scale" in session:
+        values = values * session.behaviour_scale.double().cpu() + session.behaviour_mean.double().cpu()
+    binary = (torch.minimum(values.abs(), (values - 1).abs()) < 1e-3).all(0).tolist()
+    parts = torch.tensor_split(values[bins.cpu()], breaks)
+    first = torch.stack([part[0] for part in parts])
+    tolerance = 1e-5 * (1 + first.abs())
+    constant = torch.stack([((part - part[0]).abs() <= 1e-5 * (1 + part[0].abs())).all(0) for part in parts]).all(0)
+    differs = ((first - first[0]).abs() > tolerance).any(0)
+    names: list[list[str]] = [[] for _ in parts]
+    for k in (constant & differs).nonzero().flatten().tolist():
+        for segment, value in zip(names, first[:, k].tolist(), strict=True):
+            if not binary[k]:
+                segment.append(f"{session.behaviour_name[k]} {round(value, 4) + 0.0:.3g}")
+            elif value > 0.5:
+                segment.append(session.behaviour_name[k])
+    return [", ".join(segment) for segment in names]
 
 
 def forecast_excerpt(run: Run, name: str, bins: int = 300) -> ForecastExcerpt | None:
@@ -99,6 +143,7 @@ def forecast_excerpt(run: Run, name: str, bins: int = 300) -> ForecastExcerpt | 
         bands=((ends[:, rows, :M, 0] - mean) / deviation).numpy(),
         coverage=score_intervals(session, given).sentence(),
         breaks=breaks_between(test, shown),
+        conditions=conditions_of(session, session.part_bins("test")[shown], breaks_between(test, shown)),
         score=score.numpy(),
         ranked=ranked,
         chosen=chosen,

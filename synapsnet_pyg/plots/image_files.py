@@ -1,0 +1,51 @@
+"""Files of figures, each written completely or not at all."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from synapsnet_pyg.files.writing import atomic_path
+
+FIGURE_FORMATS = ("png", "svg", "pdf")
+"""Formats of a figure's files, the endings of their names."""
+_UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+
+
+def save_figure(figure: Figure, stem: Path, *, formats: Sequence[str] = FIGURE_FORMATS, dpi: int = 200) -> list[Path]:
+    """Writes a figure in several formats; returns the paths.
+
+    Args:
+        figure: Figure.
+        stem: Path of the files without their endings; the folder must exist.
+        formats: Formats among :data:`FIGURE_FORMATS`.
+        dpi: Number of dots per inch of a PNG file, and of images in the others.
+
+    Raises:
+        OSError: The folder is missing or cannot be written.
+    """
+    return [write_image(figure, stem.with_name(f"{stem.name}.{ending}"), dpi=dpi) for ending in formats]
+
+
+def write_image(figure: Figure, path: Path, *, dpi: int = 120) -> Path:
+    """Writes a figure to one file, whose ending is its format; returns the path.
+
+    The same figure gives the same bytes, without dates and random names within SVG and PDF.
+
+    Args:
+        figure: Figure.
+        path: Path of the file; its folder must exist.
+        dpi: Number of dots per inch of a PNG file, and of images in the others.
+
+    Raises:
+        ValueError: The name does not end with a format among :data:`FIGURE_FORMATS`.
+        OSError: The folder is missing or cannot be written.
+    """
+    ending = path.suffix.lower()
+    if ending.removeprefix(".") not in FIGURE_FORMATS:
+        endings = ", ".join(f".{name}" for name in FIGURE_FORMATS)
+        raise ValueError(f"Expected the name of a figure to end with one of {endings} (got '{path.name}').")
+    with atomic_path(path) as temporary, rc_context({"svg.hashsalt": "synapsnet"}):
+        figure.savefig(temporary, dpi=dpi, format=ending[1:], metadata=_UNDATED.get(ending))
+    return path
