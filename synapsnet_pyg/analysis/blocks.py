@@ -221,7 +221,7 @@ def groups_of(session: Session, field: str, bins: int | None) -> Groups:
     if field not in columns:
         known = ", ".join(columns) or "none"
         raise ValueError(
-            f"Expected a field of the neurons (got '{field}', session '{session.name}' has: {known}); fields such as "
+            f"Expected a field of the neurons (got '{field}', there are: {known}); fields such as "
             "areas come with the recording when it is converted ('synapsnet inspect' shows them)."
         )
     values = np.array(columns[field])

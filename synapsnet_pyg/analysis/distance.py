@@ -26,6 +26,8 @@ class DistanceProfile(NamedTuple):
     """Two-sided p-value of that correlation, from shuffled positions."""
     unplaced: int
     """Number of neurons that were left out because their position is not known."""
+    unit: str = ""
+    """Unit of the distances; empty if the recording does not say it."""
 
 
 def weight_by_distance(
@@ -120,7 +122,9 @@ def weight_by_distance(
             "q": benjamini_hochberg(null.p),
         }
     )
-    return DistanceProfile(table, float(spearman), float(mantel.p), int((~placed).sum()))
+    return DistanceProfile(
+        table, float(spearman), float(mantel.p), int((~placed).sum()), session.get("position_unit", "")
+    )
 
 
 def _position(session: Session) -> np.ndarray:

@@ -128,13 +128,13 @@ class EdgeSignificance:
         Args:
             rate: False discovery rate of the edges.
         """
-        coupled = self.same_bin_q <= rate
+        coupled, called = self.same_bin_q <= rate, self.edges(rate)
         sentences = [self.called_sentence(rate)]
         if bool(coupled.any()):
-            both = int((coupled & self.edges(rate)).sum())
+            both = f", {int((coupled & called).sum())} of the edges among them" if bool(called.any()) else ""
             sentences.append(
                 f"{int(coupled.sum()) // 2} pairs are coupled within the bin (by an effect faster than the bin, whose "
-                f"direction the recording does not tell, or by a common input), {both} of the edges among them."
+                f"direction the recording does not tell, or by a common input){both}."
             )
         if untested := self.num_neurons * (self.num_neurons - 1) - self.tested:
             rare = f"; {self.rare} neurons have fewer than {FEWEST_EVENTS:g} events" if self.rare else ""

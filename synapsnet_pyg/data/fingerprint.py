@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def fingerprint(session: "Session") -> str:
-    """Returns a short hash of every field of a session but its notes, which change no number.
+    """Returns a short hash of every field of a session but notes and the unit of positions, which change no number.
 
     Args:
         session: Session, whole or a part.
@@ -24,7 +24,7 @@ def fingerprint(session: "Session") -> str:
         False
     """
     digest = hashlib.sha256(json.dumps([session.name, session.bin_size]).encode())
-    for key in sorted({*session.keys()} - {"name", "bin_size", "num_nodes", "notes"}):
+    for key in sorted({*session.keys()} - {"name", "bin_size", "num_nodes", "notes", "position_unit"}):
         value = session[key]
         kind = [str(value.dtype), list(value.shape)] if isinstance(value, Tensor) else value
         digest.update(json.dumps([key, kind]).encode())

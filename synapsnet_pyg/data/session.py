@@ -76,6 +76,7 @@ class Session(SessionSources):
         behaviour_recorded: True where a behaviour was recorded :math:`(T, K)`; elsewhere its value is a fill, which
             counts for no statistic, and which models see as the mean. None: everywhere.
         notes: Sentences on the origin of the session: what was kept of a recording, what was left out and why.
+        position_unit: Unit of the neurons' positions, such as ``"mm"``. None: unknown.
         **neuron_fields: Fields of the neurons, such as ``position`` :math:`(N, 3)`, ``area`` or ``cell_type``
             (N texts): tensors, arrays or lists with N entries.
 
@@ -108,6 +109,7 @@ class Session(SessionSources):
         true_response_error: Tensor | None = None,
         behaviour_recorded: Tensor | None = None,
         notes: list[str] | None = None,
+        position_unit: str | None = None,
         **neuron_fields: Any,
     ) -> None:
         super().__init__()
@@ -126,6 +128,8 @@ class Session(SessionSources):
             self.behaviour_recorded = recorded
         if notes:
             self.notes = [text(note) for note in notes]
+        if position_unit:
+            self.position_unit = text(position_unit)
         self.segment = checked_segment(segment, T)
         context = checked_segment_context(segment_context, self.segment)
         self.update({"segment_part": checked_segment_part(segment_part, len(self.segment)), "segment_context": context})
@@ -166,7 +170,7 @@ class Session(SessionSources):
 
     @property
     def fingerprint(self) -> str:
-        """Short hash of every field but the notes, to compare recordings."""
+        """Short hash of every field but the notes and the unit of positions, to compare recordings."""
         return fingerprint(self)
 
     @property
@@ -357,8 +361,9 @@ class Session(SessionSources):
         Raises:
             OSError: The folder is missing, not writable or full; an older file at ``path`` is untouched.
         """
-        fields = {key: self[key] for key in self.keys() if key not in {"name", "bin_size", "num_nodes"}}
-        write_session_file(path, fields, name=self.name, bin_size=self.bin_size)
+        attributes = {key: self[key] for key in ("name", "bin_size", "position_unit") if key in self}
+        fields = {key: self[key] for key in self.keys() if key not in attributes and key != "num_nodes"}
+        write_session_file(path, fields, attributes)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Session":

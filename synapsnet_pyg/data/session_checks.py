@@ -16,7 +16,7 @@ from synapsnet_pyg.intake.plain import is_positive, kind_of, plain_array
 PER_SESSION = {"activity", "behaviour", "bin_size", "segment", "neuron_id", "behaviour_name", "name", "num_nodes"}
 """Fields that every session has."""
 
-OPTIONAL = {"behaviour_recorded", "notes", "segment_part", "segment_context"}
+OPTIONAL = {"behaviour_recorded", "notes", "position_unit", "segment_part", "segment_context"}
 """Fields of a session that are no fields of its neurons, and may be missing."""
 
 STATISTICS = ("activity_mean", "activity_scale", "constant", "behaviour_mean", "behaviour_scale")

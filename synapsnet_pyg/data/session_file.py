@@ -58,21 +58,20 @@ def is_session_file(path: str | os.PathLike[str]) -> bool:
 
 
 def write_session_file(
-    path: str | os.PathLike[str], fields: Mapping[str, Tensor | list[str]], *, name: str, bin_size: float
+    path: str | os.PathLike[str], fields: Mapping[str, Tensor | list[str]], attributes: Mapping[str, str | float]
 ) -> None:
     """Writes the fields of a session to one HDF5 file with a checksum, completely or not at all.
 
     Args:
         path: Path of the file; its folder must exist.
         fields: Name of a field -> tensor or texts.
-        name: Name of the session.
-        bin_size: Duration of one bin in seconds.
+        attributes: ``name``, ``bin_size`` in seconds, and ``position_unit`` if it is known.
 
     Raises:
         OSError: The folder is missing, not writable or full; an older file at ``path`` is untouched.
     """
     with atomic_hdf5(path, FORMAT) as (file, _):
-        file.attrs.update(version=VERSION, name=name, bin_size=bin_size)
+        file.attrs.update(version=VERSION, **attributes)
         for key, value in sorted(fields.items()):  # PyTorch Geometric gives them in the order of a set
             _write(file, key, value)
 
@@ -92,6 +91,8 @@ def read_session_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     remedy = "'synapsnet convert' makes session files of other files"
     with open_hdf5(path, FORMAT, VERSION, remedy=remedy) as own:
         fields: dict[str, Any] = {"name": own.attribute("name", str), "bin_size": own.attribute("bin_size", float)}
+        if "position_unit" in own.file.attrs:
+            fields["position_unit"] = own.attribute("position_unit", str)
         for key in own.file:
             name = RENAMED.get(key, key)
             value = own.read(key, FIELDS.get(name, NEURON_FIELD))

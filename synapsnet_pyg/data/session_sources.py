@@ -113,6 +113,7 @@ class SessionSources(Data):
             edge_weight=edge_weight,
             behaviour_recorded=torch.from_numpy(binned.recorded),
             notes=binned.notes,
+            position_unit=binned.neurons.position_unit if "position" in binned.neurons.columns else None,
             **binned.neurons.fields(reserved),
         )
 

@@ -14,7 +14,7 @@ from synapsnet_pyg.datasets.download import allen_cache, dandiset
 from synapsnet_pyg.datasets.recordings import LeftOutError, RecordingDataset, listed, require_folder
 from synapsnet_pyg.intake.behaviours import Behaviour, Columns, Grid, NotRecorded, Series
 from synapsnet_pyg.intake.blocks import Blocks, duration, merged, within, without
-from synapsnet_pyg.intake.neuron_table import NeuronTable
+from synapsnet_pyg.intake.neuron_table import MICROMETRES, NeuronTable
 from synapsnet_pyg.intake.notes import DataWarning, warn
 from synapsnet_pyg.intake.plain import at_rows, texts
 from synapsnet_pyg.intake.recording import Recording, Selection
@@ -230,7 +230,7 @@ class AllenNeuropixels(RecordingDataset):
         known |= {key: values for key in _FIELDS if (values := column(units, key)) is not None}
         names = [f"allen/{unit}" for unit in texts(ids[kept])]
         fields = {key: entries[kept] for key, entries in known.items()}
-        return kept, NeuronTable(len(kept), ids=names, columns=dict(fields), prefix="allen")
+        return kept, NeuronTable(len(kept), ids=names, columns=dict(fields), prefix="allen", position_unit=MICROMETRES)
 
     def _folded(self, location: np.ndarray, file: NWBFile, notes: list[str]) -> list[str]:
         """Returns the chosen areas with their subregions, such as ``LGd-sh`` of ``LGd``; warns of areas that lack."""

@@ -10,7 +10,7 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.datasets.bugeon_runs import BEHAVIOUR, behaviour_of, of_one_rate, read_run, states_of
 from synapsnet_pyg.datasets.download import figshare
 from synapsnet_pyg.datasets.recordings import LeftOutError, RecordingDataset, listed, require_folder
-from synapsnet_pyg.intake.neuron_table import NeuronTable
+from synapsnet_pyg.intake.neuron_table import MICROMETRES, NeuronTable
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import texts
 from synapsnet_pyg.intake.recording import Recording, Traces
@@ -127,7 +127,9 @@ class Bugeon(RecordingDataset):
             border=np.concatenate([run.clock.segment + start for run, start in zip(runs, first, strict=False)]),
             label=f"the frames of '{date}'",
         )
-        neurons = NeuronTable(len(types), ids=_ids(date, len(types)), columns=self._fields(date, types))
+        neurons = NeuronTable(
+            len(types), ids=_ids(date, len(types)), columns=self._fields(date, types), position_unit=MICROMETRES
+        )
         notes = [f"{len(runs)} of {len(folders)} runs of {' and '.join(self.stimuli)}"]
         return Session.from_recording(Recording(name, traces, neurons, behaviours=behaviours, notes=notes))
 

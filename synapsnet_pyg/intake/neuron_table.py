@@ -13,6 +13,9 @@ from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import kind_of, plain_array, texts
 
+MICROMETRES = "μm"
+"""Unit of positions in the formats that say it."""
+
 Fields = dict[str, Any]
 """Name of a field -> N entries of any kind: array, column of pandas, masked array, list."""
 
@@ -29,6 +32,7 @@ class NeuronTable:
         columns: Name of a field -> N entries; names and kinds of entries may be any.
         truth: True weights :math:`(N, N)`, ``[i, j]`` the effect of j on i, or None.
         prefix: Text before names of fields that a session has itself, such as ``nwb``.
+        position_unit: Unit of the column ``position``, where the format says it; else empty.
         rows: Row of each neuron in the file, for neurons without an id. None: all rows.
     """
 
@@ -38,6 +42,7 @@ class NeuronTable:
     columns: Fields = field(default_factory=dict)
     truth: np.ndarray | None = None
     prefix: str = "field"
+    position_unit: str = ""
     rows: np.ndarray | None = None
 
     def column(self, name: str) -> np.ndarray:
@@ -122,6 +127,7 @@ class NeuronTable:
             columns={name: taken(values) for name, values in self.columns.items()},
             truth=None if self.truth is None else self.truth[np.ix_(rows, rows)],
             prefix=self.prefix,
+            position_unit=self.position_unit,
             rows=rows if self.rows is None else self.rows[rows],
         )
 

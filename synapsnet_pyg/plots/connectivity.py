@@ -23,8 +23,6 @@ ABSOLUTE_WEIGHT = "mean absolute weight (SD per SD)"
 """Quantity and unit of a mean of sizes of weights, short enough for a low figure."""
 TRUE_WEIGHT = "true weight"
 """Quantity of a known connectivity, in the unit of its simulation or connectome."""
-DISTANCE = "distance of sender and receiver (in the unit of the recorded positions)"
-"""Text beside an axis of distances; files do not tell the unit of positions in one way."""
 
 _MOST_GROUPS = 30
 """Largest number of groups whose names stand beside a matrix; of more, every second or third has its name."""
@@ -230,8 +228,23 @@ def draw_p_values(ax: Axes, counts: np.ndarray, borders: np.ndarray) -> Axes:
     return ax
 
 
+def distance_label(unit: str) -> str:
+    """Returns the text beside an axis of distances.
+
+    Args:
+        unit: Unit of the distances; empty if the recording does not say it.
+    """
+    return f"distance of sender and receiver ({unit or 'in the unit of the recorded positions'})"
+
+
 def draw_weight_against_distance(
-    ax: Axes, distance: np.ndarray, weight: np.ndarray, *, null_mean: np.ndarray, null_deviation: np.ndarray
+    ax: Axes,
+    distance: np.ndarray,
+    weight: np.ndarray,
+    *,
+    null_mean: np.ndarray,
+    null_deviation: np.ndarray,
+    unit: str = "",
 ) -> Axes:
     """Draws the mean absolute weight against distance, beside that under shuffled positions.
 
@@ -241,13 +254,14 @@ def draw_weight_against_distance(
         weight: Mean absolute weight in each range [M].
         null_mean: Mean over shuffled positions [M].
         null_deviation: Standard deviation over shuffled positions [M]; two of them are shaded.
+        unit: Unit of the distances; empty if the recording does not say it.
     """
     ax.fill_between(
         distance, null_mean - 2 * null_deviation, null_mean + 2 * null_deviation, color="0.85", lw=0,
         label="shuffled positions, ± 2 SD",
     )  # fmt: skip
     ax.plot(distance, weight, color=BLUE, marker="o", ms=4, label="connectivity")
-    ax.set(xlabel=DISTANCE, ylabel=ABSOLUTE_WEIGHT)
+    ax.set(xlabel=figure_text(distance_label(unit)), ylabel=ABSOLUTE_WEIGHT)
     ax.legend(frameon=False)
     despine(ax)
     return ax

@@ -9,7 +9,7 @@ import numpy as np
 from synapsnet_pyg.files import shorten
 from synapsnet_pyg.intake.behaviours import Behaviour, Events, Intervals, Series
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of
-from synapsnet_pyg.intake.neuron_table import Fields, NeuronTable
+from synapsnet_pyg.intake.neuron_table import MICROMETRES, Fields, NeuronTable
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import at_rows, plain_array, rows_of
 from synapsnet_pyg.intake.recording import Recording, Selection
@@ -103,7 +103,7 @@ class AlfReader(Reader):
         return Recording(
             name,
             spikes,
-            NeuronTable(len(labels), labels=labels, columns=columns, prefix="alf"),
+            NeuronTable(len(labels), labels=labels, columns=columns, prefix="alf", position_unit=MICROMETRES),
             behaviours=[*map(session.behaviour, selection.behaviour), *map(session.event, selection.events)],
             intervals=session.intervals(selection.intervals) if selection.intervals else None,
             excluded=selection.excluded(session.intervals),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from synapsnet_pyg.intake.blocks import Blocks, blocks_of, merged
-from synapsnet_pyg.intake.neuron_table import NeuronTable
+from synapsnet_pyg.intake.neuron_table import MICROMETRES, NeuronTable
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import at_rows, numbers, rows_of, texts
 from synapsnet_pyg.intake.recording import Selection
@@ -43,7 +43,9 @@ def units_of(activity: NamedActivity, selection: Selection) -> FoundActivity:
     columns = neuron_columns(table, count)
     columns.pop("electrodes", None)
     columns |= {key: values for key, values in places(table, count).items() if key not in columns}
-    neurons = NeuronTable(count, labels=ids_of(table, count), columns=dict(columns), prefix="nwb")
+    neurons = NeuronTable(
+        count, labels=ids_of(table, count), columns=dict(columns), prefix="nwb", position_unit=MICROMETRES
+    )
     return FoundActivity(spikes, neurons, observed_by(table, spikes), [])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from synapsnet_pyg.intake.neuron_table import NeuronTable
+from synapsnet_pyg.intake.neuron_table import MICROMETRES, NeuronTable
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.intake.plain import texts
 from synapsnet_pyg.intake.recording import Recording, Selection
@@ -90,7 +90,7 @@ class PhyReader(Reader):
         columns |= {key: values for key, values in _places(path, ids).items() if key not in columns}
         if "group" in columns:
             notes.append(f"{len(ids)} clusters with spikes: {counted(columns['group'], 'unsorted')}")
-        neurons = NeuronTable(len(ids), labels=ids, columns=columns, prefix="phy")
+        neurons = NeuronTable(len(ids), labels=ids, columns=columns, prefix="phy", position_unit=MICROMETRES)
         noise = np.array([text.lower() == "noise" for text in texts(columns.get("group", [""] * len(ids)))])
         good = "'group==good' chooses the good ones, " if "good" in texts(columns.get("group", [])) else ""
         reason = f"{int(noise.sum())} noise (--where {good}'group!=none' takes all)"

@@ -232,13 +232,19 @@ def _short(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
+def _axes(session: Session, axes: list[int]) -> list[str]:
+    """Returns the names of axes of positions, with their unit if it is known."""
+    unit = session.get("position_unit", "")
+    return [f"{'xyz'[axis]} ({unit})" if unit else "xyz"[axis] for axis in axes]
+
+
 def _static_graph(analysis: ConnectivityAnalysis, graph: Graph) -> StaticFigure:
     """Draws neurons and edges along the two widest axes."""
     figure, (ax,) = make_figure(8, 6)
     order = analysis.neuron_order
     draw_graph(
         ax, graph.flat, graph.edge_index, graph.edge_weight, groups=order.group, title=order.field_name,
-        names=analysis.session.neuron_id, axes=["xyz"[axis] for axis in graph.widest] if graph.placed else [],
+        names=analysis.session.neuron_id, axes=_axes(analysis.session, graph.widest) if graph.placed else [],
     )  # fmt: skip
     return figure
 

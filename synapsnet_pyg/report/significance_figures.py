@@ -12,8 +12,8 @@ from synapsnet_pyg.plots.canvas import Figure as StaticFigure
 from synapsnet_pyg.plots.canvas import make_figure
 from synapsnet_pyg.plots.connectivity import (
     ABSOLUTE_WEIGHT,
-    DISTANCE,
     MEAN_WEIGHT,
+    distance_label,
     draw_p_values,
     draw_weight_against_distance,
 )
@@ -104,8 +104,10 @@ def distance_figure(profile: DistanceProfile) -> ReportFigure:
     names = ("mean_absolute_weight", "null_mean", "null_deviation")
     weight, mean, deviation = (table[name].to_numpy(float) for name in names)
     figure, (ax,) = make_figure(6, 3.8)
-    draw_weight_against_distance(ax, middle, weight, null_mean=mean, null_deviation=deviation)
-    return ReportFigure("distance", sentence, _plotly_distance(middle, weight, mean, deviation), figure)
+    draw_weight_against_distance(ax, middle, weight, null_mean=mean, null_deviation=deviation, unit=profile.unit)
+    dynamic = _plotly_distance(middle, weight, mean, deviation)
+    dynamic.update_xaxes(title=html(distance_label(profile.unit)))
+    return ReportFigure("distance", sentence, dynamic, figure)
 
 
 def _plotly_distance(
@@ -118,6 +120,5 @@ def _plotly_distance(
         y=np.append(null_mean + spread, (null_mean - spread)[::-1]), name="shuffled positions, ± 2 SD",
     )  # fmt: skip
     figure.add_scatter(x=distance, y=weight, mode="lines+markers", line_color=COLOURS[0], name="connectivity")
-    figure.update_xaxes(title=DISTANCE)
     figure.update_yaxes(title=ABSOLUTE_WEIGHT)
     return figure

@@ -7,6 +7,7 @@ from helpers import make_session
 from scipy.stats import spearmanr
 
 from synapsnet_pyg.analysis.distance import weight_by_distance
+from synapsnet_pyg.data.session import Session
 
 
 def test_by_hand():
@@ -92,3 +93,8 @@ def test_refuses_sessions_without_positions():
         weight_by_distance(
             make_session(N=3, position=torch.tensor([[0.0, 1.0], [torch.nan] * 2, [torch.inf] * 2])), connectivity
         )
+
+
+def test_the_unit_is_that_of_the_positions():
+    session = Session(torch.zeros(4, 9), bin_size=0.1, position=torch.randn(4, 3), position_unit="mm")
+    assert weight_by_distance(session, torch.randn(4, 4), permutations=100).unit == "mm"

@@ -159,6 +159,17 @@ def test_saves_and_loads_everything(tmp_path):
         assert same(loaded[key], session[key]), key
 
 
+def test_the_unit_of_positions_is_kept_and_changes_no_number(tmp_path):
+    places = {"position": torch.randn(4, 3), "activity": torch.randn(4, 90), "bin_size": 0.1}
+    session, without = Session(**places, position_unit="mm"), Session(**places)
+    session.save(tmp_path / "x.h5")
+    assert Session.load(tmp_path / "x.h5").position_unit == "mm"
+    assert session.split().test.position_unit == "mm"
+    assert "position_unit" not in session.neuron_fields
+    assert session.fingerprint == without.fingerprint
+    assert without.get("position_unit") is None
+
+
 def test_refuses_foreign_and_damaged_files(tmp_path):
     path = tmp_path / "a.h5"
     with pytest.raises(FileNotFoundError, match="no file"):

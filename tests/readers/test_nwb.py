@@ -121,6 +121,7 @@ def test_units_in_bins(units):
     assert session.neuron_id == ["rat/10", "rat/11", "rat/12"]
     assert session.area == ["DG", "CA3", "CA1"]
     assert session.position.tolist() == [[3, 2, 3], [2, 2, 3], [1, 2, 3]]
+    assert session.position_unit == "μm"
     assert session.quality == ["good", "mua", "good"]
     assert session.electrode_group == ["shank"] * 3
     assert session.depth.tolist() == [0, 100, 200]

@@ -127,6 +127,7 @@ def test_templates_stand_in_for_clusters_and_give_the_place(tmp_path):
     np.testing.assert_array_equal(session.peak_channel, [4, 0, np.nan])
     np.testing.assert_array_equal(session.depth, [80, 0, np.nan])
     np.testing.assert_array_equal(session.position, [[40, 80], [0, 0], [np.nan, np.nan]])
+    assert session.position_unit == "μm"
     (tmp_path / "spike_clusters.npy").unlink()
     assert read(tmp_path).neuron_id == ["probe/2", "probe/3", "probe/11"]
 

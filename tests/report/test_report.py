@@ -135,7 +135,7 @@ def test_several_sessions_have_a_page_each_or_one_is_chosen(tmp_path):
         for target, anchor in re.findall(r'href="([^"#]+)#([^"]+)"', page):
             assert f'id="{anchor}"' in pages[target.removesuffix(".html")], name
     names = {path.name for path in write_report(run, tmp_path / "one", "second", formats=["png"])}
-    assert {f"second-connectivity.{ending}" for ending in ("png", "svg", "pdf")} <= names
+    assert "second-connectivity.png" in names
     assert not any(name.startswith("first") for name in names)
     with pytest.raises(ValueError, match=r"among first, second \(got 'third'\)"):
         write_report(run, tmp_path / "none", "third")
