@@ -68,6 +68,7 @@ def summarised(results: list[Comparison]) -> None:
     assert np.mean([bool(result.edges().any()) for result in results]) <= 0.06
 
 
+@pytest.mark.slow
 def test_coin_flips_for_each_trial_differ_at_the_rate_of_chance():
     """The label is a behaviour of the session, as a model would be told."""
     results = []
@@ -79,6 +80,7 @@ def test_coin_flips_for_each_trial_differ_at_the_rate_of_chance():
     summarised(results)
 
 
+@pytest.mark.slow
 def test_halves_differ_at_the_rate_of_chance():
     results = []
     for seed in range(200):

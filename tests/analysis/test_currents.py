@@ -88,6 +88,7 @@ def test_shuffling_keeps_each_receivers_weights():
     assert firsts.unique(return_counts=True)[1].tolist() == pytest.approx([200] * 3, abs=40)
 
 
+@pytest.mark.slow
 def test_synapsnet_leads_where_correlation_within_the_bin_does_not(tmp_path):
     """Figure 4b of SynapsNet, on spikes whose wiring is known."""
     session = simulate_population(bins=6000, neurons=40, recorded=40).standardise()

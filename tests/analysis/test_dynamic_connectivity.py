@@ -211,6 +211,7 @@ print(peak(1_000), peak(10_000))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere peak memory is counted in other units")
 def test_memory_does_not_grow_with_the_recording():
     """All weights of the longer one would be 400 MB; in a process of its own, since a peak never falls."""

@@ -241,6 +241,7 @@ def test_model_foretells_the_loss_of_half_of_the_edges(tmp_path):
         true_effect_of_removal(simulation, edges[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spikes", [None, 1.0])
 def test_models_foretell_what_silencing_and_driving_do_to_a_simulated_population(tmp_path, spikes):
     session = simulate_population(6000, 0, neurons=40, recorded=40).standardise()

@@ -155,6 +155,7 @@ def test_orientation_and_diagonal():
         assert matrix.diagonal().isnan().all()
 
 
+@pytest.mark.slow
 def test_errors_cover_the_estimate_over_repetitions():
     """The standard error is the deviation of the estimate over recordings."""
     weights, errors = [], []

@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from synapsnet_pyg.cli.late_imports import LATE
 
 CODE = """
@@ -24,6 +26,7 @@ def test_a_session_needs_none_of_them():
     assert told(code + "print(len(sys.meta_path), *executed())")[1:] == []
 
 
+@pytest.mark.slow
 def test_they_are_whole_at_their_first_use():
     code = "import torch_geometric, torch, pandas as pd, numba\n"
     code += "print(pd.DataFrame({'a': [1]}).a[0], torch_geometric.datasets.Planetoid.__name__)\n"

@@ -143,6 +143,7 @@ def _state(session):
     return f"{session.behaviour_name[0]}>0"
 
 
+@pytest.mark.slow
 def test_texts_of_a_session_are_texts_everywhere(tmp_path, capsys):
     use(capsys, tmp_path, hostile(MIXED))
 

@@ -137,6 +137,7 @@ def script(folder, jobs):
     return subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_several_processes_make_the_same_files(folder):
     expected = " ".join(str(float(session.activity.sum())) for session in Texts(folder, processed=folder / "own"))
     racing = [script(folder, 1), script(folder, 1), script(folder, 2)]

@@ -588,6 +588,7 @@ def test_truncated_at_any_place_is_one_clear_line(units, tmp_path):
         assert len(str(error.value).splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_no_byte_changed_on_disk_makes_it_crash(units, tmp_path):
     whole = bytearray(units.read_bytes())
     path = tmp_path / "hurt.nwb"

@@ -223,6 +223,7 @@ def test_one_spike_of_no_cluster_and_very_large_ids(tmp_path):
     np.testing.assert_array_equal(session.activity, counted(times[keep], of_spike[keep], IDS))
 
 
+@pytest.mark.slow
 def test_a_folder_of_spikeinterface(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -71,6 +71,7 @@ def _campaign(folder, seed, times):
     return faults
 
 
+@pytest.mark.slow
 def test_damaged_files_are_read_or_refused_in_one_line(tmp_path):
     assert _campaign(tmp_path, 17, 6) == []
 

@@ -44,6 +44,7 @@ def test_blocks_and_threads_do_not_change_a_weight(monkeypatch):
         assert torch.allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.3, 0.6])
 def test_recovers_as_well_as_the_complete_graph(share):
     """Candidates with a common drive against all pairs; the drive of unseen task variables is strong."""

@@ -80,6 +80,7 @@ def test_filter_smoother_and_likelihood_are_those_of_the_joint_normal_distributi
     assert log_likelihood(system, Sequences(activity, behaviour), filtered) == pytest.approx(total, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_likelihood_never_falls():
     session = make_session(N=6, T=150, K=2, segment=torch.tensor([[0, 40], [40, 41], [45, 85], [90, 150]]))
     fitted = expectation_maximisation(session, first_system(session, 3), steps=25, tolerance=0)

@@ -94,6 +94,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_tested(runs):
         group_results(runs, "area", animal="m1")
 
 
+@pytest.mark.slow
 def test_no_block_differs_from_zero_where_neurons_share_an_input_and_nothing_else():
     found = 0
     for seed in range(4):

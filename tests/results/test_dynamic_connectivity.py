@@ -263,6 +263,7 @@ def test_says_when_nothing_changes(capsys, tmp_path, anchor):
     assert told.splitlines()[-2] == "demo: the connectivity of this model does not change in time"
 
 
+@pytest.mark.slow
 def test_from_a_public_set_to_the_states_of_its_cell_types(capsys, tmp_path):
     random = np.random.default_rng(0)
     for session in write_bugeon(tmp_path / "mice", frames=160).values():

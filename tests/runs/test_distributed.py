@@ -140,6 +140,7 @@ def accumulated():
     return model.state_dict()
 
 
+@pytest.mark.slow
 def test_sessions_of_two_processes_are_trained_as_by_one_that_accumulates(folder):
     expected = {key: value for key, value in accumulated().items() if isinstance(value, torch.Tensor)}
     assert near(weights(folder / "whole" / "last.ckpt"), expected)
@@ -149,6 +150,7 @@ def test_sessions_of_two_processes_are_trained_as_by_one_that_accumulates(folder
     assert list(load_model(folder / "whole" / "best.ckpt").sessions) == list(SIZES)
 
 
+@pytest.mark.slow
 def test_the_start_is_that_of_one_process(folder, tmp_path):
     train(tmp_path / "run", hardware=ONE, recipe=RECIPE.changed(epochs=1))
     one, two = (read_csv(run / "history.csv")[0] for run in (tmp_path / "run", folder / "whole"))

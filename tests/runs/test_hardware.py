@@ -30,6 +30,7 @@ def test_a_missing_gpu_is_told() -> None:
         Hardware("cuda")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [{}, {"connectivity": "low-rank+sparse", "senders": 3}])
 def test_half_precision_gives_close_scores(tmp_path: Path, arguments: dict[str, object]) -> None:
     """A fit on the CPU; validation, checkpoint and recurrent state stay in 32 bits."""
