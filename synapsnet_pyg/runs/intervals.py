@@ -17,6 +17,9 @@ from synapsnet_pyg.runs.interval_tracker import LEVELS, IntervalTracker
 from synapsnet_pyg.runs.scores import number_or_none, scored_neurons
 from synapsnet_pyg.runs.spread import LARGEST_COUNT
 
+_AT_ONCE = 64
+"""Neurons whose intervals are scored at a time."""
+
 
 @dataclass(frozen=True)
 class Intervals:
@@ -41,6 +44,11 @@ class Intervals:
     def upper(self, level: float) -> Tensor:
         """Returns the upper ends of a level [N, M, H]."""
         return self.quantile[..., len(self.levels) + self.levels.index(level)]
+
+    def of(self, neurons: Tensor) -> "Intervals":
+        """Returns the intervals of some neurons [n]."""
+        share = None if self.share is None else self.share[neurons]
+        return Intervals(self.levels, self.bins, self.quantile[neurons], share)
 
     def below(self, truth: Tensor) -> Tensor:
         """Returns the share of each truth [N, M, H] below each quantile [N, M, H, Q]: 0, 1, or between for counts."""
@@ -268,22 +276,25 @@ def score_intervals(session: Session, given: IntervalForecast) -> IntervalScore:
         given: Forecast of its test part with intervals.
     """
     truth, intervals = given.forecast.truth, given.intervals
-    kept = scored_neurons(session, truth[..., 0])
-    scale = session.activity_scale[kept, None, None]
-    each = intervals.covered(truth)[:, kept].mean(2)  # [L, n, H]
-    levels = [str(level) for level in intervals.levels]
-    target = torch.tensor(intervals.levels)[:, None, None]
-    width = [
-        ((intervals.upper(level) - intervals.lower(level))[kept] / scale).mean((0, 1)) for level in intervals.levels
-    ]
+    kept = scored_neurons(session, truth[..., 0]).nonzero()[:, 0]
     half = torch.tensor(intervals.levels) / 2
     probability = torch.cat([0.5 - half.flip(0), 0.5 + half])
-    error = truth[kept][..., None] - intervals.quantile[kept]
-    pinball = torch.maximum(probability * error, (probability - 1) * error)
-    loss = 2 * pinball.sum((0, 1)).mean(-1) / truth[kept].abs().sum((0, 1))
+    covered, width = [], []
+    loss, size = truth.new_zeros(truth.shape[-1]), truth.new_zeros(truth.shape[-1])
+    for rows in kept.split(_AT_ONCE):
+        some, activity = intervals.of(rows), truth[rows]
+        covered.append(some.covered(activity).mean(2))
+        ends = torch.stack([some.upper(level) - some.lower(level) for level in intervals.levels])
+        width.append((ends / session.activity_scale[rows, None, None]).mean(2))
+        error = activity[..., None] - some.quantile
+        pinball = torch.maximum(probability * error, (probability - 1) * error)
+        loss += 2 * pinball.sum((0, 1)).mean(-1)
+        size += activity.abs().sum((0, 1))
+    each, target = torch.cat(covered, 1), torch.tensor(intervals.levels)[:, None, None]  # [L, n, H]
+    levels = [str(level) for level in intervals.levels]
     return IntervalScore(
         coverage=dict(zip(levels, each.mean(1).tolist(), strict=True)),
-        width={level: values.tolist() for level, values in zip(levels, width, strict=True)},
+        width=dict(zip(levels, torch.cat(width, 1).mean(1).tolist(), strict=True)),
         neuron_error=dict(zip(levels, (each - target).abs().mean(1).tolist(), strict=True)),
-        quantile_loss=loss.tolist(),
+        quantile_loss=(loss / size).tolist(),
     )
