@@ -172,7 +172,10 @@ def run_population(
     behaviour = _autoregressive(random, bins, time_constant=20)
     task = _autoregressive(random, bins, time_constant=10)
     # Inputs that do not depend on the activity are computed once, before the recurrence.
-    drive = parameters.baseline + behaviour @ parameters.behaviour_weights.T + task @ parameters.task_weights.T
+    drive = behaviour @ parameters.behaviour_weights.T
+    drive += parameters.baseline
+    for start in range(0, bins, 4096):  # no second matrix of this size
+        drive[start : start + 4096] += task[start : start + 4096] @ parameters.task_weights.T
     counts = poisson_network(random, drive, parameters.coupling, parameters.rate, parameters.noise)
     return Simulation(parameters, counts, drive, behaviour, np.sort(random.permutation(neurons)[:recorded]))
 
