@@ -65,13 +65,16 @@ def simulate_population(
         bins, seed, neurons=neurons, recorded=recorded, coupling=coupling, hidden_drive=hidden_drive
     )
     rows, name = simulation.recorded, f"simulated-{seed}" if name is None else name
+    counts, behaviour = simulation.counts.astype(np.float32)[:, rows], simulation.behaviour
+    weights = simulation.parameters.weights[np.ix_(rows, rows)]
+    del simulation  # in double precision, with the drive: four times the recording
     return Session.from_arrays(
-        simulation.counts[:, rows].T,
-        simulation.behaviour,
+        counts.T,
+        behaviour,
         bin_size=bin_size,
         name=name,
         neuron_id=[f"{name}/{neuron}" for neuron in rows],
-        true_connectivity=simulation.parameters.weights[np.ix_(rows, rows)],
+        true_connectivity=weights,
     )
 
 
