@@ -62,3 +62,10 @@ def return_freed_memory() -> None:
             library = ctypes.CDLL(None)
             library.mallopt(_MMAP_THRESHOLD, _RETURNED)
             library.mallopt(_TRIM_THRESHOLD, _KEPT)
+
+
+def release_memory() -> None:
+    """Returns memory that was freed in small pieces, as by many steps of a network, to the system."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # other C libraries
+            ctypes.CDLL(None).malloc_trim(0)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session, Split
-from synapsnet_pyg.files import Json
+from synapsnet_pyg.files import Json, release_memory
 from synapsnet_pyg.metrics import MeanSem, mean_and_sem
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import forecast_session
@@ -95,10 +95,12 @@ def evaluate(run: Run, compared: ComparedModels | None = None) -> Evaluation:
             m: forecast_session(model, test, run.targets if m == run.kind else 1, first=first)
             for m, model in models.items()
         }
+        release_memory()
         sessions[s] = {m: score_of(forecasts[m], model, session, split[s]) for m, model in models.items()}
         neurons[s] = _count_neurons(session, forecasts[run.kind].truth)
         details[s] = score_details(session, test, forecasts, window=first)
         found = forecast_intervals(run.model, split[s], targets=run.targets, first=first)
+        release_memory()
         intervals[s] = score_intervals(session, found)
     return Evaluation(sessions, _summary(sessions), neurons, left_out, details=details, intervals=intervals)
 

@@ -1,6 +1,6 @@
 """Intervals of a session's forecasts, their coverage and their score."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import HorizonForecast, Method, forecast_horizons
 from synapsnet_pyg.runs.interval_tracker import LEVELS, IntervalTracker
 from synapsnet_pyg.runs.scores import number_or_none, scored_neurons
-from synapsnet_pyg.runs.spread import LARGEST_COUNT
+from synapsnet_pyg.runs.spread import LARGEST_COUNT, Quantiles
 
 _AT_ONCE = 64
 """Neurons whose intervals are scored at a time."""
@@ -146,7 +146,8 @@ def calibrate(
     H = tracker.horizon
     if windows_of(validation, model.window, targets, first, horizon=H):
         forecast = forecast_horizons(model, validation, H, targets, method=method, first=first)
-        track(tracker, _in_units(validation, forecast, tracker.counts))
+        for _ in _bin_by_bin(tracker, _in_units(validation, forecast, tracker.counts)):
+            pass  # the intervals of the validation part are not kept
 
 
 def forecast_intervals(
@@ -196,27 +197,33 @@ def track(tracker: IntervalTracker, forecast: HorizonForecast) -> Intervals:
         forecast: Truth and forecast of M bins, in the units of the recording.
     """
     N, M, H = forecast.truth.shape
-    truth = forecast.truth.double().numpy()
-    ahead = np.ascontiguousarray(forecast.forecast.double().permute(1, 2, 0).numpy())  # [M, H, N]
     quantile = np.empty((M, H, N, 2 * len(tracker.levels)), dtype=np.float32)
     share = np.empty_like(quantile) if tracker.counts else None
-    bins = forecast.bins.numpy()
-    for m in range(M):
-        given = tracker.intervals(ahead[m])
+    for m, given in enumerate(_bin_by_bin(tracker, forecast)):
         quantile[m] = given.values
         if share is not None and given.share is not None:
             share[m] = given.share
-        tracker.observe(truth[:, m, 0])
-        if m + 1 == M or bins[m + 1] != bins[m] + 1:  # the last forecast of a segment: its bins are known too
-            for h in range(1, H):
-                tracker.observe(truth[:, m, h])
-            tracker.reset()
     return Intervals(
         tracker.levels,
         forecast.bins,
         torch.from_numpy(quantile).permute(2, 0, 1, 3),
         None if share is None else torch.from_numpy(share).permute(2, 0, 1, 3),
     )
+
+
+def _bin_by_bin(tracker: IntervalTracker, forecast: HorizonForecast) -> Iterator[Quantiles]:
+    """Yields the intervals of each bin, and shows the tracker the bin afterwards."""
+    M, H = forecast.truth.shape[1:]
+    truth = forecast.truth.double().numpy()
+    ahead = np.ascontiguousarray(forecast.forecast.double().permute(1, 2, 0).numpy())  # [M, H, N]
+    bins = forecast.bins.numpy()
+    for m in range(M):
+        yield tracker.intervals(ahead[m])
+        tracker.observe(truth[:, m, 0])
+        if m + 1 == M or bins[m + 1] != bins[m] + 1:  # the last forecast of a segment: its bins are known too
+            for h in range(1, H):
+                tracker.observe(truth[:, m, h])
+            tracker.reset()
 
 
 @dataclass(frozen=True)
