@@ -98,10 +98,11 @@ def evaluate(run: Run, compared: ComparedModels | None = None) -> Evaluation:
         release_memory()
         sessions[s] = {m: score_of(forecasts[m], model, session, split[s]) for m, model in models.items()}
         neurons[s] = _count_neurons(session, forecasts[run.kind].truth)
-        details[s] = score_details(session, test, forecasts, window=first)
-        found = forecast_intervals(run.model, split[s], targets=run.targets, first=first)
         release_memory()
+        found = forecast_intervals(run.model, split[s], targets=run.targets, first=first)
         intervals[s] = score_intervals(session, found)
+        del found
+        details[s] = score_details(session, test, forecasts, window=first)  # last, since it imports pandas
     return Evaluation(sessions, _summary(sessions), neurons, left_out, details=details, intervals=intervals)
 
 
@@ -122,6 +123,7 @@ def with_anchors(run: Run, split: dict[str, Split], horizon: int = 1) -> Compare
         elif anchor != run.kind:
             model.initialise({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
             models[anchor] = model
+            release_memory()
     return ComparedModels(models, left_out)
 
 
