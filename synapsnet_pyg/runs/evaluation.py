@@ -102,6 +102,7 @@ def evaluate(run: Run, compared: ComparedModels | None = None) -> Evaluation:
         found = forecast_intervals(run.model, split[s], targets=run.targets, first=first)
         intervals[s] = score_intervals(session, found)
         del found
+        release_memory()
         details[s] = score_details(session, test, forecasts, window=first)  # last, since it imports pandas
     return Evaluation(sessions, _summary(sessions), neurons, left_out, details=details, intervals=intervals)
 
