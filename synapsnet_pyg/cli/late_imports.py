@@ -8,8 +8,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-LATE = ("numba", "pandas", "torch._dynamo", "torch_geometric.datasets")
-"""Modules that PyTorch Geometric imports and that few commands use: 300 MB, and half of the seconds of a start."""
+LATE = ("numba", "pandas", "scipy.stats", "torch._dynamo", "torch_geometric.datasets")
+"""Modules that few commands use, or use at their end: 350 MB, and half of the seconds of a start."""
 
 _STAND_INS: dict[tuple[str, str], object] = {("torch._dynamo", "disable"): lambda function, *_, **__: function}
 """Module and name -> what the name means as long as the module is not executed.

@@ -21,6 +21,7 @@ from synapsnet_pyg.cli import benchmarks, comparison, data, experiments, groups,
 from synapsnet_pyg.cli.endings import run_to_end
 from synapsnet_pyg.cli.late_imports import import_late
 from synapsnet_pyg.files import say
+from synapsnet_pyg.files.memory import return_freed_memory
 from synapsnet_pyg.progress import on_terminal
 
 COMMANDS: tuple[Callable[..., None], ...] = tuple(
@@ -30,6 +31,16 @@ COMMANDS: tuple[Callable[..., None], ...] = tuple(
     if isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
 )
 """Commands: every public function of these modules, in order."""
+
+TRAINING = (
+    runs.fit,
+    runs.adapt,
+    benchmarks.benchmark_forecasting,
+    benchmarks.tune,
+    benchmarks.benchmark_connectivity,
+    experiments.experiment,
+)
+"""Commands that train, and keep the memory of a step for the next."""
 
 OLD_NAMES = {"changes": "dynamics"}
 """Old name of a command -> new name. Old names work for one release; --help does not list them."""
@@ -67,6 +78,8 @@ def _run(words: Sequence[str]) -> None:
     values = values.as_dict()
     values.pop("config", None)
     import_late()
+    if command not in TRAINING:
+        return_freed_memory()
     with warnings.catch_warnings(), on_terminal():
         warnings.filterwarnings("always", category=UserWarning)
         warnings.showwarning = _warning_printer()

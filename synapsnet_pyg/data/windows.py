@@ -221,6 +221,20 @@ def spread(windows: Windows, max_windows: int, batch_size: int | None = None) ->
         yield windows.gather(index)
 
 
+def mean_over_windows(parts: Sequence[Tensor]) -> Tensor:
+    """Returns the mean over all windows of values of N neurons [N], to the last bit that of all parts in one matrix.
+
+    The matrix is made of 256 neurons at a time, since the values of many windows take as much as the recording.
+
+    Args:
+        parts: Values of batches of windows :math:`(B, N)`.
+    """
+    N = parts[0].shape[1]
+    starts = range(0, max(N - 255, 1), 256)
+    borders = zip(starts, [*starts[1:], N], strict=True)  # the last neurons join the block before
+    return torch.cat([torch.cat([part[:, begin:end] for part in parts]).mean(0) for begin, end in borders])
+
+
 def blocks(session: Session, past: int = 0, longest: int = 4096) -> Iterator[tuple[int, int]]:
     """Yields blocks of bins, all of which have ``past`` bins before them in their segment.
 

@@ -1,6 +1,6 @@
 """Files: written completely or not at all, their names, and the memory that they need."""
 
-from synapsnet_pyg.files.memory import free_memory, require_memory
+from synapsnet_pyg.files.memory import free_memory, release_memory, require_memory
 from synapsnet_pyg.files.names import (
     file_name,
     label_name,
@@ -27,6 +27,7 @@ __all__ = [
     "make_folder",
     "optional_import",
     "plain",
+    "release_memory",
     "require_disk_space",
     "require_distinct",
     "require_memory",

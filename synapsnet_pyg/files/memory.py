@@ -1,6 +1,8 @@
-"""Memory that is free, and what needs more."""
+"""Memory that is free, what needs more, and the return of memory."""
 
+import ctypes
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,3 +42,30 @@ def free_memory() -> float:
         limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
         free = min(free, limit - int(Path("/sys/fs/cgroup/memory.current").read_text()))
     return free
+
+
+_RETURNED, _KEPT = 2**22, 2**26
+"""Bytes of the smallest array that is returned at once, and of the free memory that is kept for smaller ones."""
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
+"""Numbers of the options of ``mallopt`` in the GNU C library."""
+
+
+def return_freed_memory() -> None:
+    """Makes this process return the memory of large arrays to the system when they are freed.
+
+    The GNU C library keeps arrays of up to 32 MB for later ones, in pieces that often fit none of them: several hundred
+    megabytes after a few different computations. Training, whose steps need the same arrays again and again, would take
+    a sixth longer without them. With other C libraries nothing is done.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            library = ctypes.CDLL(None)
+            library.mallopt(_MMAP_THRESHOLD, _RETURNED)
+            library.mallopt(_TRIM_THRESHOLD, _KEPT)
+
+
+def release_memory() -> None:
+    """Returns memory that was freed in small pieces, as by many steps of a network, to the system."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # other C libraries
+            ctypes.CDLL(None).malloc_trim(0)

@@ -9,7 +9,7 @@ from torch.distributions import Distribution
 
 from synapsnet_pyg.data.innovations import decay_of, innovative_window, with_decay
 from synapsnet_pyg.data.session import Session, SessionInfo
-from synapsnet_pyg.data.windows import Window, every_window, spread
+from synapsnet_pyg.data.windows import Window, every_window, mean_over_windows, spread
 from synapsnet_pyg.models import synapsnet_start as start
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.nn.current_conv import scaled_rows
@@ -331,7 +331,7 @@ class SynapsNet(Forecaster):
             max_windows: Largest number of windows; more are thinned out evenly. None: fewer for a large population.
         """
         most = max_windows or min(_MAX_WINDOWS, _MAX_SLOPES // session.num_neurons)
-        return torch.cat([self._slope(window) for window in spread(every_window(session, self.window), most)]).mean(0)
+        return mean_over_windows([self._slope(window) for window in spread(every_window(session, self.window), most)])
 
     def without_edges(
         self, session: str, edges: Tensor, *, silent: Tensor | None = None

@@ -10,9 +10,13 @@ from torch import Tensor
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import Window
 from synapsnet_pyg.regression.bin_pairs import joined, pairs_of_bins
+from synapsnet_pyg.regression.ridge_factor import RidgeFactor
 
 RIDGES = tuple(10.0**k for k in range(7))
 """Candidates for a ridge, on the scale of sums over bins: decades from 1 to 1e6."""
+
+_ROWS = 256
+"""Rows of a matrix that are computed at a time."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,15 @@ class Moments:
             coefficients = torch.linalg.solve_triangular(factor.t(), half, upper=True).t()
         return coefficients, self.intercept(coefficients)
 
+    def centred_in_place(self) -> tuple[Tensor, Tensor]:
+        """Returns :attr:`covariance` and :attr:`cross` in the memory of the mean products, which are lost."""
+        for rows in torch.arange(len(self.y), device=self.y.device).split(_ROWS):
+            self.yu[rows] -= torch.outer(self.y[rows], self.u)
+        return self._centred(self.uu), self.yu
+
     def _centred(self, products: Tensor) -> Tensor:
         """Subtracts the products of the means from mean products of inputs [U, U], in place."""
-        for rows in torch.arange(len(self.u), device=self.u.device).split(256):  # no second matrix of this size
+        for rows in torch.arange(len(self.u), device=self.u.device).split(_ROWS):  # no second matrix of this size
             products[rows] -= torch.outer(self.u[rows], self.u)
         return products
 
@@ -135,9 +145,12 @@ def moments(session: Session, lags: int = 1, *, kernel: Tensor | None = None, ch
         count += Y.shape[1]
         u += U.sum(1)
         y += Y.sum(1)
-        uu.addmm_(U, U.t())
+        for begin in range(0, M, _ROWS):  # each pair of inputs once
+            uu[begin : begin + _ROWS, : begin + _ROWS].addmm_(U[begin : begin + _ROWS], U[: begin + _ROWS].t())
         yu.addmm_(Y, U.t())
         yy += Y.square().sum(1)
+    for begin in range(_ROWS, M, _ROWS):
+        uu[:begin, begin : begin + _ROWS] = uu[begin : begin + _ROWS, :begin].t()
     return Moments(bins=count, u=u / count, y=y / count, uu=uu.div_(count), yu=yu.div_(count), yy=yy / count)
 
 
@@ -195,18 +208,39 @@ def ridge_regression(
     bins = sum(max(end - begin - lags, 0) for begin, end in train.segment.tolist())
     if 0 < bins < train.num_neurons * lags + train.num_behaviours and min(ridges) > 0:
         return _ridge_of_few_bins(train, validation, lags, ridges)
-    seen = moments(train, lags)
-    best = ridges[0]
+    solutions, best = _RidgeSolutions(moments(train, lags)), ridges[0]
     if len(ridges) > 1:
-        errors = [_squared_error(validation, lags, *seen.solution(ridge)) for ridge in ridges]
+        errors = [_squared_error(validation, lags, *solutions.of(ridge)) for ridge in ridges]
         best = ridges[int(torch.tensor(errors).argmin())]
-    return RidgeSolution(*seen.solution(best), best)
+    return RidgeSolution(*solutions.of(best), best)
+
+
+class _RidgeSolutions:
+    """Solutions with several ridges, as :meth:`Moments.solution` gives them, in the memory of the moments.
+
+    Args:
+        seen: Moments, whose memory is used up.
+    """
+
+    def __init__(self, seen: Moments) -> None:
+        self.seen = seen
+        covariance, self.cross = seen.centred_in_place()
+        self.factor = RidgeFactor(covariance)
+
+    def of(self, ridge: float) -> tuple[Tensor, Tensor]:
+        """Returns coefficients [N, U] and intercept [N]."""
+        if self.factor.decompose(ridge / self.seen.bins):
+            coefficients = self.factor.solve(self.cross.clone())
+        else:  # dependent inputs without a ridge: the solution of least norm
+            covariance = self.factor.covariance(ridge / self.seen.bins)
+            coefficients = self.cross @ torch.linalg.pinv(covariance, hermitian=True)
+        return coefficients, self.seen.intercept(coefficients)
 
 
 def _squared_error(session: Session, lags: int, coefficients: Tensor, intercept: Tensor) -> float:
     """Returns the squared error of a solution in a part of a session, summed over targets and bins."""
     total = 0.0
-    for pairs in pairs_of_bins(session, lags, chunk=_chunk(coefficients.shape[1])):
+    for pairs in pairs_of_bins(session, lags, chunk=_ROWS):
         forecast = coefficients @ torch.cat([*pairs.seen, pairs.behaviour]).double() + intercept[:, None]
         total += float((pairs.target - forecast).square().sum())
     return total

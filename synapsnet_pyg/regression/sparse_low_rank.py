@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import LinearOperator, svds
 from torch import Tensor
 
 from synapsnet_pyg.regression.pairs import AllPairs, PairMatrix
@@ -271,6 +270,8 @@ def _leading(matrix: PairMatrix, receivers: Tensor, senders: Tensor, noise: floa
         return matrix.times(v, transposed=transposed) - low_rank + own * v
 
     if matrix.products is None:
+        from scipy.sparse.linalg import LinearOperator, svds  # 26 MB, which most commands do not need
+
         operator = LinearOperator(
             (N, N),
             matvec=lambda v: times(torch.from_numpy(v).view(N, 1))[:, 0].numpy(),

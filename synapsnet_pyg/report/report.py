@@ -18,7 +18,7 @@ from synapsnet_pyg.runs.horizon_evaluation import evaluate_horizons, longest_hor
 from synapsnet_pyg.runs.run import Run
 
 MOST_NEURON_BINS = 100_000
-"""Largest number of neurons times bins of a test part that is forecast several bins ahead; `evaluate --horizon` takes the whole part."""
+"""Largest number of neurons times bins of a test part that is forecast several bins ahead, to bound the time."""
 
 
 def write_report(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.files import release_memory
 from synapsnet_pyg.report.connectivity_analysis import ConnectivityAnalysis, analyse_connectivity
 from synapsnet_pyg.report.forecast_fans import ForecastFans, forecast_fans
 from synapsnet_pyg.results.forecast_excerpt import ForecastExcerpt, forecast_excerpt
@@ -49,6 +50,10 @@ def collect_results(
         horizons: Scores several bins ahead. None: the segments are too short for them.
     """
     excerpt = forecast_excerpt(run, name)
+    fans = None if horizons is None or excerpt is None else forecast_fans(run, name, excerpt, horizons.horizon)
+    release_memory()
+    connectivity = analyse_connectivity(run, name)
+    release_memory()
     return SessionResults(
         session=run.sessions[name],
         scores=scores.sessions[name],
@@ -57,7 +62,7 @@ def collect_results(
         history=run.history(name),
         excerpt=excerpt,
         horizons=horizons,
-        fans=None if horizons is None or excerpt is None else forecast_fans(run, name, excerpt, horizons.horizon),
-        connectivity=analyse_connectivity(run, name),
+        fans=fans,
+        connectivity=connectivity,
         details=scores.details.get(name),
     )

@@ -12,7 +12,7 @@ from synapsnet_pyg.analysis.ensemble import ensemble
 from synapsnet_pyg.analysis.identifiability import identifiability
 from synapsnet_pyg.analysis.significance import EdgeSignificance, edge_significance
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import atomic_path, file_name, make_folder
+from synapsnet_pyg.files import atomic_path, file_name, make_folder, release_memory
 from synapsnet_pyg.files.texts import cells
 from synapsnet_pyg.nn.current_conv import edges_of, sparse_like, values_at
 from synapsnet_pyg.progress import steps
@@ -217,6 +217,7 @@ def _result(runs: Sequence[Run], train: Session, rate: float | None) -> Connecti
         agreement = {"seed_deviation": deviation, "sign_agreement": signs}
     if rate is None:
         return ConnectivityResult(connectivity, agreement)
+    release_memory()
     edges = edge_significance(train, learned=connectivity)
     message = f"{edges.message(rate)} {identifiability(train, edges).message}"
     return ConnectivityResult(connectivity, edge_fields_of(edges) | agreement, message)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session, Split
-from synapsnet_pyg.files import Json
+from synapsnet_pyg.files import Json, release_memory
 from synapsnet_pyg.metrics import MeanSem, mean_and_sem
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import forecast_session
@@ -95,11 +95,15 @@ def evaluate(run: Run, compared: ComparedModels | None = None) -> Evaluation:
             m: forecast_session(model, test, run.targets if m == run.kind else 1, first=first)
             for m, model in models.items()
         }
+        release_memory()
         sessions[s] = {m: score_of(forecasts[m], model, session, split[s]) for m, model in models.items()}
         neurons[s] = _count_neurons(session, forecasts[run.kind].truth)
-        details[s] = score_details(session, test, forecasts, window=first)
+        release_memory()
         found = forecast_intervals(run.model, split[s], targets=run.targets, first=first)
         intervals[s] = score_intervals(session, found)
+        del found
+        release_memory()
+        details[s] = score_details(session, test, forecasts, window=first)  # last, since it imports pandas
     return Evaluation(sessions, _summary(sessions), neurons, left_out, details=details, intervals=intervals)
 
 
@@ -120,6 +124,7 @@ def with_anchors(run: Run, split: dict[str, Split], horizon: int = 1) -> Compare
         elif anchor != run.kind:
             model.initialise({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
             models[anchor] = model
+            release_memory()
     return ComparedModels(models, left_out)
 
 

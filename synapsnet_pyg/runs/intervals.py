@@ -1,6 +1,6 @@
 """Intervals of a session's forecasts, their coverage and their score."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +15,10 @@ from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import HorizonForecast, Method, forecast_horizons
 from synapsnet_pyg.runs.interval_tracker import LEVELS, IntervalTracker
 from synapsnet_pyg.runs.scores import number_or_none, scored_neurons
-from synapsnet_pyg.runs.spread import LARGEST_COUNT
+from synapsnet_pyg.runs.spread import LARGEST_COUNT, Quantiles
+
+_AT_ONCE = 64
+"""Neurons whose intervals are scored at a time."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class Intervals:
     def upper(self, level: float) -> Tensor:
         """Returns the upper ends of a level [N, M, H]."""
         return self.quantile[..., len(self.levels) + self.levels.index(level)]
+
+    def of(self, neurons: Tensor) -> "Intervals":
+        """Returns the intervals of some neurons [n]."""
+        share = None if self.share is None else self.share[neurons]
+        return Intervals(self.levels, self.bins, self.quantile[neurons], share)
 
     def below(self, truth: Tensor) -> Tensor:
         """Returns the share of each truth [N, M, H] below each quantile [N, M, H, Q]: 0, 1, or between for counts."""
@@ -138,7 +146,8 @@ def calibrate(
     H = tracker.horizon
     if windows_of(validation, model.window, targets, first, horizon=H):
         forecast = forecast_horizons(model, validation, H, targets, method=method, first=first)
-        track(tracker, _in_units(validation, forecast, tracker.counts))
+        for _ in _bin_by_bin(tracker, _in_units(validation, forecast, tracker.counts)):
+            pass  # the intervals of the validation part are not kept
 
 
 def forecast_intervals(
@@ -188,27 +197,33 @@ def track(tracker: IntervalTracker, forecast: HorizonForecast) -> Intervals:
         forecast: Truth and forecast of M bins, in the units of the recording.
     """
     N, M, H = forecast.truth.shape
-    truth = forecast.truth.double().numpy()
-    ahead = np.ascontiguousarray(forecast.forecast.double().permute(1, 2, 0).numpy())  # [M, H, N]
     quantile = np.empty((M, H, N, 2 * len(tracker.levels)), dtype=np.float32)
     share = np.empty_like(quantile) if tracker.counts else None
-    bins = forecast.bins.numpy()
-    for m in range(M):
-        given = tracker.intervals(ahead[m])
+    for m, given in enumerate(_bin_by_bin(tracker, forecast)):
         quantile[m] = given.values
         if share is not None and given.share is not None:
             share[m] = given.share
-        tracker.observe(truth[:, m, 0])
-        if m + 1 == M or bins[m + 1] != bins[m] + 1:  # the last forecast of a segment: its bins are known too
-            for h in range(1, H):
-                tracker.observe(truth[:, m, h])
-            tracker.reset()
     return Intervals(
         tracker.levels,
         forecast.bins,
         torch.from_numpy(quantile).permute(2, 0, 1, 3),
         None if share is None else torch.from_numpy(share).permute(2, 0, 1, 3),
     )
+
+
+def _bin_by_bin(tracker: IntervalTracker, forecast: HorizonForecast) -> Iterator[Quantiles]:
+    """Yields the intervals of each bin, and shows the tracker the bin afterwards."""
+    M, H = forecast.truth.shape[1:]
+    truth = forecast.truth.double().numpy()
+    ahead = np.ascontiguousarray(forecast.forecast.double().permute(1, 2, 0).numpy())  # [M, H, N]
+    bins = forecast.bins.numpy()
+    for m in range(M):
+        yield tracker.intervals(ahead[m])
+        tracker.observe(truth[:, m, 0])
+        if m + 1 == M or bins[m + 1] != bins[m] + 1:  # the last forecast of a segment: its bins are known too
+            for h in range(1, H):
+                tracker.observe(truth[:, m, h])
+            tracker.reset()
 
 
 @dataclass(frozen=True)
@@ -268,22 +283,25 @@ def score_intervals(session: Session, given: IntervalForecast) -> IntervalScore:
         given: Forecast of its test part with intervals.
     """
     truth, intervals = given.forecast.truth, given.intervals
-    kept = scored_neurons(session, truth[..., 0])
-    scale = session.activity_scale[kept, None, None]
-    each = intervals.covered(truth)[:, kept].mean(2)  # [L, n, H]
-    levels = [str(level) for level in intervals.levels]
-    target = torch.tensor(intervals.levels)[:, None, None]
-    width = [
-        ((intervals.upper(level) - intervals.lower(level))[kept] / scale).mean((0, 1)) for level in intervals.levels
-    ]
+    kept = scored_neurons(session, truth[..., 0]).nonzero()[:, 0]
     half = torch.tensor(intervals.levels) / 2
     probability = torch.cat([0.5 - half.flip(0), 0.5 + half])
-    error = truth[kept][..., None] - intervals.quantile[kept]
-    pinball = torch.maximum(probability * error, (probability - 1) * error)
-    loss = 2 * pinball.sum((0, 1)).mean(-1) / truth[kept].abs().sum((0, 1))
+    covered, width = [], []
+    loss, size = truth.new_zeros(truth.shape[-1]), truth.new_zeros(truth.shape[-1])
+    for rows in kept.split(_AT_ONCE):
+        some, activity = intervals.of(rows), truth[rows]
+        covered.append(some.covered(activity).mean(2))
+        ends = torch.stack([some.upper(level) - some.lower(level) for level in intervals.levels])
+        width.append((ends / session.activity_scale[rows, None, None]).mean(2))
+        error = activity[..., None] - some.quantile
+        pinball = torch.maximum(probability * error, (probability - 1) * error)
+        loss += 2 * pinball.sum((0, 1)).mean(-1)
+        size += activity.abs().sum((0, 1))
+    each, target = torch.cat(covered, 1), torch.tensor(intervals.levels)[:, None, None]  # [L, n, H]
+    levels = [str(level) for level in intervals.levels]
     return IntervalScore(
         coverage=dict(zip(levels, each.mean(1).tolist(), strict=True)),
-        width={level: values.tolist() for level, values in zip(levels, width, strict=True)},
+        width=dict(zip(levels, torch.cat(width, 1).mean(1).tolist(), strict=True)),
         neuron_error=dict(zip(levels, (each - target).abs().mean(1).tolist(), strict=True)),
-        quantile_loss=loss.tolist(),
+        quantile_loss=(loss / size).tolist(),
     )

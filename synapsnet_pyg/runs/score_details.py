@@ -59,7 +59,7 @@ class ScoreDetails:
     baseline: str | None
     comparison: Comparison | None
     ceiling: CeilingScore
-    neurons: pd.DataFrame = field(repr=False)
+    neurons: "pd.DataFrame" = field(repr=False)
 
     @property
     def forecasts_something(self) -> bool:
@@ -122,7 +122,7 @@ def score_details(
     )
 
 
-def _ceiling_score(table: pd.DataFrame, ceiling: Ceiling) -> CeilingScore:
+def _ceiling_score(table: "pd.DataFrame", ceiling: Ceiling) -> CeilingScore:
     """Returns the mean ceiling over the neurons of a table of scores."""
     scored = table[table["scored"]]
     known = scored[scored["ceiling"].notna()]

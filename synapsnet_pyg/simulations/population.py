@@ -65,13 +65,16 @@ def simulate_population(
         bins, seed, neurons=neurons, recorded=recorded, coupling=coupling, hidden_drive=hidden_drive
     )
     rows, name = simulation.recorded, f"simulated-{seed}" if name is None else name
+    counts, behaviour = simulation.counts.astype(np.float32)[:, rows], simulation.behaviour
+    weights = simulation.parameters.weights[np.ix_(rows, rows)]
+    del simulation  # in double precision, with the drive: four times the recording
     return Session.from_arrays(
-        simulation.counts[:, rows].T,
-        simulation.behaviour,
+        counts.T,
+        behaviour,
         bin_size=bin_size,
         name=name,
         neuron_id=[f"{name}/{neuron}" for neuron in rows],
-        true_connectivity=simulation.parameters.weights[np.ix_(rows, rows)],
+        true_connectivity=weights,
     )
 
 
@@ -172,7 +175,10 @@ def run_population(
     behaviour = _autoregressive(random, bins, time_constant=20)
     task = _autoregressive(random, bins, time_constant=10)
     # Inputs that do not depend on the activity are computed once, before the recurrence.
-    drive = parameters.baseline + behaviour @ parameters.behaviour_weights.T + task @ parameters.task_weights.T
+    drive = behaviour @ parameters.behaviour_weights.T
+    drive += parameters.baseline
+    for start in range(0, bins, 4096):  # no second matrix of this size
+        drive[start : start + 4096] += task[start : start + 4096] @ parameters.task_weights.T
     counts = poisson_network(random, drive, parameters.coupling, parameters.rate, parameters.noise)
     return Simulation(parameters, counts, drive, behaviour, np.sort(random.permutation(neurons)[:recorded]))
 

@@ -2,7 +2,15 @@ import pytest
 import torch
 from helpers import make_session
 
-from synapsnet_pyg.data.windows import EpochSampler, batches, contexts, every_window, spread, windows_of
+from synapsnet_pyg.data.windows import (
+    EpochSampler,
+    batches,
+    contexts,
+    every_window,
+    mean_over_windows,
+    spread,
+    windows_of,
+)
 
 
 def brute_force_targets(segment, window, first=None):
@@ -136,3 +144,9 @@ def test_contexts_end_at_each_position():
         assert torch.equal(seen[:, :, p], window.activity[..., 3 + p : 6 + p])
     with pytest.raises(ValueError, match="at least 7 past bins"):
         contexts(window, 7)
+
+
+@pytest.mark.parametrize("neurons", [1, 70, 256, 511, 515, 1003])
+def test_the_mean_over_windows_is_that_of_one_matrix(neurons):
+    parts = [torch.randn(size, neurons) for size in (32, 32, 7)]
+    assert mean_over_windows(parts).equal(torch.cat(parts).mean(0))

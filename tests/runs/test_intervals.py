@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -97,3 +99,22 @@ def test_score():
 def test_a_session_as_recorded_is_refused():
     with pytest.raises(ValueError, match="standardised"):
         new_tracker(make_session())
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_neurons_are_scored_a_few_at_a_time(monkeypatch, counts):
+    session = make_session(N=5, T=300)
+    if counts:
+        session.activity = session.activity.abs().mul(3).round()
+    session = session.standardise()
+    given = forecast_intervals(Mean([session]), session.split(), horizon=2)
+    assert (given.intervals.share is not None) == counts
+    whole = score_intervals(session, given)
+    monkeypatch.setattr("synapsnet_pyg.runs.intervals._AT_ONCE", 2)
+    parts = score_intervals(session, given)
+    for key in ("coverage", "width", "neuron_error"):
+        for level, values in getattr(whole, key).items():
+            assert getattr(parts, key)[level] == pytest.approx(values, rel=1e-6)
+    assert parts.quantile_loss == pytest.approx(whole.quantile_loss, rel=1e-6)
+    session.constant[:] = True
+    assert all(math.isnan(value) for value in score_intervals(session, given).quantile_loss)
