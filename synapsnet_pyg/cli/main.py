@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn, get_args, get_origin
 
 try:
     from docstring_parser import parse as parse_docstring
-    from jsonargparse import ArgumentParser
+    from jsonargparse import ActionConfigFile, ArgumentParser
 except ImportError as error:
     print(f"synapsnet: error: {error}; install synapsnet_pyg with its extras, [train,viz]", file=sys.stderr)
     raise SystemExit(2) from None
@@ -21,6 +21,7 @@ from synapsnet_pyg.cli import benchmarks, comparison, data, experiments, groups,
 from synapsnet_pyg.cli.endings import run_to_end
 from synapsnet_pyg.cli.late_imports import import_late
 from synapsnet_pyg.files import say
+from synapsnet_pyg.files.yaml_files import read_yaml
 from synapsnet_pyg.progress import on_terminal
 
 COMMANDS: tuple[Callable[..., None], ...] = tuple(
@@ -96,6 +97,18 @@ class _Parser(ArgumentParser):
         raise SystemExit(2)
 
 
+class _ConfigFile(ActionConfigFile):
+    """Option of a YAML file, which is looked at before the parser reads it: it does not say which file is wrong."""
+
+    def __call__(self, parser: Any, given: Any, path: str, option: str | None = None) -> None:
+        """Reads the options of a file."""
+        try:
+            read_yaml(path)
+        except (OSError, ValueError) as error:
+            parser.error(str(error).removesuffix("."))
+        super().__call__(parser, given, path, option)
+
+
 def _plain(message: str) -> str:
     """Returns an error of the parser in the words of this command line."""
     message = re.sub(r"a typing\.Literal\[(.*?)\]", r"one of \1", " ".join(message.split()))
@@ -149,7 +162,7 @@ def _command_parser(command: Callable[..., None]) -> _Parser:
     texts = [example.description or "" for example in docstring.examples]
     examples = "\n".join(f"  {line}" for text in texts for line in text.splitlines())
     parser = _Parser(description=description, epilog=f"examples:\n{examples}", usage=_usage(command))
-    parser.add_argument("--config", action="config", help="YAML file of options.")
+    parser.add_argument("--config", action=_ConfigFile, help="YAML file of options.")
     for action in parser._actions:
         if "--print_config" in action.option_strings:
             action.help, action.metavar = "Print all options as YAML and exit.", ""
