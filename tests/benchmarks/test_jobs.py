@@ -112,6 +112,18 @@ def test_a_result_that_does_not_serve_is_worked_out_anew(tmp_path):
     assert read_result(job).value == 4
 
 
+@pytest.mark.parametrize("empty", [["result.json"], ["settings.json"], ["result.json", "settings.json", "error.txt"]])
+def test_an_empty_file_is_a_missing_one(tmp_path, empty):
+    planned = jobs(tmp_path, [2])
+    run_jobs(planned, tmp_path)
+    for name in empty:
+        (planned[0].folder / name).write_bytes(b"")
+    assert list(errors_of(planned).values()) == ["killed"]
+    for _ in range(2):
+        run_jobs(planned, tmp_path)
+        assert [result.value for _, result in results_of(planned)] == [4]
+
+
 def test_refuses_no_jobs(tmp_path):
     with pytest.raises(ValueError, match="at least 1 job"):
         run_jobs([], tmp_path, Workers(0))
