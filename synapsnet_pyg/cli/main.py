@@ -102,10 +102,13 @@ class _ConfigFile(ActionConfigFile):
 
     def __call__(self, parser: Any, given: Any, path: str, option: str | None = None) -> None:
         """Reads the options of a file."""
+        known = {action.dest for action in parser._actions} - {"config", "help", "print_config"}
         try:
-            read_yaml(path)
+            strange = [name for name in read_yaml(path) if name.partition(".")[0] not in known]
         except (OSError, ValueError) as error:
             parser.error(str(error).removesuffix("."))
+        if strange:
+            parser.error(f"'{path}' holds '{strange[0][:50]}', which is no option of this command")
         super().__call__(parser, given, path, option)
 
 

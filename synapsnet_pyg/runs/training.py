@@ -1,7 +1,6 @@
 """Training of a forecaster. Only this file, the processes and the progress bar depend on Lightning."""
 
 import copy
-import csv
 import math
 import os
 import re
@@ -23,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from synapsnet_pyg.data.session import Session, Split
 from synapsnet_pyg.data.shares import Share
 from synapsnet_pyg.data.windows import EpochSampler, Window, Windows, windows_of
-from synapsnet_pyg.files import atomic_path, make_folder, optional_import, require_disk_space, session_folder
+from synapsnet_pyg.files import make_folder, optional_import, require_disk_space, session_folder
 from synapsnet_pyg.files.writing import room
 from synapsnet_pyg.models.checkpoint import describe, read_checkpoint, save_model, write_checkpoint
 from synapsnet_pyg.models.forecaster import Forecaster
@@ -37,7 +36,7 @@ from synapsnet_pyg.runs.hardware import Hardware
 from synapsnet_pyg.runs.processes import SharedStrategy, join, one_error, silence_lightning
 from synapsnet_pyg.runs.progress import EpochProgress
 from synapsnet_pyg.runs.recipe import Recipe
-from synapsnet_pyg.runs.run_file import best_epoch, validation_score
+from synapsnet_pyg.runs.run_file import best_epoch, validation_score, write_history
 from synapsnet_pyg.runs.scores import score_forecast
 
 
@@ -337,10 +336,7 @@ class _Training(LightningModule):
             return
         if best_epoch(self.history, self.model.horizon) == len(self.history) - 1:
             save_model(self.model, self.out / "best.ckpt")
-        with atomic_path(self.out / "history.csv") as temporary, temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self.history[0])
-            writer.writeheader()
-            writer.writerows(self.history)
+        write_history(self.out / "history.csv", self.history)
 
     def _scores(self, part: Session) -> list[tuple[float, float]]:
         """Returns correlation and mean squared error of the forecasts of a part."""

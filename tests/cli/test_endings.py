@@ -121,7 +121,16 @@ def test_a_text_that_is_nested_too_deeply_is_one_line_and_a_bug_is_not(capsys):
 
 @pytest.mark.parametrize(
     "text",
-    [b"a: [1, 2\nb: }", b"\xff\xfe\x00", b"- 1\n- 2", b"[" * 5000, b"epochs: *nowhere", b"epochs: {a: 1}", b"\x00"],
+    [
+        b"a: [1, 2\nb: }",
+        b"\xff\xfe\x00",
+        b"- 1\n- 2",
+        b"[" * 5000,
+        b"epochs: *nowhere",
+        b"epochs: {a: 1}",
+        b"\x00",
+        b"epoch: 3",
+    ],
 )
 def test_a_damaged_config_is_one_line(tmp_path, capsys, session, text):
     (tmp_path / "c.yaml").write_bytes(text)
