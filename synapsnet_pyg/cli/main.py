@@ -102,13 +102,17 @@ class _ConfigFile(ActionConfigFile):
 
     def __call__(self, parser: Any, given: Any, path: str, option: str | None = None) -> None:
         """Reads the options of a file."""
-        known = {action.dest for action in parser._actions} - {"config", "help", "print_config"}
+        known = {action.dest: action for action in parser._actions if action.dest not in ("config", "print_config")}
         try:
-            strange = [name for name in read_yaml(path) if name.partition(".")[0] not in known]
+            values = read_yaml(path)
         except (OSError, ValueError) as error:
             parser.error(str(error).removesuffix("."))
-        if strange:
-            parser.error(f"'{path}' holds '{strange[0][:50]}', which is no option of this command")
+        for name, value in values.items():
+            action = known.get(name.partition(".")[0])
+            if action is None:
+                parser.error(f"'{path}' holds '{name[:50]}', which is no option of this command")
+            if value is None and (action.required or action.default is not None):
+                parser.error(f"'{path}' holds '{name}' without a value")
         super().__call__(parser, given, path, option)
 
 

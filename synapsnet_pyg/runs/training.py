@@ -36,6 +36,7 @@ from synapsnet_pyg.runs.hardware import Hardware
 from synapsnet_pyg.runs.processes import SharedStrategy, join, one_error, silence_lightning
 from synapsnet_pyg.runs.progress import EpochProgress
 from synapsnet_pyg.runs.recipe import Recipe
+from synapsnet_pyg.runs.resuming import going_on_from, saved_history
 from synapsnet_pyg.runs.run_file import best_epoch, validation_score, write_history
 from synapsnet_pyg.runs.scores import score_forecast
 
@@ -136,9 +137,7 @@ def fit(
     if can_forecast:
         module.keep(epoch=0, train_mse=math.nan)
         model.begin_training()
-    if not resumed or not _patience_is_over(
-        read_checkpoint(out / "last.ckpt")["history"], recipe.patience, model.horizon
-    ):
+    if not resumed or not _patience_is_over(saved_history(out / "last.ckpt"), recipe.patience, model.horizon):
         progress_bar = [EpochProgress(recipe.epochs)] if progress and processes.is_first else []
         _train(module, resumed, hardware, logger=logger, callbacks=[*progress_bar, *callbacks])
     processes.wait()
@@ -194,7 +193,7 @@ def _train(
             callbacks=[keep_last, *callbacks],
         )
         try:
-            with room(last):  # of loggers too
+            with room(last), going_on_from(last, lambda: not resumed or module.has_begun):  # room of loggers too
                 trainer.fit(module, loader, ckpt_path=last if resumed else None, weights_only=True)
         except SystemExit:  # Lightning turns Ctrl-C into a SystemExit without a message
             raise KeyboardInterrupt from None
@@ -269,6 +268,7 @@ class _Training(LightningModule):
         self._started = time.monotonic()
         self._error = torch.tensor(0.0)
         self._batches = 0
+        self.has_begun = False
         self._weight = 1.0
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -303,6 +303,9 @@ class _Training(LightningModule):
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         self.shards.exchange_gradients(self._weight)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.has_begun = True
 
     def on_train_epoch_end(self) -> None:
         error = sum(self.shards.processes.gather(float(self._error))) / self._batches

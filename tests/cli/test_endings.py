@@ -130,6 +130,7 @@ def test_a_text_that_is_nested_too_deeply_is_one_line_and_a_bug_is_not(capsys):
         b"epochs: {a: 1}",
         b"\x00",
         b"epoch: 3",
+        b"preset: ",
     ],
 )
 def test_a_damaged_config_is_one_line(tmp_path, capsys, session, text):

@@ -62,9 +62,9 @@ class Outcome:
 
     @property
     def told(self) -> list[str]:
-        """Lines of standard error, without warnings about the data and without progress."""
+        """Lines of standard error, without warnings about the data and without progress, of epochs and of jobs."""
         lines = [line for line in self.err.replace("\r", "\n").splitlines() if line.strip()]
-        return [line for line in lines if not line.startswith(("warning: ", "expected: ", "epoch "))]
+        return [line for line in lines if not line.startswith(("warning: ", "expected: ", "epoch ", "runs/"))]
 
 
 class _Clock:
