@@ -205,6 +205,14 @@ def _holds_text(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
+def read_number(path: Path) -> float | None:
+    """Reads a number that a job keeps in a file of its own; None if there is none, as in an empty file."""
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
 def results_of(jobs: Iterable[Job[ResultT]]) -> list[tuple[Any, ResultT]]:
     """Returns every job that has a result, with that result."""
     return [(job, result) for job in jobs if (result := read_result(job)) is not None]

@@ -100,20 +100,20 @@ class _Parser(ArgumentParser):
 class _ConfigFile(ActionConfigFile):
     """Option of a YAML file, which is looked at before the parser reads it: it does not say which file is wrong."""
 
-    def __call__(self, parser: Any, given: Any, path: str, option: str | None = None) -> None:
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
         """Reads the options of a file."""
         known = {action.dest: action for action in parser._actions if action.dest not in ("config", "print_config")}
         try:
-            values = read_yaml(path)
+            options = read_yaml(values)
         except (OSError, ValueError) as error:
             parser.error(str(error).removesuffix("."))
-        for name, value in values.items():
+        for name, value in options.items():
             action = known.get(name.partition(".")[0])
             if action is None:
-                parser.error(f"'{path}' holds '{name[:50]}', which is no option of this command")
-            if value is None and (action.required or action.default is not None):
-                parser.error(f"'{path}' holds '{name}' without a value")
-        super().__call__(parser, given, path, option)
+                parser.error(f"'{values}' holds '{name[:50]}', which is no option of this command")
+            elif value is None and (action.required or action.default is not None):
+                parser.error(f"'{values}' holds '{name}' without a value")
+        super().__call__(parser, cfg, values, option_string)
 
 
 def _plain(message: str) -> str:

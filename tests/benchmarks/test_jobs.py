@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from synapsnet_pyg.benchmarks.jobs import Workers, errors_of, read_result, results_of, run_jobs
+from synapsnet_pyg.benchmarks.jobs import Workers, errors_of, read_number, read_result, results_of, run_jobs
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,13 @@ def test_an_empty_file_is_a_missing_one(tmp_path, empty):
     for _ in range(2):
         run_jobs(planned, tmp_path)
         assert [result.value for _, result in results_of(planned)] == [4]
+
+
+def test_a_file_without_a_number_holds_none(tmp_path):
+    for text, number in (("1.5\n", 1.5), ("", None), ("\0\0", None), ("x", None)):
+        (tmp_path / "finished").write_text(text)
+        assert read_number(tmp_path / "finished") == number
+    assert read_number(tmp_path / "nowhere") is None
 
 
 def test_refuses_no_jobs(tmp_path):
