@@ -20,7 +20,7 @@ from synapsnet_pyg.benchmarks.horizon_results import (
     scores_from_json,
     scores_to_json,
 )
-from synapsnet_pyg.benchmarks.jobs import JobsFailed, Workers, errors_of, results_of, run_jobs
+from synapsnet_pyg.benchmarks.jobs import JobsFailed, Workers, errors_of, read_number, results_of, run_jobs
 from synapsnet_pyg.benchmarks.variants import Variant, named, over_horizons, with_tuned
 from synapsnet_pyg.data.division import Fold
 from synapsnet_pyg.data.protocols import protocol_named
@@ -100,7 +100,7 @@ class ForecastJob:
     def run(self) -> ForecastResult:
         """Fits the model, unless the folder holds a finished fit, and scores it."""
         start, finished = time.monotonic(), self.folder / "finished"
-        if not finished.exists() or not finished.read_text().strip():  # earlier versions could leave it empty
+        if read_number(finished) is None:
             Run.fit(
                 list(self.fingerprints),
                 self.folder,
@@ -129,7 +129,7 @@ class ForecastJob:
             )
             for name, session in run.sessions.items()
         }
-        return ForecastResult(self.first, float(finished.read_text()), scores, intervals, ahead)
+        return ForecastResult(self.first, read_number(finished) or 0.0, scores, intervals, ahead)
 
     def read(self, values: Mapping[str, Any]) -> ForecastResult | None:
         """Reads the scores; None if other bins were scored, or no intervals."""

@@ -152,7 +152,7 @@ def require_same(job: Job[Any]) -> None:
     Raises:
         ValueError: The folder holds results of other settings, of other recordings or of version 0.1.0.
     """
-    if not (job.folder / SETTINGS).is_file() and (job.folder / "scores.json").is_file():
+    if not _holds_text(job.folder / SETTINGS) and (job.folder / "scores.json").is_file():
         raise ValueError(f"'{job.folder}' holds results of version 0.1.0; give the same command with another --out.")
     require_same_settings(job.folder, job.settings())
 
@@ -163,7 +163,7 @@ def require_same_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     Raises:
         ValueError: ``settings.json`` in the folder differs.
     """
-    if (folder / SETTINGS).is_file():
+    if _holds_text(folder / SETTINGS):
         stored, _ = read_json(folder / SETTINGS)
         if difference := first_difference(json.loads(json.dumps(settings)), stored):
             raise ValueError(f"'{folder}' holds results of other settings: {difference}; choose another --out.")
@@ -175,13 +175,13 @@ def keep_settings(folder: Path, settings: Mapping[str, Any]) -> None:
 
 
 def read_result(job: Job[ResultT]) -> ResultT | None:
-    """Reads the result of a job; None if it has none yet.
+    """Reads the result of a job; None if it has none yet, an empty one, or one of unknown settings.
 
     Raises:
         DamagedFileError: The file of the result is damaged.
     """
     path = job.folder / "result.json"
-    if not path.is_file():
+    if not _holds_text(path) or not _holds_text(job.folder / SETTINGS):
         return None
     values, _ = read_json(path)
     try:
@@ -198,6 +198,19 @@ def read_error(job: Job[Any]) -> str:
     path = job.folder / "error.txt"
     lines = path.read_text().splitlines() if path.is_file() else []
     return lines[0] if lines else "killed"
+
+
+def _holds_text(path: Path) -> bool:
+    """Returns whether there is a file with anything in it: a power cut or a full disk may leave an empty one."""
+    return path.is_file() and path.stat().st_size > 0
+
+
+def read_number(path: Path) -> float | None:
+    """Reads a number that a job keeps in a file of its own; None if there is none, as in an empty file."""
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def results_of(jobs: Iterable[Job[ResultT]]) -> list[tuple[Any, ResultT]]:

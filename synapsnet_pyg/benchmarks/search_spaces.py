@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from reprlib import repr  # of a few entries: aliases of YAML make a short file a text without end
+from reprlib import repr  # of a few entries
 from typing import Any, NamedTuple
 
-import yaml
-
+from synapsnet_pyg.files.yaml_files import read_yaml
 from synapsnet_pyg.runs.recipe import Recipe
 
 RECIPE_KEYS = frozenset(entry.name for entry in fields(Recipe)) - {"seed", "protocol", "fold"}
@@ -143,13 +142,10 @@ def read_space(path: str | Path) -> Space:
     """
     if Path(path).stat().st_size > _MOST_BYTES:
         raise ValueError(f"Expected a file of at most {_MOST_BYTES} bytes (got '{path}', which is no search space).")
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, TypeError, ValueError) as error:
-        raise ValueError(f"Expected YAML in '{path}' (got: {' '.join(str(error).split())[:200]}).") from None
-    if not isinstance(values, dict) or not values:
-        raise ValueError(f"Expected hyper-parameters with ranges in '{path}' (got {repr(values)}).")
-    return {str(name): _choices_or_range(str(name), value, path) for name, value in values.items()}
+    values = read_yaml(path)
+    if not values:
+        raise ValueError(f"Expected hyper-parameters with ranges in '{path}' (got none).")
+    return {name: _choices_or_range(name, value, path) for name, value in values.items()}
 
 
 def _choices_or_range(name: str, value: Any, path: str | Path) -> Range | Sequence[Any]:

@@ -5,7 +5,7 @@ Heavy libraries are imported by the command that needs them.
 
 import csv
 import shlex
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from synapsnet_pyg.cli.arguments import (
     Names,
@@ -16,13 +16,10 @@ from synapsnet_pyg.cli.arguments import (
     session_file,
 )
 from synapsnet_pyg.datasets.registry import PUBLIC_DATASETS, dataset_class
-from synapsnet_pyg.files import say
+from synapsnet_pyg.files import say, shorten
 from synapsnet_pyg.simulations.registry import ALIASES as SIMULATION_ALIASES
 from synapsnet_pyg.simulations.registry import SIMULATIONS, simulation
 from synapsnet_pyg.simulations.zoo import ZOO
-
-if TYPE_CHECKING:
-    pass
 
 
 def simulate(
@@ -115,14 +112,28 @@ def divide(session: str, out: str, *, table: str, column: str = "part") -> None:
     from synapsnet_pyg.data.division import by_segment
     from synapsnet_pyg.data.session import Session
 
-    with open(table, newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or column not in rows[0]:
-        raise ValueError(f"Expected a column '{column}' in '{table}' (got {', '.join(rows[0]) if rows else 'no row'}).")
-    parts = by_segment(Session.load(session), [(row[column] or "").strip() for row in rows])
+    whole, names = Session.load(session), _column(table, column)
+    try:
+        parts = by_segment(whole, names)
+    except ValueError as error:
+        raise ValueError(f"'{table}' does not divide '{session}': {error}") from None
     parts.save(target)
     counts = ", ".join(f"{name} {part.num_bins}" for name, part in parts.split()._asdict().items())
     say(f"{counts} bins", f"written to {target}")
+
+
+def _column(table: str, column: str) -> list[str]:
+    """Reads the texts of a column of a CSV file."""
+    try:
+        with open(table, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            rows, header = list(reader), reader.fieldnames or []
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"Expected a CSV file in UTF-8 (got '{table}': {error}).") from None
+    if not rows or column not in header:
+        found = shorten(list(header)) if rows else "no row"
+        raise ValueError(f"Expected a column '{column}' in '{table}' (got {found}).")
+    return [(row[column] or "").strip() for row in rows]
 
 
 def inspect(path: str, *, figure: str | None = None, device: Literal["auto", "cpu", "cuda"] = "auto") -> None:

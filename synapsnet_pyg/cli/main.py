@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn, get_args, get_origin
 
 try:
     from docstring_parser import parse as parse_docstring
-    from jsonargparse import ArgumentParser
+    from jsonargparse import ActionConfigFile, ArgumentParser
 except ImportError as error:
     print(f"synapsnet: error: {error}; install synapsnet_pyg with its extras, [train,viz]", file=sys.stderr)
     raise SystemExit(2) from None
@@ -22,6 +22,7 @@ from synapsnet_pyg.cli.endings import run_to_end
 from synapsnet_pyg.cli.late_imports import import_late
 from synapsnet_pyg.files import say
 from synapsnet_pyg.files.memory import return_freed_memory
+from synapsnet_pyg.files.yaml_files import read_yaml
 from synapsnet_pyg.progress import on_terminal
 
 COMMANDS: tuple[Callable[..., None], ...] = tuple(
@@ -109,6 +110,25 @@ class _Parser(ArgumentParser):
         raise SystemExit(2)
 
 
+class _ConfigFile(ActionConfigFile):
+    """Option of a YAML file, which is looked at before the parser reads it: it does not say which file is wrong."""
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
+        """Reads the options of a file."""
+        known = {action.dest: action for action in parser._actions if action.dest not in ("config", "print_config")}
+        try:
+            options = read_yaml(values)
+        except (OSError, ValueError) as error:
+            parser.error(str(error).removesuffix("."))
+        for name, value in options.items():
+            action = known.get(name.partition(".")[0])
+            if action is None:
+                parser.error(f"'{values}' holds '{name[:50]}', which is no option of this command")
+            elif value is None and (action.required or action.default is not None):
+                parser.error(f"'{values}' holds '{name}' without a value")
+        super().__call__(parser, cfg, values, option_string)
+
+
 def _plain(message: str) -> str:
     """Returns an error of the parser in the words of this command line."""
     message = re.sub(r"a typing\.Literal\[(.*?)\]", r"one of \1", " ".join(message.split()))
@@ -162,7 +182,7 @@ def _command_parser(command: Callable[..., None]) -> _Parser:
     texts = [example.description or "" for example in docstring.examples]
     examples = "\n".join(f"  {line}" for text in texts for line in text.splitlines())
     parser = _Parser(description=description, epilog=f"examples:\n{examples}", usage=_usage(command))
-    parser.add_argument("--config", action="config", help="YAML file of options.")
+    parser.add_argument("--config", action=_ConfigFile, help="YAML file of options.")
     for action in parser._actions:
         if "--print_config" in action.option_strings:
             action.help, action.metavar = "Print all options as YAML and exit.", ""

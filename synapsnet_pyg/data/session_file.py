@@ -53,7 +53,7 @@ def is_session_file(path: str | os.PathLike[str]) -> bool:
             return True
         with h5py.File(path, "r") as file:
             return text(file.attrs.get("format")) == FORMAT
-    except (OSError, RuntimeError, ValueError):
+    except (OSError, RuntimeError, ValueError, KeyError):  # KeyError: the root of a damaged file
         return False
 
 

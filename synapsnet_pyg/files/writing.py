@@ -135,9 +135,14 @@ def require_disk_space(folder: Path, needed: int) -> None:
         free = shutil.disk_usage(folder).free
     if free < needed:
         raise OSError(
-            f"Expected {needed / 1e6:.0f} MB of free disk for the checkpoints in '{folder}' (got {free / 1e6:.0f} MB); "
+            f"Expected {_megabytes(needed)} of free disk for the checkpoints in '{folder}' (got {_megabytes(free)}); "
             "free some space or choose another folder."
         )
+
+
+def _megabytes(count: int) -> str:
+    """Returns a number of bytes in MB, with decimals if there are few."""
+    return f"{count / 1e6:.{0 if count >= 1e7 else 3}f} MB"
 
 
 class _LateErrors(io.RawIOBase):

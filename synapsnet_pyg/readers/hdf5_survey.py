@@ -22,8 +22,14 @@ SILENCE = 2.0
 WAIT = 100.0
 """Seconds without news, whatever for, after which this process ends itself."""
 
-MEMORY = 1 << 32
-"""Number of bytes that this process may take to look at a file."""
+MEMORY = 768 << 20
+"""Number of bytes that this process may take to look at a file, beside four times the size of the file."""
+
+_MOST_MEMORY = 1 << 32
+"""Number of bytes that it may take in all."""
+
+_NO_MEMORY = ("memory allocation failed", "unable to allocate", "can't allocate")
+"""Words of the HDF5 library for want of memory, such as for a text whose length is damaged."""
 
 _BUDGET = 8.0
 """Seconds after which the rest of a large file is left to its reader."""
@@ -61,7 +67,7 @@ def survey(path: str, elsewhere: Callable[[Any, str], str], news: Callable[[], N
     except _TooMuchError as reason:
         return str(reason), ""
     except MemoryError:
-        return f"to open it takes more than {MEMORY / 2**30:.0f} GiB", ""
+        return f"a part of it takes more than {MEMORY >> 20} MiB, far more than the whole file", ""
     except Exception:  # no HDF5, cut short: the reader says so
         return "", whole.outside
     return "", whole.outside
@@ -93,7 +99,8 @@ class _Survey:
                 total += self.link(group, name, depth)
             except (_TooMuchError, MemoryError):
                 raise
-            except Exception:  # the reader meets it too
+            except Exception as error:  # the reader meets it too
+                _require_memory(error)
                 continue
             if total > 10_000 + _MOST_PATHS * len(self.paths):
                 raise _TooMuchError("its groups hold links to each other that make endless many paths")
@@ -143,8 +150,15 @@ class _Survey:
                 item.attrs[name]
             except MemoryError:
                 raise
-            except Exception:  # the reader meets it too
+            except Exception as error:  # the reader meets it too
+                _require_memory(error)
                 continue
+
+
+def _require_memory(error: Exception) -> None:
+    """Raises a MemoryError for an error of the HDF5 library that is one."""
+    if any(words in str(error) for words in _NO_MEMORY):
+        raise MemoryError(str(error)) from None
 
 
 def _names(mapping: Any) -> Iterator[str]:
@@ -163,15 +177,25 @@ def _news() -> None:
     signal.setitimer(signal.ITIMER_REAL, WAIT)
 
 
+def _limit(path: str) -> int:
+    """Returns the number of bytes of addresses that this process may have to look at a file."""
+    try:
+        with open("/proc/self/statm") as file:
+            taken = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        return min(_MOST_MEMORY, taken + MEMORY + 4 * os.path.getsize(path))
+    except (OSError, ValueError):  # no such file on other systems
+        return _MOST_MEMORY
+
+
 def main(elsewhere: Callable[[Any, str], str]) -> None:
     """Answers each line of the standard input, a path in JSON, by a line with the result of its survey, in JSON."""
     import resource
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the reader ends this process by the end of the standard input
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     for line in sys.stdin:
         _news()
+        resource.setrlimit(resource.RLIMIT_AS, (_limit(json.loads(line)), resource.getrlimit(resource.RLIMIT_AS)[1]))
         print(json.dumps(survey(json.loads(line), elsewhere, _news)), flush=True)
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)

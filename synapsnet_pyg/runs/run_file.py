@@ -12,8 +12,8 @@ from typing import Any
 
 from synapsnet_pyg.data.fingerprint import earlier_fingerprint
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import Json, first_difference
-from synapsnet_pyg.files.checksums import DamagedFileError
+from synapsnet_pyg.files import Json, atomic_path, first_difference
+from synapsnet_pyg.files.checksums import DamagedFileError, json_checksum
 from synapsnet_pyg.files.json_files import read_as, read_json, write_json
 from synapsnet_pyg.intake.notes import warn
 from synapsnet_pyg.runs.recipe import Recipe
@@ -215,6 +215,21 @@ def best_epoch(rows: Sequence[Mapping[str, Any]], horizon: int) -> int:
     return best
 
 
+def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Writes the rows of ``history.csv``; each ends with the checksum of all rows.
+
+    Args:
+        path: Path of the file, in an existing folder.
+        rows: Column -> number, for each epoch.
+    """
+    texts = [{column: str(value) for column, value in row.items()} for row in rows]
+    check = {CHECKSUM: json_checksum({"rows": texts})[:16]}
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [*rows[0], CHECKSUM])
+        writer.writeheader()
+        writer.writerows(row | check for row in texts)
+
+
 def read_history(path: Path) -> list[Mapping[str, float]]:
     """Reads the rows of ``history.csv``.
 
@@ -222,19 +237,26 @@ def read_history(path: Path) -> list[Mapping[str, float]]:
         path: Path of the file.
 
     Raises:
-        DamagedFileError: A column is missing, a value is no number, or the epochs are not in order.
+        DamagedFileError: A column or every row is missing, a value is no number, the epochs are not in order, or the
+            values are not those that were written.
     """
     rows: list[Mapping[str, float]] = []
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            for number, row in enumerate(csv.DictReader(file, strict=True), 1):
-                if missing := [column for column in HISTORY[:2] if column not in row]:
-                    raise ValueError(f"no column {missing[0]}")
-                if None in row or None in row.values():
-                    raise ValueError(f"row {number} of another length")
-                rows.append({column: float(row[column]) for column in HISTORY if column in row})
-                if rows[-1]["epoch"] % 1 or (rows[:-1] and rows[-1]["epoch"] <= rows[-2]["epoch"]):
-                    raise ValueError(f"epoch {row['epoch']} in row {number}")
+            texts = list(csv.DictReader(file, strict=True))
+        for number, row in enumerate(texts, 1):
+            if missing := [column for column in HISTORY[:2] if column not in row]:
+                raise ValueError(f"no column {missing[0]}")
+            if None in row or None in row.values():
+                raise ValueError(f"row {number} of another length")
+            rows.append({column: float(row[column]) for column in HISTORY if column in row})
+            if rows[-1]["epoch"] % 1 or (rows[:-1] and rows[-1]["epoch"] <= rows[-2]["epoch"]):
+                raise ValueError(f"epoch {row['epoch']} in row {number}")
+        if not rows:
+            raise ValueError("no row")
+        checks = [row.pop(CHECKSUM, None) for row in texts]  # files of earlier versions have none
+        if set(checks) - {None, json_checksum({"rows": texts})[:16]} or not set(texts[0]) <= set(COLUMNS):
+            raise ValueError("other values than those that were written")
     except (ValueError, csv.Error) as error:
         raise DamagedFileError(f"Expected a row of numbers for each epoch in '{path}' (got: {error}).") from None
     return rows
@@ -242,6 +264,11 @@ def read_history(path: Path) -> list[Mapping[str, float]]:
 
 HISTORY = ("epoch", "validation_correlation", "validation_mse")
 """Columns of ``history.csv`` that are read; files of earlier versions lack the last."""
+
+COLUMNS = (*HISTORY, "train_mse", "train_loss", "learning_rate", "seconds")
+"""All its columns but the checksum, also of earlier versions; a column of another name is a damaged one."""
+
+CHECKSUM = "checksum"
 
 
 def validation_score(row: Mapping[str, Any], horizon: int) -> float:

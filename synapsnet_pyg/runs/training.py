@@ -1,7 +1,6 @@
 """Training of a forecaster. Only this file, the processes and the progress bar depend on Lightning."""
 
 import copy
-import csv
 import math
 import os
 import re
@@ -23,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from synapsnet_pyg.data.session import Session, Split
 from synapsnet_pyg.data.shares import Share
 from synapsnet_pyg.data.windows import EpochSampler, Window, Windows, windows_of
-from synapsnet_pyg.files import atomic_path, make_folder, optional_import, require_disk_space, session_folder
+from synapsnet_pyg.files import make_folder, optional_import, require_disk_space, session_folder
 from synapsnet_pyg.files.writing import room
 from synapsnet_pyg.models.checkpoint import describe, read_checkpoint, save_model, write_checkpoint
 from synapsnet_pyg.models.forecaster import Forecaster
@@ -37,7 +36,8 @@ from synapsnet_pyg.runs.hardware import Hardware
 from synapsnet_pyg.runs.processes import SharedStrategy, join, one_error, silence_lightning
 from synapsnet_pyg.runs.progress import EpochProgress
 from synapsnet_pyg.runs.recipe import Recipe
-from synapsnet_pyg.runs.run_file import best_epoch, validation_score
+from synapsnet_pyg.runs.resuming import going_on_from, saved_history
+from synapsnet_pyg.runs.run_file import best_epoch, validation_score, write_history
 from synapsnet_pyg.runs.scores import score_forecast
 
 
@@ -137,9 +137,7 @@ def fit(
     if can_forecast:
         module.keep(epoch=0, train_mse=math.nan)
         model.begin_training()
-    if not resumed or not _patience_is_over(
-        read_checkpoint(out / "last.ckpt")["history"], recipe.patience, model.horizon
-    ):
+    if not resumed or not _patience_is_over(saved_history(out / "last.ckpt"), recipe.patience, model.horizon):
         progress_bar = [EpochProgress(recipe.epochs)] if progress and processes.is_first else []
         _train(module, resumed, hardware, logger=logger, callbacks=[*progress_bar, *callbacks])
     processes.wait()
@@ -195,7 +193,7 @@ def _train(
             callbacks=[keep_last, *callbacks],
         )
         try:
-            with room(last):  # of loggers too
+            with room(last), going_on_from(last, lambda: not resumed or module.has_begun):  # room of loggers too
                 trainer.fit(module, loader, ckpt_path=last if resumed else None, weights_only=True)
         except SystemExit:  # Lightning turns Ctrl-C into a SystemExit without a message
             raise KeyboardInterrupt from None
@@ -270,6 +268,7 @@ class _Training(LightningModule):
         self._started = time.monotonic()
         self._error = torch.tensor(0.0)
         self._batches = 0
+        self.has_begun = False
         self._weight = 1.0
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -305,6 +304,9 @@ class _Training(LightningModule):
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         self.shards.exchange_gradients(self._weight)
 
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.has_begun = True
+
     def on_train_epoch_end(self) -> None:
         error = sum(self.shards.processes.gather(float(self._error))) / self._batches
         if not torch.isfinite(torch.tensor(error)):
@@ -337,10 +339,7 @@ class _Training(LightningModule):
             return
         if best_epoch(self.history, self.model.horizon) == len(self.history) - 1:
             save_model(self.model, self.out / "best.ckpt")
-        with atomic_path(self.out / "history.csv") as temporary, temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self.history[0])
-            writer.writeheader()
-            writer.writerows(self.history)
+        write_history(self.out / "history.csv", self.history)
 
     def _scores(self, part: Session) -> list[tuple[float, float]]:
         """Returns correlation and mean squared error of the forecasts of a part."""

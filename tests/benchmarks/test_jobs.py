@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from synapsnet_pyg.benchmarks.jobs import Workers, errors_of, read_result, results_of, run_jobs
+from synapsnet_pyg.benchmarks.jobs import Workers, errors_of, read_number, read_result, results_of, run_jobs
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,25 @@ def test_a_result_that_does_not_serve_is_worked_out_anew(tmp_path):
     assert read_result(job) is None
     run_jobs([job], tmp_path)
     assert read_result(job).value == 4
+
+
+@pytest.mark.parametrize("empty", [["result.json"], ["settings.json"], ["result.json", "settings.json", "error.txt"]])
+def test_an_empty_file_is_a_missing_one(tmp_path, empty):
+    planned = jobs(tmp_path, [2])
+    run_jobs(planned, tmp_path)
+    for name in empty:
+        (planned[0].folder / name).write_bytes(b"")
+    assert list(errors_of(planned).values()) == ["killed"]
+    for _ in range(2):
+        run_jobs(planned, tmp_path)
+        assert [result.value for _, result in results_of(planned)] == [4]
+
+
+def test_a_file_without_a_number_holds_none(tmp_path):
+    for text, number in (("1.5\n", 1.5), ("", None), ("\0\0", None), ("x", None)):
+        (tmp_path / "finished").write_text(text)
+        assert read_number(tmp_path / "finished") == number
+    assert read_number(tmp_path / "nowhere") is None
 
 
 def test_refuses_no_jobs(tmp_path):

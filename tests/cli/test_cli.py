@@ -613,3 +613,18 @@ def test_parts_of_a_table_are_used(tmp_path, capsys):
     )
     assert "poco" in message
     assert "of 5" in refused(capsys, "fit", tmp_path / "s.h5", "--out", tmp_path / "r", "--fold", "9/5")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [b"", b"part\n", b"part\ntrain\ntrain\ntest\n", b"part\ntrain\nvalidation\n", b"part\ntrain\nx\ntest\n",
+     b"part\ntr\xe9in\n", b'part\n"train\n', b"other\na,b,c\n", b"part,\na,b,c\n"],
+)  # fmt: skip
+def test_a_wrong_table_of_parts_is_named(tmp_path, capsys, rows):
+    Session(torch.randn(3, 60), bin_size=0.1, segment=torch.tensor([[0, 20], [20, 40], [40, 60]])).save(
+        tmp_path / "s.h5"
+    )
+    (tmp_path / "rows.csv").write_bytes(rows)
+    words = ("divide", tmp_path / "s.h5", tmp_path / "p.h5", "--table", tmp_path / "rows.csv")
+    assert "rows.csv" in refused(capsys, *words)
+    assert not (tmp_path / "p.h5").exists()

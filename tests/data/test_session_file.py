@@ -75,3 +75,21 @@ def test_a_standardised_session_comes_back(tmp_path):
     loaded = Session.load(tmp_path / "a.h5")
     assert torch.equal(loaded.activity_scale, session.activity_scale)
     assert loaded.constant.dtype == torch.bool
+
+
+def test_a_file_whose_root_is_damaged_is_no_session_file(tmp_path):
+    """The header of the root object then is of a kind that HDF5 does not know."""
+    path = by_hand(tmp_path / "a.h5")
+    content = bytearray(path.read_bytes())
+    kinds = set()
+    for place in range(0, 800, 2):
+        content[place] ^= 255
+        path.write_bytes(content)
+        content[place] ^= 255
+        try:
+            with h5py.File(path) as file:
+                assert file.attrs is not None
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            kinds.add(type(error))
+            assert is_session_file(path) is False
+    assert KeyError in kinds

@@ -30,6 +30,11 @@ MOST_MEMORY = 1024 * MIB
 MOST_ADDRESSES = 4096 * MIB
 """Memory that a child may ask for; it gets none beyond, so that the machine of the others stays well."""
 MOST_SECONDS = 20.0
+"""Time of the processor that a child may take."""
+MOST_IDLE = 20.0
+"""Time of the clock in which a child may take no time of the processor without waiting for it."""
+SLOWEST = 15
+"""Time of the clock that a child may take for each second of the processor, on a machine that others use too."""
 MOST_OUTPUT = 2048 * MIB
 """Size of a file that a child may write."""
 
@@ -44,7 +49,7 @@ class Outcome:
         status: Exit status; minus the number of the signal that ended it.
         memory: Number of bytes that it held at most, beside those that it began with.
         hung: Whether it was ended because its time was over.
-        left: Numbers of processes that it started and that were still there a few seconds after it.
+        left: Numbers of processes that it started and that were still there half a minute after it.
     """
 
     status: int
@@ -57,9 +62,28 @@ class Outcome:
 
     @property
     def told(self) -> list[str]:
-        """Lines of standard error, without warnings about the data and without progress."""
+        """Lines of standard error, without warnings about the data and without progress, of epochs and of jobs."""
         lines = [line for line in self.err.replace("\r", "\n").splitlines() if line.strip()]
-        return [line for line in lines if not line.startswith(("warning: ", "expected: ", "epoch "))]
+        return [line for line in lines if not line.startswith(("warning: ", "expected: ", "epoch ", "runs/"))]
+
+
+class _Clock:
+    """Time of a child: that of the processor, so that a busy machine ends no child that would have ended well."""
+
+    def __init__(self, session: int, seconds: float) -> None:
+        self._session, self._seconds = session, seconds
+        self._start = self._moved = time.monotonic()
+        self._used = 0.0
+
+    def is_over(self) -> bool:
+        """Tells whether the child took more than its time, or waits for something that does not come."""
+        processes, now = _processes(self._session), time.monotonic()
+        ticks = sum(sum(map(int, words[11:15])) for words in processes.values())
+        used = ticks / os.sysconf("SC_CLK_TCK")
+        runs = any(words[0] in "RD" for words in processes.values())
+        if runs or used > self._used:
+            self._used, self._moved = max(used, self._used), now
+        return used > self._seconds or now - self._moved > MOST_IDLE or now - self._start > SLOWEST * self._seconds
 
 
 class Forked:
@@ -114,7 +138,9 @@ class Forked:
 
     def wait(self) -> Outcome:
         """Waits until the child ends, or ends it when its time is over; kills what it left behind."""
-        hung = not self.ends_within(self._seconds - (time.monotonic() - self._start))
+        clock, hung = _Clock(self.pid, self._seconds), False
+        while not hung and not self.ends_within(0.5):
+            hung = clock.is_over()
         if hung:
             os.killpg(self.pid, signal.SIGKILL)
         _, status, usage = os.wait4(self.pid, 0)
@@ -178,11 +204,12 @@ def fresh(words: Sequence[object], folder: Path, *, seconds: float = 120.0) -> O
             [sys.executable, "-P", "-c", code, *map(str, words)], cwd=folder, stdin=subprocess.DEVNULL, stdout=out,
             stderr=err, start_new_session=True, preexec_fn=lambda: _limit(seconds, 12 * 1024 * MIB),
         )  # fmt: skip
-        try:
-            status, hung = child.wait(seconds), False
-        except subprocess.TimeoutExpired:
+        clock, hung = _Clock(child.pid, seconds), False
+        while child.poll() is None and not (hung := clock.is_over()):
+            time.sleep(0.1)
+        if hung:
             os.killpg(child.pid, signal.SIGKILL)
-            status, hung = child.wait(), True
+        status = child.wait()
         memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         left = _ended(child.pid)
         return Outcome(
@@ -264,7 +291,7 @@ def _resident() -> int:
     return _pages(1)
 
 
-def _ended(session: int, seconds: float = 6.0) -> tuple[int, ...]:
+def _ended(session: int, seconds: float = 30.0) -> tuple[int, ...]:
     """Waits until the processes of a session have ended; kills and returns those that have not."""
     end = time.monotonic() + seconds
     while (alive := _members(session)) and time.monotonic() < end:
@@ -276,7 +303,12 @@ def _ended(session: int, seconds: float = 6.0) -> tuple[int, ...]:
 
 def _members(session: int) -> list[int]:
     """Returns the processes of a session."""
-    found = []
+    return list(_processes(session))
+
+
+def _processes(session: int) -> dict[int, list[str]]:
+    """Returns the processes of a session with what the system says of each, from its state on."""
+    found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -285,5 +317,5 @@ def _members(session: int) -> list[int]:
         except OSError:
             continue
         if int(words[3]) == session and words[0] != "Z":
-            found.append(int(entry.name))
+            found[int(entry.name)] = words
     return found

@@ -1,5 +1,7 @@
 """Texts that are small as a file and large, or another file, when they are read."""
 
+import re
+
 from fuzz.scenes import Meeting, Scene
 from synapsnet_pyg import read_connectivity
 from synapsnet_pyg.data.session import Session
@@ -52,7 +54,9 @@ def deep_lists_of_a_run_end(scene: Scene) -> Meeting:
 
 def long_numbers_of_a_run_end(scene: Scene) -> Meeting:
     path = scene.folder / "run/run.json"
-    path.write_text(path.read_text().replace('"version": 2', '"version": ' + "9" * 10**6))
+    text, found = re.subn(r'"version": \d+', '"version": ' + "9" * 10**6, path.read_text(), count=1)
+    assert found, text
+    path.write_text(text)
     return Meeting(("evaluate", "run"), ("run.json",))
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import random
 import shutil
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from fuzz.children import Command, forked, synapsnet
 from fuzz.corpus import CONVERT, SMALL
 from fuzz.mutate import mutated, mutated_text
 from fuzz.results import Result, judged, keep
+from fuzz.scenes import read_in_python
 from fuzz.strategies import Change, change_checkpoint, change_hdf5, change_json, change_npz
 from synapsnet_pyg import read_connectivity, read_dynamic_connectivity
 from synapsnet_pyg.data.session import Session
@@ -232,19 +232,9 @@ def _drawn(kind: Kind, folder: Path, draw: random.Random) -> tuple[str, Command]
     ways: list[tuple[str, ...] | None] = [*kind.commands, *([None] if kind.digest else [])]
     words = draw.choice(ways)
 
-    def command() -> int:
-        status = 0
-        if words is None:
-            try:
-                (folder / "value").write_text(kind.digest(folder))
-            except (ValueError, OSError, ImportError, FloatingPointError) as error:
-                print(" ".join(str(error).split()), file=sys.stderr)
-                return 2
-        else:
-            status = synapsnet(*words)() or 0
-        return status
-
-    return " ".join(words) if words else "read in Python", command
+    if words is not None:
+        return " ".join(words), synapsnet(*words)
+    return "read in Python", lambda: read_in_python(lambda: (folder / "value").write_text(kind.digest(folder)))
 
 
 def _right(corpus: Path, read: Digest) -> str:

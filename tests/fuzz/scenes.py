@@ -1,6 +1,7 @@
 """A place for a hostile file, and the command that meets it."""
 
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,10 +66,12 @@ class Evil:
 
 
 def read_in_python(read: Callable[[], Any]) -> int:
-    """Calls a function; errors that users are told of become one line, as on the command line."""
-    try:
-        read()
-    except (ValueError, OSError, ImportError) as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
-        return 2
+    """Calls a function; warnings, and errors that users are told of, become a line each, as on the command line."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+        try:
+            read()
+        except (ValueError, OSError, ImportError, FloatingPointError) as error:
+            print(" ".join(str(error).split()), file=sys.stderr)
+            return 2
     return 0

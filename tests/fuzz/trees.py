@@ -3,12 +3,14 @@
 import csv
 import hashlib
 import io
+import json
 import os
 import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -114,8 +116,34 @@ def _content(path: Path) -> str:
         return digest(torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)["state_dict"])
     if path.name == "history.csv":
         rows = list(csv.DictReader(io.StringIO(data.decode())))
-        return digest([{key: value for key, value in row.items() if "second" not in key} for row in rows])
-    return hashlib.sha256(data).hexdigest()
+        numbers = [{key: value for key, value in row.items() if key not in ("seconds", "checksum")} for row in rows]
+        return digest(numbers)  # the checksum is of the seconds too
+    return hashlib.sha256(_without_durations(path, data)).hexdigest()
+
+
+def _without_durations(path: Path, data: bytes) -> bytes:
+    """Returns the contents of a file of a benchmark without the seconds of its fits, which a busy machine alters."""
+    if path.name == "finished":
+        return b""
+    if path.suffix == ".json":
+        values = json.loads(data)
+        return json.dumps(_without_seconds(values), sort_keys=True).encode()
+    mark = {".csv": ",", ".md": "|", ".tex": "&"}.get(path.suffix)
+    rows = [line.split(mark) for line in data.decode().splitlines()] if mark else []
+    header = next((row for row in rows if "fit (s)" in map(str.strip, row)), None)
+    if header is None:
+        return data
+    column = [cell.strip() for cell in header].index("fit (s)")
+    kept = [row[:column] + row[column + 1 :] if len(row) == len(header) else row for row in rows]
+    return "\n".join("&".join(row) for row in kept).encode()
+
+
+def _without_seconds(value: Any) -> Any:
+    """Returns values of JSON without seconds, and without the checksum that is of these too."""
+    if isinstance(value, dict):
+        kept = {key: entry for key, entry in value.items() if key not in ("seconds", "checksum")}
+        return {key: _without_seconds(entry) for key, entry in kept.items()}
+    return [_without_seconds(entry) for entry in value] if isinstance(value, list) else value
 
 
 def hidden(folder: Path) -> set[str]:

@@ -103,3 +103,15 @@ def test_claims_without_entries(tmp_path):
 def test_small_data_sets_need_no_entries(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         require_stored(file.create_dataset("x", (100, 100), "f4", chunks=True), "'x'")
+
+
+def test_a_text_whose_length_is_damaged_takes_no_memory(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["ids"] = ["one", "two"]
+        file["x"] = np.arange(3.0)
+        place = file["ids"].id.get_offset()
+    content = bytearray((tmp_path / "a.h5").read_bytes())
+    content[place : place + 4] = (0xE0000000).to_bytes(4, "little")
+    (tmp_path / "a.h5").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.h5' is not readable.*more than 768 MiB"):
+        open_hdf5(tmp_path / "a.h5")

@@ -6,12 +6,13 @@ from helpers import make_session
 
 from synapsnet_pyg.data.fingerprint import earlier_fingerprint
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.files.checksums import DamagedFileError
 from synapsnet_pyg.intake.notes import DataWarning
 from synapsnet_pyg.models.checkpoint import save_model
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.run import Run
-from synapsnet_pyg.runs.run_file import FittedSession, RunRecord, best_epoch, read_history
+from synapsnet_pyg.runs.run_file import FittedSession, RunRecord, best_epoch, read_history, write_history
 
 
 def test_a_solved_start_is_kept_unless_an_epoch_is_clearly_better():
@@ -113,6 +114,8 @@ HEAD = "epoch,train_loss,validation_correlation,validation_mse\n"
         (HEAD + "1,0.5,0.1,0.2,3\n", "row 1 of another length"),
         (HEAD + "2,0.5,0.1,0.2\n1,0.5,0.1,0.2\n", "epoch 1 in row 2"),
         (HEAD + "1.5,0.5,0.1,0.2\n", "epoch 1.5 in row 1"),
+        (HEAD, "no row"),
+        ("\0" * 400, "no row"),
     ],
 )
 def test_a_damaged_history_is_told(tmp_path, text, message):
@@ -122,3 +125,21 @@ def test_a_damaged_history_is_told(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(ValueError, match=rf"in '.*history.csv' \(got: .*{message}"):
         read_history(path)
+
+
+def test_every_other_digit_of_a_history_is_seen(tmp_path):
+    path = tmp_path / "history.csv"
+    row = {"train_mse": 0.91, "validation_correlation": 0.123456789012345678, "validation_mse": float("nan")}
+    row |= {"learning_rate": 0.002, "seconds": 1.5}
+    write_history(path, [{"epoch": number, **row} for number in range(3)])
+    written = path.read_text()
+    assert read_history(path)[2] == {"epoch": 2, "validation_correlation": row["validation_correlation"]} | {
+        "validation_mse": pytest.approx(row["validation_mse"], nan_ok=True)
+    }
+    lines = written.splitlines(keepends=True)
+    others = [written.replace("0.1234", "0.1235", 1), written.replace("0.91", "0.92"), "".join(lines[:3])]
+    others += ["".join(lines[:1] + lines[2:]), written.replace("checksum", "check"), written.replace("nan", "0.3", 1)]
+    for other in others:
+        path.write_text(other)
+        with pytest.raises(DamagedFileError, match=r"history\.csv' \(got: other values"):
+            read_history(path)
