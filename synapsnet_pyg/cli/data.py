@@ -141,7 +141,7 @@ def inspect(path: str, *, figure: str | None = None, device: Literal["auto", "cp
 
     Args:
         path: Session file, NWB file, arrays, or a folder of recordings.
-        figure: PNG file to write: activity of all neurons of a session, and its behaviour.
+        figure: PNG, SVG or PDF file to write: activity of all neurons of a session, and its behaviour.
         device: Device of the fit whose time and memory are told: cuda (a GPU), cpu, or auto, a GPU if there is one.
 
     Example:
