@@ -253,12 +253,17 @@ def currents_figure(analysis: ConnectivityAnalysis) -> ReportFigure:
     """Returns the figure of the correlation of input current and activity against delay."""
     kind, curve = next(iter(analysis.currents.items()))
     peak = f"{curve.peak_delay} bin{'s' * (curve.peak_delay != 1)}"
-    side = "precedes the activity" if curve.peak_delay > 0 else "does not precede the activity"
+    top = int(curve.mean.nan_to_num(-1.0).argmax())
+    if not float(curve.mean[top]) > 2 * float(curve.sem[top].nan_to_num(0.0)):
+        told = "no delay stands out from zero: the current does not predict"
+    else:
+        side = "precedes the activity" if curve.peak_delay > 0 else "does not precede the activity"
+        told = f"the peak is at {peak}: the current {side}"
     sentence = (
         "Correlation of each neuron's input current (connectivity times activity) with its own activity some time "
         "later, over the test part, for several kinds of connectivity. A current that predicts has its peak right of "
         "zero, outside the shaded range. Activity that all neurons share can lift every curve; compare with the "
-        f"shuffled weights. With the {kind} the peak is at {peak}: the current {side}."
+        f"shuffled weights. With the {kind} {told}."
     )
     return ReportFigure("currents", sentence, _plotly_currents(analysis), _static_currents(analysis))
 

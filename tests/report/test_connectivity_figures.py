@@ -1,7 +1,9 @@
+from dataclasses import replace
 from html import escape
 
 import numpy as np
 import pytest
+import torch
 
 from synapsnet_pyg.report.connectivity_figures import currents_figure, matrices_figure
 
@@ -32,3 +34,11 @@ def test_currents_show_the_mean_over_neurons(results):
     analysis = results.connectivity
     curve = currents_figure(analysis).plotly.data[1]
     assert np.allclose(curve.y, analysis.currents["learned connectivity"].mean)
+
+
+def test_a_current_that_does_not_stand_out_is_said_not_to_predict(results):
+    analysis = results.connectivity
+    kind, curve = next(iter(analysis.currents.items()))
+    nothing = replace(curve, mean=torch.zeros_like(curve.mean), sem=torch.ones_like(curve.sem))
+    with_nothing = replace(analysis, currents={kind: nothing})
+    assert "does not predict" in currents_figure(with_nothing).sentence
