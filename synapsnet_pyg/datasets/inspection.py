@@ -66,6 +66,7 @@ def inspect_session(session: Session) -> Rows:
     rows = [
         ("session", session.name),
         ("neurons", f"{N}{_constant(session)}"),
+        ("ids", shorten(session.neuron_id, 5)),
         ("bins", f"{T} of {d:g} s ({1 / d:.3g} Hz): {T * d:.1f} s = {T * d / 60:.1f} min"),
         ("segments", f"{len(length)} of {int(length.min())} to {int(length.max())} bins" if len(length) else "none"),
     ]
