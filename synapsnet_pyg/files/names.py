@@ -53,6 +53,8 @@ def session_folder(folder: Path, session: str, sessions: Collection[str]) -> Pat
         sessions: Names of all sessions of the run.
     """
     older = label_name(session)
+    if len(older.encode()) > 255:  # no disk took it
+        return folder / file_name(session)
     writers = sum(older in (label_name(other), file_name(other)) for other in sessions)
     path = folder / file_name(session)
     is_older = writers == 1 and older.strip(".") and not path.exists() and (folder / older).is_dir()

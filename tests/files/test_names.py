@@ -67,3 +67,8 @@ def test_hidden_files_are_not_seen(tmp_path):
 def test_many_values_are_shortened():
     assert shorten([1, 2, 3]) == "1, 2, 3"
     assert shorten(list("abcdefg"), 2) == "a, b and 5 more"
+
+
+def test_the_folder_of_a_long_name_is_looked_for_without_an_error(tmp_path):
+    name = "x" * 300
+    assert session_folder(tmp_path, name, [name]).name == file_name(name)

@@ -140,7 +140,7 @@ def change_checkpoint(path: Path, draw: random.Random) -> None:
         state = dict(saved["state_dict"])
         key = draw.choice(list(state))
         tensor = state[key]
-        state[key] = draw.choice([
+        state[key] = odd_value(draw) if not isinstance(tensor, torch.Tensor) else draw.choice([
             tensor * float("nan"), tensor[None], tensor.double(), tensor.flatten()[:1], torch.zeros(0), odd_value(draw),
             tensor.to_sparse() if tensor.ndim else tensor,
         ])  # fmt: skip
