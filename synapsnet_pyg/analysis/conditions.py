@@ -101,7 +101,7 @@ def _parts(session: Session, text: str) -> _Parts:
     """Returns name, sign and number of a condition; a behaviour's own name may hold a sign."""
     if text in session.behaviour_name:
         return _Parts(text, "", 0.0)
-    found = re.fullmatch(rf"(.*?)({'|'.join(COMPARISONS)})([^<>=!]*)", text)
+    found = re.fullmatch(rf"(.*?)({'|'.join(COMPARISONS)})([^<>=!]*)", text, re.DOTALL)
     if found is None:
         return _Parts(text, "", 0.0)
     try:

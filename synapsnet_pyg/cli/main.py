@@ -11,7 +11,8 @@ from typing import Annotated, Any, NoReturn, get_args, get_origin
 
 try:
     from docstring_parser import parse as parse_docstring
-    from jsonargparse import ActionConfigFile, ArgumentParser
+    from jsonargparse import ActionConfigFile, ArgumentParser, get_loader, set_loader
+    from yaml import YAMLError
 except ImportError as error:
     print(f"synapsnet: error: {error}; install synapsnet_pyg with its extras, [train,viz]", file=sys.stderr)
     raise SystemExit(2) from None
@@ -127,6 +128,19 @@ class _ConfigFile(ActionConfigFile):
             elif value is None and (action.required or action.default is not None):
                 parser.error(f"'{values}' holds '{name}' without a value")
         super().__call__(parser, cfg, values, option_string)
+
+
+_read_yaml_value = get_loader("yaml")
+
+
+def _read_value(text: str) -> Any:
+    """Reads the value of an option; what YAML takes for a comment in a name, as in ``#1``, is a part of it."""
+    value = _read_yaml_value(text)
+    is_comment = "#" in text and "\n" not in text and (value is None or isinstance(value, str | int | float))
+    return text if is_comment else value
+
+
+set_loader("yaml", _read_value, (YAMLError,))
 
 
 def _plain(message: str) -> str:

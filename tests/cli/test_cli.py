@@ -106,7 +106,8 @@ def test_a_graph_is_written_of_significant_edges_or_on_request(fitted, capsys, t
         assert run(capsys, "connectivity", fitted / "run", "--out", tmp_path / folder, *options)[0] == 0
     assert not list((tmp_path / "plain").glob("*.graphml"))
     rows = read_csv(tmp_path / "tested" / "sim0-edges.csv")
-    significant = {(row["source"], row["target"]) for row in rows if float(row["q_value"]) <= 0.05}
+    tested = [row for row in rows if row["tested"] == "True"]
+    significant = {(row["source"], row["target"]) for row in tested if float(row["q_value"]) <= 0.05}
     assert set(nx.read_graphml(tmp_path / "tested" / "sim0.graphml").edges) == significant
 
 
@@ -628,3 +629,12 @@ def test_a_wrong_table_of_parts_is_named(tmp_path, capsys, rows):
     words = ("divide", tmp_path / "s.h5", tmp_path / "p.h5", "--table", tmp_path / "rows.csv")
     assert "rows.csv" in refused(capsys, *words)
     assert not (tmp_path / "p.h5").exists()
+
+
+@pytest.mark.parametrize("name", ["#1", "a #b", "# 2 > 1"])
+def test_a_name_with_a_number_sign_is_no_comment(name, tmp_path, capsys):
+    status, _, error = run(
+        capsys, "simulate", tmp_path / "s.h5", "--bins", 90, "--neurons", 9, "--recorded", 5, "--name", name
+    )
+    assert status == 0, error
+    assert Session.load(tmp_path / "s.h5").name == name

@@ -233,7 +233,8 @@ def test_the_command_line(tmp_path, capsys):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("fitted run in ")
     assert done.stdout.count("\n") == 1
-    assert [line.split()[:2] for line in done.stderr.splitlines()] == [["epoch", "0/1"], ["epoch", "1/1"]]
+    told = [line.split()[:2] for line in done.stderr.splitlines() if not line.startswith("expected: ")]  # of a slow one
+    assert told == [["epoch", "0/1"], ["epoch", "1/1"]]
     again = subprocess.run(fitting, capture_output=True, text=True, check=False, env=outside())
     assert again.returncode == 2
     assert again.stderr.count("\n") == 1
