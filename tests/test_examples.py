@@ -104,7 +104,10 @@ def output(script: str, arguments: list[str | Path], folder: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("script", sorted(SMALL))
+@pytest.mark.parametrize(
+    "script",
+    [pytest.param(name, marks=pytest.mark.slow) if name.startswith("benchmarks/") else name for name in sorted(SMALL)],
+)
 def test_runs_from_top_to_bottom(script, tmp_path):
     if script == "examples/bugeon.py":
         write_bugeon(tmp_path / "bugeon", frames=200)

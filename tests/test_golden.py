@@ -29,6 +29,7 @@ from synapsnet_pyg.models.registry import MODELS, build_model
 from synapsnet_pyg.nn.dynamics import DYNAMICS
 from synapsnet_pyg.simulations.registry import SIMULATIONS
 
+LONGEST = "experiment-toy-systems"
 GOLDEN = Path(__file__).parent / "golden"
 UPDATE = "SYNAPSNET_UPDATE_GOLDEN"
 
@@ -219,7 +220,9 @@ def compare(name: str, form: Any) -> None:
     assert json.loads(found) == json.loads(path.read_text()), told
 
 
-@pytest.mark.parametrize("name", list(STEPS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == LONGEST else name for name in STEPS]
+)
 def test_a_command_leaves_what_it_always_left(name: str, forms: Forms) -> None:
     compare(name, forms.of(name))
 

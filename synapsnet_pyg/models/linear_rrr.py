@@ -61,10 +61,10 @@ class LinearRRR(Forecaster):
             weights = own.coefficients.to(part.activity)
             components = principal_components(part, self.get_buffer(f"components_{s}").shape[1])
             seen, unseen = (_error_moments(p, weights, components, self.lags) for p in (part, held_out))
-            setattr(self, f"weights_{s}", weights)
-            setattr(self, f"components_{s}", components)
+            setattr(self, f"weights_{s}", weights.contiguous())  # as it is read again, to the last bit of a product
+            setattr(self, f"components_{s}", components.contiguous())
             best = _best_correction(seen, unseen, components.shape[1], len(self.lags))
-            setattr(self, f"correction_{s}", best.unflatten(0, (-1, self.horizon)).to(part.activity))
+            setattr(self, f"correction_{s}", best.unflatten(0, (-1, self.horizon)).to(part.activity).contiguous())
         return True
 
     def forward(self, window: Window) -> Forecast:

@@ -116,7 +116,7 @@ def test_a_table_is_printed_for_each_system(tmp_path, capsys):
     ]
 
 
-@pytest.mark.parametrize("name", ["toy-systems", "stdp", "ring"])
+@pytest.mark.parametrize("name", [pytest.param("toy-systems", marks=pytest.mark.slow), "stdp", "ring"])
 def test_an_experiment_runs_through(name, tmp_path):
     made = {
         "toy-systems": lambda: toy_systems.toy_systems(2, epochs=1),

@@ -145,7 +145,7 @@ def test_refuses_before_anything_is_written(tmp_path):
         ({"states": ["walking"]}, "among the behaviours running, still, asleep .got walking"),
         ({"states": ["running", "still"]}, "within one state of session 'hasty' .got none"),
         ({"group_by": "cell_type"}, "Expected states with the groups of 'cell_type'"),
-        ({"states": ["running"], "group_by": "plane"}, "got 'plane', there are: cell_type.; give"),
+        ({"states": ["running"], "group_by": "plane"}, "got 'plane', there are: cell_type.; fields"),
     ):
         with pytest.raises(ValueError, match=message):
             list(save_dynamics(run, tmp_path / "out", **arguments))
