@@ -18,6 +18,7 @@ from synapsnet_pyg.benchmarks.variants import named
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
+LONGEST = "examples/changing_connectivity.py"
 SMALL = {
     "examples/allen_neuropixels.py": "allen 2",
     "examples/bugeon.py": "bugeon 2",
@@ -106,7 +107,10 @@ def output(script: str, arguments: list[str | Path], folder: Path) -> str:
 
 @pytest.mark.parametrize(
     "script",
-    [pytest.param(name, marks=pytest.mark.slow) if name.startswith("benchmarks/") else name for name in sorted(SMALL)],
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name.startswith("benchmarks/") or name == LONGEST else name
+        for name in sorted(SMALL)
+    ],
 )
 def test_runs_from_top_to_bottom(script, tmp_path):
     if script == "examples/bugeon.py":

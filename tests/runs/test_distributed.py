@@ -157,6 +157,7 @@ def test_the_start_is_that_of_one_process(folder, tmp_path):
     assert float(one["validation_correlation"]) == pytest.approx(float(two["validation_correlation"]), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_resumed_fit_is_the_same(folder):
     for name in ("last.ckpt", "best.ckpt"):
         one, other = weights(folder / "whole" / name), weights(folder / "parts" / name)
