@@ -24,7 +24,7 @@ _NAMES = {
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 
-Declared = TypeVar("Declared")
+T = TypeVar("T")
 
 
 def write_json(path: Path, values: Mapping[str, Any], *, indent: int = 1, new: bool = False) -> None:
@@ -78,7 +78,7 @@ def read_json(path: str | os.PathLike[str]) -> tuple[Json, bool]:
     return values, checksum is not None
 
 
-def read_as(kind: type[Declared], value: Any, field: str, path: str | os.PathLike[str]) -> Declared:
+def read_as(kind: type[T], value: Any, field: str, path: str | os.PathLike[str]) -> T:
     """Returns a value of a JSON file as a declared type, with a :class:`DamagedFileError` if it is no such value.
 
     Args:
@@ -110,7 +110,7 @@ def read_as(kind: type[Declared], value: Any, field: str, path: str | os.PathLik
     return _require(kind, value, field, path)
 
 
-def _read_dataclass(kind: type[Declared], value: Any, field: str, path: str | os.PathLike[str]) -> Declared:
+def _read_dataclass(kind: type[T], value: Any, field: str, path: str | os.PathLike[str]) -> T:
     """Returns an object of JSON as a dataclass; a missing value has its default."""
     values, hints = _require(dict, value, field, path), get_type_hints(kind)
     known = {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]

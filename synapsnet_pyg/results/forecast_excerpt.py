@@ -78,7 +78,7 @@ def conditions_of(session: Session, bins: Tensor, breaks: list[int]) -> list[str
         breaks: Indices into the bins at which another segment begins.
 
     Returns:
-        A text for each segment: a behaviour of zeros and ones by its name where it is one, others with their value.
+        A text for each segment, with a behaviour of zeros and ones by its name where it is one, others by their value.
 
     Example:
         >>> behaviour = torch.tensor([[0, 0.5, 1], [0, 0.5, 2], [1, 0.25, 3], [1, 0.25, 4]])
