@@ -131,7 +131,9 @@ def use(capsys, folder, session):
     assert len(nx.read_graphml(folder / "c" / f"{stem}.graphml")) == session.num_neurons
     works(capsys, "figures", folder / "run", "--out", folder / "f")
     works(capsys, "report", folder / "run", "--out", folder / "r")
-    works(capsys, "dynamics", folder / "run", "--out", folder / "d", "--group-by", "area", "--states", _state(session))
+    works(
+        capsys, "dynamics", folder / "run", "--out", folder / "d", "--group-by", "area", f"--states={_state(session)}"
+    )
     works(capsys, "blocks", folder / "run", "--out", folder / "g", "--group-by", "area")
     works(capsys, "signs", folder / "run", "--out", folder / "g", "--group-by", "cell_type")
     check_files(folder)
