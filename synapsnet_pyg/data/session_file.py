@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.conversions import text
-from synapsnet_pyg.files.checksums import sealed_format
+from synapsnet_pyg.files.checksums import DamagedFileError, sealed_format
 from synapsnet_pyg.files.hdf5 import Field, atomic_hdf5, open_hdf5
 from synapsnet_pyg.intake.notes import warn
 
@@ -97,6 +97,8 @@ def read_session_file(path: str | os.PathLike[str]) -> dict[str, Any]:
             name = RENAMED.get(key, key)
             value = own.read(key, FIELDS.get(name, NEURON_FIELD))
             fields[name] = torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+        if "activity" not in fields:
+            raise DamagedFileError(f"Expected 'activity' in the session file '{path}' (got none).")
         if not own.sealed:
             warn(
                 f"'{path}' has no checksum (an earlier version or another program wrote it), so damage cannot be seen; "

@@ -195,6 +195,14 @@ def test_refuses_foreign_and_damaged_files(tmp_path):
         Session.load(path)
 
 
+def test_a_file_without_activity_is_refused(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.attrs.update(format="synapsnet session", version=1, name="x", bin_size=0.1)
+        file["segment"] = [[0, 90]]
+    with pytest.raises(ValueError, match=r"'activity' in the session file '.*x\.h5'"):
+        Session.load(tmp_path / "x.h5")
+
+
 def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "a.h5"
     make_session().save(path)
