@@ -74,7 +74,9 @@ class FullDisks:
         wrong = None if verdict in ("loaded", "refused") else (verdict, f"{size} kB: {text}")
         if verdict == "refused" and not any(told in text for told in FULL):
             wrong = ("other", f"{size} kB: {text}")
-        found = {} if writer.resumes else self._new(out)
+        # A job that fails says why in a file, which the next run takes away.
+        reasons = {path.relative_to(out).as_posix() for path in out.rglob("error.txt")} if out.is_dir() else set()
+        found = {} if writer.resumes else {key: v for key, v in self._new(out).items() if key not in reasons}
         if not wrong and (torn := right.difference(found, every=verdict == "loaded")):
             wrong = ("silent damage", f"{size} kB, {verdict}: {torn}")
         if not wrong and verdict == "refused":
