@@ -33,8 +33,8 @@ fuzz: $(READY)
 demo: $(READY)
 	rm -rf demo
 	mkdir -p demo
-	$(BIN)/synapsnet simulate demo/population.h5
-	$(BIN)/synapsnet fit demo/population.h5 --out demo/run --preset fast
+	$(BIN)/synapsnet simulate demo/population.h5 --bins 20000
+	$(BIN)/synapsnet fit demo/population.h5 --out demo/run --preset fast --epochs 8
 	$(BIN)/synapsnet evaluate demo/run
 	$(BIN)/synapsnet connectivity demo/run --out demo/results --significance --fdr 0.05
 	$(BIN)/synapsnet figures demo/run --out demo/results

@@ -18,7 +18,9 @@ from synapsnet_pyg.benchmarks.variants import named
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
-LONGEST = "examples/changing_connectivity.py"
+LONG = tuple(
+    f"examples/{name}.py" for name in ("changing_connectivity", "edges_to_trust", "bugeon", "allen_neuropixels")
+)
 SMALL = {
     "examples/allen_neuropixels.py": "allen 2",
     "examples/bugeon.py": "bugeon 2",
@@ -108,7 +110,7 @@ def output(script: str, arguments: list[str | Path], folder: Path) -> str:
 @pytest.mark.parametrize(
     "script",
     [
-        pytest.param(name, marks=pytest.mark.slow) if name.startswith("benchmarks/") or name == LONGEST else name
+        pytest.param(name, marks=pytest.mark.slow) if name.startswith("benchmarks/") or name in LONG else name
         for name in sorted(SMALL)
     ],
 )
