@@ -7,7 +7,8 @@ Each population is simulated with known wiring (30 senders for each neuron, cell
 "synapsnet" takes its own choice of connectivity (candidates beyond 2,500 neurons), "dense" and "low-rank+sparse" that
 one. Recovery is the correlation of connectivity and true weights over all pairs of different neurons. Finished fits are
 kept: the same command goes on where it was. ``--extrapolate`` adds rows for larger populations from the growth between
-the last two sizes, marked by a tilde.
+the last two sizes, marked by a tilde: seconds by a power, memory by a line in the number of pairs of a complete graph,
+and in the number of neurons of other models.
 """
 
 import argparse
@@ -88,6 +89,12 @@ def extrapolated(larger: int, sizes: list[int], values: list[float]) -> float:
     return values[-1] * (larger / sizes[-1]) ** power
 
 
+def on_a_line(larger: int, sizes: list[int], values: list[float], *, power: int) -> float:
+    """Returns a value at a larger size on the line through the last two values over a power of the size."""
+    before, last = (size**power for size in sizes[-2:])
+    return values[-1] + (values[-1] - values[-2]) / (last - before) * (larger**power - last)
+
+
 def main() -> None:
     """Runs the fits and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -124,7 +131,10 @@ def main() -> None:
         for larger in given.extrapolate if len(done) > 1 else []:
             sizes, results = [n for n, _ in done], [result for _, result in done]
             costs = {name: extrapolated(larger, sizes, [result[name] for result in results])
-                     for name in ("seconds", "epoch", "memory")}  # fmt: skip
+                     for name in ("seconds", "epoch")}  # fmt: skip
+            costs["memory"] = on_a_line(
+                larger, sizes, [result["memory"] for result in results], power=2 if model == "dense" else 1
+            )
             rows.append(row_of(model, larger, costs, "~"))
     header = ["model", "neurons", "fit, s", "epoch, s", "peak, GB", "test corr", "recovery"]
     notes = [f"{given.bins} bins, {given.epochs} epochs of the fast recipe; ~: extrapolated from the last two sizes."]

@@ -44,7 +44,7 @@ nitpick_ignore_regex = [
         r"|concurrent|contextlib|logging|hdmf|tensorstore|pyarrow|sklearn|threading|sqlite3|sp|abc|datetime)(\.\w+)+",
     ),
     # Type variables, and aliases that are written out.
-    (r"py:(class|obj)", r"([A-Z]|(.*\.)?\w+T|.*\._\w+|Entry|Command|optional)"),
+    (r"py:(class|obj)", r"((.*\.)?[A-Z]|(.*\.)?\w+T|.*\._\w+|Entry|Command|optional)"),
     (r"py:meth", r"_\w+"),
     # Parts of annotations that Sphinx cuts at a comma, and names that are imported from other packages.
     (r"py:class", r".*\[.*|zipfile\.\w+|csr_array|Logger"),
