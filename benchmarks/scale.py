@@ -152,13 +152,14 @@ def draw_scale(rows: list[list[str]]) -> Figure:
             own = [(int(row[1]), row[place]) for row in rows if row[0] == model and row[place] != "-"]
             for extrapolated, look in ((False, "o-"), (True, "o:")):
                 chosen = [(n, float(value.lstrip("~"))) for n, value in own if value.startswith("~") == extrapolated]
+                chosen = [(n, value) for n, value in chosen if value > 0]  # no epochs
                 if chosen:
                     ax.plot(*zip(*chosen, strict=True), look, color=colour, ms=4, label=None if extrapolated else model)
         ax.set(xscale="log", xlabel="neurons", ylabel=name)
         if place < 5:
-            ax.set_yscale("symlog", linthresh=0.1)
+            ax.set_yscale("log")
         despine(ax)
-    axes[0].legend(frameon=False, fontsize="small")
+    axes[1].legend(frameon=False, fontsize="small")
     return figure
 
 
