@@ -130,8 +130,8 @@ def compare_conditions(
     n is the deviation of z under the null, at least 1, a factor of the receiver times a factor of the sender. For pairs
     of neurons, :math:`\nu` is the deviation of z of most pairs, at least 1 (Efron 2004): a change that all pairs share
     shows in the global test, not in single pairs. The global test compares the mean square of D, over its expectation
-    for independent bins, with the null. The
-    p-values of pairs and groups are those of Student's t distribution with the kurtosis of the sum over bins.
+    for independent bins, with the null. The p-values of pairs and groups are those of Student's t distribution with the
+    kurtosis of the sum over bins.
 
     Args:
         pair: Conditions of a session: of :func:`~synapsnet_pyg.analysis.condition_pairs.state_pairs`,
@@ -260,11 +260,12 @@ def _under_null(fitted: Refit, contrasts: Tensor, label: Tensor) -> _UnderNull:
     sizes, variance, mean_square = label.t() @ label, torch.zeros(N, N, dtype=torch.float64), []
     pairs = torch.outer(label.sum(0), label.sum(0)) - sizes
     for weight in steps("null", contrasts):
-        product = (errors * weight) @ unique.t()
+        weighted = unique * weight
+        product = errors @ weighted.t()
         for sign in (1, -1):  # means are zero in the observed conditions, and are subtracted in all others too
             share = (sign * weight).clamp_min(0)
             product -= sign * torch.outer(errors @ share, unique @ share)
-        sent = fitted.beside_inputs(unique * weight).square()
+        sent = fitted.beside_inputs(weighted).square()
         expected = received @ sent.t() @ label - (label * (squared * sent).sum(1, keepdim=True)).t() @ label
         square = product.square().fill_diagonal_(0)
         mean_square.append((label.t() @ square @ label) / expected.clamp_min(1e-30))

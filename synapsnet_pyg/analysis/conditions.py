@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.standardisation import in_recorded_units
 
 COMPARISONS: dict[str, Callable[[Tensor, float], Tensor]] = {
     ">=": operator.ge,
@@ -60,9 +61,7 @@ def condition_of(session: Session, text: str) -> Condition:
             + (f"; did you mean '{close[0]}'?" if close else "; read the states of the recording as behaviours.")
         )
     k = session.behaviour_name.index(name)
-    values = session.behaviour[:, k].double().cpu()
-    if "behaviour_scale" in session:
-        values = values * session.behaviour_scale[k].double().cpu() + session.behaviour_mean[k].double().cpu()
+    values = in_recorded_units(session, session.behaviour)[:, k]
     recorded = torch.ones(len(values), dtype=torch.bool)
     if "behaviour_recorded" in session:
         recorded = session.behaviour_recorded[:, k].cpu()

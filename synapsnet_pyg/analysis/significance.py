@@ -186,10 +186,13 @@ class EdgeSignificance:
         return self
 
     def edge_fields(self) -> dict[str, Tensor]:
-        """Returns column -> values of the statistics that tables and files have for each weight."""
+        """Returns column -> values [N, N] of the statistics of tables and files; sparse ones of a large population.
+
+        Values of a pair that was not tested are NaN, and ``tested`` is false.
+        """
         names = ("posterior_mean", "effect", "error", "p_value", "q_value", "edge_probability", "sign_stability")
         fields = {name: getattr(self, name) for name in (*names, "lag", "same_bin", "same_bin_q")}
-        return {"tested": self.p_value.isfinite(), **fields}
+        return {name: self.matrix(values) for name, values in {"tested": self.p_value.isfinite(), **fields}.items()}
 
 
 def edge_significance(

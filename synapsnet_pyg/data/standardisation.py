@@ -1,9 +1,12 @@
 """Standardisation of rows of a recording: mean zero and deviation one."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from synapsnet_pyg.data.session import Session
 
 
 class Statistics(NamedTuple):
@@ -59,3 +62,11 @@ def _mean_and_deviation(values: Tensor) -> tuple[float, float]:
     values = values.double()
     mean, deviation = float(values.mean()), float(values.std(correction=0))
     return mean, deviation if deviation > 1e-7 * abs(mean) else 0.0
+
+
+def in_recorded_units(session: "Session", behaviour: Tensor) -> Tensor:
+    """Returns behaviour (T, K) of a session in the units of the recording, in float64; as recorded, it stays."""
+    values = behaviour.double().cpu()
+    if "behaviour_scale" in session:
+        return values * session.behaviour_scale.double().cpu() + session.behaviour_mean.double().cpu()
+    return values

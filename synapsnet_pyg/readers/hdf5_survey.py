@@ -195,7 +195,8 @@ def main(elsewhere: Callable[[Any, str], str]) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for line in sys.stdin:
         _news()
-        resource.setrlimit(resource.RLIMIT_AS, (_limit(json.loads(line)), resource.getrlimit(resource.RLIMIT_AS)[1]))
-        print(json.dumps(survey(json.loads(line), elsewhere, _news)), flush=True)
+        path = json.loads(line)
+        resource.setrlimit(resource.RLIMIT_AS, (_limit(path), resource.getrlimit(resource.RLIMIT_AS)[1]))
+        print(json.dumps(survey(path, elsewhere, _news)), flush=True)
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -20,7 +20,7 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.nn.current_conv import edges_of, values_at
 from synapsnet_pyg.report.graph import Graph, strongest_graph
 from synapsnet_pyg.report.neuron_order import NeuronOrder, group_neurons
-from synapsnet_pyg.results.connectivity import ConnectivityResult, edge_fields_of
+from synapsnet_pyg.results.connectivity import ConnectivityResult
 from synapsnet_pyg.results.graphs import strongest, to_pandas
 from synapsnet_pyg.results.neuron_groups import fields_with_groups
 from synapsnet_pyg.results.strongest_part import StrongestPart
@@ -133,7 +133,7 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
         edges=to_pandas(
             session,
             strongest(learned, top_k=10 * session.num_neurons),
-            edge_fields=None if significance is None else edge_fields_of(significance.edges),
+            edge_fields=None if significance is None else significance.edges.edge_fields(),
         ),
         blocks=_blocks(session, learned, significance),
         signs=None if significance is None else neuron_signs(run.model, train, significance.edges, targets=run.targets),
@@ -150,7 +150,7 @@ def _of_large_population(session: Session, learned: Tensor) -> ConnectivityAnaly
     if not bool(learned.coalesce().values().any()):
         return None
     significance, untested = _test_edges(session, learned)
-    fields = {} if significance is None else edge_fields_of(significance.edges)
+    fields = {} if significance is None else significance.edges.edge_fields()
     edges = None
     if significance is not None and significance.any:
         edges = ConnectivityResult(learned, fields).significant(FALSE_DISCOVERY_RATE)
@@ -252,17 +252,14 @@ def _significant_edges(session: Session, edges: EdgeSignificance, learned: Tenso
         receiver, sender = called.nonzero(as_tuple=True)
     else:
         sender, receiver = edges.edge_index[:, called]
-    columns = {"weight": learned, **edge_fields_of(edges)}
+    columns = {"weight": learned, **edges.edge_fields()}
+    del columns["tested"]  # all of them are
     edge_index = torch.stack([sender, receiver])
     table = pd.DataFrame(
         {
             "source": [session.neuron_id[j] for j in sender.tolist()],
             "target": [session.neuron_id[i] for i in receiver.tolist()],
-            **{
-                name: values_at(values, edge_index).nan_to_num().tolist()
-                for name, values in columns.items()
-                if name != "tested"
-            },  # all of them are
+            **{name: values_at(values, edge_index).nan_to_num().tolist() for name, values in columns.items()},
         }
     )
     ratio = (table["effect"] / table["error"]).abs()

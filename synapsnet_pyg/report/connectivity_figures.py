@@ -253,7 +253,7 @@ def currents_figure(analysis: ConnectivityAnalysis) -> ReportFigure:
     """Returns the figure of the correlation of input current and activity against delay."""
     kind, curve = next(iter(analysis.currents.items()))
     peak = f"{curve.peak_delay} bin{'s' * (curve.peak_delay != 1)}"
-    top = int(curve.mean.nan_to_num(-1.0).argmax())
+    top = curve.delays.tolist().index(curve.peak_delay)
     if not float(curve.mean[top]) > 2 * float(curve.sem[top].nan_to_num(0.0)):
         told = "no delay stands out from zero: the current does not predict"
     else:

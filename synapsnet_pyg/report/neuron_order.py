@@ -8,7 +8,7 @@ from torch import Tensor
 from synapsnet_pyg.analysis.communities import communities
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.results.graphs import strongest
-from synapsnet_pyg.results.neuron_groups import fields_with_groups, groups_of
+from synapsnet_pyg.results.neuron_groups import fields_with_groups, group_of_each
 
 
 class NeuronOrder(NamedTuple):
@@ -48,7 +48,7 @@ def group_neurons(session: Session, connectivity: Tensor) -> NeuronOrder:
     """
     fields = fields_with_groups(session)
     if fields:
-        by, group = fields[0], groups_of(session, fields[0])
+        by, group = fields[0], group_of_each(session, fields[0])
     else:
         edges = strongest(connectivity, top_k=10 * session.num_neurons)
         member = communities(session, edges).member

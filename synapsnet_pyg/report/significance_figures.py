@@ -105,13 +105,12 @@ def distance_figure(profile: DistanceProfile) -> ReportFigure:
     weight, mean, deviation = (table[name].to_numpy(float) for name in names)
     figure, (ax,) = make_figure(6, 3.8)
     draw_weight_against_distance(ax, middle, weight, null_mean=mean, null_deviation=deviation, unit=profile.unit)
-    dynamic = _plotly_distance(middle, weight, mean, deviation)
-    dynamic.update_xaxes(title=html(distance_label(profile.unit)))
-    return ReportFigure("distance", sentence, dynamic, figure)
+    plotly = _plotly_distance(middle, weight, mean, deviation, unit=profile.unit)
+    return ReportFigure("distance", sentence, plotly, figure)
 
 
 def _plotly_distance(
-    distance: np.ndarray, weight: np.ndarray, null_mean: np.ndarray, null_deviation: np.ndarray
+    distance: np.ndarray, weight: np.ndarray, null_mean: np.ndarray, null_deviation: np.ndarray, *, unit: str
 ) -> PlotlyFigure:
     figure = make_plotly(340)
     spread = 2 * null_deviation
@@ -120,5 +119,6 @@ def _plotly_distance(
         y=np.append(null_mean + spread, (null_mean - spread)[::-1]), name="shuffled positions, ± 2 SD",
     )  # fmt: skip
     figure.add_scatter(x=distance, y=weight, mode="lines+markers", line_color=COLOURS[0], name="connectivity")
+    figure.update_xaxes(title=html(distance_label(unit)))
     figure.update_yaxes(title=ABSOLUTE_WEIGHT)
     return figure

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.report.connectivity_analysis import FALSE_DISCOVERY_RATE
 from synapsnet_pyg.report.session_results import SessionResults
-from synapsnet_pyg.results.neuron_groups import fields_with_groups
+from synapsnet_pyg.results.neuron_groups import fields_with_groups, group_of_each
 
 LIMITS = (
     "What cannot be told: whether an edge is a synapse, or the way of an influence through neurons that were not "
@@ -42,7 +42,7 @@ def recorded_sentence(session: Session) -> str:
     """
     groups = ""
     for field in fields_with_groups(session)[:1]:
-        counts = Counter(value or "unknown" for value in session.neuron_fields[field]).most_common()
+        counts = Counter(group_of_each(session, field)).most_common()
         rest = f" and {len(counts) - 4} more" if len(counts) > 4 else ""
         groups = f" ({', '.join(f'{name} {count}' for name, count in counts[:4])}{rest})"
     segments = f" in {len(session.segment)} segments" if len(session.segment) > 1 else ""

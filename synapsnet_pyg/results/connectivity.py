@@ -10,7 +10,7 @@ from torch import Tensor
 
 from synapsnet_pyg.analysis.ensemble import ensemble
 from synapsnet_pyg.analysis.identifiability import identifiability
-from synapsnet_pyg.analysis.significance import EdgeSignificance, edge_significance
+from synapsnet_pyg.analysis.significance import edge_significance
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import atomic_path, file_name, make_folder, release_memory
 from synapsnet_pyg.files.texts import cells
@@ -145,12 +145,12 @@ def save_connectivity_results(
         ValueError: A format is unknown, ``threshold`` or ``top_k`` is out of range, or the edges were not tested
             although ``rate`` is given.
     """
-    lines = []
+    lines, called_at = [], SIGNIFICANT if rate is None else rate
     for name, result in results.items():
         kept = strongest(result.connectivity if rate is None else result.significant(rate), threshold, top_k)
         matrices = dict.fromkeys(("npz", "csv") if formats is None else formats, kept)
         if formats is None and result.is_tested:
-            matrices["graphml"] = strongest(result.significant(SIGNIFICANT if rate is None else rate), threshold, top_k)
+            matrices["graphml"] = strongest(result.significant(called_at), threshold, top_k)
         for format, edges in matrices.items():
             every_weight = format_of(format).every_weight
             matrix = result.connectivity if every_weight else edges
@@ -161,7 +161,7 @@ def save_connectivity_results(
             lines.append(f"written to {path}: {count}")
         if result.is_tested and "csv" in matrices:
             path = folder / f"{file_name(name)}-same-bin.csv"
-            pairs = _write_same_bin(path, run.sessions[name], result, SIGNIFICANT if rate is None else rate)
+            pairs = _write_same_bin(path, run.sessions[name], result, called_at)
             lines.append(f"written to {path}: {pairs} pairs coupled within the bin")
         if result.message:
             lines.append(f"{name}: {result.message}")
@@ -183,17 +183,6 @@ def _write_same_bin(path: Path, session: Session, result: ConnectivityResult, ra
         writer.writerow(["neuron", "other", *fields])
         writer.writerows(map(cells, zip(*ids, *(each[order].tolist() for each in values.values()), strict=True)))
     return len(order)
-
-
-def edge_fields_of(edges: EdgeSignificance) -> dict[str, Tensor]:
-    """Returns column -> values [N, N] of tested edges; sparse matrices of a large population.
-
-    Values of a pair that was not tested are NaN, and ``tested`` is false.
-
-    Args:
-        edges: Result of the test of these edges.
-    """
-    return {name: edges.matrix(values) for name, values in edges.edge_fields().items()}
 
 
 def check_sessions(runs: Sequence[Run]) -> None:
@@ -220,4 +209,4 @@ def _result(runs: Sequence[Run], train: Session, rate: float | None) -> Connecti
     release_memory()
     edges = edge_significance(train, learned=connectivity)
     message = f"{edges.message(rate)} {identifiability(train, edges).message}"
-    return ConnectivityResult(connectivity, edge_fields_of(edges) | agreement, message)
+    return ConnectivityResult(connectivity, edges.edge_fields() | agreement, message)

@@ -14,7 +14,7 @@ from synapsnet_pyg.plots.image_files import FIGURE_FORMATS, save_figure
 from synapsnet_pyg.plots.pooling import weight_limit
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.results.forecast_excerpt import ForecastExcerpt, forecast_excerpt
-from synapsnet_pyg.results.neuron_groups import fields_with_groups, groups_of
+from synapsnet_pyg.results.neuron_groups import fields_with_groups, group_of_each
 from synapsnet_pyg.results.neuron_scores import draw_neuron_scores
 from synapsnet_pyg.results.strongest_part import StrongestPart
 from synapsnet_pyg.runs.evaluation import evaluate
@@ -74,7 +74,7 @@ def _draw_connectivity(run: Run, name: str) -> Figure:
         title = f"{name}, {len(part.neurons)} neurons with the strongest edges"
         learned, session = part.matrix(learned), part.session
     fields = fields_with_groups(session)
-    groups = groups_of(session, fields[0]) if fields else None
+    groups = group_of_each(session, fields[0]) if fields else None
     limit = weight_limit(learned[~torch.eye(len(learned), dtype=torch.bool)].double().cpu().numpy())
     truth = session.true_connectivity
     if truth is None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.data.standardisation import in_recorded_units
 from synapsnet_pyg.metrics import correlation, principal_components
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.runs.intervals import forecast_intervals, score_intervals
@@ -86,9 +87,7 @@ def conditions_of(session: Session, bins: Tensor, breaks: list[int]) -> list[str
         >>> conditions_of(session, torch.arange(4), [2])
         ['contrast 0.5', 'go, contrast 0.25']
     """
-    values = session.known_behaviour(session.behaviour).double().cpu()
-    if "behaviour_scale" in session:
-        values = values * session.behaviour_scale.double().cpu() + session.behaviour_mean.double().cpu()
+    values = in_recorded_units(session, session.known_behaviour(session.behaviour))
     binary = (torch.minimum(values.abs(), (values - 1).abs()) < 1e-3).all(0).tolist()
     parts = torch.tensor_split(values[bins.cpu()], breaks)
     first = torch.stack([part[0] for part in parts])

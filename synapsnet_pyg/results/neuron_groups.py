@@ -11,6 +11,6 @@ def fields_with_groups(session: Session) -> list[str]:
     return [field for field in _FIELDS if isinstance(fields.get(field), list) and len(set(fields[field])) > 1]
 
 
-def groups_of(session: Session, field: str) -> list[str]:
+def group_of_each(session: Session, field: str) -> list[str]:
     """Returns the group of each neuron [N] by a field of texts, ``unknown`` where it is empty."""
     return [str(value) or "unknown" for value in session.neuron_fields[field]]

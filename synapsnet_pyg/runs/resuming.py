@@ -51,7 +51,7 @@ def going_on_from(path: Path, has_begun: Callable[[], bool]) -> Iterator[None]:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:150]
         raise DamagedFileError(
             f"'{path}' does not hold the state of this fit ({reason}); fit anew into another folder."
-        ) from None
+        ) from error
 
 
 def _is_number(value: object) -> bool:

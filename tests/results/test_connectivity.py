@@ -10,7 +10,6 @@ from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.results.connectivity import (
     EDGE_COLUMNS,
     connectivity_results,
-    edge_fields_of,
     save_connectivity_results,
 )
 from synapsnet_pyg.runs.run import Run
@@ -66,7 +65,7 @@ def test_without_a_test_the_weight_is_the_learned_one(runs):
 def test_the_weight_is_the_learned_one_with_a_test_too(runs, session):
     """One number is called weight; the test is of the recording, whichever run comes first."""
     mean = torch.stack([run.model.weight.detach() for run in runs]).mean(0)
-    expected = edge_fields_of(edge_significance(session.split().train, learned=mean))
+    expected = edge_significance(session.split().train, learned=mean).edge_fields()
     for order in (runs, runs[::-1]):
         result = connectivity_results(order, significance=True)["demo"]
         torch.testing.assert_close(result.connectivity, mean)
