@@ -102,8 +102,8 @@ def refit(pair: ConditionPair) -> Refit:
         >>> session = Session(torch.randn(3, 1000), bin_size=0.1).standardise()
         >>> session.activity[1, 1:] += 0.5 * session.activity[0, :-1] * (torch.arange(999) < 500)
         >>> fitted = refit(ConditionPair(session, (torch.arange(1000) >= 500).long(), ("first", "second")))
-        >>> fitted.effect[:, 1, 0].abs().round(decimals=1)  # neuron 0 drives neuron 1 in the first half
-        tensor([0.5000, 0.0000], dtype=torch.float64)
+        >>> fitted.effect[:, 1, 0].abs() > 0.25  # neuron 0 drives neuron 1 in the first half, by about 0.5
+        tensor([ True, False])
     """
     session, condition, names, without = pair
     N = session.num_neurons
