@@ -228,9 +228,10 @@ def principal_components(truth: Tensor, forecast: Tensor, components: int = 3) -
     Returns:
         Truth and forecast along the axes, [components, T] each, in float64.
     """
-    x, mean = truth.double(), truth.double().mean(1, keepdim=True)
-    axes = principal_axes(x - mean, components)
-    return axes @ (x - mean), axes @ (forecast.double() - mean)
+    x = truth.to(torch.float64, copy=True)
+    mean = x.mean(1, keepdim=True)
+    axes = principal_axes(x.sub_(mean), components)
+    return axes @ x, axes @ x.copy_(forecast).sub_(mean)
 
 
 def principal_axes(centred: Tensor, components: int) -> Tensor:

@@ -31,6 +31,7 @@ TESTED_ELSEWHERE = {
         ("benchmarks/edge_calls.py", "benchmarks/recovery_results.py"),
         "benchmarks/test_recovery.py, parts of one benchmark",
     ),
+    "analysis/edge_evidence.py": "analysis/test_significance.py, whose statistics it is for",
     "benchmarks/horizon_figures.py": "benchmarks/test_horizon_results.py, with the results that it shows",
     "data/innovations.py": "analysis/test_significance.py and models/test_synapsnet.py",
     **dict.fromkeys(

@@ -50,9 +50,10 @@ class EdgeTests:
 
     def weakest(self) -> Tensor:
         """Returns the value of the three that is nearest to zero, zero if their signs differ."""
-        values = torch.stack([self.past.z, self.present.z, self.contrast.z])
-        agree = (values.sign() == values[0].sign()).all(0)
-        return torch.where(agree, values[0].sign() * values.abs().amin(0), 0.0)
+        sign, smallest = self.past.z.sign(), self.past.z.abs()
+        for test in (self.present, self.contrast):
+            smallest = torch.minimum(smallest, (test.z * sign).clamp_min(0.0))
+        return smallest * sign
 
 
 def run_tests(

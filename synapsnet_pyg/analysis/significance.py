@@ -5,37 +5,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from synapsnet_pyg.analysis.candidate_effects import candidate_effects
-from synapsnet_pyg.analysis.edge_tests import (
-    EdgeTests,
-    combined_p,
-    effects_by_sign,
-    inflation_of,
-    mixture_of,
-    population_kernel,
-    run_tests,
-    standardise,
-    two_sided,
-)
+from synapsnet_pyg.analysis.edge_evidence import LagTest, edge_evidence
+from synapsnet_pyg.analysis.edge_tests import combined_p, mixture_of, two_sided
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
-from synapsnet_pyg.analysis.lagged_effects import LaggedEffects, lagged_effects
 from synapsnet_pyg.analysis.pair_mixture import pair_posterior_mean
 from synapsnet_pyg.analysis.rare_pairs import (
     FEWEST_COINCIDENCES,
     FEWEST_EVENTS,
     events_of,
-    kurtosis,
     number_to_test,
     pairs_to_test,
 )
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.nn.current_conv import sparse_matrix
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
-from synapsnet_pyg.progress import steps
-from synapsnet_pyg.regression.candidate_edges import candidate_edges
-from synapsnet_pyg.regression.pairs import PairMatrix, Pairs, SomePairs
-
-_BOOTSTRAP_BLOCKS = 50
+from synapsnet_pyg.regression.pairs import Pairs, SomePairs
 
 
 @dataclass(frozen=True)
@@ -252,38 +236,26 @@ def edge_significance(
     """
     if resamples < 10:
         raise ValueError(f"Expected at least 10 resamples (got {resamples}).")
-    effects = _effects(session, learned)
-    pairs = effects.pairs
-    inflation = inflation_of(effects, _trial(session, effects.bins))
-    kernel = population_kernel(effects)
-    kernels = [kernel, *(range(1, effects.lags + 1) if effects.lags > 1 else ())]
-    tests = [run_tests(effects, each, inflation) for each in steps("test edges", kernels)]
-    excess = pairs.outer(kurtosis(effects.errors), kurtosis(effects.unique)) / effects.bins
+    evidence = edge_evidence(session, learned, resamples=resamples, seed=seed)
+    pairs, past, excess = evidence.pairs, evidence.past, evidence.excess
     events = events_of(session)
     tested = pairs_to_test(pairs, events, session.num_bins)
     number = number_to_test(events, session.num_bins)
 
-    p = combined_p(torch.stack([two_sided(test.weakest(), excess) for test in tests]), _weights(tests))
+    values = [evidence.weakest, *(test.z for test in evidence.lags)]
+    p = combined_p(torch.stack([two_sided(z, excess) for z in values]), _weights(evidence.lags))
     p = torch.where(tested, p, torch.nan)
-    summed = tests[0]
-    root = torch.full_like(effects.past.variance, effects.bins**0.25)
-    same_bin = standardise(effects.same_bin.scaled(root, root))
+    signed, same_bin, spread = evidence.signed, evidence.same_bin, evidence.spread
     same_p = torch.where(tested & pairs.transposed(tested),
                          two_sided(same_bin.z, excess.maximum(pairs.transposed(excess))), torch.nan)  # fmt: skip
-    total, spread, signed = summed.amplitude, summed.error, summed.past
-    if effects.lags > 1:
-        total, spread = effects_by_sign(effects, summed, kernel)
-        spread = spread * inflation.values(pairs)
-        signed = standardise(PairMatrix(pairs, total / spread))
     error = spread * signed.deviation
     z = -torch.special.ndtri((p / 2).clamp(1e-300, 0.5)).nan_to_num(0.0)
     mean = pair_posterior_mean(signed.z * signed.deviation, same_bin.z * same_bin.deviation, pairs) * spread
     if learned is not None:
         mean = _mean_with(mean, _at(pairs, learned), tested)
     # An edge is seen in the recording backwards, too, from its receiver to its sender.
-    backwards = run_tests(effects, kernel, inflation, forwards=summed)
-    explained = two_sided(pairs.transposed(summed.past.z), excess) <= 0.05
-    by_lag = torch.stack([test.weakest().abs() for test in tests[1:] or tests])
+    explained = two_sided(pairs.transposed(past.z), excess) <= 0.05
+    by_lag = torch.stack([z.abs() for z in values[1:] or values])
 
     def of_tested(values: Tensor) -> Tensor:
         """Returns values in float32 with NaN for pairs that were not tested."""
@@ -296,29 +268,21 @@ def edge_significance(
         q_value=of_tested(_q(pairs, p, number)),
         edge_probability=of_tested(mixture_of(z[tested]).edge_probability(z)),
         posterior_mean=of_tested(mean),
-        sign_stability=of_tested(_sign_stability(effects, summed, resamples, seed)),
+        sign_stability=of_tested(evidence.stability),
         lag=of_tested(by_lag.argmax(0) + 1.0),
-        same_bin=of_tested(effects.same_bin.values),
+        same_bin=of_tested(evidence.partial_correlation),
         same_bin_q=of_tested(_q(pairs, same_p, number // 2, symmetric=True)),
-        reverse_p=torch.where(tested & ~explained, two_sided(backwards.weakest(), excess), torch.nan),
-        kernel=kernel.float(),
-        density=summed.past.mixture.density,
-        null_deviation=summed.past.deviation,
-        latents=summed.past.latents,
+        reverse_p=torch.where(tested & ~explained, two_sided(evidence.backwards, excess), torch.nan),
+        kernel=evidence.kernel.float(),
+        density=past.mixture.density,
+        null_deviation=past.deviation,
+        latents=past.latents,
         rare=int((events < FEWEST_EVENTS).sum()),
-        decay=effects.decay,
+        decay=evidence.decay,
         tested=number,
         num_neurons=pairs.num_neurons,
         edge_index=pairs.edge_index if isinstance(pairs, SomePairs) else None,
     )
-
-
-def _effects(session: Session, learned: Tensor | None) -> LaggedEffects:
-    """Returns the effects of all pairs, or of the candidates of a large population."""
-    if session.num_neurons <= MOST_DENSE if learned is None else not learned.is_sparse:
-        return lagged_effects(session)
-    candidates = candidate_edges(session) if learned is None else learned.coalesce().indices().flip(0)
-    return candidate_effects(session, candidates)
 
 
 def _at(pairs: Pairs, learned: Tensor) -> Tensor:
@@ -341,13 +305,10 @@ def _mean_with(mean: Tensor, learned: Tensor, tested: Tensor) -> Tensor:
     return (mean + scale * learned.to(mean)) / 2
 
 
-def _weights(tests: list[EdgeTests]) -> Tensor:
+def _weights(tests: list[LagTest]) -> Tensor:
     """Returns the weights of the tests: half for the kernel, half for single lags by their share of edges."""
-    weights = torch.ones(len(tests), dtype=torch.float64)
-    if len(tests) > 1:
-        mixtures = [test.past.mixture for test in tests[1:]]
-        share = torch.tensor([m.density * min(1.0, m.edge_variance / 10) for m in mixtures], dtype=torch.float64)
-        weights[1:] = share / share.sum().clamp_min(1e-9)
+    share = torch.tensor([test.share for test in tests], dtype=torch.float64)
+    weights = torch.cat([torch.ones(1, dtype=torch.float64), share / share.sum().clamp_min(1e-9)])
     return weights / weights.sum()
 
 
@@ -359,33 +320,3 @@ def _q(pairs: Pairs, p: Tensor, tests: int, *, symmetric: bool = False) -> Tenso
     q = torch.full_like(p, torch.nan)
     q[one] = q[other] = torch.from_numpy(benjamini_hochberg(p[one].numpy(), tests))
     return q
-
-
-def _trial(session: Session, bins: int) -> int:
-    """Returns the length of a trial in bins, if there are 20 or more of equal length; else 1."""
-    length = session.segment[:, 1] - session.segment[:, 0]
-    return bins // len(length) if len(length) >= 20 and bool((length == length[0]).all()) else 1
-
-
-def _sign_stability(effects: LaggedEffects, tests: EdgeTests, resamples: int, seed: int) -> Tensor:
-    """Returns the share of block-bootstrap samples in which an effect keeps its sign.
-
-    A sample draws blocks of time with replacement. Its deviation from the effect is scaled such that it is as large as
-    the standard error, which unrecorded influences increase.
-    """
-    pairs, T = effects.pairs, effects.bins
-    count = min(_BOOTSTRAP_BLOCKS, T // 2)
-    random = torch.Generator().manual_seed(seed)
-    drawn = torch.randint(count, (resamples, count), generator=random)
-    times = torch.zeros(resamples, count).scatter_add_(1, drawn, torch.ones(resamples, count))
-    series = list(zip(effects.errors.tensor_split(count, 1), effects.unique.tensor_split(count, 1), strict=True))
-    stability = torch.zeros_like(tests.past.z, dtype=torch.float32)
-    for receivers in torch.arange(pairs.num_neurons).split(16):
-        part = pairs.of_receivers(int(receivers[0]), int(receivers[-1]) + 1)
-        sums = torch.stack([pairs.of_rows(a[receivers] @ b.t(), receivers) for a, b in series])
-        sums = sums - sums.mean(0)
-        # Blocks that are drawn at random have this deviation.
-        z, spread = tests.past.z[part].to(sums), sums.square().sum(0).sqrt().clamp_min(1e-12)
-        sampled = z + torch.tensordot(times, sums / spread, dims=1)
-        stability[part] = (sampled.sign() == z.sign()).to(sums).mean(0)
-    return stability.double()

@@ -34,16 +34,6 @@ COMMANDS: tuple[Callable[..., None], ...] = tuple(
 )
 """Commands: every public function of these modules, in order."""
 
-TRAINING = (
-    runs.fit,
-    runs.adapt,
-    benchmarks.benchmark_forecasting,
-    benchmarks.tune,
-    benchmarks.benchmark_connectivity,
-    experiments.experiment,
-)
-"""Commands that train, and keep the memory of a step for the next."""
-
 OLD_NAMES = {"changes": "dynamics"}
 """Old name of a command -> new name. Old names work for one release; --help does not list them."""
 
@@ -80,8 +70,7 @@ def _run(words: Sequence[str]) -> None:
     values = values.as_dict()
     values.pop("config", None)
     import_late()
-    if command not in TRAINING:
-        return_freed_memory()
+    return_freed_memory()
     with warnings.catch_warnings(), on_terminal():
         warnings.filterwarnings("always", category=UserWarning)
         warnings.showwarning = _warning_printer()

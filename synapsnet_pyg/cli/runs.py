@@ -180,6 +180,7 @@ def evaluate(
         synapsnet evaluate run --neurons neurons.csv
     """
     from synapsnet_pyg.runs.evaluation import evaluate as evaluate_run
+    from synapsnet_pyg.runs.evaluation import with_anchors
     from synapsnet_pyg.runs.horizon_evaluation import evaluate_horizons
     from synapsnet_pyg.runs.run import Run
     from synapsnet_pyg.runs.score_tables import print_scores
@@ -189,8 +190,9 @@ def evaluate(
     if neurons is not None and Path(neurons).suffix != ".csv":
         raise ValueError(f"Expected a file name that ends in .csv (got '{neurons}'), such as --neurons neurons.csv.")
     loaded = Run.load(run, trust=listed(trust))
-    scores = evaluate_run(loaded)
-    ahead = evaluate_horizons(loaded, horizon) if horizon > 1 else None
+    compared = with_anchors(loaded, loaded.split())
+    scores = evaluate_run(loaded, compared)
+    ahead = evaluate_horizons(loaded, horizon, compared=compared) if horizon > 1 else None
     if neurons is not None:
         from synapsnet_pyg.results.neuron_scores import save_neuron_scores
 
@@ -357,12 +359,17 @@ def figures(
         synapsnet figures run --out figures
         synapsnet figures run --out figures --session monday
     """
-    from synapsnet_pyg.results.figures import draw_run
+    from synapsnet_pyg.runs.evaluation import evaluate as evaluate_run
     from synapsnet_pyg.runs.run import Run
 
+    formats = figure_formats(format)
     loaded = Run.load(run, trust=listed(trust))
-    names = loaded.session_names(session)
-    for path in draw_run(loaded, names, output_folder(out), formats=figure_formats(format)):
+    names, folder = loaded.session_names(session), output_folder(out)
+    scores = evaluate_run(loaded)
+
+    from synapsnet_pyg.results.figures import draw_run  # the largest matrices are gone when all of matplotlib comes
+
+    for path in draw_run(loaded, names, folder, formats=formats, scores=scores):
         say(f"written to {path}")
 
 

@@ -1,6 +1,6 @@
 """Files: written completely or not at all, their names, and the memory that they need."""
 
-from synapsnet_pyg.files.memory import free_memory, release_memory, require_memory
+from synapsnet_pyg.files.memory import free_memory, keep_freed_memory, release_memory, require_memory
 from synapsnet_pyg.files.names import (
     file_name,
     label_name,
@@ -23,6 +23,7 @@ __all__ = [
     "first_difference",
     "free_memory",
     "hidden_folder",
+    "keep_freed_memory",
     "label_name",
     "make_folder",
     "optional_import",

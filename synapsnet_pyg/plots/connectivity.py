@@ -93,7 +93,7 @@ def draw_true_against_learned(ax: Axes, truth: Tensor, learned: Tensor) -> Axes:
     for edge, colour, name in ((x == 0, "0.6", "no edge"), (x != 0, BLUE, "edge")):
         ax.scatter(x[edge], y[edge], s=size, color=colour, alpha=opacity, lw=0, label=name, rasterized=True)
     ax.set(xlabel=TRUE_WEIGHT, ylabel=f"learned {WEIGHT}", title=f"Pearson {np.corrcoef(x, y)[0, 1]:.2f}")
-    for handle in ax.legend(frameon=False, loc="best").legend_handles:
+    for handle in ax.legend(frameon=False, loc="upper left").legend_handles:
         cast(PathCollection, handle).set_sizes([24])
         cast(PathCollection, handle).set_alpha(1)
     return ax

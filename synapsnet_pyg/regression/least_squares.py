@@ -248,7 +248,7 @@ def _squared_error(session: Session, lags: int, coefficients: Tensor, intercept:
 
 def _chunk(inputs: int) -> int:
     """Returns a number of bins whose inputs take little memory."""
-    return max(256, min(4096, 2**22 // max(inputs, 1)))
+    return max(256, min(4096, 2**21 // max(inputs, 1)))
 
 
 def _ridge_of_few_bins(train: Session, validation: Session, lags: int, ridges: Sequence[float]) -> RidgeSolution:

@@ -192,10 +192,11 @@ def _best_regression(train: Session, validation: Session, window: int, terms: _T
         best = selective_ridge(seen, held_out, allowed=terms.allowed, penalised=terms.penalised, exponents=exponents)
         return _Regression(kernel, best, seen, held_out)
 
-    best = newest = solve(0.0, EXPONENTS)
+    best = solve(0.0, EXPONENTS)
+    exponent = best.best.exponent
     # One by one: each holds several matrices of all pairs.
     for decay in steps("linear start", DECAYS if window > 1 else ()):
-        best = max(best, solve(decay, [newest.best.exponent]), key=lambda fit: fit.best.correlation)
+        best = max(best, solve(decay, [exponent]), key=lambda fit: fit.best.correlation)
     return best
 
 

@@ -1,12 +1,12 @@
 """Figures of a run: connectivity, forecasts, training curve."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import file_name
+from synapsnet_pyg.files import file_name, release_memory
 from synapsnet_pyg.plots.canvas import Figure, figure_text, make_figure
 from synapsnet_pyg.plots.connectivity import TRUE_WEIGHT, draw_matrix, draw_true_against_learned
 from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_training_curve
@@ -17,11 +17,18 @@ from synapsnet_pyg.results.forecast_excerpt import ForecastExcerpt, forecast_exc
 from synapsnet_pyg.results.neuron_groups import fields_with_groups, group_of_each
 from synapsnet_pyg.results.neuron_scores import draw_neuron_scores
 from synapsnet_pyg.results.strongest_part import StrongestPart
-from synapsnet_pyg.runs.evaluation import evaluate
+from synapsnet_pyg.runs.evaluation import Evaluation, evaluate
 from synapsnet_pyg.runs.run import History, Run
 
 
-def draw_run(run: Run, sessions: Sequence[str], folder: Path, *, formats: Sequence[str] = FIGURE_FORMATS) -> list[Path]:
+def draw_run(
+    run: Run,
+    sessions: Sequence[str],
+    folder: Path,
+    *,
+    formats: Sequence[str] = FIGURE_FORMATS,
+    scores: Evaluation | None = None,
+) -> Iterator[Path]:
     """Draws connectivity, forecasts and scores of neurons of sessions, and the training curve.
 
     Args:
@@ -29,33 +36,38 @@ def draw_run(run: Run, sessions: Sequence[str], folder: Path, *, formats: Sequen
         sessions: Names of the sessions to draw.
         folder: Existing folder of the files.
         formats: Formats of each figure among :data:`~synapsnet_pyg.plots.image_files.FIGURE_FORMATS`.
+        scores: Scores of the run; None: it is evaluated.
 
-    Returns:
-        Paths of the files, that is, for PNG ``<session>-connectivity.png`` (with the true connectivity if it is
-        known), ``<session>-forecast.png``, the figures of
+    Yields:
+        Paths of the files as they are written, that is, for PNG ``<session>-connectivity.png`` (with the true
+        connectivity if it is known), ``<session>-forecast.png``, the figures of
         :func:`~synapsnet_pyg.results.neuron_scores.draw_neuron_scores` as ``<session>-neurons-<name>.png``, and
         ``training.png`` (``<session>-training.png`` if each session has a separate model).
 
     Raises:
         ValueError: No neuron of a session varies in both training and test part.
     """
-    figures: dict[str, Figure] = {}
-    scores = evaluate(run)
+    scores = scores or evaluate(run)
+    release_memory()
+    for name in sessions:
+        if not scores.neurons[name].scored:
+            raise ValueError(f"Expected a neuron that varies in training and test part of session '{name}' (got none).")
+    for stem, figure in _figures(run, sessions, scores):
+        yield from save_figure(figure, folder / stem, formats=formats, dpi=150)
+
+
+def _figures(run: Run, sessions: Sequence[str], scores: Evaluation) -> Iterator[tuple[str, Figure]]:
+    """Yields the name of each file and its figure, one in memory at a time."""
     for name in steps("draw", sessions):
         prefix = file_name(name)
-        figures[f"{prefix}-connectivity"] = _draw_connectivity(run, name)
-        figures[f"{prefix}-forecast"] = _draw_forecasts(run, name)
+        yield f"{prefix}-connectivity", _draw_connectivity(run, name)
+        yield f"{prefix}-forecast", _draw_forecasts(run, name)
         for label, figure in draw_neuron_scores(run.kind, scores.details[name]).items():
-            figures[f"{prefix}-neurons-{label}"] = figure
+            yield f"{prefix}-neurons-{label}", figure
         if own := run.history(name):
-            figures[f"{prefix}-training"] = draw_training(own)
+            yield f"{prefix}-training", draw_training(own)
     if shared := run.history():
-        figures["training"] = draw_training(shared)
-    return [
-        path
-        for stem, figure in figures.items()
-        for path in save_figure(figure, folder / stem, formats=formats, dpi=150)
-    ]
+        yield "training", draw_training(shared)
 
 
 def draw_training(history: History) -> Figure:
@@ -91,8 +103,7 @@ def _draw_connectivity(run: Run, name: str) -> Figure:
 def _draw_forecasts(run: Run, name: str) -> Figure:
     """Draws the neurons with the best, the median and the worst forecast, over the first bins of the test part."""
     excerpt = forecast_excerpt(run, name)
-    if excerpt is None:
-        raise ValueError(f"Expected a neuron that varies in training and test part of session '{name}' (got none).")
+    assert excerpt is not None  # a neuron has scores
     figure = draw_chosen_neurons(run.sessions[name], excerpt)
     title = f"{figure_text(name)}: best, median and worst forecast, beginning of the test part"
     figure.axes[0].set_title(title, loc="left", fontsize="medium")

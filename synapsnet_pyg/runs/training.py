@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from synapsnet_pyg.data.session import Session, Split
 from synapsnet_pyg.data.shares import Share
 from synapsnet_pyg.data.windows import EpochSampler, Window, Windows, windows_of
-from synapsnet_pyg.files import make_folder, optional_import, require_disk_space, session_folder
+from synapsnet_pyg.files import keep_freed_memory, make_folder, optional_import, require_disk_space, session_folder
 from synapsnet_pyg.files.writing import room
 from synapsnet_pyg.models.checkpoint import describe, read_checkpoint, save_model, write_checkpoint
 from synapsnet_pyg.models.forecaster import Forecaster
@@ -127,6 +127,7 @@ def fit(
         can_forecast = not resumed and model.to(device).initialise(
             {s: p.train for s, p in started.items()}, {s: p.validation for s, p in started.items()}
         )
+    keep_freed_memory()
     if not resumed:
         shards.spread()
     if not list(model.parameters()):

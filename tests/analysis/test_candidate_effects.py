@@ -5,7 +5,7 @@ import torch
 from helpers import make_session
 
 from synapsnet_pyg.analysis import candidate_effects as module
-from synapsnet_pyg.analysis import significance as significance_module
+from synapsnet_pyg.analysis import edge_evidence as edge_evidence_module
 from synapsnet_pyg.analysis.candidate_effects import candidate_effects
 from synapsnet_pyg.analysis.lagged_effects import lagged_effects
 from synapsnet_pyg.analysis.significance import edge_significance
@@ -70,6 +70,6 @@ def test_pairs_that_are_no_candidates_count_as_tested(session, monkeypatch):
 
 
 def test_a_full_connectivity_of_many_neurons_is_tested_whole(session, monkeypatch):
-    monkeypatch.setattr(significance_module, "MOST_DENSE", N - 1)
+    monkeypatch.setattr(edge_evidence_module, "MOST_DENSE", N - 1)
     assert edge_significance(session, learned=torch.ones(N, N)).edge_index is None
     assert edge_significance(session).edge_index is not None

@@ -9,7 +9,7 @@ from synapsnet_pyg.runs.run import Run
 
 def test_draws_what_there_is(tmp_path):
     sessions = [make_session(N=4, name=name, area=["V1", "V1", "LM", "LM"]).standardise() for name in ("a", "b/c")]
-    files = draw_run(Run.of(Copy(sessions), sessions), ["b/c"], tmp_path)
+    files = list(draw_run(Run.of(Copy(sessions), sessions), ["b/c"], tmp_path))
     stem = file_name("b/c")
     assert [path.name for path in files] == [
         f"{stem}-{name}.{ending}"
@@ -19,7 +19,7 @@ def test_draws_what_there_is(tmp_path):
     begins = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
     assert all(path.read_bytes().startswith(begins[path.suffix]) for path in files)
     again = draw_run(Run.of(Copy(sessions), sessions), ["b/c"], tmp_path, formats=["pdf"])
-    assert all(path.suffix == ".pdf" for path in again)
+    assert {path.suffix for path in again} == {".pdf"}
 
 
 def test_a_session_without_varying_neurons_has_no_forecasts(tmp_path):
@@ -27,5 +27,5 @@ def test_a_session_without_varying_neurons_has_no_forecasts(tmp_path):
     session.activity[:, -15:] = 0.0
     session = session.standardise()
     with pytest.raises(ValueError, match="Expected a neuron that varies"):
-        draw_run(Run.of(Copy([session]), [session]), ["demo"], tmp_path)
+        list(draw_run(Run.of(Copy([session]), [session]), ["demo"], tmp_path))
     assert not list(tmp_path.iterdir())
