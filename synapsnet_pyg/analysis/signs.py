@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.stats import norm
 from scipy.stats import t as student
 
@@ -229,9 +230,13 @@ def signs_by_group(session: Session, signs: NeuronSigns, field: str) -> pd.DataF
 def _error_correlation(model: Forecaster, session: Session, targets: int) -> np.ndarray:
     """Returns the correlation of the neurons' forecast errors [N, N], 0 for neurons without errors."""
     forecast = forecast_session(model, session, targets)
-    with np.errstate(invalid="ignore", divide="ignore"):  # a silent neuron has no errors
-        correlation = np.corrcoef((forecast.truth - forecast.forecast).double().numpy())
-    return np.nan_to_num(np.atleast_2d(correlation))
+    errors = forecast.truth - forecast.forecast
+    errors -= errors.mean(1, keepdim=True)
+    covariance = torch.zeros(len(errors), len(errors), dtype=torch.float64)
+    for part in errors.split(1024, 1):  # no second recording in memory
+        covariance.addmm_(part.double(), part.double().t())
+    scale = covariance.diagonal().rsqrt()
+    return np.nan_to_num((covariance * torch.outer(scale, scale)).numpy())
 
 
 def _difference(values: np.ndarray, others: np.ndarray) -> tuple[float, float, float]:

@@ -133,13 +133,14 @@ def forecast_excerpt(run: Run, name: str, bins: int = 300) -> ForecastExcerpt | 
     M = len(shown)
     chosen = {"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
     rows = list(chosen.values())
-    ends = torch.stack([end(level) for level in (0.5, 0.95) for end in (given.intervals.lower, given.intervals.upper)])
+    intervals = given.intervals.of(torch.tensor(rows))
+    ends = torch.stack([end(level) for level in (0.5, 0.95) for end in (intervals.lower, intervals.upper)])
     mean, deviation = session.activity_mean[rows, None], session.activity_scale[rows, None]
     return ForecastExcerpt(
         seconds=(session.part_bins("test")[shown] * session.bin_size).numpy(),
         truth=forecast.truth[:, :M].numpy(),
         forecast=forecast.forecast[:, :M].numpy(),
-        bands=((ends[:, rows, :M, 0] - mean) / deviation).numpy(),
+        bands=((ends[:, :, :M, 0] - mean) / deviation).numpy(),
         coverage=score_intervals(session, given).sentence(),
         breaks=breaks_between(test, shown),
         conditions=conditions_of(session, session.part_bins("test")[shown], breaks_between(test, shown)),
