@@ -114,11 +114,11 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
     kinds = _kinds(session, learned)
     significance, untested = _test_edges(session, learned)
     significant = None if significance is None else significance.significant
-    order, graph, neurons = group_neurons(session, learned), None, None
-    if significant is not None and bool(significant.any()):
-        edges = learned * significant
-        graph = strongest_graph(session, edges)
-        neurons = neuron_table(session, edges, edge=significant).assign(**{order.by: order.group})
+    believed = learned if significant is None else learned * significant
+    order, graph, neurons = group_neurons(session, believed), None, None
+    if significant is not None and bool(believed.any()):
+        graph = strongest_graph(session, believed)
+        neurons = neuron_table(session, believed, edge=significant).assign(**{order.by: order.group})
         neurons = neurons.sort_values("hub_rank", kind="stable")
     return ConnectivityAnalysis(
         session=session,

@@ -12,8 +12,7 @@ from synapsnet_pyg.plots.style import EXCITES, INHIBITS, group_colours, group_la
 from synapsnet_pyg.report.connectivity_analysis import ConnectivityAnalysis
 from synapsnet_pyg.report.figure import ReportFigure
 from synapsnet_pyg.report.graph import MOST, SENDERS, Graph
-from synapsnet_pyg.report.neuron_order import NeuronOrder
-from synapsnet_pyg.report.plotly_canvas import DIVERGING, colour_bar, make_grid, make_plotly, neuron_names
+from synapsnet_pyg.report.plotly_canvas import DIVERGING, colour_bar, make_grid, make_plotly, mark_groups, neuron_names
 from synapsnet_pyg.report.plotly_canvas import Figure as PlotlyFigure
 
 _NO_AXIS = {"visible": False, "showgrid": False, "zeroline": False}
@@ -30,9 +29,13 @@ def matrices_figure(session: Session, analysis: ConnectivityAnalysis) -> ReportF
         "Each row is a receiver, each column a sender. Red is positive, blue negative. A learned "
         "weight is an effect on the forecast: the change of the receiver's next bin, in its standard deviations, for "
         "one standard deviation more of the sender's activity and the same activity of all other recorded neurons. A "
-        "correlation also contains activity that both neurons share with others. Neurons are ordered by "
-        f"{order.field_name}{louvain if order.by == 'community' else ''}. Images of the same quantity share their "
-        "colours."
+        "correlation also contains activity that both neurons share with others. "
+        + (
+            f"Neurons are ordered by {order.field_name}{louvain if order.by == 'community' else ''}. "
+            if order.by
+            else "Neurons are in the order of the recording: no significant edge groups them. "
+        )
+        + "Images of the same quantity share their colours."
         + (" Each cell shows the strongest of a square of pairs." if session.num_neurons > MOST_CELLS else "")
         + (f" {analysis.shown}" if analysis.shown else "")
     )
@@ -51,11 +54,12 @@ def _plotly_matrices(session: Session, analysis: ConnectivityAnalysis) -> Plotly
         matrix = tensor.double().clone().fill_diagonal_(0).numpy()
         cells = pooled(matrix, analysis.neuron_order.order, MOST_CELLS)
         limit, row, column = limits[_quantity(kind)], place // 2 + 1, place % 2 + 1
+        z = matrix[cells.receiver, cells.sender].astype(np.float32)
         names, p_value = neuron_names(session, cells.first), _p_values(analysis, cells) if place == 0 else None
         figure.add_heatmap(
-            z=matrix[cells.receiver, cells.sender].astype(np.float32), x=names, y=names, customdata=p_value,
+            z=z, x=names, y=names, customdata=p_value,
             zmin=-limit, zmax=limit, colorscale=DIVERGING,
-            colorbar=colour_bar(column, _short_quantity(kind), row=row, rows=rows),
+            colorbar=colour_bar(column, _short_quantity(kind), values=z, limit=limit, row=row, rows=rows),
             hovertemplate="sender %{x}<br>receiver %{y}<br>%{z:.3g}"
             + ("" if p_value is None else "<br>p %{customdata:.2g}") + "<extra></extra>",
             row=row, col=column,
@@ -67,7 +71,8 @@ def _plotly_matrices(session: Session, analysis: ConnectivityAnalysis) -> Plotly
     if len(analysis.matrices) > 1:
         figure.update_xaxes(title="sender", showticklabels=True, row=lowest, col=2)
     figure.update_yaxes(title="receiver", col=1)
-    _mark_groups(figure, analysis.neuron_order, cells=len(cells.first), panels=len(analysis.matrices))
+    if groups := analysis.neuron_order.ordered_groups:
+        mark_groups(figure, groups, cells=len(cells.first), panels=len(analysis.matrices))
     return figure
 
 
@@ -96,32 +101,6 @@ def _limits(analysis: ConnectivityAnalysis) -> dict[str, float]:
 def _p_values(analysis: ConnectivityAnalysis, cells: Cells) -> np.ndarray | None:
     """Returns the p-value of each cell of a drawn matrix; None if edges were not tested."""
     return None if analysis.p_value is None else analysis.p_value.numpy()[cells.receiver, cells.sender]
-
-
-def _mark_groups(figure: PlotlyFigure, order: NeuronOrder, *, cells: int, panels: int) -> None:
-    """Draws coloured strips beside the panels, with the name of each group that has at least 5 % of the neurons."""
-    groups = order.ordered_groups
-    ends = [i for i in range(1, len(groups) + 1) if i == len(groups) or groups[i] != groups[i - 1]]
-    scale = cells / len(groups)
-    spans = [(start, end) for start, end in zip([0, *ends], ends, strict=False) if end - start >= 0.05 * len(groups)]
-    middles = [scale * (start + end) / 2 - 0.5 for start, end in spans]
-    for update in (figure.update_xaxes, figure.update_yaxes):
-        update(tickvals=middles, ticktext=[html(groups[start]) for start, _ in spans], ticklabelstandoff=8)
-    colours = group_colours(groups)
-    strips = [
-        (scale * start - 0.5, scale * end - 0.5, colours[group_label(groups[start], colours)])
-        for start, end in zip([0, *ends], ends, strict=False)
-    ]
-    figure.update_layout(
-        shapes=[
-            {"type": "rect", "line": {"width": 0}, "fillcolor": colour, "layer": "above"}
-            | {f"{along}ref": f"{along}{panel}", f"{across}ref": f"{across}{panel} domain"}
-            | {f"{along}0": start, f"{along}1": end, f"{across}0": -0.02, f"{across}1": -0.004}
-            for start, end, colour in strips
-            for panel in ("", *range(2, panels + 1))
-            for along, across in ("xy", "yx")
-        ]
-    )  # fmt: skip
 
 
 def _static_matrices(analysis: ConnectivityAnalysis) -> StaticFigure:

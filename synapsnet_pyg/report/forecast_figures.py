@@ -15,7 +15,7 @@ from synapsnet_pyg.plots.style import COLOURS, FORECAST, TRUE
 from synapsnet_pyg.report.figure import ReportFigure, evenly_chosen
 from synapsnet_pyg.report.forecast_fans import ForecastFans
 from synapsnet_pyg.report.neuron_order import NeuronOrder
-from synapsnet_pyg.report.plotly_canvas import DIVERGING, colour_bar, make_grid, make_plotly, neuron_names
+from synapsnet_pyg.report.plotly_canvas import DIVERGING, colour_bar, make_grid, make_plotly, mark_groups, neuron_names
 from synapsnet_pyg.report.plotly_canvas import Figure as PlotlyFigure
 from synapsnet_pyg.results.figures import draw_chosen_neurons, draw_training
 from synapsnet_pyg.results.forecast_excerpt import ForecastExcerpt
@@ -191,13 +191,13 @@ def raster_figure(session: Session, excerpt: ForecastExcerpt, order: NeuronOrder
     """
     sentence = (
         ("All neurons" if session.num_neurons <= MOST_ROWS else "Evenly chosen neurons")
-        + (f", ordered by {order.field_name}" if order else "")
+        + (f", ordered by {order.field_name}" if order and order.by else "")
         + ", in the same bins. Each image has its own colour scale, because a forecast varies less than the truth. "
         "Vertical stripes in both images are activity common to many neurons that the model forecasts."
     )
     rows = evenly_chosen(np.arange(session.num_neurons) if order is None else order.order, MOST_ROWS)
-    groups = None if order is None else [order.group[row] for row in rows]
-    label = f"{len(rows)} neurons" + (f" by {order.field_name}" if order else "")
+    groups = [order.group[row] for row in rows] if order and order.by else None
+    label = f"{len(rows)} neurons" + (f" by {order.field_name}" if order and groups else "")
     images = {"true activity": excerpt.truth[rows], "forecast one bin ahead": excerpt.forecast[rows]}
     return ReportFigure(
         "raster",
@@ -223,26 +223,19 @@ def _plotly_raster(
         limit = colour_limit(activity)
         figure.add_heatmap(
             z=activity.astype(np.float32), x=times, y=names, zmin=-limit, zmax=limit,
-            colorscale=DIVERGING, colorbar=colour_bar(column, "activity (SD)"),
+            colorscale=DIVERGING, colorbar=colour_bar(column, "activity (SD)", values=activity, limit=limit),
             hovertemplate="%{y}<br>%{x}<br>%{z:.2f} SD<extra></extra>", row=1, col=column,
         )  # fmt: skip
     places, labels = time_ticks(excerpt.seconds, excerpt.breaks)
     figure.update_xaxes(title="time (s)", type="category", tickvals=places, ticktext=labels)
-    figure.update_yaxes(type="category", autorange="reversed", ticks="", **_row_ticks(groups, len(names)))
+    places, numbers = row_ticks(len(names))
+    figure.update_yaxes(type="category", autorange="reversed", ticks="", tickvals=places, ticktext=numbers)
+    if groups is not None:
+        mark_groups(figure, groups, cells=len(names), panels=2, both=False)
     for place in excerpt.breaks:
         figure.add_vline(place - 0.5, line_width=0.5, line_color="black")
     figure.update_yaxes(matches="y", col=2)
     return figure.update_yaxes(title=html(label), col=1)
-
-
-def _row_ticks(groups: list[str] | None, rows: int) -> dict[str, object]:
-    """Returns ticks at the middle of each group of at least 4 % of the rows, or at round numbers of rows."""
-    if groups is None:
-        places, numbers = row_ticks(rows)
-        return {"tickvals": places, "ticktext": numbers}
-    large = [group for group in dict.fromkeys(groups) if groups.count(group) >= 0.04 * rows]
-    middles = [groups.index(group) + groups.count(group) // 2 for group in large]
-    return {"tickvals": middles, "ticktext": [html(group) for group in large]}
 
 
 def _static_raster(

@@ -15,11 +15,11 @@ class NeuronOrder(NamedTuple):
     """Groups of neurons, and an order that keeps groups together."""
 
     by: str
-    """Field that groups the neurons, or ``community``."""
+    """Field that groups the neurons, or ``community``; empty if nothing groups them."""
     group: list[str]
     """Group of each neuron [N]."""
     order: np.ndarray
-    """Indices of the neurons, group after group [N]."""
+    """Indices of the neurons, group after group [N]; as recorded if nothing groups them."""
 
     @property
     def field_name(self) -> str:
@@ -27,9 +27,9 @@ class NeuronOrder(NamedTuple):
         return self.by.replace("_", " ")
 
     @property
-    def ordered_groups(self) -> list[str]:
-        """Group of each neuron in this order [N]."""
-        return [self.group[i] for i in self.order]
+    def ordered_groups(self) -> list[str] | None:
+        """Group of each neuron in this order [N]; None if nothing groups them."""
+        return [self.group[i] for i in self.order] if self.by else None
 
 
 def group_neurons(session: Session, connectivity: Tensor) -> NeuronOrder:
@@ -37,7 +37,8 @@ def group_neurons(session: Session, connectivity: Tensor) -> NeuronOrder:
 
     Args:
         session: Session of the neurons.
-        connectivity: Weights :math:`(N, N)`, for communities.
+        connectivity: Weights :math:`(N, N)`, for communities; 0 for edges that are not significant, since communities
+            of noise mean nothing.
 
     Example:
         >>> import torch
@@ -49,6 +50,8 @@ def group_neurons(session: Session, connectivity: Tensor) -> NeuronOrder:
     fields = fields_with_groups(session)
     if fields:
         by, group = fields[0], group_of_each(session, fields[0])
+    elif not bool(connectivity.any()):
+        return NeuronOrder("", [""] * session.num_neurons, np.arange(session.num_neurons))
     else:
         edges = strongest(connectivity, top_k=10 * session.num_neurons)
         member = communities(session, edges).member

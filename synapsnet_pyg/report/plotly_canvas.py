@@ -9,9 +9,19 @@ from plotly.subplots import make_subplots
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files.texts import html
-from synapsnet_pyg.plots.style import EXCITES, INHIBITS
+from synapsnet_pyg.plots.style import EXCITES, INHIBITS, group_colours, group_label
 
-__all__ = ["DIVERGING", "Figure", "colour_bar", "make_grid", "make_plotly", "neuron_names", "plotly_script", "to_html"]
+__all__ = [
+    "DIVERGING",
+    "Figure",
+    "colour_bar",
+    "make_grid",
+    "make_plotly",
+    "mark_groups",
+    "neuron_names",
+    "plotly_script",
+    "to_html",
+]
 
 DIVERGING = [[0, INHIBITS], [0.5, "#ffffff"], [1, EXCITES]]
 """Colour scale of weights and activity: blue below zero, red above."""
@@ -87,19 +97,67 @@ def _styled(figure: Figure, height: int) -> Figure:
     return figure
 
 
-def colour_bar(column: int, title: str, *, row: int = 1, rows: int = 1) -> dict[str, object]:
+def colour_bar(
+    column: int, title: str, *, values: np.ndarray, limit: float, row: int = 1, rows: int = 1
+) -> dict[str, object]:
     """Returns the layout of a colour bar at the right of a panel, in a grid of two columns.
+
+    Where values lie beyond the colours, the ends of the bar say so, as arrows do in static figures.
 
     Args:
         column: Column of the panel, 1 or 2.
         title: Text beside the bar.
+        values: Values of the image.
+        limit: Value of full colour.
         row: Row of the panel, from 1.
         rows: Number of rows of the grid.
     """
+    below, above = ("≤ " if (values < -limit).any() else ""), ("≥ " if (values > limit).any() else "")
     return {
         "x": 0.43 if column == 1 else 1.01, "y": 1 - (row - 0.5) / rows, "len": 0.8 / rows, "thickness": 12,
         "title": {"text": title, "side": "right"},
+        "tickvals": [-limit, -limit / 2, 0, limit / 2, limit],
+        "ticktext": [f"{below}{-limit:.2g}", f"{-limit / 2:.2g}", "0", f"{limit / 2:.2g}", f"{above}{limit:.2g}"],
     }  # fmt: skip
+
+
+def mark_groups(figure: Figure, groups: Sequence[str], *, cells: int, panels: int, both: bool = True) -> None:
+    """Draws coloured strips beside images of neurons, with the name of each group that has at least 4 % of them.
+
+    Args:
+        figure: Figure whose first panels hold the images.
+        groups: Group of each neuron [N], sorted.
+        cells: Number of rows of each image, onto which the neurons are spread evenly.
+        panels: Number of panels.
+        both: Whether the columns are the same neurons, and get strips, too.
+    """
+    ends = [i for i in range(1, len(groups) + 1) if i == len(groups) or groups[i] != groups[i - 1]]
+    scale = cells / len(groups)
+    spans = list(zip([0, *ends], ends, strict=False))
+    named = [(start, end) for start, end in spans if end - start >= 0.04 * len(groups)]
+    ticks = {
+        "tickvals": [scale * (start + end) / 2 - 0.5 for start, end in named],
+        "ticktext": [html(groups[start]) for start, _ in named],
+        "ticklabelstandoff": 8,
+    }
+    colours = group_colours(groups)
+    figure.update_yaxes(**ticks)
+    if both:
+        figure.update_xaxes(**ticks)
+    figure.update_layout(
+        shapes=[
+            {
+                "type": "rect", "line": {"width": 0}, "layer": "above",
+                "fillcolor": colours[group_label(groups[start], colours)],
+                f"{along}ref": f"{along}{panel}", f"{across}ref": f"{across}{panel} domain",
+                f"{along}0": scale * start - 0.5, f"{along}1": scale * end - 0.5,
+                f"{across}0": -0.02, f"{across}1": -0.004,
+            }
+            for start, end in spans
+            for panel in ("", *range(2, panels + 1))
+            for along, across in (("xy", "yx") if both else ("yx",))
+        ]
+    )  # fmt: skip
 
 
 def neuron_names(session: Session, neurons: np.ndarray) -> list[str]:

@@ -85,7 +85,8 @@ def scores_in_space(details: ScoreDetails) -> PlacedScores | None:
     if len(placed) < 2 or len(widest) < 2:
         return None
     x, y = (placed[name].to_numpy(float) for name in widest)
-    names = (widest[0].replace("_", " "), widest[1].replace("_", " "))
+    unit = f" ({details.position_unit})" if details.position_unit else ""
+    names = (widest[0].replace("_", " ") + unit, widest[1].replace("_", " ") + unit)
     return PlacedScores(x, y, placed["correlation"].to_numpy(), placed["neuron_id"].tolist(), names)
 
 

@@ -51,6 +51,7 @@ class ScoreDetails:
         comparison: Fitted model against ``baseline``.
         ceiling: Mean ceiling.
         neurons: Scores of each neuron (:func:`~synapsnet_pyg.runs.neuron_scores.neuron_scores`).
+        position_unit: Unit of the neurons' positions; empty if the recording does not say it.
     """
 
     intervals: dict[str, ScoreInterval]
@@ -60,6 +61,7 @@ class ScoreDetails:
     comparison: Comparison | None
     ceiling: CeilingScore
     neurons: "pd.DataFrame" = field(repr=False)
+    position_unit: str = ""
 
     @property
     def forecasts_something(self) -> bool:
@@ -119,6 +121,7 @@ def score_details(
         comparison=None if baseline is None else bootstrap.compare(fitted, baseline),
         ceiling=_ceiling_score(table, ceiling),
         neurons=table,
+        position_unit=session.get("position_unit", ""),
     )
 
 

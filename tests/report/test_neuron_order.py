@@ -18,6 +18,14 @@ def test_neurons_are_grouped_by_what_is_known_of_them():
     assert group_neurons(make_session(N=7, area=["V1"] * 7, cell_type=types), connectivity).by == "cell_type"
 
 
+def test_nothing_groups_neurons_without_edges():
+    session = make_session(7, 30)
+    alone = group_neurons(session, torch.zeros(7, 7))
+    assert alone.by == ""
+    assert alone.ordered_groups is None
+    assert alone.order.tolist() == list(range(7))
+
+
 def test_a_large_matrix_shows_the_strongest_of_each_square():
     random = np.random.default_rng(0)
     matrix, order = random.standard_normal((11, 11)), random.permutation(11)

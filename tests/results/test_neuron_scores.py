@@ -16,7 +16,9 @@ from synapsnet_pyg.runs.run import Run
 @pytest.fixture(scope="module")
 def scores() -> Evaluation:
     position = torch.tensor([[0.0, 9, 1], [5, 9, 3], [9, 9, 2], [4, 9, 8], [torch.nan, 9, 2]])
-    one = make_session(5, 200, name="one", area=["V1", "LM", "V1", "", "V1"], position=position).standardise()
+    one = make_session(5, 200, name="one", area=["V1", "LM", "V1", "", "V1"], position=position)
+    one = one.standardise()
+    one.position_unit = "mm"
     two = make_session(4, 160, name="two").standardise()
     model = build_model("copy", [one, two])
     return evaluate(Run.of(model, [one, two]))
@@ -40,7 +42,7 @@ def test_areas_are_ordered_by_their_mean(scores):
 
 def test_neurons_are_placed_in_the_plane_of_the_widest_spread(scores):
     placed = scores_in_space(scores.details["one"])
-    assert placed.names == ("position x", "position z")
+    assert placed.names == ("position x (mm)", "position z (mm)")
     assert placed.x.tolist() == [0, 5, 9, 4]
     assert scores_in_space(scores.details["two"]) is None
 
