@@ -26,7 +26,7 @@ from synapsnet_pyg.processes.signals import ending_signals, without_interrupts
 PARENT = "SYNAPSNET_PARENT"
 """Variable of the environment with the number of the process with which another one ends."""
 
-_PATIENCE = 5.0
+_PATIENCE = 10.0
 """Seconds in which a process that is to end can clean its files."""
 
 
