@@ -243,12 +243,18 @@ class _Stacks:
         return sum(stop - start for start, stop in blocks(self.session, past=self.past))
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Yields the signals [M, chunk]: newest bin, L earlier bins, known signals."""
+        """Yields the signals [M, chunk]: newest bin, L earlier bins, known signals; short trials side by side."""
+        trials: list[Tensor] = []
         for begin, end in blocks(self.session, past=self.past):
             for start in range(begin, end, 1024):
                 stop = min(start + 1024, end)
                 rows = [self.activity[:, start - lag : stop - lag] for lag in range(self.lags + 1)]
-                yield torch.cat([*rows, self.known[:, start - 1 : stop - 1]])
+                trials.append(torch.cat([*rows, self.known[:, start - 1 : stop - 1]]))
+                if sum(part.shape[1] for part in trials) >= 1024:
+                    yield torch.cat(trials, 1)
+                    trials = []
+        if trials:
+            yield torch.cat(trials, 1)
 
     def precision(self, bins: int) -> tuple[Tensor, Tensor]:
         """Returns the mean [M, 1] and the inverse covariance [M, M] of all signals."""

@@ -19,6 +19,8 @@ _CLASSES = 4096
 """Number of classes into which many values are sorted by their size."""
 _WIDTH = 0.01
 """Width of a class, in standard errors."""
+_FEW_PAIRS = 2**18
+"""Number of pairs up to which each step of EM has a subspace iteration of its own."""
 
 
 class Squares(NamedTuple):
@@ -211,8 +213,8 @@ class CommonDrive(NamedTuple):
 def common_drive(z: PairMatrix, *, max_rank: int = 8, iterations: int = 40) -> CommonDrive:
     """Finds the common drive in weights over their standard errors, as :func:`sparse_low_rank` describes.
 
-    Steps of EM on the values alternate with steps of subspace iteration on the matrix without edges; of a large
-    population one of the latter follows five of the former. Values of nearly equal size are taken together in EM.
+    Steps of EM on the values alternate with steps of subspace iteration on the matrix without edges; of many neurons
+    one of the latter follows five of the former. Values of nearly equal size are taken together in EM.
 
     Args:
         z: Weights divided by their standard errors, of at least :data:`FEWEST` neurons.
@@ -222,7 +224,8 @@ def common_drive(z: PairMatrix, *, max_rank: int = 8, iterations: int = 40) -> C
     pairs, values = z.pairs, z.values.float()
     N = pairs.num_neurons
     z = PairMatrix(pairs, values, z.products)
-    em_steps = 1 if z.products is None else 5  # products with vectors take seconds in a large population
+    # Subspace iterations on many values, or as products with vectors, take seconds.
+    em_steps = 1 if z.products is None and values.numel() <= _FEW_PAIRS else 5
     mixture = EdgeMixture(density=0.1, edge_variance=10.0, null_variance=1.0)
     receivers, senders = values.new_zeros(N, 0), values.new_zeros(0, N)
     while True:

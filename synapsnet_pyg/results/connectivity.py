@@ -14,7 +14,7 @@ from synapsnet_pyg.analysis.significance import edge_significance
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import atomic_path, file_name, make_folder, release_memory
 from synapsnet_pyg.files.texts import cells
-from synapsnet_pyg.nn.current_conv import edges_of, sparse_like, values_at
+from synapsnet_pyg.nn.current_conv import edges_of, sparse_like, sparse_matrix, values_at
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.results.connectivity_files import format_of, save_connectivity
 from synapsnet_pyg.results.graphs import strongest
@@ -22,6 +22,9 @@ from synapsnet_pyg.runs.run import Run
 
 SIGNIFICANT = 0.05
 """False discovery rate of the edges that are significant, where none is given."""
+
+MOST_ROWS = 2**20 - 1
+"""Largest number of edges in a table that was not asked for: a spreadsheet has 2^20 rows, names of columns included."""
 
 EDGE_COLUMNS = (
     "source",
@@ -124,9 +127,10 @@ def save_connectivity_results(
     """Writes the connectivity of every session in every format.
 
     Matrices (``npz``) hold every weight. Tables and graphs hold the edges that pass ``threshold``, ``top_k`` and
-    ``rate``. A graph takes a kilobyte for each edge: without ``formats`` it is written of tested edges alone, and
-    holds the significant ones. Beside a table of tested edges there is one of the pairs that are coupled within the
-    bin, ``<session>-same-bin.csv``.
+    ``rate``. Without ``formats`` a table has no more rows than a spreadsheet takes: the significant edges and the
+    strongest others. A graph takes a kilobyte for each edge: without ``formats`` it is written of tested edges alone,
+    and holds the significant ones. Beside a table of tested edges there is one of the pairs that are coupled within
+    the bin, ``<session>-same-bin.csv``.
 
     Args:
         run: Run of the sessions.
@@ -149,8 +153,11 @@ def save_connectivity_results(
     for name, result in results.items():
         kept = strongest(result.connectivity if rate is None else result.significant(rate), threshold, top_k)
         matrices = dict.fromkeys(("npz", "csv") if formats is None else formats, kept)
-        if formats is None and result.is_tested:
-            matrices["graphml"] = strongest(result.significant(called_at), threshold, top_k)
+        if formats is None:
+            called = result.significant(called_at) if result.is_tested else torch.zeros_like(kept)
+            matrices["csv"] = _most(kept, called, MOST_ROWS if top_k is None else top_k)
+            if result.is_tested:
+                matrices["graphml"] = strongest(called, threshold, top_k)
         for format, edges in matrices.items():
             every_weight = format_of(format).every_weight
             matrix = result.connectivity if every_weight else edges
@@ -158,6 +165,9 @@ def save_connectivity_results(
                 run.sessions[name], matrix, make_folder(folder), format=format, edge_fields=result.edge_fields
             )
             count = "all weights" if every_weight else f"{len(edges_of(edges)[1])} edges"
+            if format == "csv" and edges is not kept:
+                number = len(edges_of(kept)[1])
+                count += f", the significant and the strongest of {number} (--format csv writes all)"
             lines.append(f"written to {path}: {count}")
         if result.is_tested and "csv" in matrices:
             path = folder / f"{file_name(name)}-same-bin.csv"
@@ -166,6 +176,19 @@ def save_connectivity_results(
         if result.message:
             lines.append(f"{name}: {result.message}")
     return lines
+
+
+def _most(kept: Tensor, called: Tensor, most: int) -> Tensor:
+    """Returns weights with at most some edges: those that are called, then the strongest; itself if it has fewer."""
+    edge_index, weight = edges_of(kept)
+    if len(weight) <= most:
+        return kept
+    first = weight.abs().masked_fill(values_at(called, edge_index).nan_to_num(0.0) != 0, torch.inf)
+    chosen = first.topk(most).indices.sort().values
+    sender, receiver = edge_index[:, chosen]
+    if kept.is_sparse:
+        return sparse_matrix(edge_index[:, chosen], weight[chosen], len(kept))
+    return torch.zeros_like(kept).index_put((receiver, sender), weight[chosen])
 
 
 def _write_same_bin(path: Path, session: Session, result: ConnectivityResult, rate: float) -> int:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import networkx as nx
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from synapsnet_pyg.results.connectivity import (
     connectivity_results,
     save_connectivity_results,
 )
+from synapsnet_pyg.results.connectivity_files import read_connectivity
 from synapsnet_pyg.runs.run import Run
 
 N = 10
@@ -71,6 +74,26 @@ def test_the_weight_is_the_learned_one_with_a_test_too(runs, session):
         torch.testing.assert_close(result.connectivity, mean)
         for name, matrix in expected.items():
             torch.testing.assert_close(result.edge_fields[name], matrix, equal_nan=True)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_table_that_was_not_asked_for_fits_a_spreadsheet(runs, tmp_path, monkeypatch, sparse):
+    monkeypatch.setattr("synapsnet_pyg.results.connectivity.MOST_ROWS", 12)
+    result = connectivity_results(runs[:1], significance=True)["demo"]
+    if sparse:
+        fields = {name: matrix.to_sparse() for name, matrix in result.edge_fields.items()}
+        result = replace(result, connectivity=result.connectivity.to_sparse(), edge_fields=fields)
+    called = result.significant(0.05).to_dense() != 0
+    assert 0 < int(called.sum()) < 12
+    lines = save_connectivity_results(runs[0], {"demo": result}, tmp_path)
+    assert any(line.endswith(f"the strongest of {N * (N - 1)} (--format csv writes all)") for line in lines)
+    weight = read_connectivity(tmp_path / "demo-edges.csv", runs[0].sessions["demo"])
+    assert int((weight != 0).sum()) == 12
+    assert bool((weight != 0)[called].all())
+    left = result.connectivity.to_dense().clone().fill_diagonal_(0)[weight == 0]
+    assert left.abs().max() <= weight[(weight != 0) & ~called].abs().min()
+    save_connectivity_results(runs[0], {"demo": result}, tmp_path, formats=["csv"])
+    assert len(pd.read_csv(tmp_path / "demo-edges.csv")) == N * (N - 1)
 
 
 def test_tables_have_one_vocabulary(runs, tmp_path):
