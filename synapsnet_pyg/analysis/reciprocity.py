@@ -48,7 +48,7 @@ def reciprocity(
         1  weights     0.250000
     """
     pairs = pairs_of(session, connectivity, edge)
-    matrices = [pairs.edge.astype(float), np.abs(pairs.weight)]
+    matrices = [pairs.edge, np.abs(pairs.weight)]
     observed = np.array([_reciprocal_share(matrix) for matrix in matrices])
     null = against_null(
         observed,
@@ -67,8 +67,14 @@ def _reciprocal_share(strength: np.ndarray) -> float:
 
 def _other_senders(strength: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Shuffles the entries of each row, without the diagonal."""
-    N = len(strength)
-    others = ~np.eye(N, dtype=bool)
-    shuffled = np.zeros_like(strength)
-    shuffled[others] = random.permuted(strength[others].reshape(N, N - 1), axis=1).ravel()
+    N, shuffled = len(strength), np.zeros_like(strength)
+    if strength.any():
+        entries = _off_diagonal(strength).reshape(N, N - 1)
+        _off_diagonal(shuffled)[:] = random.permuted(entries, axis=1).reshape(N - 1, N)
     return shuffled
+
+
+def _off_diagonal(matrix: np.ndarray) -> np.ndarray:
+    """Returns a view of all entries but the diagonal, row by row [N - 1, N]: each N + 1 entries end on the diagonal."""
+    N = len(matrix)
+    return matrix.reshape(-1)[1:].reshape(N - 1, N + 1)[:, :-1]
