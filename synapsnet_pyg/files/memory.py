@@ -54,7 +54,7 @@ def return_freed_memory() -> None:
     The GNU C library keeps arrays of up to 32 MB for later ones, in pieces that often fit none of them: several hundred
     megabytes after a few different computations. With other C libraries nothing is done.
     """
-    _allocate(at_once=2**20)
+    _allocate(at_once=2**22)
 
 
 def keep_freed_memory() -> None:
