@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from synapsnet_pyg.plots.canvas import add_colour_bar, despine, figure_text, mark_groups
-from synapsnet_pyg.plots.pooling import block_limit, colour_limit, pooled
+from synapsnet_pyg.plots.pooling import STATIC_CELLS, block_limit, colour_limit, drawn_values, pooled
 from synapsnet_pyg.plots.style import BLUE, EXCITES, INHIBITS, ORANGE, group_colours, group_label, line_look
 
 WEIGHT = "weight (SD of receiver per SD of sender)"
@@ -54,12 +54,12 @@ def draw_matrix(
         label: Text beside the colour bar: the quantity and its unit.
     """
     values = connectivity.detach().cpu().double().clone().fill_diagonal_(0).numpy()
-    if limit is None:
-        limit = colour_limit(values[~np.eye(len(values), dtype=bool)])
     grouped = groups is not None and len(set(groups)) > 1
     order = np.argsort(np.array(groups), kind="stable") if grouped else np.arange(len(values))
+    if limit is None:
+        limit = colour_limit(drawn_values(values, order, STATIC_CELLS))
     clipped = np.abs(values).max(initial=0) > limit
-    cells = pooled(values, order, most=600)
+    cells = pooled(values, order, STATIC_CELLS)
     image = ax.imshow(
         values[cells.receiver, cells.sender], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest",
         aspect="equal", extent=(-0.5, len(values) - 0.5, len(values) - 0.5, -0.5),

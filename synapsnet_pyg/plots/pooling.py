@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+STATIC_CELLS = 600
+"""Largest number of cells along a side of a matrix in a figure that does not zoom."""
+
 
 class Cells(NamedTuple):
     """Pairs of neurons that the cells of a drawn matrix show."""
@@ -52,6 +55,24 @@ def colour_limit(values: np.ndarray, quantile: float = 0.995) -> float:
     """
     size = np.abs(values[np.isfinite(values)])
     return (float(np.quantile(size, quantile)) or float(size.max())) if size.size and size.any() else 1.0
+
+
+def drawn_values(matrix: np.ndarray, order: np.ndarray, most: int = 300) -> np.ndarray:
+    """Returns the values that the image of a matrix shows, for the limit of its colours; without the diagonal.
+
+    Args:
+        matrix: Weights [N, N].
+        order: Indices of the neurons in the order of rows and columns [N].
+        most: Largest number of cells along each side; of more neurons a cell shows the strongest of several pairs.
+
+    Example:
+        >>> drawn_values(np.array([[7.0, 1], [2, 7]]), np.arange(2)).tolist()
+        [1.0, 2.0]
+    """
+    if len(matrix) <= most:
+        return matrix[~np.eye(len(matrix), dtype=bool)]
+    cells = pooled(matrix, order, most)
+    return matrix[cells.receiver, cells.sender]
 
 
 def block_limit(weight: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from synapsnet_pyg.files.texts import html
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
 from synapsnet_pyg.plots.canvas import make_figure
 from synapsnet_pyg.plots.connectivity import TRUE_WEIGHT, WEIGHT, draw_current_correlation, draw_graph, draw_matrix
-from synapsnet_pyg.plots.pooling import Cells, colour_limit, pooled, weight_limit
+from synapsnet_pyg.plots.pooling import STATIC_CELLS, Cells, colour_limit, drawn_values, pooled, weight_limit
 from synapsnet_pyg.plots.style import EXCITES, INHIBITS, group_colours, group_label, line_look
 from synapsnet_pyg.report.connectivity_analysis import ConnectivityAnalysis
 from synapsnet_pyg.report.figure import ReportFigure
@@ -49,7 +49,7 @@ def _plotly_matrices(session: Session, analysis: ConnectivityAnalysis) -> Plotly
         60 + 430 * rows, rows=rows, columns=2, titles=list(analysis.matrices),
         horizontal_spacing=0.16, vertical_spacing=0.08, shared="all",
     )  # fmt: skip
-    limits = _limits(analysis)
+    limits = _limits(analysis, MOST_CELLS)
     for place, (kind, tensor) in enumerate(analysis.matrices.items()):
         matrix = tensor.double().clone().fill_diagonal_(0).numpy()
         cells = pooled(matrix, analysis.neuron_order.order, MOST_CELLS)
@@ -86,12 +86,12 @@ def _short_quantity(kind: str) -> str:
     return "weight (SD per SD)" if _quantity(kind) == WEIGHT else _quantity(kind)
 
 
-def _limits(analysis: ConnectivityAnalysis) -> dict[str, float]:
-    """Returns quantity -> value of full colour, over the weights of all its matrices."""
+def _limits(analysis: ConnectivityAnalysis, most: int) -> dict[str, float]:
+    """Returns quantity -> value of full colour, over what the images of all its matrices show in so many cells."""
     values: dict[str, list[np.ndarray]] = {}
     for kind, matrix in analysis.matrices.items():
-        off = ~np.eye(len(matrix), dtype=bool)
-        values.setdefault(_quantity(kind), []).append(matrix.double().numpy()[off])
+        weight = matrix.double().clone().fill_diagonal_(0).numpy()
+        values.setdefault(_quantity(kind), []).append(drawn_values(weight, analysis.neuron_order.order, most).ravel())
     return {
         quantity: (weight_limit if quantity == WEIGHT else colour_limit)(np.concatenate(parts))
         for quantity, parts in values.items()
@@ -110,7 +110,7 @@ def _static_matrices(analysis: ConnectivityAnalysis) -> StaticFigure:
     columns = 3 if len(analysis.matrices) in (3, 5, 6) else 2
     rows = -(-len(analysis.matrices) // columns)
     figure, axes = make_figure(5.5 * columns, 4.6 * rows, columns=columns, rows=rows)
-    limits = _limits(analysis)
+    limits = _limits(analysis, STATIC_CELLS)
     for ax, (kind, matrix) in zip(axes, analysis.matrices.items(), strict=False):
         quantity = _quantity(kind)
         draw_matrix(ax, matrix[order][:, order], kind, groups=groups, label=quantity, limit=limits[quantity])
@@ -142,7 +142,7 @@ def _plotly_graph(session: Session, analysis: ConnectivityAnalysis, graph: Graph
     figure = make_plotly(640)
     _add_edges(figure, session, graph)
     _add_neurons(figure, session, analysis, graph)
-    near = 1.4 if graph.placed else 0.8
+    near = 1.4 if graph.placed or len(graph.edge_weight) < 10 else 0.8  # the few neurons of a layout lie at its border
     axis = {"showbackground": False, "gridcolor": "#e5e5e5", "zeroline": False} if graph.placed else _NO_AXIS
     figure.update_layout(
         scene={f"{a}axis": {**axis, "title": {"text": a}} for a in "xyz"}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files import file_name, release_memory
@@ -11,7 +11,7 @@ from synapsnet_pyg.plots.canvas import Figure, figure_text, make_figure
 from synapsnet_pyg.plots.connectivity import TRUE_WEIGHT, draw_matrix, draw_true_against_learned
 from synapsnet_pyg.plots.forecasts import draw_forecast_traces, draw_training_curve
 from synapsnet_pyg.plots.image_files import FIGURE_FORMATS, save_figure
-from synapsnet_pyg.plots.pooling import weight_limit
+from synapsnet_pyg.plots.pooling import STATIC_CELLS, drawn_values, weight_limit
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.results.forecast_excerpt import ForecastExcerpt, forecast_excerpt
 from synapsnet_pyg.results.neuron_groups import fields_with_groups, group_of_each
@@ -87,7 +87,8 @@ def _draw_connectivity(run: Run, name: str) -> Figure:
         learned, session = part.matrix(learned), part.session
     fields = fields_with_groups(session)
     groups = group_of_each(session, fields[0]) if fields else None
-    limit = weight_limit(learned[~torch.eye(len(learned), dtype=torch.bool)].double().cpu().numpy())
+    weights = learned.double().cpu().numpy()
+    limit = weight_limit(drawn_values(weights, np.arange(len(weights)), STATIC_CELLS))
     truth = session.true_connectivity
     if truth is None:
         figure, (ax,) = make_figure(5.8, 4.6)
