@@ -121,7 +121,7 @@ def _static_matrices(analysis: ConnectivityAnalysis) -> StaticFigure:
 
 def graph_figure(session: Session, analysis: ConnectivityAnalysis, graph: Graph) -> ReportFigure:
     """Returns the figure of neurons in space with the strongest significant edges."""
-    few = f" (the {MOST} strongest of them)" if SENDERS * session.num_neurons > MOST else ""
+    few = f" (the {MOST} strongest of them)" if len(graph.edge_weight) == MOST else ""
     places = (
         "Neurons are drawn at their recorded positions."
         if graph.placed
