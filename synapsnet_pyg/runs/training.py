@@ -25,9 +25,11 @@ from synapsnet_pyg.data.windows import EpochSampler, Window, Windows, windows_of
 from synapsnet_pyg.files import keep_freed_memory, make_folder, optional_import, require_disk_space, session_folder
 from synapsnet_pyg.files.writing import room
 from synapsnet_pyg.models.checkpoint import describe, read_checkpoint, save_model, write_checkpoint
+from synapsnet_pyg.models.contract import check_forecasts
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import SessionForecast, forecast_horizons, forecast_session
 from synapsnet_pyg.models.per_session import PerSession
+from synapsnet_pyg.models.registry import MODELS
 from synapsnet_pyg.nn.gather import sharing
 from synapsnet_pyg.nn.threads import threads
 from synapsnet_pyg.processes.signals import renew
@@ -231,8 +233,8 @@ def check_fit(model: Forecaster, sessions: Sequence[Session]) -> None:
     """Raises an error if a part of a session is too short for the model, or if nothing varies in its training part.
 
     Raises:
-        ValueError: No segment of a part is longer than the window, a part has fewer than two bins to forecast, or all
-            neurons are constant in the training part.
+        ValueError: No segment of a part is longer than the window, a part has fewer than two bins to forecast, all
+            neurons are constant in the training part, or :func:`.check_forecasts` refuses a model of one's own.
     """
     for session in sessions:
         train = session.split().train
@@ -255,6 +257,8 @@ def check_fit(model: Forecaster, sessions: Sequence[Session]) -> None:
                     f"Expected at least 2 bins to forecast in the {kind} part of session '{session.name}' (got "
                     f"{targets}); use a longer recording."
                 )
+        if model.kind not in MODELS:
+            check_forecasts(model, train)
 
 
 class _Training(LightningModule):

@@ -10,6 +10,14 @@ import pytest
 from synapsnet_pyg.processes.signals import ending_signals, renew, without_interrupts
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Interrupts are heard here even if the tests run in the background, where a shell ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(
     ("number", "status", "reason"),
     [
