@@ -376,7 +376,8 @@ def figures(
 def export(run: str, *, to: str) -> None:
     """Write a run as a folder to give away: weights, learned connectivity, scores, model card, but no recording.
 
-    Others adapt it to their recordings. Names of sessions, neurons and behaviours are in it.
+    Others adapt it to their recordings. Names of sessions, neurons and behaviours are in it. Only models of the package
+    can be written: to read the folder runs no code of yours.
 
     Args:
         run: Folder of the run.
@@ -387,5 +388,8 @@ def export(run: str, *, to: str) -> None:
         synapsnet export run --to for-a-colleague
     """
     from synapsnet_pyg.runs.run import Run
+    from synapsnet_pyg.runs.run_file import RunRecord
+    from synapsnet_pyg.runs.sharing import require_own_model
 
+    require_own_model(RunRecord.read(Path(run)).kind)
     say(f"written to {Run.load(run).save_pretrained(to)}; it holds no recording, see README.md in it")

@@ -164,6 +164,7 @@ def share(run: "Run", folder: Path) -> Path:
     save = optional_import("safetensors.torch", "hub").save_file
     if (folder / FILE).exists():
         raise FileExistsError(f"Expected a folder without a run (got '{folder}'); choose another one.")
+    require_own_model(run.kind)
     config = _config(run)
     scores, split = evaluate(run), run.split()
     tensors: dict[str, Tensor] = {}
@@ -188,6 +189,22 @@ def share(run: "Run", folder: Path) -> Path:
             plain = {key: value.detach().cpu().contiguous().clone() for key, value in values.items()}
             save(plain, temporary, metadata={"orientation": "[receiver, sender]"})
     return folder
+
+
+def require_own_model(kind: str) -> None:
+    """Raises an error for a model outside the package, which no reader of a shared run would import.
+
+    Args:
+        kind: Name of the model.
+
+    Raises:
+        ValueError: It is not a model of the package.
+    """
+    if kind not in MODELS:
+        raise ValueError(
+            f"Expected a run of a model of the package (got '{kind}'): whoever reads an export shall run no code of "
+            "others; give away the run's folder and the file of the model, or add the model to the package."
+        )
 
 
 def push_to_hub(run: "Run", repository: str, *, private: bool = True) -> str:

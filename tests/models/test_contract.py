@@ -2,6 +2,7 @@ import pytest
 import torch
 from helpers import make_session
 
+from synapsnet_pyg.cli.main import main
 from synapsnet_pyg.models.contract import check_forecasts
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.runs.recipe import Preset
@@ -52,7 +53,7 @@ def test_mistakes_of_a_model_are_told(mistake, scale):
         check_forecasts(Own([session], mistake), session)
 
 
-def test_a_fit_begins_with_the_check(tmp_path):
+def test_a_fit_begins_with_the_check(tmp_path, capsys):
     """A mistake leaves no folder behind that a fit without it would meet."""
     make_session(5, 90, name="one").save(tmp_path / "one.h5")
     kind = f"{__name__}.Own"
@@ -60,7 +61,11 @@ def test_a_fit_begins_with_the_check(tmp_path):
     with pytest.raises(ValueError, match=r"Expected model '.*Own' to return"):
         Run.fit([tmp_path / "one.h5"], tmp_path / "run", kind, recipe=recipe, arguments={"mistake": "tensor"})
     assert not (tmp_path / "run").exists()
-    Run.fit([tmp_path / "one.h5"], tmp_path / "run", kind, recipe=recipe)
+    run = Run.fit([tmp_path / "one.h5"], tmp_path / "run", kind, recipe=recipe)
+    assert [line.endswith(f" --trust {kind}") for line in run.commands()] == [False, True, True]
+    assert main(["export", str(tmp_path / "run"), "--to", str(tmp_path / "shared")]) == 2
+    assert "of a model of the package" in capsys.readouterr().err
+    assert not (tmp_path / "shared").exists()
 
 
 def test_models_that_draw_random_numbers_are_not_refused():

@@ -255,7 +255,7 @@ def test_a_model_of_ones_own_is_not_shared(tmp_path):
     from helpers import Faded
 
     session = make_session(T=200).standardise()
-    with pytest.raises(ValueError, match="expected a model among"):
+    with pytest.raises(ValueError, match=r"a run of a model of the package \(got 'helpers.Faded'\)"):
         Run.of(Faded([session]), [session], Recipe()).save_pretrained(tmp_path / "shared")
     assert not (tmp_path / "shared").exists()
 
