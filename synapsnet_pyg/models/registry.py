@@ -196,6 +196,11 @@ _parts_in_use: set[str] = set()
 """Import paths of the parts, in no registry, with which models of this process were made."""
 
 
+def is_of_package(kind: str) -> bool:
+    """Returns True for the name of a model of the package, registered or by its import path."""
+    return kind in MODELS or is_ours(kind)
+
+
 def require_trusted(
     kind: str, arguments: Mapping[str, Any], file: str | os.PathLike[str], trust: Collection[str] = ()
 ) -> None:
@@ -215,7 +220,7 @@ def require_trusted(
     """
     from synapsnet_pyg.models.forecaster import Forecaster
 
-    known = kind in MODELS or kind in trust or "." not in kind or is_ours(kind)
+    known = is_of_package(kind) or kind in trust or "." not in kind
     if not known and kind not in map(path_of, _subclasses(Forecaster)):
         raise untrusted("a model", kind, file)
     for key, value in arguments.items():

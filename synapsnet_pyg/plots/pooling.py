@@ -71,8 +71,10 @@ def drawn_values(matrix: np.ndarray, order: np.ndarray, most: int = 300) -> np.n
     """
     if len(matrix) <= most:
         return matrix[~np.eye(len(matrix), dtype=bool)]
+    matrix = matrix.copy()
+    np.fill_diagonal(matrix, 0)
     cells = pooled(matrix, order, most)
-    return matrix[cells.receiver, cells.sender]
+    return matrix[cells.receiver, cells.sender].ravel()
 
 
 def block_limit(weight: np.ndarray) -> float:

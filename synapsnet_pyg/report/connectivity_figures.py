@@ -90,8 +90,8 @@ def _limits(analysis: ConnectivityAnalysis, most: int) -> dict[str, float]:
     """Returns quantity -> value of full colour, over what the images of all its matrices show in so many cells."""
     values: dict[str, list[np.ndarray]] = {}
     for kind, matrix in analysis.matrices.items():
-        weight = matrix.double().clone().fill_diagonal_(0).numpy()
-        values.setdefault(_quantity(kind), []).append(drawn_values(weight, analysis.neuron_order.order, most).ravel())
+        shown = drawn_values(matrix.double().numpy(), analysis.neuron_order.order, most)
+        values.setdefault(_quantity(kind), []).append(shown)
     return {
         quantity: (weight_limit if quantity == WEIGHT else colour_limit)(np.concatenate(parts))
         for quantity, parts in values.items()

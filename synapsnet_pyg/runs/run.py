@@ -16,7 +16,7 @@ from synapsnet_pyg.data.session import Session, Split
 from synapsnet_pyg.files import make_folder, say, session_folder
 from synapsnet_pyg.models.checkpoint import load_model
 from synapsnet_pyg.models.forecaster import Forecaster
-from synapsnet_pyg.models.registry import MODELS, build_model, is_ours, require_trusted
+from synapsnet_pyg.models.registry import build_model, is_of_package, require_trusted
 from synapsnet_pyg.processes.locks import held
 from synapsnet_pyg.runs.cost import FitCost, affordable, cost_sentence
 from synapsnet_pyg.runs.hardware import Hardware
@@ -363,7 +363,7 @@ class Run:
                 self.kind,
                 *_options(recipe | arguments),
             ]
-        trust = "" if self.kind in MODELS or is_ours(self.kind) else f" --trust {self.kind}"
+        trust = "" if is_of_package(self.kind) else f" --trust {self.kind}"
         return [shlex.join(fit_command), f"synapsnet evaluate again{trust}", f"synapsnet report again{trust}"]
 
 

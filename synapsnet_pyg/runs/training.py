@@ -29,7 +29,7 @@ from synapsnet_pyg.models.contract import check_forecasts
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.forecasting import SessionForecast, forecast_horizons, forecast_session
 from synapsnet_pyg.models.per_session import PerSession
-from synapsnet_pyg.models.registry import MODELS, is_ours
+from synapsnet_pyg.models.registry import is_of_package
 from synapsnet_pyg.nn.gather import sharing
 from synapsnet_pyg.nn.threads import threads
 from synapsnet_pyg.processes.signals import renew
@@ -257,7 +257,7 @@ def check_fit(model: Forecaster, sessions: Sequence[Session]) -> None:
                     f"Expected at least 2 bins to forecast in the {kind} part of session '{session.name}' (got "
                     f"{targets}); use a longer recording."
                 )
-        if session.name in model.sessions and model.kind not in MODELS and not is_ours(model.kind):
+        if session.name in model.sessions and not is_of_package(model.kind):
             check_forecasts(model, train)
 
 
