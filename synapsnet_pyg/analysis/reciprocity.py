@@ -67,10 +67,12 @@ def _reciprocal_share(strength: np.ndarray) -> float:
 
 def _other_senders(strength: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Shuffles the entries of each row, without the diagonal."""
-    N, shuffled = len(strength), np.zeros_like(strength)
-    if strength.any():
-        entries = _off_diagonal(strength).reshape(N, N - 1)
-        _off_diagonal(shuffled)[:] = random.permuted(entries, axis=1).reshape(N - 1, N)
+    N = len(strength)
+    entries, shuffled = _off_diagonal(strength).reshape(N, N - 1), np.zeros_like(strength)
+    some = entries.any(1)
+    if some.any():
+        entries[some] = random.permuted(entries[some], axis=1)  # the others, of edges the most, are all zero
+        _off_diagonal(shuffled)[:] = entries.reshape(N - 1, N)
     return shuffled
 
 

@@ -226,8 +226,8 @@ def connectivity(
         run: Folder of the run.
         out: Folder for the files, created if needed.
         format: Formats, separated by commas: npz (matrix), csv, parquet (edge table), graphml, gexf (graph), sparse
-            (SciPy matrix), mat (MATLAB). If not given: npz, csv of at most 1048575 edges (the rows of a spreadsheet;
-            the significant and the strongest), and with --significance a graphml of the significant edges alone.
+            (SciPy matrix), mat (MATLAB). If not given: npz, csv of at most 100000 edges (the significant and the
+            strongest), and with --significance a graphml of the significant edges alone.
         threshold: Smallest absolute weight of an edge in tables and graphs.
         top_k: Number of strongest edges in tables and graphs; all if not given.
         significance: Test every edge of the recording. The column weight is the learned weight, as without the test,

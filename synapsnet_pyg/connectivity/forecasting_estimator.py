@@ -37,7 +37,7 @@ class LinearForecast(torch.nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Forecasts the bin after each input."""
-        return self.coefficients @ inputs + self.intercept[:, None]
+        return torch.einsum("nc,...cp->...np", self.coefficients, inputs) + self.intercept[:, None]
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,8 @@ class VectorAutoregression(Forecaster):
         coefficients, intercept = self.get_buffer(f"coefficients_{s}"), self.get_buffer(f"intercept_{s}")
         lagged, behaviour = newest_bins(window, self.lags)
         inputs = torch.cat([*lagged, behaviour], dim=1)
-        return Forecast(coefficients @ inputs + intercept[:, None])
+        forecast = torch.einsum("nc,bcp->bnp", coefficients, inputs)  # one product; @ multiplies window by window
+        return Forecast(forecast + intercept[:, None])
 
     def connectivity(self, session: Session) -> Tensor:
         """Returns the coefficients of lag 1, :math:`C_1`."""

@@ -22,7 +22,7 @@ from synapsnet_pyg.nn.neuron_embedding import NeuronEmbedding
 from synapsnet_pyg.nn.session_graph import SessionGraph
 from synapsnet_pyg.nn.threads import threads
 
-_MAX_WINDOWS, _MAX_SLOPES = 4096, 2**23
+_MAX_WINDOWS, _MAX_SLOPES = 4096, 2**20
 """Largest numbers of windows, and of windows times neurons, from which the connectivity is computed."""
 
 
@@ -374,9 +374,10 @@ class SynapsNet(Forecaster):
     def _slope(self, window: Window) -> Tensor:
         """Returns the derivative of each neuron's forecast by its own newest input current, [B, N]."""
         with evaluating(self), torch.enable_grad():
-            current = self.input_current(window)
+            with torch.inference_mode():  # which keeps the weights of all pairs from one call to the next
+                current = self.input_current(window)
             assert current is not None
-            current = current.detach().requires_grad_()
+            current = current.clone().requires_grad_()
             # A neuron's forecast depends on no other neuron's current: one backward pass gives all derivatives.
             (slope,) = torch.autograd.grad(self._decode(window, current)[..., 0].sum(), current)
         return slope[..., -1]

@@ -95,7 +95,7 @@ class Dynamics(torch.nn.Module):
             dim=-1,
         )
         hidden = self.sequence(inputs.reshape(B * N, L, -1))[0][:, -targets:]
-        mask = self._dropout_mask(torch.ones_like(hidden[:, :1]))
+        mask = self._dropout_mask(torch.empty_like(hidden[:, :1]))
         forecast: Tensor = self.readout(hidden if mask is None else hidden * mask)
         return forecast.reshape(B, N, targets, -1)
 
@@ -104,7 +104,7 @@ class Dynamics(torch.nn.Module):
     ) -> Tensor:
         """Forecasts by :func:`node_gru`, whose results come as [P, B N]."""
         B, N, device, dtype = len(behaviour), len(embedding), behaviour.device.type, self.readout.weight.dtype
-        mask = self._dropout_mask(embedding.new_ones(gru.hidden_size, B * N))
+        mask = self._dropout_mask(embedding.new_empty(gru.hidden_size, B * N))
         half = torch.is_autocast_enabled(device)
         with full_precision(behaviour.device):  # the recurrent state keeps the precision of the weights
             forecast = node_gru(
@@ -130,10 +130,12 @@ class Dynamics(torch.nn.Module):
         fits = gru.hidden_size <= LARGEST_SIZE and gru.input_size - embedding.shape[1] <= LARGEST_INPUTS
         return fits and torch.cuda.get_device_capability(device) in CAPABILITIES
 
-    def _dropout_mask(self, ones: Tensor) -> Tensor | None:
-        """Returns dropout's factors in the shape of ``ones``; None without dropout."""
-        dropped = self.training and self.dropout > 0
-        return torch.nn.functional.dropout(ones, self.dropout) if dropped else None
+    def _dropout_mask(self, empty: Tensor) -> Tensor | None:
+        """Returns a tensor filled with dropout's factors; None without dropout."""
+        if not self.training or self.dropout == 0:
+            return None
+        shown = 1 - self.dropout
+        return empty.bernoulli_(shown).div_(shown or 1.0)  # half the time of dropout of ones, and the same numbers
 
 
 DYNAMICS: dict[str, Callable[..., torch.nn.Module]] = {

@@ -90,5 +90,6 @@ def _pool(number: int, process: int) -> ThreadPoolExecutor:
 
 
 def _start_thread() -> None:
-    """Marks a thread: what it computes starts no further threads."""
+    """Marks a thread: what it computes starts no further threads, neither of ours nor those of MKL's products."""
     _here.busy = True
+    torch.set_num_threads(1)  # each thread has this number for itself

@@ -23,8 +23,8 @@ from synapsnet_pyg.runs.run import Run
 SIGNIFICANT = 0.05
 """False discovery rate of the edges that are significant, where none is given."""
 
-MOST_ROWS = 2**20 - 1
-"""Largest number of edges in a table that was not asked for: a spreadsheet has 2^20 rows, names of columns included."""
+MOST_ROWS = 100_000
+"""Largest number of edges in a table that was not asked for: 20 MB, which every spreadsheet opens."""
 
 EDGE_COLUMNS = (
     "source",
@@ -127,8 +127,8 @@ def save_connectivity_results(
     """Writes the connectivity of every session in every format.
 
     Matrices (``npz``) hold every weight. Tables and graphs hold the edges that pass ``threshold``, ``top_k`` and
-    ``rate``. Without ``formats`` a table has no more rows than a spreadsheet takes: the significant edges and the
-    strongest others. A graph takes a kilobyte for each edge: without ``formats`` it is written of tested edges alone,
+    ``rate``. Without ``formats`` a table has at most :data:`MOST_ROWS` edges: the significant ones and the strongest
+    others. A graph takes a kilobyte for each edge: without ``formats`` it is written of tested edges alone,
     and holds the significant ones. Beside a table of tested edges there is one of the pairs that are coupled within
     the bin, ``<session>-same-bin.csv``.
 

@@ -266,10 +266,10 @@ def endpoint_columns(
         values: Name -> E values of the edges.
     """
     sender, receiver = edge_index.tolist()
-    fields = session.neuron_columns
+    fields, ids = session.neuron_columns, session.neuron_id
     return {
-        "source": [session.neuron_id[j] for j in sender],
-        "target": [session.neuron_id[i] for i in receiver],
+        "source": [ids[j] for j in sender],
+        "target": [ids[i] for i in receiver],
         **values,
         **{f"source_{key}": [column[j] for j in sender] for key, column in fields.items()},
         **{f"target_{key}": [column[i] for i in receiver] for key, column in fields.items()},

@@ -77,7 +77,9 @@ def test_the_weight_is_the_learned_one_with_a_test_too(runs, session):
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-def test_a_table_that_was_not_asked_for_fits_a_spreadsheet(runs, tmp_path, monkeypatch, sparse):
+def test_a_table_that_was_not_asked_for_holds_the_significant_and_the_strongest_edges(
+    runs, tmp_path, monkeypatch, sparse
+):
     monkeypatch.setattr("synapsnet_pyg.results.connectivity.MOST_ROWS", 12)
     result = connectivity_results(runs[:1], significance=True)["demo"]
     if sparse:
