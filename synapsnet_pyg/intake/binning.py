@@ -151,7 +151,7 @@ def _bin_spikes(
         apart = 2 * survey.rounding
         warn(f"{spikes.label} are coarse, {apart:.2g} s apart; bins of {bin_size:g} s are too fine for them.")
     blocks = chosen_blocks(recording, selection, (survey.first, survey.last), notes=notes, rows=rows, survey=survey)
-    bins = TimeBins(blocks, bin_size)
+    bins = TimeBins(blocks, bin_size, spikes.label)
     require_memory(8 * len(rows) * len(bins), f"{len(rows)} neurons in {len(bins)} bins of {bin_size:g} s")
     counts = chosen_spikes.counts(bins)
     missed = survey.total - int(counts.sum(dtype=np.float64))

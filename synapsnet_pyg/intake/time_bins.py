@@ -21,6 +21,7 @@ class TimeBins:
     Args:
         blocks: Start and stop of each block in seconds, in order; time after the last complete bin is left out.
         bin_size: Duration d of one bin in seconds.
+        label: Name of what holds the times, in messages.
 
     Raises:
         ValueError: No block holds a complete bin, there are more than 20 million bins, or blocks are not numbers,
@@ -31,7 +32,7 @@ class TimeBins:
         [0, 0, 0, 1, 0, 0, 1, 1, 0, 0]
     """
 
-    def __init__(self, blocks: Iterable[tuple[float, float]], bin_size: float) -> None:
+    def __init__(self, blocks: Iterable[tuple[float, float]], bin_size: float, label: str = "the recording") -> None:
         if not np.isfinite(bin_size) or bin_size <= 0:
             raise ValueError(f"Expected bin_size, the duration of one bin in seconds, above 0 (got {bin_size}).")
         table = np.array(list(blocks), dtype=np.float64).reshape(-1, 2)
@@ -45,7 +46,7 @@ class TimeBins:
         if length.sum() > _MOST_BINS:
             raise ValueError(
                 f"Expected fewer than {_MOST_BINS} bins (got {length.sum()} of {bin_size:g} s, from {table[0, 0]:g} to "
-                f"{table[-1, 1]:g} s); are all times in seconds? --sampling-rate gives their ticks a second; --start "
+                f"{table[-1, 1]:g} s in {label}); are all times in seconds? --sampling-rate gives their ticks a second; --start "
                 "and --stop leave out single wrong times."
             )
         self.bin_size = float(bin_size)
