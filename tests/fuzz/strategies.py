@@ -38,7 +38,7 @@ def changed_json(value: Any, draw: random.Random) -> Any:
         if kind < 0.1:
             return {k: v for k, v in value.items() if k != key}
         if kind < 0.2:
-            return value | {draw.choice(["", "x", "__class__", key.upper(), key + " "]): odd_value(draw)}
+            return value | {draw.choice(["", "x", "__class__", f"{key}".upper(), f"{key} "]): odd_value(draw)}
         return value | {key: changed_json(value[key], draw)}
     if isinstance(value, list) and value and draw.random() < 0.8:
         place = draw.randrange(len(value))
