@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import gamma
+from scipy.special import gammaincc
 from torch import Tensor
 
 from synapsnet_pyg.analysis.blocks import Groups
@@ -110,4 +110,4 @@ def _gamma_p(mean_square: Tensor) -> Tensor:
     """Returns p-values of mean squares under gamma distributions with mean and variance of the null [1 + K, G, G]."""
     observed, null = mean_square[0], mean_square[1:]
     mean, variance = null.mean(0).clamp_min(1e-30), null.var(0).clamp_min(1e-30)
-    return torch.from_numpy(gamma.sf(observed.numpy(), (mean.square() / variance).numpy(), scale=variance / mean))
+    return torch.from_numpy(gammaincc((mean.square() / variance).numpy(), (observed * mean / variance).numpy()))

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from synapsnet_pyg.analysis.pairs import divided
 
@@ -20,14 +20,14 @@ class BlockMeans(NamedTuple):
 
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Returns lower and upper limit of the confidence interval of the mean, by Student's t."""
-        half = student.ppf((1 + level) / 2, self.freedom) * self.error
+        half = stdtrit(self.freedom, (1 + level) / 2) * self.error
         return self.mean - half, self.mean + half
 
     @property
     def p_value(self) -> np.ndarray:
         """Probability of a mean at least as far from zero if the true mean is zero, two-sided."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            p: np.ndarray = 2 * student.sf(np.abs(self.mean / self.error), self.freedom)
+            p: np.ndarray = 2 * stdtr(self.freedom, -np.abs(self.mean / self.error))
         return p
 
 

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
 from synapsnet_pyg.data.session import Session
@@ -70,10 +69,10 @@ def blocks_over_sessions(tables: Mapping[str, pd.DataFrame], animals: Mapping[st
     groups = rows.groupby(["sender", "receiver"], sort=True)
     by_animal = rows.groupby(["sender", "receiver", "animal"])["mean_weight"].mean().groupby(level=[0, 1], sort=True)
     mean, error, count = by_animal.mean(), by_animal.sem(), by_animal.count()
-    half = error * student.ppf(0.975, (count - 1).clip(lower=1))
+    half = error * stdtrit((count - 1).clip(lower=1), 0.975)
     with np.errstate(invalid="ignore", divide="ignore"):
-        p_zero = 2 * student.sf((mean / error).abs(), (count - 1).clip(lower=1))
-        p_labels = 2 * norm.sf((groups["signed"].sum(min_count=1) / groups["signed"].count() ** 0.5).abs())
+        p_zero = 2 * stdtr((count - 1).clip(lower=1), -(mean / error).abs())
+        p_labels = 2 * ndtr(-(groups["signed"].sum(min_count=1) / groups["signed"].count() ** 0.5).abs())
     table = pd.DataFrame(
         {
             "sessions": groups["session"].nunique(),
@@ -138,5 +137,5 @@ def _only_beginning(name: str, beginnings: list[str]) -> str:
 
 def _signed_quantile(table: pd.DataFrame) -> pd.Series:
     """Returns the normal quantile of each two-sided p-value of shuffled labels, with the sign of z."""
-    quantile = norm.isf(table["p_labels"].clip(lower=1e-300) / 2)
+    quantile = -ndtri(table["p_labels"].clip(lower=1e-300) / 2)
     return pd.Series(np.sign(table["z"]) * quantile, index=table.index)

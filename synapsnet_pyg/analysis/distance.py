@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist
-from scipy.stats import rankdata
 from torch import Tensor
 
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
@@ -139,6 +138,6 @@ def _position(session: Session) -> np.ndarray:
 def _standard_ranks(values: np.ndarray, exists: np.ndarray) -> np.ndarray:
     """Returns ranks over the pairs with mean zero and norm one, whose inner product is a rank correlation."""
     ranks = np.zeros_like(values)
-    ranks[exists] = rankdata(values[exists])
+    ranks[exists] = pd.Series(values[exists]).rank().to_numpy()
     ranks[exists] -= ranks[exists].mean()
     return divided(ranks, np.full_like(ranks, np.linalg.norm(ranks)))

@@ -3,7 +3,6 @@
 import networkx as nx
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 from torch import Tensor
 
 from synapsnet_pyg.analysis.communities import communities
@@ -70,7 +69,7 @@ def neuron_table(session: Session, connectivity: Tensor, *, edge: Tensor | None 
             "in_degree": pairs.edge.sum(1),
             "out_degree": pairs.edge.sum(0),
             "hub_score": score,
-            "hub_rank": rankdata(-score, method="min"),
+            "hub_rank": pd.Series(-score).rank(method="min").to_numpy(),
             "community": communities(session, connectivity, seed).member,
         }
     )

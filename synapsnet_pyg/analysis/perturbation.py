@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import poisson
 from torch import Tensor
 
 from synapsnet_pyg.analysis.perturbation_kinds import Drive, Perturbation
@@ -252,6 +251,8 @@ def _as_counts(shown: Callable[[Tensor, int], Tensor], session: Session, seed: i
             rate = newest * session.activity_scale + session.activity_mean if standardised else newest
             # Quantiles of the same uniform numbers are close where the rates are close.
             uniform = torch.rand(newest.shape, generator=random, dtype=torch.float64)
+            from scipy.stats import poisson  # 40 MB, which no other command needs
+
             values = poisson.ppf(uniform.numpy(), rate.clamp_min(0).double().cpu().numpy())
             newest = torch.from_numpy(values).to(newest)
             newest = (newest - session.activity_mean) / session.activity_scale if standardised else newest

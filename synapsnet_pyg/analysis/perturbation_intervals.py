@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 import torch
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 from torch import Tensor
 
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
@@ -181,7 +181,7 @@ def effect_intervals(
         weights = torch.stack([_weight_error(parts, variance, jacobian) for parts in found])
     error = (state_error.square() + weights.square() + seeds.square()).sqrt()
     freedom = _freedom(error, state_error, K, seeds, len(fits))
-    half = torch.from_numpy(student.ppf(0.5 + level / 2, freedom.numpy())) * error
+    half = torch.from_numpy(stdtrit(freedom.numpy(), 0.5 + level / 2)) * error
     p = torch.full_like(effect, torch.nan) if weight_errors is None else _p_values(effect, error, freedom)
     others = _others(effect, perturbations)
     q = torch.from_numpy(benjamini_hochberg(p.where(others, torch.nan).numpy()))
@@ -287,7 +287,7 @@ def _freedom(error: Tensor, state_error: Tensor, blocks: int, seeds: Tensor, mod
 def _p_values(effect: Tensor, error: Tensor, freedom: Tensor) -> Tensor:
     """Returns two-sided p-values of Student's t; 1 for an effect of exactly zero."""
     ratio = torch.where(effect == 0, 0.0, effect.abs() / error)
-    return torch.from_numpy(2 * student.sf(ratio.numpy(), freedom.numpy()))
+    return torch.from_numpy(2 * stdtr(freedom.numpy(), -ratio.numpy()))
 
 
 def _others(effect: Tensor, perturbations: Sequence[Perturbation]) -> Tensor:

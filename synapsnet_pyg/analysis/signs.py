@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtr, stdtr, stdtrit
 
 from synapsnet_pyg.analysis.blocks import groups_of
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
@@ -132,8 +131,8 @@ def neuron_signs(
     mirrored = ratio * mean_same_bin
     beyond, beyond_error = mean - mirrored, np.hypot(mean_error, spread * mean_same_bin)
     with np.errstate(invalid="ignore", divide="ignore"):
-        p_effect = 2 * norm.sf(np.abs(mean / mean_error))
-        p_beyond = 2 * student.sf(np.abs(beyond / beyond_error), max(N - 1, 1))
+        p_effect = 2 * ndtr(-np.abs(mean / mean_error))
+        p_beyond = 2 * stdtr(max(N - 1, 1), -np.abs(beyond / beyond_error))
     p_value = np.where(np.sign(mean) == np.sign(beyond), np.maximum(p_effect, p_beyond), 1.0)
     p_value = np.where(np.isnan(p_effect) | np.isnan(p_beyond), np.nan, p_value)
     q_value = benjamini_hochberg(p_value)
@@ -208,7 +207,7 @@ def signs_by_group(session: Session, signs: NeuronSigns, field: str) -> pd.DataF
     for code, name in enumerate(groups.name.tolist()):
         inside, outside = (groups.code == code) & known, (groups.code != code) & known
         difference, error, freedom = _difference(beyond[inside], beyond[outside])
-        half = float(student.ppf(0.975, freedom)) * error
+        half = float(stdtrit(freedom, 0.975)) * error
         rows.append(
             {
                 "group": name,
@@ -220,7 +219,7 @@ def signs_by_group(session: Session, signs: NeuronSigns, field: str) -> pd.DataF
                 "difference": difference,
                 "low": difference - half,
                 "high": difference + half,
-                "p_value": 2 * float(student.sf(abs(difference) / error, freedom)) if error > 0 else np.nan,
+                "p_value": 2 * float(stdtr(freedom, -abs(difference) / error)) if error > 0 else np.nan,
             }
         )
     table = pd.DataFrame(rows)

@@ -2,8 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtr
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 
 def two_sided_p(z: ArrayLike, excess: ArrayLike) -> np.ndarray:
@@ -40,7 +39,7 @@ def half_width(error: ArrayLike, excess: ArrayLike, share: float = 0.95) -> np.n
         [1.96, 3.92]
     """
     freedom = _freedom(excess)
-    quantile = student.ppf(0.5 + share / 2, freedom) / np.sqrt(freedom / (freedom - 2))
+    quantile = stdtrit(freedom, 0.5 + share / 2) / np.sqrt(freedom / (freedom - 2))
     return np.asarray(np.asarray(error) * quantile)
 
 

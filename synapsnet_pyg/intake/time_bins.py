@@ -46,8 +46,8 @@ class TimeBins:
         if length.sum() > _MOST_BINS:
             raise ValueError(
                 f"Expected fewer than {_MOST_BINS} bins (got {length.sum()} of {bin_size:g} s, from {table[0, 0]:g} to "
-                f"{table[-1, 1]:g} s in {label}); are all times in seconds? --sampling-rate gives their ticks a second; --start "
-                "and --stop leave out single wrong times."
+                f"{table[-1, 1]:g} s in {label}); are all times in seconds? --sampling-rate gives their ticks a "
+                "second; --start and --stop leave out single wrong times."
             )
         self.bin_size = float(bin_size)
         stop = np.cumsum(length)

@@ -48,12 +48,14 @@ def draw_run(
         ValueError: No neuron of a session varies in both training and test part.
     """
     scores = scores or evaluate(run)
-    release_memory()
     for name in sessions:
         if not scores.neurons[name].scored:
             raise ValueError(f"Expected a neuron that varies in training and test part of session '{name}' (got none).")
+    release_memory()
     for stem, figure in _figures(run, sessions, scores):
         yield from save_figure(figure, folder / stem, formats=formats, dpi=150)
+        del figure
+        release_memory()
 
 
 def _figures(run: Run, sessions: Sequence[str], scores: Evaluation) -> Iterator[tuple[str, Figure]]:

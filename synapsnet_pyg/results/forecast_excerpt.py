@@ -8,6 +8,7 @@ from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.standardisation import in_recorded_units
+from synapsnet_pyg.files import release_memory
 from synapsnet_pyg.metrics import correlation, principal_components
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.runs.intervals import forecast_intervals, score_intervals
@@ -118,7 +119,6 @@ def forecast_excerpt(run: Run, name: str, bins: int = 300) -> ForecastExcerpt | 
     session = run.sessions[name]
     test = session.split().test
     forecast = forecast_session(run.model, test, run.targets)
-    given = forecast_intervals(run.model, session.split(), targets=run.targets)
     score = correlation(forecast.truth, forecast.forecast)
     scored = scored_neurons(session, forecast.truth)
     score[~scored] = torch.nan
@@ -127,21 +127,20 @@ def forecast_excerpt(run: Run, name: str, bins: int = 300) -> ForecastExcerpt | 
     ranked = [i for i in score.nan_to_num(nan=-torch.inf).argsort(descending=True).tolist() if scored[i]]
     active = active_neurons(forecast.truth)
     ranked = [i for i in ranked if active[i]] or ranked
-    true_components, forecast_components = principal_components(forecast.truth[scored], forecast.forecast[scored])
-    scale = true_components.std(1, keepdim=True).clamp(min=1e-12)
     shown = forecast.bins[:bins]
     M = len(shown)
     chosen = {"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
     rows = list(chosen.values())
-    intervals = given.intervals.of(torch.tensor(rows))
-    ends = torch.stack([end(level) for level in (0.5, 0.95) for end in (intervals.lower, intervals.upper)])
-    mean, deviation = session.activity_mean[rows, None], session.activity_scale[rows, None]
+    release_memory()
+    bands, coverage = _bands(run, session, rows, M)
+    true_components, forecast_components = principal_components(forecast.truth[scored], forecast.forecast[scored])
+    scale = true_components.std(1, keepdim=True).clamp(min=1e-12)
     return ForecastExcerpt(
         seconds=(session.part_bins("test")[shown] * session.bin_size).numpy(),
         truth=forecast.truth[:, :M].numpy(),
         forecast=forecast.forecast[:, :M].numpy(),
-        bands=((ends[:, :, :M, 0] - mean) / deviation).numpy(),
-        coverage=score_intervals(session, given).sentence(),
+        bands=bands,
+        coverage=coverage,
         breaks=breaks_between(test, shown),
         conditions=conditions_of(session, session.part_bins("test")[shown], breaks_between(test, shown)),
         score=score.numpy(),
@@ -150,3 +149,12 @@ def forecast_excerpt(run: Run, name: str, bins: int = 300) -> ForecastExcerpt | 
         true_components=(true_components / scale)[:, :M].numpy(),
         forecast_components=(forecast_components / scale)[:, :M].numpy(),
     )
+
+
+def _bands(run: Run, session: Session, rows: list[int], bins: int) -> tuple[np.ndarray, str]:
+    """Returns the ends of the intervals of some neurons in the first bins, and a sentence on those of all."""
+    given = forecast_intervals(run.model, session.split(), targets=run.targets)
+    intervals = given.intervals.of(torch.tensor(rows))
+    ends = torch.stack([end(level) for level in (0.5, 0.95) for end in (intervals.lower, intervals.upper)])
+    mean, deviation = session.activity_mean[rows, None], session.activity_scale[rows, None]
+    return ((ends[:, :, :bins, 0] - mean) / deviation).numpy(), score_intervals(session, given).sentence()

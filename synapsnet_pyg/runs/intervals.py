@@ -178,8 +178,11 @@ def forecast_intervals(
     """
     tracker = new_tracker(split.train, horizon, levels)
     calibrate(model, split.validation, tracker, targets=targets, method=method, first=first)
-    forecast = forecast_horizons(model, split.test, horizon, targets, method=method, first=first)
-    in_units = _in_units(split.test, forecast, tracker.counts)
+    in_units = _in_units(
+        split.test,
+        forecast_horizons(model, split.test, horizon, targets, method=method, first=first),
+        tracker.counts,
+    )
     return IntervalForecast(in_units, track(tracker, in_units))
 
 
@@ -215,10 +218,10 @@ def _bin_by_bin(tracker: IntervalTracker, forecast: HorizonForecast) -> Iterator
     """Yields the intervals of each bin, and shows the tracker the bin afterwards."""
     M, H = forecast.truth.shape[1:]
     truth = forecast.truth.double().numpy()
-    ahead = np.ascontiguousarray(forecast.forecast.double().permute(1, 2, 0).numpy())  # [M, H, N]
+    ahead = forecast.forecast.double().permute(1, 2, 0).numpy()  # [M, H, N]
     bins = forecast.bins.numpy()
     for m in range(M):
-        yield tracker.intervals(ahead[m])
+        yield tracker.intervals(np.ascontiguousarray(ahead[m]))
         tracker.observe(truth[:, m, 0])
         if m + 1 == M or bins[m + 1] != bins[m] + 1:  # the last forecast of a segment: its bins are known too
             for h in range(1, H):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from synapsnet_pyg.data.session import Session, Split
-from synapsnet_pyg.files import make_folder, say, session_folder
+from synapsnet_pyg.files import make_folder, release_memory, say, session_folder
 from synapsnet_pyg.models.checkpoint import load_model
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.models.registry import build_model, is_of_package, require_trusted
@@ -132,6 +132,7 @@ class Run:
         for name, session in sessions.items():
             if name not in model.sessions or model.sessions[name].neuron_id != session.neuron_id:
                 raise ValueError(f"Expected a model of the neurons of session '{name}' in '{folder / 'best.ckpt'}'.")
+        release_memory()  # what reading took
         return cls(model, sessions, record.recipe, folder, record)
 
     @classmethod

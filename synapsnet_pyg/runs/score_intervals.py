@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 from torch import Tensor
 
 from synapsnet_pyg.models.forecasting import SessionForecast
@@ -135,8 +135,8 @@ class BlockBootstrap:
         """Returns a score or a difference with its interval, and the p-value of zero."""
         B, value = self.blocks, float(whole)
         error = float(samples.std()) * (B / (B - 1)) ** 0.5
-        half = float(stats.t.ppf(0.975, B - 1)) * error
-        p = 2 * float(stats.t.sf(abs(value) / error, B - 1)) if error > 0 else (1.0 if value == 0 else math.nan)
+        half = float(stdtrit(B - 1, 0.975)) * error
+        p = 2 * float(stdtr(B - 1, -abs(value) / error)) if error > 0 else (1.0 if value == 0 else math.nan)
         return Difference(value, Interval(value - half, value + half), p)
 
 
