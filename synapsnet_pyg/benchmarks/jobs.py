@@ -11,7 +11,16 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from synapsnet_pyg.files import Json, atomic_path, file_name, first_difference, make_folder, optional_import, plain
+from synapsnet_pyg.files import (
+    Json,
+    atomic_path,
+    file_name,
+    first_difference,
+    is_full,
+    make_folder,
+    optional_import,
+    plain,
+)
 from synapsnet_pyg.files.checksums import DamagedFileError
 from synapsnet_pyg.files.json_files import read_json, write_json
 from synapsnet_pyg.processes.children import Child, end_all
@@ -233,6 +242,8 @@ def run_job(job: Job[Any]) -> None:
         message = " ".join(str(error).split()) or type(error).__name__
         with atomic_path(job.folder / "error.txt") as temporary:
             temporary.write_text(f"{message}\n\n{traceback.format_exc()}")
+        if is_full(error):  # for the other jobs, too: no table of a part of them
+            raise
 
 
 def run_in_process(jobs: Sequence[Job[Any]]) -> None:
@@ -241,7 +252,11 @@ def run_in_process(jobs: Sequence[Job[Any]]) -> None:
 
     with threads(1):
         for job in jobs:
-            run_job(job)
+            try:
+                run_job(job)
+            except OSError as error:
+                if not is_full(error):  # the reason of the failure stands in the job's folder
+                    raise
 
 
 def _line(job: Job[ResultT], out: Path) -> str:

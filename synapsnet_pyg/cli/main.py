@@ -68,13 +68,18 @@ def _run(words: Sequence[str]) -> None:
         name, values = f"{name}_{values.command}", values[values.command]
     command = next(c for c in COMMANDS if c.__name__ == name)
     values = values.as_dict()
-    values.pop("config", None)
+    files = values.pop("config", None)
     import_late()
     return_freed_memory()
     with warnings.catch_warnings(), on_terminal():
         warnings.filterwarnings("always", category=UserWarning)
         warnings.showwarning = _warning_printer()
-        command(**values)
+        try:
+            command(**values)
+        except ValueError as error:
+            if files:
+                error.args = (f"{str(error).removesuffix('.')} (options of '{files[0]}').",)
+            raise
 
 
 class _Help(HelpFormatter):
@@ -137,7 +142,8 @@ def _plain(message: str) -> str:
     message = re.sub(r"a typing\.Literal\[(.*?)\]", r"one of \1", " ".join(message.split()))
     message = re.sub(r"an? <class 'float'>", "a number", re.sub(r"an? <class 'int'>", "a whole number", message))
     wrong = re.search(
-        r'Parser key "([\w.]+)":.*?Expected (.*?)(?:\.| - Expected a <class .NoneType.>.*?) (?:Got|Given) value: (.*)$',
+        r'Parser key "([\w.]+)":.*?Expected (.*?)(?:\.| - Expected a <class .NoneType.>.*?) (?:Got|Given) '
+        r"value: ?(.*)$",
         message,
     )
     if wrong:

@@ -13,7 +13,14 @@ from synapsnet_pyg.files.names import (
 from synapsnet_pyg.files.packages import optional_import
 from synapsnet_pyg.files.settings import Json, first_difference
 from synapsnet_pyg.files.texts import plain, say
-from synapsnet_pyg.files.writing import atomic_path, atomic_stream, hidden_folder, make_folder, require_disk_space
+from synapsnet_pyg.files.writing import (
+    atomic_path,
+    atomic_stream,
+    hidden_folder,
+    is_full,
+    make_folder,
+    require_disk_space,
+)
 
 __all__ = [
     "Json",
@@ -23,6 +30,7 @@ __all__ = [
     "first_difference",
     "free_memory",
     "hidden_folder",
+    "is_full",
     "keep_freed_memory",
     "label_name",
     "make_folder",

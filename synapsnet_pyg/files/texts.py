@@ -10,8 +10,11 @@ from collections.abc import Iterable
 from html import escape
 from typing import TextIO
 
-_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-"""Control characters, line breaks, characters that turn the direction of writing, and halves of characters."""
+_INVISIBLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2064\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff"
+    "\U000e0000-\U000e007f]"
+)
+"""Control characters, line breaks, characters that turn the direction of writing or show nothing, and halves."""
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _NUMBER = re.compile(r"(?:[-+\s\d.,;:()%<]| to |\de(?=[-+]?\d)|inf|nan)*", re.IGNORECASE)

@@ -115,9 +115,8 @@ def room(path: str | os.PathLike[str]) -> Iterator[None]:
     except Exception as error:
         number = error.errno if isinstance(error, OSError) else None
         if number in _NO_ROOM or (number is None and shutil.disk_usage(Path(path).parent).free < 2**16):
-            full = OSError(f"No space left on the disk of '{path}'; free some and give the same command again.")
-            full.errno = number or errno.ENOSPC
-            raise full from None
+            message = f"No space left on the disk of '{path}'; free some and give the same command again."
+            raise _full(message, number or errno.ENOSPC) from None
         raise
 
 
@@ -134,10 +133,22 @@ def require_disk_space(folder: Path, needed: int) -> None:
     with hidden_folder(folder / "room", folder):
         free = shutil.disk_usage(folder).free
     if free < needed:
-        raise OSError(
+        raise _full(
             f"Expected {_megabytes(needed)} of free disk for the checkpoints in '{folder}' (got {_megabytes(free)}); "
             "free some space or choose another folder."
         )
+
+
+def is_full(error: BaseException) -> bool:
+    """Returns True for the error of a disk that takes no more."""
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
+
+
+def _full(message: str, number: int = errno.ENOSPC) -> OSError:
+    """Returns the error of a disk that takes no more, whose text is the message."""
+    error = OSError(message)
+    error.errno = number
+    return error
 
 
 def _megabytes(count: int) -> str:

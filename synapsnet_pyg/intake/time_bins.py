@@ -42,7 +42,9 @@ class TimeBins:
         length = np.floor((table[:, 1] - table[:, 0]) / bin_size + _SHARE_OF_BIN).astype(int)
         table, length = table[length > 0], length[length > 0]
         if not len(table):
-            raise ValueError(f"Expected a block of time of at least one bin of {bin_size:g} s (all are shorter).")
+            raise ValueError(
+                f"Expected a block of time of at least one bin of {bin_size:g} s in {label} (all are shorter)."
+            )
         if length.sum() > _MOST_BINS:
             raise ValueError(
                 f"Expected fewer than {_MOST_BINS} bins (got {length.sum()} of {bin_size:g} s, from {table[0, 0]:g} to "

@@ -88,7 +88,10 @@ def rebuild(
     """
     kind, arguments, sessions = _described(description, path)
     require_trusted(kind, arguments, path, trust)
-    model_type = model_class(kind)
+    try:
+        model_type = model_class(kind)
+    except ValueError as error:
+        raise ValueError(f"'{path}': {error}") from None
     try:
         state = model_type.upgrade(state)
         with Bounded(state) if kind not in trust else nullcontext():

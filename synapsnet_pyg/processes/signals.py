@@ -110,10 +110,10 @@ def _repeating(ending: Ending, hook: Callable[[Any], Any]) -> Callable[[Any], An
     """Returns a hook for errors that no code can catch, as in a callback of HDF5, which repeats an interrupt."""
 
     def show(unraisable: Any) -> None:
-        """Repeats an interrupt; shows other errors."""
-        if ending.number is not None and issubclass(unraisable.exc_type, KeyboardInterrupt):
-            ending.repeat()
-        else:
+        """Repeats an interrupt, hides what it leaves half done, and shows other errors."""
+        if ending.number is None:
             hook(unraisable)
+        elif issubclass(unraisable.exc_type, KeyboardInterrupt):
+            ending.repeat()
 
     return show

@@ -84,7 +84,8 @@ class PhyReader(Reader):
         ids, row_of = label_rows(of_spike, "'spike_clusters'", notes)
         if not len(ids):
             raise ValueError(f"Expected clusters with spikes in '{path}' (no spike has a cluster).")
-        spikes = Spikes(times, row_of, count=len(ids), rate=rate, label=f"'{path / stem}.npy'")
+        clock = "" if selection.sampling_rate or rate == 1.0 else f" (sample_rate of '{path / 'params.py'}')"
+        spikes = Spikes(times, row_of, count=len(ids), rate=rate, label=f"'{path / stem}.npy'{clock}")
         columns, found = cluster_columns(path, ids)
         notes += found
         columns |= {key: values for key, values in _places(path, ids).items() if key not in columns}

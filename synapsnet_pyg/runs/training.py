@@ -369,8 +369,8 @@ class _Training(LightningModule):
         begun, now = checkpoint.get("batches_per_step", 1), self.shards.batches_per_step
         if begun != now:
             raise ValueError(
-                f"'{self.out}' was begun with steps of {begun} batches (got {now}), one for each process; resume it "
-                "with as many devices and nodes."
+                f"'{self.out / 'last.ckpt'}' has steps of {begun} batches, one for each process (this fit has {now}); "
+                "resume it with as many devices and nodes."
             )
         self.history = checkpoint["history"]
 

@@ -97,7 +97,11 @@ class Forked:
         self._before, self._start = _resident(), time.monotonic()
         sys.stdout.flush()
         sys.stderr.flush()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         self.pid = os.fork()
+        if self.pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the command has its handlers
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if self.pid == 0:
             self._be(command, folder)
         self._handle = os.pidfd_open(self.pid)
@@ -107,7 +111,6 @@ class Forked:
         status = 1
         try:
             os.setsid()
-            signal.signal(signal.SIGINT, signal.default_int_handler)
             os.dup2(self._out.fileno(), 1)
             os.dup2(self._err.fileno(), 2)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
