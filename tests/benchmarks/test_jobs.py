@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class SquareJob:
             os._exit(1)  # as if it were killed
         if self.number == 7:
             raise ZeroDivisionError("seven\nis not allowed")
+        if self.number == 11:
+            raise OSError(errno.ENOSPC, "No space left on device")
         return Square(self.number**self.power, os.getpid(), torch.get_num_threads())
 
     def read(self, values: dict[str, Any]) -> Square | None:
@@ -85,6 +88,14 @@ def test_an_error_is_kept_and_stops_no_other(tmp_path, capsys):
     assert "ZeroDivisionError" in (tmp_path / "runs" / "7" / "error.txt").read_text()
     assert "runs/7: FAILED: seven is not allowed" in capsys.readouterr().err
     assert len(results_of(planned)) == 1
+
+
+def test_a_full_disk_stops_all(tmp_path):
+    planned = jobs(tmp_path, (1, 11, 2))
+    with pytest.raises(OSError, match="No space left"):
+        run_jobs(planned, tmp_path)
+    assert [result.value for _, result in results_of(planned)] == [1]
+    assert "No space left" in errors_of(planned)[str(planned[1].folder)]
 
 
 def test_results_of_other_settings_are_refused_before_any_work(tmp_path):

@@ -140,6 +140,12 @@ def test_a_damaged_config_is_one_line(tmp_path, capsys, session, text):
         assert "c.yaml" in line or "--epochs" in line
 
 
+def test_a_wrong_value_of_a_config_is_told_with_its_file(tmp_path, capsys, session):
+    (tmp_path / "c.yaml").write_text("fold: 7/5")
+    line = refused(capsys, "fit", session, "--out", tmp_path / "run", "--config", tmp_path / "c.yaml")
+    assert line.rstrip().endswith(f"(got 7 of 5) (options of '{tmp_path / 'c.yaml'}').")
+
+
 @pytest.mark.parametrize(("redirect", "reason"), [(">/dev/full", "No space left"), (">&-", "Bad file descriptor")])
 def test_standard_output_that_takes_nothing_is_told(session, redirect, reason):
     done = subprocess.run(["sh", "-c", f'"$@" {redirect}', "sh", *COMMAND, "inspect", str(session)],

@@ -52,3 +52,13 @@ def test_the_bound_is_kept():
         torch.zeros(10, 1).repeat(1, 10**8)
     with Bounded({}):
         assert torch.zeros(1).expand(10**12).shape == (10**12,)  # a view
+
+
+def test_an_unknown_model_is_told_with_its_file(tmp_path):
+    path = tmp_path / "m.ckpt"
+    save_model(build_model("copy", [make_session()]), path)
+    saved = torch.load(path, weights_only=True)
+    saved["description"]["kind"] = "nothing"
+    torch.save(saved, path)
+    with pytest.raises(ValueError, match=r"m.ckpt': Expected a model among"):
+        load_model(path)

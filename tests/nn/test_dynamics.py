@@ -86,6 +86,16 @@ def test_fast_gru_drops_the_same_states(monkeypatch):
         torch.testing.assert_close(fast, plain, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_a_mask_is_dropout_of_ones(share):
+    dynamics = Dynamics(2, K, D, dropout=share)
+    torch.manual_seed(0)
+    expected = torch.nn.functional.dropout(torch.ones(7, 11), share)
+    torch.manual_seed(0)
+    assert torch.equal(dynamics._dropout_mask(torch.empty(7, 11)), expected)
+    assert dynamics.eval()._dropout_mask(torch.empty(7, 11)) is None
+
+
 def results(dynamics, given, targets, mask=None):
     """Returns forecast and gradients in training."""
     series, behaviour, embedding = given

@@ -32,6 +32,7 @@ def test_a_text_is_drawn_as_it_is(text):
 
 def test_a_text_in_a_figure_has_no_invisible_characters_and_no_long_line():
     assert figure_text("\x1b\nb") == "\\x1b\nb"
+    assert figure_text("\ufeffa\u200b") == "\\ufeffa\\u200b"  # matplotlib cannot draw the first alone in a PDF
     assert len(figure_text("x" * 300)) == 81
 
 
