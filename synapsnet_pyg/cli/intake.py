@@ -105,8 +105,8 @@ def convert(
         intervals: Name of intervals whose rows become segments, such as trials.
         exclude: Names of intervals to leave out, separated by commas, such as light pulses, or START:STOP in seconds.
         behaviour: Names of variables that all neurons share, separated by commas; of arrays, axes are found by length.
-        behaviour_file: File of arrays or table that holds the behaviours, such as tracking.csv, in or beside each
-            recording; needs --behaviour-times.
+        behaviour_file: File of arrays or table that holds the behaviours, such as tracking.csv or task.mat, in or
+            beside each recording; events and intervals are taken from it too where it holds them.
         behaviour_axes: Order of the behaviour's axes (of trial, bin, value), where lengths fit several.
         behaviour_times: Key of the behaviour's own clock; behaviour is interpolated at the bins.
         behaviour_rate: Ticks a second of the behaviours' clocks, such as 1000 for milliseconds.
@@ -176,9 +176,9 @@ def convert(
         fill_nan=fill_nan,
         advance=advance,
     )
-    if behaviour_file is not None and (behaviour_times is None or not selection.behaviour):
-        raise ValueError("Expected --behaviour KEYS and --behaviour-times KEY, the clock, beside --behaviour-file.")
-    beside = None if behaviour_file is None else BehaviourFile(behaviour_file, str(behaviour_times))
+    if behaviour_file is not None and not (selection.behaviour or selection.events or selection.intervals):
+        raise ValueError("Expected --behaviour, --events or --intervals with keys of --behaviour-file.")
+    beside = None if behaviour_file is None else BehaviourFile(behaviour_file, behaviour_times)
     found = chosen_names(recordings_at(source, reader), listed(sessions))
     if path is not None and len(found) > 1:
         raise ValueError(

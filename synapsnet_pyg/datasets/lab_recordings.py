@@ -9,9 +9,9 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_file import is_session_file
 from synapsnet_pyg.datasets.recordings import RecordingDataset
 from synapsnet_pyg.datasets.registry import READERS, readers
-from synapsnet_pyg.intake.behaviours import Series
 from synapsnet_pyg.intake.plain import texts
 from synapsnet_pyg.intake.recording import Recording, Selection
+from synapsnet_pyg.readers.array_behaviours import read_behaviours, read_blocks
 from synapsnet_pyg.readers.array_files import ArrayFile
 from synapsnet_pyg.readers.array_keys import ArrayKeys
 from synapsnet_pyg.readers.array_neurons import read_table
@@ -62,38 +62,61 @@ def _pickle_at(path: Path) -> Path | None:
 class BehaviourFile:
     """File of behaviours beside a recording, such as a table of tracked positions beside sorted spikes.
 
+    Events and intervals, such as trials, are taken from it too where it holds them.
+
     Args:
         path: File of arrays or table, see :class:`~synapsnet_pyg.readers.array_files.ArrayFile`; each recording's own
             where a file of this name lies in or beside it.
-        times: Key of the clock of its behaviours, which is the recording's.
+        times: Key of the clock of its behaviours, which is the recording's. None: times beside each behaviour, such as
+            ``wheel/t`` of ``wheel/speed``.
     """
 
     path: str
-    times: str
+    times: str | None = None
 
-    def read(self, source: Path, selection: Selection) -> list[Series]:
-        """Reads the chosen behaviours.
+    def divide(self, source: Path, selection: Selection) -> tuple[Selection, Selection]:
+        """Returns what is chosen from the recording, and what is chosen from this file.
 
         Args:
             source: File or folder of the recording.
-            selection: Choices of the user, with the keys of the behaviours.
+            selection: Choices of the user.
 
         Raises:
-            ValueError: A key is missing, or is no behaviour of numbers or texts.
+            FileNotFoundError: There is no such file.
         """
-        with readable(self.path):
-            return self._read(source, selection)
+        with readable(self.path), self._open(source) as file:
+            events = [name for name in selection.events if file.is_group(name) or file.has(name)]
+            held = selection.intervals is not None and (
+                file.is_group(selection.intervals) or file.has(selection.intervals)
+            )
+        left = [name for name in selection.events if name not in events]
+        return (
+            replace(selection, behaviour=(), events=left, intervals=None if held else selection.intervals),
+            replace(selection, events=events, intervals=selection.intervals if held else None),
+        )
 
-    def _read(self, source: Path, selection: Selection) -> list[Series]:
-        """Reads the chosen behaviours; libraries tell of damaged files in their own ways."""
+    def add_to(self, recording: Recording, source: Path, selection: Selection) -> None:
+        """Adds the chosen behaviours, events and intervals to a recording.
+
+        Args:
+            recording: Recording without them.
+            source: File or folder of the recording.
+            selection: Choices from this file.
+
+        Raises:
+            ValueError: A key is missing, has no clock, or is no behaviour of numbers or texts.
+        """
+        keys = ArrayKeys(behaviour_times=self.times)
+        with readable(self.path), self._open(source) as file:
+            found = read_behaviours(file, keys, selection, None, recording.notes)
+            recording.behaviours = [*recording.behaviours, *found]
+            if selection.intervals is not None:
+                recording.intervals = read_blocks(file, selection.intervals, selection.behaviour_rate)
+
+    def _open(self, source: Path) -> ArrayFile:
+        """Opens the recording's own file, or the one of this path."""
         own = [folder / self.path for folder in (source, source.parent) if (folder / self.path).exists()]
-        with ArrayFile(own[0] if own else Path(self.path)) as file:
-            times = file.numbers(self.times).ravel() / (selection.behaviour_rate or file.rate(self.times) or 1.0)
-            label = "'{}' of '" + self.path + "'"
-            return [
-                Series(key, file.get(key), times, selection.period(key), label.format(key))
-                for key in selection.behaviour
-            ]
+        return ArrayFile(own[0] if own else Path(self.path))
 
 
 def read_session(
@@ -154,25 +177,24 @@ def read_found(
     Raises:
         ValueError: The recording cannot be read.
     """
+    inside, beside = (selection, selection) if behaviour_file is None else behaviour_file.divide(found.path, selection)
     with readable(found.path):
-        return _read(found, name, selection, keys, behaviour_file)
+        recording = _read(found, name, inside, keys)
+    if behaviour_file is not None:
+        behaviour_file.add_to(recording, found.path, beside)
+    with readable(found.path):
+        return Session.from_recording(recording, selection)
 
 
-def _read(
-    found: Found, name: str, selection: Selection, keys: ArrayKeys | None, behaviour_file: BehaviourFile | None
-) -> Session:
+def _read(found: Found, name: str, selection: Selection, keys: ArrayKeys | None) -> Recording:
     """Reads a recording; spikes and traces stay in the file until the session is made."""
     reader = reader_of(found, keys)
-    inside = selection if behaviour_file is None else replace(selection, behaviour=())
     if isinstance(reader, ArraysReader):
-        recording = reader.read(found.path, name, inside, keys)
-    else:
-        recording = reader.read(found.path, name, inside)
-        if keys is not None and keys.neuron_table is not None:
-            _join_table(recording, found.path, keys.neuron_table)
-    if behaviour_file is not None:
-        recording.behaviours = [*recording.behaviours, *behaviour_file.read(found.path, selection)]
-    return Session.from_recording(recording, selection)
+        return reader.read(found.path, name, selection, keys)
+    recording = reader.read(found.path, name, selection)
+    if keys is not None and keys.neuron_table is not None:
+        _join_table(recording, found.path, keys.neuron_table)
+    return recording
 
 
 def _join_table(recording: Recording, source: Path, path: str) -> None:

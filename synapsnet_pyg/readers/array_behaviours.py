@@ -123,8 +123,13 @@ def _of_group(file: ArrayFile, key: str, rate: float | None, label: str) -> np.n
         next((names[name] for name in known if name in names), None)
         for known in (START_NAMES, STOP_NAMES, ("duration",))
     )
+    if start is None and len(pairs := _pairs(names)) == 1:
+        start, stop = pairs[0]
     if start is None:
-        raise ValueError(f"Expected a start and a stop of each interval in {label} (got {', '.join(names)}).")
+        raise ValueError(
+            f"Expected a start and a stop of each interval in {label}, such as 'start' and 'stop' or names that end in "
+            f"'on' and 'off' (got {', '.join(names)})."
+        )
     ticks = rate or file.rate(start) or 1.0
     begin = file.numbers(start).ravel() / ticks
     if stop is None and last is None:
@@ -133,6 +138,17 @@ def _of_group(file: ArrayFile, key: str, rate: float | None, label: str) -> np.n
     if len(begin) != len(end):
         raise ValueError(f"Expected as many starts as stops in {label} (got {len(begin)} and {len(end)}).")
     return np.stack([begin, end], axis=1)
+
+
+def _pairs(names: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Returns starts and stops among names, in lower case, of keys that end so, such as ``stimon`` and ``stimoff``."""
+    ends = (("start", "stop"), ("start", "end"), ("onset", "offset"), ("on", "off"))
+    return [
+        (key, names[name.removesuffix(start) + stop])
+        for name, key in names.items()
+        for start, stop in ends
+        if name.endswith(start) and name.removesuffix(start) + stop in names
+    ]
 
 
 def masked_frames(file: ArrayFile, key: str, T: int) -> np.ndarray | None:
