@@ -114,7 +114,7 @@ class Forecaster(torch.nn.Module):
             raise ValueError(
                 "Expected the same behaviours in all sessions fitted together (got "
                 + "; ".join(f"'{s.name}': {', '.join(s.behaviour_name) or 'none'}" for s in self.sessions.values())
-                + ")."
+                + "); convert them with the same --behaviour, or without."
             )
         if not names:
             raise ValueError("Expected at least one session (got none).")

@@ -182,9 +182,25 @@ def _behaviour(
         times = file.numbers(clock).ravel().astype(np.float64) / (selection.behaviour_rate or file.rate(clock) or 1.0)
         own = _along(values, len(times), key, clock)
         return Series(key, own, times, period, label=f"'{key}' of '{file.path}'")
+    if trials is None and (held := _held(file, key, values, selection)) is not None:
+        notes.append(f"'{key}' holds from each start of its group to the stop")
+        return Series(key, *held, period, label=f"'{key}' of '{file.path}'")
     if trials is None:
         raise ValueError(f"Expected the key of the clock of behaviour '{key}' (got none); give --behaviour-times.")
     return OnFrames(key, _on_frames(key, values, trials, keys.behaviour_axes), period)
+
+
+def _held(file: ArrayFile, key: str, values: np.ndarray, selection: Selection) -> tuple[np.ndarray, np.ndarray] | None:
+    """Returns samples and times of one value for each interval of a group, at start and stop; None if it is not."""
+    group = file.resolve(key).rpartition("/")[0]
+    names = {last_name(name) for name in file.children(group)} if group else set()
+    if not (names & {*START_NAMES} or _pairs({name: name for name in names})):
+        return None
+    table = _of_group(file, group, selection.behaviour_rate, f"'{group}' of '{file.path}'")
+    one_each = table.ndim == 2 and values.size == len(table) == max(values.shape, default=0)
+    if not one_each or (np.diff(table.ravel()) <= 0).any():
+        return None
+    return np.repeat(values.ravel(), 2), table.ravel()
 
 
 def _joined(file: ArrayFile, key: str, trials: Trials) -> np.ndarray:

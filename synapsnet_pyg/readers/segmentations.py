@@ -110,6 +110,8 @@ class SegmentationReader(Reader):
 def _frame_duration(rate: tuple[float, str] | None, selection: Selection, notes: list[str]) -> float | None:
     """Returns the duration of a frame by the user's rate, or by the stated one, which is noted; None if unknown."""
     if selection.frame_rate is not None:
+        if rate is not None and abs(selection.frame_rate / rate[0] - 1) > 0.01:
+            warn(f"--frame-rate {selection.frame_rate:g} replaces the {rate[0]:g} frames a second of {rate[1]}.")
         return 1 / selection.frame_rate
     if rate is None:
         return None

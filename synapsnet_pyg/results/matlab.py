@@ -1,6 +1,6 @@
 """Connectivity files of MATLAB."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,10 @@ ORIENTATION = "[receiver, sender]: connectivity(i, j) is the effect of neuron j 
 def write_matlab(path: Path, session: Session, connectivity: Tensor, edge_fields: Mapping[str, Tensor]) -> None:
     """Writes a connectivity as a file of MATLAB (version 5), which R and Octave read too.
 
-    Variables: ``connectivity`` [N, N], ``neuron_id`` (an N x 1 cell of texts), ``session``, ``orientation`` (a text)
-    and the edge fields [N, N]. In place of a sparse matrix there are the lists ``sender``, ``receiver`` (rows of
-    ``neuron_id``, from 1 as MATLAB counts) and ``weight`` of its entries, and the edge fields of these.
+    Variables: ``connectivity`` [N, N], ``neuron_id`` (an N x 1 cell of texts), the session's fields of each neuron as
+    ``neuron_<field>`` (numbers, or a cell of texts), ``session``, ``orientation`` (a text) and the edge fields [N, N].
+    In place of a sparse matrix there are the lists ``sender``, ``receiver`` (rows of ``neuron_id``, from 1 as MATLAB
+    counts) and ``weight`` of its entries, and the edge fields of these.
 
     Args:
         path: Path of the file.
@@ -35,9 +36,11 @@ def write_matlab(path: Path, session: Session, connectivity: Tensor, edge_fields
     """
     check_connectivity(session.num_neurons, connectivity)
     check_edge_fields(session, edge_fields)
-    ids = np.empty((session.num_neurons, 1), dtype=object)  # becomes a cell
-    ids[:, 0] = session.neuron_id
-    variables = {"neuron_id": ids, "session": session.name, "orientation": ORIENTATION}
+    variables = {"neuron_id": _cell(session.neuron_id), "session": session.name, "orientation": ORIENTATION}
+    for key, column in session.neuron_columns.items():
+        texts = any(isinstance(value, str) for value in column)
+        if (name := f"neuron_{key}").isidentifier() and len(name) < 64 and name not in variables:
+            variables[name] = _cell(column) if texts else np.array(column)
     if connectivity.is_sparse:
         edge_index, weight = edges_of(connectivity.detach().cpu())
         fields = {name: values_at(matrix.cpu(), edge_index).numpy() for name, matrix in edge_fields.items()}
@@ -50,6 +53,13 @@ def write_matlab(path: Path, session: Session, connectivity: Tensor, edge_fields
         optional_import("scipy.io", "analysis").savemat(
             file, variables, long_field_names=True, do_compression=True, oned_as="column"
         )
+
+
+def _cell(values: Sequence[object]) -> np.ndarray:
+    """Returns values as an N x 1 cell."""
+    cell = np.empty((len(values), 1), dtype=object)
+    cell[:, 0] = values
+    return cell
 
 
 def read_matlab(path: Path, session: Session) -> Tensor:

@@ -102,10 +102,10 @@ def detail_sentences(fitted: str, details: ScoreDetails) -> list[str]:
         )
     if math.isfinite(ceiling.share):
         noise = "the noise of the counts" if ceiling.counts else "white noise"
-        sentences.append(
-            f"Ceiling: {noise} allows a correlation of about {ceiling.mean:.3f}; "
-            f"{fitted} reaches {ceiling.share:.0%} of it."
-        )
+        reached = f"{fitted} reaches {ceiling.share:.0%} of it"
+        if ceiling.share > 1:
+            reached += ": the noise differs from this, and the estimate is too low"
+        sentences.append(f"Ceiling: {noise} allows a correlation of about {ceiling.mean:.3f}; {reached}.")
     if ceiling.unknown and ceiling.neurons:
         sentences.append(f"Left out of the ceiling: {ceiling.unknown} of {ceiling.neurons + ceiling.unknown} neurons.")
     return sentences

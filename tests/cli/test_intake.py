@@ -131,7 +131,7 @@ def test_bad_choices_get_one_line_and_leave_nothing(tmp_path, capsys):
         (["--sampling-rate", "0"], "--sampling-rate above 0"),
         (["--circular", "hd=x"], "--circular"),
         (["--reader", "plexonx"], "plexonx"),
-        (["--behaviour-file", "x.csv"], "--behaviour-times"),
+        (["--behaviour-file", "x.csv"], "keys of --behaviour-file"),
         (["--sessions", "b"], "sessions among a"),
         (["--activity", "traces"], "traces"),
     ):

@@ -2,6 +2,7 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.io
 from helpers import told
 from labs import write_phy
 
@@ -102,3 +103,23 @@ def test_nothing_that_can_be_read(tmp_path):
         recordings_at(tmp_path)
     with pytest.raises(ValueError, match="a format among nwb"):
         recordings_at(tmp_path, "plexonx")
+
+
+def test_trials_and_a_value_for_each_come_from_a_file_beside_the_spikes(tmp_path):
+    folder = write_phy(tmp_path / "sorted")
+    clock = np.arange(0, 20.5, 0.02)[None]  # rows, as MATLAB saves vectors
+    starts, contrast = np.array([[1.0, 6.0, 12.0]]), np.array([[0.5, 0.25, 1.0]])
+    task = {"wheel": {"t": clock, "speed": np.sin(clock)}}
+    task["trials"] = {"stimOn": starts, "stimOff": starts + 2, "contrast": contrast}
+    scipy.io.savemat(tmp_path / "task.mat", task)
+    beside, names = BehaviourFile(str(tmp_path / "task.mat")), ["wheel/speed", "trials/contrast"]
+    selection = Selection(bin_size=0.5, behaviour=names, events=["trials"], intervals="trials")
+    session = read_session(folder, selection, behaviour_file=beside)
+    assert session.segment.tolist() == [[0, 4], [4, 8], [8, 12]]
+    times = np.concatenate([start + 0.25 + 0.5 * np.arange(4) for start in starts[0]])
+    np.testing.assert_allclose(session.behaviour[:, 0], np.sin(times), atol=1e-3)
+    assert session.behaviour[::4, 1].tolist() == contrast[0].tolist()
+    assert session.behaviour[3::4, 1].tolist() == contrast[0].tolist()
+    assert session.behaviour[:, 2].tolist() == [1.0] * 12
+    with pytest.raises(FileNotFoundError, match=r"^Expected a file of arrays \(there is no file 'tusk.mat'\)"):
+        read_session(folder, selection, behaviour_file=BehaviourFile("tusk.mat"))

@@ -53,7 +53,8 @@ def test_accepted_components_of_caiman(tmp_path):
     assert any("kept 3 of 5" in note and "--where 'accepted==0|1'" in note for note in session.notes)
     every = read(CaimanReader(), path, where="accepted==0|1", activity="C+YrA")
     np.testing.assert_allclose(every.activity, made["C"] + made["YrA"], rtol=1e-5, atol=1e-6)
-    assert read(CaimanReader(), path, where="SNR_comp>2.5", frame_rate=5.0).bin_size == 0.2
+    with pytest.warns(DataWarning, match=r"--frame-rate 5 replaces the 12.5 frames a second of params/data/fr"):
+        assert read(CaimanReader(), path, where="SNR_comp>2.5", frame_rate=5.0).bin_size == 0.2
 
 
 @pytest.mark.parametrize("idx", [None, "NoneType", np.zeros(0), np.zeros(0, dtype=int)])

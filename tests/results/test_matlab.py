@@ -15,6 +15,8 @@ def test_ids_are_cells_and_the_orientation_is_written_down(session, connectivity
     assert [cell.item() for cell in file["neuron_id"].ravel()] == session.neuron_id
     assert file["orientation"].item().startswith("[receiver, sender]")
     assert file["session"].item() == "demo"
+    for key, column in session.neuron_columns.items():
+        assert [value.item() for value in file[f"neuron_{key}"].ravel()] == column
     assert np.array_equal(file["connectivity"], connectivity.numpy())
     assert np.array_equal(file["p_value"], edge_fields["p_value"].numpy())
 
