@@ -20,6 +20,7 @@ from synapsnet_pyg.files import (
     make_folder,
     optional_import,
     plain,
+    sweep,
 )
 from synapsnet_pyg.files.checksums import DamagedFileError
 from synapsnet_pyg.files.json_files import read_json, write_json
@@ -121,6 +122,7 @@ def run_jobs(
     if workers.jobs < 1:
         raise ValueError(f"Expected at least 1 job at once (got {workers.jobs}).")
     for job in jobs:
+        sweep(job.folder)
         require_same(job)
     groups: dict[Any, list[Job[ResultT]]] = {}
     for job in jobs:

@@ -15,7 +15,7 @@ from torch_geometric.data import Dataset
 from tqdm import tqdm
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import Json, atomic_path, make_folder, shorten, visible
+from synapsnet_pyg.files import Json, atomic_path, make_folder, shorten, sweep, visible
 from synapsnet_pyg.intake.notes import DataWarning
 from synapsnet_pyg.processes.children import pool
 from synapsnet_pyg.processes.signals import without_interrupts
@@ -176,6 +176,7 @@ class RecordingDataset(Dataset):
 
     def _prepare(self, jobs: int) -> list[str]:
         """Reads the sessions that are not kept yet; returns the names of all kept sessions."""
+        sweep(self._folder)
         missing = [name for name in self.sources if self._kept(name) is None]
         new = [folder for folder in (self._folder, *self._folder.parents) if not folder.exists()]
         try:

@@ -20,6 +20,7 @@ from synapsnet_pyg.files.writing import (
     is_full,
     make_folder,
     require_disk_space,
+    sweep,
 )
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "say",
     "session_folder",
     "shorten",
+    "sweep",
     "typed_path",
     "visible",
 ]

@@ -257,7 +257,7 @@ def hidden_folder(target: Path, shown: Path | None = None) -> Iterator[Path]:
     Raises:
         OSError: The folder takes no files, or its disk is full.
     """
-    _sweep(target.parent)
+    sweep(target.parent)
     try:
         with room(target):
             folder = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}-", suffix=LEFTOVER, dir=target.parent))
@@ -276,8 +276,14 @@ def hidden_folder(target: Path, shown: Path | None = None) -> Iterator[Path]:
             os.close(handle)
 
 
-def _sweep(folder: Path) -> None:
-    """Removes what killed commands left in a folder, once in each process."""
+def sweep(folder: Path) -> None:
+    """Removes what killed commands left in a folder, once in each process.
+
+    Writing a file into the folder does so too. A command that finds its files there already writes none.
+
+    Args:
+        folder: Folder, which may be missing.
+    """
     if folder in _swept:
         return
     _swept.add(folder)
