@@ -212,13 +212,14 @@ def describe_comparison(result: ComparisonResult) -> list[str]:
     return [f"{result.title}: {line}" for line in lines]
 
 
-def edge_difference_table(result: ComparisonResult) -> pd.DataFrame:
-    """Returns the table of the differences of every pair of neurons, those with the smallest p-value first.
+def edge_differences(result: ComparisonResult, size: int = 2**14) -> Iterator[pd.DataFrame]:
+    """Yields the table of the differences of every pair of neurons in parts, those with the smallest p-value first.
 
     Args:
         result: Result of one comparison.
+        size: Largest number of pairs in a part: a million rows of texts take a gigabyte.
 
-    Returns:
+    Yields:
         Columns ``source`` and ``target`` (ids of sender and receiver), ``effect_a``, ``effect_b`` (in the first and
         second condition), ``difference``, ``error``, ``z``, ``p_value``, ``q_value``, and the session's fields of each
         neuron as ``source_<field>`` and ``target_<field>``. Pairs with a silent neuron are left out.
@@ -236,8 +237,11 @@ def edge_difference_table(result: ComparisonResult) -> pd.DataFrame:
     }
     order = comparison.p_value[receiver, sender].argsort(stable=True)
     receiver, sender = receiver[order], sender[order]
-    values: dict[str, list[object]] = {name: matrix[receiver, sender].tolist() for name, matrix in matrices.items()}
-    return pd.DataFrame(endpoint_columns(result.pair.session, torch.stack([sender, receiver]), values))
+    for edges in torch.stack([sender, receiver]).split(size, dim=1):
+        values: dict[str, list[object]] = {
+            name: matrix[edges[1], edges[0]].tolist() for name, matrix in matrices.items()
+        }
+        yield pd.DataFrame(endpoint_columns(result.pair.session, edges, values))
 
 
 def draw_comparison(result: ComparisonResult) -> Figure:
@@ -320,13 +324,12 @@ def _in_words(name: str) -> str:
 
 def _write(result: ComparisonResult, stem: str) -> Iterator[str]:
     """Writes the tables and the figure of a comparison; yields a line for each file."""
-    blocks = result.comparison.blocks
-    tables = {"edges": edge_difference_table(result)}
-    if blocks is not None:
-        tables["blocks"] = blocks.assign(null=result.comparison.null_name)
-    for name, table in tables.items():
-        path = save_table(table, Path(f"{stem}-{name}"), float_format="%.6g")
-        neurons = f", {result.comparison.unlabelled} neurons left out" if name == "blocks" else ""
-        yield f"written to {path}: {len(table)} pairs of {'neurons' if name == 'edges' else 'groups'}{neurons}"
+    comparison, format = result.comparison, "%.6g"
+    path = save_table(edge_differences(result), Path(f"{stem}-edges"), float_format=format)
+    yield f"written to {path}: {int(comparison.p_value.isfinite().sum())} pairs of neurons"
+    if comparison.blocks is not None:
+        table = comparison.blocks.assign(null=comparison.null_name)
+        path = save_table(table, Path(f"{stem}-blocks"), float_format=format)
+        yield f"written to {path}: {len(table)} pairs of groups, {comparison.unlabelled} neurons left out"
     for path in save_figure(draw_comparison(result), Path(stem), dpi=150):
         yield f"written to {path}: figure of the differences"

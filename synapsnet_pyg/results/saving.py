@@ -1,5 +1,6 @@
 """Files of tables, each written completely or not at all."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -8,17 +9,19 @@ from synapsnet_pyg.files import atomic_path
 from synapsnet_pyg.files.texts import cells
 
 
-def save_table(table: pd.DataFrame, stem: Path, *, float_format: str | None = None) -> Path:
+def save_table(table: pd.DataFrame | Iterable[pd.DataFrame], stem: Path, *, float_format: str | None = None) -> Path:
     """Writes a table as CSV; returns its path.
 
     Args:
-        table: Table.
+        table: Table, or its parts one after the other, at least one, of which one is in memory at a time.
         stem: Path of the file without its ending; the folder must exist.
         float_format: Format of numbers, such as ``"%.6g"``; None: all digits.
     """
     path = stem.with_name(f"{stem.name}.csv")
-    with atomic_path(path) as temporary:
-        as_cells(table).to_csv(temporary, index=False, float_format=float_format)
+    parts = [table] if isinstance(table, pd.DataFrame) else table
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        for number, part in enumerate(parts):
+            as_cells(part).to_csv(file, index=False, float_format=float_format, header=number == 0)
     return path
 
 
