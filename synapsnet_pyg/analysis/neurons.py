@@ -69,7 +69,7 @@ def neuron_table(session: Session, connectivity: Tensor, *, edge: Tensor | None 
             "in_degree": pairs.edge.sum(1),
             "out_degree": pairs.edge.sum(0),
             "hub_score": score,
-            "hub_rank": pd.Series(-score).rank(method="min").to_numpy(),
+            "hub_rank": pd.Series(-score).rank(method="min").astype(int).to_numpy(),
             "community": communities(session, connectivity, seed).member,
         }
     )
