@@ -292,13 +292,12 @@ def _moments(fitted: Refit) -> tuple[Tensor, Tensor]:
     """Returns the variance of the difference of each pair, and the sum of the fourth powers of its parts: [N, N]."""
     errors = (fitted.errors * fitted.weight).square() / fitted.error_share
     largest = errors.max().clamp_min(1e-30)  # fourth powers of weights as small as 1e-5 leave the range of float32
-    N, M = errors.shape
-    square, fourth = torch.zeros(2, N, N, dtype=torch.float64)
-    for bins in torch.arange(M).split(2**12):  # so that float64 is no second recording
-        part = (errors[:, bins] / largest).double()
-        unique = (fitted.own_unique[:, bins].square() * fitted.sender_share[:, None]).double()
-        square += part @ unique.t()
-        fourth += part.square() @ unique.square().t()
+    square, fourth = torch.zeros(2, len(errors), len(errors), dtype=torch.float64)
+    for part, unique in zip(errors.split(2**12, 1), fitted.own_unique.split(2**12, 1), strict=True):
+        received = (part / largest).double()  # a few bins, so that float64 is no second recording
+        sent = (unique.square() * fitted.sender_share[:, None]).double()
+        square += received @ sent.t()
+        fourth += received.square() @ sent.square().t()
     square, fourth = square * largest.double(), fourth * largest.double().square()
     tiny = 1e-18 * float(square.max())
     return square.clamp_min(tiny), fourth

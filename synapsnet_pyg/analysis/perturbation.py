@@ -242,6 +242,8 @@ def responses(
 
 def _as_counts(shown: Callable[[Tensor, int], Tensor], session: Session, seed: int) -> Callable[[Tensor, int], Tensor]:
     """Returns a function of newest bin and step that draws Poisson counts with the forecast mean before ``shown``."""
+    from scipy.stats import poisson  # 40 MB, which no other command needs
+
     random = torch.Generator().manual_seed(seed)
     standardised = "activity_scale" in session
 
@@ -251,8 +253,6 @@ def _as_counts(shown: Callable[[Tensor, int], Tensor], session: Session, seed: i
             rate = newest * session.activity_scale + session.activity_mean if standardised else newest
             # Quantiles of the same uniform numbers are close where the rates are close.
             uniform = torch.rand(newest.shape, generator=random, dtype=torch.float64)
-            from scipy.stats import poisson  # 40 MB, which no other command needs
-
             values = poisson.ppf(uniform.numpy(), rate.clamp_min(0).double().cpu().numpy())
             newest = torch.from_numpy(values).to(newest)
             newest = (newest - session.activity_mean) / session.activity_scale if standardised else newest

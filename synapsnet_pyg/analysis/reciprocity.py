@@ -68,11 +68,11 @@ def _reciprocal_share(strength: np.ndarray) -> float:
 def _other_senders(strength: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Shuffles the entries of each row, without the diagonal."""
     N = len(strength)
-    entries, shuffled = _off_diagonal(strength).reshape(N, N - 1), np.zeros_like(strength)
-    some = entries.any(1)
-    if some.any():
-        entries[some] = random.permuted(entries[some], axis=1)  # the others, of edges the most, are all zero
-        _off_diagonal(shuffled)[:] = entries.reshape(N - 1, N)
+    shuffled = np.zeros_like(strength)
+    entries = _off_diagonal(strength).reshape(N, N - 1)
+    some = entries.any(1)  # the others, of edges the most, are all zero
+    entries[some] = random.permuted(entries[some], axis=1)
+    _off_diagonal(shuffled)[:] = entries.reshape(N - 1, N)
     return shuffled
 
 

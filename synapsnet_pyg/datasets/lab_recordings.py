@@ -1,14 +1,17 @@
 """Sessions of any lab's recordings, in any format that the package reads."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.session_file import is_session_file
 from synapsnet_pyg.datasets.recordings import RecordingDataset
 from synapsnet_pyg.datasets.registry import READERS, readers
+from synapsnet_pyg.intake.behaviours import Behaviour, OnFrames
+from synapsnet_pyg.intake.blocks import Blocks
 from synapsnet_pyg.intake.plain import texts
 from synapsnet_pyg.intake.recording import Recording, Selection
 from synapsnet_pyg.readers.array_behaviours import read_behaviours, read_blocks
@@ -74,8 +77,8 @@ class BehaviourFile:
     path: str
     times: str | None = None
 
-    def divide(self, source: Path, selection: Selection) -> tuple[Selection, Selection]:
-        """Returns what is chosen from the recording, and what is chosen from this file.
+    def read(self, source: Path, selection: Selection) -> "Beside":
+        """Reads the chosen behaviours, and the events and intervals that the file holds.
 
         Args:
             source: File or folder of the recording.
@@ -83,40 +86,47 @@ class BehaviourFile:
 
         Raises:
             FileNotFoundError: There is no such file.
-        """
-        with readable(self.path), self._open(source) as file:
-            events = [name for name in selection.events if file.is_group(name) or file.has(name)]
-            held = selection.intervals is not None and (
-                file.is_group(selection.intervals) or file.has(selection.intervals)
-            )
-        left = [name for name in selection.events if name not in events]
-        return (
-            replace(selection, behaviour=(), events=left, intervals=None if held else selection.intervals),
-            replace(selection, events=events, intervals=selection.intervals if held else None),
-        )
-
-    def add_to(self, recording: Recording, source: Path, selection: Selection) -> None:
-        """Adds the chosen behaviours, events and intervals to a recording.
-
-        Args:
-            recording: Recording without them.
-            source: File or folder of the recording.
-            selection: Choices from this file.
-
-        Raises:
             ValueError: A key is missing, has no clock, or is no behaviour of numbers or texts.
         """
-        keys = ArrayKeys(behaviour_times=self.times)
-        with readable(self.path), self._open(source) as file:
-            found = read_behaviours(file, keys, selection, None, recording.notes)
-            recording.behaviours = [*recording.behaviours, *found]
-            if selection.intervals is not None:
-                recording.intervals = read_blocks(file, selection.intervals, selection.behaviour_rate)
-
-    def _open(self, source: Path) -> ArrayFile:
-        """Opens the recording's own file, or the one of this path."""
         own = [folder / self.path for folder in (source, source.parent) if (folder / self.path).exists()]
-        return ArrayFile(own[0] if own else Path(self.path))
+        notes: list[str] = []
+        with readable(self.path), ArrayFile(own[0] if own else Path(self.path)) as file:
+            named = [*selection.events, *([] if selection.intervals is None else [selection.intervals])]
+            held = {name for name in named if file.is_group(name) or file.has(name)}
+            here = replace(selection, events=[name for name in selection.events if name in held])
+            behaviours = read_behaviours(file, ArrayKeys(behaviour_times=self.times), here, None, notes)
+            intervals = (
+                read_blocks(file, selection.intervals, selection.behaviour_rate)
+                if selection.intervals is not None and selection.intervals in held
+                else None
+            )
+        left = replace(
+            selection,
+            behaviour=(),
+            events=[name for name in selection.events if name not in held],
+            intervals=selection.intervals if intervals is None else None,
+        )
+        return Beside(behaviours, intervals, notes, left)
+
+
+class Beside(NamedTuple):
+    """Choices of a user that a file of behaviours holds."""
+
+    behaviours: Sequence[Behaviour | OnFrames]
+    """Behaviours and events."""
+    intervals: Blocks | None
+    """Blocks that become segments; None if they are not in the file."""
+    notes: list[str]
+    """Sentences on what was found."""
+    left: Selection
+    """Choices that are left to the recording."""
+
+    def add_to(self, recording: Recording) -> None:
+        """Adds all to a recording."""
+        recording.behaviours = [*recording.behaviours, *self.behaviours]
+        recording.notes += self.notes
+        if self.intervals is not None:
+            recording.intervals = self.intervals
 
 
 def read_session(
@@ -177,12 +187,11 @@ def read_found(
     Raises:
         ValueError: The recording cannot be read.
     """
-    inside, beside = (selection, selection) if behaviour_file is None else behaviour_file.divide(found.path, selection)
+    beside = None if behaviour_file is None else behaviour_file.read(found.path, selection)
     with readable(found.path):
-        recording = _read(found, name, inside, keys)
-    if behaviour_file is not None:
-        behaviour_file.add_to(recording, found.path, beside)
-    with readable(found.path):
+        recording = _read(found, name, selection if beside is None else beside.left, keys)
+        if beside is not None:
+            beside.add_to(recording)
         return Session.from_recording(recording, selection)
 
 

@@ -118,17 +118,12 @@ def _table(file: ArrayFile, key: str, rate: float | None) -> np.ndarray:
 
 def _of_group(file: ArrayFile, key: str, rate: float | None, label: str) -> np.ndarray:
     """Returns times, or starts and stops, of a group or table: starts with stops, with durations, or alone."""
-    names = {last_name(name): f"{key.strip('/')}/{name}" for name in file.children(key)}
-    start, stop, last = (
-        next((names[name] for name in known if name in names), None)
-        for known in (START_NAMES, STOP_NAMES, ("duration",))
-    )
-    if start is None and len(pairs := _pairs(names)) == 1:
-        start, stop = pairs[0]
+    start, stop, last = _ends(file, key)
     if start is None:
+        names = ", ".join(last_name(name) for name in file.children(key))
         raise ValueError(
             f"Expected a start and a stop of each interval in {label}, such as 'start' and 'stop' or names that end in "
-            f"'on' and 'off' (got {', '.join(names)})."
+            f"'on' and 'off' (got {names})."
         )
     ticks = rate or file.rate(start) or 1.0
     begin = file.numbers(start).ravel() / ticks
@@ -140,15 +135,25 @@ def _of_group(file: ArrayFile, key: str, rate: float | None, label: str) -> np.n
     return np.stack([begin, end], axis=1)
 
 
-def _pairs(names: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Returns starts and stops among names, in lower case, of keys that end so, such as ``stimon`` and ``stimoff``."""
-    ends = (("start", "stop"), ("start", "end"), ("onset", "offset"), ("on", "off"))
-    return [
-        (key, names[name.removesuffix(start) + stop])
-        for name, key in names.items()
-        for start, stop in ends
-        if name.endswith(start) and name.removesuffix(start) + stop in names
+def _ends(file: ArrayFile, key: str) -> tuple[str | None, str | None, str | None]:
+    """Returns the keys of starts, stops and durations in a group or table; None for what it does not hold.
+
+    Without a usual name of a start, that of starts and stops which alone end so is taken: ``stimOn`` and ``stimOff``.
+    """
+    names = {last_name(name): f"{key.strip('/')}/{name}" for name in file.children(key)}
+    start, stop, last = (
+        next((names[name] for name in known if name in names), None)
+        for known in (START_NAMES, STOP_NAMES, ("duration",))
+    )
+    pairs = [
+        (own, names[other])
+        for name, own in names.items()
+        for begin, end in (("start", "stop"), ("start", "end"), ("onset", "offset"), ("on", "off"))
+        if name.endswith(begin) and (other := name.removesuffix(begin) + end) in names
     ]
+    if start is None and len(pairs) == 1:
+        start, stop = pairs[0]
+    return start, stop, last
 
 
 def masked_frames(file: ArrayFile, key: str, T: int) -> np.ndarray | None:
@@ -193,8 +198,7 @@ def _behaviour(
 def _held(file: ArrayFile, key: str, values: np.ndarray, selection: Selection) -> tuple[np.ndarray, np.ndarray] | None:
     """Returns samples and times of one value for each interval of a group, at start and stop; None if it is not."""
     group = file.resolve(key).rpartition("/")[0]
-    names = {last_name(name) for name in file.children(group)} if group else set()
-    if not (names & {*START_NAMES} or _pairs({name: name for name in names})):
+    if not group or _ends(file, group)[0] is None:
         return None
     table = _of_group(file, group, selection.behaviour_rate, f"'{group}' of '{file.path}'")
     one_each = table.ndim == 2 and values.size == len(table) == max(values.shape, default=0)

@@ -212,12 +212,11 @@ def describe_comparison(result: ComparisonResult) -> list[str]:
     return [f"{result.title}: {line}" for line in lines]
 
 
-def edge_differences(result: ComparisonResult, size: int = 2**14) -> Iterator[pd.DataFrame]:
+def edge_differences(result: ComparisonResult) -> Iterator[pd.DataFrame]:
     """Yields the table of the differences of every pair of neurons in parts, those with the smallest p-value first.
 
     Args:
         result: Result of one comparison.
-        size: Largest number of pairs in a part: a million rows of texts take a gigabyte.
 
     Yields:
         Columns ``source`` and ``target`` (ids of sender and receiver), ``effect_a``, ``effect_b`` (in the first and
@@ -237,7 +236,7 @@ def edge_differences(result: ComparisonResult, size: int = 2**14) -> Iterator[pd
     }
     order = comparison.p_value[receiver, sender].argsort(stable=True)
     receiver, sender = receiver[order], sender[order]
-    for edges in torch.stack([sender, receiver]).split(size, dim=1):
+    for edges in torch.stack([sender, receiver]).split(2**14, dim=1):  # a million rows of texts take a gigabyte
         values: dict[str, list[object]] = {
             name: matrix[edges[1], edges[0]].tolist() for name, matrix in matrices.items()
         }

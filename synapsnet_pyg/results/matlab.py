@@ -38,8 +38,9 @@ def write_matlab(path: Path, session: Session, connectivity: Tensor, edge_fields
     check_edge_fields(session, edge_fields)
     variables = {"neuron_id": _cell(session.neuron_id), "session": session.name, "orientation": ORIENTATION}
     for key, column in session.neuron_columns.items():
-        texts = any(isinstance(value, str) for value in column)
-        if (name := f"neuron_{key}").isidentifier() and len(name) < 64 and name not in variables:
+        name = f"neuron_{key}"
+        if name.isidentifier() and len(name) < 64 and name not in variables:  # what MATLAB takes for a name
+            texts = any(isinstance(value, str) for value in column)
             variables[name] = _cell(column) if texts else np.array(column)
     if connectivity.is_sparse:
         edge_index, weight = edges_of(connectivity.detach().cpu())
