@@ -1,7 +1,6 @@
 """Memory that is free, what needs more, and the return of memory."""
 
 import ctypes
-import gc
 import os
 import sys
 from contextlib import suppress
@@ -76,8 +75,7 @@ def _allocate(at_once: int) -> None:
 
 
 def release_memory() -> None:
-    """Returns memory that was freed in small pieces, as by many steps of a network or a figure, to the system."""
-    gc.collect()  # the parts of a figure refer to each other
+    """Returns memory that was freed in small pieces, as by many steps of a network, to the system."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # other C libraries
             ctypes.CDLL(None).malloc_trim(0)

@@ -54,7 +54,7 @@ def draw_run(
     release_memory()
     for stem, figure in _figures(run, sessions, scores):
         yield from save_figure(figure, folder / stem, formats=formats, dpi=150)
-        del figure
+        figure.clear()  # its parts refer to each other and would stay
         release_memory()
 
 
