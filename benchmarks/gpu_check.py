@@ -3,8 +3,9 @@
     python benchmarks/gpu_check.py
 
 Every model of the registry is compared with the CPU: its start, forecasts, loss and gradients. The kernels of the GRU
-are compared with the plain computation, and scores in bfloat16 with those in float32. Then training steps, fits of a
-session of the paper's size (600 neurons, 4,100 bins) and one epoch of 71,721 neurons in 7,900 bins are timed.
+are compared with the plain computation, captured steps with plain ones, and scores in bfloat16 with those in float32.
+Training steps, fits of a session of the paper's size (600 neurons, 4,100 bins) and one epoch of 71,721 neurons in
+7,900 bins are timed.
 ``--quick`` leaves the large population out; with ``--device cpu`` it makes all sizes tiny, to try the script. The exit
 status is 1 if a check failed, 2 without a GPU.
 """
@@ -16,16 +17,19 @@ import statistics
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.data.windows import Window, windows_of
+from synapsnet_pyg.data.shares import Share
+from synapsnet_pyg.data.windows import windows_of
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.registry import MODELS, build_model
 from synapsnet_pyg.models.synapsnet import SynapsNet
@@ -33,11 +37,12 @@ from synapsnet_pyg.nn.dynamics import Dynamics
 from synapsnet_pyg.nn.threads import threads
 from synapsnet_pyg.runs.hardware import PRECISIONS, Hardware
 from synapsnet_pyg.runs.recipe import Recipe
+from synapsnet_pyg.runs.steps import Steps, steps_of
 from synapsnet_pyg.runs.tables import Table
 from synapsnet_pyg.runs.training import fit
 from synapsnet_pyg.simulations.population import simulate_population
 
-VARIANTS = {
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     **{
         name: (name, {"plrnn": {"hidden_size": 128}, "lds": {"steps": 5, "latents": 2}}.get(name, {}))
         for name in MODELS
@@ -88,10 +93,16 @@ def compared_models(device: torch.device, bins: int) -> Iterator[Check]:
         try:
             yield within(f"{name}: start, forecast, loss, gradients", model_distances(kind, arguments, session, device))
         except Exception as error:
-            yield Check(name, f"{type(error).__name__}: {str(error).splitlines()[0][:90]}", "no error", failed=True)
+            yield failed(name, error)
 
 
-def model_distances(kind: str, arguments: dict[str, object], session: Session, device: torch.device) -> list[float]:
+def failed(name: str, error: Exception) -> Check:
+    """Returns the row of a check that ended with an error, and prints where it was raised."""
+    traceback.print_exception(error)
+    return Check(name, f"{type(error).__name__}: {[*str(error).splitlines(), ''][0][:90]}", "no error", failed=True)
+
+
+def model_distances(kind: str, arguments: dict[str, Any], session: Session, device: torch.device) -> list[float]:
     """Returns the differences of a model's start, forecast, loss and gradients between CPU and device."""
     models, parts = [], []
     for place in (torch.device("cpu"), device):
@@ -135,51 +146,77 @@ def compared_kernels(device: torch.device, neurons: int) -> Iterator[Check]:
         yield within(f"GRU, {targets} targets: {used} against plain", map(distance, *results))
 
 
-def train_step(model: SynapsNet, optimiser: torch.optim.Optimizer, window: Window, precision: str) -> None:
-    """Makes one step of training."""
-    device = window.activity.device.type
-    half = torch.autocast(device, dtype=torch.bfloat16) if precision == "bf16-mixed" else nullcontext()
-    optimiser.zero_grad()
-    with half:
-        loss = model.loss(model(window), window)
-    loss.backward()
-    optimiser.step()
+def compared_steps(device: torch.device, bins: int) -> Iterator[Check]:
+    """Yields the largest difference of a fit's steps, captured on a GPU, to plain ones, dropout included."""
+    for name, (kind, arguments) in VARIANTS.items():
+        session = copy.copy(simulate_population(bins, neurons=20, recorded=12).standardise()).to(device)
+        torch.manual_seed(0)
+        models = [build_model(kind, [session], arguments).to(device).train() for _ in range(2)]
+        learned = [[p for p in model.parameters() if p.requires_grad] for model in models]
+        if not learned[0]:
+            continue
+        models[1].load_state_dict(models[0].state_dict())
+        windows = windows_of(session.split().train, models[0].window, 3, horizon=models[0].horizon)[:1]
+        results: list[list[Tensor]] = [[], []]
+        try:
+            ways = (Steps(models[0], windows), steps_of(models[1], windows))
+            for steps, parameters, values in zip(ways, learned, results, strict=True):
+                for step in range(3):
+                    torch.manual_seed(step)
+                    loss, error = steps.loss(Share(0, torch.arange(8) + 5 * step, 1.0))
+                    for parameter in parameters:
+                        parameter.grad = None
+                    steps.backward(loss)
+                    grads = [parameter.grad.clone() for parameter in parameters if parameter.grad is not None]
+                    values += [loss.detach().clone(), error.clone(), *grads]
+            yield within(f"{name}: captured steps against plain ones", map(distance, *results))
+        except Exception as error:
+            yield failed(f"{name}: captured steps", error)
 
 
 def timed_steps(device: torch.device, neurons: int, bins: int, rounds: int) -> Iterator[Check]:
-    """Yields the median duration and the memory of training steps: plain, fused, and fused in bfloat16, in turns."""
+    """Yields the median duration and the memory of training steps, ten at a time, in turns."""
     session = Session(torch.randn(neurons, bins), torch.randn(bins, 2), bin_size=1 / 30).to(device)
     for targets in (1, 16):
-        windows = windows_of(session, 5, targets)[0]
-        batches = torch.randint(len(windows), (rounds, 32))
-        ways: dict[str, Callable[[Window], None]] = {}
-        for way, fast, precision in (("plain", False, PRECISIONS[0]), ("fused", True, PRECISIONS[0]),
-                                     ("fused, bf16", True, PRECISIONS[1])):  # fmt: skip
-            model = SynapsNet([session]).to(device)
+        windows = windows_of(session, 5, targets)[:1]
+        shares = [Share(0, rows, 1.0) for rows in torch.randint(len(windows[0]), (10, 32))]
+        ways: dict[str, Callable[[], None]] = {}
+        for way, fast, made, precision in (
+            ("plain", False, Steps, PRECISIONS[0]), ("fused", True, Steps, PRECISIONS[0]),
+            ("fused, captured", True, steps_of, PRECISIONS[0]),
+            ("fused, captured, bf16", True, steps_of, PRECISIONS[1]),
+        ):  # fmt: skip
+            model = SynapsNet([session]).to(device).train()
             model.dynamics.fast = fast
-            optimiser = torch.optim.Adam(model.parameters(), fused=True)
-
-            def step(window: Window, model: SynapsNet = model, optimiser: torch.optim.Optimizer = optimiser,
-                     precision: str = precision) -> None:  # fmt: skip
-                train_step(model, optimiser, window, precision)
-
-            ways[way] = step
+            ways[way] = partial(train, made(model, windows), torch.optim.Adam(model.parameters(), fused=True), shares,
+                                half=precision != PRECISIONS[0])  # fmt: skip
         seconds: dict[str, list[float]] = {way: [] for way in ways}
         memory = dict.fromkeys(ways, 0.0)
-        for turn in range(rounds):
-            for way, step in ways.items():
+        for _ in range(rounds):
+            for way, steps in ways.items():
                 wait(device)
                 if device.type == "cuda":
                     torch.cuda.reset_peak_memory_stats()
                 began = time.perf_counter()
-                step(windows.gather(batches[turn]))
+                steps()
                 wait(device)
-                seconds[way].append(time.perf_counter() - began)
+                seconds[way].append((time.perf_counter() - began) / len(shares))
                 memory[way] = torch.cuda.max_memory_allocated() / 1e9 if device.type == "cuda" else 0.0
         for way, taken in seconds.items():
-            later = taken[max(1, rounds // 4) :]  # the first steps compile kernels
-            value = f"{1e3 * statistics.median(later):.2f} ms, peak {memory[way]:.2f} GB"
+            value = (
+                f"{1e3 * statistics.median(taken[1:]):.2f} ms, peak {memory[way]:.2f} GB"  # the first compile kernels
+            )
             yield Check(f"step, {neurons} neurons, {targets} targets: {way}", value)
+
+
+def train(steps: Steps, optimiser: torch.optim.Optimizer, shares: Iterable[Share], *, half: bool) -> None:
+    """Makes some steps of training."""
+    for share in shares:
+        with torch.autocast("cuda", dtype=torch.bfloat16) if half and torch.cuda.is_available() else nullcontext():
+            loss, _ = steps.loss(share)
+        optimiser.zero_grad()
+        steps.backward(loss)
+        optimiser.step()
 
 
 def fitted(session: Session, recipe: Recipe, hardware: Hardware, model: SynapsNet | None = None) -> dict[str, float]:
@@ -244,16 +281,24 @@ def large_fit(device: torch.device, neurons: int, bins: int) -> Iterator[Check]:
 
 
 def all_checks(device: str, *, quick: bool) -> Iterator[Check]:
-    """Yields all checks, in the order of their importance."""
+    """Yields all checks, in the order of their importance. An error ends the checks of its kind."""
     place, tiny = torch.device(device), device == "cpu" and quick
-    yield from compared_models(place, 150 if tiny else 600)
-    yield from compared_kernels(place, 7 if tiny else 600)
-    yield from timed_steps(place, 12 if tiny else 600, 200 if tiny else 4100, rounds=2 if tiny else 40)
-    yield from compared_precisions(device, 20 if tiny else 200, 400 if tiny else 4100, epochs=1 if tiny else 12)
-    sizes = (12, 300) if tiny else (600, 4100)
-    yield from timed_fits(device, *sizes, whole=1 if tiny else 1000, part=1 if tiny else 5)
+    bins, session = 150 if tiny else 600, (12, 300) if tiny else (600, 4100)
+    kinds = [
+        compared_models(place, bins),
+        compared_kernels(place, 7 if tiny else 600),
+        timed_steps(place, *session, rounds=2 if tiny else 11),
+        timed_fits(device, *session, whole=1 if tiny else 1000, part=1 if tiny else 1000),
+        compared_steps(place, bins),
+        compared_precisions(device, 20 if tiny else 200, 400 if tiny else 4100, epochs=1 if tiny else 12),
+    ]
     if tiny or not quick:
-        yield from large_fit(place, 40 if tiny else 71_721, 300 if tiny else 7_900)
+        kinds.append(large_fit(place, 40 if tiny else 71_721, 300 if tiny else 7_900))
+    for checks in kinds:
+        try:
+            yield from checks
+        except Exception as error:
+            yield failed("a check of this kind", error)
 
 
 def main() -> None:

@@ -81,8 +81,23 @@ class Windows:
         Args:
             which: Numbers of the windows :math:`(B)`, from 0 to M - 1.
         """
+        return self.starting(self.begins(which))
+
+    def begins(self, which: Tensor) -> Tensor:
+        """Returns the first bin of some windows [B], on the session's device.
+
+        Args:
+            which: Numbers of the windows :math:`(B)`, from 0 to M - 1.
+        """
         # Without waiting: the step before may still run on the device.
-        start = self.start[which].to(self._activity.device, non_blocking=True)
+        return self.start[which].to(self._activity.device, non_blocking=True)
+
+    def starting(self, start: Tensor) -> Window:
+        """Returns a batch of windows.
+
+        Args:
+            start: First bin of each window :math:`(B)`, on the session's device.
+        """
         future = None
         if self._future is not None:
             future = self._future[:, start].transpose(0, 1).unfold(2, self.horizon, 1)

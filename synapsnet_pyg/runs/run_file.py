@@ -215,6 +215,12 @@ def best_epoch(rows: Sequence[Mapping[str, Any]], horizon: int) -> int:
     return best
 
 
+def patience_is_over(history: Sequence[Mapping[str, float]], patience: int | None, horizon: int) -> bool:
+    """Returns whether the last ``patience`` epochs brought no better validation score."""
+    scores = [validation_score(row, horizon) for row in history]
+    return patience is not None and len(scores) > patience and max(scores[:-patience]) >= max(scores[-patience:])
+
+
 def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
     """Writes the rows of ``history.csv``; each ends with the checksum of all rows.
 

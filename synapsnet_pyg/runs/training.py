@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from synapsnet_pyg.data.session import Session, Split
 from synapsnet_pyg.data.shares import Share
-from synapsnet_pyg.data.windows import EpochSampler, Window, Windows, windows_of
+from synapsnet_pyg.data.windows import EpochSampler, windows_of
 from synapsnet_pyg.files import keep_freed_memory, make_folder, optional_import, require_disk_space, session_folder
 from synapsnet_pyg.files.writing import room
 from synapsnet_pyg.models.checkpoint import describe, read_checkpoint, save_model, write_checkpoint
@@ -39,8 +39,12 @@ from synapsnet_pyg.runs.processes import SharedStrategy, join, one_error, silenc
 from synapsnet_pyg.runs.progress import EpochProgress
 from synapsnet_pyg.runs.recipe import Recipe
 from synapsnet_pyg.runs.resuming import going_on_from, saved_history
-from synapsnet_pyg.runs.run_file import best_epoch, validation_score, write_history
+from synapsnet_pyg.runs.run_file import best_epoch, patience_is_over, write_history
 from synapsnet_pyg.runs.scores import score_forecast
+from synapsnet_pyg.runs.steps import Steps, steps_of
+
+_AT_ONCE = 2**23
+"""Number of values of activity that a GPU forecasts at a time in a validation."""
 
 
 @one_error()
@@ -140,7 +144,7 @@ def fit(
     if can_forecast:
         module.keep(epoch=0, train_mse=math.nan)
         model.begin_training()
-    if not resumed or not _patience_is_over(saved_history(out / "last.ckpt"), recipe.patience, model.horizon):
+    if not resumed or not patience_is_over(saved_history(out / "last.ckpt"), recipe.patience, model.horizon):
         progress_bar = [EpochProgress(recipe.epochs)] if progress and processes.is_first else []
         _train(module, resumed, hardware, logger=logger, callbacks=[*progress_bar, *callbacks])
     processes.wait()
@@ -168,11 +172,11 @@ def _train(
     windows = [
         group for part in module.split.values() for group in windows_of(part.train, window, targets, horizon=horizon)
     ]
+    module.steps = steps_of(module.model, windows)
     loader = DataLoader(
-        _Gathered(windows),
+        _Shares(),
         sampler=module.shards.sampler(EpochSampler(windows, recipe.batch_size, recipe.seed)),
         batch_size=None,
-        collate_fn=_unchanged,
         generator=torch.Generator(),  # the default one would change the random numbers of dropout
     )
     with warnings.catch_warnings():
@@ -200,12 +204,6 @@ def _train(
                 trainer.fit(module, loader, ckpt_path=last if resumed else None, weights_only=True)
         except SystemExit:  # Lightning turns Ctrl-C into a SystemExit without a message
             raise KeyboardInterrupt from None
-
-
-def _patience_is_over(history: Sequence[Mapping[str, float]], patience: int | None, horizon: int) -> bool:
-    """Returns whether the last ``patience`` epochs brought no better validation score."""
-    scores = [validation_score(row, horizon) for row in history]
-    return patience is not None and len(scores) > patience and max(scores[:-patience]) >= max(scores[-patience:])
 
 
 def make_logger(name: str, out: str | os.PathLike[str]) -> Logger:
@@ -270,6 +268,7 @@ class _Training(LightningModule):
         super().__init__()
         self.model, self.split, self.recipe, self.out, self.shards = model, split, recipe, out, shards
         self.history: list[dict[str, float]] = []
+        self.steps: Steps
         self._started = time.monotonic()
         self._error = torch.tensor(0.0)
         self._batches = 0
@@ -299,12 +298,18 @@ class _Training(LightningModule):
         self._error, self._batches = torch.zeros((), device=self.device), 0
         self._started = time.monotonic()
 
-    def training_step(self, drawn: tuple[Window, float]) -> Tensor:
-        window, self._weight = drawn
-        forecast = self.model(window)
-        self._error += self._weight * torch.nn.functional.mse_loss(forecast.activity.detach(), window.target)
+    def transfer_batch_to_device(self, share: Share, *_: Any) -> Share:
+        return share  # the windows are on the device
+
+    def training_step(self, share: Share) -> Tensor:
+        self._weight = share.weight
+        loss, error = self.steps.loss(share)
+        self._error += error
         self._batches += 1
-        return self._weight * self.model.loss(forecast, window)
+        return loss
+
+    def backward(self, loss: Tensor, *_: Any, **__: Any) -> None:
+        self.steps.backward(loss)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         self.shards.exchange_gradients(self._weight)
@@ -322,7 +327,7 @@ class _Training(LightningModule):
         for logger in self.trainer.loggers:
             logger.log_metrics({key: value for key, value in self.history[-1].items() if key != "epoch"},
                                step=self.current_epoch + 1)  # fmt: skip
-        self.trainer.should_stop = _patience_is_over(self.history, self.recipe.patience, self.model.horizon)
+        self.trainer.should_stop = patience_is_over(self.history, self.recipe.patience, self.model.horizon)
 
     def keep(self, epoch: int, train_mse: float, learning_rate: float = 0.0) -> None:
         """Validates the model, adds a row to the history, and saves the model if it is the best so far."""
@@ -353,9 +358,12 @@ class _Training(LightningModule):
 
     def _forecasts(self, part: Session) -> Sequence[SessionForecast]:
         """Returns the forecast of a part for each number of bins that the model forecasts directly."""
+        targets, at_once = self.recipe.targets, 32
+        if self.device.type == "cuda":  # which would wait for the processor between small batches
+            at_once = max(at_once, _AT_ONCE // (part.num_neurons * (self.model.window + targets)))
         if self.model.horizon == 1:
-            return [forecast_session(self.model, part, self.recipe.targets)]
-        ahead = forecast_horizons(self.model, part, self.model.horizon, self.recipe.targets)
+            return [forecast_session(self.model, part, targets, batch_size=at_once)]
+        ahead = forecast_horizons(self.model, part, self.model.horizon, targets, batch_size=at_once)
         return [ahead.at(h) for h in range(1, self.model.horizon + 1)]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -375,19 +383,11 @@ class _Training(LightningModule):
         self.history = checkpoint["history"]
 
 
-class _Gathered(Dataset[tuple[Window, float]]):
-    """Data set of windows and their weight in a step, gathered on the device of the recording."""
+class _Shares(Dataset[Share]):
+    """Data set of what the sampler draws."""
 
-    def __init__(self, windows: Sequence[Windows]) -> None:
-        self.windows = windows
-
-    def __getitem__(self, share: Share) -> tuple[Window, float]:
-        return self.windows[share.group].gather(share.rows), share.weight
-
-
-def _unchanged(drawn: Any) -> Any:
-    """Returns a batch of windows: the data set has collated it already."""
-    return drawn
+    def __getitem__(self, share: Share) -> Share:
+        return share
 
 
 class _AtomicCheckpointIO(TorchCheckpointIO):

@@ -12,10 +12,12 @@ from synapsnet_pyg.processes.signals import ending_signals, renew, without_inter
 
 @pytest.fixture(autouse=True)
 def heard():
-    """Interrupts are heard here even if the tests run in the background, where a shell ignores them."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Signals are heard here even if the tests run in the background or under nohup, which ignore them."""
+    heard = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in heard.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(
