@@ -59,5 +59,6 @@ if __name__ == "__main__":
     for name, sizes in CASES.items():
         triton_gru.LARGEST = 5 * 5 * 3 * 19 * 4 if name == "windows-anew" else 2**30  # four windows
         triton_gru._product = rounded_product if name == "half" else product
+        triton_gru._PART = 16  # whole windows, with and without a rest, and parts of a window
         found[name] = distance(**sizes, half=name == "half")
     print(json.dumps(found))

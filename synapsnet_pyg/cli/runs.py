@@ -80,9 +80,9 @@ def fit(
     from synapsnet_pyg.data.protocols import PROTOCOLS
     from synapsnet_pyg.runs import recipe
     from synapsnet_pyg.runs.hardware import Hardware
+    from synapsnet_pyg.runs.loggers import make_logger
     from synapsnet_pyg.runs.processes import join
     from synapsnet_pyg.runs.run import Run
-    from synapsnet_pyg.runs.training import make_logger
 
     changes = {
         "targets": targets,

@@ -55,8 +55,7 @@ def forecast_session(
     with evaluating(model):
         for group in windows:  # of equally many targets
             for index in torch.arange(len(group)).split(batch_size):
-                values = model(group.gather(index)).activity
-                forecast[:, group.target_bins(index).flatten()] = values.transpose(0, 1).flatten(1)
+                _put(forecast, group.target_bins(index), model(group.gather(index)).activity)
     bins = torch.cat([group.target_bins(torch.arange(len(group))).flatten() for group in windows]).unique()
     begin, end = int(bins[0]), int(bins[-1]) + 1
     # A slice gives a view; indexing would copy the recording, which may be long.
@@ -125,9 +124,22 @@ def forecast_horizons(
         for group in groups:  # of equally many targets
             for index in torch.arange(len(group)).split(batch_size):
                 ahead = _ahead_of_each(model, group.gather(index), horizon, method)
-                rows = torch.searchsorted(bins, group.target_bins(index).flatten())
-                forecast[:, rows] = ahead.transpose(0, 1).flatten(1, 2)
+                _put(forecast, torch.searchsorted(bins, group.target_bins(index)), ahead)
     return HorizonForecast(bins, session.activity.unfold(1, horizon, 1)[:, bins], forecast)
+
+
+def _put(forecast: Tensor, places: Tensor, values: Tensor) -> None:
+    """Writes the forecasts of some windows; of bins that two windows forecast the later one counts, as on any device.
+
+    Args:
+        forecast: Forecasts of all bins :math:`(N, M, ...)`, to be written.
+        places: Places of the windows' targets there :math:`(B, P)`, in the order of time.
+        values: Forecasts of the windows :math:`(B, N, P, ...)`.
+    """
+    forecast[:, places.flatten()] = values.transpose(0, 1).flatten(1, 2)
+    again = torch.nonzero(places[1:, 0] <= places[:-1, -1])[:, 0] + 1  # the last window of a segment may begin earlier
+    if len(again):
+        forecast[:, places[again].flatten()] = values[again].transpose(0, 1).flatten(1, 2)
 
 
 def _ahead_of_each(model: Forecaster, window: Window, horizon: int, method: Method | None) -> Tensor:

@@ -95,5 +95,6 @@ def csr_matrix(first: Tensor, column: Tensor, values: Tensor) -> Tensor:
     """Returns a square sparse matrix from the first entry of each row, columns and values."""
     size = (len(first) - 1, len(first) - 1)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")  # said once
+        for said_once in ("Sparse CSR tensor support is in beta", "Sparse invariant checks are implicitly disabled"):
+            warnings.filterwarnings("ignore", said_once)
         return torch.sparse_csr_tensor(first, column, values, size, check_invariants=False)

@@ -162,12 +162,23 @@ def captured(
     main.wait_stream(beside)
     restore()
     torch.clear_autocast_cache()  # weights in 16 bits must be computed anew in each replay
-    with torch.cuda.graph(graph, pool=pool):
-        results = function()
+    try:
+        with torch.cuda.graph(graph, pool=pool):
+            results = function()
+    except RuntimeError:
+        with torch.cuda.graph(torch.cuda.CUDAGraph()):  # else random numbers would wait for the end of the first
+            torch.rand((), device="cuda")
+        raise
     return results, graph.replay
 
 
 def steps_of(model: Forecaster, windows: Sequence[Windows]) -> Steps:
-    """Returns the steps of a model on the device of its windows: captured on a GPU if the model is of this package."""
+    """Returns the steps of a model on the device of its windows: captured on a GPU if the model is of this package.
+
+    Dropout between layers of a recurrent network cannot be captured, since NVIDIA's library draws it by itself.
+    """
     on_gpu = windows[0].session.activity.device.type == "cuda"
-    return CapturedSteps(model, windows) if on_gpu and is_of_package(model.kind) else Steps(model, windows)
+    networks = [part for part in model.modules() if isinstance(part, torch.nn.RNNBase)]
+    drawn_elsewhere = any(network.dropout > 0 and network.num_layers > 1 for network in networks)
+    captured = on_gpu and is_of_package(model.kind) and not drawn_elsewhere
+    return CapturedSteps(model, windows) if captured else Steps(model, windows)

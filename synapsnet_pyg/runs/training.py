@@ -1,4 +1,4 @@
-"""Training of a forecaster. Only this file, the processes and the progress bar depend on Lightning."""
+"""Training of a forecaster. Only this file, loggers, processes and the progress bar depend on Lightning."""
 
 import copy
 import math
@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch import loggers
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
@@ -22,7 +21,13 @@ from torch.utils.data import DataLoader, Dataset
 from synapsnet_pyg.data.session import Session, Split
 from synapsnet_pyg.data.shares import Share
 from synapsnet_pyg.data.windows import EpochSampler, windows_of
-from synapsnet_pyg.files import keep_freed_memory, make_folder, optional_import, require_disk_space, session_folder
+from synapsnet_pyg.files import (
+    keep_freed_memory,
+    make_folder,
+    release_memory,
+    require_disk_space,
+    session_folder,
+)
 from synapsnet_pyg.files.writing import room
 from synapsnet_pyg.models.checkpoint import describe, read_checkpoint, save_model, write_checkpoint
 from synapsnet_pyg.models.contract import check_forecasts
@@ -133,6 +138,7 @@ def fit(
         can_forecast = not resumed and model.to(device).initialise(
             {s: p.train for s, p in started.items()}, {s: p.validation for s, p in started.items()}
         )
+    release_memory()
     keep_freed_memory()
     if not resumed:
         shards.spread()
@@ -163,6 +169,7 @@ def _train(
     callbacks: Sequence[Callback],
 ) -> None:
     """Runs the epochs, or the remaining ones of a resumed fit, and writes ``best.ckpt`` and ``last.ckpt``."""
+    module.train()  # also a model that was fitted before
     recipe, last = module.recipe, module.out / "last.ckpt"
     keep_last = ModelCheckpoint(
         filename="last", dirpath=module.out, enable_version_counter=False, save_on_train_epoch_end=True
@@ -204,27 +211,6 @@ def _train(
                 trainer.fit(module, loader, ckpt_path=last if resumed else None, weights_only=True)
         except SystemExit:  # Lightning turns Ctrl-C into a SystemExit without a message
             raise KeyboardInterrupt from None
-
-
-def make_logger(name: str, out: str | os.PathLike[str]) -> Logger:
-    """Returns a logger that writes to the folder ``logs`` of a run.
-
-    Args:
-        name: Name of the logger: csv, tensorboard or wandb (Weights & Biases).
-        out: Folder of the run.
-
-    Raises:
-        ImportError: The logger's package is missing; the message has the pip line that installs it.
-        ValueError: There is no such logger.
-    """
-    if name == "csv":
-        return loggers.CSVLogger(out, name="logs")
-    if name not in ("tensorboard", "wandb"):
-        raise ValueError(f"Expected a logger among csv, tensorboard, wandb (got '{name}').")
-    optional_import(name, "log")
-    if name == "tensorboard":
-        return loggers.TensorBoardLogger(out, name="logs")
-    return loggers.WandbLogger(save_dir=out, project="synapsnet_pyg", name=Path(out).name)
 
 
 def check_fit(model: Forecaster, sessions: Sequence[Session]) -> None:

@@ -219,3 +219,13 @@ def test_each_session_of_a_model_of_one_session_is_logged(tmp_path):
     logger = CSVLogger(tmp_path, name="logs")
     fit(model, sessions(), tmp_path / "run", Recipe(epochs=2), progress=False, logger=logger)
     assert (tmp_path / "logs" / "version_0" / "metrics.csv").is_file()
+
+
+def test_a_model_is_trained_with_dropout_whatever_its_mode(tmp_path):
+    session, errors = make_session(T=200).standardise(), []
+    for mode in (True, False):
+        torch.manual_seed(0)
+        model = build_model("gru", [session], {"hidden_size": 4}).train(mode)
+        fit(model, [session], tmp_path / str(mode), Recipe(epochs=1, targets=4), progress=False)
+        errors.append(read_csv(tmp_path / str(mode) / "history.csv")[-1]["train_mse"])
+    assert errors[0] == errors[1]
