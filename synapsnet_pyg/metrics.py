@@ -200,7 +200,7 @@ def paired_p(one: Mapping[str, float], other: Mapping[str, float]) -> float | No
 
 def _rows(*matrices: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Yields a few rows of each matrix at a time in float64, so that a long recording is not copied as a whole."""
-    step = max(1, 2**20 // max(1, matrices[0].shape[1]))
+    step = max(1, 2**18 // max(1, matrices[0].shape[1]))
     for rows in zip(*(matrix.split(step) for matrix in matrices), strict=True):
         yield tuple(part.double() for part in rows)
 

@@ -134,6 +134,7 @@ def candidate_effects(session: Session, edge_index: Tensor) -> LaggedEffects:
         same_bin=same_bin.scaled(inverse_newest.rsqrt() / c**0.5, inverse_newest.rsqrt() / c**0.5),
         errors=errors,
         unique=unique,
+        bins=errors.shape[1],
         decay=decay,
     )
 

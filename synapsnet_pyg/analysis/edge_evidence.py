@@ -18,6 +18,7 @@ from synapsnet_pyg.analysis.edge_tests import (
 from synapsnet_pyg.analysis.lagged_effects import LaggedEffects, lagged_effects
 from synapsnet_pyg.analysis.rare_pairs import kurtosis
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.files import release_memory
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.regression.candidate_edges import candidate_edges
@@ -85,10 +86,15 @@ def edge_evidence(session: Session, learned: Tensor | None = None, *, resamples:
         ValueError: The session is too short.
     """
     effects = _effects(session, learned)
+    release_memory()
     pairs = effects.pairs
     inflation = inflation_of(effects, _trial(session, effects.bins))
     kernel = population_kernel(effects)
     summed = run_tests(effects, kernel, inflation)
+    excess = pairs.outer(kurtosis(effects.errors), kurtosis(effects.unique)) / effects.bins
+    stability = _sign_stability(effects, summed.past.z, resamples, seed)
+    effects = effects.without_series()
+    release_memory()
     single = list(range(1, effects.lags + 1)) if effects.lags > 1 else []
     lags = [LagTest.of(run_tests(effects, lag, inflation)) for lag in steps("test edges", single)]
     signed, spread = summed.past, summed.error
@@ -107,8 +113,8 @@ def edge_evidence(session: Session, learned: Tensor | None = None, *, resamples:
         spread=spread,
         partial_correlation=effects.same_bin.values,
         same_bin=standardise(effects.same_bin.scaled(root, root)),
-        excess=pairs.outer(kurtosis(effects.errors), kurtosis(effects.unique)) / effects.bins,
-        stability=_sign_stability(effects, summed.past.z, resamples, seed),
+        excess=excess,
+        stability=stability,
         kernel=kernel,
         decay=effects.decay,
     )

@@ -1,7 +1,7 @@
 """Effects between neurons at several lags, given the past, given the same bin, and in reversed time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -97,6 +97,7 @@ class LaggedEffects:
         errors: Errors of the regression on the past [N, T].
         unique: Unique activity of each sender one bin earlier: the part that no other input explains, scaled such that
             its mean product with an error is an effect [N, T].
+        bins: Number of bins T.
         decay: Share of its value that activity keeps from bin to bin and that was taken out; 0: none.
     """
 
@@ -107,6 +108,7 @@ class LaggedEffects:
     same_bin: PairMatrix
     errors: Tensor
     unique: Tensor
+    bins: int
     decay: float
 
     @property
@@ -114,10 +116,9 @@ class LaggedEffects:
         """Pairs whose effects are held."""
         return self.same_bin.pairs
 
-    @property
-    def bins(self) -> int:
-        """Number of bins T."""
-        return self.errors.shape[1]
+    def without_series(self) -> "LaggedEffects":
+        """Returns the effects without errors and unique activity, which take more memory than all else."""
+        return replace(self, errors=self.errors[:, :0].clone(), unique=self.unique[:, :0].clone())
 
     @property
     def lags(self) -> int:
@@ -160,18 +161,23 @@ def lagged_effects(session: Session) -> LaggedEffects:
     later = [slice(N * (lags - lag), N * (lags - lag + 1)) for lag in range(1, lags + 1)]
     past, weights = _given_inputs(precision, newest, earlier)
     reverse, _ = _given_inputs(precision, oldest, later)
-    own = precision.diagonal()[:N]
-    scale = own.rsqrt()
+    scale = precision.diagonal()[:N].rsqrt()
     same_bin = (-precision[newest, newest] * torch.outer(scale, scale)).fill_diagonal_(0)
-    errors, unique = stacks.errors_and_unique(mean, weights, precision, T)
+    present, reverse_present = _given_all(precision, newest, earlier), _given_all(precision, oldest, later)
+    # Inverse covariance of all signals but the newest bin, rows of the senders one bin earlier.
+    inverse = precision[N : 2 * N, N:] + precision[N : 2 * N, :N] @ weights
+    maps = torch.cat([-weights, inverse]).to(session.activity)
+    del precision, weights, inverse  # before the series are made, which are as large
+    errors, unique = stacks.errors_and_unique(mean, maps, T)
     return LaggedEffects(
         past=past,
-        present=_given_all(precision, newest, earlier),
+        present=present,
         reverse=reverse,
-        reverse_present=_given_all(precision, oldest, later),
+        reverse_present=reverse_present,
         same_bin=PairMatrix(AllPairs(N), same_bin),
         errors=errors,
         unique=unique,
+        bins=T,
         decay=stacks.decay,
     )
 
@@ -273,19 +279,16 @@ class _Stacks:
         del product, covariance
         return centre, torch.linalg.inv(shrunk)
 
-    def errors_and_unique(self, mean: Tensor, weights: Tensor, precision: Tensor, bins: int) -> tuple[Tensor, Tensor]:
+    def errors_and_unique(self, mean: Tensor, maps: Tensor, bins: int) -> tuple[Tensor, Tensor]:
         """Returns the errors of the regression on the past, and the unique activity one bin earlier, [N, T] each.
 
         Args:
             mean: Mean of all signals [M, 1].
-            weights: Coefficients of the regression on all signals but the newest bin [N, M - N].
-            precision: Inverse covariance of all signals [M, M].
+            maps: Minus the coefficients of the regression on all signals but the newest bin, and the inverse
+                covariance of these, rows of the senders one bin earlier [2N, M - N].
             bins: Number of bins T.
         """
         N = len(self.activity)
-        # Inverse covariance of all signals but the newest bin, rows of the senders one bin earlier.
-        inverse = precision[N : 2 * N, N:] + precision[N : 2 * N, :N] @ weights
-        maps = torch.cat([-weights, inverse]).to(self.activity)
         result = self.activity.new_empty(2 * N, bins)
         first = 0
         for stack in self:

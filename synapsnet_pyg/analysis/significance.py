@@ -17,6 +17,7 @@ from synapsnet_pyg.analysis.rare_pairs import (
     pairs_to_test,
 )
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.files import release_memory
 from synapsnet_pyg.nn.current_conv import sparse_matrix
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
 from synapsnet_pyg.regression.pairs import Pairs, SomePairs
@@ -237,6 +238,7 @@ def edge_significance(
     if resamples < 10:
         raise ValueError(f"Expected at least 10 resamples (got {resamples}).")
     evidence = edge_evidence(session, learned, resamples=resamples, seed=seed)
+    release_memory()
     pairs, past, excess = evidence.pairs, evidence.past, evidence.excess
     events = events_of(session)
     tested = pairs_to_test(pairs, events, session.num_bins)

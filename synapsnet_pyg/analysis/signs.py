@@ -229,10 +229,10 @@ def signs_by_group(session: Session, signs: NeuronSigns, field: str) -> pd.DataF
 def _error_correlation(model: Forecaster, session: Session, targets: int) -> np.ndarray:
     """Returns the correlation of the neurons' forecast errors [N, N], 0 for neurons without errors."""
     forecast = forecast_session(model, session, targets)
-    errors = forecast.truth - forecast.forecast
+    errors = forecast.forecast.sub_(forecast.truth)  # of opposite sign, without a further recording in memory
     errors -= errors.mean(1, keepdim=True)
     covariance = torch.zeros(len(errors), len(errors), dtype=torch.float64)
-    for part in errors.split(1024, 1):  # no second recording in memory
+    for part in errors.split(1024, 1):
         covariance.addmm_(part.double(), part.double().t())
     scale = covariance.diagonal().rsqrt()
     return np.nan_to_num((covariance * torch.outer(scale, scale)).numpy())

@@ -11,10 +11,20 @@ from typing import Any
 LATE = ("numba", "pandas", "scipy.stats", "torch._dynamo", "torch_geometric.datasets")
 """Modules that few commands use, or use at their end: 350 MB, and half of the seconds of a start."""
 
-_STAND_INS: dict[tuple[str, str], object] = {("torch._dynamo", "disable"): lambda function, *_, **__: function}
+
+class _NoModel:
+    """Class of compiled models, of which there are none."""
+
+
+_STAND_INS: dict[tuple[str, str], object] = {
+    ("torch._dynamo", "disable"): lambda function, *_, **__: function,
+    ("torch._dynamo", "graph_break"): lambda *_, **__: None,
+    ("torch._dynamo", "OptimizedModule"): _NoModel,
+}
 """Module and name -> what the name means as long as the module is not executed.
 
-PyTorch asks its compiler, which no command uses, not to compile how a tensor is made in a dispatch mode.
+PyTorch asks its compiler, which no command uses, not to compile how a tensor is made in a dispatch mode and a step of
+Adam; Lightning asks whether a model is compiled.
 """
 
 _executing = threading.RLock()
@@ -70,6 +80,9 @@ class _LateModule(ModuleType):
         """Executes the module, which is an ordinary one from then on; other threads wait for it."""
         if (self.__name__, name) in _STAND_INS:
             return _STAND_INS[self.__name__, name]
+        # The import of a part of a package asks for its path; that of a name can do without.
+        if name == "__path__" and "importlib" not in sys._getframe(1).f_code.co_filename:
+            raise AttributeError(name)
         with _executing:
             spec = self.__spec__
             if spec is not None and isinstance(spec.loader, _LateLoader):

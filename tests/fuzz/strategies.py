@@ -58,6 +58,8 @@ def changed_array(array: np.ndarray, draw: random.Random) -> np.ndarray:
     """Returns an array of another shape, kind or with other values."""
     kinds = ("f2", ">f4", "i1", "u8", "c8", "?", "S3", "U3", "f8")
     kind = draw.randrange(8)
+    if kind == 0 and array.dtype.names:
+        return array[draw.choice(array.dtype.names)]
     if kind == 0:
         return array.astype(object).astype("U8") if array.dtype.kind in "US" else array.astype(draw.choice(kinds[:6]))
     if kind == 1:
