@@ -1,5 +1,6 @@
 """Comparison of the connectivity in two conditions: states, halves, sessions or days."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ SHIFTED, ASSIGNED = "shifts of the conditions in time", "random assignment of bl
 _BLOCK = 50
 """Length of a block of time in bins, if there are no trials."""
 
+_PART = 2048
+"""Number of bins that are computed together: series of all bins would each take as much memory as the recording."""
 
 _MOST_RESEMBLANCE = 0.2
 """Largest mean squared correlation of conditions and their shifts; it is 1/3 for halves and for regular turns."""
@@ -253,21 +256,30 @@ def _under_null(fitted: Refit, contrasts: Tensor, label: Tensor) -> _UnderNull:
     condition, it lies nearer to the effects of that condition, and the differences are smaller than those of shifted
     conditions. The expectation knows this from the part of the contrast that the inputs do not explain.
     """
-    errors, unique = (_unit_rows(rows) for rows in (fitted.errors, fitted.unique))
-    N = len(errors)
-    squared = errors.square() / fitted.error_share
-    received = label.t() @ squared
+    parts = _UnitParts(fitted)
+    N = len(fitted.errors)
+    received = torch.cat([label.t() @ part.squared for part in parts.of(torch.ones_like(fitted.weight))], 1)
     sizes, variance, mean_square = label.t() @ label, torch.zeros(N, N, dtype=torch.float64), []
     pairs = torch.outer(label.sum(0), label.sum(0)) - sizes
     for weight in steps("null", contrasts):
-        weighted = unique * weight
-        product = errors @ weighted.t()
-        for sign in (1, -1):  # means are zero in the observed conditions, and are subtracted in all others too
-            share = (sign * weight).clamp_min(0)
-            product -= sign * torch.outer(errors @ share, unique @ share)
-        sent = fitted.beside_inputs(weighted).square()
-        expected = received @ sent.t() @ label - (label * (squared * sent).sum(1, keepdim=True)).t() @ label
-        square = product.square().fill_diagonal_(0)
+        zeros = fitted.errors.new_zeros
+        product, overlap, means = zeros(N, N), zeros(N, len(fitted.inputs)), zeros(2, 2, N)
+        for part in parts.of(weight):
+            product.addmm_(part.errors, part.sent.t())
+            overlap.addmm_(part.sent, part.inputs.t())
+            for sign, mean in zip((1, -1), means, strict=True):
+                share = (sign * part.weight).clamp_min(0)
+                mean += torch.stack([part.errors @ share, part.unique @ share])
+        # Means are zero in the observed conditions, and are subtracted in all others too.
+        product += torch.outer(*means[1]) - torch.outer(*means[0])
+        taken = (overlap.double() @ fitted.taken / len(weight)).to(overlap)
+        of_groups, own = zeros(len(received), N), zeros(N)
+        for part in parts.of(weight):
+            sent = torch.addmm(part.sent, taken, part.inputs, alpha=-1).square_()
+            of_groups.addmm_(received[:, part.bins], sent.t())
+            own += (part.squared * sent).sum(1)
+        expected = of_groups @ label - (label * own[:, None]).t() @ label
+        square = product.square_().fill_diagonal_(0)
         mean_square.append((label.t() @ square @ label) / expected.clamp_min(1e-30))
         if len(mean_square) > 1:
             variance += square.double() * (float(pairs[0, 0]) / float(expected[0, 0]))
@@ -283,9 +295,51 @@ def _global_test(mean_square: np.ndarray) -> GlobalTest:
     return GlobalTest(float(observed), null, float((1 + (null >= observed).sum()) / (1 + len(null))))
 
 
-def _unit_rows(rows: Tensor) -> Tensor:
-    """Returns rows [N, M] of mean square 1; rows of zeros stay."""
-    return rows / rows.square().mean(1, keepdim=True).sqrt().clamp_min(1e-12)
+class _Part(NamedTuple):
+    """Some bins of a fit."""
+
+    bins: slice
+    errors: Tensor
+    """Errors of mean square 1 over all bins."""
+    squared: Tensor
+    """Their squares over the share that stays after the fit."""
+    unique: Tensor
+    """Unique activity of mean square 1 over all bins."""
+    sent: Tensor
+    """The same times the weight of each bin."""
+    inputs: Tensor
+    weight: Tensor
+
+
+class _UnitParts:
+    """Errors and unique activity of mean square 1, some bins at a time; rows of zeros stay.
+
+    Args:
+        fitted: Effects in the two conditions.
+    """
+
+    def __init__(self, fitted: Refit) -> None:
+        self.fitted = fitted
+        self.scales = [
+            torch.cat([part.square().mean(1, keepdim=True) for part in rows.split(64)]).sqrt().clamp_min(1e-12)
+            for rows in (fitted.errors, fitted.unique)
+        ]
+
+    def of(self, weight: Tensor) -> Iterator[_Part]:
+        """Yields the parts for weights of the bins [M]."""
+        fitted, (of_errors, of_unique) = self.fitted, self.scales
+        for start in range(0, len(weight), _PART):
+            bins = slice(start, start + _PART)
+            errors, unique = fitted.errors[:, bins] / of_errors, fitted.unique[:, bins] / of_unique
+            yield _Part(
+                bins=bins,
+                errors=errors,
+                squared=errors.square() / fitted.error_share[bins],
+                unique=unique,
+                sent=unique * weight[bins],
+                inputs=fitted.inputs[:, bins],
+                weight=weight[bins],
+            )
 
 
 def _moments(fitted: Refit) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,9 @@ from synapsnet_pyg.regression.shrinkage import shrink
 FEWEST_BINS = 100
 """Smallest number of bins of a condition."""
 
+_PART = 2048
+"""Number of bins that are computed together."""
+
 _MOST_LAGS = 3
 """Largest number of bins before a target whose activity is known."""
 
@@ -56,11 +59,6 @@ class Refit:
     def bins(self) -> tuple[int, int]:
         """Number of bins of each condition."""
         return int((self.weight > 0).sum()), int((self.weight < 0).sum())
-
-    def beside_inputs(self, rows: Tensor) -> Tensor:
-        """Returns rows [R, M] without the part that the fit takes of them, a combination of the inputs."""
-        overlap = (rows @ self.inputs.t()).double() @ self.taken
-        return rows - (overlap / rows.shape[1]).to(rows) @ self.inputs
 
     @property
     def changes(self) -> int:
@@ -135,7 +133,7 @@ def refit(pair: ConditionPair) -> Refit:
     taken = 2 * precision - precision @ (inputs @ inputs.t()).double() @ precision / M
     own_unique, weight = inputs.new_empty(N, M), inputs.new_empty(M)
     effect, alone, plain = [], [], []
-    errors = target - common.to(inputs) @ inputs
+    errors = torch.addmm(target, common.to(inputs), inputs, alpha=-1)
     for s, inside in enumerate(is_in):
         own, count = inputs[:, inside], int(inside.sum())
         own_unique[:, inside] = (_precision(own)[:N]).to(own) @ own
@@ -143,9 +141,16 @@ def refit(pair: ConditionPair) -> Refit:
         effect.append(common[:, :N] + (errors[:, inside] @ own_unique[:, inside].t()).double() / count)
         alone.append((target[:, inside] @ own_unique[:, inside].t()).double() / count)
         plain.append(_correlation(target[:, inside]))
-    weighted = own_unique * weight
-    overlap = (weighted @ inputs.t()).double()
-    lost = ((overlap @ taken) * overlap).sum(1) / M / weighted.square().sum(1).double().clamp_min(1e-30)
+    del target
+    overlap, square, explained = inputs.new_zeros(N, len(inputs)), inputs.new_zeros(N), []
+    for start in range(0, M, _PART):
+        part = slice(start, start + _PART)
+        weighted, known = own_unique[:, part] * weight[part], inputs[:, part]
+        overlap.addmm_(weighted, known.t())
+        square += weighted.square().sum(1)
+        explained.append(((taken.to(inputs) @ known) * known).sum(0))
+    overlap = overlap.double()
+    lost = ((overlap @ taken) * overlap).sum(1) / M / square.double().clamp_min(1e-30)
     return Refit(
         effect=torch.stack(effect),
         alone=torch.stack(alone),
@@ -156,7 +161,7 @@ def refit(pair: ConditionPair) -> Refit:
         unique=unique_inputs[:N],
         own_unique=own_unique,
         weight=weight,
-        error_share=(1 - ((taken.to(inputs) @ inputs) * inputs).sum(0) / M).clamp_min(0.05),
+        error_share=(1 - torch.cat(explained) / M).clamp_min(0.05),
         sender_share=(1 - lost).clamp_min(0.05).to(inputs),
         trial=_trial(session.segment, bins),
     )
@@ -171,11 +176,11 @@ def _bins(pair: ConditionPair, lags: int) -> Tensor:
 
 
 def _centred(rows: Tensor, is_in: list[Tensor]) -> Tensor:
-    """Returns rows [R, M] without their mean in each condition."""
-    centred = torch.empty_like(rows)
-    for inside in is_in:
-        centred[:, inside] = rows[:, inside] - rows[:, inside].mean(1, keepdim=True)
-    return centred
+    """Takes the mean in each condition out of rows [R, M]; returns them."""
+    for part in rows.split(64):  # in their own memory, and few at a time
+        for inside in is_in:
+            part[:, inside] -= part[:, inside].mean(1, keepdim=True)
+    return rows
 
 
 def _precision(inputs: Tensor) -> Tensor:

@@ -29,8 +29,9 @@ def fingerprint(session: "Session") -> str:
         kind = [str(value.dtype), list(value.shape)] if isinstance(value, Tensor) else value
         digest.update(json.dumps([key, kind]).encode())
         if isinstance(value, Tensor):
-            for row in value:  # a row at a time, so that a slice of a recording need not be copied
-                digest.update(row.cpu().numpy().tobytes())
+            # A few rows at a time: a slice of a recording need not be copied, nor is each of many rows a tensor.
+            for rows in value.split(max(1, 2**18 // max(1, value[:1].numel()))):
+                digest.update(rows.cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
