@@ -10,6 +10,7 @@ that needs memory is imported here, since a process begins with the peak of the 
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ COMMANDS = {
     "simulate": "simulate sim.h5 --neurons {neurons} --recorded {neurons} --bins {bins}",
     "inspect": "inspect sim.h5",
     "convert": "convert sim.npy converted.h5 --axes neuron,bin --bin-size 0.05",
-    "fit": "fit sim.h5 --out run --preset fast --epochs 1",
+    "fit": "fit sim.h5 --out {run} --preset fast --epochs 1",
     "evaluate": "evaluate run",
     "evaluate --horizon": "evaluate run --horizon 4",
     "connectivity": "connectivity run --out connectivity",
@@ -77,8 +78,10 @@ def main() -> None:
             made = {"simulate": folder / "sim.h5", "fit": folder / "run"}.get(name)
             if name not in given.only and (made is None or made.exists()):
                 continue
-            words = text.format(neurons=given.neurons, bins=given.bins).split()
+            run = "run" if not (folder / "run").exists() else "run-again"
+            words = text.format(neurons=given.neurons, bins=given.bins, run=run).split()
             peak, seconds = peak_of([sys.executable, "-m", "synapsnet_pyg.cli", *words], folder)
+            shutil.rmtree(folder / "run-again", ignore_errors=True)
             print(f"| {name} | {peak:.2f} | {peak / bound:.0%} | {seconds:.0f} |", flush=True)
             if name == "simulate":
                 code = "import numpy; from synapsnet_pyg import Session; "

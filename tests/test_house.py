@@ -111,7 +111,7 @@ TESTED_ELSEWHERE = {
     "plots/perturbation.py": "results/test_perturbation.py, as a figure of results",
     "plots/style.py": "nowhere, constants only",
     **dict.fromkeys(
-        ("report/connectivity_analysis.py", "report/page.py"),
+        ("report/connectivity_analysis.py", "report/page.py", "report/pages.py"),
         "report/test_report.py, parts of a page",
     ),
     "runs/in_memory.py": "test_golden.py and test_examples.py, in experiments",

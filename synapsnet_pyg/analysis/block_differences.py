@@ -16,7 +16,7 @@ from synapsnet_pyg.analysis.student import half_width, two_sided_p
 
 def block_table(
     fitted: Refit, groups: Groups, contrasts: Tensor, *, label: Tensor, known: Tensor, mean_square: Tensor
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Computes the differences from group to group, with two tests.
 
     The first test is of the mean difference over pairs. Its standard error is that of the mean of the pairs' products

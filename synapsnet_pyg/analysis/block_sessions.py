@@ -10,7 +10,9 @@ from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
 from synapsnet_pyg.data.session import Session
 
 
-def blocks_over_sessions(tables: Mapping[str, pd.DataFrame], animals: Mapping[str, str] | None = None) -> pd.DataFrame:
+def blocks_over_sessions(
+    tables: "Mapping[str, pd.DataFrame]", animals: Mapping[str, str] | None = None
+) -> "pd.DataFrame":
     r"""Computes the mean weight of each block over sessions, with an interval over animals or sessions.
 
     .. math::
@@ -135,7 +137,7 @@ def _only_beginning(name: str, beginnings: list[str]) -> str:
     return fitting[-1]
 
 
-def _signed_quantile(table: pd.DataFrame) -> pd.Series:
+def _signed_quantile(table: "pd.DataFrame") -> "pd.Series":
     """Returns the normal quantile of each two-sided p-value of shuffled labels, with the sign of z."""
     quantile = -ndtri(table["p_labels"].clip(lower=1e-300) / 2)
     return pd.Series(np.sign(table["z"]) * quantile, index=table.index)

@@ -20,7 +20,7 @@ from synapsnet_pyg.data.session_checks import check_connectivity
 class Blocks(NamedTuple):
     """Connectivity from group to group."""
 
-    table: pd.DataFrame
+    table: "pd.DataFrame"
     """Table with a row for each ordered pair of groups."""
     unlabelled: int
     """Number of neurons that were left out because they have no group."""

@@ -14,7 +14,7 @@ from synapsnet_pyg.data.session import Session
 class Communities(NamedTuple):
     """Communities of a connectivity, the largest first."""
 
-    table: pd.DataFrame
+    table: "pd.DataFrame"
     """Table with a row for each community."""
     member: np.ndarray
     """Community of each neuron: [N]."""

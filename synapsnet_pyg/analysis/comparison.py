@@ -81,7 +81,7 @@ class Comparison:
     any_difference: GlobalTest
     agreement: PatternAgreement
     plain_agreement: PatternAgreement
-    blocks: pd.DataFrame | None = field(default=None, repr=False)
+    blocks: "pd.DataFrame | None" = field(default=None, repr=False)
     unlabelled: int = 0
 
     @property
@@ -344,14 +344,22 @@ class _UnitParts:
 
 def _moments(fitted: Refit) -> tuple[Tensor, Tensor]:
     """Returns the variance of the difference of each pair, and the sum of the fourth powers of its parts: [N, N]."""
-    errors = (fitted.errors * fitted.weight).square() / fitted.error_share
-    largest = errors.max().clamp_min(1e-30)  # fourth powers of weights as small as 1e-5 leave the range of float32
-    square, fourth = torch.zeros(2, len(errors), len(errors), dtype=torch.float64)
-    for part, unique in zip(errors.split(2**12, 1), fitted.own_unique.split(2**12, 1), strict=True):
-        received = (part / largest).double()  # a few bins, so that float64 is no second recording
-        sent = (unique.square() * fitted.sender_share[:, None]).double()
-        square += received @ sent.t()
-        fourth += received.square() @ sent.square().t()
+    N, M = fitted.errors.shape
+    parts = [slice(start, start + _PART) for start in range(0, M, _PART)]
+    weight, share = fitted.weight, fitted.error_share
+
+    def squares(part: slice) -> Tensor:
+        """Returns the squares of some bins' parts of the differences."""
+        return (fitted.errors[:, part] * weight[part]).square_() / share[part]
+
+    # Fourth powers of weights as small as 1e-5 leave the range of float32.
+    largest = torch.stack([squares(part).max() for part in parts]).max().clamp_min(1e-30)
+    square, fourth = torch.zeros(2, N, N, dtype=torch.float64)
+    for part in parts:  # a few bins, so that float64 is no second recording
+        received = (squares(part) / largest).double()
+        sent = (fitted.own_unique[:, part].square() * fitted.sender_share[:, None]).double()
+        square.addmm_(received, sent.t())
+        fourth.addmm_(received.square_(), sent.square_().t())
     square, fourth = square * largest.double(), fourth * largest.double().square()
     tiny = 1e-18 * float(square.max())
     return square.clamp_min(tiny), fourth

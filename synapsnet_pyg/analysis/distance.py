@@ -17,7 +17,7 @@ from synapsnet_pyg.data.session import Session
 class DistanceProfile(NamedTuple):
     """Connectivity against the distance between sender and receiver."""
 
-    table: pd.DataFrame
+    table: "pd.DataFrame"
     """Table with a row for each range of distances, nearest first."""
     spearman: float
     """Rank correlation of absolute weight and distance over all pairs; negative if weights fall with distance."""

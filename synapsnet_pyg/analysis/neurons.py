@@ -10,7 +10,9 @@ from synapsnet_pyg.analysis.pairs import pairs_of
 from synapsnet_pyg.data.session import Session
 
 
-def neuron_table(session: Session, connectivity: Tensor, *, edge: Tensor | None = None, seed: int = 0) -> pd.DataFrame:
+def neuron_table(
+    session: Session, connectivity: Tensor, *, edge: Tensor | None = None, seed: int = 0
+) -> "pd.DataFrame":
     r"""Computes strength, degree, hub score and community of each neuron.
 
     .. math::

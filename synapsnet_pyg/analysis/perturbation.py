@@ -92,7 +92,7 @@ def effect_table(
     horizon: int = 1,
     max_windows: int = 256,
     batch_size: int = 32,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Computes a table of the effects of several perturbations on all other neurons, by :func:`perturb`.
 
     Args:

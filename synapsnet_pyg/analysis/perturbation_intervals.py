@@ -48,7 +48,7 @@ class EffectIntervals:
     q_value: Tensor
     level: float
 
-    def table(self, session: Session, perturbations: Sequence[Perturbation]) -> pd.DataFrame:
+    def table(self, session: Session, perturbations: Sequence[Perturbation]) -> "pd.DataFrame":
         """Returns a row for each perturbation, target and step, without the perturbed neuron itself.
 
         Args:

@@ -11,7 +11,7 @@ from synapsnet_pyg.data.session import Session
 
 def reciprocity(
     session: Session, connectivity: Tensor, *, edge: Tensor | None = None, permutations: int = 1000, seed: int = 0
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     r"""Computes the share of edges with an edge in the opposite direction, and that of the absolute weight.
 
     .. math::

@@ -30,7 +30,7 @@ class NeuronSigns:
         rate: False discovery rate of the neurons that have a sign.
     """
 
-    table: pd.DataFrame
+    table: "pd.DataFrame"
     ratio: float
     ratio_deviation: float
     rate: float
@@ -158,7 +158,7 @@ def neuron_signs(
     return NeuronSigns(table, ratio, spread, rate)
 
 
-def signs_by_group(session: Session, signs: NeuronSigns, field: str) -> pd.DataFrame:
+def signs_by_group(session: Session, signs: NeuronSigns, field: str) -> "pd.DataFrame":
     r"""Compares the outgoing effects of each group of neurons with those of all other neurons.
 
     .. math::

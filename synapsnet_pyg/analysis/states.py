@@ -107,9 +107,9 @@ def states_of_windows(dynamic: DynamicConnectivity, states: States) -> Tensor:
 class StateBlocks(NamedTuple):
     """Connectivity from group to group in each state; states without a window have no rows."""
 
-    blocks: pd.DataFrame
+    blocks: "pd.DataFrame"
     """Table with a row for each ordered pair of groups and state."""
-    differences: pd.DataFrame
+    differences: "pd.DataFrame"
     """Table with a row for each ordered pair of groups and pair of states."""
     connectivity: Tensor
     """Mean connectivity over the windows of each state, NaN where there is none: [S, N, N]."""
@@ -192,7 +192,7 @@ def state_blocks(
     traces = RunningGroupTraces(torch.from_numpy(groups.code), dynamic.bins)
     summarise(dynamic, means, traces, *summaries)
 
-    def blocks_of(connectivity: Tensor) -> pd.DataFrame:
+    def blocks_of(connectivity: Tensor) -> "pd.DataFrame":
         """Returns the table of one state."""
         table = connectivity_blocks(session, connectivity, field, bins=bins, permutations=permutations, seed=seed).table
         return table.rename(columns={"p_labels": "p"})
@@ -205,7 +205,7 @@ def state_blocks(
     )
 
 
-def _state_table(means: Means, names: Sequence[str], blocks_of: Callable[[Tensor], pd.DataFrame]) -> pd.DataFrame:
+def _state_table(means: Means, names: Sequence[str], blocks_of: "Callable[[Tensor], pd.DataFrame]") -> "pd.DataFrame":
     """Returns the table of all states that have windows, in the order of groups, then states."""
     tables = [
         blocks_of(means.mean[s]).assign(state=names[s], windows=int(means.windows[s]))
@@ -217,7 +217,7 @@ def _state_table(means: Means, names: Sequence[str], blocks_of: Callable[[Tensor
     return blocks[[*described, "null_mean", "null_deviation", "z", "p", "q"]]
 
 
-def _difference_table(traces: np.ndarray, state: np.ndarray, groups: Groups, names: Sequence[str]) -> pd.DataFrame:
+def _difference_table(traces: np.ndarray, state: np.ndarray, groups: Groups, names: Sequence[str]) -> "pd.DataFrame":
     """Returns the table of differences between states; traces are [M, G, G], the states of windows [M]."""
     means = {s: traces[state == s].mean(0) for s in np.unique(state[state >= 0])}
     return pd.DataFrame(
@@ -272,7 +272,7 @@ def block_agreement(blocks: ArrayLike, reference: ArrayLike) -> BlockAgreement:
     return BlockAgreement(score.pearson, score.spearman, int(known.sum()))
 
 
-def block_matrix(table: pd.DataFrame, groups: Sequence[str], value: str = "mean_weight") -> np.ndarray:
+def block_matrix(table: "pd.DataFrame", groups: Sequence[str], value: str = "mean_weight") -> np.ndarray:
     """Converts a table of pairs of groups to a matrix.
 
     Args:

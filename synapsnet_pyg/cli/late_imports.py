@@ -8,7 +8,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-LATE = ("numba", "pandas", "scipy.stats", "torch._dynamo", "torch_geometric.datasets")
+LATE = ("matplotlib", "numba", "pandas", "scipy.stats", "torch._dynamo", "torch_geometric.datasets")
 """Modules that few commands use, or use at their end: 350 MB, and half of the seconds of a start."""
 
 

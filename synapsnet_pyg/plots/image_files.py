@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matplotlib import rc_context
-from matplotlib.figure import Figure
+import matplotlib
 
 from synapsnet_pyg.files.writing import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FIGURE_FORMATS = ("png", "svg", "pdf")
 """Formats of a figure's files, the endings of their names."""
 _UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
 
-def save_figure(figure: Figure, stem: Path, *, formats: Sequence[str] = FIGURE_FORMATS, dpi: int = 200) -> list[Path]:
+def save_figure(figure: "Figure", stem: Path, *, formats: Sequence[str] = FIGURE_FORMATS, dpi: int = 200) -> list[Path]:
     """Writes a figure in several formats; returns the paths.
 
     Args:
@@ -28,7 +31,7 @@ def save_figure(figure: Figure, stem: Path, *, formats: Sequence[str] = FIGURE_F
     return [write_image(figure, stem.with_name(f"{stem.name}.{ending}"), dpi=dpi) for ending in formats]
 
 
-def write_image(figure: Figure, path: Path, *, dpi: int = 120) -> Path:
+def write_image(figure: "Figure", path: Path, *, dpi: int = 120) -> Path:
     """Writes a figure to one file, whose ending is its format; returns the path.
 
     The same figure gives the same bytes, without dates and random names within SVG and PDF.
@@ -46,6 +49,6 @@ def write_image(figure: Figure, path: Path, *, dpi: int = 120) -> Path:
     if ending.removeprefix(".") not in FIGURE_FORMATS:
         endings = ", ".join(f".{name}" for name in FIGURE_FORMATS)
         raise ValueError(f"Expected the name of a figure to end with one of {endings} (got '{path.name}').")
-    with atomic_path(path) as temporary, rc_context({"svg.hashsalt": "synapsnet"}):
+    with atomic_path(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "synapsnet"}):
         figure.savefig(temporary, dpi=dpi, format=ending[1:], metadata=_UNDATED.get(ending))
     return path

@@ -39,7 +39,7 @@ class Significance:
     edges: EdgeSignificance
     significant: Tensor
     """Pairs that are edges at the false discovery rate, booleans [N, N], or [E] of candidates."""
-    table: pd.DataFrame
+    table: "pd.DataFrame"
     """Table with a row for each significant edge, smallest p-value first."""
     counts: np.ndarray
     """Number of p-values in each of 20 ranges [20]."""
@@ -79,15 +79,15 @@ class ConnectivityAnalysis:
     significance: Significance | None
     untested: str
     """Reason why the edges were not tested; empty if they were."""
-    edges: pd.DataFrame
+    edges: "pd.DataFrame"
     """Table with a row for each of the strongest edges."""
     blocks: dict[str, Blocks]
     """Field that groups neurons -> effects from group to group; learned weights if the edges were not tested."""
     signs: NeuronSigns | None
     """Signs of the neurons; None if the edges were not tested."""
-    neurons: pd.DataFrame | None
+    neurons: "pd.DataFrame | None"
     """Results of each neuron from its significant edges, largest hub score first; None without such edges."""
-    reciprocity: pd.DataFrame | None
+    reciprocity: "pd.DataFrame | None"
     """Reciprocity of weights and edges; None of a large population."""
     distance: DistanceProfile | None
     """Weight against distance; None if positions are not known."""
@@ -245,7 +245,7 @@ def _test_edges(session: Session, learned: Tensor) -> tuple[Significance | None,
     return significance, ""
 
 
-def _significant_edges(session: Session, edges: EdgeSignificance, learned: Tensor) -> pd.DataFrame:
+def _significant_edges(session: Session, edges: EdgeSignificance, learned: Tensor) -> "pd.DataFrame":
     """Returns the significant edges, smallest p-value first; equal ones by effect over error, largest first."""
     called = edges.edges(FALSE_DISCOVERY_RATE)
     if edges.edge_index is None:

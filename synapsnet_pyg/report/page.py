@@ -8,10 +8,10 @@ from synapsnet_pyg.files.texts import html, plain
 from synapsnet_pyg.plots.image_files import FIGURE_FORMATS
 from synapsnet_pyg.report.figure import ReportFigure
 from synapsnet_pyg.report.plotly_canvas import to_html
+from synapsnet_pyg.report.report import FIGURES, TABLES
 from synapsnet_pyg.report.sections import Chapter, ReportTable, Section
 
 SCRIPT = "plotly.min.js"
-FIGURES, TABLES = "figures", "tables"
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; margin: 0 auto; padding: 1rem 1.5rem;

@@ -1,22 +1,20 @@
 """Folder of a report: page, figures and tables."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
-from synapsnet_pyg.files import atomic_path, make_folder
-from synapsnet_pyg.plots.image_files import FIGURE_FORMATS, save_figure
+from synapsnet_pyg.files import make_folder
+from synapsnet_pyg.plots.image_files import FIGURE_FORMATS
 from synapsnet_pyg.processes.locks import held
 from synapsnet_pyg.progress import steps
-from synapsnet_pyg.report.page import FIGURES, SCRIPT, TABLES, chapter_html, page_html
-from synapsnet_pyg.report.plotly_canvas import plotly_script
-from synapsnet_pyg.report.sections import Chapter, run_chapter, session_chapter
 from synapsnet_pyg.report.session_results import collect_results
-from synapsnet_pyg.results.saving import as_cells
 from synapsnet_pyg.runs.evaluation import evaluate, with_anchors
 from synapsnet_pyg.runs.horizon_evaluation import evaluate_horizons, longest_horizon
 from synapsnet_pyg.runs.run import Run
 
+FIGURES, TABLES = "figures", "tables"
+"""Names of the folders of figures and tables."""
 MOST_NEURON_BINS = 100_000
 """Largest number of neurons times bins of a test part that is forecast several bins ahead, to bound the time."""
 
@@ -58,44 +56,8 @@ def _write_report(run: Run, names: list[str], folder: Path, formats: Sequence[st
         evaluate_horizons(run, horizon, most_neuron_bins=MOST_NEURON_BINS, compared=compared) if horizon > 1 else None
     )
     del compared  # large; the chapters do not need it
-    chapters, bodies, written = [], [], []
-    for name in steps("report", [None, *names]):
-        if name is None:
-            chapter = run_chapter(run, names, scores)
-        else:
-            chapter = session_chapter(collect_results(run, name, scores, ahead))
-        written += _write_files(chapter, folder, formats)
-        body = chapter_html(chapter, formats)
-        # The page needs only titles from here on: the figures of many sessions would fill the memory.
-        chapters.append(chapter._replace(sections=[replace(section, figures=()) for section in chapter.sections]))
-        if name is not None and len(names) > 1:  # a page of its own, so that each page stays small
-            page = folder / f"{chapter.prefix}.html"
-            _write(page, page_html(f"SynapsNet report: {name}", chapters[-1:], [body], page=page.name))
-            written.append(page)
-            body = ""
-        bodies.append(body)
-    title = names[0] if len(names) == 1 else f"{len(names)} sessions"
-    _write(folder / SCRIPT, plotly_script())
-    _write(folder / "index.html", page_html(f"SynapsNet report: {title}", chapters, bodies))
-    return [folder / "index.html", folder / SCRIPT, *written]
+    results = (collect_results(run, name, scores, ahead) for name in steps("report", names))
+    first = next(results)
+    from synapsnet_pyg.report.pages import write_pages  # plots take memory that the largest matrices have used before
 
-
-def _write(path: Path, text: str) -> None:
-    """Writes a text completely or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def _write_files(chapter: Chapter, folder: Path, formats: Sequence[str]) -> list[Path]:
-    """Writes the figures and tables of a chapter; returns their paths."""
-    written = []
-    for section in chapter.sections:
-        for figure in steps(f"draw: {section.title}", section.figures):
-            stem = folder / FIGURES / f"{chapter.prefix}-{figure.name}"
-            written += save_figure(figure.static, stem, formats=formats, dpi=150)
-        for table in section.tables:
-            path = folder / TABLES / f"{chapter.prefix}-{table.name}.csv"
-            with atomic_path(path) as temporary:
-                as_cells(table.whole).to_csv(temporary, index=False)
-            written.append(path)
-    return written
+    return write_pages(run, scores, chain([first], results), names, folder=folder, formats=formats)

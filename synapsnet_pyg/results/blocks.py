@@ -41,7 +41,7 @@ class GroupResults:
 
     field: str
     sessions: dict[str, Blocks]
-    over_sessions: pd.DataFrame | None = None
+    over_sessions: "pd.DataFrame | None" = None
 
 
 def group_results(
@@ -106,7 +106,7 @@ def save_group_results(results: GroupResults, folder: Path) -> Iterator[str]:
         yield f"over {int(table['animals'].max())} {over}: {_summary(table)}"
 
 
-def draw_blocks(table: pd.DataFrame, title: str = "") -> Figure:
+def draw_blocks(table: "pd.DataFrame", title: str = "") -> Figure:
     """Draws the mean weight from group to group as a matrix, beside the means with their intervals.
 
     A star stands where the mean differs from zero, a ring where the block differs from shuffled labels. Means that
@@ -140,7 +140,7 @@ def draw_blocks(table: pd.DataFrame, title: str = "") -> Figure:
     return figure
 
 
-def sorted_groups(table: pd.DataFrame) -> list[str]:
+def sorted_groups(table: "pd.DataFrame") -> list[str]:
     """Returns the names of all groups of a table of blocks, in the order of its senders and then its receivers."""
     return [str(name) for name in dict.fromkeys([*table["sender"], *table["receiver"]])]
 
@@ -156,14 +156,14 @@ def _sessions(runs: Sequence[Run]) -> Mapping[str, Session]:
     return sessions
 
 
-def _save(table: pd.DataFrame, figure: Figure, stem: Path) -> Iterator[str]:
+def _save(table: "pd.DataFrame", figure: Figure, stem: Path) -> Iterator[str]:
     """Writes a table and its figure; yields a line for each file."""
     yield f"written to {save_table(table, stem)}: {len(table)} pairs of groups"
     for path in save_figure(figure, stem):
         yield f"written to {path}: {MARKS}"
 
 
-def _summary(table: pd.DataFrame) -> str:
+def _summary(table: "pd.DataFrame") -> str:
     """Returns the number of blocks that each test finds."""
     zero, labels = ((table[name] <= RATE).sum() for name in ("q_zero", "q_labels"))
     tested = int(np.isfinite(table["p_zero"]).sum())

@@ -212,7 +212,7 @@ def describe_comparison(result: ComparisonResult) -> list[str]:
     return [f"{result.title}: {line}" for line in lines]
 
 
-def edge_differences(result: ComparisonResult) -> Iterator[pd.DataFrame]:
+def edge_differences(result: ComparisonResult) -> "Iterator[pd.DataFrame]":
     """Yields the table of the differences of every pair of neurons in parts, those with the smallest p-value first.
 
     Args:
@@ -296,7 +296,7 @@ def _halves_agreement(pair: ConditionPair, s: int) -> PatternAgreement:
     return pattern_agreement(*fitted.alone, known=~fitted.silent)
 
 
-def _by_evidence(blocks: pd.DataFrame) -> pd.DataFrame:
+def _by_evidence(blocks: "pd.DataFrame") -> "pd.DataFrame":
     """Returns the pairs of groups with a difference, those with the smallest p-value first."""
     return blocks.dropna(subset="p").sort_values("p", kind="stable")
 

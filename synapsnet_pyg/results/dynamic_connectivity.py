@@ -232,14 +232,14 @@ def _describe_groups(row: Any) -> str:
     return f"{row.sender} -> {row.receiver}: {row.difference:+.2g} in {row.state} against {row.other}"
 
 
-def _describe_edge(row: pd.Series, summary: DynamicsSummary) -> str:
+def _describe_edge(row: "pd.Series", summary: DynamicsSummary) -> str:
     """Describes a row of the table of edges."""
     line = f"{row['source']} -> {row['target']}: {row['weight']:+.2g} +- {row['deviation']:.2g} over time"
     windows = zip(summary.states, summary.by_state.windows.tolist(), strict=True)
     return line + "".join(f", {row[f'weight_{name}']:+.2g} in {name}" for name, count in windows if count)
 
 
-def edge_table(session: Session, summary: DynamicsSummary) -> pd.DataFrame:
+def edge_table(session: Session, summary: DynamicsSummary) -> "pd.DataFrame":
     """Returns the table of the edges that change most.
 
     Args:
@@ -261,7 +261,7 @@ def edge_table(session: Session, summary: DynamicsSummary) -> pd.DataFrame:
     return pd.DataFrame(endpoint_columns(session, summary.edges.edge_index, values))
 
 
-def trace_table(session: Session, summary: DynamicsSummary) -> pd.DataFrame:
+def trace_table(session: Session, summary: DynamicsSummary) -> "pd.DataFrame":
     """Returns the table of the weights over time of the edges that change most.
 
     Args:
@@ -316,7 +316,7 @@ def _save_matrices(path: Path, session: Session, **arrays: ArrayLike) -> None:
         np.savez_compressed(temporary, neuron_id=ids, **arrays)  # type: ignore[arg-type]
 
 
-def draw_state_blocks(blocks: pd.DataFrame, title: str) -> Figure:
+def draw_state_blocks(blocks: "pd.DataFrame", title: str) -> Figure:
     """Draws the mean weight from group to group in each state, with one colour scale and a star where q < 0.05.
 
     Args:

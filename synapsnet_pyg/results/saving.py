@@ -9,7 +9,7 @@ from synapsnet_pyg.files import atomic_path
 from synapsnet_pyg.files.texts import cells
 
 
-def save_table(table: pd.DataFrame | Iterable[pd.DataFrame], stem: Path, *, float_format: str | None = None) -> Path:
+def save_table(table: "pd.DataFrame | Iterable[pd.DataFrame]", stem: Path, *, float_format: str | None = None) -> Path:
     """Writes a table as CSV; returns its path.
 
     Args:
@@ -25,7 +25,7 @@ def save_table(table: pd.DataFrame | Iterable[pd.DataFrame], stem: Path, *, floa
     return path
 
 
-def as_cells(table: pd.DataFrame) -> pd.DataFrame:
+def as_cells(table: "pd.DataFrame") -> "pd.DataFrame":
     """Returns a table for a CSV file, in which no text is a formula of a spreadsheet.
 
     Example:

@@ -30,7 +30,7 @@ class SignResults:
 
     signs: NeuronSigns
     field: str | None = None
-    groups: pd.DataFrame | None = None
+    groups: "pd.DataFrame | None" = None
 
 
 def sign_results(run: Run, field: str | None = None, *, rate: float = 0.05) -> dict[str, SignResults]:
@@ -118,7 +118,7 @@ def draw_sign_results(result: SignResults, title: str = "") -> Figure:
     return figure
 
 
-def _group_lines(groups: pd.DataFrame) -> Iterator[str]:
+def _group_lines(groups: "pd.DataFrame") -> Iterator[str]:
     """Yields a line on each group of neurons."""
     for row in groups.itertuples():
         text = f"{row.group}: {row.excites} of {row.neurons} excite, {row.inhibits} inhibit"

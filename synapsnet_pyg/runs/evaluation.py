@@ -103,7 +103,7 @@ def evaluate(run: Run, compared: ComparedModels | None = None) -> Evaluation:
         intervals[s] = score_intervals(session, found)
         del found
         release_memory()
-        details[s] = score_details(session, test, forecasts, window=first)  # last, since it imports pandas
+        details[s] = score_details(session, test, forecasts, window=first)
     return Evaluation(sessions, _summary(sessions), neurons, left_out, details=details, intervals=intervals)
 
 

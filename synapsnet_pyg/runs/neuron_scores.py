@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
@@ -18,7 +17,7 @@ _SMALL = 0.05
 
 def neuron_scores(
     session: Session, forecasts: Mapping[str, SessionForecast], ceiling: Ceiling, baseline: str | None
-) -> "pd.DataFrame":
+) -> dict[str, object]:
     """Computes the scores of each neuron.
 
     Args:
@@ -29,7 +28,7 @@ def neuron_scores(
             by its luck in the test bins.
 
     Returns:
-        Table with a row for each neuron, and these columns.
+        Columns of a table with a row for each neuron:
 
         ===================  ========================================================================================
         neuron_id            id of the neuron
@@ -70,7 +69,7 @@ def neuron_scores(
         "lasting": ceiling.lasting.numpy(),
     }
     fields = {name: values for name, values in session.neuron_columns.items() if name not in columns}
-    return pd.DataFrame(columns | fields)
+    return columns | fields
 
 
 def own_units(session: Session, activity: Tensor) -> Tensor:

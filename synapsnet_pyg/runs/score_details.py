@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from synapsnet_pyg.data.session import Session
@@ -50,7 +51,7 @@ class ScoreDetails:
         baseline: Model with the best correlation beside the fitted one; None if there is none.
         comparison: Fitted model against ``baseline``.
         ceiling: Mean ceiling.
-        neurons: Scores of each neuron (:func:`~synapsnet_pyg.runs.neuron_scores.neuron_scores`).
+        neuron_columns: Scores of each neuron (:func:`~synapsnet_pyg.runs.neuron_scores.neuron_scores`).
         position_unit: Unit of the neurons' positions; empty if the recording does not say it.
     """
 
@@ -60,8 +61,13 @@ class ScoreDetails:
     baseline: str | None
     comparison: Comparison | None
     ceiling: CeilingScore
-    neurons: "pd.DataFrame" = field(repr=False)
+    neuron_columns: Mapping[str, object] = field(repr=False)
     position_unit: str = ""
+
+    @property
+    def neurons(self) -> "pd.DataFrame":
+        """Scores of each neuron as a table."""
+        return pd.DataFrame(self.neuron_columns)
 
     @property
     def forecasts_something(self) -> bool:
@@ -112,27 +118,28 @@ def score_details(
     known = {model: value for model, value in r.items() if math.isfinite(value)}
     baseline = max(known, key=known.__getitem__) if known else None
     ceiling = score_ceiling(own_units(session, first.truth).cpu(), first.bins.cpu(), part.segment.cpu())
-    table = neuron_scores(session, forecasts, ceiling, baseline)
+    columns = neuron_scores(session, forecasts, ceiling, baseline)
     return ScoreDetails(
         intervals={model: bootstrap.interval(model) for model in forecasts},
         blocks=bootstrap.blocks,
         block_length=bootstrap.length,
         baseline=baseline,
         comparison=None if baseline is None else bootstrap.compare(fitted, baseline),
-        ceiling=_ceiling_score(table, ceiling),
-        neurons=table,
+        ceiling=_ceiling_score(columns, ceiling),
+        neuron_columns=columns,
         position_unit=session.get("position_unit", ""),
     )
 
 
-def _ceiling_score(table: "pd.DataFrame", ceiling: Ceiling) -> CeilingScore:
-    """Returns the mean ceiling over the neurons of a table of scores."""
-    scored = table[table["scored"]]
-    known = scored[scored["ceiling"].notna()]
+def _ceiling_score(columns: Mapping[str, object], ceiling: Ceiling) -> CeilingScore:
+    """Returns the mean ceiling over the neurons, given the columns of their scores."""
+    scored, highest, correlation = (np.asarray(columns[name]) for name in ("scored", "ceiling", "correlation"))
+    known = scored & ~np.isnan(highest)
+    count = int(known.sum())
     return CeilingScore(
-        mean=float(known["ceiling"].mean()),
-        correlation=float(known["correlation"].mean()),
-        neurons=len(known),
-        unknown=len(scored) - len(known),
+        mean=float(highest[known].mean()) if count else math.nan,
+        correlation=float(np.nanmean(correlation[known])) if np.isfinite(correlation[known]).any() else math.nan,
+        neurons=count,
+        unknown=int(scored.sum()) - count,
         counts=ceiling.counts,
     )

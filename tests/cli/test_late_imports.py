@@ -28,7 +28,7 @@ def test_a_session_needs_none_of_them():
 
 @pytest.mark.slow
 def test_they_are_whole_at_their_first_use():
-    code = "import torch_geometric, torch, pandas as pd, numba\n"
+    code = "import torch_geometric, torch, pandas as pd, numba, matplotlib\nmatplotlib.rc_context\n"
     code += "print(pd.DataFrame({'a': [1]}).a[0], torch_geometric.datasets.Planetoid.__name__)\n"
     code += "import pandas.api.types, torch._dynamo.config\nfrom numba import njit\nfrom scipy.stats import norm\n"
     code += "print(pandas.api.types.is_list_like([]), torch._dynamo.is_compiling(), *executed())"

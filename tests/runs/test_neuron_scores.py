@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 import torch
 
@@ -28,7 +29,7 @@ def test_rows_hold_every_score_of_a_neuron():
         for name, size in (("ours", 1.0), ("copy", 2.0))
     }
     ceiling = score_ceiling(own_units(session, session.activity), bins, session.segment)
-    table = neuron_scores(session, forecasts, ceiling, "copy")
+    table = pd.DataFrame(neuron_scores(session, forecasts, ceiling, "copy"))
     assert table["neuron_id"].tolist() == session.neuron_id
     assert table["scored"].tolist() == [True, False, True, True]
     assert table["constant"].tolist() == [False, True, False, False]
