@@ -111,8 +111,11 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
     learned = connectivity.clone().fill_diagonal_(0)
     if not bool(learned.any()):
         return None
+    edges, untested = _test_edges(session, learned)
+    # Before anything makes a table: signs need as much memory as pandas.
+    signs = None if edges is None else neuron_signs(run.model, train, edges, targets=run.targets)
+    significance = None if edges is None else _significance(session, edges, learned)
     kinds = _kinds(session, learned)
-    significance, untested = _test_edges(session, learned)
     significant = None if significance is None else significance.significant
     believed = learned if significant is None else learned * significant
     order, graph, neurons = group_neurons(session, believed), None, None
@@ -136,7 +139,7 @@ def analyse_connectivity(run: Run, name: str) -> ConnectivityAnalysis | None:
             edge_fields=None if significance is None else significance.edges.edge_fields(),
         ),
         blocks=_blocks(session, learned, significance),
-        signs=None if significance is None else neuron_signs(run.model, train, significance.edges, targets=run.targets),
+        signs=signs,
         neurons=neurons,
         reciprocity=reciprocity(session, learned, edge=significant, permutations=PERMUTATIONS),
         distance=weight_by_distance(session, learned, edge=significant, permutations=PERMUTATIONS)
@@ -149,7 +152,8 @@ def _of_large_population(session: Session, learned: Tensor) -> ConnectivityAnaly
     """Analyses a sparse connectivity: all its edges, and matrices and graph of the neurons with the strongest ones."""
     if not bool(learned.coalesce().values().any()):
         return None
-    significance, untested = _test_edges(session, learned)
+    tested, untested = _test_edges(session, learned)
+    significance = None if tested is None else _significance(session, tested, learned)
     fields = {} if significance is None else significance.edges.edge_fields()
     edges = None
     if significance is not None and significance.any:
@@ -225,24 +229,26 @@ def _blocks(session: Session, learned: Tensor, significance: Significance | None
     }
 
 
-def _test_edges(session: Session, learned: Tensor) -> tuple[Significance | None, str]:
+def _test_edges(session: Session, learned: Tensor) -> tuple[EdgeSignificance | None, str]:
     """Tests the edges on the training part; returns None and a reason if the test is not possible."""
-    train = session.split().train
     try:
-        edges = edge_significance(train, learned=learned)
+        return edge_significance(session.split().train, learned=learned), ""
     except ValueError as error:  # the recording is too short for the test, but not for the rest of the page
         return None, str(error)
+
+
+def _significance(session: Session, edges: EdgeSignificance, learned: Tensor) -> Significance:
+    """Returns what the page shows of the tests of the edges."""
     p_value = edges.p_value[edges.p_value.isfinite()].numpy()
     counts, borders = np.histogram(p_value, bins=20, range=(0, 1))
-    significance = Significance(
+    return Significance(
         edges=edges,
         significant=edges.edges(FALSE_DISCOVERY_RATE),
         table=_significant_edges(session, edges, learned),
         counts=counts,
         borders=borders,
-        message=f"{edges.message(FALSE_DISCOVERY_RATE)} {identifiability(train, edges).message}",
+        message=f"{edges.message(FALSE_DISCOVERY_RATE)} {identifiability(session.split().train, edges).message}",
     )
-    return significance, ""
 
 
 def _significant_edges(session: Session, edges: EdgeSignificance, learned: Tensor) -> "pd.DataFrame":

@@ -12,7 +12,7 @@ from synapsnet_pyg.analysis.perturbation_intervals import EffectIntervals, effec
 from synapsnet_pyg.analysis.perturbation_kinds import Drive, Perturbation, RemoveEdge, Silence
 from synapsnet_pyg.analysis.significance import edge_significance
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import atomic_path, file_name, make_folder, optional_import, shorten
+from synapsnet_pyg.files import atomic_path, file_name, make_folder, optional_import, release_memory, shorten
 from synapsnet_pyg.plots.canvas import Figure, make_figure
 from synapsnet_pyg.plots.connectivity import draw_matrix
 from synapsnet_pyg.plots.image_files import save_figure
@@ -126,6 +126,7 @@ def save_perturbations(
             max_windows=windows,
             counts=counts,
         )
+        release_memory()  # of the roll-outs, before tables and figures
         lines += _write(part, perturbations, effects, make_folder(folder) / file_name(name), formats, matrix=asked)
         lines += _summary(part, perturbations, effects)
     return [*lines, _limits(len(runs), weights)]
