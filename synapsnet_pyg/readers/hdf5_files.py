@@ -84,18 +84,20 @@ def is_hdf5(path: Path) -> bool:
     return False
 
 
-def require_stored(data: Any, label: str) -> None:
+def require_stored(data: Any, label: str, *, whole: bool = True) -> None:
     """Raises an error if the entries of a data set do not fit into memory, or only few of them are in the file.
 
     Args:
         data: Data set of h5py.
         label: Description of it in the message.
+        whole: Whether all entries are to be in memory at once.
 
     Raises:
         ValueError: More memory is needed than is free, or a small file claims a large shape.
     """
     size = int(np.prod(data.shape or (), dtype=object)) * data.dtype.itemsize
-    require_memory(size, f"{label} of shape {list(data.shape or ())}")
+    if whole:
+        require_memory(size, f"{label} of shape {list(data.shape or ())}")
     if size < _MOST_ZEROS or data.is_virtual or data.external:
         return
     stored = data.id.get_storage_size()

@@ -74,10 +74,19 @@ class Node:
         for name in self._sources():
             if not os.path.exists(name):
                 raise ValueError(f"Expected '{name}', which holds the values of {self!r} (there is no such file).")
-        if self.file.is_hdf5 and (key is Ellipsis or key in ((), slice(None))):
-            require_stored(self.item, repr(self))
+        if key is Ellipsis or key in ((), slice(None)):
+            self.require_stored()
         with self._reading():
             return np.asarray(self.item[key])
+
+    def require_stored(self, *, whole: bool = True) -> None:
+        """Raises a ValueError if an array of HDF5 claims much more than its file holds.
+
+        Args:
+            whole: Whether all entries are to be in memory at once, for which there must be room.
+        """
+        if self.file.is_hdf5:
+            require_stored(self.item, repr(self), whole=whole)
 
     def _elsewhere(self, item: Any) -> str:
         """Returns the file outside of the opened one's folder that an object lies in, or takes its values from."""

@@ -139,6 +139,7 @@ def _plane(series: Node) -> _Plane:
     if data is None or len(data.shape) not in (1, 2) or data.dtype.kind not in "fiub":
         shape = None if data is None else f"{kind_of(np.zeros(0, data.dtype))} {list(data.shape)}"
         raise ValueError(f"Expected traces of numbers [frames, cells] in {series!r} (got {shape}).")
+    data.require_stored(whole=False)
     region, rows = series.array("rois"), first_entries(series, "rois")
     table = None if region is None else series.target(region.attribute("table"))
     clock = clock_of(series, 0).times

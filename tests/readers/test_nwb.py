@@ -235,6 +235,17 @@ def test_planes_are_joined_and_kinds_are_asked_for(tmp_path):
     assert shlex.split(command)[4:] == ["--activity", "processing/ophys/DfOverF"]
 
 
+def test_traces_that_the_file_claims_and_does_not_hold_are_refused(tmp_path):
+    path = with_planes(tmp_path / "s.nwb", {"DfOverF": 0.0}, [np.arange(0, 4, 0.2)] * 2)
+    with h5py.File(path, "r+") as file:
+        series = file["processing/ophys/DfOverF/plane0"]
+        del series["data"]
+        series.create_dataset("data", (20, 10**7), "f8", chunks=(1, 15625), compression="gzip")
+    assert path.stat().st_size < 1e6
+    with pytest.raises(ValueError, match=r"DfOverF/plane0/data' of '.*s.nwb' in the file .* GiB, of which it holds 0"):
+        read(path)
+
+
 def test_planes_of_other_lengths_or_clocks_are_told(tmp_path):
     clock = np.arange(20) * 0.1
     path = with_planes(tmp_path / "s.nwb", {"DfOverF": 0.0}, [clock, clock[:19] + 0.06])
