@@ -190,20 +190,22 @@ def compare_conditions(
     if groups is not None:
         mean_square = under_null.mean_square[:, 1:, 1:]
         blocks = block_table(fitted, groups, contrasts, label=label[:, 1:], known=known, mean_square=mean_square)
+    bins, changes, effect, alone, plain = fitted.bins, fitted.changes, fitted.effect, fitted.alone, fitted.plain
+    del fitted  # its series are as large as several recordings
     return Comparison(
         names=pair.names,
-        bins=fitted.bins,
-        changes=fitted.changes,
+        bins=bins,
+        changes=changes,
         null_name=SHIFTED if shift else ASSIGNED,
-        effect=fitted.effect,
+        effect=effect,
         error=_pairs(error, known),
         z=_pairs(z, known),
         p_value=torch.from_numpy(p),
         q_value=torch.from_numpy(benjamini_hochberg(p)),
         null_deviation=null_deviation,
         any_difference=_global_test(under_null.mean_square[:, 0, 0].numpy()),
-        agreement=pattern_agreement(*fitted.alone, known=known, seed=seed),
-        plain_agreement=pattern_agreement(*fitted.plain, known=known, seed=seed),
+        agreement=pattern_agreement(*alone, known=known, seed=seed),
+        plain_agreement=pattern_agreement(*plain, known=known, seed=seed),
         blocks=None if groups is None else blocks,
         unlabelled=0 if groups is None else int((groups.code < 0).sum()),
     )

@@ -124,24 +124,26 @@ def refit(pair: ConditionPair) -> Refit:
         ]
     )
     target, is_in = session.activity[:, bins + 1], [condition[bins] == s for s in (0, 1)]
-    inputs, target = _centred(inputs, is_in), _centred(target, is_in)
+    inputs, target, counts = _centred(inputs, is_in), _centred(target, is_in), [int(inside.sum()) for inside in is_in]
 
     M, precision = len(bins), _precision(inputs)
-    unique_inputs = precision.to(inputs) @ inputs
-    common = (target @ unique_inputs.t()).double() / M
+    common = (target @ inputs.t()).double() @ precision / M
     # The fit takes the share h = 2 u'Pu - u'PSPu of the variance of an error, with P the shrunk inverse of S.
     taken = 2 * precision - precision @ (inputs @ inputs.t()).double() @ precision / M
     own_unique, weight = inputs.new_empty(N, M), inputs.new_empty(M)
-    effect, alone, plain = [], [], []
-    errors = torch.addmm(target, common.to(inputs), inputs, alpha=-1)
-    for s, inside in enumerate(is_in):
-        own, count = inputs[:, inside], int(inside.sum())
-        own_unique[:, inside] = (_precision(own)[:N]).to(own) @ own
-        weight[inside] = (1 - 2 * s) / count
-        effect.append(common[:, :N] + (errors[:, inside] @ own_unique[:, inside].t()).double() / count)
-        alone.append((target[:, inside] @ own_unique[:, inside].t()).double() / count)
-        plain.append(_correlation(target[:, inside]))
-    del target
+    alone, plain = [], []
+    for s, (inside, count) in enumerate(zip(is_in, counts, strict=True)):
+        of_inputs, of_target = inputs[:, inside], target[:, inside]
+        unique = _precision(of_inputs)[:N].to(of_inputs) @ of_inputs
+        own_unique[:, inside], weight[inside] = unique, (1 - 2 * s) / count
+        alone.append((of_target @ unique.t()).double() / count)
+        plain.append(_correlation(of_target))
+    del of_inputs, of_target, unique
+    errors = target.addmm_(common.to(inputs), inputs, alpha=-1)  # in the memory of the targets
+    effect = [
+        common[:, :N] + (errors[:, inside] @ own_unique[:, inside].t()).double() / count
+        for inside, count in zip(is_in, counts, strict=True)
+    ]
     overlap, square, explained = inputs.new_zeros(N, len(inputs)), inputs.new_zeros(N), []
     for start in range(0, M, _PART):
         part = slice(start, start + _PART)
@@ -158,7 +160,7 @@ def refit(pair: ConditionPair) -> Refit:
         inputs=inputs,
         taken=taken,
         errors=errors,
-        unique=unique_inputs[:N],
+        unique=precision[:N].to(inputs) @ inputs,
         own_unique=own_unique,
         weight=weight,
         error_share=(1 - torch.cat(explained) / M).clamp_min(0.05),
