@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -94,10 +95,29 @@ def atomic_stream(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises:
         OSError: As in :func:`atomic_path`.
     """
-    with atomic_path(path) as temporary, temporary.open("w+b", buffering=0) as raw:
+    with atomic_path(path) as temporary, _late_interrupts(), temporary.open("w+b", buffering=0) as raw:
         stream = _LateErrors(raw)
         yield stream  # type: ignore[misc]
         stream.check()
+
+
+@contextmanager
+def _late_interrupts() -> Iterator[None]:
+    """Raises at its end an interrupt that came while HDF5 wrote: HDF5 swallows it, and the write that it fell into."""
+    swallowed, hook = [], sys.unraisablehook
+
+    def show(unraisable: Any) -> None:
+        """Remembers an interrupt."""
+        swallowed.extend([True] if issubclass(unraisable.exc_type, KeyboardInterrupt) else [])
+        hook(unraisable)
+
+    sys.unraisablehook = show
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+    if swallowed:
+        raise KeyboardInterrupt
 
 
 @contextmanager

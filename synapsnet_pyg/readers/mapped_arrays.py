@@ -51,6 +51,8 @@ def header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
         raise UnreadableFileError(f"{PICKLED}; save the arrays with numpy.savez")
     if len(begin) < 8 or not begin.startswith(b"\x93NUMPY"):
         raise UnreadableFileError("it is not a file of numpy, or cut short")
+    if begin[6] not in (1, 2, 3) or begin[7]:
+        raise UnreadableFileError(f"its header is damaged: it has the version {begin[6]}.{begin[7]}")
     try:
         size = int.from_bytes(file.read(2 if begin[6] == 1 else 4), "little")
         text = file.read(size)

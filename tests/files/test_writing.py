@@ -163,3 +163,30 @@ def test_the_stream_reads_what_the_disk_did_not_take(tmp_path):
         assert stream.seek(0, os.SEEK_END) == 16
         with pytest.raises(OSError, match="No space"):
             stream.check()
+
+
+class Dying:
+    """Raises an interrupt where no caller can catch it, as one in a call back of HDF5."""
+
+    def __del__(self):
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_that_nobody_could_catch_leaves_the_old_file(tmp_path, monkeypatch):
+    path, seen = tmp_path / "s.h5", []
+    path.write_bytes(b"old")
+    monkeypatch.setattr(sys, "unraisablehook", seen.append)
+
+    def save():
+        with atomic_stream(path) as stream:
+            stream.write(b"new")
+            Dying()
+
+    with pytest.raises(KeyboardInterrupt):
+        save()
+    assert [found.exc_type for found in seen] == [KeyboardInterrupt]
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["s.h5"]
+    with atomic_stream(path) as stream:
+        stream.write(b"new")
+    assert path.read_bytes() == b"new"

@@ -75,3 +75,16 @@ def test_variables_of_matlab(tmp_path):
     (tmp_path / "b.mat").write_bytes(b"junk")
     for name in ("b.mat", "none.mat", "a.txt"):
         assert matlab_variables(tmp_path / name) == {}
+
+
+def test_a_header_of_an_unknown_version_is_named(tmp_path):
+    path = tmp_path / "times.npy"
+    np.save(path, np.arange(3))
+    data = bytearray(path.read_bytes())
+    for major, minor in ((1, 2), (4, 0), (0, 0)):
+        data[6:8] = major, minor
+        path.write_bytes(data)
+        with pytest.raises(
+            ValueError, match=rf"times.npy' \(its header is damaged: it has the version {major}.{minor}"
+        ):
+            mapped(path)
