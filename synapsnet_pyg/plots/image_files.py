@@ -9,14 +9,16 @@ import matplotlib
 from synapsnet_pyg.files.writing import atomic_path
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    import matplotlib.figure
 
 FIGURE_FORMATS = ("png", "svg", "pdf")
 """Formats of a figure's files, the endings of their names."""
 _UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
 
-def save_figure(figure: "Figure", stem: Path, *, formats: Sequence[str] = FIGURE_FORMATS, dpi: int = 200) -> list[Path]:
+def save_figure(
+    figure: "matplotlib.figure.Figure", stem: Path, *, formats: Sequence[str] = FIGURE_FORMATS, dpi: int = 200
+) -> list[Path]:
     """Writes a figure in several formats; returns the paths.
 
     Args:
@@ -31,7 +33,7 @@ def save_figure(figure: "Figure", stem: Path, *, formats: Sequence[str] = FIGURE
     return [write_image(figure, stem.with_name(f"{stem.name}.{ending}"), dpi=dpi) for ending in formats]
 
 
-def write_image(figure: "Figure", path: Path, *, dpi: int = 120) -> Path:
+def write_image(figure: "matplotlib.figure.Figure", path: Path, *, dpi: int = 120) -> Path:
     """Writes a figure to one file, whose ending is its format; returns the path.
 
     The same figure gives the same bytes, without dates and random names within SVG and PDF.

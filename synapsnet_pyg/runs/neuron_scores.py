@@ -28,7 +28,7 @@ def neuron_scores(
             by its luck in the test bins.
 
     Returns:
-        Columns of a table with a row for each neuron:
+        Columns of a table with a row for each neuron.
 
         ===================  ========================================================================================
         neuron_id            id of the neuron
