@@ -15,7 +15,7 @@ from synapsnet_pyg.analysis.condition_pairs import ConditionPair
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
 from synapsnet_pyg.analysis.pattern_agreement import PatternAgreement, pattern_agreement
 from synapsnet_pyg.analysis.quantiles import quartile_deviation
-from synapsnet_pyg.analysis.refit import Refit, refit
+from synapsnet_pyg.analysis.refit import Refit, parts_of, refit
 from synapsnet_pyg.analysis.student import two_sided_p
 from synapsnet_pyg.progress import steps
 
@@ -24,9 +24,6 @@ SHIFTED, ASSIGNED = "shifts of the conditions in time", "random assignment of bl
 
 _BLOCK = 50
 """Length of a block of time in bins, if there are no trials."""
-
-_PART = 2048
-"""Number of bins that are computed together: series of all bins would each take as much memory as the recording."""
 
 _MOST_RESEMBLANCE = 0.2
 """Largest mean squared correlation of conditions and their shifts; it is 1/3 for halves and for regular turns."""
@@ -330,8 +327,7 @@ class _UnitParts:
     def of(self, weight: Tensor) -> Iterator[_Part]:
         """Yields the parts for weights of the bins [M]."""
         fitted, (of_errors, of_unique) = self.fitted, self.scales
-        for start in range(0, len(weight), _PART):
-            bins = slice(start, start + _PART)
+        for bins in parts_of(len(weight)):
             errors, unique = fitted.errors[:, bins] / of_errors, fitted.unique[:, bins] / of_unique
             yield _Part(
                 bins=bins,
@@ -346,9 +342,8 @@ class _UnitParts:
 
 def _moments(fitted: Refit) -> tuple[Tensor, Tensor]:
     """Returns the variance of the difference of each pair, and the sum of the fourth powers of its parts: [N, N]."""
-    N, M = fitted.errors.shape
-    parts = [slice(start, start + _PART) for start in range(0, M, _PART)]
-    weight, share = fitted.weight, fitted.error_share
+    (N, M), weight, share = fitted.errors.shape, fitted.weight, fitted.error_share
+    parts = parts_of(M)
 
     def squares(part: slice) -> Tensor:
         """Returns the squares of some bins' parts of the differences."""

@@ -12,7 +12,7 @@ FEWEST_BINS = 100
 """Smallest number of bins of a condition."""
 
 _PART = 2048
-"""Number of bins that are computed together."""
+"""Number of bins that are computed together: series of all bins would each take as much memory as the recording."""
 
 _MOST_LAGS = 3
 """Largest number of bins before a target whose activity is known."""
@@ -145,8 +145,7 @@ def refit(pair: ConditionPair) -> Refit:
         for inside, count in zip(is_in, counts, strict=True)
     ]
     overlap, square, explained = inputs.new_zeros(N, len(inputs)), inputs.new_zeros(N), []
-    for start in range(0, M, _PART):
-        part = slice(start, start + _PART)
+    for part in parts_of(M):
         weighted, known = own_unique[:, part] * weight[part], inputs[:, part]
         overlap.addmm_(weighted, known.t())
         square += weighted.square().sum(1)
@@ -167,6 +166,11 @@ def refit(pair: ConditionPair) -> Refit:
         sender_share=(1 - lost).clamp_min(0.05).to(inputs),
         trial=_trial(session.segment, bins),
     )
+
+
+def parts_of(bins: int) -> list[slice]:
+    """Returns the parts of a number of bins that are computed one after the other."""
+    return [slice(start, start + _PART) for start in range(0, bins, _PART)]
 
 
 def _bins(pair: ConditionPair, lags: int) -> Tensor:

@@ -108,7 +108,8 @@ def _late_interrupts() -> Iterator[None]:
 
     def show(unraisable: Any) -> None:
         """Remembers an interrupt."""
-        swallowed.extend([True] if issubclass(unraisable.exc_type, KeyboardInterrupt) else [])
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            swallowed.append(True)
         hook(unraisable)
 
     sys.unraisablehook = show
