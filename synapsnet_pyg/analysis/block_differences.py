@@ -1,6 +1,6 @@
 """Differences of the connectivity from group to group between two conditions."""
 
-from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from synapsnet_pyg.analysis.blocks import Groups
 from synapsnet_pyg.analysis.false_discovery import benjamini_hochberg
-from synapsnet_pyg.analysis.refit import Refit
+from synapsnet_pyg.analysis.refit import Refit, parts_of
 from synapsnet_pyg.analysis.student import half_width, two_sided_p
 
 
@@ -51,14 +51,11 @@ def block_table(
         (label.t().double() @ matrix.masked_fill(~known, 0.0) @ label.double()) / pairs.clamp_min(1)
         for matrix in fitted.effect
     ]
-    spread = (
-        fitted.errors * fitted.weight / fitted.error_share.sqrt(),
-        fitted.own_unique * fitted.sender_share.sqrt()[:, None],
-    )
     square, fourth = torch.zeros_like(pairs), torch.zeros_like(pairs)
     variance = torch.zeros_like(pairs)
-    series = zip(_products(*spread, label), _products(fitted.errors, fitted.unique, label), strict=True)
-    for h, (observed, common) in enumerate(series):
+    of_spread, of_all = _group_series(fitted, label)
+    for h in range(len(pairs)):
+        observed, common = of_spread.products(h), of_all.products(h)
         scaled = observed.double() / pairs[:, h, None].clamp_min(1)
         square[:, h], fourth[:, h] = scaled.square().sum(1), scaled.pow(4).sum(1)
         under_null, expected = common @ contrasts[1:].t(), common.square() @ contrasts[1:].square().t()
@@ -96,14 +93,38 @@ def block_table(
     )
 
 
-def _products(errors: Tensor, unique: Tensor, label: Tensor) -> Iterator[Tensor]:
-    """Yields for each group of senders the sums over pairs of two neurons, for each group of receivers: [G, M]."""
-    received = label.t() @ errors
-    for h in range(label.shape[1]):
-        own = ((errors * unique) * label[:, h, None]).sum(0)
-        products = received * (label[:, h] @ unique)
-        products[h] -= own
-        yield products
+class _GroupSeries(NamedTuple):
+    """Sums over the neurons of each group in each bin: [G, M]."""
+
+    received: Tensor
+    """Of errors."""
+    sent: Tensor
+    """Of unique activity."""
+    own: Tensor
+    """Of the product of both of each neuron."""
+
+    def products(self, sender: int) -> Tensor:
+        """Returns the sums over pairs of two neurons, the sender in one group, for each group of receivers: [G, M]."""
+        products = self.received * self.sent[sender]
+        products[sender] -= self.own[sender]
+        return products
+
+
+def _group_series(fitted: Refit, label: Tensor) -> tuple[_GroupSeries, _GroupSeries]:
+    """Returns series of groups with labels [N, G].
+
+    The products of the first have the variance of the difference; the second are of both conditions together.
+    """
+    G, M = label.shape[1], len(fitted.weight)
+    of_spread, of_all = (_GroupSeries(*label.new_zeros(3, G, M)) for _ in range(2))
+    for part in parts_of(M):  # neurons in all bins would take as much memory as the recording
+        errors = fitted.errors[:, part]
+        spread = errors * fitted.weight[part] / fitted.error_share[part].sqrt()
+        own_unique = fitted.own_unique(part) * fitted.sender_share.sqrt()[:, None]
+        for series, received, sent in ((of_spread, spread, own_unique), (of_all, errors, fitted.unique[:, part])):
+            for total, rows in zip(series, (received, sent, received * sent), strict=True):
+                total[:, part] = label.t() @ rows
+    return of_spread, of_all
 
 
 def _gamma_p(mean_square: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from synapsnet_pyg.analysis.pattern_agreement import PatternAgreement, pattern_a
 from synapsnet_pyg.analysis.quantiles import quartile_deviation
 from synapsnet_pyg.analysis.refit import Refit, parts_of, refit
 from synapsnet_pyg.analysis.student import two_sided_p
+from synapsnet_pyg.files import release_memory
 from synapsnet_pyg.progress import steps
 
 SHIFTED, ASSIGNED = "shifts of the conditions in time", "random assignment of blocks of time"
@@ -175,20 +176,21 @@ def compare_conditions(
     contrasts = _contrasts(fitted, shift, draws, torch.Generator().manual_seed(seed))
     under_null = _under_null(fitted, contrasts, label)
 
-    difference = fitted.effect[0] - fitted.effect[1]
     square, fourth = _moments(fitted)
-    error = square.sqrt() * under_null.inflation
-    z = difference / error
     known = ~fitted.silent.fill_diagonal_(True)
-    null_deviation = max(1.0, _central_deviation(z[known]))
-    error, z = error * null_deviation, z / null_deviation
-    p = two_sided_p(z.numpy(), (fourth / square.square()).numpy())
-    p[~known.numpy()] = np.nan
+    blocks = None
     if groups is not None:
         mean_square = under_null.mean_square[:, 1:, 1:]
         blocks = block_table(fitted, groups, contrasts, label=label[:, 1:], known=known, mean_square=mean_square)
     bins, changes, effect, alone, plain = fitted.bins, fitted.changes, fitted.effect, fitted.alone, fitted.plain
     del fitted  # its series are as large as several recordings
+
+    error = square.sqrt() * under_null.inflation
+    z = (effect[0] - effect[1]) / error
+    null_deviation = max(1.0, _central_deviation(z[known]))
+    error, z = error * null_deviation, z / null_deviation
+    p = two_sided_p(z.numpy(), (fourth / square.square()).numpy())
+    p[~known.numpy()] = np.nan
     return Comparison(
         names=pair.names,
         bins=bins,
@@ -203,7 +205,7 @@ def compare_conditions(
         any_difference=_global_test(under_null.mean_square[:, 0, 0].numpy()),
         agreement=pattern_agreement(*alone, known=known, seed=seed),
         plain_agreement=pattern_agreement(*plain, known=known, seed=seed),
-        blocks=None if groups is None else blocks,
+        blocks=blocks,
         unlabelled=0 if groups is None else int((groups.code < 0).sum()),
     )
 
@@ -271,7 +273,7 @@ def _under_null(fitted: Refit, contrasts: Tensor, label: Tensor) -> _UnderNull:
                 mean += torch.stack([part.errors @ share, part.unique @ share])
         # Means are zero in the observed conditions, and are subtracted in all others too.
         product += torch.outer(*means[1]) - torch.outer(*means[0])
-        taken = (overlap.double() @ fitted.taken / len(weight)).to(overlap)
+        taken = (overlap.double() @ fitted.taken).div_(len(weight)).to(overlap)
         of_groups, own = zeros(len(received), N), zeros(N)
         for part in parts.of(weight):
             sent = torch.addmm(part.sent, taken, part.inputs, alpha=-1).square_()
@@ -281,7 +283,8 @@ def _under_null(fitted: Refit, contrasts: Tensor, label: Tensor) -> _UnderNull:
         square = product.square_().fill_diagonal_(0)
         mean_square.append((label.t() @ square @ label) / expected.clamp_min(1e-30))
         if len(mean_square) > 1:
-            variance += square.double() * (float(pairs[0, 0]) / float(expected[0, 0]))
+            variance.add_(square, alpha=float(pairs[0, 0]) / float(expected[0, 0]))
+        release_memory()  # of the arrays of a part, which pile up over hundreds of contrasts
     variance /= len(contrasts) - 1
     receiver, sender = variance.sum(1, keepdim=True) / (N - 1), variance.sum(0, keepdim=True) / (N - 1)
     factor = receiver * sender * (N * (N - 1)) / variance.sum().clamp_min(1e-12)
@@ -354,12 +357,11 @@ def _moments(fitted: Refit) -> tuple[Tensor, Tensor]:
     square, fourth = torch.zeros(2, N, N, dtype=torch.float64)
     for part in parts:  # a few bins, so that float64 is no second recording
         received = (squares(part) / largest).double()
-        sent = (fitted.own_unique[:, part].square() * fitted.sender_share[:, None]).double()
+        sent = (fitted.own_unique(part).square_() * fitted.sender_share[:, None]).double()
         square.addmm_(received, sent.t())
         fourth.addmm_(received.square_(), sent.square_().t())
-    square, fourth = square * largest.double(), fourth * largest.double().square()
-    tiny = 1e-18 * float(square.max())
-    return square.clamp_min(tiny), fourth
+    square.clamp_min_(1e-18 * float(square.max())).mul_(largest.double())
+    return square, fourth.mul_(largest.double().square())
 
 
 def _central_deviation(z: Tensor) -> float:

@@ -1,17 +1,19 @@
 """Least squares refitted in each of two conditions of a recording."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from synapsnet_pyg.analysis.condition_pairs import ConditionPair
+from synapsnet_pyg.files import release_memory
 from synapsnet_pyg.regression.shrinkage import shrink
 
 FEWEST_BINS = 100
 """Smallest number of bins of a condition."""
 
-_PART = 2048
+_PART = 512
 """Number of bins that are computed together: series of all bins would each take as much memory as the recording."""
 
 _MOST_LAGS = 3
@@ -35,7 +37,7 @@ class Refit:
         taken: The fit takes ``u(t) @ taken @ u(s) / M`` of the error of bin s out of that of bin t: [U, U].
         errors: Errors of the effects of both conditions together, in each bin: [N, M].
         unique: Unique activity of each sender, over both conditions: [N, M].
-        own_unique: Unique activity of each sender, among the bins of its condition: [N, M].
+        own: Inverse covariance of the inputs in each condition, rows of the senders: [2, N, U].
         weight: One over the number of bins for the first condition, minus that for the second: [M].
         error_share: Share of the variance of each bin's error that stays after the fit: [M].
         sender_share: Share of the variance of a sender's effects that stays after shrinkage: [N].
@@ -49,7 +51,7 @@ class Refit:
     taken: Tensor
     errors: Tensor
     unique: Tensor
-    own_unique: Tensor
+    own: Tensor
     weight: Tensor
     error_share: Tensor
     sender_share: Tensor
@@ -70,6 +72,11 @@ class Refit:
         """Pairs of which a neuron does not vary in one of the conditions, booleans [N, N]."""
         constant = self.plain.diagonal(dim1=1, dim2=2).eq(0).any(0)
         return constant[:, None] | constant
+
+    def own_unique(self, part: slice) -> Tensor:
+        """Returns the unique activity of each sender in some bins, among the bins of its condition: [N, P]."""
+        first, second = self.own @ self.inputs[:, part]
+        return torch.where(self.weight[part] > 0, first, second)
 
 
 def refit(pair: ConditionPair) -> Refit:
@@ -124,46 +131,26 @@ def refit(pair: ConditionPair) -> Refit:
         ]
     )
     target, is_in = session.activity[:, bins + 1], [condition[bins] == s for s in (0, 1)]
-    inputs, target, counts = _centred(inputs, is_in), _centred(target, is_in), [int(inside.sum()) for inside in is_in]
-
-    M, precision = len(bins), _precision(inputs)
-    common = (target @ inputs.t()).double() @ precision / M
-    # The fit takes the share h = 2 u'Pu - u'PSPu of the variance of an error, with P the shrunk inverse of S.
-    taken = 2 * precision - precision @ (inputs @ inputs.t()).double() @ precision / M
-    own_unique, weight = inputs.new_empty(N, M), inputs.new_empty(M)
-    alone, plain = [], []
-    for s, (inside, count) in enumerate(zip(is_in, counts, strict=True)):
-        of_inputs, of_target = inputs[:, inside], target[:, inside]
-        unique = _precision(of_inputs)[:N].to(of_inputs) @ of_inputs
-        own_unique[:, inside], weight[inside] = unique, (1 - 2 * s) / count
-        alone.append((of_target @ unique.t()).double() / count)
-        plain.append(_correlation(of_target))
-    del of_inputs, of_target, unique
-    errors = target.addmm_(common.to(inputs), inputs, alpha=-1)  # in the memory of the targets
-    effect = [
-        common[:, :N] + (errors[:, inside] @ own_unique[:, inside].t()).double() / count
-        for inside, count in zip(is_in, counts, strict=True)
-    ]
-    overlap, square, explained = inputs.new_zeros(N, len(inputs)), inputs.new_zeros(N), []
-    for part in parts_of(M):
-        weighted, known = own_unique[:, part] * weight[part], inputs[:, part]
-        overlap.addmm_(weighted, known.t())
-        square += weighted.square().sum(1)
-        explained.append(((taken.to(inputs) @ known) * known).sum(0))
-    overlap = overlap.double()
-    lost = ((overlap @ taken) * overlap).sum(1) / M / square.double().clamp_min(1e-30)
+    inputs, target = _centred(inputs, is_in), _centred(target, is_in)
+    fits = _fits(inputs, target, is_in)
+    release_memory()
+    errors = target.addmm_(fits.common.to(inputs), inputs, alpha=-1)  # in the memory of the targets
+    taken, weight = fits.taken.to(inputs), inputs.new_empty(len(bins))
+    explained = [((taken @ inputs[:, part]) * inputs[:, part]).sum(0) for part in parts_of(len(bins))]
+    for sign, inside in zip((1, -1), is_in, strict=True):
+        weight[inside] = sign / inside.sum()
     return Refit(
-        effect=torch.stack(effect),
-        alone=torch.stack(alone),
-        plain=torch.stack(plain),
+        effect=fits.effect,
+        alone=fits.alone,
+        plain=fits.plain,
         inputs=inputs,
-        taken=taken,
+        taken=fits.taken,
         errors=errors,
-        unique=precision[:N].to(inputs) @ inputs,
-        own_unique=own_unique,
+        unique=fits.precision[:N].to(inputs) @ inputs,
+        own=fits.own,
         weight=weight,
-        error_share=(1 - torch.cat(explained) / M).clamp_min(0.05),
-        sender_share=(1 - lost).clamp_min(0.05).to(inputs),
+        error_share=(1 - torch.cat(explained) / len(bins)).clamp_min(0.05),
+        sender_share=fits.sender_share,
         trial=_trial(session.segment, bins),
     )
 
@@ -189,20 +176,90 @@ def _centred(rows: Tensor, is_in: list[Tensor]) -> Tensor:
     return rows
 
 
-def _precision(inputs: Tensor) -> Tensor:
-    """Returns the inverse of the shrunk covariance of centred inputs [U, U], in float64."""
-    U, M = inputs.shape
-    covariance = (inputs @ inputs.t()).double() / M
-    fourth_power = float(inputs.square().sum(0).double().square().mean())
-    identity = torch.eye(U, dtype=torch.float64, device=inputs.device)
-    return torch.linalg.inv(shrink(covariance, fourth_power, M) + 1e-6 * identity)
+class _Fits(NamedTuple):
+    """Fits to the bins of both conditions together, and of each; as in :class:`Refit` what has its name there."""
+
+    common: Tensor
+    """Effects of all inputs in both conditions together: [N, U]."""
+    precision: Tensor
+    """Inverse covariance of the inputs over both conditions: [U, U]."""
+    taken: Tensor
+    effect: Tensor
+    alone: Tensor
+    plain: Tensor
+    own: Tensor
+    sender_share: Tensor
 
 
-def _correlation(rows: Tensor) -> Tensor:
-    """Returns correlations of centred rows [N, N], 0 for a constant row."""
-    length = rows.norm(dim=1, keepdim=True)
-    scaled = torch.where(length > 1e-6 * rows.shape[1] ** 0.5, rows / length.clamp_min(1e-30), 0.0)
-    return (scaled @ scaled.t()).double()
+def _fits(inputs: Tensor, target: Tensor, is_in: list[Tensor]) -> _Fits:
+    """Fits targets [N, M] by inputs [U, M] in two conditions, each some of the bins, booleans [M].
+
+    All of it follows from mean products, so that no series but these is held.
+    """
+    (U, M), N = inputs.shape, len(target)
+    counts, lengths = [int(inside.sum()) for inside in is_in], inputs.norm(dim=0).double()
+    first, second = (_products(inputs, target, inside) for inside in is_in)
+    covariance, both = (torch.lerp(second[k], first[k], counts[0] / M) for k in (0, 1))
+    precision = _precision(covariance, lengths)
+    common = both @ precision
+    # The fit takes the share h = 2 u'Pu - u'PSPu of the variance of an error, with P the shrunk inverse of S.
+    taken = 2 * precision - precision @ covariance @ precision
+    effect, (alone, plain) = covariance.new_empty(2, N, N), inputs.new_empty(2, 2, N, N)
+    own, overlap, square = inputs.new_empty(2, N, U), torch.zeros_like(common), common.new_zeros(N)
+    for s, (inside, count) in enumerate(zip(is_in, counts, strict=True)):
+        of_inputs, of_both, of_targets = (first, second)[s]
+        unique = _precision(of_inputs, lengths[inside])[:N]
+        effect[s] = common[:, :N] + (of_both - common @ of_inputs) @ unique.t()
+        alone[s], plain[s], own[s] = of_both @ unique.t(), _correlation(of_targets), unique
+        weighted = unique @ of_inputs
+        overlap += (1 - 2 * s) * weighted
+        square += (weighted * unique).sum(1) / count
+    lost = ((overlap @ taken) * overlap).sum(1) / M / square.clamp_min(1e-30)
+    return _Fits(
+        common=common,
+        precision=precision,
+        taken=taken,
+        effect=effect,
+        alone=alone,
+        plain=plain,
+        own=own,
+        sender_share=(1 - lost).clamp_min(0.05).to(inputs),
+    )
+
+
+class _Products(NamedTuple):
+    """Mean products of centred rows over the bins of a condition, in float64."""
+
+    inputs: Tensor
+    """Covariance of the inputs: [U, U]."""
+    both: Tensor
+    """Covariance of targets and inputs: [N, U]."""
+    targets: Tensor
+    """Covariance of the targets: [N, N]."""
+
+
+def _products(inputs: Tensor, targets: Tensor, inside: Tensor) -> _Products:
+    """Computes the mean products of inputs [U, M] and targets [N, M] over the bins of a condition, booleans [M]."""
+    U, N, count = len(inputs), len(targets), int(inside.sum())
+    sums = _Products(*(inputs.new_zeros(rows, of, dtype=torch.float64) for rows, of in ((U, U), (N, U), (N, N))))
+    for part in parts_of(len(inside)):
+        here, there = inputs[:, part][:, inside[part]], targets[:, part][:, inside[part]]
+        for total, (left, right) in zip(sums, ((here, here), (there, here), (there, there)), strict=True):
+            total += (left @ right.t()).double()
+    return _Products(*(total.div_(count) for total in sums))
+
+
+def _precision(covariance: Tensor, lengths: Tensor) -> Tensor:
+    """Returns the inverse of a covariance [U, U], shrunk by the lengths of the inputs in each bin [M]."""
+    shrunk = shrink(covariance, float(lengths.pow(4).mean()), len(lengths))
+    return torch.linalg.inv(shrunk + 1e-6 * torch.eye(len(covariance)).to(covariance))
+
+
+def _correlation(covariance: Tensor) -> Tensor:
+    """Returns correlations of rows with a covariance [N, N], 0 for a constant row."""
+    deviation = covariance.diagonal().sqrt()
+    scale = torch.where(deviation > 1e-6, 1 / deviation.clamp_min(1e-30), 0.0)
+    return covariance * torch.outer(scale, scale)
 
 
 def _trial(segments: Tensor, bins: Tensor) -> int:

@@ -62,8 +62,9 @@ class FunctionalConnectivity(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.num_neurons, self.initial_scale, self.fast = num_neurons, initial_scale, True
-        if edge_index is None:
-            self.register_buffer("mask", None if self_connections else torch.eye(num_neurons, dtype=torch.bool), False)
+        if edge_index is None:  # not `eye`, nor `ones_like` below: with bounded memory they import sympy, 35 MB
+            diagonal = torch.zeros(num_neurons, num_neurons, dtype=torch.bool).fill_diagonal_(True)
+            self.register_buffer("mask", None if self_connections else diagonal, False)
             self.register_buffer("edges", None)
             self.weight = torch.nn.Parameter(torch.empty(num_neurons, num_neurons))
         else:
@@ -80,7 +81,7 @@ class FunctionalConnectivity(torch.nn.Module):
             for name, values in sorted_edges(self.edges, num_neurons)._asdict().items():
                 self.register_buffer(f"sorted_{name}", values, persistent=False)
         self.register_buffer("scale", torch.tensor(1.0))
-        self.register_buffer("penalty_scale", torch.ones_like(self.weight))
+        self.register_buffer("penalty_scale", torch.ones(self.weight.shape))
         self._kept: tuple[tuple[int, ...], Tensor] | None = None
         self.reset_parameters()
 

@@ -45,7 +45,7 @@ def test_equals_least_squares_in_each_condition():
     expected, bins = least_squares_alone(pair, lags=3)
     assert fitted.bins[1] == bins
     torch.testing.assert_close(fitted.effect, expected, atol=0.003, rtol=0)
-    difference = (fitted.errors * fitted.weight) @ fitted.own_unique.t()
+    difference = (fitted.errors * fitted.weight) @ fitted.own_unique(slice(None)).t()
     torch.testing.assert_close(difference.double(), fitted.effect[0] - fitted.effect[1], atol=1e-4, rtol=0)
 
 

@@ -52,3 +52,11 @@ def test_a_model_is_built_within_bounds_without_the_compiler():
     code += "with Bounded({}): layer = torch.nn.GRU(2, 3)\n"
     code += "print(len(layer.weight_hh_l0), 'torch._dynamo' in executed())"
     assert told(code) == ["9", "False"]
+
+
+def test_a_connectivity_is_built_within_bounds_without_symbolic_mathematics():
+    code = "from synapsnet_pyg.models.bounded import Bounded\n"
+    code += "from synapsnet_pyg.nn.functional_connectivity import FunctionalConnectivity\n"
+    code += "with Bounded({}): layer = FunctionalConnectivity(3)\n"
+    code += "print(layer.penalty_scale.numel(), 'sympy' in sys.modules)"
+    assert told(code) == ["9", "False"]
