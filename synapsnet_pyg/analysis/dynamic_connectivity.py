@@ -26,6 +26,9 @@ from synapsnet_pyg.data.windows import Window, batches, every_window
 from synapsnet_pyg.models.forecaster import Forecaster
 from synapsnet_pyg.nn.evaluating import evaluating
 
+_MOST_WEIGHTS = 2**22
+"""Largest number of weights of the windows that are held in memory at a time, unless one window has more."""
+
 
 class DynamicConnectivity:
     r"""Connectivity of a fitted model in each window of a session, in the order of time.
@@ -40,7 +43,8 @@ class DynamicConnectivity:
         model: Fitted forecaster; it is in evaluation mode for each batch.
         session: Part of a session, such as the training part, standardised as in training. ``bins`` count from the
             first bin of this part.
-        batch_size: Number of windows held in memory at a time; it does not change the result.
+        batch_size: Number of windows held in memory at a time, which does not change the result. None: 32, fewer of many
+            neurons.
 
     Raises:
         ValueError: No segment is longer than the window.
@@ -55,8 +59,9 @@ class DynamicConnectivity:
         (tensor([1., 1., 1.], dtype=torch.float64), tensor(0., dtype=torch.float64))
     """
 
-    def __init__(self, model: Forecaster, session: Session, batch_size: int = 32) -> None:
-        self.model, self.session, self.batch_size = model, session, batch_size
+    def __init__(self, model: Forecaster, session: Session, batch_size: int | None = None) -> None:
+        self.model, self.session = model, session
+        self.batch_size = batch_size or min(32, max(1, _MOST_WEIGHTS // session.num_neurons**2))
         self._windows = every_window(session, model.window)
 
     @property

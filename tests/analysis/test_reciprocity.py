@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers import make_session
 
-from synapsnet_pyg.analysis.reciprocity import _other_senders, reciprocity
+from synapsnet_pyg.analysis.reciprocity import _other_senders, _reciprocal_share, reciprocity
 from synapsnet_pyg.results.graphs import strongest, to_networkx
 
 
@@ -31,6 +31,24 @@ def test_shuffles_keep_what_each_neuron_receives():
     assert not shuffled.diagonal().any()
     assert not np.array_equal(shuffled, matrix)
     assert np.array_equal(np.sort(shuffled, axis=1), np.sort(matrix, axis=1))
+
+
+def test_shuffles_have_mean_and_deviation_of_orders_of_their_own():
+    random = np.random.default_rng(0)
+    matrix = np.exp(random.standard_normal((9, 9)) + random.standard_normal((9, 1)))
+    np.fill_diagonal(matrix, 0)
+    others = ~np.eye(9, dtype=bool)
+
+    def each_alone() -> np.ndarray:
+        shuffled = np.zeros_like(matrix)
+        shuffled[others] = random.permuted(matrix[others].reshape(9, 8), axis=1).flatten()
+        return shuffled
+
+    expected = np.array([_reciprocal_share(each_alone()) for _ in range(8000)])
+    found = np.array([_reciprocal_share(_other_senders(matrix, random)) for _ in range(8000)])
+    assert found.mean() == pytest.approx(expected.mean(), abs=4 * expected.std() / 4000**0.5)
+    assert found.std() == pytest.approx(expected.std(), rel=0.05)
+    assert np.quantile(found, [0.05, 0.95]) == pytest.approx(np.quantile(expected, [0.05, 0.95]), rel=0.02)
 
 
 def test_finds_mutual_driving():
