@@ -43,8 +43,8 @@ class DynamicConnectivity:
         model: Fitted forecaster; it is in evaluation mode for each batch.
         session: Part of a session, such as the training part, standardised as in training. ``bins`` count from the
             first bin of this part.
-        batch_size: Number of windows held in memory at a time, which does not change the result. None: 32, fewer of many
-            neurons.
+        batch_size: Number of windows held in memory at a time; it does not change the result. None: 32, or fewer if
+            there are many neurons.
 
     Raises:
         ValueError: No segment is longer than the window.

@@ -51,11 +51,12 @@ def reciprocity(
         1  weights     0.250000
     """
     pairs = pairs_of(session, connectivity, edge)
-    matrices = [pairs.edge, np.abs(pairs.weight)]
+    matrices = [pairs.edge, np.abs(pairs.weight).astype(np.float32)]
+    shuffles = [_OtherSenders(matrix) for matrix in matrices]
     observed = np.array([_reciprocal_share(matrix) for matrix in matrices])
     null = against_null(
         observed,
-        lambda random: np.array([_reciprocal_share(_other_senders(matrix, random)) for matrix in matrices]),
+        lambda random: np.array([_reciprocal_share(shuffle(random)) for shuffle in shuffles]),
         permutations=permutations,
         seed=seed,
     )
@@ -64,18 +65,31 @@ def reciprocity(
 
 def _reciprocal_share(strength: np.ndarray) -> float:
     """Returns the reciprocal share of the strength, NaN if there is no strength."""
-    total = strength.sum()
-    return float(np.minimum(strength, strength.T).sum() / total) if total > 0 else float("nan")
+    total = strength.sum(dtype=np.float64)
+    return float(np.minimum(strength, strength.T).sum(dtype=np.float64) / total) if total > 0 else float("nan")
 
 
-def _other_senders(strength: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Shuffles the entries of each row, without the diagonal: a random order, begun at a random place of each row."""
-    N = len(strength)
-    ordered = np.take(_off_diagonal(strength).reshape(N, N - 1), random.permutation(N - 1), axis=1)
-    places = sliding_window_view(np.concatenate([ordered, ordered], axis=1), N - 1, axis=1)
-    shuffled = np.zeros_like(strength)
-    _off_diagonal(shuffled)[:] = places[np.arange(N), random.integers(N - 1, size=N)].reshape(N - 1, N)
-    return shuffled
+class _OtherSenders:
+    """Shuffles of the entries of each row, without the diagonal: a random order, begun at a random place of each row.
+
+    All shuffles are made in the same memory: new memory takes longer than the shuffle.
+    """
+
+    def __init__(self, strength: np.ndarray) -> None:
+        N = len(strength)
+        self._entries = _off_diagonal(strength).reshape(N, N - 1)
+        self._twice = np.empty((N, 2 * (N - 1)), strength.dtype)
+        self._shuffled = np.zeros_like(strength)
+
+    def __call__(self, random: np.random.Generator) -> np.ndarray:
+        """Returns the next shuffle, in place of the last."""
+        N = len(self._shuffled)
+        first, second = self._twice[:, : N - 1], self._twice[:, N - 1 :]
+        np.take(self._entries, random.permutation(N - 1), axis=1, out=first, mode="clip")
+        second[:] = first
+        begun_at = sliding_window_view(self._twice, N - 1, axis=1)[np.arange(N), random.integers(N - 1, size=N)]
+        _off_diagonal(self._shuffled)[:] = begun_at.reshape(N - 1, N)
+        return self._shuffled
 
 
 def _off_diagonal(matrix: np.ndarray) -> np.ndarray:

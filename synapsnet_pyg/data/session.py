@@ -12,7 +12,7 @@ from synapsnet_pyg.data.fingerprint import fingerprint
 from synapsnet_pyg.data.session_checks import (
     RESERVED,
     STATISTICS,
-    check_activity,
+    checked_activity,
     checked_behaviour,
     checked_bin_size,
     checked_edges,
@@ -52,7 +52,8 @@ class Session(SessionSources):
     the effect of :math:`j` on :math:`i`.
 
     Args:
-        activity: Activity to forecast (dF/F, deconvolved events, counts), floating point, finite: :math:`(N, T)`.
+        activity: Activity to forecast (dF/F, deconvolved events, counts), floating point, finite: :math:`(N, T)`; half
+            precision becomes float32.
         behaviour: Variables that all neurons share (running, pupil, hand), finite: :math:`(T, K)`. None: :math:`K = 0`.
         bin_size: Duration of one bin in seconds.
         segment: First bin and end (exclusive) of each block of consecutive bins, in order, :math:`(S, 2)`; no window
@@ -116,9 +117,8 @@ class Session(SessionSources):
         if activity is None:  # PyG builds empty objects of the class and fills them
             self.update(neuron_fields)
             return
-        check_activity(activity)
+        self.activity = activity = checked_activity(activity)
         N, T = activity.shape
-        self.activity = activity
         self.num_nodes = N
         self.name = text(name)
         self.bin_size = checked_bin_size(bin_size)

@@ -50,8 +50,13 @@ def as_float(values: Any, name: str) -> Tensor:
         return torch.from_numpy(np.array(array, dtype=np.float32))
 
 
-def check_activity(activity: Tensor) -> None:
-    """Raises an error unless activity is a finite floating-point tensor [N, T]."""
+def _at_least_single(values: Tensor) -> Tensor:
+    """Returns numbers, those of half precision, with which few functions of torch compute, in float32."""
+    return values.float() if values.is_floating_point() and values.element_size() < 4 else values
+
+
+def checked_activity(activity: Tensor) -> Tensor:
+    """Returns finite floating-point activity [N, T], in float32 at least."""
     if not isinstance(activity, Tensor) or not activity.is_floating_point():
         kind = activity.dtype if isinstance(activity, Tensor) else type(activity).__name__
         raise WrongTypeError(
@@ -66,6 +71,7 @@ def check_activity(activity: Tensor) -> None:
         raise ValueError(
             f"Expected finite activity (neurons {shorten(bad)} hold NaN or infinity); leave them out or fill the gaps."
         )
+    return _at_least_single(activity)
 
 
 def checked_bin_size(bin_size: float | None) -> float:
@@ -188,7 +194,7 @@ def checked_edges(edge_index: Tensor, edge_weight: Tensor | None, N: int) -> tup
     edge_weight = torch.ones(E) if edge_weight is None else edge_weight
     if edge_weight.shape != (E,) or not bool(edge_weight.isfinite().all()):
         raise ValueError(f"Expected {E} finite edge weights, one for each edge (got {list(edge_weight.shape)}).")
-    return edge_index, edge_weight
+    return edge_index, _at_least_single(edge_weight)
 
 
 def checked_weight_series(series: Tensor, E: int, T: int) -> Tensor:
@@ -197,7 +203,7 @@ def checked_weight_series(series: Tensor, E: int, T: int) -> Tensor:
         raise ValueError(
             f"Expected finite weights of {E} edges in {T} bins in edge_weight_series (got {list(series.shape)})."
         )
-    return series
+    return _at_least_single(series)
 
 
 def checked_response(field: str, response: Tensor, N: int) -> Tensor:
@@ -209,7 +215,7 @@ def checked_response(field: str, response: Tensor, N: int) -> Tensor:
         )
     if not bool(response.isfinite().all()):
         raise ValueError(f"Expected finite {field} (got NaN or infinity).")
-    return response
+    return _at_least_single(response)
 
 
 def checked_responses(response: Tensor | None, error: Tensor | None, N: int) -> tuple[Tensor, Tensor] | None:
@@ -234,7 +240,8 @@ def checked_neuron_field(key: str, value: Any, N: int) -> Tensor | list[str]:
     if array.ndim == 0 or array.shape[0] != N:
         raise ValueError(f"Expected {N} entries in '{key}', one for each neuron (got {list(array.shape)}).")
     if array.dtype.kind in "fib":
-        return value if isinstance(value, Tensor) and value.dtype in _TENSORS else torch.from_numpy(np.array(array))
+        kept = isinstance(value, Tensor) and value.dtype in _TENSORS
+        return _at_least_single(value if kept else torch.from_numpy(np.array(array)))
     if array.dtype.kind != "U" or array.ndim != 1:
         raise ValueError(
             f"Expected one number or text for each neuron in '{key}' (got {kind_of(array)} {list(array.shape)})."
@@ -248,7 +255,7 @@ def checked_statistic(key: str, values: Tensor, length: int) -> Tensor:
         raise ValueError(f"Expected {length} finite numbers in {key} (got {list(values.shape)}).")
     if key.endswith("_scale") and not bool((values > 0).all()):
         raise ValueError(f"Expected {key} above 0 (got {float(values.min()):g}).")
-    return values.bool() if key == "constant" else values
+    return values.bool() if key == "constant" else _at_least_single(values)
 
 
 def check_connectivity(num_neurons: int, connectivity: Tensor) -> None:

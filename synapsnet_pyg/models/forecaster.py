@@ -97,6 +97,10 @@ class Forecaster(torch.nn.Module):
         object.__setattr__(model, "arguments", arguments)
         return model
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Returns how :mod:`copy` and :mod:`pickle` make the model again: from its state, without its arguments."""
+        return torch.nn.Module.__new__, (type(self),), self.__dict__
+
     def __init__(self, sessions: Iterable[Session | SessionInfo], window: int = 5, horizon: int = 1) -> None:
         super().__init__()
         if window < 1:

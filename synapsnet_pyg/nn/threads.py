@@ -38,7 +38,7 @@ def threads(number: int | None = None) -> Iterator[None]:
     """
     global _number
     before = torch.get_num_threads(), _number
-    _number = number or _number or _default_number()
+    _number = number or _number or default_number()
     torch.set_num_threads(1)
     try:
         with memory.reused():
@@ -48,8 +48,8 @@ def threads(number: int | None = None) -> Iterator[None]:
         _number = before[1]
 
 
-def _default_number() -> int:
-    """Returns the number that the user wants, or of cores that this process may use."""
+def default_number() -> int:
+    """Returns the number of threads that the user wants, else of cores that this process may use, at most four."""
     given = os.environ.get("OMP_NUM_THREADS", "")
     if given.isdigit() and int(given):
         return int(given)

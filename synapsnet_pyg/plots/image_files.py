@@ -30,7 +30,14 @@ def save_figure(
     Raises:
         OSError: The folder is missing or cannot be written.
     """
-    return [write_image(figure, stem.with_name(f"{stem.name}.{ending}"), dpi=dpi) for ending in formats]
+    paths, layout = [], figure.get_layout_engine()
+    try:
+        for ending in formats:
+            paths.append(write_image(figure, stem.with_name(f"{stem.name}.{ending}"), dpi=dpi))
+            figure.set_layout_engine("none")  # every format has the places of the first, which take half of the time
+    finally:
+        figure.set_layout_engine(layout)
+    return paths
 
 
 def write_image(figure: "matplotlib.figure.Figure", path: Path, *, dpi: int = 120) -> Path:

@@ -1,7 +1,7 @@
 """Colours of all figures, and a style that the user's own settings of matplotlib override."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib import rcParams, rcParamsDefault
@@ -39,6 +39,22 @@ def apply_style() -> None:
     settings: Any = rcParams  # whose annotation knows no text as a key
     usual: Any = rcParamsDefault
     settings.update({key: value for key, value in STYLE.items() if settings[key] == usual[key]})
+
+
+def settings_for_processes() -> Mapping[str, Any]:
+    """Returns this process's settings of matplotlib, for :func:`apply_settings` in another one."""
+    settings: Any = rcParams
+    return {key: settings[key] for key in settings if not key.startswith("backend")}  # which draws nothing here
+
+
+def apply_settings(settings: Mapping[str, Any]) -> None:
+    """Takes over the settings of another process.
+
+    Args:
+        settings: Settings from :func:`settings_for_processes`.
+    """
+    ours: Any = rcParams
+    ours.update(settings)
 
 
 def line_look(place: int) -> dict[str, str]:

@@ -10,21 +10,29 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from synapsnet_pyg.files import optional_import
-from synapsnet_pyg.files.writing import room
+from synapsnet_pyg.files.writing import atomic_path, room
 from synapsnet_pyg.processes.signals import ending_signals, without_interrupts
+from synapsnet_pyg.progress import steps
+
+ResultT = TypeVar("ResultT")
 
 PARENT = "SYNAPSNET_PARENT"
 """Variable of the environment with the number of the process with which another one ends."""
+
+_ANSWER = ".answer"
+"""Ending of a file with the result of a call."""
 
 _PATIENCE = 10.0
 """Seconds in which a process that is to end can clean its files."""
@@ -124,6 +132,61 @@ def end_all(children: Sequence[Child]) -> None:
     latest = time.monotonic() + _PATIENCE
     for child in children:
         child.kill_after(max(0.0, latest - time.monotonic()))
+
+
+def together(
+    function: Callable[..., ResultT], calls: Sequence[Sequence[Any]], *, label: str, environment: Mapping[str, str]
+) -> list[ResultT]:
+    """Calls a function several times at once: the first time in this process, and each other time in a new one.
+
+    Args:
+        function: Function to call.
+        calls: Arguments of each call.
+        label: What is waited for at the end, in words.
+        environment: Variables of the environment of the new processes that differ from those of this process.
+
+    Returns:
+        Results of the calls, in their order.
+
+    Raises:
+        ChildProcessError: A process was killed.
+        Exception: The error of a call.
+    """
+    results, children = [], []
+    with TemporaryDirectory(prefix="synapsnet-") as folder:
+        files = [Path(folder) / str(number) for number, _ in enumerate(calls[1:])]
+        try:
+            for call, file in zip(calls[1:], files, strict=True):
+                _write(file, optional_import("cloudpickle", "train").dumps((function, tuple(call))))
+                children.append(Child(_answer, [file], environment=environment))
+            results.append(function(*calls[0]))
+            for child, file in steps(label, list(zip(children, files, strict=True))):
+                if error := child.error():
+                    raise error
+                if not (answer := file.with_suffix(_ANSWER)).is_file():
+                    raise ChildProcessError("A process was killed, perhaps for want of memory; set OMP_NUM_THREADS=1.")
+                result, told = pickle.loads(answer.read_bytes())
+                results.append(result)
+                for text in told:
+                    warnings.warn(text, stacklevel=2)
+        finally:
+            end_all(children)
+    return results
+
+
+def _answer(file: Path) -> None:
+    """Does the call of a file, and writes its result with the texts of its warnings beside it."""
+    with warnings.catch_warnings(record=True) as told:
+        function, arguments = pickle.loads(file.read_bytes())
+        result = function(*arguments)
+    texts = [str(warning.message) for warning in told if issubclass(warning.category, UserWarning)]
+    _write(file.with_suffix(_ANSWER), pickle.dumps((result, texts)))
+
+
+def _write(file: Path, values: bytes) -> None:
+    """Writes a file completely or not at all."""
+    with atomic_path(file) as temporary:
+        temporary.write_bytes(values)
 
 
 @contextmanager

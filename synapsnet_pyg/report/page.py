@@ -9,7 +9,7 @@ from synapsnet_pyg.plots.image_files import FIGURE_FORMATS
 from synapsnet_pyg.report.figure import ReportFigure
 from synapsnet_pyg.report.plotly_canvas import to_html
 from synapsnet_pyg.report.report import FIGURES, TABLES
-from synapsnet_pyg.report.sections import Chapter, ReportTable, Section
+from synapsnet_pyg.report.sections import Chapter, Contents, ReportTable, Section
 
 SCRIPT = "plotly.min.js"
 
@@ -36,7 +36,7 @@ th:first-child, td:first-child { text-align: left; }
 """
 
 
-def page_html(title: str, chapters: Sequence[Chapter], bodies: Sequence[str], *, page: str = "index.html") -> str:
+def page_html(title: str, chapters: Sequence[Contents], bodies: Sequence[str], *, page: str = "index.html") -> str:
     """Returns a whole page.
 
     Args:
@@ -56,7 +56,7 @@ def page_html(title: str, chapters: Sequence[Chapter], bodies: Sequence[str], *,
     contents = "".join(
         f'<ul><li><a href="{place}#{_anchor(chapter)}">{html(chapter.title)}</a><ul>'
         + "".join(
-            f'<li><a href="{place}#{_anchor(chapter)}-{number}">{html(section.title)}</a></li>'
+            f'<li><a href="{place}#{_anchor(chapter)}-{number}">{html(section)}</a></li>'
             for number, section in enumerate(chapter.sections)
         )
         + "</ul></li></ul>"
@@ -118,6 +118,6 @@ def _rows_html(frame: pd.DataFrame) -> str:
     return str(shown.to_html(index=False, border=0, na_rep="-", float_format=lambda value: f"{value:.3g}"))
 
 
-def _anchor(chapter: Chapter) -> str:
+def _anchor(chapter: Chapter | Contents) -> str:
     """Returns the identifier of a chapter in links."""
     return f"c-{chapter.prefix}"

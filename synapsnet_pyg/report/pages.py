@@ -1,8 +1,8 @@
 """Pages of a report, with their figures and tables."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from synapsnet_pyg.files import atomic_path
 from synapsnet_pyg.plots.image_files import save_figure
@@ -10,49 +10,49 @@ from synapsnet_pyg.progress import steps
 from synapsnet_pyg.report.page import SCRIPT, chapter_html, page_html
 from synapsnet_pyg.report.plotly_canvas import plotly_script
 from synapsnet_pyg.report.report import FIGURES, TABLES
-from synapsnet_pyg.report.sections import Chapter, run_chapter, session_chapter
-from synapsnet_pyg.report.session_results import SessionResults
+from synapsnet_pyg.report.sections import Chapter, Contents
 from synapsnet_pyg.results.saving import as_cells
-from synapsnet_pyg.runs.evaluation import Evaluation
-from synapsnet_pyg.runs.run import Run
 
 
-def write_pages(
-    run: Run,
-    scores: Evaluation,
-    results: Iterator[SessionResults],
-    names: Sequence[str],
-    *,
-    folder: Path,
-    formats: Sequence[str],
-) -> list[Path]:
-    """Writes the pages with their figures and tables; returns the paths of the files.
+class WrittenChapter(NamedTuple):
+    """A chapter whose figures and tables are written."""
+
+    contents: Contents
+    body: str
+    """Its HTML; empty if it has a page of its own."""
+    files: list[Path]
+
+
+def write_chapter(chapter: Chapter, folder: Path, formats: Sequence[str], *, own_page: bool) -> WrittenChapter:
+    """Writes the figures and tables of a chapter, and its page if it has one of its own.
 
     Args:
-        run: Fitted run.
-        scores: Its scores.
-        results: Results of each session, which may be computed as they are asked for.
-        names: Names of these sessions.
+        chapter: Chapter on the run or on a session.
         folder: Folder of the files, with one for figures and one for tables.
         formats: Formats of each figure.
+        own_page: Whether it has a page of its own, so that each page stays small.
     """
-    chapters, bodies, written = [], [], []
-    for name in (None, *names):
-        chapter = run_chapter(run, list(names), scores) if name is None else session_chapter(next(results))
-        written += _write_files(chapter, folder, formats)
-        body = chapter_html(chapter, formats)
-        # The page needs only titles from here on: the figures of many sessions would fill the memory.
-        chapters.append(chapter._replace(sections=[replace(section, figures=()) for section in chapter.sections]))
-        if name is not None and len(names) > 1:  # a page of its own, so that each page stays small
-            page = folder / f"{chapter.prefix}.html"
-            _write(page, page_html(f"SynapsNet report: {name}", chapters[-1:], [body], page=page.name))
-            written.append(page)
-            body = ""
-        bodies.append(body)
-    title = names[0] if len(names) == 1 else f"{len(names)} sessions"
+    files = _write_files(chapter, folder, formats)
+    body, contents = chapter_html(chapter, formats), chapter.contents
+    if not own_page:
+        return WrittenChapter(contents, body, files)
+    page = folder / f"{chapter.prefix}.html"
+    _write(page, page_html(f"SynapsNet report: {chapter.title}", [contents], [body], page=page.name))
+    return WrittenChapter(contents, "", [*files, page])
+
+
+def write_index(folder: Path, title: str, chapters: Sequence[WrittenChapter]) -> list[Path]:
+    """Writes the first page, and the script that draws the figures; returns the paths of all files of the report.
+
+    Args:
+        folder: Folder of the files.
+        title: What the report is about.
+        chapters: Chapters in their order.
+    """
+    index, contents = folder / "index.html", [chapter.contents for chapter in chapters]
     _write(folder / SCRIPT, plotly_script())
-    _write(folder / "index.html", page_html(f"SynapsNet report: {title}", chapters, bodies))
-    return [folder / "index.html", folder / SCRIPT, *written]
+    _write(index, page_html(f"SynapsNet report: {title}", contents, [chapter.body for chapter in chapters]))
+    return [index, folder / SCRIPT, *(path for chapter in chapters for path in chapter.files)]
 
 
 def _write(path: Path, text: str) -> None:

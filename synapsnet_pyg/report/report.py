@@ -1,22 +1,35 @@
 """Folder of a report: page, figures and tables."""
 
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synapsnet_pyg.files import make_folder
+from synapsnet_pyg.files.memory import free_memory
+from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
+from synapsnet_pyg.nn.threads import default_number, threads
 from synapsnet_pyg.plots.image_files import FIGURE_FORMATS
+from synapsnet_pyg.processes.children import together
 from synapsnet_pyg.processes.locks import held
 from synapsnet_pyg.progress import steps
 from synapsnet_pyg.report.session_results import collect_results
-from synapsnet_pyg.runs.evaluation import evaluate, with_anchors
-from synapsnet_pyg.runs.horizon_evaluation import evaluate_horizons, longest_horizon
+from synapsnet_pyg.runs.evaluation import Evaluation, evaluate, with_anchors
+from synapsnet_pyg.runs.horizon_evaluation import HorizonEvaluation, evaluate_horizons, longest_horizon
 from synapsnet_pyg.runs.run import Run
+
+if TYPE_CHECKING:
+    from synapsnet_pyg.report.pages import WrittenChapter
 
 FIGURES, TABLES = "figures", "tables"
 """Names of the folders of figures and tables."""
 MOST_NEURON_BINS = 100_000
 """Largest number of neurons times bins of a test part that is forecast several bins ahead, to bound the time."""
+FEWEST_NEURONS = 100
+"""Fewest neurons of two sessions for which a second process, which takes seconds to start, is worth it."""
+_FIXED_PAIRS = 900**2
+"""Number of pairs of neurons whose tests take as long as what each session takes whatever its size, such as figures."""
+_PROCESS_BYTES, _PAIR_BYTES = 2**30, 250
+"""Memory of a process: at least, and for each pair of neurons of its largest session."""
 
 
 def write_report(
@@ -56,8 +69,74 @@ def _write_report(run: Run, names: list[str], folder: Path, formats: Sequence[st
         evaluate_horizons(run, horizon, most_neuron_bins=MOST_NEURON_BINS, compared=compared) if horizon > 1 else None
     )
     del compared  # large; the chapters do not need it
-    results = (collect_results(run, name, scores, ahead) for name in steps("report", names))
-    first = next(results)
-    from synapsnet_pyg.report.pages import write_pages  # plots take memory that the largest matrices have used before
+    chapters = _write_sessions(run, names, _Results(scores, ahead), _Place(folder, formats, own_pages=len(names) > 1))
+    from synapsnet_pyg.report.pages import write_chapter, write_index
+    from synapsnet_pyg.report.sections import run_chapter
 
-    return write_pages(run, scores, chain([first], results), names, folder=folder, formats=formats)
+    whole = write_chapter(run_chapter(run, names, scores), folder, formats, own_page=False)
+    return write_index(folder, names[0] if len(names) == 1 else f"{len(names)} sessions", [whole, *chapters])
+
+
+class _Results(NamedTuple):
+    """Scores of all sessions."""
+
+    scores: Evaluation
+    ahead: HorizonEvaluation | None
+    """Scores several bins ahead."""
+
+
+class _Place(NamedTuple):
+    """Place and form of the files."""
+
+    folder: Path
+    formats: Sequence[str]
+    own_pages: bool
+    """Whether each session has a page of its own."""
+
+
+def _write_sessions(run: Run, names: list[str], results: _Results, place: _Place) -> "list[WrittenChapter]":
+    """Writes the chapters on sessions, large ones in several processes at once."""
+    sizes = {name: run.sessions[name].num_neurons for name in names}
+    number = _number_of_processes(sorted(sizes.values()))
+    if number == 1:
+        return _write_some(run, names, results, place)
+    groups: list[list[str]] = [[] for _ in range(number)]
+    for name in sorted(names, key=sizes.__getitem__, reverse=True):
+        min(groups, key=lambda group: sum(sizes[other] ** 2 + _FIXED_PAIRS for other in group)).append(name)
+    from synapsnet_pyg.plots.style import settings_for_processes
+
+    calls = [(run, group, results, place, settings_for_processes()) for group in groups]
+    written = together(_write_some, calls, label="report: other processes", environment={"OMP_NUM_THREADS": "1"})
+    by_name = {chapter.contents.title: chapter for some in written for chapter in some}
+    return [by_name[name] for name in names]
+
+
+def _number_of_processes(sizes: list[int]) -> int:
+    """Returns the number of processes for sessions of some sizes, smallest first: cores and memory must suffice."""
+    if len(sizes) < 2 or sizes[-2] < FEWEST_NEURONS:
+        return 1
+    most = int(free_memory() // (_PROCESS_BYTES + _PAIR_BYTES * sizes[-1] * min(sizes[-1], MOST_DENSE)))
+    return max(1, min(len(sizes), default_number(), most))
+
+
+def _write_some(
+    run: Run, names: list[str], results: _Results, place: _Place, style: Mapping[str, Any] | None = None
+) -> "list[WrittenChapter]":
+    """Writes the chapters on some sessions; with settings of matplotlib in one of several processes, on one thread."""
+    if style is None:
+        return [_write_session(run, name, results, place) for name in steps("report", names)]
+    from synapsnet_pyg.plots.style import apply_settings
+
+    apply_settings(style)
+    with threads(1):
+        return _write_some(run, names, results, place)
+
+
+def _write_session(run: Run, name: str, results: _Results, place: _Place) -> "WrittenChapter":
+    """Writes the chapter on a session."""
+    collected = collect_results(run, name, results.scores, results.ahead)
+    # Plots take memory that the largest matrices have used before.
+    from synapsnet_pyg.report.pages import write_chapter
+    from synapsnet_pyg.report.sections import session_chapter
+
+    return write_chapter(session_chapter(collected), place.folder, place.formats, own_page=place.own_pages)

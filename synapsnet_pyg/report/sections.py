@@ -53,6 +53,16 @@ class Section:
     tables: Sequence[ReportTable] = ()
 
 
+class Contents(NamedTuple):
+    """Entry of a chapter in the contents of a report."""
+
+    title: str
+    prefix: str
+    sections: Sequence[str]
+    """Titles of its sections."""
+    summary: Sequence[str]
+
+
 class Chapter(NamedTuple):
     """Sections on a run or on one of its sessions."""
 
@@ -62,6 +72,11 @@ class Chapter(NamedTuple):
     sections: list[Section]
     summary: Sequence[str] = ()
     """Sentences that say all that matters most."""
+
+    @property
+    def contents(self) -> Contents:
+        """Entry of the chapter in the contents of the report."""
+        return Contents(self.title, self.prefix, [section.title for section in self.sections], self.summary)
 
 
 def run_chapter(run: Run, names: list[str], scores: Evaluation) -> Chapter:

@@ -386,3 +386,18 @@ def test_true_response_is_checked():
         Session(activity, bin_size=1, true_response=response, true_response_error=response[..., :1])
     with pytest.raises(ValueError, match="beside true_response_error"):
         Session(activity, bin_size=1, true_response_error=response)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_becomes_single(dtype):
+    activity, edges = torch.randn(3, 20).to(dtype), torch.tensor([[0], [2]])
+    behaviour, weight, position = torch.randn(20, 2).to(dtype), torch.ones(1, dtype=dtype), torch.randn(3, 2).half()
+    response = torch.ones(3, 3, 4).to(dtype)
+    fields = {"edge_index": edges, "edge_weight": weight, "true_response": response, "position": position}
+    session = Session(activity, behaviour, bin_size=0.1, **fields)
+    assert torch.equal(session.activity, activity.float())
+    assert torch.equal(session.behaviour, behaviour.float())
+    for name in ("edge_weight", "true_response", "true_response_error", "position"):
+        assert session[name].dtype == torch.float32
+    assert session.standardise().split().train.activity.dtype == torch.float32
+    assert Session(torch.randn(3, 20).double(), bin_size=0.1).activity.dtype == torch.float64

@@ -1,5 +1,7 @@
 """The contract that every model keeps: a new one is tested by being listed in the registry."""
 
+import copy
+import pickle
 from inspect import signature
 
 import pytest
@@ -48,6 +50,19 @@ def test_shapes(name, targets):
         if forecast.current is not None:
             assert forecast.current.shape == window.activity.shape
         assert model.connectivity(session).shape == (session.num_neurons, session.num_neurons)
+
+
+@every_model
+def test_a_copy_is_a_model_of_its_own(name):
+    model, session = fitted(name), sessions(name)[0]
+    window = batch_of(model, session)
+    twin, sent = copy.deepcopy(model).eval(), pickle.loads(pickle.dumps(model)).eval()
+    for other in (twin, sent):
+        assert other.arguments == model.arguments
+        assert torch.equal(other(window).activity, model.eval()(window).activity)
+    for values in twin.parameters():
+        values.data.add_(1.0)
+    assert torch.equal(sent(window).activity, model(window).activity)
 
 
 @every_model

@@ -3,12 +3,13 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
 
 from synapsnet_pyg.processes import children
-from synapsnet_pyg.processes.children import PARENT, Child, end_all, obey_parent, pool
+from synapsnet_pyg.processes.children import PARENT, Child, end_all, obey_parent, pool, together
 
 PARENTS = {
     "child": """
@@ -57,6 +58,16 @@ def fail(kind):
     raise kind
 
 
+def where(value, told=""):
+    if told:
+        warnings.warn(told, stacklevel=1)
+    if value == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if value == "err":
+        raise OSError(28, "full")
+    return value, os.getpid(), os.environ.get("WHERE")
+
+
 def wait_for(condition, seconds=20.0):
     """Whether a condition comes true in time."""
     latest = time.monotonic() + seconds
@@ -77,7 +88,7 @@ def is_alive(process):
 def importable(monkeypatch):
     """This file, in the processes that it starts."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    for function in (add, fail):
+    for function in (add, fail, where):
         monkeypatch.setattr(function, "__module__", "test_children")
     monkeypatch.setitem(sys.modules, "test_children", sys.modules[__name__])
 
@@ -100,6 +111,24 @@ def test_an_error_comes_back_and_an_empty_log_goes(tmp_path):
         assert isinstance(error, expected)
         assert not (tmp_path / "log").exists()
     assert "OddError: strange" in str(error)
+
+
+def test_calls_are_done_at_once_the_first_here():
+    with pytest.warns(UserWarning, match="odd") as told:
+        results = together(where, [["a", ""], ["b", "odd"], ["c"]], label="wait", environment={"WHERE": "there"})
+    assert len(told) == 1
+    assert [value for value, _, _ in results] == ["a", "b", "c"]
+    assert len({process for _, process, _ in results}) == 3
+    assert results[0][1] == os.getpid()
+    assert [place for _, _, place in results] == [None, "there", "there"]
+
+
+@pytest.mark.parametrize(
+    ("calls", "expected"), [("a err", OSError), ("err a", OSError), ("a die a", ChildProcessError)]
+)
+def test_a_call_that_fails_ends_the_others(calls, expected):
+    with pytest.raises(expected):
+        together(where, [[value] for value in calls.split()], label="wait", environment={})
 
 
 def test_a_killed_process_has_no_error_and_others_are_ended(tmp_path):

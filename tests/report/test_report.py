@@ -2,12 +2,15 @@ import re
 import shutil
 import subprocess
 
+import matplotlib
 import pandas as pd
 import pytest
 import torch
 from helpers import make_session
 
 from synapsnet_pyg.data.session import Session
+from synapsnet_pyg.nn.threads import threads
+from synapsnet_pyg.report import report
 from synapsnet_pyg.report.report import write_report
 from synapsnet_pyg.results.connectivity import EDGE_COLUMNS
 from synapsnet_pyg.results.forecast_excerpt import forecast_excerpt
@@ -140,3 +143,26 @@ def test_several_sessions_have_a_page_each_or_one_is_chosen(tmp_path):
     with pytest.raises(ValueError, match=r"among first, second \(got 'third'\)"):
         write_report(run, tmp_path / "none", "third")
     assert not (tmp_path / "none").exists()
+
+
+def test_sessions_in_several_processes_give_the_same_report(tmp_path, monkeypatch):
+    sessions, used, children = [], [], report.together
+    for N, name in ((4, "first"), (5, "second")):
+        sessions.append(tmp_path / f"{name}.h5")
+        make_session(N=N, T=250, name=name).save(sessions[-1])
+    run = Run.fit(sessions, tmp_path / "run", "var1", progress=False)
+    monkeypatch.setitem(matplotlib.rcParams, "axes.titlesize", 17.0)  # of the user, for other processes too
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with threads(1):
+        alone = write_report(run, tmp_path / "alone", formats=["svg"])
+        monkeypatch.setattr(report, "FEWEST_NEURONS", 4)
+        monkeypatch.setattr(
+            report, "together", lambda *calls, **options: used.append(calls) or children(*calls, **options)
+        )
+        together = write_report(run, tmp_path / "together", formats=["svg"])
+    assert len(used) == 1
+    names = [path.relative_to(tmp_path / "together") for path in together]
+    assert names == [path.relative_to(tmp_path / "alone") for path in alone]
+    for name in names:
+        assert (tmp_path / "together" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes(), name
+    assert "17px" in (tmp_path / "alone" / "figures" / "first-raster.svg").read_text()
