@@ -122,7 +122,8 @@ class EdgeSignificance:
                 f"direction the recording does not tell, or by a common input){both}."
             )
         if untested := self.num_neurons * (self.num_neurons - 1) - self.tested:
-            rare = f"; {self.rare} neurons have fewer than {FEWEST_EVENTS:g} events" if self.rare else ""
+            events = f"fewer than {FEWEST_EVENTS:g} events, spikes or bins that stand out"
+            rare = f"; {self.rare} neurons have {events}" if self.rare else ""
             sentences.append(
                 f"{untested} pairs were not tested, because their neurons are active too rarely (chance brings about "
                 f"fewer than {FEWEST_COINCIDENCES:g} coincidences of a pair{rare}): nothing is known about these."

@@ -19,6 +19,8 @@ from synapsnet_pyg.intake.time_bins import TimeBins
 
 _FAST = 300.0
 """Median rate in Hz from which a warning asks whether the clock is right."""
+_FASTEST, _MOST_AT_ONCE = 2000.0, 10
+"""Spikes a second in a bin, and spikes in any bin, from which a warning asks whether they are one neuron's."""
 
 _LONG = 5.0
 """Duration of a bin in seconds from which a warning asks whether it was meant."""
@@ -161,6 +163,12 @@ def _bin_spikes(
     if float(np.median(survey.rates)) > _FAST:
         warn(
             f"the median neuron fires at {np.median(survey.rates):.3g} Hz; is the clock's rate right (--sampling-rate)?"
+        )
+    crowded = int((counts.max(1) > _MOST_AT_ONCE + _FASTEST * bin_size).sum())
+    if crowded:
+        warn(
+            f"{crowded} of {len(rows)} neurons have bins with more spikes than a neuron can fire (up to "
+            f"{counts.max():.0f} in {bin_size:g} s); are they times of spikes, in seconds, of one neuron each?"
         )
     if not counts.any():
         raise ValueError(

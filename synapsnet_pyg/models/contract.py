@@ -21,7 +21,7 @@ def check_forecasts(model: Forecaster, session: Session) -> None:
 
     Raises:
         ValueError: ``forward`` returns something else than a :class:`~synapsnet_pyg.models.forecaster.Forecast` of
-            shape :math:`(B, N, P)`, or a forecast changes with its target or with later bins.
+            shape :math:`(B, N, P)`, or a forecast is not finite, or changes with its target or with later bins.
     """
     groups = windows_of(session, model.window, 2, horizon=model.horizon)
     groups = groups or windows_of(session, model.window, 1, horizon=model.horizon)
@@ -58,4 +58,6 @@ def _activity(model: Forecaster, forecast: object, window: Window) -> torch.Tens
             f"Expected model '{model.kind}' to return a forecast of shape [B, N, P] = {wanted} (got {got}); P is the "
             "number of targets, window.target.shape[-1]."
         )
+    if not bool(forecast.activity.isfinite().all()):
+        raise ValueError(f"Expected model '{model.kind}' to forecast finite numbers (got NaN or infinity).")
     return forecast.activity

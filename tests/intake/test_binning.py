@@ -264,3 +264,11 @@ def test_a_rate_of_the_clock_that_cannot_be_is_asked_about():
     assert any("--sampling-rate" in message for message in binned(recording, bin_size=0.05)[1])
     series = Series("x", np.arange(600.0), np.arange(600.0) * 0.2)  # 120 s beside 20 s
     assert any("--behaviour-rate" in message for message in binned(spiking(behaviours=[series]), bin_size=0.5)[1])
+
+
+def test_more_spikes_in_a_bin_than_a_neuron_can_fire_are_asked_about():
+    burst = np.sort(np.concatenate([np.linspace(3.0, 3.02, 60), TRAINS[0]]))  # 3000 a second
+    _, messages = binned(spiking([burst, *TRAINS[1:]]), bin_size=0.02)
+    assert len(messages) == 1
+    assert messages[0].startswith("1 of 4 neurons have bins with more spikes than a neuron can fire (up to ")
+    assert not binned(spiking([np.sort(np.append(TRAINS[0], 3 + np.arange(8) / 1e5)), *TRAINS[1:]]), bin_size=0.001)[1]

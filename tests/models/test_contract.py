@@ -28,6 +28,8 @@ class Own(Forecaster):
             newest = newest + window.behaviour[:, -P:, 0].roll(-1, -1)[:, None]
         if self.mistake == "one neuron":
             newest = newest[:, :1]
+        if self.mistake == "infinity":
+            newest = newest / 0
         if self.mistake == "all bins":
             newest = window.activity
         return newest if self.mistake == "tensor" else Forecast(newest)
@@ -39,6 +41,7 @@ MESSAGES = {
     "behaviour": "target 1 of 2 changes",
     "one neuron": r"shape \[B, N, P\] = \[3, 5, 2\] \(got \[3, 1, 2\]\)",
     "all bins": r"= \[3, 5, 2\] \(got \[3, 5, 4\]\)",
+    "infinity": r"to forecast finite numbers \(got NaN or infinity\)",
     "tensor": r"return Forecast\(activity\) from forward \(got Tensor\)",
 }
 
