@@ -317,7 +317,8 @@ def report(
 ) -> None:
     """Make a page of a run: a summary, scores, forecasts, connectivity and its significance; figures and tables.
 
-    Several sessions have a page each beside index.html. Settings of matplotlib (matplotlibrc) change the figures.
+    Several sessions have a page each beside index.html; those of 100 neurons or more are computed in up to four
+    processes at once (OMP_NUM_THREADS=1: in one). Settings of matplotlib (matplotlibrc) change the figures.
 
     Args:
         run: Folder of the run.

@@ -10,19 +10,17 @@ import sys
 import threading
 import time
 import traceback
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from synapsnet_pyg.files import optional_import
-from synapsnet_pyg.files.writing import atomic_path, room
+from synapsnet_pyg.files.writing import room
 from synapsnet_pyg.processes.signals import ending_signals, without_interrupts
 from synapsnet_pyg.progress import steps
 
@@ -30,9 +28,6 @@ ResultT = TypeVar("ResultT")
 
 PARENT = "SYNAPSNET_PARENT"
 """Variable of the environment with the number of the process with which another one ends."""
-
-_ANSWER = ".answer"
-"""Ending of a file with the result of a call."""
 
 _PATIENCE = 10.0
 """Seconds in which a process that is to end can clean its files."""
@@ -67,8 +62,7 @@ class Child:
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
         is_main = threading.current_thread() is threading.main_thread()  # the end of another thread would end the child
         command = [sys.executable, "-P", "-m", "synapsnet_pyg.processes.children", str(os.getpid() if is_main else 0)]
-        self._log = log
-        self._error: Exception | None = None
+        self._log, self._answer = log, b""
         output = None
         if log is not None:
             with room(log):
@@ -85,10 +79,17 @@ class Child:
         finally:
             if output is not None:
                 output.close()
+        self._talk = threading.Thread(target=self._exchange, args=(call,), daemon=True)
+        self._talk.start()
+
+    def _exchange(self, call: bytes) -> None:
+        """Sends the call, which the process reads after its imports, and receives the answer."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         with suppress(BrokenPipeError):  # it has ended already
             self._process.stdin.write(call)
             self._process.stdin.flush()
+        self._answer = self._process.stdout.read()
 
     def is_done(self) -> bool:
         """Returns whether the process has ended."""
@@ -99,18 +100,40 @@ class Child:
 
         An empty log is removed.
         """
+        error, _ = self._wait() or (None, None)
+        return error
+
+    def result(self) -> Any:
+        """Returns the result of the call, after the process has ended.
+
+        Raises:
+            ChildProcessError: The process was killed.
+            Exception: The error of the call.
+        """
+        answer = self._wait()
+        if answer is None:
+            raise ChildProcessError("A process was killed, perhaps for want of memory; set OMP_NUM_THREADS=1.")
+        error, result = answer
+        if error is not None:
+            raise error
+        return result
+
+    def _wait(self) -> tuple[Exception | None, Any] | None:
+        """Waits for the end of the process; returns error and result of the call, None if it was killed."""
         self._process.wait()
+        self._talk.join()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         if not self._process.stdout.closed:
+            self._process.stdout.close()
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
-            with self._process.stdout as stream:
-                told = stream.read()
-            self._error = pickle.loads(told) if told else None
             if self._log is not None and self._log.is_file() and not self._log.stat().st_size:
                 self._log.unlink()
-        return self._error
+        answer: tuple[Exception | None, Any] | None = None
+        with suppress(EOFError, pickle.UnpicklingError):  # killed, perhaps while it answered
+            answer = pickle.loads(self._answer)
+        return answer
 
     def terminate(self) -> None:
         """Asks the process to clean its files and end."""
@@ -135,14 +158,13 @@ def end_all(children: Sequence[Child]) -> None:
 
 
 def together(
-    function: Callable[..., ResultT], calls: Sequence[Sequence[Any]], *, label: str, environment: Mapping[str, str]
+    function: Callable[..., ResultT], calls: Sequence[Sequence[Any]], *, environment: Mapping[str, str]
 ) -> list[ResultT]:
     """Calls a function several times at once: the first time in this process, and each other time in a new one.
 
     Args:
         function: Function to call.
         calls: Arguments of each call.
-        label: What is waited for at the end, in words.
         environment: Variables of the environment of the new processes that differ from those of this process.
 
     Returns:
@@ -152,41 +174,12 @@ def together(
         ChildProcessError: A process was killed.
         Exception: The error of a call.
     """
-    results, children = [], []
-    with TemporaryDirectory(prefix="synapsnet-") as folder:
-        files = [Path(folder) / str(number) for number, _ in enumerate(calls[1:])]
-        try:
-            for call, file in zip(calls[1:], files, strict=True):
-                _write(file, optional_import("cloudpickle", "train").dumps((function, tuple(call))))
-                children.append(Child(_answer, [file], environment=environment))
-            results.append(function(*calls[0]))
-            for child, file in steps(label, list(zip(children, files, strict=True))):
-                if error := child.error():
-                    raise error
-                if not (answer := file.with_suffix(_ANSWER)).is_file():
-                    raise ChildProcessError("A process was killed, perhaps for want of memory; set OMP_NUM_THREADS=1.")
-                result, told = pickle.loads(answer.read_bytes())
-                results.append(result)
-                for text in told:
-                    warnings.warn(text, stacklevel=2)
-        finally:
-            end_all(children)
-    return results
-
-
-def _answer(file: Path) -> None:
-    """Does the call of a file, and writes its result with the texts of its warnings beside it."""
-    with warnings.catch_warnings(record=True) as told:
-        function, arguments = pickle.loads(file.read_bytes())
-        result = function(*arguments)
-    texts = [str(warning.message) for warning in told if issubclass(warning.category, UserWarning)]
-    _write(file.with_suffix(_ANSWER), pickle.dumps((result, texts)))
-
-
-def _write(file: Path, values: bytes) -> None:
-    """Writes a file completely or not at all."""
-    with atomic_path(file) as temporary:
-        temporary.write_bytes(values)
+    children: list[Child] = []
+    try:
+        children += [Child(function, call, environment=environment) for call in calls[1:]]
+        return [function(*calls[0]), *(child.result() for child in steps("other processes", children))]
+    finally:
+        end_all(children)
 
 
 @contextmanager
@@ -273,23 +266,25 @@ def _main() -> None:
         try:
             function, arguments = pickle.load(sys.stdin.buffer)
             _end_after(lambda: os.read(0, 1))  # nothing more is sent: it returns when the parent has ended
-            function(*arguments)
+            answer = pickle.dumps((None, function(*arguments)))
         except KeyboardInterrupt:
             os._exit(ending.status)
         except Exception as error:
             error.add_note(traceback.format_exc())
-            sys.stderr.flush()
-            os.write(told, _pickled(error))
+            answer = _pickled(error)
+        sys.stderr.flush()
+        with os.fdopen(told, "wb") as stream:
+            stream.write(answer)
 
 
 def _pickled(error: Exception) -> bytes:
     """Returns an error as bytes; of one that cannot be pickled its text."""
     try:
-        told = pickle.dumps(error)
-        pickle.loads(told)
+        answer = pickle.dumps((error, None))
+        pickle.loads(answer)
     except Exception:  # classes may do anything when they are pickled
-        told = pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
-    return told
+        answer = pickle.dumps((RuntimeError(f"{type(error).__name__}: {error}"), None))
+    return answer
 
 
 if __name__ == "__main__":

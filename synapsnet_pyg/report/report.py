@@ -37,6 +37,9 @@ def write_report(
 ) -> list[Path]:
     """Writes the results of a run as a page that opens in a browser without a network.
 
+    Several sessions of :data:`FEWEST_NEURONS` neurons or more are computed in several processes, one for each core but
+    at most four, if memory suffices; ``OMP_NUM_THREADS`` says how many.
+
     Args:
         run: Fitted run.
         folder: Folder of the files, created if needed.
@@ -52,6 +55,7 @@ def write_report(
         ValueError: The run has no such session, or a part of a session is too short for the model.
         OSError: The folder cannot be created or is not writable.
         BlockingIOError: Another process writes a report into the folder.
+        ChildProcessError: One of the processes was killed.
     """
     names = run.session_names(session)
     for part in (folder, folder / FIGURES, folder / TABLES):
@@ -106,7 +110,7 @@ def _write_sessions(run: Run, names: list[str], results: _Results, place: _Place
     from synapsnet_pyg.plots.style import settings_for_processes
 
     calls = [(run, group, results, place, settings_for_processes()) for group in groups]
-    written = together(_write_some, calls, label="report: other processes", environment={"OMP_NUM_THREADS": "1"})
+    written = together(_write_some, calls, environment={"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"})
     by_name = {chapter.contents.title: chapter for some in written for chapter in some}
     return [by_name[name] for name in names]
 
