@@ -198,7 +198,8 @@ class Inputs:
         else:
             made = forked(lambda: kind.schema(target, draw), folder=folder)
             if made.status:
-                raise RuntimeError(f"Expected to change '{target.name}' (try {number}): {made.err}")
+                shutil.rmtree(folder, ignore_errors=True)
+                return Result(name, number, "other", f"'{target.name}' was not changed: {made.err.strip()[-300:]}")
         words, command = _drawn(kind, folder, draw)
         outcome = forked(command, folder=folder)
         verdict, text = judged(outcome, target.name, *kind.named)

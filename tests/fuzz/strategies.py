@@ -61,7 +61,7 @@ def changed_array(array: np.ndarray, draw: random.Random) -> np.ndarray:
     if kind == 0 and array.dtype.names:
         return array[draw.choice(array.dtype.names)]
     if kind == 0:
-        return array.astype(object).astype("U8") if array.dtype.kind in "US" else array.astype(draw.choice(kinds[:6]))
+        return array.astype(object).astype("U8") if array.dtype.kind in "USO" else array.astype(draw.choice(kinds[:6]))
     if kind == 1:
         return array[: draw.randint(0, max(0, len(array) - 1))] if array.ndim else array.reshape(1)
     if kind == 2:
@@ -108,7 +108,7 @@ def change_hdf5(path: Path, draw: random.Random) -> None:
             del file[name]
             file.create_dataset(name, shape, dtype, chunks=True, compression="gzip")
         elif h5py.check_string_dtype(data.dtype) is None:
-            array = changed_array(data[()], draw)
+            array = changed_array(np.asarray(data[()]), draw)
             del file[name]
             file[name] = array.astype(h5py.string_dtype()) if array.dtype.kind == "U" else array
 
