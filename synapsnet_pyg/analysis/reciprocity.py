@@ -84,6 +84,8 @@ class _OtherSenders:
     def __call__(self, random: np.random.Generator) -> np.ndarray:
         """Returns the next shuffle, in place of the last."""
         N = len(self._shuffled)
+        if N < 2:
+            return self._shuffled
         first, second = self._twice[:, : N - 1], self._twice[:, N - 1 :]
         np.take(self._entries, random.permutation(N - 1), axis=1, out=first, mode="clip")
         second[:] = first

@@ -76,3 +76,5 @@ def test_complete_and_empty_graphs_tell_nothing():
     assert complete["z"].isna().all()
     empty = reciprocity(make_session(N=4), torch.eye(4), permutations=5)
     assert empty[["reciprocity", "p"]].isna().all(axis=None)
+    alone = reciprocity(make_session(N=1), torch.ones(1, 1), permutations=5)
+    assert alone[["reciprocity", "p"]].isna().all(axis=None)
