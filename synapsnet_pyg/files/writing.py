@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from synapsnet_pyg.processes.signals import held_back
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -279,22 +281,29 @@ def hidden_folder(target: Path, shown: Path | None = None) -> Iterator[Path]:
         OSError: The folder takes no files, or its disk is full.
     """
     sweep(target.parent)
+    folder = handle = None
+    try:
+        with held_back():  # an interrupt in between would leave the folder
+            folder = _new_hidden(target, shown or target)
+            handle = _lock(folder)
+        yield folder
+    finally:
+        with held_back():
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+            if handle is not None:
+                os.close(handle)
+
+
+def _new_hidden(target: Path, shown: Path) -> Path:
+    """Makes a hidden folder beside a file, which messages show by another path."""
     try:
         with room(target):
-            folder = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}-", suffix=LEFTOVER, dir=target.parent))
+            return Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}-", suffix=LEFTOVER, dir=target.parent))
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise
-        raise type(error)(
-            f"Expected to write '{shown or target}' (its folder takes no files: {error.strerror})."
-        ) from None
-    handle = _lock(folder)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if handle is not None:
-            os.close(handle)
+        raise type(error)(f"Expected to write '{shown}' (its folder takes no files: {error.strerror}).") from None
 
 
 def sweep(folder: Path) -> None:

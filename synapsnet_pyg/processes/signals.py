@@ -23,11 +23,15 @@ class Ending:
 
     Attributes:
         number: Number of the first signal; None as long as there was none.
+        handled: Numbers of the signals that are handled.
+        held: Number of blocks of :func:`held_back` that the main thread is in.
+        is_late: Whether one of them is to raise KeyboardInterrupt at its end.
     """
 
     def __init__(self) -> None:
         self.number: int | None = None
         self.handled: list[int] = []
+        self.held, self.is_late = 0, False
         self._last = -_AGAIN
 
     @property
@@ -43,11 +47,14 @@ class Ending:
         return f"ended by {signal.Signals(self.number or 0).name}"
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Raises KeyboardInterrupt in the main thread."""
+        """Raises KeyboardInterrupt in the main thread, or lets :func:`held_back` raise it at its end."""
         self.number = number if self.number is None else self.number
         before, self._last = self._last, time.monotonic()
         if self._last - before >= _AGAIN:
-            raise KeyboardInterrupt
+            if self.held:
+                self.is_late = True
+            else:
+                raise KeyboardInterrupt
 
     def repeat(self) -> None:
         """Sends the signal once more, in a moment: a library swallowed the error."""
@@ -88,6 +95,23 @@ def renew() -> None:
     if _active is not None and threading.current_thread() is threading.main_thread():
         for number in _active.handled:
             signal.signal(number, _active.handle)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Holds KeyboardInterrupt back until the end of a short ``with`` block, which makes or removes something whole."""
+    ending = _active if threading.current_thread() is threading.main_thread() else None
+    if ending is None:
+        yield
+        return
+    ending.held += 1
+    try:
+        yield
+    finally:
+        ending.held -= 1
+        if ending.is_late and not ending.held:
+            ending.is_late = False
+            raise KeyboardInterrupt
 
 
 @contextmanager

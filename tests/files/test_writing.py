@@ -1,5 +1,6 @@
 import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 
 from synapsnet_pyg.files import atomic_path, atomic_stream, make_folder, writing
 from synapsnet_pyg.files.hdf5 import atomic_hdf5
+from synapsnet_pyg.processes.signals import ending_signals
 
 
 def write(path: Path, text: str) -> None:
@@ -190,3 +192,20 @@ def test_an_interrupt_that_nobody_could_catch_leaves_the_old_file(tmp_path, monk
     with atomic_stream(path) as stream:
         stream.write(b"new")
     assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("place", ["mkdtemp", "_lock", "rmtree"])
+def test_an_interrupt_leaves_no_hidden_folder(tmp_path, monkeypatch, place):
+    """It comes while the folder is made, locked or removed."""
+    owner = {"mkdtemp": writing.tempfile, "_lock": writing, "rmtree": writing.shutil}[place]
+    function = getattr(owner, place)
+
+    def interrupted(*arguments, **options):
+        result = function(*arguments, **options) if place == "mkdtemp" else None
+        signal.raise_signal(signal.SIGTERM)
+        return result if place == "mkdtemp" else function(*arguments, **options)
+
+    monkeypatch.setattr(owner, place, interrupted)
+    with ending_signals(), pytest.raises(KeyboardInterrupt), writing.hidden_folder(tmp_path / "a.txt"):
+        pass
+    assert not list(tmp_path.iterdir())

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from synapsnet_pyg.processes.signals import ending_signals, renew, without_interrupts
+from synapsnet_pyg.processes.signals import ending_signals, held_back, renew, without_interrupts
 
 
 @pytest.fixture(autouse=True)
@@ -101,3 +101,31 @@ def test_processes_that_start_here_hear_nothing_of_the_terminal():
     process.stdout.close()
     with pytest.raises(KeyboardInterrupt), without_interrupts():
         os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_an_interrupt_waits_for_the_end_of_what_is_held():
+    done = []
+
+    def signalled():
+        with held_back():
+            with held_back():
+                signal.raise_signal(signal.SIGTERM)
+                done.append("inner")
+            done.append("outer")
+        done.append("after")
+
+    def failing():
+        with held_back():
+            signal.raise_signal(signal.SIGINT)
+            raise ValueError
+
+    with ending_signals() as ending, pytest.raises(KeyboardInterrupt):
+        signalled()
+    assert (done, ending.number) == (["inner", "outer"], signal.SIGTERM)
+    with held_back():  # without a command there is nothing to hold
+        done.append("alone")
+    with ending_signals(), pytest.raises(KeyboardInterrupt):
+        failing()
+    with ending_signals(), held_back():
+        done.append("quiet")
+    assert done[2:] == ["alone", "quiet"]
