@@ -20,8 +20,7 @@ def reciprocity(
 
     For edges the weights are 1 and 0. The null shuffles the senders of each receiver: each neuron receives the same
     weights, from other neurons. All receivers have one random order of senders, from which each begins at a random
-    place. Any two weights then meet as in orders of their own, so that mean and deviation of r are the same, at a
-    quarter of the time.
+    place. Any two weights then meet as in orders of their own, so that mean and deviation of r are the same.
 
     Args:
         session: Session of the N neurons.

@@ -109,8 +109,9 @@ def _write_sessions(run: Run, names: list[str], results: _Results, place: _Place
         min(groups, key=lambda group: sum(sizes[other] ** 2 + _FIXED_PAIRS for other in group)).append(name)
     from synapsnet_pyg.plots.style import settings_for_processes
 
-    calls = [(run, group, results, place, settings_for_processes()) for group in groups]
-    written = together(_write_some, calls, environment={"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"})
+    style = settings_for_processes()
+    calls = [(style, run, group, results, place) for group in groups]
+    written = together(_write_some_alone, calls, environment={"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"})
     by_name = {chapter.contents.title: chapter for some in written for chapter in some}
     return [by_name[name] for name in names]
 
@@ -123,12 +124,15 @@ def _number_of_processes(sizes: list[int]) -> int:
     return max(1, min(len(sizes), default_number(), most))
 
 
-def _write_some(
-    run: Run, names: list[str], results: _Results, place: _Place, style: Mapping[str, Any] | None = None
+def _write_some(run: Run, names: list[str], results: _Results, place: _Place) -> "list[WrittenChapter]":
+    """Writes the chapters on some sessions."""
+    return [_write_session(run, name, results, place) for name in steps("report", names)]
+
+
+def _write_some_alone(
+    style: Mapping[str, Any], run: Run, names: list[str], results: _Results, place: _Place
 ) -> "list[WrittenChapter]":
-    """Writes the chapters on some sessions; with settings of matplotlib in one of several processes, on one thread."""
-    if style is None:
-        return [_write_session(run, name, results, place) for name in steps("report", names)]
+    """Writes the chapters on some sessions on one thread, in one of several processes, in a style of matplotlib."""
     from synapsnet_pyg.plots.style import apply_settings
 
     apply_settings(style)
