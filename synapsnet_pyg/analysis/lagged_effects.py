@@ -277,7 +277,7 @@ class _Stacks:
         shrunk = shrink(covariance, fourth, bins, largest=min(1.0, M / bins))
         shrunk.diagonal().add_(1e-6)
         del product, covariance
-        return centre, torch.linalg.inv(shrunk)
+        return centre, torch.cholesky_inverse(torch.linalg.cholesky(shrunk, out=shrunk))
 
     def errors_and_unique(self, mean: Tensor, maps: Tensor, bins: int) -> tuple[Tensor, Tensor]:
         """Returns the errors of the regression on the past, and the unique activity one bin earlier, [N, T] each.
@@ -304,13 +304,13 @@ def _given_inputs(precision: Tensor, target: slice, senders: list[slice]) -> tup
     """Returns the regression of one block of signals on all others: evidence, and coefficients of all inputs."""
     keep = torch.ones(len(precision), dtype=torch.bool)
     keep[target] = False
-    own = precision[target, target]
-    coefficients = -torch.linalg.solve(own, precision[target])
+    factor = torch.linalg.cholesky(precision[target, target])
+    coefficients = torch.cholesky_solve(precision[target], factor).neg_()
     inside = precision[target]
     # Inverse covariance of the inputs alone: the diagonals of P_ab - P_a0 P_00^-1 P_0b.
     removed = [torch.stack([(inside[:, a] * coefficients[:, b]).sum(0) for b in senders], -1) for a in senders]
     blocks_of_inverse = _over_lags(precision, senders) + torch.stack(removed, -2)
-    variance = torch.linalg.inv(own).diagonal()
+    variance = torch.cholesky_inverse(factor).diagonal()
     evidence = Evidence(_matrices([coefficients[:, block] for block in senders]), variance, blocks_of_inverse)
     return evidence, coefficients[:, keep]
 

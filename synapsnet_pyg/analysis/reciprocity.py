@@ -1,5 +1,7 @@
 """Reciprocity: share of the edges, and of the weight, in both directions."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
@@ -8,6 +10,11 @@ from torch import Tensor
 from synapsnet_pyg.analysis.null import against_null
 from synapsnet_pyg.analysis.pairs import pairs_of
 from synapsnet_pyg.data.session import Session
+
+_BLOCK = 256
+"""Rows and columns of a matrix that are compared at a time."""
+_USES = 8
+"""Number of shuffles from one order."""
 
 
 def reciprocity(
@@ -20,7 +27,8 @@ def reciprocity(
 
     For edges the weights are 1 and 0. The null shuffles the senders of each receiver: each neuron receives the same
     weights, from other neurons. All receivers have one random order of senders, from which each begins at a random
-    place. Any two weights then meet as in orders of their own, so that mean and deviation of r are the same.
+    place. Any two weights then meet as in orders of their own, so that mean and deviation of r are the same. Eight
+    shuffles share an order: given any order, places alone make the mean of r what it is.
 
     Args:
         session: Session of the N neurons.
@@ -51,27 +59,39 @@ def reciprocity(
     """
     pairs = pairs_of(session, connectivity, edge)
     matrices = [pairs.edge, np.abs(pairs.weight).astype(np.float32)]
+    totals = [matrix.sum(dtype=np.float64) for matrix in matrices]
     shuffles = [_OtherSenders(matrix) for matrix in matrices]
-    observed = np.array([_reciprocal_share(matrix) for matrix in matrices])
+
+    def shares(of: Iterable[np.ndarray]) -> np.ndarray:
+        """Returns the reciprocal share of both strengths, NaN where there is none."""
+        both_ways = zip(of, totals, strict=True)
+        return np.array([_mutual(matrix) / total if total > 0 else np.nan for matrix, total in both_ways])
+
+    observed = shares(matrices)
     null = against_null(
         observed,
-        lambda random: np.array([_reciprocal_share(shuffle(random)) for shuffle in shuffles]),
+        lambda random: shares(shuffle(random) for shuffle in shuffles),
         permutations=permutations,
         seed=seed,
     )
     return pd.DataFrame({"of": ["edges", "weights"], "reciprocity": observed, **null._asdict()})
 
 
-def _reciprocal_share(strength: np.ndarray) -> float:
-    """Returns the reciprocal share of the strength, NaN if there is no strength."""
-    total = strength.sum(dtype=np.float64)
-    return float(np.minimum(strength, strength.T).sum(dtype=np.float64) / total) if total > 0 else float("nan")
+def _mutual(strength: np.ndarray) -> float:
+    """Returns the sum over pairs of the smaller strength of both directions; the diagonal is zero."""
+    total, N = 0.0, len(strength)
+    for a in range(0, N, _BLOCK):  # blocks that stay in the cache, those above the diagonal alone
+        for b in range(a, N, _BLOCK):
+            forth, back = strength[a : a + _BLOCK, b : b + _BLOCK], strength[b : b + _BLOCK, a : a + _BLOCK].T
+            total += (1 if a == b else 2) * float(np.minimum(forth, back).sum(dtype=np.float64))
+    return total
 
 
 class _OtherSenders:
     """Shuffles of the entries of each row, without the diagonal: a random order, begun at a random place of each row.
 
-    All shuffles are made in the same memory: new memory takes longer than the shuffle.
+    All shuffles are made in the same memory: new memory takes longer than the shuffle. An order serves for several
+    shuffles, which do not depend on each other given any order.
     """
 
     def __init__(self, strength: np.ndarray) -> None:
@@ -79,15 +99,18 @@ class _OtherSenders:
         self._entries = _off_diagonal(strength).reshape(N, N - 1)
         self._twice = np.empty((N, 2 * (N - 1)), strength.dtype)
         self._shuffled = np.zeros_like(strength)
+        self._uses = 0
 
     def __call__(self, random: np.random.Generator) -> np.ndarray:
         """Returns the next shuffle, in place of the last."""
         N = len(self._shuffled)
         if N < 2:
             return self._shuffled
-        first, second = self._twice[:, : N - 1], self._twice[:, N - 1 :]
-        np.take(self._entries, random.permutation(N - 1), axis=1, out=first, mode="clip")
-        second[:] = first
+        if self._uses % _USES == 0:
+            first, second = self._twice[:, : N - 1], self._twice[:, N - 1 :]
+            np.take(self._entries, random.permutation(N - 1), axis=1, out=first, mode="clip")
+            second[:] = first
+        self._uses += 1
         begun_at = sliding_window_view(self._twice, N - 1, axis=1)[np.arange(N), random.integers(N - 1, size=N)]
         _off_diagonal(self._shuffled)[:] = begun_at.reshape(N - 1, N)
         return self._shuffled

@@ -14,7 +14,7 @@ from synapsnet_pyg.models import synapsnet_start as start
 from synapsnet_pyg.models.forecaster import Forecast, Forecaster
 from synapsnet_pyg.nn.current_conv import scaled_rows
 from synapsnet_pyg.nn.dynamics import Dynamics
-from synapsnet_pyg.nn.evaluating import evaluating
+from synapsnet_pyg.nn.evaluating import evaluating, frozen
 from synapsnet_pyg.nn.functional_connectivity import absolute_sum
 from synapsnet_pyg.nn.latent_state import state_gru
 from synapsnet_pyg.nn.losses import DISTRIBUTIONS, poisson, squared_error
@@ -373,7 +373,7 @@ class SynapsNet(Forecaster):
 
     def _slope(self, window: Window) -> Tensor:
         """Returns the derivative of each neuron's forecast by its own newest input current, [B, N]."""
-        with evaluating(self), torch.enable_grad():
+        with evaluating(self), frozen(self), torch.enable_grad():
             with torch.inference_mode():  # which keeps the weights of all pairs from one call to the next
                 current = self.input_current(window)
             assert current is not None

@@ -71,6 +71,7 @@ def gradient(
     states: Sequence[Tensor],
     *,
     grads: tuple[Tensor, Tensor],
+    of_weights: bool,
 ) -> tuple[Tensor, ...]:
     """Computes the gradients of a block's inputs and of the weights. Its gates are replaced by their gradients.
 
@@ -81,6 +82,7 @@ def gradient(
         block: Sequences of the block.
         states: Gates and states of :func:`recurrence`.
         grads: Gradients of the read-out of all sequences :math:`(P, B N)`; and of the inputs, to be written.
+        of_weights: Whether those of the weights are wanted; they are in training and computed in any case.
 
     Returns:
         Gradients of the weights.

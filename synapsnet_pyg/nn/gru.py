@@ -136,7 +136,7 @@ class _NodeGRU(torch.autograd.Function):
         """Returns the gradients of all arguments of :meth:`forward`."""
         inputs, mask, *weights = ctx.saved_tensors
         recurrence, gradient = (fused_gru.recurrence, fused_gru.gradient) if ctx.compiled else (_recurrence, _gradient)
-        grads = grad_result.contiguous(), torch.empty_like(inputs)
+        grads, of_weights = (grad_result.contiguous(), torch.empty_like(inputs)), any(ctx.needs_input_grad[3:])
         blocks = _blocks(inputs.shape[2], weights[0].shape[1])
         # Each block's states are used up by its gradient. A second gradient computes them again.
         kept, ctx.kept = ctx.kept, [()] * len(blocks)
@@ -147,13 +147,16 @@ class _NodeGRU(torch.autograd.Function):
             used, states = _of(weights, block), kept[b]
             if not states:
                 states = recurrence(inputs, mask, used, block, torch.zeros_like(grad_result), keep=True)
-            weight_grads = gradient(inputs, mask, used, block, states, grads=grads)
+            weight_grads = gradient(inputs, mask, used, block, states, grads=grads, of_weights=of_weights)
             memory.give(*states)
             return weight_grads
 
+        of_blocks = in_threads(run, list(enumerate(blocks)))
+        if not of_weights:
+            return grads[1], *[None] * (2 + len(weights))
         grad_weights = tuple(torch.zeros_like(values) for values in weights)
         # Always summed in the same order, so that the number of threads does not change the numbers.
-        for block, weight_grads in zip(blocks, in_threads(run, list(enumerate(blocks))), strict=True):
+        for block, weight_grads in zip(blocks, of_blocks, strict=True):
             for total, grad in zip(_of(grad_weights, block), weight_grads, strict=True):
                 total += grad
         return grads[1], None, None, *grad_weights
@@ -185,8 +188,13 @@ def _recurrence(
         before, after = h[t % states], h[(t + 1) % states]
         g = torch.mm(weight_x, x[t], out=gates[t % kept])
         g.view(3 * H, -1, N).add_(constant[:, None])
-        candidate = torch.addmm(bias_n, weight_n, before, out=q[t % kept])
-        rz = g[: 2 * H].addmm_(weight_rz, before).sigmoid_()
+        candidate, rz = q[t % kept], g[: 2 * H]
+        if t:
+            torch.addmm(bias_n, weight_n, before, out=candidate)
+            rz.addmm_(weight_rz, before)
+        else:  # no product with a state of zeros
+            candidate.copy_(bias_n.expand_as(candidate))
+        rz.sigmoid_()
         n = g[2 * H :].addcmul_(rz[:H], candidate).mul_(2).sigmoid_().mul_(2).sub_(1)
         torch.lerp(n, before, rz[H:], out=after)
         if t >= L - P:
@@ -202,6 +210,7 @@ def _gradient(
     states: Sequence[Tensor],
     *,
     grads: tuple[Tensor, Tensor],
+    of_weights: bool,
 ) -> tuple[Tensor, ...]:
     """Computes the gradients of a block's inputs and of the weights.
 
@@ -212,9 +221,10 @@ def _gradient(
         block: Sequences of the block.
         states: Gates, candidates and states of :func:`_recurrence`.
         grads: Gradients of the read-out of all sequences :math:`(P, B N)`, and of the inputs, to be written.
+        of_weights: Whether those of the weights are wanted.
 
     Returns:
-        Gradients of the weights.
+        Gradients of the weights, none unless they are wanted.
     """
     constant, weight_x, weight_h, _, readout = weights
     (gates, q, h), (grad_result, grad_inputs), weight_y = states, grads, _masked(readout, mask, block)
@@ -229,7 +239,8 @@ def _gradient(
         if t >= L - P:
             grad_out = grad_result[t - L + P, block]
             grad_h.addcmul_(weight_y, grad_out)
-            grad_y.addcmul_(h[t + 1], grad_out)
+            if of_weights:
+                grad_y.addcmul_(h[t + 1], grad_out)
         r, z, n = gates[t].split(H)
         grad_n = torch.mul(grad_h, 1 - z, out=grad_gates[2 * H :])
         torch.mul(grad_n, z, out=grad_gates[H : 2 * H]).mul_(h[t] - n)
@@ -239,12 +250,17 @@ def _gradient(
         grad_r.addcmul_(grad_r, r, value=-1)
         grad_gates_h[: 2 * H] = grad_gates[: 2 * H]
 
-        sum_gates += grad_gates
-        grad_bias_n += grad_q.sum(1)
-        grad_weight_x.addmm_(grad_gates, x[t].t())
-        grad_weight_h.addmm_(grad_gates_h, h[t].t())
+        if of_weights:
+            sum_gates += grad_gates
+            grad_bias_n += grad_q.sum(1)
+            grad_weight_x.addmm_(grad_gates, x[t].t())
+            if t:
+                grad_weight_h.addmm_(grad_gates_h, h[t].t())
         torch.mm(weight_x.t(), grad_gates, out=grad_inputs[t, :, block])
-        grad_h = grad_h.mul_(z).addmm_(weight_h.t(), grad_gates_h)
+        if t:
+            grad_h = grad_h.mul_(z).addmm_(weight_h.t(), grad_gates_h)
+    if not of_weights:
+        return ()
     grad_constant = sum_gates.view(3 * H, -1, N).sum(1)
     grad_readout = (grad_y if mask is None else grad_y * mask[:, block]).sum(1)
     return grad_constant, grad_weight_x, grad_weight_h, grad_bias_n, grad_readout

@@ -59,5 +59,8 @@ def write_image(figure: "matplotlib.figure.Figure", path: Path, *, dpi: int = 12
         endings = ", ".join(f".{name}" for name in FIGURE_FORMATS)
         raise ValueError(f"Expected the name of a figure to end with one of {endings} (got '{path.name}').")
     with atomic_path(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "synapsnet"}):
-        figure.savefig(temporary, dpi=dpi, format=ending[1:], metadata=_UNDATED.get(ending))
+        if ending == ".png":  # higher levels take half as long again and save nothing
+            figure.savefig(temporary, dpi=dpi, format="png", pil_kwargs={"compress_level": 3})
+        else:
+            figure.savefig(temporary, dpi=dpi, format=ending[1:], metadata=_UNDATED[ending])
     return path

@@ -232,8 +232,15 @@ def _plotly_raster(
     figure.update_yaxes(type="category", autorange="reversed", ticks="", tickvals=places, ticktext=numbers)
     if groups is not None:
         mark_groups(figure, groups, cells=len(names), panels=2, both=False)
-    for place in excerpt.breaks:
-        figure.add_vline(place - 0.5, line_width=0.5, line_color="black")
+    borders = [
+        {
+            "type": "line", "line": {"width": 0.5, "color": "black"}, "xref": f"x{panel}", "yref": f"y{panel} domain",
+            "x0": place - 0.5, "x1": place - 0.5, "y0": 0, "y1": 1,
+        }
+        for place in excerpt.breaks
+        for panel in ("", *range(2, len(images) + 1))
+    ]  # fmt: skip
+    figure.update_layout(shapes=[*figure.layout.shapes, *borders])  # at once: add_vline takes seconds for all
     figure.update_yaxes(matches="y", col=2)
     return figure.update_yaxes(title=html(label), col=1)
 

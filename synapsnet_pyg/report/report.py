@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from synapsnet_pyg.files import make_folder
+from synapsnet_pyg.files import keep_freed_memory, make_folder
 from synapsnet_pyg.files.memory import free_memory
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
 from synapsnet_pyg.nn.threads import default_number, threads
@@ -66,27 +66,15 @@ def write_report(
 
 def _write_report(run: Run, names: list[str], folder: Path, formats: Sequence[str]) -> list[Path]:
     """Writes the page with its figures and tables; returns the paths of the files."""
-    compared = with_anchors(run, run.split())
-    scores = evaluate(run, compared)
-    horizon = longest_horizon(run)
-    ahead = (
-        evaluate_horizons(run, horizon, most_neuron_bins=MOST_NEURON_BINS, compared=compared) if horizon > 1 else None
-    )
-    del compared  # large; the chapters do not need it
-    chapters = _write_sessions(run, names, _Results(scores, ahead), _Place(folder, formats, own_pages=len(names) > 1))
+    written = _write_sessions(run, names, _Place(folder, formats, own_pages=len(names) > 1))
+    by_name = {chapter.contents.title: chapter for some in written for chapter in some.chapters}
+    scores = Evaluation.joined([some.scores for some in written])
     from synapsnet_pyg.report.pages import write_chapter, write_index
     from synapsnet_pyg.report.sections import run_chapter
 
     whole = write_chapter(run_chapter(run, names, scores), folder, formats, own_page=False)
-    return write_index(folder, names[0] if len(names) == 1 else f"{len(names)} sessions", [whole, *chapters])
-
-
-class _Results(NamedTuple):
-    """Scores of all sessions."""
-
-    scores: Evaluation
-    ahead: HorizonEvaluation | None
-    """Scores several bins ahead."""
+    title = names[0] if len(names) == 1 else f"{len(names)} sessions"
+    return write_index(folder, title, [whole, *(by_name[name] for name in names)])
 
 
 class _Place(NamedTuple):
@@ -98,22 +86,28 @@ class _Place(NamedTuple):
     """Whether each session has a page of its own."""
 
 
-def _write_sessions(run: Run, names: list[str], results: _Results, place: _Place) -> "list[WrittenChapter]":
-    """Writes the chapters on sessions, large ones in several processes at once."""
+class _Written(NamedTuple):
+    """Scores of some sessions, and the chapters on them."""
+
+    scores: Evaluation
+    chapters: "list[WrittenChapter]"
+
+
+def _write_sessions(run: Run, names: list[str], place: _Place) -> list[_Written]:
+    """Scores the sessions and writes the chapters on them, those on large sessions in several processes at once."""
     sizes = {name: run.sessions[name].num_neurons for name in names}
     number = _number_of_processes(sorted(sizes.values()))
     if number == 1:
-        return _write_some(run, names, results, place)
+        return [_write_some(run, names, place)]
     groups: list[list[str]] = [[] for _ in range(number)]
     for name in sorted(names, key=sizes.__getitem__, reverse=True):
         min(groups, key=lambda group: sum(sizes[other] ** 2 + _FIXED_PAIRS for other in group)).append(name)
     from synapsnet_pyg.plots.style import settings_for_processes
 
     style = settings_for_processes()
-    calls = [(style, run, group, results, place) for group in groups]
-    written = together(_write_some_alone, calls, environment={"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"})
-    by_name = {chapter.contents.title: chapter for some in written for chapter in some}
-    return [by_name[name] for name in names]
+    keep_freed_memory()  # as the other processes do; there is enough
+    calls = [(style, run, group, place) for group in groups]
+    return together(_write_some_alone, calls, environment={"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"})
 
 
 def _number_of_processes(sizes: list[int]) -> int:
@@ -124,25 +118,31 @@ def _number_of_processes(sizes: list[int]) -> int:
     return max(1, min(len(sizes), default_number(), most))
 
 
-def _write_some(run: Run, names: list[str], results: _Results, place: _Place) -> "list[WrittenChapter]":
-    """Writes the chapters on some sessions."""
-    return [_write_session(run, name, results, place) for name in steps("report", names)]
+def _write_some(run: Run, names: list[str], place: _Place) -> _Written:
+    """Scores some sessions and writes the chapters on them."""
+    compared, horizon = with_anchors(run, run.split(), names=names), longest_horizon(run)
+    scores = evaluate(run, compared, names=names)
+    ahead = None
+    if horizon > 1:
+        ahead = evaluate_horizons(run, horizon, most_neuron_bins=MOST_NEURON_BINS, compared=compared, names=names)
+    del compared  # large; the chapters do not need it
+    return _Written(scores, [_write_session(run, name, (scores, ahead), place) for name in steps("report", names)])
 
 
-def _write_some_alone(
-    style: Mapping[str, Any], run: Run, names: list[str], results: _Results, place: _Place
-) -> "list[WrittenChapter]":
-    """Writes the chapters on some sessions on one thread, in one of several processes, in a style of matplotlib."""
+def _write_some_alone(style: Mapping[str, Any], run: Run, names: list[str], place: _Place) -> _Written:
+    """Does :func:`_write_some` on one thread, in one of several processes, in a style of matplotlib."""
     from synapsnet_pyg.plots.style import apply_settings
 
     apply_settings(style)
     with threads(1):
-        return _write_some(run, names, results, place)
+        return _write_some(run, names, place)
 
 
-def _write_session(run: Run, name: str, results: _Results, place: _Place) -> "WrittenChapter":
-    """Writes the chapter on a session."""
-    collected = collect_results(run, name, results.scores, results.ahead)
+def _write_session(
+    run: Run, name: str, scores: tuple[Evaluation, HorizonEvaluation | None], place: _Place
+) -> "WrittenChapter":
+    """Writes the chapter on a session, given its scores one bin and several bins ahead."""
+    collected = collect_results(run, name, *scores)
     # Plots take memory that the largest matrices have used before.
     from synapsnet_pyg.report.pages import write_chapter
     from synapsnet_pyg.report.sections import session_chapter

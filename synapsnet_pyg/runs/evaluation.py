@@ -1,6 +1,7 @@
 """Evaluation of a run and of the anchors on the test parts."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
@@ -50,6 +51,19 @@ class Evaluation:
     details: dict[str, ScoreDetails] = field(default_factory=dict)
     intervals: dict[str, IntervalScore] = field(default_factory=dict)
 
+    @classmethod
+    def joined(cls, parts: "Sequence[Evaluation]") -> "Evaluation":
+        """Joins the scores of the sessions of one run.
+
+        Args:
+            parts: Scores of different sessions with the same models, at least one.
+        """
+        sessions, neurons, details, intervals = (
+            {name: value for part in parts for name, value in getattr(part, attribute).items()}
+            for attribute in ("sessions", "neurons", "details", "intervals")
+        )
+        return cls(sessions, _summary(sessions), neurons, parts[0].left_out, details=details, intervals=intervals)
+
     def to_json(self) -> Json:
         """Returns all scores and counts, ready for JSON; None replaces NaN."""
         return {
@@ -74,21 +88,22 @@ class ComparedModels(NamedTuple):
     """Anchors whose window is longer than the segments."""
 
 
-def evaluate(run: Run, compared: ComparedModels | None = None) -> Evaluation:
+def evaluate(run: Run, compared: ComparedModels | None = None, *, names: Sequence[str] | None = None) -> Evaluation:
     """Scores a run's model and every anchor on the same test bins of every session.
 
     Args:
         run: Fitted run.
         compared: Models of :func:`with_anchors`; None: they are fitted.
+        names: Names of the sessions to score, at least one; None: all.
 
     Raises:
         ValueError: A test part is too short for the model.
     """
     split = run.split()
-    models, left_out = with_anchors(run, split) if compared is None else compared
+    models, left_out = with_anchors(run, split, names=names) if compared is None else compared
     first = max(model.window for model in models.values())
     sessions, neurons, details, intervals = {}, {}, {}, {}
-    for s in steps("evaluate", list(run.sessions)):
+    for s in steps("evaluate", list(names or run.sessions)):
         session = run.sessions[s]
         test = split[s].test
         forecasts = {
@@ -107,22 +122,27 @@ def evaluate(run: Run, compared: ComparedModels | None = None) -> Evaluation:
     return Evaluation(sessions, _summary(sessions), neurons, left_out, details=details, intervals=intervals)
 
 
-def with_anchors(run: Run, split: dict[str, Split], horizon: int = 1) -> ComparedModels:
+def with_anchors(
+    run: Run, split: dict[str, Split], horizon: int = 1, *, names: Sequence[str] | None = None
+) -> ComparedModels:
     """Fits every anchor whose window fits into the segments, and the mean over trials where there are trials.
 
     Args:
         run: Fitted run.
-        split: Session name -> parts of the session.
+        split: Session name -> parts of the session, of all sessions: all are compared with the same anchors.
         horizon: Number of bins ahead H, which must fit after the window.
+        names: Names of the sessions for which anchors are fitted; None: all.
     """
+    names = list(names or split)
+    train, validation = ({name: getattr(split[name], part) for name in names} for part in ("train", "validation"))
     models, left_out, longest = {run.kind: run.model}, [], usable_length(split)
     in_trials = all(has_trials(session) for session in run.sessions.values())
     for anchor in steps("fit simple forecast", (*ANCHORS, "psth") if in_trials else ANCHORS):
-        model = build_model(anchor, run.model.sessions.values())
+        model = build_model(anchor, [run.model.sessions[name] for name in names])
         if model.window + horizon > longest:
             left_out.append(anchor)
         elif anchor != run.kind:
-            model.initialise({s: p.train for s, p in split.items()}, {s: p.validation for s, p in split.items()})
+            model.initialise(train, validation)
             models[anchor] = model
             release_memory()
     return ComparedModels(models, left_out)

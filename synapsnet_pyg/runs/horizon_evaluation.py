@@ -1,6 +1,6 @@
 """Evaluation of a run and of the anchors several bins ahead."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from synapsnet_pyg.data.session import Split
@@ -81,7 +81,12 @@ class HorizonEvaluation:
 
 
 def evaluate_horizons(
-    run: Run, horizon: int, *, most_neuron_bins: int | None = None, compared: ComparedModels | None = None
+    run: Run,
+    horizon: int,
+    *,
+    most_neuron_bins: int | None = None,
+    compared: ComparedModels | None = None,
+    names: Sequence[str] | None = None,
 ) -> HorizonEvaluation:
     """Scores a run's model and every anchor up to H bins ahead, on forecasts from the same test bins.
 
@@ -93,6 +98,7 @@ def evaluate_horizons(
         most_neuron_bins: Largest number of neurons times bins of each test part, to bound the time; the part ends
             where it is reached. None: the whole part.
         compared: Models of :func:`~synapsnet_pyg.runs.evaluation.with_anchors`; None: they are fitted.
+        names: Names of the sessions to score, at least one; None: all.
 
     Raises:
         ValueError: A test part is too short, or the horizon below 1.
@@ -101,10 +107,10 @@ def evaluate_horizons(
     if most_neuron_bins is not None:
         split = {s: _shortened(parts, most_neuron_bins) for s, parts in split.items()}
     if compared is None:
-        models, left_out = with_anchors(run, split, horizon)
+        models, left_out = with_anchors(run, split, horizon, names=names)
     else:
         models, left_out = within_horizon(compared, split, horizon)
-    first = max(model.window for model in models.values())
+    first, chosen = max(model.window for model in models.values()), list(names or run.sessions)
     sessions = {
         s: {
             label_of(m, method, by_method): scores
@@ -121,13 +127,13 @@ def evaluate_horizons(
             ]
             for method, scores in by_method.items()
         }
-        for s in steps("forecast further ahead", list(run.sessions))
+        for s in steps("forecast further ahead", chosen)
     }
     return HorizonEvaluation(
         horizon,
         sessions,
-        bin_size={s: session.bin_size for s, session in run.sessions.items()},
-        whole={s: split[s].test.num_bins == parts.test.num_bins for s, parts in whole_split.items()},
+        bin_size={s: run.sessions[s].bin_size for s in chosen},
+        whole={s: split[s].test.num_bins == whole_split[s].test.num_bins for s in chosen},
         left_out=left_out,
     )
 

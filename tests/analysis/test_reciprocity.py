@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers import make_session
 
-from synapsnet_pyg.analysis.reciprocity import _OtherSenders, _reciprocal_share, reciprocity
+from synapsnet_pyg.analysis.reciprocity import _mutual, _OtherSenders, reciprocity
 from synapsnet_pyg.results.graphs import strongest, to_networkx
 
 
@@ -44,9 +44,9 @@ def test_shuffles_have_mean_and_deviation_of_orders_of_their_own():
         shuffled[others] = random.permuted(matrix[others].reshape(9, 8), axis=1).flatten()
         return shuffled
 
-    expected = np.array([_reciprocal_share(each_alone()) for _ in range(8000)])
+    expected = np.array([_mutual(each_alone()) for _ in range(8000)])
     shuffle = _OtherSenders(matrix)
-    found = np.array([_reciprocal_share(shuffle(random)) for _ in range(8000)])
+    found = np.array([_mutual(shuffle(random)) for _ in range(8000)])
     assert found.mean() == pytest.approx(expected.mean(), abs=4 * expected.std() / 4000**0.5)
     assert found.std() == pytest.approx(expected.std(), rel=0.05)
     assert np.quantile(found, [0.05, 0.95]) == pytest.approx(np.quantile(expected, [0.05, 0.95]), rel=0.02)

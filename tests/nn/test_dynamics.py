@@ -3,6 +3,7 @@ import torch
 
 from synapsnet_pyg.nn import fused_gru, gru
 from synapsnet_pyg.nn.dynamics import Dynamics
+from synapsnet_pyg.nn.evaluating import frozen
 from synapsnet_pyg.nn.threads import threads
 from synapsnet_pyg.nn.transformer import Transformer
 
@@ -133,6 +134,19 @@ def test_a_second_gradient_equals_the_first():
     forecast = dynamics(series, behaviour, embedding, P).square().sum()
     one, other = (torch.autograd.grad(forecast, list(dynamics.parameters()), retain_graph=True) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_frozen_weights_leave_the_gradients_of_the_inputs_as_they_are():
+    dynamics = Dynamics(2, K, D, hidden_size=6, dropout=0.0)
+    series, behaviour, embedding = inputs(torch.float32)
+    series = [values.clone().requires_grad_() for values in series]
+
+    def of_inputs() -> tuple[torch.Tensor, ...]:
+        return torch.autograd.grad(dynamics(series, behaviour, embedding, P).square().sum(), series)
+
+    trained = of_inputs()
+    with frozen(dynamics):
+        assert all(map(torch.equal, of_inputs(), trained))
 
 
 def test_what_is_not_finite_stays_visible():

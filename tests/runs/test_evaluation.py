@@ -8,7 +8,8 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.models.registry import build_model
 from synapsnet_pyg.models.synapsnet import SynapsNet
-from synapsnet_pyg.runs.evaluation import NeuronCounts, evaluate
+from synapsnet_pyg.runs.evaluation import Evaluation, NeuronCounts, evaluate
+from synapsnet_pyg.runs.horizon_evaluation import evaluate_horizons
 from synapsnet_pyg.runs.run import Run
 from synapsnet_pyg.runs.score_tables import print_scores
 from synapsnet_pyg.runs.scores import score, score_forecast
@@ -77,6 +78,18 @@ def test_table_over_sessions_of_which_one_knows_its_wiring(tmp_path, capsys):
     told = capsys.readouterr().out
     assert "real: test part" in told
     assert "over 2 sessions" in told
+
+
+def test_sessions_scored_one_by_one_have_the_scores_of_all(tmp_path):
+    make_session(N=3, T=150, name="one").save(tmp_path / "one.h5")
+    make_session(N=4, T=250, name="other").save(tmp_path / "other.h5")
+    run = Run.fit([tmp_path / "one.h5", tmp_path / "other.h5"], tmp_path / "run", "var1")
+    whole, parts = evaluate(run), [evaluate(run, names=[name]) for name in ("one", "other")]
+    assert [list(part.sessions) for part in parts] == [["one"], ["other"]]
+    assert Evaluation.joined(parts).to_json() == whole.to_json()
+    ahead = evaluate_horizons(run, 2, names=["other"])
+    assert ahead.sessions["other"] == evaluate_horizons(run, 2).sessions["other"]
+    assert list(ahead.whole) == list(ahead.bin_size) == ["other"]
 
 
 def test_a_run_moved_with_its_recordings_is_found(tmp_path):
