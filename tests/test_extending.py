@@ -165,20 +165,21 @@ def test_a_command():
 
 def test_a_figure_of_the_report(monkeypatch):
     """A section of the page is one function in one list, and its figures carry both drawings."""
-    from synapsnet_pyg.report import sections
-    from synapsnet_pyg.report.sections import Section, session_chapter
-    from synapsnet_pyg.report.session_results import SessionResults
+    from synapsnet_pyg.report import forecast_sections
+    from synapsnet_pyg.report.forecast_results import ForecastResults
+    from synapsnet_pyg.report.sections import Section
     from synapsnet_pyg.runs.evaluation import NeuronCounts
     from synapsnet_pyg.runs.scores import Score
 
-    def returned(results: SessionResults) -> Section:
+    def returned(results: ForecastResults) -> Section:
         table = reciprocity(results.session, torch.eye(results.session.num_neurons).roll(1, 0))
         return Section("Returned weights", [f"{len(table)} rows."])
 
-    monkeypatch.setattr(sections, "SESSION_SECTIONS", (*sections.SESSION_SECTIONS, returned))
+    known = forecast_sections.FORECAST_SECTIONS
+    monkeypatch.setattr(forecast_sections, "FORECAST_SECTIONS", (*known, returned))
     scores = {"copy": Score(0.5, 1.0, [], None)}
-    results = SessionResults(make_session(), scores, NeuronCounts(5, 5, 0, 0), [], None, None, None, None, None)
-    assert session_chapter(results).sections[-1].title == "Returned weights"
+    results = ForecastResults(make_session(), scores, NeuronCounts(5, 5, 0, 0), [], None, None, None, None)
+    assert forecast_sections.forecast_part(results).sections[-1].title == "Returned weights"
     assert replace(results, left_out=["var5"]).left_out == ["var5"]
 
 

@@ -111,6 +111,10 @@ TESTED_ELSEWHERE = {
     "plots/perturbation.py": "results/test_perturbation.py, as a figure of results",
     "plots/style.py": "nowhere, constants only",
     **dict.fromkeys(
+        ("report/connectivity_sections.py", "report/forecast_sections.py", "report/run_sections.py"),
+        "report/test_sections.py, parts of the page",
+    ),
+    **dict.fromkeys(
         ("report/connectivity_analysis.py", "report/page.py", "report/pages.py"),
         "report/test_report.py, parts of a page",
     ),

@@ -14,9 +14,9 @@ from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.nn.threads import in_threads
 from synapsnet_pyg.progress import counted, steps
 from synapsnet_pyg.regression.bin_pairs import filtered
-from synapsnet_pyg.regression.least_squares import best_choice
 from synapsnet_pyg.regression.linear_start import DECAYS, EXPONENTS, exponential_kernel
 from synapsnet_pyg.regression.principal_axes import principal_axes
+from synapsnet_pyg.regression.selective_ridge import best_choice
 from synapsnet_pyg.regression.sparse_low_rank import FEWEST, EdgeMixture, Squares
 
 _TRIED = 128

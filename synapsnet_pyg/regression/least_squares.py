@@ -1,8 +1,8 @@
 """Least squares from sums over bins, the solver of all linear estimators and models."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -210,7 +210,11 @@ def ridge_regression(
         return _ridge_of_few_bins(train, validation, lags, ridges)
     solutions, best = _RidgeSolutions(moments(train, lags)), ridges[0]
     if len(ridges) > 1:
-        errors = [_squared_error(validation, lags, *solutions.of(ridge)) for ridge in ridges]
+        held_out = sum(max(end - begin - lags, 0) for begin, end in validation.segment.tolist())
+        if 0 < held_out < train.num_neurons and min(ridges) > 0:
+            errors = solutions.errors_of_few_bins(validation, lags, ridges)
+        else:
+            errors = [_squared_error(validation, lags, *solutions.of(ridge)) for ridge in ridges]
         best = ridges[int(torch.tensor(errors).argmin())]
     return RidgeSolution(*solutions.of(best), best)
 
@@ -235,6 +239,25 @@ class _RidgeSolutions:
             covariance = self.factor.covariance(ridge / self.seen.bins)
             coefficients = self.cross @ torch.linalg.pinv(covariance, hermitian=True)
         return coefficients, self.seen.intercept(coefficients)
+
+    def errors_of_few_bins(self, part: Session, lags: int, ridges: Sequence[float]) -> list[float]:
+        """Returns the squared errors in a part with fewer bins than neurons: equations for its bins, not for neurons.
+
+        Args:
+            part: Part of the session.
+            lags: Number of past bins.
+            ridges: Ridges, above 0.
+        """
+        U, Y = _whole(part, lags)
+        inputs, targets = U.sub_(self.seen.u[:, None]).t().contiguous(), Y.sub_(self.seen.y[:, None])
+        errors = []
+        for ridge in ridges:
+            if self.factor.decompose(ridge / self.seen.bins):
+                forecast = self.cross @ self.factor.solve(inputs.clone()).t()
+                errors.append(float((targets - forecast).square().sum()))
+            else:  # inputs that depend on each other to the last bit
+                errors.append(float("inf"))
+        return errors
 
 
 def _squared_error(session: Session, lags: int, coefficients: Tensor, intercept: Tensor) -> float:
@@ -262,7 +285,7 @@ def _ridge_of_few_bins(train: Session, validation: Session, lags: int, ridges: S
     U, Y = _whole(train, lags)
     u, y = U.mean(1, keepdim=True), Y.mean(1, keepdim=True)
     U, Y = U.sub_(u), Y.sub_(y)
-    values, vectors = torch.linalg.eigh(U.t() @ U)
+    values, vectors = torch.linalg.eigh(_products(U))
     values, target = values.clamp_min(0), Y @ vectors
     best = ridges[0]
     if len(ridges) > 1:
@@ -274,110 +297,17 @@ def _ridge_of_few_bins(train: Session, validation: Session, lags: int, ridges: S
     return RidgeSolution(coefficients, (y - coefficients @ u)[:, 0], best)
 
 
+def _products(columns: Tensor) -> Tensor:
+    """Returns the products of all columns with each other, of which those below the diagonal are computed."""
+    T = columns.shape[1]
+    result = columns.new_empty(T, T)
+    for begin in range(0, T, _ROWS):
+        rows = slice(begin, begin + _ROWS)
+        torch.mm(columns[:, rows].t(), columns[:, : begin + _ROWS], out=result[rows, : begin + _ROWS])
+    return result
+
+
 def _whole(session: Session, lags: int) -> tuple[Tensor, Tensor]:
     """Returns inputs [U, T] and targets [N, T] of all bins, in float64."""
     pairs = joined(list(pairs_of_bins(session, lags)))
     return torch.cat([*pairs.seen, pairs.behaviour]).double(), pairs.target.double()
-
-
-class SelectiveRidge(NamedTuple):
-    """Least squares with the best ridge on validation, on some coefficients."""
-
-    coefficients: Tensor
-    """Weights of the inputs [N, U]."""
-    exponent: int
-    """Twice the decadic logarithm of the ridge."""
-    correlation: float
-    """Correlation of forecast and target on validation, mean over targets."""
-
-
-def selective_ridge(
-    seen: Moments, held_out: Moments, *, allowed: Tensor, penalised: Tensor, exponents: Sequence[int]
-) -> SelectiveRidge:
-    r"""Solves least squares with a ridge on some coefficients and without others.
-
-    .. math::
-        \min_C \sum_t \big\| y(t) - C\, u(t) - c \big\|^2 + \lambda \sum_{ij \text{ penalised}} C_{ij}^2, \qquad
-        C_{ij} = 0 \text{ where it is not allowed}
-
-    with the :math:`\lambda` whose forecasts correlate best on validation. The search ends after three candidates
-    without a better one.
-
-    Args:
-        seen: Moments of the training part.
-        held_out: Moments of the validation part.
-        allowed: Mask of the coefficients that exist [N, U].
-        penalised: Mask of the coefficients with a ridge [N, U].
-        exponents: Candidates for :math:`2 \log_{10} \lambda`, largest first.
-    """
-
-    def solutions() -> Iterator[SelectiveRidge]:
-        """Yields the solution of each candidate, found from the solution before."""
-        solution = torch.zeros_like(seen.yu)
-        for exponent in exponents:
-            solution = masked_ridge(seen, allowed, 10 ** (exponent / 2) * penalised, start=solution)
-            yield SelectiveRidge(solution, exponent, float(held_out.correlation(solution).mean()))
-
-    return best_choice(solutions())
-
-
-class _Scored(Protocol):
-    """Choice with a score."""
-
-    @property
-    def correlation(self) -> float:
-        """Correlation of forecast and target on validation."""
-        ...
-
-
-ScoredT = TypeVar("ScoredT", bound=_Scored)
-
-
-def best_choice(choices: Iterable[ScoredT]) -> ScoredT:
-    """Returns the choice with the largest correlation; the search ends after three choices without a better one.
-
-    Args:
-        choices: Choices, computed when they are asked for; at least one.
-    """
-    remaining, worse = iter(choices), 0
-    best = next(remaining)
-    for choice in remaining:
-        best, worse = (choice, 0) if choice.correlation > best.correlation else (best, worse + 1)
-        if worse == 3:
-            break
-    return best
-
-
-def masked_ridge(seen: Moments, allowed: Tensor, penalty: Tensor, *, start: Tensor) -> Tensor:
-    """Solves least squares with a ridge for each coefficient, without coefficients that are not allowed.
-
-    Each row is a system of equations of its own. Conjugate gradients solve all rows together. The preconditioner is
-    the inverse for the median penalty of each input, so that a few steps are enough.
-
-    Args:
-        seen: Moments of the bins to fit.
-        allowed: Mask of the coefficients that exist [N, U].
-        penalty: Ridge of each coefficient [N, U], on the scale of sums over bins.
-        start: Coefficients from which the steps begin [N, U].
-
-    Returns:
-        Coefficients [N, U].
-    """
-    covariance, cross = seen.covariance, seen.cross * allowed
-    penalty = penalty.to(covariance) / seen.bins
-    typical = penalty.median(0).values.clamp_min(1e-6)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(covariance + typical.diag()))
-    solution = start
-    residual = cross - (solution @ covariance) * allowed - penalty * solution
-    size = cross.norm(dim=1).clamp_min(1e-6)  # a silent neuron has rounding errors only
-    direction, before = torch.zeros_like(residual), torch.ones_like(size)
-    for _ in range(100):
-        if float((residual.norm(dim=1) / size).max()) < 1e-4:
-            break
-        better = (residual @ inverse) * allowed
-        product = (residual * better).sum(1)
-        direction = better + (product / before)[:, None] * direction
-        image = (direction @ covariance) * allowed + penalty * direction
-        length = (product / (direction * image).sum(1).clamp_min(1e-30))[:, None]
-        solution, residual, before = solution + length * direction, residual - length * image, product.clamp_min(1e-30)
-    return solution

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.progress import steps
-from synapsnet_pyg.regression.least_squares import Moments, SelectiveRidge, masked_ridge, moments, selective_ridge
+from synapsnet_pyg.regression.least_squares import Moments, moments
+from synapsnet_pyg.regression.selective_ridge import SelectiveRidge, masked_ridge, selective_ridge
 from synapsnet_pyg.regression.sparse_low_rank import FEWEST, sparse_low_rank
 
 EXPONENTS = range(12, 1, -1)

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.files.texts import html
+from synapsnet_pyg.metrics import principal_axes
 from synapsnet_pyg.plots.canvas import Figure as StaticFigure
 from synapsnet_pyg.plots.canvas import make_figure
 from synapsnet_pyg.plots.forecasts import BANDS, OPACITY, draw_forecast_traces, draw_raster, row_ticks, time_ticks
@@ -181,23 +183,24 @@ def _plotly_fans(fans: ForecastFans, titles: Sequence[str]) -> PlotlyFigure:
     return figure.update_layout(legend={"x": 0.5, "xanchor": "center"})
 
 
-def raster_figure(session: Session, excerpt: ForecastExcerpt, order: NeuronOrder | None) -> ReportFigure:
+def raster_figure(session: Session, excerpt: ForecastExcerpt, order: NeuronOrder) -> ReportFigure:
     """Returns the figure of true and forecast activity of all neurons, side by side.
 
     Args:
         session: Session of the excerpt.
         excerpt: Truth and forecast of all neurons.
-        order: Order of the neurons; None: as recorded.
+        order: Order of the neurons. Those without groups are ordered by their weight in the first principal component
+            of the true activity.
     """
     sentence = (
         ("All neurons" if session.num_neurons <= MOST_ROWS else "Evenly chosen neurons")
-        + (f", ordered by {order.field_name}" if order and order.by else "")
-        + ", in the same bins. Each image has its own colour scale, because a forecast varies less than the truth. "
-        "Vertical stripes in both images are activity common to many neurons that the model forecasts."
+        + f", ordered by {order.field_name or 'their weight in the first principal component'}, in the same bins. Each "
+        "image has its own colour scale, because a forecast varies less than the truth. Vertical stripes in both "
+        "images are activity common to many neurons that the model forecasts."
     )
-    rows = evenly_chosen(np.arange(session.num_neurons) if order is None else order.order, MOST_ROWS)
-    groups = [order.group[row] for row in rows] if order and order.by else None
-    label = f"{len(rows)} neurons" + (f" by {order.field_name}" if order and groups else "")
+    rows = evenly_chosen(order.order if order.by else _by_component(excerpt.truth), MOST_ROWS)
+    groups = [order.group[row] for row in rows] if order.by else None
+    label = f"{len(rows)} neurons" + (f" by {order.field_name}" if groups else "")
     images = {"true activity": excerpt.truth[rows], "forecast one bin ahead": excerpt.forecast[rows]}
     return ReportFigure(
         "raster",
@@ -205,6 +208,12 @@ def raster_figure(session: Session, excerpt: ForecastExcerpt, order: NeuronOrder
         _plotly_raster(excerpt, images, names=neuron_names(session, rows), groups=groups, label=label),
         _static_raster(excerpt, images, groups=groups, label=label),
     )
+
+
+def _by_component(activity: np.ndarray) -> np.ndarray:
+    """Returns the neurons of activity [N, M] by their weight in its first principal component, largest first."""
+    axis = principal_axes(torch.from_numpy(activity - activity.mean(1, keepdims=True)), 1)[0].numpy()
+    return np.argsort(-axis * (np.sign(axis.sum()) or 1.0), kind="stable")
 
 
 def _plotly_raster(

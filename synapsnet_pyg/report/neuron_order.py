@@ -32,13 +32,13 @@ class NeuronOrder(NamedTuple):
         return [self.group[i] for i in self.order] if self.by else None
 
 
-def group_neurons(session: Session, connectivity: Tensor) -> NeuronOrder:
+def group_neurons(session: Session, connectivity: Tensor | None = None) -> NeuronOrder:
     """Groups neurons by area, cell type or layer, the first that is known, or else by communities of strong edges.
 
     Args:
         session: Session of the neurons.
         connectivity: Weights :math:`(N, N)`, for communities; 0 for edges that are not significant, since communities
-            of noise mean nothing.
+            of noise mean nothing. None: no communities.
 
     Example:
         >>> import torch
@@ -50,7 +50,7 @@ def group_neurons(session: Session, connectivity: Tensor) -> NeuronOrder:
     fields = fields_with_groups(session)
     if fields:
         by, group = fields[0], group_of_each(session, fields[0])
-    elif not bool(connectivity.any()):
+    elif connectivity is None or not bool(connectivity.any()):
         return NeuronOrder("", [""] * session.num_neurons, np.arange(session.num_neurons))
     else:
         edges = strongest(connectivity, top_k=10 * session.num_neurons)

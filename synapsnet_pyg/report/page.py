@@ -1,6 +1,7 @@
 """HTML of the page; it opens without a network."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -9,9 +10,22 @@ from synapsnet_pyg.plots.image_files import FIGURE_FORMATS
 from synapsnet_pyg.report.figure import ReportFigure
 from synapsnet_pyg.report.plotly_canvas import to_html
 from synapsnet_pyg.report.report import FIGURES, TABLES
-from synapsnet_pyg.report.sections import Chapter, Contents, ReportTable, Section
+from synapsnet_pyg.report.sections import ReportTable, Section
 
 SCRIPT = "plotly.min.js"
+
+
+class Contents(NamedTuple):
+    """Chapter in the contents of a report."""
+
+    title: str
+    prefix: str
+    """Prefix of the names of its files."""
+    sections: Sequence[str]
+    """Titles of its sections."""
+    summary: Sequence[str]
+    """Sentences that say all that matters most."""
+
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; margin: 0 auto; padding: 1rem 1.5rem;
@@ -70,42 +84,48 @@ def page_html(title: str, chapters: Sequence[Contents], bodies: Sequence[str], *
     )
 
 
-def chapter_html(chapter: Chapter, formats: Sequence[str] = FIGURE_FORMATS) -> str:
+def chapter_html(contents: Contents, bodies: Sequence[str]) -> str:
     """Returns the HTML of one chapter.
 
     Args:
-        chapter: Chapter with its figures.
+        contents: Its title, and the titles of its sections.
+        bodies: HTML of each section, from :func:`section_html`.
+    """
+    anchor = _anchor(contents)
+    sections = "".join(
+        f'<h3 id="{anchor}-{place}">{html(title)}</h3>\n{body}'
+        for place, (title, body) in enumerate(zip(contents.sections, bodies, strict=True))
+    )
+    return f'<h2 id="{anchor}">{html(contents.title)}</h2>\n{sections}'
+
+
+def section_html(section: Section, prefix: str, formats: Sequence[str] = FIGURE_FORMATS) -> str:
+    """Returns the HTML of one section without its title.
+
+    Args:
+        section: Section with its figures.
+        prefix: Prefix of the names of the chapter's files.
         formats: Formats of the files of each figure.
     """
-    sections = (
-        _section_html(section, chapter, f"{_anchor(chapter)}-{place}", formats)
-        for place, section in enumerate(chapter.sections)
-    )
-    return f'<h2 id="{_anchor(chapter)}">{html(chapter.title)}</h2>\n{"".join(sections)}'
-
-
-def _section_html(section: Section, chapter: Chapter, anchor: str, formats: Sequence[str]) -> str:
-    """Returns the HTML of one section."""
-    parts = [f'<h3 id="{anchor}">{html(section.title)}</h3>\n']
-    parts += [f"<p>{html(sentence)}</p>\n" for sentence in section.sentences]
+    parts = [f"<p>{html(sentence)}</p>\n" for sentence in section.sentences]
     parts += [f"<pre>{chr(10).join(map(html, section.commands))}</pre>\n"] if section.commands else []
-    parts += [_figure_html(figure, chapter, formats) for figure in section.figures]
-    parts += [_table_html(table, chapter) for table in section.tables]
+    parts += [_figure_html(figure, prefix, formats) for figure in section.figures]
+    parts += [_table_html(table, prefix) for table in section.tables]
     return "".join(parts)
 
 
-def _figure_html(figure: ReportFigure, chapter: Chapter, formats: Sequence[str]) -> str:
+def _figure_html(figure: ReportFigure, prefix: str, formats: Sequence[str]) -> str:
     """Returns the HTML of a figure with links to its files."""
     sentence = f"<p>{html(figure.sentence)}</p>\n" if figure.sentence else ""
-    stem = f"{FIGURES}/{chapter.prefix}-{figure.name}"
+    stem = f"{FIGURES}/{prefix}-{figure.name}"
     links = " ".join(f'<a href="{stem}.{ending}">{ending.upper()}</a>' for ending in formats)
-    drawing = to_html(figure.plotly, f"{_anchor(chapter)}-{figure.name}")
+    drawing = to_html(figure.plotly, f"c-{prefix}-{figure.name}")
     return f'{sentence}{drawing}\n<p class="files">{figure.name}: {links}</p>\n'
 
 
-def _table_html(table: ReportTable, chapter: Chapter) -> str:
+def _table_html(table: ReportTable, prefix: str) -> str:
     """Returns the HTML of a table with a link to its file."""
-    link = f'<a href="{TABLES}/{chapter.prefix}-{table.name}.csv">CSV</a>'
+    link = f'<a href="{TABLES}/{prefix}-{table.name}.csv">CSV</a>'
     rows = len(table.whole)
     count = f"{table.name}, {rows} row{'s' * (rows != 1)}: {link}"
     shown = "" if table.shown is None else f'<div class="table">{_rows_html(table.shown)}</div>\n'
@@ -118,6 +138,6 @@ def _rows_html(frame: pd.DataFrame) -> str:
     return str(shown.to_html(index=False, border=0, na_rep="-", float_format=lambda value: f"{value:.3g}"))
 
 
-def _anchor(chapter: Chapter | Contents) -> str:
+def _anchor(chapter: Contents) -> str:
     """Returns the identifier of a chapter in links."""
     return f"c-{chapter.prefix}"

@@ -1,17 +1,28 @@
 """Pages of a report, with their figures and tables."""
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from synapsnet_pyg.files import atomic_path
 from synapsnet_pyg.plots.image_files import save_figure
 from synapsnet_pyg.progress import steps
-from synapsnet_pyg.report.page import SCRIPT, chapter_html, page_html
+from synapsnet_pyg.report.page import SCRIPT, Contents, chapter_html, page_html, section_html
 from synapsnet_pyg.report.plotly_canvas import plotly_script
 from synapsnet_pyg.report.report import FIGURES, TABLES
-from synapsnet_pyg.report.sections import Chapter, Contents
+from synapsnet_pyg.report.sections import Part
 from synapsnet_pyg.results.saving import as_cells
+
+
+class WrittenPart(NamedTuple):
+    """Sections whose figures and tables are written."""
+
+    titles: list[str]
+    bodies: list[str]
+    """HTML of each section."""
+    summary: Sequence[str]
+    files: list[Path]
 
 
 class WrittenChapter(NamedTuple):
@@ -23,21 +34,40 @@ class WrittenChapter(NamedTuple):
     files: list[Path]
 
 
-def write_chapter(chapter: Chapter, folder: Path, formats: Sequence[str], *, own_page: bool) -> WrittenChapter:
-    """Writes the figures and tables of a chapter, and its page if it has one of its own.
+def write_part(part: Part, prefix: str, folder: Path, formats: Sequence[str]) -> WrittenPart:
+    """Writes the figures and tables of some sections.
 
     Args:
-        chapter: Chapter on the run or on a session.
+        part: Sections on the run or on a session.
+        prefix: Prefix of the names of the files.
         folder: Folder of the files, with one for figures and one for tables.
         formats: Formats of each figure.
+    """
+    files = _write_files(part, prefix, folder, formats)
+    titles = [section.title for section in part.sections]
+    return WrittenPart(
+        titles, [section_html(section, prefix, formats) for section in part.sections], part.summary, files
+    )
+
+
+def write_chapter(
+    title: str, prefix: str, parts: Sequence[WrittenPart], folder: Path, *, own_page: bool
+) -> WrittenChapter:
+    """Joins parts to a chapter, and writes its page if it has one of its own.
+
+    Args:
+        title: Title of the chapter.
+        prefix: Prefix of the names of its files.
+        parts: Its parts in their order.
+        folder: Folder of the files.
         own_page: Whether it has a page of its own, so that each page stays small.
     """
-    files = _write_files(chapter, folder, formats)
-    body, contents = chapter_html(chapter, formats), chapter.contents
+    contents = Contents(title, prefix, [*chain(*(p.titles for p in parts))], [*chain(*(p.summary for p in parts))])
+    body, files = chapter_html(contents, [*chain(*(p.bodies for p in parts))]), [*chain(*(p.files for p in parts))]
     if not own_page:
         return WrittenChapter(contents, body, files)
-    page = folder / f"{chapter.prefix}.html"
-    _write(page, page_html(f"SynapsNet report: {chapter.title}", [contents], [body], page=page.name))
+    page = folder / f"{prefix}.html"
+    _write(page, page_html(f"SynapsNet report: {title}", [contents], [body], page=page.name))
     return WrittenChapter(contents, "", [*files, page])
 
 
@@ -61,15 +91,15 @@ def _write(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _write_files(chapter: Chapter, folder: Path, formats: Sequence[str]) -> list[Path]:
-    """Writes the figures and tables of a chapter; returns their paths."""
+def _write_files(part: Part, prefix: str, folder: Path, formats: Sequence[str]) -> list[Path]:
+    """Writes the figures and tables of some sections; returns their paths."""
     written = []
-    for section in chapter.sections:
+    for section in part.sections:
         for figure in steps(f"draw: {section.title}", section.figures):
-            stem = folder / FIGURES / f"{chapter.prefix}-{figure.name}"
+            stem = folder / FIGURES / f"{prefix}-{figure.name}"
             written += save_figure(figure.static, stem, formats=formats, dpi=150)
         for table in section.tables:
-            path = folder / TABLES / f"{chapter.prefix}-{table.name}.csv"
+            path = folder / TABLES / f"{prefix}-{table.name}.csv"
             with atomic_path(path) as temporary:
                 as_cells(table.whole).to_csv(temporary, index=False)
             written.append(path)

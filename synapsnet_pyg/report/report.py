@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from synapsnet_pyg.files import keep_freed_memory, make_folder
+from synapsnet_pyg.files import file_name, keep_freed_memory, make_folder, release_memory
 from synapsnet_pyg.files.memory import free_memory
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
 from synapsnet_pyg.nn.threads import default_number, threads
@@ -12,13 +12,14 @@ from synapsnet_pyg.plots.image_files import FIGURE_FORMATS
 from synapsnet_pyg.processes.children import together
 from synapsnet_pyg.processes.locks import held
 from synapsnet_pyg.progress import steps
-from synapsnet_pyg.report.session_results import collect_results
+from synapsnet_pyg.report.connectivity_analysis import analyse_connectivity
+from synapsnet_pyg.report.forecast_results import ForecastResults, forecast_results
 from synapsnet_pyg.runs.evaluation import Evaluation, evaluate, with_anchors
-from synapsnet_pyg.runs.horizon_evaluation import HorizonEvaluation, evaluate_horizons, longest_horizon
+from synapsnet_pyg.runs.horizon_evaluation import evaluate_horizons, longest_horizon
 from synapsnet_pyg.runs.run import Run
 
 if TYPE_CHECKING:
-    from synapsnet_pyg.report.pages import WrittenChapter
+    from synapsnet_pyg.report.pages import WrittenPart
 
 FIGURES, TABLES = "figures", "tables"
 """Names of the folders of figures and tables."""
@@ -26,8 +27,9 @@ MOST_NEURON_BINS = 100_000
 """Largest number of neurons times bins of a test part that is forecast several bins ahead, to bound the time."""
 FEWEST_NEURONS = 100
 """Fewest neurons of two sessions for which a second process, which takes seconds to start, is worth it."""
-_FIXED_PAIRS = 900**2
-"""Number of pairs of neurons whose tests take as long as what each session takes whatever its size, such as figures."""
+_FIXED_PAIRS, _FORECAST_PAIRS, _START_PAIRS = 800**2, 1200**2, 700**2
+"""Numbers of pairs of neurons whose tests take as long as what takes the same time for sessions of any size: figures of
+a connectivity, scores and forecasts of a session, the start of a process."""
 _PROCESS_BYTES, _PAIR_BYTES = 2**30, 250
 """Memory of a process: at least, and for each pair of neurons of its largest session."""
 
@@ -66,48 +68,75 @@ def write_report(
 
 def _write_report(run: Run, names: list[str], folder: Path, formats: Sequence[str]) -> list[Path]:
     """Writes the page with its figures and tables; returns the paths of the files."""
-    written = _write_sessions(run, names, _Place(folder, formats, own_pages=len(names) > 1))
-    by_name = {chapter.contents.title: chapter for some in written for chapter in some.chapters}
-    scores = Evaluation.joined([some.scores for some in written])
-    from synapsnet_pyg.report.pages import write_chapter, write_index
-    from synapsnet_pyg.report.sections import run_chapter
+    place = _Place(folder, formats)
+    done = {result.task: result for result in _in_processes(run, names, place)}
+    halves = [[done[task] for task in _tasks_of(name)] for name in names]
+    scores = Evaluation.joined([half.scores for pair in halves for half in pair if half.scores is not None])
+    from synapsnet_pyg.report.pages import write_chapter, write_index, write_part
+    from synapsnet_pyg.report.run_sections import run_part
 
-    whole = write_chapter(run_chapter(run, names, scores), folder, formats, own_page=False)
+    whole = write_chapter(
+        "Run", "run", [write_part(run_part(run, names, scores), "run", folder, formats)], folder, own_page=False
+    )
+    chapters = [
+        write_chapter(name, file_name(name), [half.part for half in pair], folder, own_page=len(names) > 1)
+        for name, pair in zip(names, halves, strict=True)
+    ]
     title = names[0] if len(names) == 1 else f"{len(names)} sessions"
-    return write_index(folder, title, [whole, *(by_name[name] for name in names)])
+    return write_index(folder, title, [whole, *chapters])
 
 
 class _Place(NamedTuple):
-    """Place and form of the files."""
+    """Place and formats of the files."""
 
     folder: Path
     formats: Sequence[str]
-    own_pages: bool
-    """Whether each session has a page of its own."""
 
 
-class _Written(NamedTuple):
-    """Scores of some sessions, and the chapters on them."""
+class _Task(NamedTuple):
+    """Half of the chapter on a session, which one process computes and writes."""
 
-    scores: Evaluation
-    chapters: "list[WrittenChapter]"
+    session: str
+    connectivity: bool
+    """Whether it is on the connectivity; else on forecasts."""
 
 
-def _write_sessions(run: Run, names: list[str], place: _Place) -> list[_Written]:
-    """Scores the sessions and writes the chapters on them, those on large sessions in several processes at once."""
+class _Done(NamedTuple):
+    """Written half of a chapter."""
+
+    task: _Task
+    part: "WrittenPart"
+    scores: Evaluation | None
+    """Scores of the session, of the half on forecasts."""
+
+
+def _tasks_of(name: str) -> list[_Task]:
+    """Returns both halves of the chapter on a session, in the order of the page."""
+    return [_Task(name, connectivity=False), _Task(name, connectivity=True)]
+
+
+def _in_processes(run: Run, names: list[str], place: _Place) -> list[_Done]:
+    """Computes and writes all sessions, large ones in several processes at once."""
     sizes = {name: run.sessions[name].num_neurons for name in names}
     number = _number_of_processes(sorted(sizes.values()))
     if number == 1:
-        return [_write_some(run, names, place)]
-    groups: list[list[str]] = [[] for _ in range(number)]
-    for name in sorted(names, key=sizes.__getitem__, reverse=True):
-        min(groups, key=lambda group: sum(sizes[other] ** 2 + _FIXED_PAIRS for other in group)).append(name)
+        return _do_some(run, [task for name in names for task in _tasks_of(name)], place)
+    cost = {
+        task: sizes[task.session] ** 2 + _FIXED_PAIRS if task.connectivity else _FORECAST_PAIRS
+        for name in names
+        for task in _tasks_of(name)
+    }
+    shares: list[list[_Task]] = [[] for _ in range(number)]
+    for task in sorted(cost, key=cost.__getitem__, reverse=True):
+        loads = [sum(map(cost.__getitem__, share)) + (_START_PAIRS if k else 0) for k, share in enumerate(shares)]
+        shares[loads.index(min(loads))].append(task)
     from synapsnet_pyg.plots.style import settings_for_processes
 
     style = settings_for_processes()
     keep_freed_memory()  # as the other processes do; there is enough
-    calls = [(style, run, group, place) for group in groups]
-    return together(_write_some_alone, calls, environment={"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"})
+    calls = [(style, run, share, place) for share in shares]
+    environment = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    return [done for some in together(_do_some_alone, calls, environment=environment) for done in some]
 
 
 def _number_of_processes(sizes: list[int]) -> int:
@@ -118,33 +147,43 @@ def _number_of_processes(sizes: list[int]) -> int:
     return max(1, min(len(sizes), default_number(), most))
 
 
-def _write_some(run: Run, names: list[str], place: _Place) -> _Written:
-    """Scores some sessions and writes the chapters on them."""
-    compared, horizon = with_anchors(run, run.split(), names=names), longest_horizon(run)
-    scores = evaluate(run, compared, names=names)
-    ahead = None
-    if horizon > 1:
-        ahead = evaluate_horizons(run, horizon, most_neuron_bins=MOST_NEURON_BINS, compared=compared, names=names)
-    del compared  # large; the chapters do not need it
-    return _Written(scores, [_write_session(run, name, (scores, ahead), place) for name in steps("report", names)])
-
-
-def _write_some_alone(style: Mapping[str, Any], run: Run, names: list[str], place: _Place) -> _Written:
-    """Does :func:`_write_some` on one thread, in one of several processes, in a style of matplotlib."""
+def _do_some_alone(style: Mapping[str, Any], run: Run, tasks: list[_Task], place: _Place) -> list[_Done]:
+    """Does :func:`_do_some` on one thread, in one of several processes, in a style of matplotlib."""
     from synapsnet_pyg.plots.style import apply_settings
 
     apply_settings(style)
     with threads(1):
-        return _write_some(run, names, place)
+        return _do_some(run, tasks, place)
 
 
-def _write_session(
-    run: Run, name: str, scores: tuple[Evaluation, HorizonEvaluation | None], place: _Place
-) -> "WrittenChapter":
-    """Writes the chapter on a session, given its scores one bin and several bins ahead."""
-    collected = collect_results(run, name, *scores)
-    # Plots take memory that the largest matrices have used before.
-    from synapsnet_pyg.report.pages import write_chapter
-    from synapsnet_pyg.report.sections import session_chapter
+def _do_some(run: Run, tasks: list[_Task], place: _Place) -> list[_Done]:
+    """Computes and writes halves of chapters."""
+    done = []
+    for name in steps("report", list(dict.fromkeys(task.session for task in tasks))):
+        halves = {task.connectivity for task in tasks if task.session == name}
+        # Both halves are computed before anything is drawn: plots take memory that the largest matrices used before.
+        scored = _score(run, name) if False in halves else None
+        analysis = analyse_connectivity(run, name) if True in halves else None
+        release_memory()
+        from synapsnet_pyg.report.connectivity_sections import connectivity_part
+        from synapsnet_pyg.report.forecast_sections import forecast_part
+        from synapsnet_pyg.report.pages import write_part
 
-    return write_chapter(session_chapter(collected), place.folder, place.formats, own_page=place.own_pages)
+        if scored is not None:
+            results, scores = scored
+            part = write_part(forecast_part(results), file_name(name), place.folder, place.formats)
+            done.append(_Done(_Task(name, connectivity=False), part, scores))
+        if True in halves:
+            part = write_part(connectivity_part(analysis), file_name(name), place.folder, place.formats)
+            done.append(_Done(_Task(name, connectivity=True), part, None))
+    return done
+
+
+def _score(run: Run, name: str) -> tuple[ForecastResults, Evaluation]:
+    """Returns the results on the forecasts of a session, and its scores."""
+    compared, horizon, ahead = with_anchors(run, run.split(), names=[name]), longest_horizon(run), None
+    scores = evaluate(run, compared, names=[name])
+    if horizon > 1:
+        ahead = evaluate_horizons(run, horizon, most_neuron_bins=MOST_NEURON_BINS, compared=compared, names=[name])
+    del compared  # large; the rest does not need it
+    return forecast_results(run, name, scores, ahead), scores

@@ -5,30 +5,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.report.connectivity_analysis import FALSE_DISCOVERY_RATE
-from synapsnet_pyg.report.session_results import SessionResults
+from synapsnet_pyg.report.connectivity_analysis import FALSE_DISCOVERY_RATE, ConnectivityAnalysis
+from synapsnet_pyg.report.forecast_results import ForecastResults
 from synapsnet_pyg.results.neuron_groups import fields_with_groups, group_of_each
 
 LIMITS = (
     "What cannot be told: whether an edge is a synapse, or the way of an influence through neurons that were not "
     "recorded; the order of events within a bin; and what happens in states that the recording does not contain."
 )
-
-
-def summary(results: SessionResults) -> list[str]:
-    """Returns a few sentences: what was recorded, how well it is forecast, how many edges can be believed.
-
-    Args:
-        results: Results of a session.
-    """
-    edges = None if results.connectivity is None else results.connectivity.significance
-    told = "The model learned no edges." if results.connectivity is None else results.connectivity.untested
-    return [
-        recorded_sentence(results.session),
-        _forecast_sentence(results),
-        f"Edges: {edges.edges.called_sentence(FALSE_DISCOVERY_RATE) if edges is not None else told or 'not tested.'}",
-        LIMITS,
-    ]
 
 
 def recorded_sentence(session: Session) -> str:
@@ -54,8 +38,12 @@ def recorded_sentence(session: Session) -> str:
     )
 
 
-def _forecast_sentence(results: SessionResults) -> str:
-    """Returns a sentence on the forecast beside the best simple one and the ceiling."""
+def forecast_sentence(results: ForecastResults) -> str:
+    """Returns a sentence on the forecast beside the best simple one and the ceiling.
+
+    Args:
+        results: Results of a session.
+    """
     fitted, *others = results.scores
     details, score = results.details, results.scores[fitted].correlation
     if not math.isfinite(score):
@@ -78,6 +66,19 @@ def _forecast_sentence(results: SessionResults) -> str:
     if details is not None and math.isfinite(details.ceiling.share):
         sentence += f". Noise allows about {details.ceiling.mean:.3f}, of which {details.ceiling.share:.0%} is reached"
     return f"{sentence}."
+
+
+def edges_sentence(analysis: ConnectivityAnalysis | None) -> str:
+    """Returns a sentence on how many edges can be believed.
+
+    Args:
+        analysis: Results on the connectivity of a session; None if the model learned no edges.
+    """
+    if analysis is None:
+        return "Edges: The model learned no edges."
+    if analysis.significance is None:
+        return f"Edges: {analysis.untested or 'not tested.'}"
+    return f"Edges: {analysis.significance.edges.called_sentence(FALSE_DISCOVERY_RATE)}"
 
 
 def _listed(names: Sequence[str], most: int = 4) -> str:

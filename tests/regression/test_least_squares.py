@@ -7,13 +7,7 @@ from helpers import make_session
 from sklearn.linear_model import Ridge
 
 from synapsnet_pyg.data.windows import windows_of
-from synapsnet_pyg.regression.least_squares import (
-    masked_ridge,
-    moments,
-    newest_bins,
-    ridge_regression,
-    selective_ridge,
-)
+from synapsnet_pyg.regression.least_squares import moments, newest_bins, ridge_regression
 
 SEGMENT = torch.tensor([[3, 60], [60, 61], [65, 130]])
 
@@ -111,26 +105,17 @@ def test_the_ridge_is_the_best_on_validation(session, lags):
     assert ours.intercept.numpy() == pytest.approx(theirs[best].intercept_, abs=1e-8)
 
 
-def test_masked_ridge_solves_each_row_by_itself(session):
-    seen = moments(session)
-    allowed = torch.rand(4, 6) < 0.7
-    penalty = 50 * torch.rand(4, 6)
-    ours = masked_ridge(seen, allowed, penalty, start=torch.zeros(4, 6).double())
-    for i in range(4):
-        kept = allowed[i].nonzero()[:, 0]
-        system = seen.covariance[kept][:, kept] + (penalty[i, kept].double() / seen.bins).diag()
-        expected = torch.zeros(6, dtype=torch.float64)
-        expected[kept] = torch.linalg.solve(system, seen.cross[i, kept])
-        torch.testing.assert_close(ours[i], expected, atol=1e-3, rtol=1e-3)
-
-
-def test_selective_ridge_takes_the_best_candidate(session):
-    seen, held_out = moments(session.slice(0, 100)), moments(session.slice(100, 130))
-    masks = {"allowed": torch.ones(4, 6, dtype=torch.bool), "penalised": torch.ones(4, 6, dtype=torch.bool)}
-    found = selective_ridge(seen, held_out, **masks, exponents=range(10, 1, -1))
-    each = [selective_ridge(seen, held_out, **masks, exponents=[e]).correlation for e in range(10, 1, -1)]
-    assert found.correlation == pytest.approx(max(each), abs=1e-3)
-    torch.testing.assert_close(found.coefficients, seen.solution(10 ** (found.exponent / 2))[0], atol=1e-3, rtol=0)
+@pytest.mark.parametrize("bins", [4, 8, 30])
+def test_the_ridge_is_the_best_on_few_bins_too(bins):
+    session = make_session(N=9, T=240, K=2)
+    train, validation = session.slice(0, 200), session.slice(200, 200 + bins)
+    ridges = [0.1, 30.0, 1e4]
+    (U, Y), (held_U, held_Y) = pairs(train), pairs(validation)
+    theirs = [Ridge(alpha=ridge).fit(U, Y) for ridge in ridges]
+    best = int(np.argmin([((one.predict(held_U) - held_Y) ** 2).mean() for one in theirs]))
+    ours = ridge_regression(train, validation, ridges=ridges)
+    assert ours.ridge == ridges[best]
+    assert ours.coefficients.numpy() == pytest.approx(theirs[best].coef_, abs=1e-8)
 
 
 def test_inputs_of_windows_are_those_of_the_moments(session):

@@ -5,7 +5,8 @@ import torch
 
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.models.registry import build_model
-from synapsnet_pyg.report.session_results import collect_results
+from synapsnet_pyg.report.connectivity_analysis import analyse_connectivity
+from synapsnet_pyg.report.forecast_results import forecast_results
 from synapsnet_pyg.runs.evaluation import Evaluation, NeuronCounts
 from synapsnet_pyg.runs.horizon_evaluation import evaluate_horizons
 from synapsnet_pyg.runs.recipe import Preset
@@ -49,7 +50,12 @@ def no_scores() -> Evaluation:
 
 @pytest.fixture(scope="session")
 def results(run, no_scores):
-    return collect_results(run, "known <b>", no_scores, evaluate_horizons(run, 4))
+    return forecast_results(run, "known <b>", no_scores, evaluate_horizons(run, 4))
+
+
+@pytest.fixture(scope="session")
+def analysis(run):
+    return analyse_connectivity(run, "known <b>")
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ import torch
 from synapsnet_pyg.report.connectivity_figures import currents_figure, matrices_figure
 
 
-def test_matrices_show_weights_and_p_values(run, results):
-    session, analysis = results.session, results.connectivity
+def test_matrices_show_weights_and_p_values(run, analysis):
+    session = run.sessions["known <b>"]
     order = analysis.neuron_order.order
     learned = run.model.connectivity(session.split().train).fill_diagonal_(0)
     matrices = matrices_figure(session, analysis).plotly
@@ -30,14 +30,12 @@ def test_matrices_show_weights_and_p_values(run, results):
     assert list(drawn.x) == list(drawn.y)
 
 
-def test_currents_show_the_mean_over_neurons(results):
-    analysis = results.connectivity
+def test_currents_show_the_mean_over_neurons(analysis):
     curve = currents_figure(analysis).plotly.data[1]
     assert np.allclose(curve.y, analysis.currents["learned connectivity"].mean)
 
 
-def test_a_current_that_does_not_stand_out_is_said_not_to_predict(results):
-    analysis = results.connectivity
+def test_a_current_that_does_not_stand_out_is_said_not_to_predict(analysis):
     kind, curve = next(iter(analysis.currents.items()))
     nothing = replace(curve, mean=torch.zeros_like(curve.mean), sem=torch.ones_like(curve.sem))
     with_nothing = replace(analysis, currents={kind: nothing})

@@ -5,6 +5,7 @@ import pytest
 
 from synapsnet_pyg.models.forecasting import forecast_session
 from synapsnet_pyg.report.forecast_figures import components_figure, fans_figure, raster_figure, traces_figure
+from synapsnet_pyg.report.neuron_order import NeuronOrder, group_neurons
 
 
 def test_the_excerpt_is_the_beginning_of_the_test_part(run, results):
@@ -49,11 +50,24 @@ def test_intervals_end_where_a_trial_does(results):
 
 
 def test_the_raster_is_in_the_order_of_the_neurons(results):
-    order = results.connectivity.neuron_order
+    order = group_neurons(results.session)
     record = raster_figure(results.session, results.excerpt, order)
     assert np.allclose(record.plotly.data[0].z, results.excerpt.truth[order.order])
     assert "ordered by area" in record.sentence
-    assert "ordered by" not in raster_figure(results.session, results.excerpt, None).sentence
+
+
+def test_neurons_without_groups_are_ordered_by_what_most_do(results):
+    truth = results.excerpt.truth.copy()
+    shared = np.sin(np.arange(truth.shape[1]))
+    truth[:6] = np.outer([3, 1, 5, -2, -4, 2], shared)
+    truth[6:] = 0
+    record = raster_figure(
+        results.session,
+        replace(results.excerpt, truth=truth),
+        NeuronOrder("", [""] * len(truth), np.arange(len(truth))),
+    )
+    assert record.plotly.data[0].z[:, 2] == pytest.approx(truth[[2, 0, 5, 1, *range(6, 11), 3, 4], 2], abs=1e-6)
+    assert "ordered by their weight in the first principal component" in record.sentence
 
 
 def test_fans_start_at_the_recorded_activity(results):

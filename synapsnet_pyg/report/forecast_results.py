@@ -1,10 +1,8 @@
-"""Results of one session, from which figures and tables are made."""
+"""Results on the forecasts of one session, from which figures and tables are made."""
 
 from dataclasses import dataclass
 
 from synapsnet_pyg.data.session import Session
-from synapsnet_pyg.files import release_memory
-from synapsnet_pyg.report.connectivity_analysis import ConnectivityAnalysis, analyse_connectivity
 from synapsnet_pyg.report.forecast_fans import ForecastFans, forecast_fans
 from synapsnet_pyg.results.forecast_excerpt import ForecastExcerpt, forecast_excerpt
 from synapsnet_pyg.runs.evaluation import Evaluation, NeuronCounts
@@ -15,8 +13,8 @@ from synapsnet_pyg.runs.scores import Score
 
 
 @dataclass(frozen=True)
-class SessionResults:
-    """Results of one session."""
+class ForecastResults:
+    """Scores and forecasts of one session."""
 
     session: Session
     scores: dict[str, Score]
@@ -32,16 +30,14 @@ class SessionResults:
     """Scores several bins ahead; None if the segments are too short for them."""
     fans: ForecastFans | None
     """Beginning of the test part with forecasts of several bins; None without these scores."""
-    connectivity: ConnectivityAnalysis | None
-    """Results on the connectivity; None if all its weights are zero."""
     details: ScoreDetails | None = None
     """Intervals, ceiling and scores of neurons; None if the session was not evaluated."""
 
 
-def collect_results(
+def forecast_results(
     run: Run, name: str, scores: Evaluation, horizons: HorizonEvaluation | None = None
-) -> SessionResults:
-    """Computes the results of a session.
+) -> ForecastResults:
+    """Forecasts the beginning of a session's test part, and puts it beside the scores.
 
     Args:
         run: Fitted run.
@@ -51,10 +47,7 @@ def collect_results(
     """
     excerpt = forecast_excerpt(run, name)
     fans = None if horizons is None or excerpt is None else forecast_fans(run, name, excerpt, horizons.horizon)
-    release_memory()
-    connectivity = analyse_connectivity(run, name)
-    release_memory()
-    return SessionResults(
+    return ForecastResults(
         session=run.sessions[name],
         scores=scores.sessions[name],
         counts=scores.neurons[name],
@@ -63,6 +56,5 @@ def collect_results(
         excerpt=excerpt,
         horizons=horizons,
         fans=fans,
-        connectivity=connectivity,
         details=scores.details.get(name),
     )
