@@ -153,6 +153,6 @@ def _sign_stability(effects: LaggedEffects, past: Tensor, resamples: int, seed: 
         sums = sums - sums.mean(0)
         # Blocks that are drawn at random have this deviation.
         z, spread = past[part].to(sums), sums.square().sum(0).sqrt().clamp_min(1e-12)
-        sampled = z + torch.tensordot(times, sums / spread, dims=1)
-        stability[part] = (sampled.sign() == z.sign()).to(sums).mean(0)
+        change = torch.tensordot(times, sums * (z.sign() / spread), dims=1)  # towards the other sign below zero
+        stability[part] = (change >= -z.abs()).sum(0, dtype=torch.int32) / resamples
     return stability.double()

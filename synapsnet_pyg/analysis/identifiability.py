@@ -8,6 +8,7 @@ from torch import Tensor
 from synapsnet_pyg.analysis.significance import EdgeSignificance
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.nn.functional_connectivity import MOST_DENSE
+from synapsnet_pyg.regression.symmetric_inverse import symmetric_inverse
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def identifiability(session: Session, significance: EdgeSignificance | None = No
     inflation = None
     if session.num_neurons <= MOST_DENSE:
         correlation = _correlations(activity, behaviour, torch.cat(varying))
-        inflation = torch.linalg.pinv(correlation, hermitian=True).diagonal()[:N].float()
+        inflation = symmetric_inverse(correlation).diagonal()[:N].float()
         largest = float(correlation[:N, :N].abs().fill_diagonal_(0).max()) if N > 1 else 0.0
     else:
         largest = _largest_correlation(activity[varying[0]])

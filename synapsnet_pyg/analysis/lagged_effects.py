@@ -13,6 +13,7 @@ from synapsnet_pyg.data.windows import blocks
 from synapsnet_pyg.metrics import principal_axes
 from synapsnet_pyg.regression.pairs import AllPairs, PairMatrix, Pairs
 from synapsnet_pyg.regression.shrinkage import shrink
+from synapsnet_pyg.regression.symmetric_inverse import symmetric_inverse
 
 BINS_PER_SIGNAL = 20
 """Fewest bins for each signal that is added to a regression."""
@@ -277,7 +278,7 @@ class _Stacks:
         shrunk = shrink(covariance, fourth, bins, largest=min(1.0, M / bins))
         shrunk.diagonal().add_(1e-6)
         del product, covariance
-        return centre, torch.cholesky_inverse(torch.linalg.cholesky(shrunk, out=shrunk))
+        return centre, symmetric_inverse(shrunk)
 
     def errors_and_unique(self, mean: Tensor, maps: Tensor, bins: int) -> tuple[Tensor, Tensor]:
         """Returns the errors of the regression on the past, and the unique activity one bin earlier, [N, T] each.
@@ -304,13 +305,13 @@ def _given_inputs(precision: Tensor, target: slice, senders: list[slice]) -> tup
     """Returns the regression of one block of signals on all others: evidence, and coefficients of all inputs."""
     keep = torch.ones(len(precision), dtype=torch.bool)
     keep[target] = False
-    factor = torch.linalg.cholesky(precision[target, target])
-    coefficients = torch.cholesky_solve(precision[target], factor).neg_()
+    inverse = symmetric_inverse(precision[target, target])
+    coefficients = (inverse @ precision[target]).neg_()
     inside = precision[target]
     # Inverse covariance of the inputs alone: the diagonals of P_ab - P_a0 P_00^-1 P_0b.
     removed = [torch.stack([(inside[:, a] * coefficients[:, b]).sum(0) for b in senders], -1) for a in senders]
     blocks_of_inverse = _over_lags(precision, senders) + torch.stack(removed, -2)
-    variance = torch.cholesky_inverse(factor).diagonal()
+    variance = inverse.diagonal()
     evidence = Evidence(_matrices([coefficients[:, block] for block in senders]), variance, blocks_of_inverse)
     return evidence, coefficients[:, keep]
 

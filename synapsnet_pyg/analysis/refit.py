@@ -9,6 +9,7 @@ from torch import Tensor
 from synapsnet_pyg.analysis.condition_pairs import ConditionPair
 from synapsnet_pyg.files import release_memory
 from synapsnet_pyg.regression.shrinkage import shrink
+from synapsnet_pyg.regression.symmetric_inverse import symmetric_inverse
 
 FEWEST_BINS = 100
 """Smallest number of bins of a condition."""
@@ -252,7 +253,7 @@ def _products(inputs: Tensor, targets: Tensor, inside: Tensor) -> _Products:
 def _precision(covariance: Tensor, lengths: Tensor) -> Tensor:
     """Returns the inverse of a covariance [U, U], shrunk by the lengths of the inputs in each bin [M]."""
     shrunk = shrink(covariance, float(lengths.pow(4).mean()), len(lengths))
-    return torch.linalg.inv(shrunk + 1e-6 * torch.eye(len(covariance)).to(covariance))
+    return symmetric_inverse(shrunk + 1e-6 * torch.eye(len(covariance)).to(covariance))
 
 
 def _correlation(covariance: Tensor) -> Tensor:

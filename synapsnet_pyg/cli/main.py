@@ -20,10 +20,10 @@ except ImportError as error:
 from synapsnet_pyg import __version__
 from synapsnet_pyg.cli import benchmarks, comparison, data, experiments, groups, intake, perturbation, runs
 from synapsnet_pyg.cli.endings import run_to_end
-from synapsnet_pyg.cli.late_imports import import_late
 from synapsnet_pyg.files import say
 from synapsnet_pyg.files.memory import return_freed_memory
 from synapsnet_pyg.files.yaml_files import read_yaml
+from synapsnet_pyg.processes.late_imports import import_late
 from synapsnet_pyg.progress import on_terminal
 
 COMMANDS: tuple[Callable[..., None], ...] = tuple(

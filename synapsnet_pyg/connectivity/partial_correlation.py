@@ -9,6 +9,7 @@ from synapsnet_pyg.connectivity.estimator import Estimator
 from synapsnet_pyg.data.session import Session
 from synapsnet_pyg.data.windows import blocks
 from synapsnet_pyg.regression.shrinkage import shrink
+from synapsnet_pyg.regression.symmetric_inverse import symmetric_inverse
 
 
 @dataclass(eq=False, kw_only=True)
@@ -40,7 +41,7 @@ class PartialCorrelation(Estimator):
 
     def _fit(self, train: Session, validation: Session | None) -> None:
         # The pseudo-inverse is zero for constant neurons.
-        precision = torch.linalg.pinv(shrunk_covariance(train), hermitian=True)
+        precision = symmetric_inverse(shrunk_covariance(train))
         variance = precision.diagonal()
         inverse = torch.where(variance > 0, variance, torch.inf).rsqrt()
         correlation = -inverse[:, None] * precision * inverse

@@ -1,6 +1,7 @@
 """Child processes: each does one call of Python, in silence, and ends with its parent, whatever ends that."""
 
 import ctypes
+import gc
 import multiprocessing
 import os
 import pickle
@@ -21,6 +22,7 @@ from typing import Any, TypeVar
 
 from synapsnet_pyg.files import optional_import
 from synapsnet_pyg.files.writing import room
+from synapsnet_pyg.processes.late_imports import import_late
 from synapsnet_pyg.processes.signals import ending_signals, without_interrupts
 from synapsnet_pyg.progress import steps
 
@@ -262,9 +264,13 @@ def _main() -> None:
     _end_by_system(int(sys.argv[1]))
     told = os.dup(1)
     os.dup2(2, 1)  # what the call prints is output, never a result
+    import_late()
     with ending_signals() as ending:
         try:
+            gc.disable()
             function, arguments = pickle.load(sys.stdin.buffer)
+            gc.freeze()  # modules are no garbage: every look at all of their objects takes a third of a second
+            gc.enable()
             _end_after(lambda: os.read(0, 1))  # nothing more is sent: it returns when the parent has ended
             answer = pickle.dumps((None, function(*arguments)))
         except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """Folder of a report: page, figures and tables."""
 
+import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -134,6 +135,7 @@ def _in_processes(run: Run, names: list[str], place: _Place) -> list[_Done]:
 
     style = settings_for_processes()
     keep_freed_memory()  # as the other processes do; there is enough
+    gc.freeze()  # as the other processes do
     calls = [(style, run, share, place) for share in shares]
     environment = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     return [done for some in together(_do_some_alone, calls, environment=environment) for done in some]

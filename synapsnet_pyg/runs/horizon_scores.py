@@ -141,8 +141,9 @@ def _score(session: Session, forecast: SessionForecast, copied: Tensor, *, has_c
 
 def _holds_counts(part: Session) -> bool:
     """Returns True if the activity of a standardised part holds whole numbers from 0 in the recording's units."""
-    for row, mean, scale in zip(part.activity, part.activity_mean, part.activity_scale, strict=True):
-        raw = row * scale + mean
+    fields = (part.activity, part.activity_mean[:, None], part.activity_scale[:, None])
+    for rows, mean, scale in zip(*(values.split(64) for values in fields), strict=True):
+        raw = rows * scale + mean
         counts = raw.round()
         # Standardising a count and restoring it leaves a rounding error.
         if bool(((counts < 0) | ((raw - counts).abs() > 1e-3 + 1e-5 * counts)).any()):

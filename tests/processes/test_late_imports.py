@@ -3,11 +3,11 @@ import sys
 
 import pytest
 
-from synapsnet_pyg.cli.late_imports import LATE
+from synapsnet_pyg.processes.late_imports import LATE
 
 CODE = """
 import sys
-from synapsnet_pyg.cli.late_imports import LATE, import_late
+from synapsnet_pyg.processes.late_imports import LATE, import_late
 import_late()
 import_late()
 def executed():
