@@ -40,6 +40,8 @@ def train_step(model: SynapsNet, optimiser: torch.optim.Optimizer, draw: Callabl
 def products(neurons: int, batch: int, length: int, inputs: int, hidden: int = 40) -> Callable[[], None]:
     """Returns a function that computes the matrix products of a step: of the GRU and the input current, and gradients.
 
+    The first bin of a window needs none with states, which are zero there.
+
     Args:
         neurons: Number of neurons N.
         batch: Number of windows B.
@@ -53,11 +55,18 @@ def products(neurons: int, batch: int, length: int, inputs: int, hidden: int = 4
     connectivity, activity = torch.randn(neurons, neurons), torch.randn(neurons, batch * length)
     current, grad_connectivity = connectivity @ activity, torch.empty_like(connectivity)
 
+    seen, weight_seen, grad_seen = states[hidden:], weight[:, hidden:].contiguous(), grad_states[hidden:]
+    grad_weight_seen, blocks = torch.empty_like(weight_seen), batch * neurons / sequences
+
     def run() -> None:
-        for _ in range(round(length * batch * neurons / sequences)):
+        for _ in range(round((length - 1) * blocks)):
             torch.mm(weight, states, out=gates)
             torch.mm(weight.t(), gates, out=grad_states)
             torch.mm(gates, states.t(), out=grad_weight)
+        for _ in range(round(blocks)):
+            torch.mm(weight_seen, seen, out=gates)
+            torch.mm(weight_seen.t(), gates, out=grad_seen)
+            torch.mm(gates, seen.t(), out=grad_weight_seen)
         torch.mm(connectivity, activity, out=current)
         torch.mm(current, activity.t(), out=grad_connectivity)
 

@@ -57,8 +57,12 @@ def recurrence(
     for t in range(L):
         if not keep:
             seen[t % states].copy_(x[t])
-        torch.mm(weight_n, seen[t % states], out=n[t % kept])
-        torch.mm(weight, before[t % states], out=rzq[t % kept])
+        if t:
+            torch.mm(weight_n, seen[t % states], out=n[t % kept])
+            torch.mm(weight, before[t % states], out=rzq[t % kept])
+        else:  # no product with a state of zeros
+            torch.mm(torch.cat([weight_n, weight_x[: 2 * H]]), seen[0], out=gates[0, : 3 * H])
+            gates[0, 3 * H :] = 0
         compute((t, max(t - L + P, -1), block.start), blocks, used, read)
     return gates, h
 
@@ -101,10 +105,12 @@ def gradient(
     )
     for t in reversed(range(L)):
         compute((t, max(t - L + P, -1), block.start), blocks, d, totals, read)
-        grad_weight.addmm_(gates[t], before[t])
         torch.mm(weight_nrz, nrz[t], out=grad_x[t])
         if t:
+            grad_weight.addmm_(gates[t], before[t])
             grad_h.addmm_(weight_h.t(), rzq[t])
+        else:
+            grad_weight[:, H :].addmm_(gates[0], h[0, H :].t())
     grad_constant = total[: 3 * H].view(3 * H, -1, N).sum(1)
     grad_weight_x = torch.cat([grad_weight[H : 3 * H, H:], grad_weight[:H, H:]])
     return grad_constant, grad_weight_x, grad_weight[H:, :H], total[3 * H :].sum(1), total_readout.sum(1)
