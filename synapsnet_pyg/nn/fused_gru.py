@@ -110,7 +110,7 @@ def gradient(
             grad_weight.addmm_(gates[t], before[t])
             grad_h.addmm_(weight_h.t(), rzq[t])
         else:
-            grad_weight[:, H :].addmm_(gates[0], h[0, H :].t())
+            grad_weight[:, H:].addmm_(gates[0], h[0, H:].t())
     grad_constant = total[: 3 * H].view(3 * H, -1, N).sum(1)
     grad_weight_x = torch.cat([grad_weight[H : 3 * H, H:], grad_weight[:H, H:]])
     return grad_constant, grad_weight_x, grad_weight[H:, :H], total[3 * H :].sum(1), total_readout.sum(1)
