@@ -104,7 +104,9 @@ def main() -> None:
     parser.add_argument("--bins", type=int, default=8000, help="number of bins T")
     parser.add_argument("--senders", type=int, default=30, help="senders of each neuron in the simulation")
     parser.add_argument("--epochs", type=int, default=3, help="number of epochs of the fast recipe")
-    parser.add_argument("--largest-dense", type=int, default=2000, help="largest N with a complete graph")
+    parser.add_argument(
+        "--largest", nargs="*", default=["dense=2000"], metavar="MODEL=N", help="largest N of models that grow steeply"
+    )
     parser.add_argument("--out", type=Path, default=Path("scale"), help="folder of sessions, runs and table")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -113,9 +115,10 @@ def main() -> None:
         print(json.dumps(measure(path, model, path.with_name(f"{path.stem}-{model}"), given.epochs)))
         return
     out, rows = make_folder(given.out), []
+    largest = {model: int(number) for model, number in (text.split("=") for text in given.largest)}
     for model in given.models:
         done: list[tuple[int, dict[str, float]]] = []
-        for neurons in given.neurons if model != "dense" else [n for n in given.neurons if n <= given.largest_dense]:
+        for neurons in [n for n in given.neurons if n <= largest.get(model, n)]:
             path = out / f"large-{neurons}.h5"
             if not path.exists():
                 simulate_large_population(given.bins, neurons=neurons, senders=given.senders).save(path)

@@ -305,9 +305,8 @@ def _given_inputs(precision: Tensor, target: slice, senders: list[slice]) -> tup
     """Returns the regression of one block of signals on all others: evidence, and coefficients of all inputs."""
     keep = torch.ones(len(precision), dtype=torch.bool)
     keep[target] = False
-    inverse = symmetric_inverse(precision[target, target])
-    coefficients = (inverse @ precision[target]).neg_()
-    inside = precision[target]
+    inside, inverse = precision[target], symmetric_inverse(precision[target, target])
+    coefficients = (inverse @ inside).neg_()
     # Inverse covariance of the inputs alone: the diagonals of P_ab - P_a0 P_00^-1 P_0b.
     removed = [torch.stack([(inside[:, a] * coefficients[:, b]).sum(0) for b in senders], -1) for a in senders]
     blocks_of_inverse = _over_lags(precision, senders) + torch.stack(removed, -2)

@@ -19,9 +19,10 @@ def connectivity_part(analysis: ConnectivityAnalysis | None) -> Part:
     Args:
         analysis: Results; None if the model learned no edges.
     """
-    makers = () if analysis is None else CONNECTIVITY_SECTIONS
-    sections = [section for make in makers if analysis is not None and (section := make(analysis)) is not None]
-    return Part(sections, [edges_sentence(analysis), LIMITS])
+    told = [edges_sentence(analysis), LIMITS]
+    if analysis is None:
+        return Part([], told)
+    return Part([section for make in CONNECTIVITY_SECTIONS if (section := make(analysis)) is not None], told)
 
 
 def _significance(analysis: ConnectivityAnalysis) -> Section | None:

@@ -1,7 +1,6 @@
 """Pages of a report, with their figures and tables."""
 
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,8 +61,14 @@ def write_chapter(
         folder: Folder of the files.
         own_page: Whether it has a page of its own, so that each page stays small.
     """
-    contents = Contents(title, prefix, [*chain(*(p.titles for p in parts))], [*chain(*(p.summary for p in parts))])
-    body, files = chapter_html(contents, [*chain(*(p.bodies for p in parts))]), [*chain(*(p.files for p in parts))]
+    contents = Contents(
+        title,
+        prefix,
+        [heading for part in parts for heading in part.titles],
+        [sentence for part in parts for sentence in part.summary],
+    )
+    body = chapter_html(contents, [section for part in parts for section in part.bodies])
+    files = [path for part in parts for path in part.files]
     if not own_page:
         return WrittenChapter(contents, body, files)
     page = folder / f"{prefix}.html"
