@@ -134,11 +134,15 @@ def _in_processes(run: Run, names: list[str], place: _Place) -> list[_Done]:
     from synapsnet_pyg.plots.style import settings_for_processes
 
     style = settings_for_processes()
-    keep_freed_memory()  # as the other processes do; there is enough
-    gc.freeze()  # as the other processes do
     calls = [(style, run, share, place) for share in shares]
     environment = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    return [done for some in together(_do_some_alone, calls, environment=environment) for done in some]
+    # As the other processes do: there is enough memory, and modules are no garbage.
+    keep_freed_memory()
+    gc.freeze()
+    try:
+        return [done for some in together(_do_some_alone, calls, environment=environment) for done in some]
+    finally:
+        gc.unfreeze()
 
 
 def _number_of_processes(sizes: list[int]) -> int:
