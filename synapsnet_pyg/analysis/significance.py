@@ -293,8 +293,9 @@ def _stands_out(z: Tensor, excess: Tensor) -> Tensor:
 
     No distribution has it below 1.95, so that most need not be computed.
     """
-    result = z.abs() > 1.95
-    result[result.clone()] = two_sided(z[result], excess[result]) <= 0.05
+    far = z.abs() > 1.95
+    result = far.clone()
+    result[far] = two_sided(z[far], excess[far]) <= 0.05
     return result
 
 

@@ -40,7 +40,7 @@ class PartialCorrelation(Estimator):
     """
 
     def _fit(self, train: Session, validation: Session | None) -> None:
-        # The pseudo-inverse is zero for constant neurons.
+        # Constant neurons make it singular; the pseudo-inverse is zero for them.
         precision = symmetric_inverse(shrunk_covariance(train))
         variance = precision.diagonal()
         inverse = torch.where(variance > 0, variance, torch.inf).rsqrt()

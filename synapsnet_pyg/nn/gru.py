@@ -193,7 +193,7 @@ def _recurrence(
             torch.addmm(bias_n, weight_n, before, out=candidate)
             rz.addmm_(weight_rz, before)
         else:  # no product with a state of zeros
-            candidate.copy_(bias_n.expand_as(candidate))
+            candidate.copy_(bias_n)
         rz.sigmoid_()
         n = g[2 * H :].addcmul_(rz[:H], candidate).mul_(2).sigmoid_().mul_(2).sub_(1)
         torch.lerp(n, before, rz[H:], out=after)

@@ -145,13 +145,19 @@ def moments(session: Session, lags: int = 1, *, kernel: Tensor | None = None, ch
         count += Y.shape[1]
         u += U.sum(1)
         y += Y.sum(1)
-        for begin in range(0, M, _ROWS):  # each pair of inputs once
-            uu[begin : begin + _ROWS, : begin + _ROWS].addmm_(U[begin : begin + _ROWS], U[: begin + _ROWS].t())
+        _add_products(uu, U)
         yu.addmm_(Y, U.t())
         yy += Y.square().sum(1)
     for begin in range(_ROWS, M, _ROWS):
         uu[:begin, begin : begin + _ROWS] = uu[begin : begin + _ROWS, :begin].t()
     return Moments(bins=count, u=u / count, y=y / count, uu=uu.div_(count), yu=yu.div_(count), yy=yy / count)
+
+
+def _add_products(total: Tensor, rows: Tensor) -> None:
+    """Adds the products of all rows [n, T] with each other to a matrix, each pair once: below the diagonal."""
+    for begin in range(0, len(rows), _ROWS):
+        end = begin + _ROWS
+        total[begin:end, :end].addmm_(rows[begin:end], rows[:end].t())
 
 
 def newest_bins(window: Window, lags: int) -> tuple[list[Tensor], Tensor]:
@@ -205,18 +211,22 @@ def ridge_regression(
     Raises:
         ValueError: A part has no segment of more than p bins.
     """
-    bins = sum(max(end - begin - lags, 0) for begin, end in train.segment.tolist())
-    if 0 < bins < train.num_neurons * lags + train.num_behaviours and min(ridges) > 0:
+    penalised = min(ridges) > 0
+    if 0 < _targets(train, lags) < train.num_neurons * lags + train.num_behaviours and penalised:
         return _ridge_of_few_bins(train, validation, lags, ridges)
     solutions, best = _RidgeSolutions(moments(train, lags)), ridges[0]
     if len(ridges) > 1:
-        held_out = sum(max(end - begin - lags, 0) for begin, end in validation.segment.tolist())
-        if 0 < held_out < train.num_neurons and min(ridges) > 0:
+        if 0 < _targets(validation, lags) < train.num_neurons and penalised:
             errors = solutions.errors_of_few_bins(validation, lags, ridges)
         else:
             errors = [_squared_error(validation, lags, *solutions.of(ridge)) for ridge in ridges]
         best = ridges[int(torch.tensor(errors).argmin())]
     return RidgeSolution(*solutions.of(best), best)
+
+
+def _targets(part: Session, lags: int) -> int:
+    """Returns the number of bins of a part with enough bins before them in their segment."""
+    return sum(max(end - begin - lags, 0) for begin, end in part.segment.tolist())
 
 
 class _RidgeSolutions:
@@ -285,7 +295,9 @@ def _ridge_of_few_bins(train: Session, validation: Session, lags: int, ridges: S
     U, Y = _whole(train, lags)
     u, y = U.mean(1, keepdim=True), Y.mean(1, keepdim=True)
     U, Y = U.sub_(u), Y.sub_(y)
-    values, vectors = torch.linalg.eigh(_products(U))
+    products = U.new_zeros(U.shape[1], U.shape[1])
+    _add_products(products, U.t())
+    values, vectors = torch.linalg.eigh(products)  # which reads what is below the diagonal
     values, target = values.clamp_min(0), Y @ vectors
     best = ridges[0]
     if len(ridges) > 1:
@@ -295,16 +307,6 @@ def _ridge_of_few_bins(train: Session, validation: Session, lags: int, ridges: S
         best = ridges[int(torch.tensor(errors).argmin())]
     coefficients = ((target / (values + best)) @ vectors.t()) @ U.t()
     return RidgeSolution(coefficients, (y - coefficients @ u)[:, 0], best)
-
-
-def _products(columns: Tensor) -> Tensor:
-    """Returns the products of all columns with each other, of which those below the diagonal are computed."""
-    T = columns.shape[1]
-    result = columns.new_empty(T, T)
-    for begin in range(0, T, _ROWS):
-        rows = slice(begin, begin + _ROWS)
-        torch.mm(columns[:, rows].t(), columns[:, : begin + _ROWS], out=result[rows, : begin + _ROWS])
-    return result
 
 
 def _whole(session: Session, lags: int) -> tuple[Tensor, Tensor]:

@@ -14,19 +14,6 @@ from synapsnet_pyg.report.sections import ReportTable, Section
 
 SCRIPT = "plotly.min.js"
 
-
-class Contents(NamedTuple):
-    """Chapter in the contents of a report."""
-
-    title: str
-    prefix: str
-    """Prefix of the names of its files."""
-    sections: Sequence[str]
-    """Titles of its sections."""
-    summary: Sequence[str]
-    """Sentences that say all that matters most."""
-
-
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; margin: 0 auto; padding: 1rem 1.5rem;
   max-width: 1100px; }
@@ -48,6 +35,18 @@ td { text-align: right; border-bottom: 1px solid #eee; padding: 0.15rem 0.7rem; 
 th:first-child, td:first-child { text-align: left; }
 .files { font-size: 0.8rem; color: #777; text-align: right; max-width: none; }
 """
+
+
+class Contents(NamedTuple):
+    """Chapter in the contents of a report."""
+
+    title: str
+    prefix: str
+    """Prefix of the names of its files."""
+    sections: Sequence[str]
+    """Titles of its sections."""
+    summary: Sequence[str]
+    """Sentences that say all that matters most."""
 
 
 def page_html(title: str, chapters: Sequence[Contents], bodies: Sequence[str], *, page: str = "index.html") -> str:
